@@ -1,0 +1,60 @@
+# Rollcall. `make help` lists every target.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: install
+install: .venv/.installed ## Make the virtual environment with the locked dependencies
+
+.PHONY: demo
+demo: install ## Import the two samples into a demo subscription, on the embedded PostgreSQL (ARGS=--serve goes on)
+	$(BIN)/rollcall demo $(ARGS)
+
+.PHONY: test
+test: install ## Run all tests, on the embedded PostgreSQL or on ROLLCALL_TEST_DATABASE_URL (ARGS go to pytest)
+	$(BIN)/pytest -n 2 $(ARGS)
+
+.PHONY: test-database
+test-database: install ## Run the tests that touch the database alone
+	$(BIN)/pytest -n 2 -m database $(ARGS)
+
+.PHONY: test-api
+test-api: install ## Ask the served API everything that its OpenAPI document allows (schemathesis, all checks)
+	ROLLCALL_TEST_API=yes $(BIN)/pytest tests/adapters/http/test_openapi.py $(ARGS)
+
+.PHONY: benchmark
+benchmark: install ## Measure the append against raw COPY in the same run
+	$(BIN)/python -m tests.benchmark_append
+
+.PHONY: lint
+lint: install ## Run ruff, mypy --strict and import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: install ## Lay the code out
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: lock
+lock: install ## Lock the dependencies anew: names, versions and hashes only
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --annotation-style line --upgrade -o requirements.lock
+
+.PHONY: clean
+clean: ## Remove everything that was made here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

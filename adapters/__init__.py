@@ -1,0 +1,1 @@
+"""How Rollcall meets the world."""

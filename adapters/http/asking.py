@@ -1,0 +1,91 @@
+"""Who asks for what: the origin of a request, its version, its key."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from litestar import Response
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, SkipValidationMarker
+from msgspec import Meta, ValidationError, convert
+
+from adapters.http.problems import Invalid, VersionRequired
+from application.recorded import Actor, Origin
+
+if TYPE_CHECKING:
+    from litestar import Request
+
+T = TypeVar("T")
+
+Given: TypeAlias = Annotated[NamedDependency[T], SkipValidationMarker()]
+"""A part of Rollcall that a handler needs, by its name."""
+
+# Until there is a log-in (and the server binds loopback alone), whoever reaches it is this one.
+LOCAL = Actor("operator", "local", "local")
+
+IfMatch: TypeAlias = Annotated[
+    str | None, HeaderParameter(name="If-Match", description="The version that you looked at: the import's `ETag`.")
+]
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="Names this request, so that sending it again does it once.",
+        min_length=1,
+        max_length=255,
+    ),
+]
+
+
+def origin(request: Request[Any, Any, Any], subscription_id: UUID, import_id: UUID | None = None) -> Origin:
+    """Return the origin of what a request changes."""
+    return Origin(subscription_id, LOCAL, request.scope["state"]["request_id"], import_id)
+
+
+def version(if_match: str | None) -> int:
+    """Return the version that If-Match names; raises VersionRequired without one, Invalid if it is none."""
+    if if_match is None:
+        raise VersionRequired
+    found = re.fullmatch(r'\s*"?([0-9]{1,18})"?\s*', if_match)
+    if found is None:
+        raise Invalid(reason='If-Match must be a version as an ETag gave it, such as "3".', field="If-Match")
+    return int(found[1])
+
+
+def etag(of_version: int) -> dict[str, str]:
+    """Return a version as a header."""
+    return {"ETag": f'"{of_version}"'}
+
+
+def not_yet(where: str, **headers: str) -> Response[Any]:
+    """Answer that it is done and will last, but cannot be read yet: 202, without content, and with its place."""
+    return Response(b"", status_code=202, media_type="text/plain", headers={"Location": where, **headers})
+
+
+def created_id(request: Request[Any, Any, Any], key: str | None, fresh: UUID, subscription_id: UUID | None) -> UUID:
+    """Return the id of what a request creates: the same for the same subscription, actor, route and key."""
+    if key is None:
+        return fresh
+    return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{LOCAL.id}:{request.url.path}:{key}")
+
+
+def text(given: str, field: str = "q") -> str:
+    """Return text that PostgreSQL can compare; raises Invalid for what it refuses: NUL and lone surrogates."""
+    if "\x00" in given or any("\ud800" <= character <= "\udfff" for character in given):
+        raise Invalid(reason=f"{field}: NUL and lone surrogates are no text.", field=field)
+    return given
+
+
+def moment(given: str | None, field: str) -> datetime | None:
+    """Return the time that a parameter gives; raises Invalid unless it is one of RFC 3339, with its offset from UTC."""
+    if given is None:
+        return None
+    try:
+        found: datetime = convert(given, Annotated[datetime, Meta(tz=True)])
+    except ValidationError as error:
+        reason = f"{field}: “{given}” is no time such as 2026-01-31T09:00:00Z (RFC 3339, with the offset from UTC)."
+        raise Invalid(reason=reason, field=field) from error
+    return found

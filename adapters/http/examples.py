@@ -1,0 +1,143 @@
+"""The examples of the API's description: one import of Contoso, from its upload to its report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SUBSCRIPTION = "7c1c6b52-0d0e-4a3f-9a55-3f0f5a1f4f10"
+IMPORT = "0b8f9c46-93a3-4a83-8a0a-6a1f1dbb7f3e"
+GROUP = "5a4cf2fd-4f0c-5d0a-9a39-9a7a7d0f2a11"
+AT = "2026-01-31T09:00:00Z"
+ACTOR = {"kind": "administrator", "id": "ann", "name": "Ann Lee"}
+COUNTS = {"rows": 2, "groups": 2, "users": 3, "memberships": 4, "problems": {"email-invalid": 1}}
+PROGRESS = {"groups_total": 2, "groups_added": 1, "groups_skipped": 0, "users_added": 2, "eta_seconds": 1.5}
+PROBLEM = {
+    "severity": "error",
+    "code": "email-invalid",
+    "line": 3,
+    "column": 3,
+    "header": "Email",
+    "value": "nonsense",
+    "message": "“nonsense” is not an e-mail address that can be used: it has no @-sign.",
+    "remedy": "Mend the address.",
+}
+
+PARAMETERS: dict[str, Any] = {
+    "Idempotency-Key": "2f1f8e3a-upload-1",
+    "If-Match": '"2"',
+    "Last-Event-ID": "4",
+    "q": "sales",
+    "limit": 100,
+    "from": AT,
+    "to": "2026-02-28T17:30:00+01:00",
+    "severity": "error",
+    "type": "GroupRenamed",
+}
+
+BODIES: dict[str, Any] = {
+    "NewSubscription": {"name": "Contoso", "seats": 500},
+    "NewLicences": {"users": [{"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee"}]},
+    "NewName": {"name": "Sales Europe"},
+}
+
+TEXTS = {
+    "licences": "email,FirstName,LastName\nann@example.com,Ann,Lee\n",
+    "sample": "Groupname,Email,Email\nSales,ann@example.com,ben@example.com\n",
+    "report": "line,column,group,user,outcome,reason\r\n2,2,Sales,ann@example.com,added,\r\n",
+    "progress": "id: 4\nevent: progress\ndata: "
+    '{"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":3,"eta_seconds":null}\n\n',
+}
+
+SCHEMAS: dict[str, Any] = {
+    "SubscriptionDocument": {
+        "id": SUBSCRIPTION,
+        "name": "Contoso",
+        "seats": 500,
+        "seats_taken": 3,
+        "seats_free": 497,
+    },
+    "AllocatedDocument": {"allocated": 2, "already_allocated": 1, "refused": []},
+    "LicenceDocument": {"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "allocated_at": AT},
+    "GroupDocument": {"id": GROUP, "name": "Sales", "users": 2, "created_at": AT, "import_id": IMPORT},
+    "MemberDocument": {"email": "ann@example.com"},
+    "ImportDocument": {
+        "id": IMPORT,
+        "subscription_id": SUBSCRIPTION,
+        "file_name": "groups.csv",
+        "size_bytes": 97,
+        "sha256": "8d82d3d459efe86ce4578fedd05944f81fe7c7441d89eebe54b0ca5bd1a4ff1c",
+        "state": "reviewing",
+        "format": "group_based",
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "version": 2,
+        "counts": COUNTS,
+        "progress": {**PROGRESS, "groups_added": 0, "users_added": 0, "eta_seconds": None},
+        "uploaded_by": ACTOR,
+        "uploaded_at": AT,
+        "updated_at": AT,
+    },
+    "ReviewedGroup": {
+        "number": 1,
+        "name": "Sales Europe",
+        "name_in_file": "Sales",
+        "status": "new",
+        "users": 2,
+        "problems": 0,
+        "unlicensed": 0,
+    },
+    "ReviewedUser": {
+        "email": "ann@example.com",
+        "first_name": "",
+        "last_name": "",
+        "status": "to_add",
+        "line": 2,
+        "column": 2,
+    },
+    "ProblemRow": PROBLEM,
+    "AddedDocument": {
+        "group_id": GROUP,
+        "name": "Sales Europe",
+        "created": True,
+        "users_added": 2,
+        "users_already_there": 0,
+        "added_at": AT,
+    },
+    "HistoryRow": {
+        "version": 3,
+        "at": AT,
+        "actor": ACTOR,
+        "request_id": "2f1f8e3a",
+        "type": "GroupRenamed",
+        "text": "Renamed “Sales” to “Sales Europe”",
+        "data": {"group": 1, "old": "Sales", "new": "Sales Europe"},
+    },
+    "AuditDocument": {
+        "at": AT,
+        "actor": ACTOR,
+        "request_id": "2f1f8e3a",
+        "type": "GroupRenamed",
+        "text": "Renamed “Sales” to “Sales Europe”",
+        "import_id": IMPORT,
+        "group_id": None,
+    },
+    "ProblemDocument": {
+        "type": "/problems/stale",
+        "title": "It has changed since you looked",
+        "status": 412,
+        "detail": "This was decided on version 2, but it is at version 3 by now: somebody else changed it. Look at it "
+        "again, then repeat what you want.",
+        "request_id": "2f1f8e3a",
+    },
+    "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}},
+    "CloudEvent": {
+        "specversion": "1.0",
+        "id": "1",
+        "source": f"/api/v1/subscriptions/{SUBSCRIPTION}",
+        "type": "group.created",
+        "subject": f"groups/{GROUP}",
+        "time": AT,
+        "datacontenttype": "application/json",
+        "data": {"name": "Sales Europe", "users": ["ann@example.com", "ben@example.com"]},
+    },
+}

@@ -1,0 +1,397 @@
+"""Imports: upload, review, edit, commit, stop; what was added; what happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+from uuid import UUID
+
+from litestar import Response, delete, get, patch, post
+from litestar.concurrency import sync_to_thread
+from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.response import Stream
+from msgspec import Meta, Struct
+
+from adapters.composition import Rollcall
+from adapters.http.asking import Given, IdempotencyKey, IfMatch, created_id, etag, not_yet, origin, text, version
+from adapters.http.paging import After, Limit, cursor, page
+from adapters.http.problems import FileRefused, responses
+from adapters.http.reading import Pieces, Reading
+from adapters.http.subscriptions import AnyRequest, Search, find_subscription
+from adapters.http.uploading import FileBody, received
+from adapters.postgres.blobs import read_chunk
+from application.committing import start_commit, stop
+from application.deciding import Done
+from application.importing import discard, plan_at, record_upload, remove_user, rename_group
+from application.rosters import StoredRoster
+from domain.errors import NotFound
+from domain.naming import clean_file_name, email_key
+from domain.roster import Severity
+from projections import groups_added, history, import_list, review
+from projections.groups_added import GroupAddedRow
+from projections.history import HistoryRow
+from projections.import_list import ImportDocument, ImportRow, document
+from projections.review import ProblemRow, ReviewedGroup, ReviewedUser
+from projections.view import Rows
+
+UPLOADED = 1  # the version at which a file is there and was not read yet
+IMPORT = "/subscriptions/{subscription_id:uuid}/imports/{import_id:uuid}"
+
+
+def find_import(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> ImportRow:
+    """Return an import; a foreign one is answered exactly as a missing one: NotFound."""
+    with rollcall.reading() as rows:
+        row = import_list.find_import(rows, import_id)
+    if row is None or row.subscription_id != subscription_id:
+        raise NotFound(what="import", id=import_id)
+    return row
+
+
+def location(row_id: UUID, subscription_id: UUID) -> str:
+    """Return where an import is."""
+    return f"/api/v1/subscriptions/{subscription_id}/imports/{row_id}"
+
+
+# --- upload ---------------------------------------------------------------------------------------------------------
+
+
+@post(
+    "/subscriptions/{subscription_id:uuid}/imports",
+    operation_class=FileBody,
+    responses=responses("not-found", "file-refused", "file-too-large", "key-reused", "unsupported-media-type"),
+)
+async def upload(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    reading: Given[Reading],
+    subscription_id: FromPath[UUID],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[ImportDocument | None]:
+    """Upload a file as the multipart field `file`; it is read, and can be reviewed or is refused.
+
+    The file goes to disk piece by piece, and is read in a process of its own: neither memory nor the other requests
+    feel how large it is. The same upload under the same `Idempotency-Key` finds the import it made, and is answered
+    as it was, from the import's present state.
+    """
+    import_id = created_id(request, idempotency_key, rollcall.ports.new_id(), subscription_id)
+    whence = origin(request, subscription_id, import_id)
+    await sync_to_thread(find_subscription, rollcall, subscription_id)
+    async with received(request, "file", rollcall.settings.limits.file_bytes) as file:
+        name = clean_file_name(file.name)
+        async with reading.read(file.path, name) as read:
+            done = await sync_to_thread(
+                record_upload, rollcall.ports, whence, name, file.media_type, Pieces(file.path), read
+            )
+    return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
+
+
+def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: Done) -> Response[ImportDocument | None]:
+    where = location(done.id, subscription_id)
+    if not done.readable:
+        return not_yet(where)
+    row = find_import(rollcall, subscription_id, done.id)
+    if row.state == "rejected":
+        raise FileRefused(where, row.file_name, review.shown(row.file_problems))
+    return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
+
+
+# --- look -----------------------------------------------------------------------------------------------------------
+
+
+@get("/subscriptions/{subscription_id:uuid}/imports", sync_to_thread=True, responses=responses("not-found"))
+def list_imports(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    limit: Limit = 100,
+    after: After = None,
+) -> Response[list[ImportDocument]]:
+    """List the imports, newest first."""
+    find_subscription(rollcall, subscription_id)
+    with rollcall.reading() as rows:
+        before = cursor(after, tuple[datetime, UUID])
+        found = import_list.imports(rows, subscription_id, before=before, limit=limit + 1)
+    return page(request, found, limit, lambda row: (row.uploaded_at, row.id), document)
+
+
+@get(IMPORT, sync_to_thread=True, responses=responses("not-found"))
+def show_import(
+    rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+) -> Response[ImportDocument]:
+    """Show an import; its `ETag` is what edits and the commit take as `If-Match`."""
+    row = find_import(rollcall, subscription_id, import_id)
+    return Response(document(row), headers=etag(row.version))
+
+
+@get(f"{IMPORT}/file", sync_to_thread=True, media_type="application/octet-stream", responses=responses("not-found"))
+def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
+    """Return the bytes that were uploaded."""
+    row = find_import(rollcall, subscription_id, import_id)
+    chunks = range(rollcall.blobs.chunks(subscription_id, "file", row.sha256))
+    return Stream(
+        (rollcall.blobs.chunk(subscription_id, "file", row.sha256, number) for number in chunks),
+        media_type="application/octet-stream",
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(row.file_name, safe='')}",
+            "Content-Length": str(row.size_bytes),
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def _reviewed(rows: Rows, row: ImportRow) -> StoredRoster:
+    """Open what the file of an import says; raises NotFound if it was refused."""
+    if row.read is None:
+        raise NotFound(what="group in this import", id=row.id)
+    return StoredRoster(partial(read_chunk, rows.connection, row.subscription_id, "roster", row.read.roster))
+
+
+@get(f"{IMPORT}/groups", sync_to_thread=True, responses=responses("not-found"))
+def list_reviewed_groups(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    q: Search = "",
+    only: Annotated[Literal["problems"] | None, QueryParameter(description="Only groups that have problems.")] = None,
+    version: Annotated[int | None, QueryParameter(ge=1, description="As it stood at this version.")] = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Response[list[ReviewedGroup]]:
+    """Review an import: its groups as they would be added, or as they stood at a version."""
+    row = find_import(rollcall, subscription_id, import_id)
+    if version is not None and version > row.version:
+        raise NotFound(what="version", id=version)
+    if row.read is None or version == UPLOADED:
+        return page(request, [], limit, lambda group: group.number, lambda group: group, etag(version or row.version))
+    plan = plan_at(rollcall.ports, import_id, version) if version is not None else None
+    wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
+    start = cursor(after, int) or 0
+    with rollcall.reading() as rows:
+        roster = _reviewed(rows, row)
+        found = review.groups(rows, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
+    return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
+
+
+@get(f"{IMPORT}/groups/{{number:int}}/users", sync_to_thread=True, responses=responses("not-found"))
+def list_reviewed_users(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    number: FromPath[int],
+    limit: Limit = 100,
+    after: After = None,
+) -> Response[list[ReviewedUser]]:
+    """List the users of one group of an import, in the order of the file."""
+    row = find_import(rollcall, subscription_id, import_id)
+    start = cursor(after, int) or 0
+    with rollcall.reading() as rows:
+        roster = _reviewed(rows, row)
+        found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
+    places = {user.email: start + place for place, user in enumerate(found, start=1)}
+    return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
+
+
+@get(f"{IMPORT}/problems", sync_to_thread=True, responses=responses("not-found"))
+def list_problems(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    code: Annotated[str | None, QueryParameter(max_length=100, description="Only problems of this code.")] = None,
+    severity: Annotated[Severity | None, QueryParameter(description="Only problems as severe as this.")] = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Response[list[ProblemRow]]:
+    """List what is wrong with the file, in its order."""
+    row = find_import(rollcall, subscription_id, import_id)
+    codes = review.codes(code, severity)
+    start = cursor(after, int) or 0
+    if row.read is None:
+        ordered = [(n, p) for n, p in enumerate(row.file_problems, start=1) if p.code in codes and n > start]
+    else:
+        with rollcall.reading() as rows:
+            ordered = review.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
+    headers = etag(row.version)
+    return page(request, ordered, limit, lambda each: each[0], lambda each: review.shown([each[1]])[0], headers)
+
+
+# --- edit -----------------------------------------------------------------------------------------------------------
+
+
+class NewName(Struct, forbid_unknown_fields=True, frozen=True):
+    """What to call a group."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255, examples=["Sales Europe"])]
+
+
+EDITING = responses("not-found", "wrong-state", "stale", "version-required", "group-name-invalid")
+
+
+@patch(f"{IMPORT}/groups/{{number:int}}", sync_to_thread=True, responses=EDITING)
+def rename(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    number: FromPath[int],
+    data: JSONBody[NewName],
+    if_match: IfMatch = None,
+) -> Response[ReviewedGroup | None]:
+    """Rename a group in this import."""
+    whence, seen = origin(request, subscription_id, import_id), version(if_match)
+    done = rename_group(rollcall.ports, whence, number, data.name, seen)
+    if not done.readable:
+        return _later(done, subscription_id)
+    row = find_import(rollcall, subscription_id, import_id)
+    with rollcall.reading() as rows:
+        (group,) = review.groups(rows, subscription_id, import_id, _reviewed(rows, row), after=number - 1, limit=1)
+    return Response(group, headers=etag(done.version))
+
+
+@delete(f"{IMPORT}/groups/{{number:int}}/users/{{email:path}}", sync_to_thread=True, responses=EDITING)
+def remove(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    number: FromPath[int],
+    email: FromPath[str],
+    if_match: IfMatch = None,
+) -> Response[None]:
+    """Remove a user from a group of this import."""
+    whence, seen = origin(request, subscription_id, import_id), version(if_match)
+    done = remove_user(rollcall.ports, whence, number, text(email_key(email.removeprefix("/"))), seen)
+    return _later(done, subscription_id) if not done.readable else _nothing(done)
+
+
+@delete(
+    IMPORT,
+    sync_to_thread=True,
+    responses=responses("not-found", "wrong-state", "something-added", "stale", "version-required"),
+)
+def discard_import(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    if_match: IfMatch = None,
+) -> Response[None]:
+    """Discard an import that has added nothing."""
+    done = discard(rollcall.ports, origin(request, subscription_id, import_id), version(if_match))
+    return _later(done, subscription_id) if not done.readable else _nothing(done)
+
+
+# --- commit ---------------------------------------------------------------------------------------------------------
+
+
+@post(
+    f"{IMPORT}/commit",
+    sync_to_thread=True,
+    status_code=202,
+    responses=responses("not-found", "wrong-state", "nothing-to-add", "stale", "version-required"),
+)
+def commit(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    if_match: IfMatch = None,
+) -> Response[ImportDocument]:
+    """Add the groups as they were reviewed at a version, or go on after a stop; a worker does it."""
+    done = start_commit(rollcall.ports, origin(request, subscription_id, import_id), version(if_match))
+    row = find_import(rollcall, subscription_id, import_id)
+    headers = {"Location": location(import_id, subscription_id), **etag(max(done.version, row.version))}
+    return Response(document(row), headers=headers)
+
+
+@post(f"{IMPORT}/stop", sync_to_thread=True, status_code=200, responses=responses("not-found", "wrong-state"))
+def stop_import(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+) -> Response[ImportDocument]:
+    """Stop adding: when this answers, no further group can be added."""
+    done = stop(rollcall.ports, origin(request, subscription_id, import_id))
+    row = find_import(rollcall, subscription_id, import_id)
+    return Response(document(row), headers=etag(max(done.version, row.version)))
+
+
+def _later(done: Done, subscription_id: UUID) -> Response[Any]:
+    return not_yet(location(done.id, subscription_id), **etag(done.version))
+
+
+def _nothing(done: Done) -> Response[None]:
+    return Response(None, status_code=204, headers=etag(done.version))
+
+
+# --- afterwards -----------------------------------------------------------------------------------------------------
+
+
+class AddedDocument(Struct, frozen=True):
+    """A group that an import created, or merged into."""
+
+    group_id: UUID
+    name: str
+    created: bool
+    users_added: int
+    users_already_there: int
+    added_at: datetime
+
+
+def added_document(row: GroupAddedRow) -> AddedDocument:
+    """Return a group added as it is told."""
+    return AddedDocument(row.group_id, row.name, row.created, row.users_added, row.users_already_there, row.added_at)
+
+
+@get(f"{IMPORT}/groups-added", sync_to_thread=True, responses=responses("not-found"))
+def list_groups_added(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    limit: Limit = 100,
+    after: After = None,
+) -> Response[list[AddedDocument]]:
+    """List the groups that an import added, in the order of the file."""
+    find_import(rollcall, subscription_id, import_id)
+    with rollcall.reading() as rows:
+        found = groups_added.groups_added(rows, import_id, after=cursor(after, int) or 0, limit=limit + 1)
+    return page(request, found, limit, lambda row: row.number, added_document)
+
+
+@get(f"{IMPORT}/history", sync_to_thread=True, responses=responses("not-found"))
+def show_history(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    limit: Limit = 100,
+    after: After = None,
+) -> Response[list[HistoryRow]]:
+    """Tell an import event by event, in order."""
+    find_import(rollcall, subscription_id, import_id)
+    found = rollcall.events.history(import_id, after=cursor(after, int) or 0, limit=limit + 1)
+    return page(request, found, limit, lambda record: record.originator_version, history.history_row)
+
+
+ROUTES = (
+    upload,
+    list_imports,
+    show_import,
+    show_file,
+    list_reviewed_groups,
+    list_reviewed_users,
+    list_problems,
+    rename,
+    remove,
+    discard_import,
+    commit,
+    stop_import,
+    list_groups_added,
+    show_history,
+)

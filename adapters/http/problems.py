@@ -1,0 +1,348 @@
+"""Every error as a problem document (RFC 9457): what happened here, what to do, and a page that explains the kind."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import eventsourcing.persistence
+import psycopg
+import psycopg_pool
+import structlog
+from litestar import Request, Response, get
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
+from msgspec import UNSET, Struct, UnsetType, json
+
+from domain import errors
+from domain.errors import RollcallError
+from projections.review import ProblemRow
+
+if TYPE_CHECKING:
+    from litestar.types import ExceptionHandlersMap
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDocument(Struct, frozen=True):
+    """An error. `title` is the same for every occurrence; `detail` says what happened here and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    field: str | UnsetType = UNSET
+    problems: list[ProblemRow] | UnsetType = UNSET
+
+
+class Kind(Struct, frozen=True):
+    """A kind of error: its status, its title, and what its page says."""
+
+    status: HTTPStatus
+    title: str
+    explanation: str
+
+
+KINDS: dict[str, Kind] = {
+    "not-found": Kind(
+        HTTPStatus.NOT_FOUND,
+        "Not found",
+        "There is nothing at this address, or it belongs to somebody else. Check the ids in the address.",
+    ),
+    "method-not-allowed": Kind(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "Method not allowed",
+        "This address is there, but not for this method. The header `Allow` lists those that work.",
+    ),
+    "invalid": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "The request is not as it should be",
+        "A part of the request (its body, its query or a header) is missing or malformed; `field` names it.",
+    ),
+    "email-invalid": Kind(
+        HTTPStatus.BAD_REQUEST, "Not a usable e-mail address", "Mend the address, and send the request again."
+    ),
+    "group-name-invalid": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "Not a usable group name",
+        "A group's name has 1 to 255 characters, none of them a control or bidirectional-override character.",
+    ),
+    "subscription-name-invalid": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "Not a usable subscription name",
+        "A subscription's name has 1 to 255 characters, none of them a control character.",
+    ),
+    "seats-invalid": Kind(
+        HTTPStatus.BAD_REQUEST, "Not a usable number of seats", "A subscription has from 0 to 100,000,000 seats."
+    ),
+    "stale": Kind(
+        HTTPStatus.PRECONDITION_FAILED,
+        "It has changed since you looked",
+        "`If-Match` names a version that is not the present one: somebody changed it. Get it again, look at the "
+        "difference, and repeat your request with the new version.",
+    ),
+    "version-required": Kind(
+        HTTPStatus.PRECONDITION_REQUIRED,
+        "Say which version you looked at",
+        "Send the `ETag` that came with the import or its review as `If-Match`, so that nobody's edit is overwritten.",
+    ),
+    "wrong-state": Kind(
+        HTTPStatus.CONFLICT,
+        "Not in this state",
+        "An import is reviewed, then committed; it can be edited while it is reviewed, stopped while it is committed, "
+        "and continued when it was stopped.",
+    ),
+    "nothing-to-add": Kind(
+        HTTPStatus.CONFLICT,
+        "There is nothing to add",
+        "No group of this import has a user left who could be added. Allocate licences to its users, or upload another "
+        "file.",
+    ),
+    "something-added": Kind(
+        HTTPStatus.CONFLICT,
+        "Groups were added already",
+        "An import can be discarded only while it has added nothing.",
+    ),
+    "group-name-taken": Kind(
+        HTTPStatus.CONFLICT, "The name is taken", "Another group of the subscription bears this name. Choose another."
+    ),
+    "seats-exceeded": Kind(
+        HTTPStatus.CONFLICT,
+        "Not enough seats",
+        "Licences are allocated to all of the users or to none. Give seats back, buy more, or allocate to fewer users.",
+    ),
+    "not-licensed": Kind(
+        HTTPStatus.CONFLICT, "Not licensed", "Only users who hold a licence can be in groups. Allocate one first."
+    ),
+    "key-reused": Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "This key was used for something else",
+        "An `Idempotency-Key` stands for one request. Use a new key for a new request.",
+    ),
+    "file-refused": Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The file cannot be imported",
+        "`problems` says what is wrong with the file, at which line and column, and how to mend it. Mend it and upload "
+        "it again; nothing was added.",
+    ),
+    "file-too-large": Kind(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "Too large",
+        "The request is larger than it may be. Split the file, each part with the header line.",
+    ),
+    "unsupported-media-type": Kind(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "Not this kind of content",
+        "Send the content type that the route takes: a file as `multipart/form-data` in the field `file`, say.",
+    ),
+    "busy": Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Busy",
+        "Others changed the same things again and again, or the database was not there. Try again in a moment.",
+    ),
+    "internal": Kind(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something unexpected happened",
+        "This is our mistake. Report it with the request's id, which is in the response and in our logs.",
+    ),
+}
+
+
+class VersionRequired(RollcallError):
+    """Send the version that you looked at as If-Match; the present one is the ETag of the import."""
+
+    code = "version-required"
+
+
+class Invalid(RollcallError):
+    """{reason}"""
+
+    code = "invalid"
+
+
+class UnsupportedMediaType(RollcallError):
+    """This route takes {expected}, but the request says {found}."""
+
+    code = "unsupported-media-type"
+
+
+class FileRefused(Exception):
+    """The upload is on record, and refused; `location` is where."""
+
+    def __init__(self, location: str, file_name: str, problems: list[ProblemRow]) -> None:
+        super().__init__(file_name)
+        self.location = location
+        self.file_name = file_name
+        self.problems = problems
+
+
+# --- how they become responses --------------------------------------------------------------------------------------
+
+
+def problem(
+    request: Request[Any, Any, Any],
+    code: str,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    field: str | None = None,
+    problems: list[ProblemRow] | None = None,
+) -> Response[bytes]:
+    """Return a problem document as a response."""
+    kind = KINDS[code]
+    document = ProblemDocument(
+        f"/problems/{code}",
+        kind.title,
+        kind.status,
+        detail,
+        request.scope["state"].get("request_id", ""),
+        field or UNSET,
+        UNSET if problems is None else problems,
+    )
+    return Response(json.encode(document), status_code=kind.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _of_ours(request: Request[Any, Any, Any], error: RollcallError) -> Response[bytes]:
+    field = error.fields.get("field")
+    headers = {"Retry-After": "1"} if error.code == errors.Busy.code else None
+    return problem(request, error.code, str(error), field=str(field) if field else None, headers=headers)
+
+
+def _of_a_refused_file(request: Request[Any, Any, Any], error: FileRefused) -> Response[bytes]:
+    detail = f"“{error.file_name}” cannot be imported: {error.problems[0].message} {error.problems[0].remedy}"
+    return problem(request, "file-refused", detail, headers={"Location": error.location}, problems=error.problems)
+
+
+def _of_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    headers = dict(error.headers or {})
+    match error:
+        case MethodNotAllowedException():
+            return problem(request, "method-not-allowed", f"{request.method} does not work here.", headers=headers)
+        case NotFoundException():
+            return problem(request, "not-found", f"There is nothing at {request.url.path}.", headers=headers)
+        case ValidationException(extra=[{"key": str(key), "message": str(message)}, *_]):
+            field = _field(request, key, message)
+            return problem(request, "invalid", f"{field}: {message}.", field=field, headers=headers)
+        case _ if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return problem(request, "file-too-large", "The request is larger than this route takes.", headers=headers)
+        case ClientException():
+            return problem(request, "invalid", error.detail or "The request is malformed.", headers=headers)
+        case InternalServerException(detail="client disconnected prematurely"):
+            log.info("the request broke off")
+            return problem(request, "invalid", "The request broke off.")
+        case _:
+            return _unexpected(request, error)
+
+
+def _field(request: Request[Any, Any, Any], key: str, message: str) -> str:
+    """Return how a client calls what the framework names by the handler's parameter."""
+    if key == "data":
+        named = re.search(r"field `([^`]*)`", message)
+        return named[1] if named else "body"
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(key)
+    return str(getattr(parameter and parameter.kwarg_definition, "name", None) or key)
+
+
+def _of_the_database(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("the database did not answer as it should", exc_info=error)
+    return problem(request, "busy", "The database did not answer. Try again.", headers={"Retry-After": "5"})
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("unexpected error", exc_info=error)
+    return problem(request, "internal", "Something unexpected happened. Report it with this request_id.")
+
+
+DATABASE_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg_pool.PoolTimeout,
+    psycopg_pool.PoolClosed,
+    eventsourcing.persistence.OperationalError,
+    eventsourcing.persistence.InterfaceError,
+)
+"""What is raised when the database cannot be reached or is too busy; its other errors are mistakes of ours."""
+
+HANDLERS: ExceptionHandlersMap = {
+    RollcallError: _of_ours,
+    FileRefused: _of_a_refused_file,
+    HTTPException: _of_the_framework,
+    **dict.fromkeys(DATABASE_AWAY, _of_the_database),
+    Exception: _unexpected,
+}
+
+
+def responses(*codes: str) -> dict[int, ResponseSpec]:
+    """Return what a route's OpenAPI says about these problems, and about those that every route has."""
+    specs: dict[int, ResponseSpec] = {}
+    for code in (*codes, "invalid", "busy", "internal"):
+        kind = KINDS[code]
+        before = specs.get(kind.status)
+        said = f"{before.description}; {kind.title}" if before else kind.title
+        specs[kind.status] = ResponseSpec(
+            ProblemDocument,
+            description=said,
+            media_type=MEDIA_TYPE,
+            generate_examples=False,
+        )
+    return specs
+
+
+def later(document: type[Struct] | None = None) -> dict[int, ResponseSpec]:
+    """Return what a route's OpenAPI says about an effect that cannot be read yet."""
+    said = "It is done and will last, but cannot be read yet: look at `Location` in a moment"
+    return {202: ResponseSpec(document, description=said, generate_examples=False)}
+
+
+# --- the pages that explain them ------------------------------------------------------------------------------------
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · Rollcall</title>
+<style>body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em }}</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{explanation}</p>
+<p>Status: {status}. Code: <code>{code}</code>.</p>
+</main>
+</body>
+</html>
+"""
+
+
+@get(
+    "/problems/{code:str}",
+    media_type="text/plain",
+    sync_to_thread=False,
+    responses=responses("not-found"),
+)
+def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[str]:
+    """Explain a kind of problem to people, as a page to browsers and as plain text to everybody else."""
+    kind = KINDS.get(code)
+    if kind is None:
+        raise NotFoundException
+    status = f"{kind.status.value} {kind.status.phrase}"
+    if request.accept.best_match(["text/plain", "text/html"]) == "text/html":
+        explanation = re.sub("`(.+?)`", r"<code>\1</code>", escape(kind.explanation))
+        content = PAGE.format(title=escape(kind.title), explanation=explanation, status=status, code=code)
+        return Response(content, media_type="text/html", headers={"Vary": "Accept"})
+    text = f"{kind.title} ({status})\n\n{kind.explanation}\n"
+    return Response(text, media_type="text/plain", headers={"Vary": "Accept"})

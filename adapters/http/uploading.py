@@ -1,0 +1,146 @@
+"""Taking a file from a multipart form (RFC 7578): piece by piece from the network to disk, never into memory."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from tempfile import NamedTemporaryFile
+from typing import IO, TYPE_CHECKING, Any
+
+import structlog
+from litestar.concurrency import sync_to_thread
+from litestar.exceptions import InternalServerException
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped] # no stubs
+
+from adapters.http.problems import Invalid, UnsupportedMediaType
+from domain.errors import RollcallError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from litestar import Request
+
+log = structlog.get_logger(__name__)
+
+MULTIPART = "multipart/form-data"
+PIECE_BYTES = 1024 * 1024
+FIELDS = 100
+
+
+class FileTooLarge(RollcallError):
+    """The file has more than {limit:,} bytes. Split it into several files, each with the header line."""
+
+    code = "file-too-large"
+
+
+class BrokenOff(RollcallError):
+    """The upload broke off. Nothing was recorded; send it again."""
+
+    code = "invalid"
+
+
+@dataclass(frozen=True)
+class Received:
+    """A file as it was sent: where it is on disk now, what the client calls it, and which media type it gave."""
+
+    path: str
+    name: str
+    media_type: str
+
+
+def _file_body(name: str) -> RequestBody:
+    file = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The file, with its name.")
+    form = Schema(type=OpenAPIType.OBJECT, properties={name: file}, required=[name])
+    return RequestBody(required=True, content={MULTIPART: OpenAPIMediaType(schema=form)})
+
+
+@dataclass
+class FileBody(Operation):
+    """What the OpenAPI document says of a body that is a form with one file, in the field `file`."""
+
+    def __post_init__(self) -> None:
+        self.request_body = _file_body("file")
+
+
+@asynccontextmanager
+async def received(request: Request[Any, Any, Any], name: str, limit: int) -> AsyncIterator[Received]:
+    """Take the file in a form's field of this name, and keep it on disk while the block runs.
+
+    Other fields are passed over. Raises UnsupportedMediaType, FileTooLarge, BrokenOff, and Invalid for a form that is
+    malformed or lacks the file.
+    """
+    media_type, options = request.content_type
+    if media_type != MULTIPART:
+        raise UnsupportedMediaType(expected=MULTIPART, found=media_type or "nothing")
+    with NamedTemporaryFile(prefix="rollcall-upload-") as file:
+        taking = _Taking(name, limit, file)
+        try:
+            with PushMultipartParser(options.get("boundary", ""), max_segment_count=FIELDS) as parser:
+                async for piece in request.stream():
+                    await taking.take([*parser.parse(piece)] if piece and not parser.closed else [])
+        except (MultipartError, UnicodeError) as error:
+            raise Invalid(reason=f"The form is malformed: {error}.", field="body") from error
+        except InternalServerException:  # what the framework says when the client is gone
+            raise BrokenOff from None
+        yield await taking.done()
+
+
+@dataclass
+class _Taking:
+    """A form as far as it was received."""
+
+    name: str
+    limit: int
+    file: IO[bytes]
+    found: MultipartSegment | None = None
+    inside: bool = False
+    size: int = 0
+    waiting: list[bytes] = field(default_factory=list)
+    waiting_bytes: int = 0
+
+    async def take(self, events: list[MultipartSegment | bytes | bytearray | None]) -> None:
+        """Take what the parser found next: a field's beginning, some of its bytes, its end."""
+        for event in events:
+            match event:
+                case MultipartSegment():
+                    self._begin(event)
+                case None:
+                    self.inside = False
+                case _ if self.inside:
+                    await self._keep(bytes(event))
+
+    async def done(self) -> Received:
+        """Return the file, all of it on disk; raises Invalid if there was none."""
+        await self._write()
+        if self.found is None:
+            raise Invalid(reason=f"The form lacks the field “{self.name}”: send the file in it.", field=self.name)
+        return Received(self.file.name, str(self.found.filename), self.found.content_type or "")
+
+    def _begin(self, segment: MultipartSegment) -> None:
+        self.inside = segment.name == self.name
+        if not self.inside:
+            return
+        if self.found is not None:
+            raise Invalid(reason=f"The field “{self.name}” comes twice: send one file at a time.", field=self.name)
+        if not segment.filename:
+            raise Invalid(reason=f"The field “{self.name}” has no file name: send it as a file.", field=self.name)
+        self.found = segment
+
+    async def _keep(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size > self.limit:
+            raise FileTooLarge(limit=self.limit)
+        self.waiting.append(piece)
+        self.waiting_bytes += len(piece)
+        if self.waiting_bytes >= PIECE_BYTES:
+            await self._write()
+
+    async def _write(self) -> None:
+        pieces, self.waiting, self.waiting_bytes = self.waiting, [], 0
+        await sync_to_thread(self._write_out, pieces)
+
+    def _write_out(self, pieces: list[bytes]) -> None:
+        self.file.writelines(pieces)
+        self.file.flush()

@@ -1,0 +1,80 @@
+"""Metrics for Prometheus: requests, commits, groups added, how far the views lag, the pool."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import psycopg
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from adapters.composition import Rollcall
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """What one process measures. What the database knows is looked up when somebody asks."""
+
+    def __init__(self, rollcall: Rollcall) -> None:
+        self._rollcall = rollcall
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "rollcall_requests", "Requests answered.", ("method", "route", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "rollcall_request_seconds",
+            "How long requests took.",
+            ("method", "route"),
+            registry=registry,
+            buckets=BUCKETS,
+        )
+        self._database = Gauge("rollcall_database_up", "Whether the database can be reached.", registry=registry)
+        self._commits = Gauge("rollcall_commits_running", "Imports that are committing.", registry=registry)
+        self._groups = Counter(
+            "rollcall_groups_added", "Groups that this process added: its rate is groups a second.", registry=registry
+        )
+        self._lag_events = Gauge(
+            "rollcall_view_lag_events", "Events that a view has yet to show.", ("view",), registry=registry
+        )
+        self._lag_seconds = Gauge(
+            "rollcall_view_lag_seconds", "Age of the oldest of these.", ("view",), registry=registry
+        )
+        self._pool = Gauge("rollcall_pool_connections", "Connections of the pool.", ("use",), registry=registry)
+
+    def answered(self, method: str, route: str, status: int, started: float) -> None:
+        """Count a request that began at this reading of `perf_counter`."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(perf_counter() - started)
+
+    def groups_added(self, groups: int) -> None:
+        """Count groups that this process added."""
+        self._groups.inc(groups)
+
+    def render(self) -> bytes:
+        """Return everything as Prometheus reads it; without the database, what this process knows by itself."""
+        there = reachable(self._rollcall)
+        self._database.set(there)
+        if there:
+            self._look_up()
+        stats = self._rollcall.datastore.pool.get_stats()
+        size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
+        for use, count in (("used", size - idle), ("idle", idle), ("waited_for", stats.get("requests_waiting", 0))):
+            self._pool.labels(use).set(count)
+        return generate_latest(self._registry)
+
+    def _look_up(self) -> None:
+        self._commits.set(self._rollcall.commits_running())
+        for view, lag in self._rollcall.lag().items():
+            self._lag_events.labels(view).set(lag.events)
+            self._lag_seconds.labels(view).set(lag.seconds)
+
+
+def reachable(rollcall: Rollcall) -> bool:
+    """Tell whether the database answers, on a connection of its own: the pool would wait for one for half a minute."""
+    try:
+        rollcall.datastore.connect().close()
+    except psycopg.Error:
+        return False
+    return True

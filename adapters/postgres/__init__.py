@@ -1,0 +1,1 @@
+"""PostgreSQL: the event store, the blobs, locks and wake-ups, and the embedded server."""

@@ -1,0 +1,417 @@
+"""The event store: the eventsourcing library's application over our mapper and our recorder.
+
+One round trip to one SQL function appends: it takes the table's lock, so that positions commit in their order and a
+tailing reader misses nothing; it keeps the claims; it inserts and wakes the readers. See
+docs/decisions/0002-our-own-append-function.md for why.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+from uuid import UUID
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import (
+    BaseInfrastructureFactory,
+    IntegrityError,
+    InterfaceError,
+    Mapper,
+    Notification,
+    OperationalError,
+    StoredEvent,
+)
+from eventsourcing.postgres import PostgresAggregateRecorder, PostgresApplicationRecorder, PostgresFactory
+from eventsourcing.utils import retry
+from msgspec import DecodeError, Struct, json
+from psycopg.sql import SQL, Identifier, Literal
+
+from adapters.postgres.datastore import Datastore, lock_key
+from application.ports import NO_CLAIMS, Claim, ClaimKind, Claims, Conflict, Stream
+from application.recorded import Event, Origin, Recorded
+from domain.import_session import SessionSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from eventsourcing.persistence import InfrastructureFactory
+    from eventsourcing.utils import Environment
+
+    from application.ports import E, Evolve, S
+
+LOG_BATCH_BYTES = 16_000_000
+LONGEST_KEY = 1_000
+
+
+class _Body(Struct, frozen=True):
+    """A record as it is stored: JSON, so that it can be read in psql."""
+
+    at: datetime
+    origin: Origin
+    event: Event
+
+
+class RecordMapper(Mapper[UUID]):
+    """Stores the event's tag as its topic and decodes by it, so that moving a module breaks nothing."""
+
+    _encode = staticmethod(json.Encoder().encode)
+    _decode = staticmethod(json.Decoder(_Body).decode)
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        """Encode a record."""
+        record: Recorded = domain_event
+        topic = str(record.event.__struct_config__.tag)
+        state = self._encode(_Body(record.at, record.origin, record.event))
+        return StoredEvent(record.originator_id, record.originator_version, topic, state)
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Recorded:
+        """Decode a record; it knows its position if it comes from the log."""
+        body = self._decode(stored_event.state)
+        stream = stored_event.originator_id
+        assert isinstance(stream, UUID)  # noqa: S101 - what the column's type says
+        position = stored_event.id if isinstance(stored_event, Notification) else 0
+        return Recorded(stream, stored_event.originator_version, body.at, body.origin, body.event, position)
+
+
+class Recorder(PostgresApplicationRecorder):
+    """The library's recorder, but for how events get in, and for the claims."""
+
+    datastore: Datastore
+
+    def __init__(self, datastore: Datastore, *, events_table_name: str) -> None:
+        super().__init__(datastore, events_table_name=events_table_name)
+        names = {
+            "schema": Identifier(datastore.schema),
+            "events": Identifier(events_table_name),
+            "claims": Identifier(f"{events_table_name}_claims"),
+            "append": Identifier(f"append_to_{events_table_name}"),
+            "channel": Identifier(self.channel_name),
+            "lock": Literal(lock_key(datastore.schema, events_table_name)),
+            "lock_timeout": Literal(f"{datastore.lock_timeout}s"),
+        }
+        self.sql_create_statements[self.create_insert_function_statement_index] = CREATE_CLAIMS.format(**names)
+        self.sql_create_statements.append(CREATE_APPEND.format(**names))
+        self._append = APPEND.format(**names)
+        self._select_held = SELECT_HELD.format(**names)
+        self._select_log = SELECT_LOG.format(**names)
+        self._select_streams = SELECT_STREAMS.format(**names)
+        self._select_versions = SELECT_VERSIONS.format(**names)
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def insert_events(
+        self,
+        stored_events: Sequence[StoredEvent],
+        *,
+        subscription_id: UUID | None = None,
+        claims: Claims = NO_CLAIMS,
+        **_: Any,
+    ) -> Sequence[int]:
+        """Insert events in one transaction, if their claims hold, and return their positions.
+
+        Raises the library's IntegrityError on a version that is taken or a claim that does not hold.
+        """
+        arguments = {
+            "ids": [event.originator_id for event in stored_events],
+            "versions": [event.originator_version for event in stored_events],
+            "topics": [event.topic for event in stored_events],
+            "states": [event.state for event in stored_events],
+            "subscription": subscription_id,
+            **_columns("released", claims.released),
+            **_columns("taken", claims.taken),
+            **_columns("relied_on", claims.relied_on),
+            "licensed": list(claims.licensed),
+        }
+        with self.datastore.get_connection() as connection:
+            rows = connection.execute(self._append, arguments, prepare=True, binary=True)
+            return [row["position"] for row in rows]
+
+    def select_held(self, subscription_id: UUID, kind: ClaimKind, keys: Iterable[str]) -> dict[str, UUID]:
+        """Return which keys are held, by which stream."""
+        by_stored_key = {_stored_key(key): key for key in keys}
+        with self.datastore.get_connection() as connection:
+            rows = connection.execute(
+                self._select_held, (list(by_stored_key), subscription_id, kind), prepare=True, binary=True
+            )
+            return {by_stored_key[row["key"]]: row["stream_id"] for row in rows}
+
+    def select_log(self, after: int, until: int | None, limit: int) -> list[Notification]:
+        """Return the events behind a position: up to so many, and no more than fit the memory (one at least)."""
+        with self.datastore.get_connection() as connection:
+            rows = connection.execute(
+                self._select_log, (after, until, limit, LOG_BATCH_BYTES), prepare=True, binary=True
+            )
+            return [
+                Notification(
+                    row["originator_id"],
+                    row["originator_version"],
+                    row["topic"],
+                    bytes(row["state"]),
+                    row["notification_id"],
+                )
+                for row in rows
+            ]
+
+    def select_streams(self, streams: list[UUID]) -> Iterator[StoredEvent]:
+        """Return the events of several streams, stream by stream."""
+        with self.datastore.get_connection() as connection:
+            for row in connection.execute(self._select_streams, (streams,), prepare=True, binary=True):
+                yield StoredEvent(row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
+
+    def select_versions(self, streams: list[UUID]) -> dict[UUID, int]:
+        """Return the last version of each stream that has one."""
+        with self.datastore.get_connection() as connection:
+            rows = connection.execute(self._select_versions, (streams,), prepare=True)
+            return {row["originator_id"]: row["version"] for row in rows}
+
+
+class Factory(PostgresFactory):
+    """The library's factory over our datastore and recorder."""
+
+    def __init__(self, env: Environment, datastore: Datastore) -> None:
+        BaseInfrastructureFactory.__init__(self, env)
+        self.datastore = datastore
+
+    def application_recorder(self) -> Recorder:
+        """Construct our recorder; its tables are created by `PostgresEventStore.migrate`."""
+        assert isinstance(self.datastore, Datastore)  # noqa: S101 - what the constructor took
+        return Recorder(self.datastore, events_table_name=f"{self.env.name}_events")
+
+
+class PostgresEventStore(Application[UUID]):
+    """The application's event store (see `ports.EventStore`), and the log that the views read."""
+
+    name = "rollcall"
+    env: ClassVar[dict[str, str]] = {"IS_SNAPSHOTTING_ENABLED": "y", "CREATE_TABLE": "n"}
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+        super().__init__()
+
+    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
+        """Use our datastore."""
+        return Factory(env, self._datastore)
+
+    def construct_mapper(self) -> RecordMapper:
+        """Use our mapper."""
+        return RecordMapper(self.construct_transcoder())
+
+    def migrate(self) -> None:
+        """Create the tables and functions that are missing."""
+        self._own_recorder.create_table()
+        assert self.snapshots is not None  # noqa: S101 - enabled above
+        cast("PostgresAggregateRecorder", self.snapshots.recorder).create_table()
+
+    @property
+    def channel(self) -> str:
+        """Return the channel on which every append is told."""
+        return self._own_recorder.channel_name
+
+    @property
+    def _own_recorder(self) -> Recorder:
+        return cast("Recorder", self.recorder)
+
+    def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
+        """Fold one stream, from its latest snapshot if it has one; None where nothing is stored."""
+        try:
+            projector = cast("Any", partial(_fold, evolve))
+            return cast("Stream[S]", self.repository.get(stream, version=at_version, projector_func=projector))
+        except AggregateNotFoundError:
+            return None
+        except DecodeError:  # a snapshot of another shape, by a newer process say: the events are what counts
+            return _fold(evolve, None, self.events.get(stream, lte=at_version))
+
+    def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:
+        """Fold several streams with one query; those without events are left out."""
+        records = map(self.mapper.to_domain_event, self._own_recorder.select_streams(list(streams)))
+        found = {}
+        for stream, events in groupby(records, attrgetter("originator_id")):
+            folded = _fold(evolve, None, events)
+            assert folded is not None  # noqa: S101 - groupby yields no empty group
+            found[stream] = folded
+        return found
+
+    def versions(self, streams: Iterable[UUID]) -> dict[UUID, int]:
+        """Return how many events each stream has; those without are left out."""
+        return self._own_recorder.select_versions(list(streams))
+
+    def held(self, subscription_id: UUID, kind: ClaimKind, keys: Iterable[str]) -> dict[str, UUID]:
+        """Return which of these keys are held, and by which stream."""
+        return self._own_recorder.select_held(subscription_id, kind, keys)
+
+    def append(self, subscription_id: UUID, records: Sequence[Recorded], claims: Claims = NO_CLAIMS) -> int:
+        """Store all records or none, durably, and return the position of the last; raises Conflict."""
+        stored = [self.mapper.to_stored_event(record) for record in records]
+        try:
+            positions: Sequence[int] = self._own_recorder.insert_events(
+                stored, subscription_id=subscription_id, claims=claims
+            )
+        except IntegrityError as error:
+            raise Conflict(str(error)) from error
+        return positions[-1] if positions else 0
+
+    def keep_snapshot(self, stream: Stream[Any]) -> None:
+        """Keep a session's state, so that the next load reads only what came after."""
+        assert self.snapshots is not None  # noqa: S101 - enabled above
+        snapshot = SessionSnapshot(stream.state)
+        with suppress(IntegrityError):  # somebody kept the same one already
+            self.snapshots.put([Recorded(stream.id, stream.version, datetime.now(UTC), stream.origin, snapshot)])
+
+    def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Recorded]:
+        """Return a stream's events in order."""
+        return cast("list[Recorded]", list(self.events.get(stream, gt=after, limit=limit)))
+
+    def read_log(self, after: int, limit: int, until: int | None = None) -> list[Recorded]:
+        """Return the events of all streams behind a position, in the total order."""
+        decode = self.mapper.to_domain_event
+        return [cast("Recorded", decode(each)) for each in self._own_recorder.select_log(after, until, limit)]
+
+    def head(self) -> int:
+        """Return the position of the latest event, 0 before the first."""
+        return self.recorder.max_notification_id() or 0
+
+
+def _fold(evolve: Evolve[S, E], before: Stream[S] | None, records: Iterable[Any]) -> Stream[S] | None:
+    state = before.state if before else None
+    last: Recorded | None = None
+    for last in records:
+        state = evolve(state, cast("E", last.event))
+    if last is None:
+        return before
+    return Stream(last.originator_id, last.originator_version, cast("S", state), last.origin)
+
+
+def _columns(prefix: str, claims: Sequence[Claim]) -> dict[str, list[Any]]:
+    return {
+        f"{prefix}_kinds": [claim.kind for claim in claims],
+        f"{prefix}_keys": [_stored_key(claim.key) for claim in claims],
+        f"{prefix}_streams": [claim.stream for claim in claims],
+    }
+
+
+def _stored_key(key: str) -> str:
+    """Return the key as the index can hold it: a B-tree entry is 2,704 bytes at most, a hostile name may be longer.
+
+    No key has a control character, so none can be taken for another's digest.
+    """
+    return key if len(key.encode()) <= LONGEST_KEY else f"\x01{sha256(key.encode()).hexdigest()}"
+
+
+CREATE_CLAIMS = SQL("""
+    CREATE TABLE IF NOT EXISTS {schema}.{claims} (
+        subscription_id uuid NOT NULL,
+        kind text NOT NULL,
+        key text NOT NULL,
+        stream_id uuid NOT NULL,
+        PRIMARY KEY (subscription_id, kind, key)
+    )
+""")
+
+# LIMIT keeps the planner at one index look-up a key, here and below: it has no statistics for arrays nor, at first, for
+# the claims, and would read all of them again and again.
+# The advisory lock queues the writers as LOCK TABLE … IN EXCLUSIVE MODE would, but lets autovacuum work beside them.
+CREATE_APPEND = SQL("""
+    CREATE OR REPLACE FUNCTION {schema}.{append}(
+        ids uuid[], versions bigint[], topics text[], states bytea[], subscription uuid,
+        released_kinds text[], released_keys text[], released_streams uuid[],
+        taken_kinds text[], taken_keys text[], taken_streams uuid[],
+        relied_on_kinds text[], relied_on_keys text[], relied_on_streams uuid[], licensed text[]
+    ) RETURNS SETOF bigint LANGUAGE plpgsql AS $body$
+    BEGIN
+        PERFORM set_config('lock_timeout', {lock_timeout}, true);
+        PERFORM pg_advisory_xact_lock({lock});
+
+        IF cardinality(released_keys) > 0 THEN
+            DELETE FROM {schema}.{claims} AS c
+            USING unnest(released_kinds, released_keys, released_streams) AS r (kind, key, stream_id)
+            WHERE c.subscription_id = subscription
+              AND (c.kind, c.key, c.stream_id) = (r.kind, r.key, r.stream_id);
+        END IF;
+
+        IF cardinality(taken_keys) > 0 THEN
+            INSERT INTO {schema}.{claims} (subscription_id, kind, key, stream_id)
+            SELECT subscription, kind, key, stream_id
+            FROM unnest(taken_kinds, taken_keys, taken_streams) AS t (kind, key, stream_id);
+        END IF;
+
+        IF cardinality(relied_on_keys) > 0 AND EXISTS (
+            SELECT FROM unnest(relied_on_kinds, relied_on_keys, relied_on_streams) AS r (kind, key, stream_id)
+            LEFT JOIN LATERAL (
+                SELECT c.stream_id FROM {schema}.{claims} AS c
+                WHERE c.subscription_id = subscription AND c.kind = r.kind AND c.key = r.key LIMIT 1
+            ) AS held ON true
+            WHERE held.stream_id IS DISTINCT FROM r.stream_id
+        ) THEN
+            RAISE EXCEPTION 'a claim that was relied on no longer holds' USING ERRCODE = 'unique_violation';
+        END IF;
+
+        IF cardinality(licensed) > 0 AND EXISTS (
+            SELECT FROM unnest(licensed) AS l (key)
+            LEFT JOIN LATERAL (
+                SELECT c.key FROM {schema}.{claims} AS c
+                WHERE c.subscription_id = subscription AND c.kind = 'licence' AND c.key = l.key LIMIT 1
+            ) AS held ON true
+            WHERE held.key IS NULL
+        ) THEN
+            RAISE EXCEPTION 'a licence that was relied on was revoked' USING ERRCODE = 'unique_violation';
+        END IF;
+
+        NOTIFY {channel};
+        RETURN QUERY
+            INSERT INTO {schema}.{events} (originator_id, originator_version, topic, state)
+            SELECT * FROM unnest(ids, versions, topics, states)
+            RETURNING notification_id;
+    END
+    $body$
+""")
+
+APPEND = SQL("""
+    SELECT * FROM {schema}.{append}(
+        %(ids)b::uuid[], %(versions)b::bigint[], %(topics)b::text[], %(states)b::bytea[], %(subscription)b::uuid,
+        %(released_kinds)b::text[], %(released_keys)b::text[], %(released_streams)b::uuid[],
+        %(taken_kinds)b::text[], %(taken_keys)b::text[], %(taken_streams)b::uuid[],
+        %(relied_on_kinds)b::text[], %(relied_on_keys)b::text[], %(relied_on_streams)b::uuid[],
+        %(licensed)b::text[]
+    ) AS position
+""")
+
+SELECT_HELD = SQL("""
+    SELECT wanted.key, held.stream_id
+    FROM unnest(%b::text[]) AS wanted (key)
+    CROSS JOIN LATERAL (
+        SELECT stream_id FROM {schema}.{claims} AS c
+        WHERE c.subscription_id = %b AND c.kind = %s AND c.key = wanted.key LIMIT 1
+    ) AS held
+""")
+
+SELECT_LOG = SQL("""
+    SELECT originator_id, originator_version, topic, state, notification_id
+    FROM (
+        SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS bytes_before
+        FROM (
+            SELECT * FROM {schema}.{events}
+            WHERE notification_id > %s AND notification_id <= coalesce(%s, 9223372036854775807)
+            ORDER BY notification_id LIMIT %s
+        ) AS candidates
+    ) AS measured
+    WHERE bytes_before < %s
+    ORDER BY notification_id
+""")
+
+SELECT_STREAMS = SQL("""
+    SELECT originator_id, originator_version, topic, state
+    FROM {schema}.{events} WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version
+""")
+
+SELECT_VERSIONS = SQL("""
+    SELECT wanted.originator_id, latest.version
+    FROM unnest(%b::uuid[]) AS wanted (originator_id)
+    CROSS JOIN LATERAL (
+        SELECT originator_version AS version FROM {schema}.{events} AS e
+        WHERE e.originator_id = wanted.originator_id ORDER BY originator_version DESC LIMIT 1
+    ) AS latest
+""")

@@ -1,0 +1,59 @@
+"""Advisory locks: over all processes, one does something at a time."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from adapters.postgres.datastore import lock_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from threading import Event
+    from uuid import UUID
+
+    from adapters.postgres.datastore import Datastore
+
+ASK_AGAIN_SECONDS = 1.0
+
+
+class AdvisoryLocks:
+    """Locks named by words. PostgreSQL lets them go when their holder's connection ends, however it ends."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+
+    @contextmanager
+    def turn(self, import_id: UUID) -> Iterator[None]:
+        """Hold the import's turn (see `ports.Turns`); PostgreSQL queues fairly, so whoever waits is next.
+
+        The connection is no one of the pool's: who has a turn needs those, and must not wait for others who wait for
+        theirs.
+        """
+        key = lock_key(self._datastore.schema, "turn", str(import_id))
+        with self._datastore.connect() as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
+            yield
+
+    @contextmanager
+    def alone(self, *words: str, stopping: Event) -> Iterator[bool]:
+        """Wait until nobody else over all processes is, for as long as the block runs; False if stopping came first.
+
+        One connection waits, and asks now and then: to be queued by PostgreSQL could not be given up.
+        """
+        key = lock_key(self._datastore.schema, *words)
+        with self._datastore.connect() as connection:
+            while not stopping.is_set():
+                row = connection.execute("SELECT pg_try_advisory_lock(%s) AS alone", (key,)).fetchone()
+                if row and row["alone"]:
+                    break
+                stopping.wait(ASK_AGAIN_SECONDS)
+            yield not stopping.is_set()
+
+    @contextmanager
+    def try_alone(self, *words: str) -> Iterator[bool]:
+        """Try to be the only one over all processes, for as long as the block runs; False if somebody is."""
+        with self._datastore.connect() as connection:
+            key = lock_key(self._datastore.schema, *words)
+            row = connection.execute("SELECT pg_try_advisory_lock(%s) AS alone", (key,)).fetchone()
+            yield bool(row and row["alone"])

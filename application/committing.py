@@ -1,0 +1,276 @@
+"""One commit run, batch by batch, until done or stopped."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from application.deciding import ATTEMPTS, Done, append, deciding_anew, record, unless_stale
+from application.importing import find_session, state_name, stored_roster
+from application.ports import Claim, Claims, Conflict, Stream
+from domain import group, import_session
+from domain.errors import Busy, WrongState
+from domain.group import Group, GroupCreated, GroupState
+from domain.import_session import (
+    Addition,
+    Committing,
+    Completed,
+    GroupAdded,
+    ImportEvent,
+    ImportSession,
+    Plan,
+    Reviewing,
+    Stopped,
+    add_group,
+    imported_group_id,
+)
+from domain.naming import group_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
+
+    from application.ports import Ports
+    from application.recorded import Origin, Recorded
+    from application.rosters import StoredRoster
+    from domain.roster import RosterGroup
+
+# Two events a group: 500 events an append is where others beside a bulk writer wait least (LIBRARY_NOTES.md).
+GROUPS_A_BATCH = 250
+MEMBERSHIPS_A_BATCH = 10_000
+EVENTS_A_SNAPSHOT = 5_000
+FIRST_BATCH = 16
+LONG_BATCH = timedelta(milliseconds=100)
+
+
+def start_commit(ports: Ports, origin: Origin, expected: int) -> Done:
+    """Press *Add Groups* having seen a version, or *Continue*; a worker does the rest.
+
+    Raises NotFound, Stale, WrongState and NothingToAdd.
+    """
+
+    def decide(session: ImportSession) -> ImportEvent | None:
+        match session:
+            case Reviewing(plan) | Stopped(plan):
+                roster = stored_roster(ports, origin.subscription_id, plan.roster)
+                done = session.progress.done if isinstance(session, Stopped) else 0
+                licensed = _anybody_licensed(ports, origin.subscription_id, plan, roster.groups(done))
+                return import_session.start_commit(session, expected, roster.index.sizes, anybody_licensed=licensed)
+            case Committing(reviewed=reviewed) | Completed(reviewed=reviewed) if reviewed == expected:
+                return None
+            case _:
+                raise WrongState(state=state_name(session), action="committed")
+
+    def attempt() -> Done:
+        stream = find_session(ports, origin)
+        event: ImportEvent | None = unless_stale(stream, expected, decide)
+        if event is None:
+            return Done(stream.id, stream.version)
+        done = append(ports, origin, stream.id, stream.version, [event])
+        state = import_session.evolve(stream.state, event)
+        ports.events.keep_snapshot(Stream(stream.id, done.version, state, origin))
+        return done
+
+    return deciding_anew(attempt)
+
+
+def stop(ports: Ports, origin: Origin) -> Done:
+    """Press *Stop*: when this returns, no further group can be added. Raises NotFound and WrongState."""
+
+    def attempt() -> Done:
+        stream = find_session(ports, origin)
+        match stream.state:
+            case Committing():
+                return append(ports, origin, stream.id, stream.version, [import_session.stop(stream.state)])
+            case Stopped() | Completed():
+                return Done(stream.id, stream.version)
+            case _:
+                raise WrongState(state=state_name(stream.state), action="stopped")
+
+    with ports.turns.turn(find_session(ports, origin).id):
+        return deciding_anew(attempt)
+
+
+def is_committing(ports: Ports, import_id: UUID) -> bool:
+    """Tell whether an import has groups to add now, whatever the views say."""
+    session = ports.events.load(import_id, import_session.evolve)
+    return session is not None and isinstance(session.state, Committing)
+
+
+def _anybody_licensed(ports: Ports, subscription_id: UUID, plan: Plan, groups: Iterator[RosterGroup]) -> bool:
+    """Tell whether any user of these groups who is to be added holds a licence: as a rule, one of the first does."""
+    asked: set[str] = set()
+    while some := list(islice(groups, GROUPS_A_BATCH)):
+        users = {user for each in some for user in plan.users(each)} - asked
+        if ports.events.held(subscription_id, "licence", users):
+            return True
+        asked |= users
+    return False
+
+
+class Facts(Struct, frozen=True):
+    """What a batch is decided on, read just before: who holds a licence, and the groups that bear its names."""
+
+    licensed: frozenset[str]
+    groups: dict[str, Stream[GroupState]]
+
+
+class CommitRun:
+    """One worker's run of one import's commit. It keeps the session's state between batches."""
+
+    def __init__(self, ports: Ports, import_id: UUID) -> None:
+        self._ports = ports
+        self._id = import_id
+        self._session: Stream[ImportSession] | None = None
+        self._roster: StoredRoster | None = None
+        self._licensed: set[str] = set()
+        self._conflicts = 0
+        self._pace = min(FIRST_BATCH, GROUPS_A_BATCH)
+        self.groups_added = 0
+        self._snapshot_at = 0
+
+    def run_batch(self) -> bool:
+        """Add the next groups, all of them or none; False once the import is not committing any more.
+
+        A batch that met a conflict adds nothing and is decided anew by the next call. `groups_added` is how many groups
+        the last batch added.
+        """
+        self.groups_added = 0
+        with self._ports.turns.turn(self._id):
+            session = self._current_session()
+            if session is None or not isinstance(session.state, Committing):
+                self._keep_snapshot(session, at_least=1)
+                return False
+            try:
+                self._add_groups(session, session.state)
+                self._conflicts = 0
+            except Conflict:
+                self._decide_anew()
+        return True
+
+    def _decide_anew(self) -> None:
+        """Forget what was known, for somebody else changed it; raises Busy if that happens again and again."""
+        self._session = None
+        self._licensed.clear()
+        self._conflicts += 1
+        if self._conflicts == ATTEMPTS:
+            raise Busy
+
+    def _current_session(self) -> Stream[ImportSession] | None:
+        """Return the session; it is loaded anew only if somebody else has written to it."""
+        versions = self._ports.events.versions([self._id])
+        if self._session is None or versions.get(self._id) != self._session.version:
+            self._session = self._ports.events.load(self._id, import_session.evolve)
+            self._roster = None
+        return self._session
+
+    def _add_groups(self, stream: Stream[ImportSession], session: Committing) -> None:
+        if self._roster is None:
+            self._roster = stored_roster(self._ports, stream.origin.subscription_id, session.plan.roster)
+        started = self._ports.now()
+        groups = _next_batch(self._roster.groups(session.progress.done), self._pace)
+        batch = _Batch(self._ports, stream.origin, session, self._facts(stream.origin, session, groups))
+        for each in groups:
+            batch.add(each, imported_group_id(self._id, each.number))
+        events = batch.finish()
+        records = [
+            *record(self._ports, stream.origin, stream.id, stream.version, events),
+            *batch.group_records,
+        ]
+        self._ports.events.append(stream.origin.subscription_id, records, batch.claims())
+        self._session = Stream(stream.id, stream.version + len(events), batch.state, stream.origin)
+        self._keep_snapshot(self._session, at_least=EVENTS_A_SNAPSHOT)
+        self._keep_pace(self._ports.now() - started)
+        self.groups_added = sum(isinstance(event, GroupAdded) for event in events)
+
+    def _facts(self, origin: Origin, session: Committing, groups: Sequence[RosterGroup]) -> Facts:
+        """Look up what the batch is decided on; who held a licence before is proven by the append alone."""
+        users = {user for each in groups for user in session.plan.users(each)}
+        unknown = users - self._licensed
+        self._licensed.update(self._ports.events.held(origin.subscription_id, "licence", unknown))
+        keys = {group_key(session.plan.name(each)) for each in groups}
+        names = self._ports.events.held(origin.subscription_id, "group-name", keys)
+        streams = self._ports.events.load_many(names.values(), group.evolve)
+        return Facts(
+            frozenset(users & self._licensed),
+            {key: streams[stream] for key, stream in names.items() if stream in streams},
+        )
+
+    def _keep_pace(self, took: timedelta) -> None:
+        """Take fewer groups where a batch took long, for groups to merge into may be large: whoever stops waits."""
+        self._pace = max(1, self._pace // 2) if took > LONG_BATCH else min(GROUPS_A_BATCH, self._pace * 2)
+
+    def _keep_snapshot(self, session: Stream[ImportSession] | None, at_least: int) -> None:
+        if session is not None and session.version - self._snapshot_at >= at_least:
+            self._ports.events.keep_snapshot(session)
+            self._snapshot_at = session.version
+
+
+class _Batch:
+    """The groups of one append, added one after the other, so that two of the same name become one."""
+
+    def __init__(self, ports: Ports, origin: Origin, session: Committing, facts: Facts) -> None:
+        self._ports = ports
+        self._origin = origin
+        self._session = session
+        self._facts = facts
+        self._created: list[Claim] = []
+        self._merged: list[Claim] = []
+        self.state: ImportSession = session
+        self.events: list[ImportEvent] = []
+        self.group_records: list[Recorded] = []
+
+    def add(self, roster_group: RosterGroup, new_id: UUID) -> None:
+        """Decide on one group of the file."""
+        key = group_key(self._session.plan.name(roster_group))
+        known = self._facts.groups.get(key)
+        existing = (known.id, known.state) if known is not None and isinstance(known.state, Group) else None
+        addition = add_group(self._session, roster_group, self._facts.licensed, existing, new_id)
+        self._take(addition.event)
+        if existing is not None:
+            self._merged.append(Claim("group-name", key, existing[0]))
+        if addition.group_event is not None:
+            self._change_group(key, new_id, addition)
+
+    def finish(self) -> list[ImportEvent]:
+        """End the commit with its last batch, and return the events for the session's stream."""
+        if isinstance(self.state, Committing) and (completed := import_session.complete(self.state)):
+            self._take(completed)
+        return self.events
+
+    def claims(self) -> Claims:
+        """Return what must still hold when this is appended."""
+        own = {claim.stream for claim in self._created}
+        merged = tuple(claim for claim in self._merged if claim.stream not in own)
+        return Claims(taken=tuple(self._created), relied_on=merged, licensed=self._facts.licensed)
+
+    def _take(self, event: ImportEvent) -> None:
+        self.events.append(event)
+        self.state = import_session.evolve(self.state, event)
+
+    def _change_group(self, key: str, new_id: UUID, addition: Addition) -> None:
+        event = addition.group_event
+        assert event is not None  # noqa: S101 - asked for by the only caller
+        before = None if isinstance(event, GroupCreated) else self._facts.groups[key]
+        if before is None:
+            self._created.append(Claim("group-name", key, new_id))
+        group_id, version = (before.id, before.version) if before else (new_id, 0)
+        state = group.evolve(before.state if before else None, event)
+        self.group_records += record(self._ports, self._origin, group_id, version, [event])
+        self._facts.groups[key] = Stream(group_id, version + 1, state, self._origin)
+
+
+def _next_batch(groups: Iterator[RosterGroup], most: int) -> list[RosterGroup]:
+    batch: list[RosterGroup] = []
+    room = MEMBERSHIPS_A_BATCH
+    for each in groups:
+        room -= len(each.members)
+        if batch and room < 0:
+            break
+        batch.append(each)
+        if len(batch) == most:
+            break
+    return batch

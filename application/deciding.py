@@ -1,0 +1,110 @@
+"""Load, decide, append: what every use case does, and what it does when others were faster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+from msgspec import Struct
+
+from application.ports import NO_CLAIMS, Claims, Conflict, E, S, Stream
+from application.recorded import Recorded
+from domain.errors import Busy, KeyReused, NotFound, Refused, Stale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from application.ports import EventStore, Evolve, Ports
+    from application.recorded import Event, Origin
+
+R = TypeVar("R")
+
+ATTEMPTS = 20
+
+
+class Done(Struct, frozen=True):
+    """What a command came to: its stream's id and version, and whether the views show it already."""
+
+    id: UUID
+    version: int
+    readable: bool = True
+
+
+class Once(Struct, frozen=True):
+    """A request's key, and an id that derives from what is asked for: the same key asks for the same thing."""
+
+    key: str
+    asked: UUID
+
+    def is_done(self, events: EventStore, subscription_id: UUID) -> bool:
+        """Tell whether it was done before: its claim is taken by the append that does it. Raises KeyReused."""
+        held = events.held(subscription_id, "request", [self.key]).get(self.key)
+        if held not in {None, self.asked}:
+            raise KeyReused
+        return held is not None
+
+
+def deciding_anew(decide: Callable[[], R]) -> R:
+    """Run load-decide-append until nobody interferes; raises Busy when somebody does again and again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return decide()
+        except Conflict:
+            continue
+    raise Busy
+
+
+def find(
+    events: EventStore, origin: Origin, what: str, stream: UUID, begins: type[Event], evolve: Evolve[S, E]
+) -> Stream[S]:
+    """Load a stream of the origin's subscription that begins with an event of this kind.
+
+    A foreign one, or one of another kind, is answered exactly as a missing one: NotFound.
+    """
+    require(events, origin, what, stream, begins)
+    found = events.load(stream, evolve)
+    if found is None:
+        raise NotFound(what=what, id=stream)
+    return found
+
+
+def require(events: EventStore, origin: Origin, what: str, stream: UUID, begins: type[Event]) -> Event:
+    """Return the event a stream of the origin's subscription begins with; raises NotFound as `find` does."""
+    for first in events.history(stream, limit=1):
+        if isinstance(first.event, begins) and first.origin.subscription_id == origin.subscription_id:
+            return first.event
+    raise NotFound(what=what, id=stream)
+
+
+def unless_stale(stream: Stream[S], expected: int | None, decide: Callable[[S], R]) -> R | None:
+    """Decide; what already holds is fine at any version, else stale goes before refused.
+
+    Raises Stale, and what the decision raises.
+    """
+    stale = expected not in {None, stream.version}
+    try:
+        event = decide(stream.state)
+    except Refused:
+        if not stale:
+            raise
+    else:
+        if event is None or not stale:
+            return event
+    raise Stale(expected=expected, actual=stream.version)
+
+
+def record(ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Iterable[Event]) -> list[Recorded]:
+    """Put events into their envelopes, behind a version of their stream."""
+    at = ports.now()
+    return [
+        Recorded(stream, version, at, origin, event) for version, event in enumerate(events, start=after_version + 1)
+    ]
+
+
+def append(
+    ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Sequence[Event], claims: Claims = NO_CLAIMS
+) -> Done:
+    """Append to one stream, and wait a moment until the views tell of it; raises Conflict."""
+    records = record(ports, origin, stream, after_version, events)
+    position = ports.events.append(origin.subscription_id, records, claims)
+    return Done(stream, records[-1].originator_version, ports.readable.wait(position, {type(e) for e in events}))

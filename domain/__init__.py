@@ -1,0 +1,1 @@
+"""What is true: messages, states and decisions. No I/O, no clock, no randomness."""

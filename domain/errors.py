@@ -1,0 +1,112 @@
+"""One tree of errors. A class's docstring is its message, filled from its fields; its code is stable.
+
+Codes are part of the interface: add, never rename.
+"""
+
+from __future__ import annotations
+
+from inspect import getdoc
+from typing import ClassVar
+
+
+class RollcallError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        super().__init__(" ".join((getdoc(type(self)) or "").format(**fields).split()))
+
+
+class Refused(RollcallError):
+    """This cannot be done."""
+
+    code = "refused"
+
+
+class NotFound(Refused):
+    """There is no {what} {id}."""
+
+    code = "not-found"
+
+
+class Stale(Refused):
+    """This was decided on version {expected}, but it is at version {actual} by now: somebody else changed it.
+
+    Look at it again, then repeat what you want.
+    """
+
+    code = "stale"
+
+
+class WrongState(Refused):
+    """This import is {state}: it cannot be {action} any more."""
+
+    code = "wrong-state"
+
+
+class NothingToAdd(Refused):
+    """There is nothing to add: {reason}."""
+
+    code = "nothing-to-add"
+
+
+class SomethingAdded(Refused):
+    """This import has already added {groups} groups and cannot be discarded. Delete those groups instead."""
+
+    code = "something-added"
+
+
+class EmailInvalid(Refused):
+    """“{email}” is not an e-mail address that can be used: {reason}"""
+
+    code = "email-invalid"
+
+
+class GroupNameInvalid(Refused):
+    """“{name}” cannot name a group: {reason}"""
+
+    code = "group-name-invalid"
+
+
+class GroupNameTaken(Refused):
+    """There is already a group named “{name}”."""
+
+    code = "group-name-taken"
+
+
+class SubscriptionNameInvalid(Refused):
+    """“{name}” cannot name a subscription: {reason}"""
+
+    code = "subscription-name-invalid"
+
+
+class SeatsInvalid(Refused):
+    """{seats} is no number of seats: it must be {reason}."""
+
+    code = "seats-invalid"
+
+
+class SeatsExceeded(Refused):
+    """{wanted} seats are needed, but only {free} of {seats} are free. Give seats back or buy more."""
+
+    code = "seats-exceeded"
+
+
+class NotLicensed(Refused):
+    """“{email}” holds no licence in this subscription. Allocate one first."""
+
+    code = "not-licensed"
+
+
+class KeyReused(Refused):
+    """The Idempotency-Key of this request was used for another request before. Use a new one."""
+
+    code = "key-reused"
+
+
+class Busy(RollcallError):
+    """Others changed the same things again and again while this was being decided. Try again in a moment."""
+
+    code = "busy"

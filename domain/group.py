@@ -1,0 +1,90 @@
+"""The group aggregate: a named set of users of one subscription.
+
+Stored shapes: tags and field names are kept for ever. Add defaulted fields, never rename.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class GroupCreated(Struct, frozen=True, tag="group.created"):
+    """A group came to be, with its first users (canonical addresses, in the order they were named)."""
+
+    name: str
+    users: tuple[str, ...]
+
+
+class UsersAddedToGroup(Struct, frozen=True, tag="group.users-added"):
+    """Users who were not in the group joined it."""
+
+    users: tuple[str, ...]
+
+
+class UsersRemovedFromGroup(Struct, frozen=True, tag="group.users-removed"):
+    """Users who were in the group left it."""
+
+    users: tuple[str, ...]
+
+
+class GroupNameChanged(Struct, frozen=True, tag="group.name-changed"):
+    """The group bears another name from now on."""
+
+    old: str
+    new: str
+
+
+class GroupDeleted(Struct, frozen=True, tag="group.deleted"):
+    """The group is gone; its name is free again."""
+
+    name: str
+
+
+GroupEvent: TypeAlias = GroupCreated | UsersAddedToGroup | UsersRemovedFromGroup | GroupNameChanged | GroupDeleted
+
+
+class Group(Struct, frozen=True, tag="group"):
+    """A group that exists."""
+
+    name: str
+    users: frozenset[str]
+
+
+class DeletedGroup(Struct, frozen=True, tag="deleted"):
+    """A group that existed."""
+
+
+GroupState: TypeAlias = Group | DeletedGroup
+
+
+def create_group(name: str, users: Iterable[str]) -> GroupCreated:
+    """Create a group; a user who is named twice joins once."""
+    return GroupCreated(name, tuple(dict.fromkeys(users)))
+
+
+def add_users(group: Group, users: Iterable[str]) -> UsersAddedToGroup | None:
+    """Add those who are not in the group yet."""
+    new = tuple(user for user in dict.fromkeys(users) if user not in group.users)
+    return UsersAddedToGroup(new) if new else None
+
+
+def evolve(group: GroupState | None, event: GroupEvent) -> GroupState:
+    """Return the group as it is after the event."""
+    match group, event:
+        case None, GroupCreated(name, users):
+            return Group(name, frozenset(users))
+        case Group(name, before), UsersAddedToGroup(users):
+            return Group(name, before.union(users))
+        case Group(name, before), UsersRemovedFromGroup(users):
+            return Group(name, before.difference(users))
+        case Group(_, before), GroupNameChanged(_, new):
+            return Group(new, before)
+        case Group(), GroupDeleted():
+            return DeletedGroup()
+        case _:
+            raise ValueError(f"{type(event).__name__} cannot follow on {group!r}")

@@ -1,0 +1,351 @@
+"""The import aggregate on one page: events, states, decisions, evolve.
+
+Stored shapes: tags and field names are kept for ever. Add defaulted fields, never rename.
+
+    FileUploaded + FormatRejected                                        → Rejected
+    FileUploaded + FormatDetected                                        → Reviewing: GroupRenamed, UserRemoved
+    Reviewing ── CommitStarted ──→ Committing: GroupAdded, GroupSkipped ──→ CommitCompleted → Completed
+                                       ↑  └── CommitStopped → Stopped ── ImportDiscarded, if nothing was added
+                                       └──────── CommitStarted ──┘
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from uuid import UUID, uuid5
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from domain.errors import NotFound, NothingToAdd, SomethingAdded
+from domain.group import Group, GroupCreated, UsersAddedToGroup, add_users, create_group
+from domain.roster import FileFormat, Problem, RosterGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
+
+SkipReason: TypeAlias = Literal["no-users", "no-licensed-users"]
+
+
+# --- events ---------------------------------------------------------------------------------------------
+
+
+class FileUploaded(Struct, frozen=True, tag="import.file-uploaded"):
+    """A file came in; its bytes are kept under their SHA-256 (hexadecimal)."""
+
+    file_name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+class FormatDetected(Struct, frozen=True, tag="import.format-detected"):
+    """The file can be read; what it says is kept as a roster under its own digest."""
+
+    format: FileFormat
+    encoding: str
+    delimiter: str
+    header: tuple[str, ...]
+    rows: int
+    groups: int
+    users: int
+    memberships: int
+    problems: dict[str, int]
+    roster: str
+
+
+class FormatRejected(Struct, frozen=True, tag="import.format-rejected"):
+    """The file is refused as a whole, for these reasons."""
+
+    problems: tuple[Problem, ...]
+
+
+class GroupRenamed(Struct, frozen=True, tag="import.group-renamed"):
+    """A group of the file is to be added under another name."""
+
+    group: int
+    old: str
+    new: str
+
+
+class UserRemoved(Struct, frozen=True, tag="import.user-removed"):
+    """A user is not to be added to this group of the file."""
+
+    group: int
+    email: str
+
+
+class CommitStarted(Struct, frozen=True, tag="import.commit-started"):
+    """*Add Groups* was pressed by somebody who saw this version; so many groups are to be added now."""
+
+    reviewed: int
+    groups: int
+
+
+class LeftOut(Struct, frozen=True):
+    """An address of the file that was not added to its group, and why."""
+
+    email: str
+    reason: Literal["not-licensed"]
+
+
+class GroupAdded(Struct, frozen=True, tag="import.group-added"):
+    """A group of the file was created, or merged into the group that bears its name."""
+
+    group: int
+    group_id: UUID
+    name: str
+    created: bool
+    users_added: int
+    users_already_there: int
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
+    """A group of the file was passed over: there was nobody to add."""
+
+    group: int
+    reason: SkipReason
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class CommitStopped(Struct, frozen=True, tag="import.commit-stopped"):
+    """*Stop* was pressed: nothing is added until the commit is started again."""
+
+    groups_added: int
+    groups_remaining: int
+
+
+class CommitCompleted(Struct, frozen=True, tag="import.commit-completed"):
+    """Every group of the file was added or skipped."""
+
+    groups_added: int
+    groups_skipped: int
+
+
+class ImportDiscarded(Struct, frozen=True, tag="import.discarded"):
+    """The import was put away before it added anything."""
+
+
+# --- states ---------------------------------------------------------------------------------------------
+
+
+class Plan(Struct, frozen=True):
+    """What a commit would do: the roster read from the file, and the administrator's edits by group number."""
+
+    roster: str
+    groups: int
+    names: dict[int, str] = field(default_factory=dict)
+    removed: dict[int, frozenset[str]] = field(default_factory=dict)
+
+    def name(self, group: RosterGroup) -> str:
+        """Return the name under which a group of the file is to be added."""
+        return self.names.get(group.number, group.name)
+
+    def users(self, group: RosterGroup) -> list[str]:
+        """Return the users who are to be added to a group of the file."""
+        removed = self.removed.get(group.number, frozenset())
+        return [member.email for member in group.members if member.email not in removed]
+
+
+class Progress(Struct, frozen=True):
+    """How far a commit came: `done` is the number of the last group that was added or skipped."""
+
+    done: int = 0
+    added: int = 0
+    skipped: int = 0
+
+
+class Uploaded(Struct, frozen=True, tag="uploaded"):
+    """Between the upload and its verdict; both are one append, so nobody meets it."""
+
+
+class Rejected(Struct, frozen=True, tag="rejected"):
+    """The file cannot be read. The end."""
+
+
+class Reviewing(Struct, frozen=True, tag="reviewing"):
+    """The administrator looks at what the file would do, and corrects it."""
+
+    plan: Plan
+
+
+class Committing(Struct, frozen=True, tag="committing"):
+    """Groups are being added, in the order of their numbers."""
+
+    plan: Plan
+    reviewed: int
+    progress: Progress = Progress()
+
+
+class Stopped(Struct, frozen=True, tag="stopped"):
+    """Nothing is added until the commit is started again."""
+
+    plan: Plan
+    progress: Progress
+
+
+class Completed(Struct, frozen=True, tag="completed"):
+    """Every group was added or skipped. The end."""
+
+    reviewed: int
+    progress: Progress
+
+
+class Discarded(Struct, frozen=True, tag="discarded"):
+    """Put away before anything was added. The end."""
+
+
+ImportSession: TypeAlias = Uploaded | Rejected | Reviewing | Committing | Stopped | Completed | Discarded
+
+
+class SessionSnapshot(Struct, frozen=True, tag="import.snapshot"):
+    """No event but a shortcut: the state after all events up to a version. Disposable."""
+
+    state: ImportSession
+
+
+ImportEvent: TypeAlias = (
+    FileUploaded
+    | FormatDetected
+    | FormatRejected
+    | GroupRenamed
+    | UserRemoved
+    | CommitStarted
+    | GroupAdded
+    | GroupSkipped
+    | CommitStopped
+    | CommitCompleted
+    | ImportDiscarded
+)
+
+
+# --- decisions ---------------------------------------------------------------------------------------------
+
+
+def rename_group(session: Reviewing, group: RosterGroup, name: str) -> GroupRenamed | None:
+    """Give a group of the file another name (see `naming.parse_group_name`), unless it bears it already."""
+    old = session.plan.name(group)
+    return None if name == old else GroupRenamed(group.number, old, name)
+
+
+def remove_user(session: Reviewing, group: RosterGroup, email: str) -> UserRemoved | None:
+    """Leave a user (canonical address) out of a group of the file, unless removed already; raises NotFound."""
+    if all(member.email != email for member in group.members):
+        raise NotFound(what="user in this group with the address", id=email)
+    if email in session.plan.removed.get(group.number, frozenset()):
+        return None
+    return UserRemoved(group.number, email)
+
+
+def discard(session: Reviewing | Stopped) -> ImportDiscarded:
+    """Put the import away; raises SomethingAdded."""
+    match session:
+        case Stopped(progress=Progress(added=added)) if added:
+            raise SomethingAdded(groups=added)
+        case _:
+            return ImportDiscarded()
+
+
+def start_commit(
+    session: Reviewing | Stopped, version: int, sizes: Sequence[int], *, anybody_licensed: bool
+) -> CommitStarted:
+    """Start adding, or go on, as reviewed at this version; raises NothingToAdd.
+
+    `sizes` are the numbers of usable users of the file's groups, in order.
+    """
+    done = session.progress.done if isinstance(session, Stopped) else 0
+    removed = session.plan.removed
+    groups = sum(size > len(removed.get(number, ())) for number, size in enumerate(sizes[done:], start=done + 1))
+    if not groups:
+        raise NothingToAdd(reason="no group of this import has a user left to add")
+    if not anybody_licensed:
+        raise NothingToAdd(reason="none of the users holds a licence. Allocate licences first")
+    return CommitStarted(version, groups)
+
+
+class Addition(Struct, frozen=True):
+    """What adding one group of the file comes to: for the import's stream, and for the group's own, if it changes."""
+
+    event: GroupAdded | GroupSkipped
+    group_event: GroupCreated | UsersAddedToGroup | None = None
+
+
+def imported_group_id(import_id: UUID, number: int) -> UUID:
+    """Return the id of a group that an import creates: the same if the batch has to be done again."""
+    return uuid5(import_id, f"group:{number}")
+
+
+def add_group(
+    session: Committing,
+    group: RosterGroup,
+    licensed: AbstractSet[str],
+    existing: tuple[UUID, Group] | None,
+    new_id: UUID,
+) -> Addition:
+    """Create the group, or merge it into the existing one that bears its name; only licensed users are added."""
+    users = session.plan.users(group)
+    left_out = tuple(LeftOut(user, "not-licensed") for user in users if user not in licensed)
+    welcome = [user for user in users if user in licensed]
+    if not welcome:
+        reason: SkipReason = "no-licensed-users" if left_out else "no-users"
+        return Addition(GroupSkipped(group.number, reason, left_out))
+    if existing is None:
+        created = create_group(session.plan.name(group), welcome)
+        return Addition(GroupAdded(group.number, new_id, created.name, True, len(created.users), 0, left_out), created)
+    group_id, before = existing
+    added = add_users(before, welcome)
+    count = len(added.users) if added else 0
+    return Addition(
+        GroupAdded(group.number, group_id, before.name, False, count, len(welcome) - count, left_out), added
+    )
+
+
+def stop(session: Committing) -> CommitStopped:
+    """Stop adding; what was added stays."""
+    progress = session.progress
+    return CommitStopped(progress.added, session.plan.groups - progress.done)
+
+
+def complete(session: Committing) -> CommitCompleted | None:
+    """End the commit once every group of the file was added or skipped."""
+    progress = session.progress
+    return CommitCompleted(progress.added, progress.skipped) if progress.done == session.plan.groups else None
+
+
+# --- evolve ---------------------------------------------------------------------------------------------
+
+
+def evolve(session: ImportSession | None, event: ImportEvent | SessionSnapshot) -> ImportSession:
+    """Return the session as it is after the event."""
+    match session, event:
+        case None, SessionSnapshot(state):
+            return state
+        case None, FileUploaded():
+            return Uploaded()
+        case Uploaded(), FormatRejected():
+            return Rejected()
+        case Uploaded(), FormatDetected(roster=roster, groups=groups):
+            return Reviewing(Plan(roster, groups))
+        case Reviewing(plan), GroupRenamed(group=group, new=new):
+            return Reviewing(replace(plan, names={**plan.names, group: new}))
+        case Reviewing(plan), UserRemoved(group, email):
+            removed = plan.removed.get(group, frozenset()) | {email}
+            return Reviewing(replace(plan, removed={**plan.removed, group: removed}))
+        case Reviewing(plan), CommitStarted(reviewed=reviewed):
+            return Committing(plan, reviewed)
+        case Stopped(plan, progress), CommitStarted(reviewed=reviewed):
+            return Committing(plan, reviewed, progress)
+        case Committing(progress=progress), GroupAdded(group=group):
+            return replace(session, progress=Progress(group, progress.added + 1, progress.skipped))
+        case Committing(progress=progress), GroupSkipped(group=group):
+            return replace(session, progress=Progress(group, progress.added, progress.skipped + 1))
+        case Committing(plan, _, progress), CommitStopped():
+            return Stopped(plan, progress)
+        case Committing(_, reviewed, progress), CommitCompleted():
+            return Completed(reviewed, progress)
+        case ((Reviewing() | Stopped()), ImportDiscarded()):
+            return Discarded()
+        case _:
+            raise ValueError(f"{type(event).__name__} cannot follow on {session!r}")

@@ -1,0 +1,204 @@
+"""Bytes in, roster out: the two formats, row by row.
+
+A file that cannot be read as a whole is refused (`FileProblems`); everything else is a problem of its own row, and what
+is sound stays. Every cell ends up in the roster, in a problem, or was blank:
+
+- A row is lost whole by `row-too-long`, `quote-unclosed`, and by what its first column needs (an address in a
+  user-based file, a group name in a group-based one). The groups that a user-based row names keep their numbers even if
+  its address cannot be used; those named only in a row that is too long or does not close are not in the roster, since
+  nobody knows which cells are shifted.
+- A user whose group cells are all unusable is among the roster's users, in no group.
+- First and last names are kept without control characters; where that drops something, `looks-alike` says so.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from domain.naming import LONGEST_NAME, collapsed, plain_email, without_controls
+from domain.roster import FileProblems, GroupEntry, Limits, Problem, Roster, RosterUser
+from domain.roster_header import check_header, find_delimiter
+from domain.roster_reading import REMEMBERED, Reading
+from domain.roster_rows import Row, Rows
+from domain.roster_text import PhysicalLines, Unreadable, check_size, check_type, find_encoding
+
+if TYPE_CHECKING:
+    from domain.roster_header import Header
+    from domain.roster_text import EncodedText
+
+
+_FIRST_GROUP_COLUMN = 4  # of a user-based file
+
+
+def read_roster(content: bytes, file_name: str, limits: Limits = Limits()) -> Roster | FileProblems:  # noqa: B008 - frozen
+    """Read what a file says: its groups, their users and its cell problems; or why it is refused as a whole.
+
+    Pure, and total: it raises nothing, whatever the bytes. Memory is proportional to the roster and the problems.
+    """
+    try:
+        check_type(content, file_name)
+        check_size(content, limits)
+        return _read(find_encoding(content), limits)
+    except Unreadable as refusal:
+        return FileProblems(refusal.problems)
+
+
+def _read(text: EncodedText, limits: Limits) -> Roster:
+    if not any(piece.strip() for piece in text.pieces()):
+        raise Unreadable(Problem("file-empty"))
+    lines = PhysicalLines(text.pieces())
+    delimiter = find_delimiter(lines, limits)
+    header = check_header(Rows(lines, delimiter, limits.columns, limits.cell_bytes).first(), limits)
+    rows = iter(Rows(lines, delimiter, len(header.cells), limits.cell_bytes))
+    next(rows)
+    reading = (_UserBased if header.format == "user_based" else _GroupBased)(header, limits)
+    for row in rows:
+        reading.read(row)
+    return reading.roster(text.encoding, delimiter)
+
+
+_Named = dict[int, int]  # the groups of a row, by number, each with its first column
+
+
+class _UserBased(Reading):
+    """One row a user: `email`, `FirstName`, `LastName`, `Groupname`, and further `Groupname` columns."""
+
+    def __init__(self, header: Header, limits: Limits) -> None:
+        super().__init__(header, limits)
+        self._first_lines = array("I")  # of each user, for `email-repeated`
+
+    def _add(self, row: Row) -> None:
+        named: _Named = {}
+        again = self._name_groups(row, named)
+        email = self._address(row, named)
+        if not named and not any(map(str.strip, row.cells[_FIRST_GROUP_COLUMN - 1 :])):
+            self._report("group-name-missing", row.line, _FIRST_GROUP_COLUMN, "")
+        elif email is not None:
+            self._join(row, self._user(row, email, named), named)
+            for number, column in again:
+                self._report("user-repeated", row.line_of(column), column, row.cells[column - 1], (number,), email)
+
+    def _name_groups(self, row: Row, named: _Named) -> list[tuple[int, int]]:
+        """Note the groups that a row names; return those named again, with the column."""
+        again, spellings = [], self._spellings
+        for column, cell in enumerate(row.cells[_FIRST_GROUP_COLUMN - 1 :], _FIRST_GROUP_COLUMN):
+            if not cell:
+                continue
+            number = spellings.get(cell)
+            if number is None:
+                number = self._new_spelling(row, column)
+            if number in named:
+                again.append((number, column))
+            elif number:
+                named[number] = column
+        return again
+
+    def _address(self, row: Row, named: _Named) -> str | None:
+        cell = row.cells[0]
+        if (plain := plain_email(cell)) is not None:
+            return plain
+        if cell.strip():
+            return self._email(row, 1, tuple(named))
+        self._report("email-missing", row.line, 1, "", tuple(named))
+        return None
+
+    def _user(self, row: Row, email: str, named: _Named) -> int:
+        first, last = self._person_name(row, 2, named), self._person_name(row, 3, named)
+        index = self._index.get(email)
+        if index is None:
+            self._first_lines.append(row.line)
+            if not email.isascii():
+                self._check_likeness(email, row, 1, tuple(named))
+            return self._new_user(RosterUser(email, first, last), row.line)
+        self._report("email-repeated", row.line_of(1), 1, row.cells[0], tuple(named), str(self._first_lines[index]))
+        self._doubtful.update(named)
+        known = self._users[index]
+        self._users[index] = RosterUser(email, known.first_name or first, known.last_name or last)
+        return index
+
+    def _join(self, row: Row, user: int, named: _Named) -> None:
+        line, starts, entries = row.line, row.starts, self._entries
+        for number, column in named.items():
+            entry = entries[number - 1]
+            entry.users.append(user)
+            entry.lines.append(starts[column - 1] if starts else line)
+            entry.columns.append(column)
+
+    def _person_name(self, row: Row, column: int, named: _Named) -> str:
+        if len(row.cells) < column:
+            return ""
+        kept = self._person_names.get(row.cells[column - 1])
+        return self._new_person_name(row, column, named) if kept is None else kept
+
+    def _new_person_name(self, row: Row, column: int, named: _Named) -> str:
+        cell = row.cells[column - 1]
+        if len(cell) <= self._surely_short and cell.isprintable():
+            kept = collapsed(cell)
+            if len(self._person_names) < REMEMBERED:
+                self._person_names[cell] = kept
+            return kept
+        line = row.line_of(column)
+        if len(cell) > self._surely_short and (detail := self._why_too_long(cell, LONGEST_NAME)):
+            self._report("cell-too-long", line, column, cell, tuple(named), detail)
+            return ""
+        kept = without_controls(cell)
+        if kept != collapsed(cell):
+            detail = "it contains control characters, which are left out"
+            self._report("looks-alike", line, column, cell, tuple(named), detail)
+        return kept
+
+    def _repeated(self, entry: GroupEntry, user: RosterUser) -> tuple[str, str]:
+        return entry.name, user.email
+
+
+class _GroupBased(Reading):
+    """One row a group: `Groupname`, `Email`, and further `Email` columns."""
+
+    def _add(self, row: Row) -> None:
+        if not row.cells[0].strip():
+            self._report("group-name-missing", row.line, 1, "")
+            return
+        groups_before = len(self._entries)
+        number = self._group(row, 1)
+        if not number:
+            return
+        if number <= groups_before:
+            self._repeat(row, number)
+        filled = [column for column, cell in enumerate(row.cells, 1) if cell and column > 1 and cell.strip()]
+        if not filled:
+            self._report("email-missing", row.line, 2, "", (number,))
+        self._join(row, number, filled)
+
+    def _repeat(self, row: Row, number: int) -> None:
+        entry = self._entries[number - 1]
+        self._report("group-repeated", row.line_of(1), 1, row.cells[0], (number,), str(entry.line))
+        self._doubtful.add(number)
+
+    def _join(self, row: Row, number: int, columns: list[int]) -> None:
+        entry = self._entries[number - 1]
+        joined: set[int] = set()
+        for column in columns:
+            user = self._user(row, column, number)
+            if user in joined:
+                self._report("user-repeated", row.line_of(column), column, row.cells[column - 1], (number,), entry.name)
+            elif user is not None:
+                joined.add(user)
+                entry.users.append(user)
+                entry.lines.append(row.line_of(column))
+                entry.columns.append(column)
+
+    def _user(self, row: Row, column: int, number: int) -> int | None:
+        index = self._index.get(row.cells[column - 1])
+        if index is None:
+            email = self._email(row, column, (number,))
+            if email is None:
+                return None
+            index = self._index.get(email)
+            if index is None:
+                self._check_likeness(email, row, column, (number,))
+                return self._new_user(RosterUser(email), row.line)
+        return index
+
+    def _repeated(self, entry: GroupEntry, user: RosterUser) -> tuple[str, str]:
+        return user.email, entry.name

@@ -1,0 +1,1 @@
+"""What can be read: each module owns a view's tables, its handlers and its queries."""

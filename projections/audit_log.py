@@ -1,0 +1,212 @@
+"""The audit log: every administrative change, once: who, when, what.
+
+It leaves out what other events tell: `GroupAdded` and `GroupSkipped` are the commit's bookkeeping (the group's own
+events tell the change), `SeatsTaken` and `SeatsReturned` that of the licences.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from msgspec import Struct, json, structs
+
+from application.recorded import Actor
+from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.import_session import (
+    CommitCompleted,
+    CommitStarted,
+    CommitStopped,
+    FileUploaded,
+    FormatDetected,
+    FormatRejected,
+    GroupRenamed,
+    ImportDiscarded,
+    UserRemoved,
+)
+from domain.subscription import (
+    LicenceAllocated,
+    LicenceRevoked,
+    SeatsChanged,
+    SubscriptionCreated,
+    SubscriptionRenamed,
+)
+from projections.sentences import sentence
+from projections.view import View, copy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from application.recorded import Event, Recorded
+    from projections.view import Rows
+
+CREATE = """
+    CREATE TABLE IF NOT EXISTS audit_log (
+        subscription_id uuid NOT NULL,
+        number bigint NOT NULL,
+        at timestamptz NOT NULL,
+        actor jsonb NOT NULL,
+        request_id text NOT NULL,
+        type text NOT NULL,
+        text text NOT NULL,
+        import_id uuid,
+        group_id uuid,
+        emails text[] NOT NULL,
+        PRIMARY KEY (subscription_id, number)
+    );
+    CREATE INDEX IF NOT EXISTS audit_log_of_groups ON audit_log (group_id, number) WHERE group_id IS NOT NULL;
+"""
+
+GROUPS = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted)
+AUDITED = (
+    *GROUPS,
+    FileUploaded,
+    FormatDetected,
+    FormatRejected,
+    GroupRenamed,
+    UserRemoved,
+    CommitStarted,
+    CommitStopped,
+    CommitCompleted,
+    ImportDiscarded,
+    SubscriptionCreated,
+    SubscriptionRenamed,
+    SeatsChanged,
+    LicenceAllocated,
+    LicenceRevoked,
+)
+
+
+def _changed(cursor: Rows, run: Sequence[Recorded]) -> None:
+    last = _last_numbers(cursor, {record.origin.subscription_id for record in run})
+    rows: list[tuple[object, ...]] = []
+    for record in run:
+        subscription = record.origin.subscription_id
+        last[subscription] += 1
+        rows.append(
+            (
+                subscription,
+                last[subscription],
+                record.at,
+                json.encode(record.origin.actor).decode(),
+                record.origin.request_id,
+                type(record.event).__name__,
+                sentence(record.event),
+                record.origin.import_id,
+                record.originator_id if isinstance(record.event, GROUPS) else None,
+                _emails(record.event),
+            )
+        )
+    copy_rows(
+        cursor,
+        "audit_log (subscription_id, number, at, actor, request_id, type, text, import_id, group_id, emails)",
+        rows,
+    )
+
+
+def _last_numbers(cursor: Rows, subscriptions: set[UUID]) -> Counter[UUID]:
+    cursor.execute(
+        """
+        SELECT wanted.id, (SELECT max(number) FROM audit_log WHERE subscription_id = wanted.id) AS number
+        FROM unnest(%s::uuid[]) AS wanted (id)
+        """,
+        (list(subscriptions),),
+    )
+    return Counter({row["id"]: row["number"] or 0 for row in cursor})
+
+
+def _emails(event: Event) -> list[str]:
+    match event:
+        case GroupCreated(users=users) | UsersAddedToGroup(users=users) | UsersRemovedFromGroup(users=users):
+            return list(users)
+        case UserRemoved(email=email) | LicenceAllocated(email=email) | LicenceRevoked(email=email):
+            return [email]
+        case _:
+            return []
+
+
+AUDIT_LOG = View(
+    name="audit_log",
+    tables=("audit_log",),
+    create=CREATE,
+    handlers=dict.fromkeys(AUDITED, _changed),
+)
+
+
+class AuditRow(Struct, frozen=True):
+    """One change; `number` counts the changes of a subscription."""
+
+    number: int
+    at: datetime
+    actor: Actor
+    request_id: str
+    type: str
+    text: str
+    import_id: UUID | None
+    group_id: UUID | None
+
+
+class AuditFilter(Struct, frozen=True):
+    """Which changes are wanted: all conditions that are set must hold."""
+
+    actor: str | None = None
+    type: str | None = None
+    import_id: UUID | None = None
+    group_id: UUID | None = None
+    email: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = AuditFilter()
+
+
+def audit_log(
+    cursor: Rows,
+    subscription_id: UUID,
+    wanted: AuditFilter = EVERYTHING,
+    *,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[AuditRow]:
+    """Return a page of a subscription's changes, newest first, behind a number."""
+    cursor.execute(
+        """
+        SELECT number, at, actor::text AS actor, request_id, type, text, import_id, group_id FROM audit_log
+        WHERE subscription_id = %(subscription_id)s
+          AND (%(before)s::bigint IS NULL OR number < %(before)s)
+          AND (%(actor)s::text IS NULL OR actor ->> 'id' = %(actor)s)
+          AND (%(type)s::text IS NULL OR type = %(type)s)
+          AND (%(import_id)s::uuid IS NULL OR import_id = %(import_id)s)
+          AND (%(group_id)s::uuid IS NULL OR group_id = %(group_id)s)
+          AND (%(email)s::text IS NULL OR %(email)s = ANY(emails))
+          AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+          AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
+        ORDER BY number DESC LIMIT %(limit)s
+        """,
+        {"subscription_id": subscription_id, "before": before, "limit": limit, **structs.asdict(wanted)},
+    )
+    return [AuditRow(**{**row, "actor": json.decode(row["actor"], type=Actor)}) for row in cursor]
+
+
+def joined_by_import(
+    cursor: Rows, subscription_id: UUID, import_id: UUID, groups: Sequence[UUID]
+) -> dict[UUID, set[str]]:
+    """Return who joined these groups by an import."""
+    cursor.execute(
+        """
+        SELECT wanted.group_id, a.emails FROM unnest(%s::uuid[]) AS wanted (group_id)
+        CROSS JOIN LATERAL (
+            SELECT subscription_id, import_id, type, emails FROM audit_log
+            WHERE group_id = wanted.group_id OFFSET 0
+        ) AS a
+        WHERE a.subscription_id = %s AND a.import_id = %s AND a.type IN ('GroupCreated', 'UsersAddedToGroup')
+        """,
+        (list(groups), subscription_id, import_id),
+    )
+    joined: dict[UUID, set[str]] = {}
+    for row in cursor:
+        joined.setdefault(row["group_id"], set()).update(row["emails"])
+    return joined

@@ -1,0 +1,127 @@
+"""The group events that other systems consume, as CloudEvents 1.0 (https://cloudevents.io).
+
+Each event of a group becomes exactly one public event. Its position is its rank among its subscription's group events,
+so that no rebuild can move it, and nothing of the store's total order shows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Raw, Struct, json
+
+from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from projections.view import View, copy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from application.recorded import Event, Recorded
+    from projections.view import Rows
+
+PublicType: TypeAlias = Literal[
+    "group.created", "group.users_added", "group.users_removed", "group.renamed", "group.deleted"
+]
+
+CREATE = """
+    CREATE TABLE IF NOT EXISTS group_events (
+        subscription_id uuid NOT NULL,
+        position bigint NOT NULL,
+        type text NOT NULL,
+        group_id uuid NOT NULL,
+        at timestamptz NOT NULL,
+        data jsonb NOT NULL,
+        PRIMARY KEY (subscription_id, position)
+    );
+"""
+
+
+def _happened(cursor: Rows, run: Sequence[Recorded]) -> None:
+    last = _last_positions(cursor, {record.origin.subscription_id for record in run})
+    rows: list[tuple[object, ...]] = []
+    for record in run:
+        subscription = record.origin.subscription_id
+        last[subscription] += 1
+        kind, data = _public(record.event)
+        rows.append(
+            (subscription, last[subscription], kind, record.originator_id, record.at, json.encode(data).decode())
+        )
+    copy_rows(cursor, "group_events (subscription_id, position, type, group_id, at, data)", rows)
+
+
+def _last_positions(cursor: Rows, subscriptions: set[UUID]) -> Counter[UUID]:
+    cursor.execute(
+        """
+        SELECT wanted.id, (SELECT max(position) FROM group_events WHERE subscription_id = wanted.id) AS position
+        FROM unnest(%s::uuid[]) AS wanted (id)
+        """,
+        (list(subscriptions),),
+    )
+    return Counter({row["id"]: row["position"] or 0 for row in cursor})
+
+
+def _public(event: Event) -> tuple[PublicType, dict[str, object]]:
+    match event:
+        case GroupCreated(name, users):
+            return "group.created", {"name": name, "users": users}
+        case UsersAddedToGroup(users):
+            return "group.users_added", {"users": users}
+        case UsersRemovedFromGroup(users):
+            return "group.users_removed", {"users": users}
+        case GroupNameChanged(old, new):
+            return "group.renamed", {"old_name": old, "name": new}
+        case GroupDeleted(name):
+            return "group.deleted", {"name": name}
+        case _:
+            raise ValueError(event)
+
+
+GROUP_EVENTS = View(
+    name="group_events",
+    tables=("group_events",),
+    create=CREATE,
+    handlers=dict.fromkeys(
+        (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted), _happened
+    ),
+)
+
+
+class CloudEvent(Struct, frozen=True):
+    """One public event; `subject` is the group, `id` its position among the events of its source, the subscription."""
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    datacontenttype: Literal["application/json"]
+    data: Raw
+
+
+def group_events(cursor: Rows, subscription_id: UUID, *, after: int = 0, limit: int = 100) -> list[CloudEvent]:
+    """Return a subscription's events behind a position, oldest first."""
+    cursor.execute(
+        """
+        SELECT position, type, group_id, at, data::text AS data FROM group_events
+        WHERE subscription_id = %s AND position > %s ORDER BY position LIMIT %s
+        """,
+        (subscription_id, after, limit),
+    )
+    source = f"/api/v1/subscriptions/{subscription_id}"
+    return [
+        CloudEvent(
+            "1.0",
+            str(row["position"]),
+            source,
+            row["type"],
+            f"groups/{row['group_id']}",
+            row["at"],
+            "application/json",
+            Raw(row["data"].encode()),
+        )
+        for row in cursor
+    ]

@@ -1,0 +1,294 @@
+"""Errors are problem documents, whoever refuses: the use cases, the handlers, the framework; and nothing leaks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
+
+from adapters.http.problems import KINDS
+from domain import errors
+from domain.errors import Refused
+from tests.adapters.http.serving import Served, asked, served
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from adapters.composition import Rollcall
+
+pytestmark = pytest.mark.database
+
+JSON = {"Content-Type": "application/json"}
+SUBSCRIPTIONS = "/api/v1/subscriptions"
+
+
+@pytest.fixture(scope="module")
+def subscription(running: Served) -> str:
+    """Return where a subscription is, with fifty seats and one licence."""
+    created = running.client.post(SUBSCRIPTIONS, json={"name": "Contoso", "seats": 50})
+    where = created.headers["Location"]
+    assert running.client.post(f"{where}/licences", json={"users": [{"email": "ann@example.com"}]}).is_success
+    return where
+
+
+@pytest.fixture(scope="module")
+def import_(running: Served, subscription: str) -> str:
+    """Return where an import in review is."""
+    file = {"file": ("groups.csv", "Groupname,Email\nSales,ann@example.com\n")}
+    return running.client.post(f"{subscription}/imports", files=file).headers["Location"]
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
+    """Assert that an answer is a problem document of a kind, whole and consistent, and return it."""
+    told: dict[str, Any] = answer.json()
+    assert (answer.status_code, told["type"], told.get("field")) == (status, f"/problems/{code}", field), told
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert told["status"] == status
+    assert told["title"] == KINDS[code].title
+    assert told["request_id"] == answer.headers["X-Request-Id"]
+    assert told["detail"]
+    return told
+
+
+# --- the framework's own --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/nix", "/api/v1", "/api/v1/nix", "/api/v1/subscriptions/x", "/problems/nix"])
+def test_what_is_not_there_is_404(running: Served, path: str) -> None:
+    assert_problem(running.client.get(path), 404, "not-found")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "BREW"])
+def test_another_method_is_405_with_those_that_are_allowed(running: Served, method: str) -> None:
+    answer = running.client.request(method, SUBSCRIPTIONS)
+    assert_problem(answer, 405, "method-not-allowed")
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+def test_options_tells_the_methods_of_the_path(running: Served, subscription: str) -> None:
+    answer = running.client.options(f"{subscription}/licences")
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+
+
+@pytest.mark.parametrize("path", [SUBSCRIPTIONS, "/nix", "/health/ready", "/api/v1/openapi.json"])
+def test_head_answers_as_get_without_content(running: Served, path: str) -> None:
+    get, head = running.client.get(path), running.client.head(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+    assert "X-Request-Id" in head.headers
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        (b"", "body"),
+        (b"{", "body"),
+        (b"nothing", "body"),
+        (b'{"name": "\xff", "seats": 1}', "body"),
+        (b'{"name": "\\ud800", "seats": 1}', "body"),
+        (b"[" * 100_000, "body"),
+        (b"[]", "body"),
+        (b"null", "body"),
+        (b"{}", "name"),
+        (b'{"name": "Contoso"}', "seats"),
+        (b'{"name": 1, "seats": 1}', "name"),
+        (b'{"name": "Contoso", "seats": -1}', "seats"),
+        (b'{"name": "Contoso", "seats": 1e99}', "seats"),
+        (b'{"name": "Contoso", "seats": 1, "colour": "red"}', "colour"),
+    ],
+)
+def test_a_body_that_is_not_as_it_should_be_names_the_field(running: Served, content: bytes, field: str) -> None:
+    assert_problem(running.client.post(SUBSCRIPTIONS, content=content, headers=JSON), 400, "invalid", field)
+
+
+@pytest.mark.parametrize("media_type", [None, "text/plain", "application/x-www-form-urlencoded", ";;;"])
+def test_a_body_of_another_kind_is_415(running: Served, media_type: str | None) -> None:
+    headers = {"Content-Type": media_type} if media_type else {}
+    answer = running.client.post(SUBSCRIPTIONS, content=b'{"name": "Contoso", "seats": 1}', headers=headers)
+    assert_problem(answer, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=many", "limit"),
+        ("limit=99999999999999999999", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("after=rubbish", "after"),
+        ("after=!!!", "after"),
+        ("after=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "after"),
+        ("after=IlwwIg", "after"),
+        ("after=W10", "after"),
+        ("q=%00", "q"),
+        ("q=" + "x" * 256, "q"),
+        ("colour=red", "colour"),
+    ],
+)
+def test_a_query_that_is_not_as_it_should_be_names_the_field(
+    running: Served, subscription: str, query: str, field: str
+) -> None:
+    for each in ("licences", "groups"):
+        assert_problem(running.client.get(f"{subscription}/{each}?{query}"), 400, "invalid", field)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("from=yesterday", "from"),
+        ("to=2026-01-31", "to"),
+        ("to=2026-01-31T09:00:00", "to"),
+        ("import_id=1", "import_id"),
+        ("import_id=null", "import_id"),
+        ("after=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "after"),
+    ],
+)
+def test_a_filter_of_the_audit_log_that_is_none_names_the_field(
+    running: Served, subscription: str, query: str, field: str
+) -> None:
+    assert_problem(running.client.get(f"{subscription}/audit?{query}"), 400, "invalid", field)
+
+
+@pytest.mark.parametrize("path", ["groups/{}/users", "groups?version={}", "history?after={}"])
+def test_numbers_beyond_all_bounds_are_not_found_or_refused(running: Served, import_: str, path: str) -> None:
+    for number in (2**31, 2**63, 10**40):
+        assert running.client.get(f"{import_}/{path.format(number)}").status_code in {400, 404}
+
+
+@pytest.mark.parametrize("email", ["%00", "%ff", "%ed%a0%80", "a%2Fb@example.com", "x" * 5000])
+def test_an_address_that_cannot_be_is_not_found_or_refused(running: Served, subscription: str, email: str) -> None:
+    assert running.client.get(f"{subscription}/licences/{email}").status_code in {400, 404}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_no_path_and_no_search_is_a_mistake_of_ours(running: Served, subscription: str, text: str) -> None:
+    for path in (f"licences?q={quote(text, safe='')}", f"groups?after={quote(text, safe='')}"):
+        assert running.client.get(f"{subscription}/{path}").status_code in {200, 400}
+    assert running.client.get(f"{subscription}/licences/{quote(text, safe='')}").status_code in {200, 400, 404}
+
+
+# --- too large, and broken ------------------------------------------------------------------------------------------
+
+
+def test_too_large_is_413_declared_or_streamed(module_database: str) -> None:
+    with served(module_database, environment={"ROLLCALL_LIMIT_FILE_BYTES": "1_000"}) as small:
+        created = small.client.post(SUBSCRIPTIONS, json={"name": "Contoso", "seats": 50})
+        licences = f"{created.headers['Location']}/licences"
+        declared = small.client.post(licences, content=b"x" * 1_100_000, headers={"Content-Type": "text/csv"})
+        assert_problem(declared, 413, "file-too-large")
+        pieces: Iterator[bytes] = (b"x" * 10_000 for _ in range(110))
+        streamed = small.client.post(licences, content=pieces, headers={"Content-Type": "text/csv"})
+        assert_problem(streamed, 413, "file-too-large")
+
+
+def test_a_mistake_of_ours_tells_the_request_and_nothing_else(
+    idle: Rollcall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("the password is 12345")
+
+    monkeypatch.setattr(idle.datastore, "transaction", fail)
+    answer = asked(idle, "GET", SUBSCRIPTIONS, headers={"X-Request-Id": "broken-1"})
+    told = assert_problem(answer, 500, "internal")
+    assert told == {
+        "type": "/problems/internal",
+        "title": KINDS["internal"].title,
+        "status": 500,
+        "detail": "Something unexpected happened. Report it with this request_id.",
+        "request_id": "broken-1",
+    }
+
+
+@pytest.mark.parametrize("error", [psycopg.OperationalError("host=secret"), psycopg.errors.LockNotAvailable("secret")])
+def test_a_database_that_does_not_answer_is_503(
+    idle: Rollcall, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(idle.datastore, "transaction", fail)
+    answer = asked(idle, "GET", SUBSCRIPTIONS)
+    assert "secret" not in str(assert_problem(answer, 503, "busy"))
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_while_the_database_is_away_it_says_so_and_afterwards_it_serves_again(server: str, database: str) -> None:
+    name = Identifier(str(conninfo_to_dict(database)["dbname"]))
+    with served(database) as away, psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            (conninfo_to_dict(database)["dbname"],),
+        )
+        ready = away.client.get("/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"status": "database_away", "views": {}})
+        assert away.client.get("/health/live").status_code == 200
+        assert "rollcall_database_up 0.0" in away.client.get("/metrics").text
+        connection.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+        eventually(lambda: away.client.get("/health/ready").is_success)
+        assert away.client.post(SUBSCRIPTIONS, json={"name": "Contoso", "seats": 1}).status_code == 201
+
+
+# --- kinds and ids --------------------------------------------------------------------------------------------------
+
+
+def test_a_foreign_id_is_answered_byte_for_byte_as_a_missing_one(
+    running: Served, subscription: str, import_: str
+) -> None:
+    created = running.client.post(SUBSCRIPTIONS, json={"name": "Fabrikam", "seats": 1})
+    other, missing = created.headers["Location"], import_.rpartition("/")[2]
+    for below in ("", "/groups", "/groups/1/users", "/problems", "/history", "/groups-added", "/file", "/report.csv"):
+        foreign = running.client.get(f"{other}/imports/{missing}{below}", headers={"X-Request-Id": "same"})
+        unknown = str(uuid4())
+        nowhere = running.client.get(f"{other}/imports/{unknown}{below}", headers={"X-Request-Id": "same"})
+        assert foreign.content.replace(missing.encode(), b"ID") == nowhere.content.replace(unknown.encode(), b"ID")
+        unimportant = {"date"}
+        assert {k: v for k, v in foreign.headers.items() if k not in unimportant} == {
+            k: v for k, v in nowhere.headers.items() if k not in unimportant
+        }
+        assert foreign.status_code == 404
+
+
+def test_each_refusal_has_a_kind() -> None:
+    refusals = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Refused)]
+    codes = {each.code for each in refusals if each is not Refused} | {errors.Busy.code}
+    assert len(codes) > 10
+    assert codes <= set(KINDS)
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_each_kind_has_a_page_for_people(running: Served, code: str) -> None:
+    page = running.client.get(f"/problems/{code}", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert f"<h1>{KINDS[code].title}</h1>" in page.text
+    assert '<html lang="en">' in page.text
+    text = running.client.get(f"/problems/{code}")
+    assert text.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert KINDS[code].explanation in text.text
+
+
+def test_each_response_bears_the_request_id_that_was_sent_if_it_is_sane(running: Served, import_: str) -> None:
+    for path in (SUBSCRIPTIONS, "/nix", "/health/live", f"{import_}/file", f"{import_}/report.csv"):
+        assert running.client.get(path, headers={"X-Request-Id": "trace-1"}).headers["X-Request-Id"] == "trace-1"
+        for insane in ("", "two words", "x" * 101, "é".encode(), "<b>"):
+            given = running.client.get(path, headers=[(b"X-Request-Id", _bytes(insane))])
+            assert re.fullmatch("[0-9a-f-]{36}", given.headers["X-Request-Id"])
+    with running.client.stream("GET", f"{import_}/progress", headers={"X-Request-Id": "trace-2"}) as stream:
+        assert stream.headers["X-Request-Id"] == "trace-2"
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()

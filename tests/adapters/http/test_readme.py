@@ -1,0 +1,45 @@
+"""The API by example in the README does what it says, executed as it is written."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.adapters.http.serving import Served
+
+pytestmark = pytest.mark.database
+
+README = Path(__file__).parents[3] / "README.md"
+ADDRESS = "ROLLCALL=http://127.0.0.1:8000\n"
+
+
+def test_the_api_by_example_works_as_written(running: Served, tmp_path: Path) -> None:
+    (script,) = re.findall(r"```bash\n(ROLLCALL=.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert script.count(ADDRESS) == 1
+    done = subprocess.run(  # noqa: S603 - it is what the README tells its readers to run
+        ["/bin/bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, f"ROLLCALL={running.url}\n")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    for told in (
+        '"code":"email-invalid","line":3,"column":3',
+        '"state":"committing"',
+        '"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":2',
+        '"name":"Sales Europe","created":true,"users_added":1',
+        '"type":"GroupRenamed"',
+        '"type":"UserRemoved"',
+        '"type":"CommitCompleted"',
+        "Groupname,Email,Email",
+        '"type":"group.created"',
+    ):
+        assert told in done.stdout, told
+    assert re.search("(?m)^2,3,Sales Europe,ben@example.com,removed,", done.stdout)
+    assert re.search("(?m)^3,3,,nonsense,problem,", done.stdout)

@@ -1,0 +1,53 @@
+"""The claims are state beside the events: they must say what the events say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from application.committing import start_commit
+from tests.application.test_importing import uploaded
+from tests.conftest import importing_as, subscribed
+
+if TYPE_CHECKING:
+    from adapters.composition import Rollcall
+
+pytestmark = pytest.mark.database
+
+
+def test_claims_are_what_the_events_say(rollcall: Rollcall) -> None:
+    for name in ("Sales", "Europe"):
+        origin = importing_as(subscribed(rollcall, "ann@example.com", "ben@example.com"))
+        uploaded(rollcall, origin, f"Groupname,Email\n{name},ann@example.com\nBoth,ben@example.com\n".encode())
+        start_commit(rollcall.ports, origin, 2)
+    _until_nothing_commits(rollcall)
+    rollcall.catch_up()
+    with rollcall.reading() as cursor:
+        told = cursor.execute(
+            """
+            SELECT subscription_id, 'group-name', name_key FROM directory_groups
+            UNION ALL SELECT subscription_id, 'licence', email FROM directory_licences ORDER BY 1, 2, 3
+            """
+        ).fetchall()
+        claimed = cursor.execute(
+            "SELECT subscription_id, kind, key FROM rollcall_events_claims ORDER BY 1, 2, 3"
+        ).fetchall()
+    assert [tuple(row.values()) for row in claimed] == [tuple(row.values()) for row in told]
+    assert len(claimed) == 8
+
+
+def _until_nothing_commits(rollcall: Rollcall) -> None:
+    from projections import import_list
+
+    def nothing_commits() -> bool:
+        with rollcall.reading() as cursor:
+            return not import_list.committing(cursor)
+
+    for _ in range(60):
+        count = rollcall.wakeups.count()
+        rollcall.catch_up()
+        if nothing_commits():
+            return
+        rollcall.wakeups.wait_for_more(count)
+    pytest.fail("the commits did not end")

@@ -1,0 +1,65 @@
+"""The eventsourcing library's own tests of recorders, on ours."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock, patch
+
+import pytest
+from eventsourcing.postgres import PostgresTrackingRecorder
+
+from adapters.composition import Rollcall  # noqa: TC001 - pytest resolves a fixture's annotations
+from adapters.postgres.event_store import Recorder
+from projections.view import TRACKING_TABLE
+
+# The module asks for the library's "crypto" extra, for tests of ciphers that are not run here.
+with patch.dict(sys.modules, {"eventsourcing.cipher": Mock()}):
+    from eventsourcing.tests import persistence as shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventsourcing.persistence import StoredEvent
+
+pytestmark = pytest.mark.database
+
+
+class OnAFreshDatabase:
+    """Gives each test a database of its own; their tables are made already."""
+
+    rollcall: Rollcall
+
+    @pytest.fixture(autouse=True)
+    def _compose(self, idle: Rollcall) -> None:
+        self.rollcall = idle
+
+    def create_recorder(self) -> Any:
+        recorder = self.rollcall.events.recorder
+        assert isinstance(recorder, Recorder)
+        return recorder
+
+
+class TestOurRecorderAsAnApplicationRecorder(OnAFreshDatabase, shipped.ApplicationRecorderTestCase[Recorder]):
+    def test_insert_subscribe(self) -> None:
+        self.optional_test_insert_subscribe()
+
+
+class TestOurRecorderAsAnAggregateRecorder(OnAFreshDatabase, shipped.AggregateRecorderTestCase):
+    """A recorder of aggregates tells no positions where one of applications must, so ours keeps them to itself here."""
+
+    def create_recorder(self) -> Any:
+        class Silent(Recorder):
+            def insert_events(self, stored_events: Sequence[StoredEvent], **options: Any) -> None:
+                super().insert_events(stored_events, **options)
+
+        return Silent(self.rollcall.datastore, events_table_name="rollcall_events")
+
+
+class TestPositionsDoNotInterleave(OnAFreshDatabase, shipped.NonInterleavingNotificationIDsBaseCase):
+    insert_num = 5_000  # the library's own insert hangs above some 1,000
+
+
+class TestTheTrackingOfTheViews(OnAFreshDatabase, shipped.TrackingRecorderTestCase):
+    def create_recorder(self) -> Any:
+        return PostgresTrackingRecorder(self.rollcall.datastore, tracking_table_name=TRACKING_TABLE)

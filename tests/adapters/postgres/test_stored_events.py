@@ -1,0 +1,207 @@
+"""What is stored is kept for ever: a tag or a field that is renamed makes old events unreadable, and fails here.
+
+A field that is added needs a default; then these texts still say the same, and the new text is added beside the old.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, get_args
+from uuid import UUID
+
+import pytest
+from eventsourcing.persistence import JSONTranscoder, StoredEvent
+
+from adapters.postgres.event_store import RecordMapper
+from application.recorded import Actor, Event, Origin, Recorded
+from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.import_session import (
+    CommitCompleted,
+    CommitStarted,
+    CommitStopped,
+    Committing,
+    Completed,
+    Discarded,
+    FileUploaded,
+    FormatDetected,
+    FormatRejected,
+    GroupAdded,
+    GroupRenamed,
+    GroupSkipped,
+    ImportDiscarded,
+    ImportSession,
+    LeftOut,
+    Plan,
+    Progress,
+    Rejected,
+    Reviewing,
+    SessionSnapshot,
+    Stopped,
+    Uploaded,
+    UserRemoved,
+)
+from domain.roster import Problem
+from domain.subscription import (
+    LicenceAllocated,
+    LicenceRevoked,
+    SeatsChanged,
+    SeatsReturned,
+    SeatsTaken,
+    SubscriptionCreated,
+    SubscriptionRenamed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUBSCRIPTION = UUID("11111111-1111-4111-8111-111111111111")
+IMPORT = UUID("22222222-2222-4222-8222-222222222222")
+GROUP = UUID("33333333-3333-4333-8333-333333333333")
+AT = datetime(2026, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)
+ORIGIN = Origin(SUBSCRIPTION, Actor("administrator", "ann", "Ann"), "request-1", IMPORT)
+PLAN = Plan("5e1f", 3, {1: "Europa"}, {2: frozenset({"ann@example.com"})})
+MAPPER = RecordMapper(JSONTranscoder())
+
+
+def recorded(event: Event) -> Recorded:
+    return Recorded(IMPORT, 7, AT, ORIGIN, event)
+
+
+def tag(event: Event | type) -> str:
+    kind: Any = event if isinstance(event, type) else type(event)
+    return str(kind.__struct_config__.tag)
+
+
+def members(union: Any) -> Iterator[type]:
+    for each in get_args(union):
+        yield from members(each) if get_args(each) else [each]
+
+
+STORED: list[tuple[Event, str]] = [
+    (
+        FileUploaded("a.csv", "text/csv", 12, "ab12"),
+        '{"type":"import.file-uploaded","file_name":"a.csv","media_type":"text/csv","size_bytes":12,"sha256":"ab12"}',
+    ),
+    (
+        FormatDetected("user_based", "utf-8", ";", ("email", "Groupname"), 4, 3, 2, 5, {"email-invalid": 1}, "5e1f"),
+        '{"type":"import.format-detected","format":"user_based","encoding":"utf-8","delimiter":";","header":["email","Groupname"],"rows":4,"groups":3,"users":2,"memberships":5,"problems":{"email-invalid":1},"roster":"5e1f"}',
+    ),
+    (
+        FormatRejected((Problem("no-rows", 1, 2, "email", "x", "y", (1, 2)), Problem("file-empty"))),
+        '{"type":"import.format-rejected","problems":[{"code":"no-rows","line":1,"column":2,"header":"email","value":"x","detail":"y","groups":[1,2]},{"code":"file-empty"}]}',
+    ),
+    (GroupRenamed(1, "Europe", "Europa"), '{"type":"import.group-renamed","group":1,"old":"Europe","new":"Europa"}'),
+    (UserRemoved(2, "ann@example.com"), '{"type":"import.user-removed","group":2,"email":"ann@example.com"}'),
+    (CommitStarted(4, 3), '{"type":"import.commit-started","reviewed":4,"groups":3}'),
+    (
+        GroupAdded(
+            1,
+            GROUP,
+            "Europa",
+            created=True,
+            users_added=2,
+            users_already_there=1,
+            left_out=(LeftOut("ben@example.com", "not-licensed"),),
+        ),
+        '{"type":"import.group-added","group":1,"group_id":"33333333-3333-4333-8333-333333333333","name":"Europa","created":true,"users_added":2,"users_already_there":1,"left_out":[{"email":"ben@example.com","reason":"not-licensed"}]}',
+    ),
+    (
+        GroupSkipped(2, "no-licensed-users", (LeftOut("ben@example.com", "not-licensed"),)),
+        '{"type":"import.group-skipped","group":2,"reason":"no-licensed-users","left_out":[{"email":"ben@example.com","reason":"not-licensed"}]}',
+    ),
+    (CommitStopped(1, 2), '{"type":"import.commit-stopped","groups_added":1,"groups_remaining":2}'),
+    (CommitCompleted(2, 1), '{"type":"import.commit-completed","groups_added":2,"groups_skipped":1}'),
+    (ImportDiscarded(), '{"type":"import.discarded"}'),
+    (
+        GroupCreated("Sales", ("ann@example.com",)),
+        '{"type":"group.created","name":"Sales","users":["ann@example.com"]}',
+    ),
+    (UsersAddedToGroup(("ann@example.com",)), '{"type":"group.users-added","users":["ann@example.com"]}'),
+    (UsersRemovedFromGroup(("ann@example.com",)), '{"type":"group.users-removed","users":["ann@example.com"]}'),
+    (GroupNameChanged("Sales", "Vertrieb"), '{"type":"group.name-changed","old":"Sales","new":"Vertrieb"}'),
+    (GroupDeleted("Sales"), '{"type":"group.deleted","name":"Sales"}'),
+    (SubscriptionCreated("Contoso", 10), '{"type":"subscription.created","name":"Contoso","seats":10}'),
+    (SubscriptionRenamed("Contoso", "Fabrikam"), '{"type":"subscription.renamed","old":"Contoso","new":"Fabrikam"}'),
+    (SeatsChanged(10, 20), '{"type":"subscription.seats-changed","old":10,"new":20}'),
+    (SeatsTaken(2), '{"type":"subscription.seats-taken","seats":2}'),
+    (SeatsReturned(1), '{"type":"subscription.seats-returned","seats":1}'),
+    (
+        LicenceAllocated("ann@example.com", "Ann", "Lee"),
+        '{"type":"licence.allocated","email":"ann@example.com","first_name":"Ann","last_name":"Lee"}',
+    ),
+    (LicenceRevoked("ann@example.com"), '{"type":"licence.revoked","email":"ann@example.com"}'),
+    (SessionSnapshot(Uploaded()), '{"type":"import.snapshot","state":{"type":"uploaded"}}'),
+    (SessionSnapshot(Rejected()), '{"type":"import.snapshot","state":{"type":"rejected"}}'),
+    (
+        SessionSnapshot(Reviewing(PLAN)),
+        '{"type":"import.snapshot","state":{"type":"reviewing","plan":{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]}}}}',
+    ),
+    (
+        SessionSnapshot(Committing(PLAN, 4, Progress(2, 1, 1))),
+        '{"type":"import.snapshot","state":{"type":"committing","plan":{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]}},"reviewed":4,"progress":{"done":2,"added":1,"skipped":1}}}',
+    ),
+    (
+        SessionSnapshot(Stopped(PLAN, Progress(2, 1, 1))),
+        '{"type":"import.snapshot","state":{"type":"stopped","plan":{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]}},"progress":{"done":2,"added":1,"skipped":1}}}',
+    ),
+    (
+        SessionSnapshot(Completed(4, Progress(3, 2, 1))),
+        '{"type":"import.snapshot","state":{"type":"completed","reviewed":4,"progress":{"done":3,"added":2,"skipped":1}}}',
+    ),
+    (SessionSnapshot(Discarded()), '{"type":"import.snapshot","state":{"type":"discarded"}}'),
+]
+ENVELOPE = (
+    '{"at":"2026-02-03T04:05:06.789000Z",'
+    '"origin":{"subscription_id":"11111111-1111-4111-8111-111111111111",'
+    '"actor":{"kind":"administrator","id":"ann","name":"Ann"},"request_id":"request-1",'
+    '"import_id":"22222222-2222-4222-8222-222222222222"},"event":%s}'
+)
+by_tag = pytest.mark.parametrize(("event", "text"), STORED, ids=[str(tag(event)) for event, _ in STORED])
+
+
+@by_tag
+def test_an_event_is_stored_as_ever(event: Event, text: str) -> None:
+    stored = MAPPER.to_stored_event(recorded(event))
+    assert stored.state.decode() == ENVELOPE % text
+    assert (stored.originator_id, stored.originator_version, stored.topic) == (IMPORT, 7, tag(event))
+
+
+@by_tag
+def test_what_was_ever_stored_can_be_read(event: Event, text: str) -> None:
+    stored = StoredEvent(IMPORT, 7, tag(event), (ENVELOPE % text).encode())
+    assert MAPPER.to_domain_event(stored) == recorded(event)
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (
+            GroupAdded(1, GROUP, "Europa", created=True, users_added=2, users_already_there=1),
+            (
+                '{"type":"import.group-added","group":1,"group_id":"33333333-3333-4333-8333-333333333333",'
+                '"name":"Europa","created":true,"users_added":2,"users_already_there":1}'
+            ),
+        ),
+        (GroupSkipped(2, "no-users"), '{"type":"import.group-skipped","group":2,"reason":"no-users"}'),
+        (LicenceAllocated("ann@example.com"), '{"type":"licence.allocated","email":"ann@example.com"}'),
+        (ImportDiscarded(), '{"type":"import.discarded","a field of a later version":1}'),
+    ],
+)
+def test_what_has_a_default_may_be_missing_and_what_is_unknown_is_passed_over(event: Event, text: str) -> None:
+    """So that a release can go back by one, and old events need no migration."""
+    stored = StoredEvent(IMPORT, 7, tag(event), (ENVELOPE % text).encode())
+    assert MAPPER.to_domain_event(stored) == recorded(event)
+
+
+def test_every_event_has_its_example() -> None:
+    assert {type(event) for event, _ in STORED} == set(members(Event))
+
+
+def test_every_state_has_its_example() -> None:
+    states = {type(event.state) for event, _ in STORED if isinstance(event, SessionSnapshot)}
+    assert states == set(members(ImportSession))
+
+
+def test_no_two_events_share_a_tag() -> None:
+    tags = [tag(event) for event in members(Event)]
+    assert len(tags) == len(set(tags))

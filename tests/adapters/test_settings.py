@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from adapters.settings import VARIABLES, SettingsError, describe, read_settings
+from domain.roster import Limits
+
+
+def problems(**environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as refusal:
+        read_settings(environ)
+    assert all(problem in str(refusal.value) for problem in refusal.value.problems)
+    return refusal.value.problems
+
+
+def test_nothing_given_means_the_embedded_server_and_the_defaults() -> None:
+    settings = read_settings({"HOME": "/home/ada"})
+    assert settings.database_url is None
+    assert settings.database_schema == "rollcall"
+    assert settings.pool_size == 10
+    assert settings.worker_sessions == 4
+    assert settings.limits == Limits()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:secret@db.example/rollcall?sslmode=require",
+        "postgres://db/rollcall",
+        "host=db dbname=rollcall",
+    ],
+)
+def test_a_database_is_given_as_a_url_or_as_a_connection_string(url: str) -> None:
+    assert read_settings({"ROLLCALL_DATABASE_URL": url}).database_url == url
+
+
+def test_every_setting_can_be_given() -> None:
+    settings = read_settings(
+        {
+            "ROLLCALL_DATABASE_SCHEMA": "tenants_7",
+            "ROLLCALL_DATA_DIR": "/srv/rollcall",
+            "ROLLCALL_POOL_SIZE": "200",
+            "ROLLCALL_WORKER_SESSIONS": "1",
+            "ROLLCALL_LIMIT_FILE_BYTES": "50_000_000",
+            "ROLLCALL_LIMIT_ROWS": "5",
+            "ROLLCALL_LIMIT_COLUMNS": "6",
+            "ROLLCALL_LIMIT_CELL_BYTES": "2048",
+        }
+    )
+    assert settings.database_schema == "tenants_7"
+    assert settings.data_dir == Path("/srv/rollcall")
+    assert (settings.pool_size, settings.worker_sessions) == (200, 1)
+    assert settings.limits == Limits(file_bytes=50_000_000, rows=5, columns=6, cell_bytes=2048)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("ROLLCALL_POOL_SIZE", "many", "a whole number from 4 to 200"),
+        ("ROLLCALL_POOL_SIZE", "1", "a whole number from 4 to 200"),
+        ("ROLLCALL_POOL_SIZE", "201", "a whole number from 4 to 200"),
+        ("ROLLCALL_WORKER_SESSIONS", "", "a whole number from 1 to 64"),
+        ("ROLLCALL_LIMIT_ROWS", "-1", "a whole number from 1 to 100_000_000"),
+        ("ROLLCALL_DATA_DIR", "data", "an absolute path"),
+        ("ROLLCALL_DATABASE_SCHEMA", "Roll call", "lower-case letters"),
+        ("ROLLCALL_DATABASE_SCHEMA", "pg_rollcall", "not with pg_"),
+        ("ROLLCALL_DATABASE_SCHEMA", "s" * 41, "at most 40"),
+    ],
+)
+def test_what_cannot_be_used_is_told_with_its_name_its_value_and_what_is_expected(
+    name: str, value: str, expected: str
+) -> None:
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"{name} is {value!r}: it must be ")
+    assert expected in problem
+
+
+@pytest.mark.parametrize("url", ["mysql://ada:hunter2@db/x", "hunter2", "", "postgresql+psycopg://ada:hunter2@db/x"])
+def test_a_secret_that_cannot_be_used_is_not_shown(url: str) -> None:
+    (problem,) = problems(ROLLCALL_DATABASE_URL=url)
+    assert problem.startswith("ROLLCALL_DATABASE_URL cannot be used")
+    assert "postgresql://USER:PASSWORD@HOST" in problem
+    assert "hunter2" not in problem
+
+
+def test_a_password_is_not_shown_with_the_settings() -> None:
+    settings = read_settings({"ROLLCALL_DATABASE_URL": "postgresql://ada:hunter2@db/rollcall"})
+    assert "hunter2" not in repr(settings)
+    assert "pool_size" in repr(settings)
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    assert len(problems(ROLLCALL_POOL_SIZE="0", ROLLCALL_LIMIT_ROWS="x", ROLLCALL_COLOUR="red")) == 3
+
+
+def test_a_misspelt_setting_is_refused_and_the_right_one_suggested() -> None:
+    assert problems(ROLLCALL_POOLSIZE="5") == ["ROLLCALL_POOLSIZE is no setting. Is ROLLCALL_POOL_SIZE meant?"]
+    assert problems(ROLLCALL_XYZZY="5") == ["ROLLCALL_XYZZY is no setting."]
+
+
+def test_what_belongs_to_the_tests_to_kubernetes_or_to_others_is_left_alone() -> None:
+    theirs = {
+        "ROLLCALL_TEST_DATABASE_URL": "postgresql://db/x",
+        "ROLLCALL_SERVICE_HOST": "10.0.0.1",
+        "ROLLCALL_SERVICE_PORT_HTTP": "80",
+        "ROLLCALL_PORT": "tcp://10.0.0.1:80",
+        "ROLLCALL_PORT_80_TCP_ADDR": "10.0.0.1",
+        "POOL_SIZE": "x",
+    }
+    assert read_settings(theirs) == read_settings({})
+
+
+@pytest.mark.parametrize("variable", [variable.name for variable in VARIABLES])
+def test_every_setting_may_be_in_a_file(variable: str, tmp_path: Path) -> None:
+    example = {"DATABASE_URL": "host=db", "DATABASE_SCHEMA": "other", "DATA_DIR": "/srv/other"}.get(variable, "64")
+    example = "2048" if variable in {"LIMIT_CELL_BYTES", "LIMIT_FILE_BYTES"} else example
+    file = tmp_path / "secret"
+    file.write_text(f"{example}\n")
+    name = f"ROLLCALL_{variable}"
+    assert read_settings({f"{name}_FILE": str(file)}) == read_settings({name: example}) != read_settings({})
+
+
+def test_a_setting_in_a_file_is_checked_too_and_named_as_it_was_given(tmp_path: Path) -> None:
+    file = tmp_path / "size"
+    file.write_text("none\n")
+    (problem,) = problems(ROLLCALL_POOL_SIZE_FILE=str(file))
+    assert problem.startswith("ROLLCALL_POOL_SIZE_FILE is 'none': it must be ")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    missing, binary = tmp_path / "missing", tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    assert problems(ROLLCALL_DATABASE_URL_FILE=str(missing)) == [
+        f"ROLLCALL_DATABASE_URL_FILE names '{missing}', which cannot be read: No such file or directory."
+    ]
+    assert problems(ROLLCALL_DATABASE_URL_FILE=str(binary)) == [
+        f"ROLLCALL_DATABASE_URL_FILE names '{binary}', which is not text in UTF-8."
+    ]
+
+
+def test_a_setting_and_its_file_together_are_refused(tmp_path: Path) -> None:
+    assert problems(ROLLCALL_DATABASE_URL="host=db", ROLLCALL_DATABASE_URL_FILE=str(tmp_path / "x")) == [
+        "ROLLCALL_DATABASE_URL and ROLLCALL_DATABASE_URL_FILE are both given: give one of them."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        ({"HOME": "/home/ada"}, "/home/ada/.local/share/rollcall"),
+        ({"HOME": "/home/ada", "XDG_DATA_HOME": "/data"}, "/data/rollcall"),
+        ({"HOME": "/home/ada", "XDG_DATA_HOME": "relative"}, "/home/ada/.local/share/rollcall"),
+        ({}, "/var/lib/rollcall"),
+    ],
+)
+def test_an_ordinary_user_keeps_the_embedded_server_among_their_own_data(
+    environ: dict[str, str], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert read_settings(environ).data_dir == Path(place)
+
+
+def test_root_keeps_the_embedded_server_where_its_account_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert read_settings({"HOME": "/root"}).data_dir == Path("/var/lib/rollcall")
+
+
+def test_the_settings_describe_themselves() -> None:
+    table = {name: default for name, default, _ in describe()}
+    assert table["ROLLCALL_LIMIT_ROWS"] == "1_000_000"
+    assert len(table) == len(VARIABLES)
+    assert all(meaning.endswith(".") for _, _, meaning in describe())

@@ -1,0 +1,350 @@
+"""Commits are carried on by whoever is alive, by one process at a time, side by side, while views are kept up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from functools import partial
+from itertools import groupby, pairwise
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import msgspec
+import psycopg
+import pytest
+
+from adapters import worker
+from application import committing
+from application.committing import CommitRun, start_commit, stop
+from application.importing import upload
+from domain import import_session
+from domain.group import GroupCreated
+from domain.import_session import CommitCompleted, CommitStarted, CommitStopped, Completed, GroupAdded
+from domain.roster import Limits
+from projections import directory, import_list
+from tests.conftest import importing_as, subscribed
+from tests.waiting import Running, eventually, somebody_waits_for_a_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from adapters.composition import Rollcall
+    from application.ports import Ports
+    from application.recorded import Event, Origin, Recorded
+
+pytestmark = pytest.mark.database
+
+ROOT = Path(__file__).parents[2]
+USERS = [f"user{number}@example.com" for number in range(4)]
+
+
+def committing_import(rollcall: Rollcall, subscription: Origin, groups: int, name: str = "Group") -> Origin:
+    """Upload a file of so many groups of two users each, and press *Add Groups*."""
+    origin = importing_as(subscription)
+    rows = [f"{name} {number},{USERS[number % 4]},{USERS[(number + 1) % 4]}" for number in range(1, groups + 1)]
+    content = "\n".join(["Groupname,Email,Email", *rows]).encode()
+    done = upload(rollcall.ports, origin, "groups.csv", "text/csv", content, Limits())
+    start_commit(rollcall.ports, origin, done.version)
+    return origin
+
+
+def events_of(rollcall: Rollcall, origin: Origin) -> list[Event]:
+    assert origin.import_id
+    return [record.event for record in rollcall.events.history(origin.import_id)]
+
+
+def is_completed(rollcall: Rollcall, origin: Origin) -> bool:
+    assert origin.import_id
+    session = rollcall.events.load(origin.import_id, import_session.evolve)
+    return session is not None and isinstance(session.state, Completed)
+
+
+def added(rollcall: Rollcall, origin: Origin) -> int:
+    assert origin.import_id
+    return rollcall.events.versions([origin.import_id])[origin.import_id] - 3
+
+
+def assert_each_group_was_added_once(rollcall: Rollcall, origin: Origin, groups: int) -> None:
+    """Look at the import's events, at the groups' own, and at what can be read."""
+    assert origin.import_id
+    added = [event for event in events_of(rollcall, origin) if isinstance(event, GroupAdded)]
+    assert [event.group for event in added] == list(range(1, groups + 1))
+    assert all(event.created and event.users_added == 2 for event in added)
+    created = Counter(
+        record.originator_id
+        for record in log_of(rollcall)
+        if isinstance(record.event, GroupCreated) and record.origin.import_id == origin.import_id
+    )
+    assert created == Counter(event.group_id for event in added)
+    assert rollcall.catch_up()
+    with rollcall.reading() as cursor:
+        rows = directory.groups(cursor, origin.subscription_id, limit=100_000)
+        row = import_list.find_import(cursor, origin.import_id)
+    assert sum(row.import_id == origin.import_id and row.users == 2 for row in rows) == groups
+    assert row
+    assert (row.state, row.progress.groups_added, row.progress.users_added) == ("completed", groups, 2 * groups)
+
+
+def log_of(rollcall: Rollcall) -> Iterator[Recorded]:
+    position = 0
+    while batch := rollcall.events.read_log(position, 5_000):
+        yield from batch
+        position = batch[-1].position
+
+
+class Watched:
+    """Which import had a batch, in order, and by which run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.batches: list[tuple[UUID, int]] = []
+        self.failures: Counter[UUID] = Counter()
+        lock, watched = Lock(), self
+
+        class WatchedRun(CommitRun):
+            def __init__(self, ports: Ports, import_id: UUID) -> None:
+                super().__init__(ports, import_id)
+                self.watched_id = import_id
+
+            def run_batch(self) -> bool:
+                with lock:
+                    watched.batches.append((self.watched_id, id(self)))
+                if watched.failures[self.watched_id]:
+                    watched.failures[self.watched_id] -= 1
+                    raise RuntimeError("this batch fails")
+                return super().run_batch()
+
+        monkeypatch.setattr(worker, "CommitRun", WatchedRun)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    return Watched(monkeypatch)
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committing, "GROUPS_A_BATCH", 5)
+
+
+def test_a_worker_finds_what_is_to_be_committed(rollcall: Rollcall) -> None:
+    origin = committing_import(rollcall, subscribed(rollcall, *USERS), 300)
+    eventually(lambda: is_completed(rollcall, origin))
+    assert_each_group_was_added_once(rollcall, origin, 300)
+
+
+def test_a_worker_finds_what_was_left_before_it_began(idle: Rollcall) -> None:
+    with idle.worker(commits=False):
+        origin = committing_import(idle, subscribed(idle, *USERS), 10)
+        assert idle.catch_up()
+    assert not is_completed(idle, origin)
+    with idle.worker():
+        eventually(lambda: is_completed(idle, origin))
+        assert_each_group_was_added_once(idle, origin, 10)
+
+
+def test_a_worker_ends_after_the_batch_that_is_running(idle: Rollcall, small_batches: None) -> None:
+    with idle.worker():
+        origin = committing_import(idle, subscribed(idle, *USERS), 1_000)
+        eventually(lambda: added(idle, origin) > 0)
+    left = added(idle, origin)
+    assert 0 < left < 1_000
+    assert left % 5 == 0
+    assert added(idle, origin) == left
+
+
+# --- over all processes ---------------------------------------------------------------------------------------------
+
+
+def test_one_process_at_a_time_runs_an_import(
+    idle: Rollcall, compose: Callable[[], Rollcall], small_batches: None, watched: Watched
+) -> None:
+    elsewhere = compose()
+    with idle.worker(commits=False):
+        subscription = subscribed(idle, *USERS)
+        imports = [committing_import(idle, subscription, 100, f"Import {number}") for number in range(3)]
+        assert idle.catch_up()
+    with idle.worker(), elsewhere.worker():
+        eventually(lambda: all(is_completed(idle, each) for each in imports))
+        for each in imports:
+            assert_each_group_was_added_once(idle, each, 100)
+    for each in imports:
+        runs = [run for import_id, run in watched.batches if import_id == each.import_id]
+        assert len(list(groupby(runs))) == len(set(runs)), "one ran it, then perhaps another, never both in turns"
+
+
+@contextmanager
+def worker_process(database: str) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", "from adapters.cli import main; main()", "worker"],
+        cwd=ROOT,
+        env={**os.environ, "ROLLCALL_DATABASE_URL": database},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_worker_that_is_killed_in_the_middle_is_taken_over(idle: Rollcall, database: str) -> None:
+    groups = 4_000
+    with idle.worker(commits=False):
+        origin = committing_import(idle, subscribed(idle, *USERS), groups)
+        with worker_process(database) as process:
+            eventually(lambda: added(idle, origin) > 0)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        assert added(idle, origin) < groups, "it was killed too late to show anything"
+    with idle.worker():
+        eventually(lambda: is_completed(idle, origin))
+        assert_each_group_was_added_once(idle, origin, groups)
+
+
+def test_a_worker_process_ends_when_it_is_told_to(idle: Rollcall, database: str) -> None:
+    with idle.worker(commits=False):
+        origin = committing_import(idle, subscribed(idle, *USERS), 10)
+        with worker_process(database) as process:
+            eventually(lambda: is_completed(idle, origin))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+
+
+# --- side by side ---------------------------------------------------------------------------------------------------
+
+
+def test_imports_progress_in_turns_by_batch(idle: Rollcall, small_batches: None, watched: Watched) -> None:
+    with idle.worker(commits=False):
+        subscription = subscribed(idle, *USERS)
+        imports = [committing_import(idle, subscription, 50, f"Import {number}") for number in range(3)]
+        assert idle.catch_up()
+    with idle.worker():
+        eventually(lambda: all(is_completed(idle, each) for each in imports))
+    order = [import_id for import_id, _ in watched.batches]
+    for turn in range(10):
+        assert set(order[turn * 3 : turn * 3 + 3]) == {each.import_id for each in imports}
+
+
+def test_more_imports_than_run_side_by_side_are_all_completed(idle: Rollcall) -> None:
+    with idle.worker(commits=False):
+        subscription = subscribed(idle, *USERS)
+        imports = [
+            committing_import(idle, subscription, 5, f"Import {number}")
+            for number in range(idle.settings.worker_sessions + 3)
+        ]
+    with idle.worker():
+        eventually(lambda: all(is_completed(idle, each) for each in imports))
+
+
+def test_a_commit_that_fails_does_not_take_the_others_down_and_is_tried_anew(
+    idle: Rollcall, small_batches: None, watched: Watched
+) -> None:
+    with idle.worker(commits=False):
+        subscription = subscribed(idle, *USERS)
+        failing, sound = (committing_import(idle, subscription, 20, name) for name in ("Failing", "Sound"))
+        assert idle.catch_up()
+    assert failing.import_id
+    watched.failures[failing.import_id] = 1_000_000
+    with idle.worker():
+        eventually(lambda: is_completed(idle, sound))
+        assert not is_completed(idle, failing)
+        watched.failures.clear()
+        eventually(lambda: is_completed(idle, failing))
+        assert_each_group_was_added_once(idle, failing, 20)
+        assert_each_group_was_added_once(idle, sound, 20)
+
+
+# --- stop -----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_added_after_a_stop_and_continue_adds_the_rest_once(rollcall: Rollcall, small_batches: None) -> None:
+    """Stop and Continue are pressed again and again while the worker runs."""
+    origin = committing_import(rollcall, subscribed(rollcall, *USERS), 200)
+    assert origin.import_id
+    stops = 0
+    while not is_completed(rollcall, origin):
+        before = added(rollcall, origin)
+        eventually(lambda before=before: added(rollcall, origin) > before)  # type: ignore[misc]
+        stopped = stop(rollcall.ports, origin)
+        if is_completed(rollcall, origin):
+            break
+        stops += 1
+        start_commit(rollcall.ports, origin, stopped.version)
+    assert stops > 1
+    events = events_of(rollcall, origin)
+    for before_it, event in pairwise(events):
+        if isinstance(before_it, CommitStopped):
+            assert isinstance(event, CommitStarted)
+    assert isinstance(events[-1], CommitCompleted)
+    assert sum(isinstance(event, CommitStopped) for event in events) == stops
+    assert_each_group_was_added_once(rollcall, origin, 200)
+
+
+def test_a_stop_and_a_batch_wait_for_each_other(idle: Rollcall, database: str) -> None:
+    """Else a worker at full speed would make every Stop stale, again and again."""
+    with idle.worker(commits=False), psycopg.connect(database, autocommit=True) as looking:
+        origin = committing_import(idle, subscribed(idle, *USERS), 5)
+        assert origin.import_id
+        for run in (CommitRun(idle.ports, origin.import_id).run_batch, partial(stop, idle.ports, origin)):
+            with idle.locks.turn(origin.import_id):
+                running = Running(run)
+                eventually(lambda: somebody_waits_for_a_lock(looking))
+                assert running.is_alive()
+            running.result()
+
+
+def test_what_was_stopped_stays_stopped(rollcall: Rollcall, small_batches: None, watched: Watched) -> None:
+    subscription = subscribed(rollcall, *USERS)
+    stopped = committing_import(rollcall, subscription, 500, "Stopped")
+    eventually(lambda: added(rollcall, stopped) > 0)
+    stop(rollcall.ports, stopped)
+    events = events_of(rollcall, stopped)
+    assert isinstance(events[-1], CommitStopped)
+    other = committing_import(rollcall, subscription, 50, "Another")
+    eventually(lambda: is_completed(rollcall, other))
+    assert events_of(rollcall, stopped) == events
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------------------
+
+
+def test_a_view_that_fails_does_not_take_the_others_down_and_catches_up_once_it_can(idle: Rollcall) -> None:
+    failing = next(each for each in idle.projectors if each.view.name == "group_events")
+    sound = failing.view
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("this handler fails")
+
+    failing.view = msgspec.structs.replace(sound, handlers=dict.fromkeys(sound.handlers, fail))
+    with idle.worker():
+        origin = committing_import(idle, subscribed(idle, *USERS), 20)
+        eventually(lambda: is_completed(idle, origin))
+        head = idle.events.head()
+        eventually(lambda: all(each.position() >= head for each in idle.projectors if each is not failing))
+        assert failing.position() < head
+        failing.view = sound
+        assert idle.catch_up()
+        with idle.reading() as cursor:
+            cursor.execute("SELECT count(*) AS number FROM group_events")
+            assert cursor.fetchall() == [{"number": 20}]
+
+
+def test_a_worker_survives_that_all_its_connections_break(rollcall: Rollcall, database: str) -> None:
+    subscription = subscribed(rollcall, *USERS)
+    for number in range(2):
+        with psycopg.connect(database, autocommit=True) as connection:
+            broken = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ).fetchone()
+        assert broken
+        assert broken[0] > len(rollcall.projectors)
+        origin = eventually(lambda number=number: committing_import(rollcall, subscription, 20, f"Round {number}"))  # type: ignore[misc]
+        eventually(lambda origin=origin: is_completed(rollcall, origin))  # type: ignore[misc]
+        assert_each_group_was_added_once(rollcall, origin, 20)

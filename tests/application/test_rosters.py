@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from array import array
+from copy import deepcopy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import msgpack
+
+from application import rosters
+from application.rosters import StoredRoster, to_chunks
+from domain.errors import NotFound
+from domain.roster import GroupEntry, Limits, Problem, Roster, RosterUser
+from domain.roster_file import read_roster
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+NUMBER = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def rosters_of_any_shape(draw: st.DrawFn) -> Roster:
+    users = draw(st.lists(st.builds(RosterUser, TEXT, TEXT, TEXT), max_size=6, unique_by=lambda user: user.email))
+    entries = []
+    for _ in range(draw(st.integers(0, 8))):
+        members = draw(st.lists(st.integers(0, len(users) - 1), max_size=6, unique=True)) if users else []
+        places = draw(st.lists(st.tuples(NUMBER, NUMBER), min_size=len(members), max_size=len(members)))
+        lines, columns = array("I", (line for line, _ in places)), array("I", (column for _, column in places))
+        entries.append(GroupEntry(draw(TEXT), draw(NUMBER), draw(NUMBER), array("I", members), lines, columns))
+    problems = st.builds(Problem, TEXT, NUMBER, NUMBER, TEXT, TEXT, TEXT, st.lists(NUMBER, max_size=3).map(tuple))
+    return Roster(
+        draw(st.sampled_from(["user_based", "group_based"])),
+        draw(TEXT),
+        draw(TEXT),
+        tuple(draw(st.lists(TEXT, max_size=3))),
+        draw(NUMBER),
+        users,
+        entries,
+        draw(st.lists(problems, max_size=6)),
+    )
+
+
+class Kept:
+    """Chunks, and which of them were asked for."""
+
+    def __init__(self, roster: Roster) -> None:
+        self.chunks = to_chunks(roster)
+        self.asked: list[int] = []
+
+    def fetch(self, number: int) -> bytes:
+        self.asked.append(number)
+        return self.chunks[number]
+
+
+def large(groups: int = 300, members: int = 20) -> Roster:
+    rows = "\n".join(
+        f"Group {number},{','.join(f'user{number}.{member}@example.com' for member in range(members))}"
+        for number in range(1, groups + 1)
+    )
+    roster = read_roster(f"Groupname{',Email' * members}\n{rows}".encode(), "groups.csv", Limits())
+    assert isinstance(roster, Roster)
+    return roster
+
+
+@given(rosters_of_any_shape(), st.integers(1, 4), st.integers(1, 4))
+def test_a_roster_comes_back_as_it_was(roster: Roster, memberships_a_chunk: int, entries_a_chunk: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rosters, "MEMBERSHIPS_A_CHUNK", memberships_a_chunk)
+        patch.setattr(rosters, "ENTRIES_A_CHUNK", entries_a_chunk)
+        kept = Kept(roster)
+    stored = StoredRoster(kept.fetch)
+    index = stored.index
+    assert (index.format, index.encoding, index.delimiter) == (roster.format, roster.encoding, roster.delimiter)
+    assert (index.header, index.rows) == (roster.header, roster.rows)
+    assert index.sizes == [len(entry.users) for entry in roster.entries]
+    assert len(stored) == len(roster.entries)
+    assert list(stored.groups()) == list(roster)
+    assert [user for some in stored.users() for user in some] == roster.users
+    assert list(stored.problems()) == roster.problems
+    assert sorted(set(kept.asked)) == list(range(len(kept.chunks))), "every chunk holds something, and is found"
+
+
+@given(rosters_of_any_shape(), st.data())
+def test_one_group_is_read_by_its_number(roster: Roster, data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rosters, "MEMBERSHIPS_A_CHUNK", 3)
+        kept = Kept(roster)
+    for number in data.draw(st.lists(st.integers(1, max(1, len(roster.entries))), max_size=4)):
+        if roster.entries:
+            assert StoredRoster(kept.fetch).group(number) == roster.group(number)
+
+
+@pytest.mark.parametrize("number", [1, 150, 300])
+def test_one_group_is_read_from_the_index_and_one_chunk(number: int) -> None:
+    roster = large()
+    kept = Kept(roster)
+    assert StoredRoster(kept.fetch).group(number) == roster.group(number)
+    assert len(kept.chunks) > 4
+    assert kept.asked[0] == 0
+    assert len(kept.asked) == 2
+    assert len(kept.chunks[kept.asked[1]]) < sum(map(len, kept.chunks)) / 2
+
+
+def test_the_groups_of_one_chunk_read_it_once() -> None:
+    kept = Kept(large())
+    assert len(list(StoredRoster(kept.fetch).groups())) == 300
+    assert len(kept.asked) == len(set(kept.asked))
+
+
+def test_the_groups_behind_a_number_do_not_read_those_before_it() -> None:
+    roster = large()
+    kept = Kept(roster)
+    assert list(StoredRoster(kept.fetch).groups(after=298)) == list(roster)[298:]
+    assert len(kept.asked) == 2
+
+
+def test_a_chunk_holds_no_more_than_it_may() -> None:
+    """So that a batch of a commit never reads much more than it adds."""
+    roster = large()
+    index = StoredRoster(Kept(roster).fetch).index
+    for first, following in zip(index.first, [*index.first[1:], 301], strict=True):
+        assert sum(index.sizes[first - 1 : following - 1]) <= rosters.MEMBERSHIPS_A_CHUNK
+
+
+@pytest.mark.parametrize("number", [-1, 0, 301])
+def test_there_is_no_group_beyond_the_ends(number: int) -> None:
+    with pytest.raises(NotFound):
+        StoredRoster(Kept(large()).fetch).group(number)
+
+
+@given(rosters_of_any_shape())
+def test_equal_rosters_give_equal_bytes(roster: Roster) -> None:
+    assert to_chunks(deepcopy(roster)) == to_chunks(roster)
+
+
+def test_the_stored_shape_is_what_it_ever_was() -> None:
+    """If this fails, the rosters of imports that wait for their commit cannot be read any more."""
+    roster = Roster(
+        "user_based",
+        "utf-8",
+        ";",
+        ("email", "Groupname"),
+        2,
+        [RosterUser("ann@example.com", "Ann", "Lee"), RosterUser("ben@example.com")],
+        [GroupEntry("Sales", 2, 2, array("I", [0, 1]), array("I", [2, 3]), array("I", [2, 2]))],
+        [Problem("email-invalid", 4, 1, "email", "nobody", "It has no @-sign.", (1,))],
+    )
+    assert [msgpack.decode(chunk) for chunk in to_chunks(roster)] == [
+        {
+            "format": "user_based",
+            "encoding": "utf-8",
+            "delimiter": ";",
+            "header": ["email", "Groupname"],
+            "rows": 2,
+            "sizes": [2],
+            "first": [1],
+            "user_chunks": 1,
+            "problem_chunks": 1,
+        },
+        [[1, "Sales", 2, 2, [["ann@example.com", "Ann", "Lee", 2, 2], ["ben@example.com", "", "", 3, 2]]]],
+        [
+            {"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee"},
+            {"email": "ben@example.com", "first_name": "", "last_name": ""},
+        ],
+        [
+            {
+                "code": "email-invalid",
+                "line": 4,
+                "column": 1,
+                "header": "email",
+                "value": "nobody",
+                "detail": "It has no @-sign.",
+                "groups": [1],
+            }
+        ],
+    ]

@@ -1,0 +1,118 @@
+"""A real PostgreSQL for the tests: one template database a run, cloned for each test."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Composed, Identifier
+
+from adapters.composition import Rollcall, composed
+from adapters.postgres.embedded import embedded_server
+from adapters.settings import Settings, read_settings
+from application.licensing import allocate_licences, create_subscription
+from application.recorded import Actor, Origin
+from domain.subscription import User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ANN = Actor("administrator", "ann", "Ann")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what a developer has set for the program away from its tests."""
+    for name in list(os.environ):
+        if name.startswith("ROLLCALL_") and not name.startswith("ROLLCALL_TEST_"):
+            monkeypatch.delenv(name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make a place for the embedded server that all test workers share; only the first process comes by here first."""
+    if "ROLLCALL_TEST_SERVER_DIR" not in os.environ:
+        directory = Path(mkdtemp(prefix="rollcall-test-"))
+        directory.chmod(0o755)  # the server's own user must get in, where the tests run as root
+        os.environ["ROLLCALL_TEST_SERVER_DIR"] = str(directory)
+        config.add_cleanup(lambda: rmtree(directory, ignore_errors=True))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """Where PostgreSQL is: the server of ROLLCALL_TEST_DATABASE_URL, or an embedded one that all test workers share."""
+    if url := os.environ.get("ROLLCALL_TEST_DATABASE_URL"):
+        yield url
+    else:
+        with embedded_server(Path(os.environ["ROLLCALL_TEST_SERVER_DIR"]) / "postgres") as conninfo:
+            yield conninfo
+
+
+@pytest.fixture(scope="session")
+def template(server: str, worker_id: str) -> Iterator[str]:
+    """Make a database with every table in it, to be cloned; named after the one that the tests were given."""
+    name = f"{conninfo_to_dict(server)['dbname']}_{uuid4().hex[:12]}_{worker_id}"
+    _execute(server, SQL("CREATE DATABASE {}").format(Identifier(name)))
+    with composed(settings_for(make_conninfo(server, dbname=name))):
+        pass
+    yield name
+    _execute(server, SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture
+def database(server: str, template: str) -> Iterator[str]:
+    """Return the connection string of a database of this test's own."""
+    name = f"{template}_{uuid4().hex[:8]}"
+    _execute(server, SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
+    yield make_conninfo(server, dbname=name)
+    _execute(server, SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture
+def compose(database: str) -> Iterator[Callable[[], Rollcall]]:
+    """Return what puts Rollcall together over this test's database: once more is another process's view of it."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(composed(settings_for(database)))
+
+
+@pytest.fixture
+def idle(compose: Callable[[], Rollcall]) -> Rollcall:
+    """Return Rollcall without a worker: nothing moves but what the test moves."""
+    return compose()
+
+
+@pytest.fixture
+def rollcall(idle: Rollcall) -> Iterator[Rollcall]:
+    """Return Rollcall with a worker."""
+    with idle.worker():
+        yield idle
+
+
+def settings_for(conninfo: str) -> Settings:
+    """Return the default settings over a database."""
+    return read_settings({"ROLLCALL_DATABASE_URL": conninfo})
+
+
+def subscribed(rollcall: Rollcall, *emails: str, seats: int = 1_000_000) -> Origin:
+    """Create a subscription that licenses these users, and return an administrator's origin."""
+    origin = Origin(uuid4(), ANN, "test")
+    create_subscription(rollcall.ports, origin, "Contoso", seats)
+    allocate_licences(rollcall.ports, origin, [User(email) for email in emails])
+    return origin
+
+
+def importing_as(origin: Origin, import_id: UUID | None = None) -> Origin:
+    """Return the same origin for an import."""
+    return Origin(origin.subscription_id, origin.actor, origin.request_id, import_id or uuid4())
+
+
+def _execute(server: str, statement: Composed) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(statement)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from domain.group import (
+    DeletedGroup,
+    Group,
+    GroupCreated,
+    GroupDeleted,
+    GroupNameChanged,
+    UsersAddedToGroup,
+    UsersRemovedFromGroup,
+    add_users,
+    create_group,
+    evolve,
+)
+from tests.scenarios import given
+
+USERS = st.lists(st.sampled_from("abcdef"))
+
+
+def test_a_user_who_is_named_twice_joins_a_new_group_once() -> None:
+    assert create_group("Sales", ["ann", "ben", "ann"]) == GroupCreated("Sales", ("ann", "ben"))
+
+
+def test_only_those_who_are_not_there_yet_are_added() -> None:
+    created = GroupCreated("Sales", ("ann",))
+    given(evolve, created).when(lambda group: _added(group, ["ann", "ben", "ben"])).then(UsersAddedToGroup(("ben",)))
+
+
+def test_adding_nobody_new_changes_nothing() -> None:
+    created = GroupCreated("Sales", ("ann",))
+    given(evolve, created).when(lambda group: _added(group, ["ann"])).then_nothing()
+
+
+def test_a_group_remembers_its_name_and_who_is_in_it() -> None:
+    state = given(
+        evolve,
+        GroupCreated("Sales", ("ann",)),
+        UsersAddedToGroup(("ben", "cem")),
+        UsersRemovedFromGroup(("ann",)),
+        GroupNameChanged("Sales", "Europe"),
+    ).state
+    assert state == Group("Europe", frozenset({"ben", "cem"}))
+
+
+def test_nothing_follows_on_a_deletion() -> None:
+    deleted = given(evolve, GroupCreated("Sales", ()), GroupDeleted("Sales")).state
+    assert deleted == DeletedGroup()
+    with pytest.raises(ValueError, match="cannot follow"):
+        evolve(deleted, UsersAddedToGroup(("ann",)))
+
+
+@for_all(USERS, USERS)
+def test_adding_the_same_users_again_never_changes_anything(first: list[str], then: list[str]) -> None:
+    group = evolve(None, create_group("Sales", first))
+    assert isinstance(group, Group)
+    event = add_users(group, then)
+    after = evolve(group, event) if event else group
+    assert isinstance(after, Group)
+    assert after.users == {*first, *then}
+    assert add_users(after, then) is None
+
+
+def _added(group: object, users: list[str]) -> UsersAddedToGroup | None:
+    assert isinstance(group, Group)
+    return add_users(group, users)

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from domain.errors import NotFound, NothingToAdd, SomethingAdded
+from domain.group import Group, GroupCreated, UsersAddedToGroup
+from domain.import_session import (
+    Addition,
+    CommitCompleted,
+    CommitStarted,
+    CommitStopped,
+    Committing,
+    Completed,
+    Discarded,
+    FileUploaded,
+    FormatDetected,
+    FormatRejected,
+    GroupAdded,
+    GroupRenamed,
+    GroupSkipped,
+    ImportDiscarded,
+    ImportEvent,
+    ImportSession,
+    LeftOut,
+    Plan,
+    Progress,
+    Rejected,
+    Reviewing,
+    SessionSnapshot,
+    Stopped,
+    UserRemoved,
+    add_group,
+    complete,
+    discard,
+    evolve,
+    imported_group_id,
+    remove_user,
+    rename_group,
+    start_commit,
+    stop,
+)
+from domain.roster import Problem, RosterGroup, RosterMember
+from tests.scenarios import given
+
+ANN, BEN = "ann@example.com", "ben@example.com"
+UPLOADED = FileUploaded("groups.csv", "text/csv", 120, "ab" * 32)
+DETECTED = FormatDetected("group_based", "utf-8", ",", ("Groupname", "Email"), 3, 3, 2, 4, {}, "cd" * 32)
+STARTED = CommitStarted(2, 3)
+NEW_ID, OTHER_ID = UUID(int=1), UUID(int=2)
+
+
+def a_group(number: int = 1, name: str = "Sales", *emails: str) -> RosterGroup:
+    members = tuple(RosterMember(email, "", "", number + 1, column) for column, email in enumerate(emails, start=2))
+    return RosterGroup(number, name, number + 1, 1, members)
+
+
+def added(number: int) -> GroupAdded:
+    return GroupAdded(number, UUID(int=100 + number), f"Group {number}", True, 1, 0)
+
+
+def reviewing(session: ImportSession) -> Reviewing:
+    assert isinstance(session, Reviewing)
+    return session
+
+
+def committing(session: ImportSession) -> Committing:
+    assert isinstance(session, Committing)
+    return session
+
+
+def pausing(session: ImportSession) -> Reviewing | Stopped:
+    assert isinstance(session, (Reviewing, Stopped))
+    return session
+
+
+class TestStates:
+    @pytest.mark.parametrize(
+        ("events", "state"),
+        [
+            ([UPLOADED, DETECTED], Reviewing),
+            ([UPLOADED, FormatRejected((Problem("file-empty"),))], Rejected),
+            ([UPLOADED, DETECTED, ImportDiscarded()], Discarded),
+            ([UPLOADED, DETECTED, STARTED], Committing),
+            ([UPLOADED, DETECTED, STARTED, CommitStopped(0, 3)], Stopped),
+            ([UPLOADED, DETECTED, STARTED, CommitStopped(0, 3), ImportDiscarded()], Discarded),
+            ([UPLOADED, DETECTED, STARTED, CommitStopped(0, 3), STARTED], Committing),
+            ([UPLOADED, DETECTED, STARTED, added(1), added(2), added(3), CommitCompleted(3, 0)], Completed),
+        ],
+    )
+    def test_the_events_lead_from_state_to_state(self, events: list[ImportEvent], state: type[ImportSession]) -> None:
+        assert isinstance(given(evolve, *events).state, state)
+
+    @pytest.mark.parametrize(
+        ("events", "event"),
+        [
+            ([UPLOADED, DETECTED, STARTED, CommitStopped(0, 3)], added(1)),
+            ([UPLOADED, DETECTED, STARTED, CommitStopped(0, 3)], GroupRenamed(1, "Sales", "Europe")),
+            ([UPLOADED, DETECTED, ImportDiscarded()], STARTED),
+            ([UPLOADED, FormatRejected(())], STARTED),
+            ([UPLOADED, DETECTED], added(1)),
+        ],
+    )
+    def test_what_the_diagram_does_not_show_cannot_follow(self, events: list[ImportEvent], event: ImportEvent) -> None:
+        with pytest.raises(ValueError, match="cannot follow"):
+            evolve(given(evolve, *events).state, event)
+
+    def test_a_commit_that_goes_on_keeps_its_edits_and_its_place(self) -> None:
+        state = given(
+            evolve,
+            UPLOADED,
+            DETECTED,
+            GroupRenamed(2, "Sales", "Europe"),
+            UserRemoved(3, ANN),
+            STARTED,
+            added(1),
+            GroupSkipped(2, "no-users"),
+            CommitStopped(1, 1),
+            CommitStarted(8, 1),
+        ).state
+        plan = Plan("cd" * 32, 3, {2: "Europe"}, {3: frozenset({ANN})})
+        assert state == Committing(plan, 8, Progress(done=2, added=1, skipped=1))
+
+    def test_a_snapshot_stands_for_all_events_before_it(self) -> None:
+        state = given(evolve, UPLOADED, DETECTED, STARTED, added(1)).state
+        assert evolve(None, SessionSnapshot(state)) == state
+
+
+class TestEdits:
+    def test_a_group_is_renamed(self) -> None:
+        given(evolve, UPLOADED, DETECTED).when(lambda s: rename_group(reviewing(s), a_group(), "Europe")).then(
+            GroupRenamed(1, "Sales", "Europe")
+        )
+
+    def test_a_second_rename_starts_from_the_first(self) -> None:
+        given(evolve, UPLOADED, DETECTED, GroupRenamed(1, "Sales", "Europe")).when(
+            lambda s: rename_group(reviewing(s), a_group(), "Sales")
+        ).then(GroupRenamed(1, "Europe", "Sales"))
+
+    def test_renaming_to_the_same_name_changes_nothing(self) -> None:
+        given(evolve, UPLOADED, DETECTED, GroupRenamed(1, "Sales", "Europe")).when(
+            lambda s: rename_group(reviewing(s), a_group(), "Europe")
+        ).then_nothing()
+
+    def test_a_user_is_removed_from_one_group(self) -> None:
+        given(evolve, UPLOADED, DETECTED, UserRemoved(2, ANN)).when(
+            lambda s: remove_user(reviewing(s), a_group(1, "Sales", ANN, BEN), ANN)
+        ).then(UserRemoved(1, ANN))
+
+    def test_removing_a_user_again_changes_nothing(self) -> None:
+        given(evolve, UPLOADED, DETECTED, UserRemoved(1, ANN)).when(
+            lambda s: remove_user(reviewing(s), a_group(1, "Sales", ANN), ANN)
+        ).then_nothing()
+
+    def test_a_user_who_is_not_in_the_group_cannot_be_removed(self) -> None:
+        given(evolve, UPLOADED, DETECTED).when(
+            lambda s: remove_user(reviewing(s), a_group(1, "Sales", ANN), BEN)
+        ).then_refused(NotFound, BEN)
+
+
+class TestDiscarding:
+    def test_what_has_added_nothing_can_be_discarded(self) -> None:
+        given(evolve, UPLOADED, DETECTED).when(lambda s: discard(pausing(s))).then(ImportDiscarded())
+        stopped = (UPLOADED, DETECTED, STARTED, CommitStopped(0, 3))
+        given(evolve, *stopped).when(lambda s: discard(pausing(s))).then(ImportDiscarded())
+
+    def test_what_has_added_something_cannot(self) -> None:
+        given(evolve, UPLOADED, DETECTED, STARTED, added(1), CommitStopped(1, 2)).when(
+            lambda s: discard(pausing(s))
+        ).then_refused(SomethingAdded, "added 1 groups")
+
+
+class TestStarting:
+    def test_a_commit_counts_the_groups_that_have_somebody_to_add(self) -> None:
+        given(evolve, UPLOADED, DETECTED, UserRemoved(3, ANN)).when(
+            lambda s: start_commit(pausing(s), 3, [2, 0, 1], anybody_licensed=True)
+        ).then(CommitStarted(3, 1))
+
+    def test_a_commit_that_goes_on_counts_what_is_left(self) -> None:
+        given(evolve, UPLOADED, DETECTED, STARTED, added(1), CommitStopped(1, 2)).when(
+            lambda s: start_commit(pausing(s), 5, [2, 1, 1], anybody_licensed=True)
+        ).then(CommitStarted(5, 2))
+
+    def test_a_commit_with_nobody_to_add_is_refused(self) -> None:
+        given(evolve, UPLOADED, DETECTED, UserRemoved(1, ANN)).when(
+            lambda s: start_commit(pausing(s), 3, [1, 0, 0], anybody_licensed=True)
+        ).then_refused(NothingToAdd, "no group")
+
+    def test_a_commit_with_nobody_licensed_is_refused(self) -> None:
+        given(evolve, UPLOADED, DETECTED).when(
+            lambda s: start_commit(pausing(s), 2, [1, 1, 1], anybody_licensed=False)
+        ).then_refused(NothingToAdd, "licence")
+
+
+class TestAdding:
+    def test_a_new_name_makes_a_new_group_of_the_licensed_users(self) -> None:
+        given(evolve, UPLOADED, DETECTED, STARTED).when(
+            lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN}, None, NEW_ID)
+        ).then(
+            Addition(
+                GroupAdded(1, NEW_ID, "Sales", True, 1, 0, (LeftOut(BEN, "not-licensed"),)),
+                GroupCreated("Sales", (ANN,)),
+            )
+        )
+
+    def test_a_taken_name_means_merging(self) -> None:
+        there = (OTHER_ID, Group("SALES", frozenset({ANN})))
+        given(evolve, UPLOADED, DETECTED, STARTED).when(
+            lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN, BEN}, there, NEW_ID)
+        ).then(Addition(GroupAdded(1, OTHER_ID, "SALES", False, 1, 1), UsersAddedToGroup((BEN,))))
+
+    def test_merging_nobody_new_leaves_the_group_alone(self) -> None:
+        there = (OTHER_ID, Group("Sales", frozenset({ANN})))
+        given(evolve, UPLOADED, DETECTED, STARTED).when(
+            lambda s: add_group(committing(s), a_group(1, "Sales", ANN), {ANN}, there, NEW_ID)
+        ).then(Addition(GroupAdded(1, OTHER_ID, "Sales", False, 0, 1)))
+
+    def test_the_edits_are_what_is_added(self) -> None:
+        edited = (UPLOADED, DETECTED, GroupRenamed(1, "Sales", "Europe"), UserRemoved(1, ANN), STARTED)
+        given(evolve, *edited).when(
+            lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN, BEN}, None, NEW_ID)
+        ).then(Addition(GroupAdded(1, NEW_ID, "Europe", True, 1, 0), GroupCreated("Europe", (BEN,))))
+
+    def test_a_group_without_users_is_skipped(self) -> None:
+        given(evolve, UPLOADED, DETECTED, STARTED).when(
+            lambda s: add_group(committing(s), a_group(1, "Sales"), {ANN}, None, NEW_ID)
+        ).then(Addition(GroupSkipped(1, "no-users")))
+
+    def test_a_group_without_licensed_users_is_skipped_and_says_who_was_left_out(self) -> None:
+        given(evolve, UPLOADED, DETECTED, STARTED).when(
+            lambda s: add_group(committing(s), a_group(1, "Sales", BEN), {ANN}, None, NEW_ID)
+        ).then(Addition(GroupSkipped(1, "no-licensed-users", (LeftOut(BEN, "not-licensed"),))))
+
+    def test_a_group_that_is_added_again_after_a_crash_has_the_same_id(self) -> None:
+        assert imported_group_id(UUID(int=7), 1) == imported_group_id(UUID(int=7), 1)
+        assert imported_group_id(UUID(int=7), 1) != imported_group_id(UUID(int=7), 2)
+
+
+class TestEnding:
+    def test_a_stop_says_what_was_added_and_what_remains(self) -> None:
+        given(evolve, UPLOADED, DETECTED, STARTED, added(1), GroupSkipped(2, "no-users")).when(
+            lambda s: stop(committing(s))
+        ).then(CommitStopped(1, 1))
+
+    def test_a_commit_is_complete_once_every_group_was_added_or_skipped(self) -> None:
+        events = (UPLOADED, DETECTED, STARTED, added(1), GroupSkipped(2, "no-users"))
+        given(evolve, *events).when(lambda s: complete(committing(s))).then_nothing()
+        given(evolve, *events, added(3)).when(lambda s: complete(committing(s))).then(CommitCompleted(2, 1))

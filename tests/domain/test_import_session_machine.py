@@ -1,0 +1,178 @@
+"""Whatever an administrator and a worker do, in whatever order, what always holds holds."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from domain.errors import NothingToAdd, SomethingAdded
+from domain.import_session import (
+    CommitCompleted,
+    CommitStarted,
+    CommitStopped,
+    Committing,
+    Completed,
+    Discarded,
+    FileUploaded,
+    FormatDetected,
+    GroupAdded,
+    GroupSkipped,
+    ImportDiscarded,
+    ImportEvent,
+    ImportSession,
+    Reviewing,
+    SessionSnapshot,
+    Stopped,
+    add_group,
+    complete,
+    discard,
+    evolve,
+    imported_group_id,
+    remove_user,
+    rename_group,
+    start_commit,
+    stop,
+)
+from domain.roster import RosterGroup, RosterMember
+
+EMAILS = [f"{name}@example.com" for name in ("ann", "ben", "cem")]
+NUMBERS = st.integers(1, 4)
+
+
+class ImportMachine(RuleBasedStateMachine):
+    """An import of four groups."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[ImportEvent] = []
+        self.session: ImportSession | None = None
+        self.groups: list[RosterGroup] = []
+
+    @initialize(users=st.lists(st.sets(st.sampled_from(EMAILS)), min_size=4, max_size=4))
+    def upload(self, users: list[set[str]]) -> None:
+        self.groups = [
+            RosterGroup(number, f"Group {number}", number + 1, 1, tuple(_member(email) for email in sorted(emails)))
+            for number, emails in enumerate(users, start=1)
+        ]
+        self.record(FileUploaded("f.csv", "", 1, "ab"))
+        self.record(FormatDetected("group_based", "utf-8", ",", (), 4, 4, 3, 9, {}, "cd"))
+
+    def record(self, event: ImportEvent | None) -> None:
+        if event is not None:
+            self.events.append(event)
+            self.session = evolve(self.session, event)
+
+    @precondition(lambda self: isinstance(self.session, Reviewing))
+    @rule(number=NUMBERS, name=st.sampled_from(["Sales", "Europe", "Group 1"]))
+    def rename(self, number: int, name: str) -> None:
+        for _ in range(2):
+            assert isinstance(self.session, Reviewing)
+            event = rename_group(self.session, self.groups[number - 1], name)
+            self.record(event)
+        assert event is None, "the second time nothing happens"
+
+    @precondition(lambda self: isinstance(self.session, Reviewing))
+    @rule(number=NUMBERS, data=st.data())
+    def remove(self, number: int, data: st.DataObject) -> None:
+        emails = [member.email for member in self.groups[number - 1].members]
+        if emails:
+            email = data.draw(st.sampled_from(emails))
+            for _ in range(2):
+                assert isinstance(self.session, Reviewing)
+                event = remove_user(self.session, self.groups[number - 1], email)
+                self.record(event)
+            assert event is None, "the second time nothing happens"
+
+    @precondition(lambda self: isinstance(self.session, (Reviewing, Stopped)))
+    @rule()
+    def start(self) -> None:
+        assert isinstance(self.session, (Reviewing, Stopped))
+        sizes = [len(group.members) for group in self.groups]
+        try:
+            self.record(start_commit(self.session, len(self.events), sizes, anybody_licensed=True))
+        except NothingToAdd:
+            done = self.session.progress.done if isinstance(self.session, Stopped) else 0
+            assert not any(self.session.plan.users(group) for group in self.groups[done:])
+
+    @precondition(lambda self: isinstance(self.session, Committing))
+    @rule(licensed=st.sets(st.sampled_from(EMAILS)), size=st.integers(1, 4))
+    def run_batch(self, licensed: set[str], size: int) -> None:
+        for _ in range(size):
+            if isinstance(self.session, Committing):
+                group = self.groups[self.session.progress.done]
+                new_id = imported_group_id(UUID(int=1), group.number)
+                self.record(add_group(self.session, group, licensed, None, new_id).event)
+                assert isinstance(self.session, Committing)
+                self.record(complete(self.session))
+
+    @precondition(lambda self: isinstance(self.session, Committing))
+    @rule()
+    def press_stop(self) -> None:
+        assert isinstance(self.session, Committing)
+        self.record(stop(self.session))
+
+    @precondition(lambda self: isinstance(self.session, (Reviewing, Stopped)))
+    @rule()
+    def put_away(self) -> None:
+        assert isinstance(self.session, (Reviewing, Stopped))
+        try:
+            self.record(discard(self.session))
+        except SomethingAdded:
+            assert any(isinstance(event, GroupAdded) for event in self.events)
+
+    @rule()
+    def load_again(self) -> None:
+        state: ImportSession | None = None
+        for event in self.events:
+            state = evolve(state, event)
+        assert state == self.session
+
+    @invariant()
+    def groups_are_done_in_order_and_once(self) -> None:
+        done = [event.group for event in self.events if isinstance(event, (GroupAdded, GroupSkipped))]
+        assert done == list(range(1, len(done) + 1))
+
+    @invariant()
+    def nothing_is_added_between_a_stop_and_the_next_start(self) -> None:
+        running = False
+        for event in self.events:
+            if isinstance(event, CommitStarted):
+                running = True
+            elif isinstance(event, (CommitStopped, CommitCompleted)):
+                running = False
+            else:
+                assert running or not isinstance(event, (GroupAdded, GroupSkipped))
+
+    @invariant()
+    def what_was_added_is_counted(self) -> None:
+        if isinstance(self.session, (Committing, Stopped, Completed)):
+            assert self.session.progress.added == sum(isinstance(event, GroupAdded) for event in self.events)
+            assert self.session.progress.skipped == sum(isinstance(event, GroupSkipped) for event in self.events)
+
+    @invariant()
+    def nothing_was_added_by_what_was_discarded(self) -> None:
+        if isinstance(self.session, Discarded):
+            assert isinstance(self.events[-1], ImportDiscarded)
+            assert not any(isinstance(event, GroupAdded) for event in self.events)
+
+    @invariant()
+    def folding_from_any_snapshot_gives_the_same_session(self) -> None:
+        middle = len(self.events) // 2
+        state: ImportSession | None = None
+        for event in self.events[:middle]:
+            state = evolve(state, event)
+        resumed = evolve(None, SessionSnapshot(state)) if state else None
+        for event in self.events[middle:]:
+            resumed = evolve(resumed, event)
+        assert resumed == self.session
+
+
+def _member(email: str) -> RosterMember:
+    return RosterMember(email, "", "", 2, 2)
+
+
+TestImport = ImportMachine.TestCase
+TestImport.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

@@ -1,0 +1,183 @@
+"""A history in which everything happens that can, for what must hold of any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from application import committing
+from application.committing import CommitRun, start_commit, stop
+from application.importing import discard, remove_user, rename_group, upload
+from application.licensing import allocate_licences
+from application.ports import Claim, Claims
+from application.recorded import Event, Origin, Recorded
+from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.naming import group_key
+from domain.roster import Limits
+from domain.subscription import (
+    LicenceAllocated,
+    LicenceRevoked,
+    SeatsChanged,
+    SeatsReturned,
+    SeatsTaken,
+    SubscriptionRenamed,
+    User,
+    licence_id,
+)
+from tests.conftest import importing_as, subscribed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from adapters.composition import Rollcall
+
+USERS = [f"user{number}@example.com" for number in range(8)]
+
+USER_BASED = """\
+email,FirstName,LastName,Groupname,Groupname
+user0@example.com,Ann,Lee,Sales,Márketing
+user1@example.com,,,Sales,
+user1@example.com,Ben,Low,Support,Support
+not an address,,,Sales,
+,,,Sales,
+user2@example.com,,,"Sales
+Europe",
+stranger@example.com,,,Strangers,
+user3@example.com,,,,
+"""
+GROUP_BASED = """\
+Groupname;Email;Email;Email
+SALES;user4@example.com;user0@example.com;
+Еurope;user5@example.com;;nobody
+Nobody;;;
+Asia;user6@example.com;user7@example.com;stranger@example.com
+Africa;user6@example.com;;
+Africa;user7@example.com;;
+Oceania;user0@example.com;;
+Antarctica;stranger@example.com;;
+"""
+REFUSED = "e-mail,FirstName\nuser0@example.com,Ann\n"
+
+
+def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Origin:
+    """Let everything happen, with two groups a batch, and return the origin of the main subscription."""
+    monkeypatch.setattr(committing, "GROUPS_A_BATCH", 2)
+    other = subscribed(rollcall, *USERS[:3], seats=5)
+    origin = subscribed(rollcall, *USERS, seats=20)
+    allocate_licences(rollcall.ports, origin, [User("zoë@example.com", "Zoë", "O'Neil\t\\")])
+
+    run_commit(rollcall, uploaded(rollcall, origin, "users.csv", USER_BASED))
+    second = uploaded(rollcall, origin, "groups.txt", GROUP_BASED)
+    edit(rollcall, second)
+    with_a_stop(rollcall, second)
+    run_commit(rollcall, uploaded(rollcall, other, "users.csv", USER_BASED))
+    uploaded(rollcall, origin, "refused.csv", REFUSED)
+    discard(rollcall.ports, uploaded(rollcall, origin, "again.csv", USER_BASED), None)
+    uploaded(rollcall, other, "in review.csv", GROUP_BASED)
+    what_no_use_case_does_yet(rollcall, origin)
+    return origin
+
+
+def uploaded(rollcall: Rollcall, origin: Origin, name: str, content: str) -> Origin:
+    importing = importing_as(origin)
+    upload(rollcall.ports, importing, name, "text/csv", content.encode(), Limits())
+    return importing
+
+
+def edit(rollcall: Rollcall, origin: Origin) -> None:
+    for number, name in ((2, "Europe"), (2, "Europa"), (5, "Afrika"), (6, "asia")):
+        rename_group(rollcall.ports, origin, number, name, None)
+    for number, email in ((1, USERS[0]), (4, USERS[6]), (4, USERS[7])):
+        remove_user(rollcall.ports, origin, number, email, None)
+
+
+def run_commit(rollcall: Rollcall, origin: Origin) -> None:
+    assert origin.import_id
+    session = rollcall.events.versions([origin.import_id])[origin.import_id]
+    start_commit(rollcall.ports, origin, session)
+    run = CommitRun(rollcall.ports, origin.import_id)
+    while run.run_batch():
+        pass
+
+
+def with_a_stop(rollcall: Rollcall, origin: Origin) -> None:
+    assert origin.import_id
+    start_commit(rollcall.ports, origin, rollcall.events.versions([origin.import_id])[origin.import_id])
+    assert CommitRun(rollcall.ports, origin.import_id).run_batch()
+    stop(rollcall.ports, origin)
+    run_commit(rollcall, origin)
+
+
+def what_no_use_case_does_yet(rollcall: Rollcall, origin: Origin) -> None:
+    """Append directly what the events allow, many of them in one append, so that they come as one run too."""
+    subscription, group, brief = origin.subscription_id, uuid4(), uuid4()
+    in_one_append(
+        rollcall,
+        origin,
+        (subscription, SubscriptionRenamed("Contoso", "Fabrikam")),
+        (subscription, SubscriptionRenamed("Fabrikam", "Northwind")),
+        (subscription, SeatsChanged(20, 30)),
+        (subscription, SeatsChanged(30, 25)),
+        (subscription, SeatsTaken(3)),
+        (subscription, SeatsReturned(1)),
+        (subscription, SeatsTaken(1)),
+    )
+    in_one_append(
+        rollcall,
+        origin,
+        (group, GroupCreated("First", (USERS[0], USERS[1]))),
+        (brief, GroupCreated("Brief", (USERS[2],))),
+        (group, GroupNameChanged("First", "Second")),
+        (brief, GroupNameChanged("Brief", "Briefer")),
+        (group, GroupNameChanged("Second", "Third")),
+        (brief, GroupDeleted("Briefer")),
+        (group, UsersAddedToGroup((USERS[2], USERS[3]))),
+        (group, UsersRemovedFromGroup((USERS[0], USERS[2]))),
+        (group, UsersAddedToGroup((USERS[0],))),
+        (group, UsersAddedToGroup((USERS[4],))),
+        claims=Claims(taken=(Claim("group-name", "third", group),)),
+    )
+    lost = existing_group(rollcall, origin, "Sales")
+    in_one_append(
+        rollcall,
+        origin,
+        (lost, GroupDeleted("Sales")),
+        claims=Claims(released=(Claim("group-name", "sales", lost),)),
+    )
+    licence = licence_id(subscription, USERS[7])
+    held = Claim("licence", USERS[7], licence)
+    in_one_append(
+        rollcall,
+        origin,
+        (licence, LicenceRevoked(USERS[7])),
+        (licence, LicenceAllocated(USERS[7], "Back", "Again")),
+        (licence, LicenceRevoked(USERS[7])),
+        (subscription, SeatsReturned(1)),
+        claims=Claims(released=(held,)),
+    )
+    again = uuid4()
+    in_one_append(
+        rollcall,
+        origin,
+        (again, GroupCreated("sales", (USERS[5],))),
+        claims=Claims(taken=(Claim("group-name", "sales", again),)),
+    )
+
+
+def existing_group(rollcall: Rollcall, origin: Origin, name: str) -> UUID:
+    return rollcall.events.held(origin.subscription_id, "group-name", [group_key(name)])[group_key(name)]
+
+
+def in_one_append(
+    rollcall: Rollcall, origin: Origin, *events: tuple[UUID, Event], claims: Claims | None = None
+) -> Sequence[Recorded]:
+    """Append events to their streams, each behind the last."""
+    versions = rollcall.events.versions({stream for stream, _ in events})
+    records = []
+    for stream, event in events:
+        versions[stream] = versions.get(stream, 0) + 1
+        records.append(Recorded(stream, versions[stream], rollcall.ports.now(), origin, event))
+    rollcall.events.append(origin.subscription_id, records, claims or Claims())
+    return records

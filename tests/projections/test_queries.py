@@ -1,0 +1,277 @@
+"""What the views answer: filters, and pages that miss nothing and show nothing twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+from msgspec import json
+
+from application.importing import discard, rename_group
+from application.licensing import allocate_licences
+from application.recorded import Actor, Origin
+from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup
+from domain.naming import group_key
+from domain.subscription import LicenceRevoked, User, licence_id
+from projections import directory, import_list
+from projections.audit_log import AuditFilter, AuditRow, audit_log
+from projections.group_events import group_events
+from tests.conftest import subscribed
+from tests.histories import in_one_append, uploaded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.composition import Rollcall
+
+pytestmark = pytest.mark.database
+
+FILE = "Groupname,Email\nSales,ann@example.com\n"
+
+
+@pytest.fixture
+def rollcall(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
+    """Views move when `caught_up` says so."""
+    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
+    return idle
+
+
+def caught_up(rollcall: Rollcall) -> Rollcall:
+    for each in rollcall.projectors:
+        position = each.position()
+        while (reached := each.advance(position)) > position:
+            position = reached
+    return rollcall
+
+
+# --- audit log ------------------------------------------------------------------------------------------------------
+
+
+class Audited:
+    def __init__(self, rollcall: Rollcall) -> None:
+        self.rollcall = rollcall
+        self.origin = subscribed(rollcall, "ann@example.com", "ben@example.com")
+        subscription = self.origin.subscription_id
+        self.importing = uploaded(rollcall, self.origin, "groups.csv", FILE)
+        by_bea = Origin(subscription, Actor("administrator", "bea", "Bea"), "2", self.importing.import_id)
+        rename_group(rollcall.ports, by_bea, 1, "Vertrieb", None)
+        discard(rollcall.ports, self.importing, None)
+        self.group = uuid4()
+        in_one_append(
+            rollcall,
+            self.origin,
+            (self.group, GroupCreated("Sales", ("ann@example.com",))),
+            (self.group, UsersAddedToGroup(("ben@example.com",))),
+            (licence_id(subscription, "ann@example.com"), LicenceRevoked("ann@example.com")),
+        )
+        subscribed(rollcall, "ann@example.com")
+        caught_up(rollcall)
+
+    def rows(self, wanted: AuditFilter, **page: int) -> list[AuditRow]:
+        with self.rollcall.reading() as cursor:
+            return audit_log(cursor, self.origin.subscription_id, wanted, **page)
+
+    def types(self, **wanted: object) -> list[str]:
+        return [row.type for row in self.rows(AuditFilter(**wanted))]  # type: ignore[arg-type]
+
+
+def test_the_audit_log_tells_each_change_of_a_subscription_once_newest_first(rollcall: Rollcall) -> None:
+    audited = Audited(rollcall)
+    assert audited.types() == [
+        "LicenceRevoked",
+        "UsersAddedToGroup",
+        "GroupCreated",
+        "ImportDiscarded",
+        "GroupRenamed",
+        "FormatDetected",
+        "FileUploaded",
+        "LicenceAllocated",
+        "LicenceAllocated",
+        "SubscriptionCreated",
+    ]
+    assert [row.number for row in audited.rows(AuditFilter())] == list(range(10, 0, -1))
+
+
+def test_the_audit_log_can_be_asked_for_some_changes_alone(rollcall: Rollcall) -> None:
+    audited = Audited(rollcall)
+    import_id = audited.importing.import_id
+    assert audited.types(actor="bea") == ["GroupRenamed"]
+    assert audited.types(type="GroupCreated") == ["GroupCreated"]
+    assert audited.types(import_id=import_id) == ["ImportDiscarded", "GroupRenamed", "FormatDetected", "FileUploaded"]
+    assert audited.types(group_id=audited.group) == ["UsersAddedToGroup", "GroupCreated"]
+    assert audited.types(email="ann@example.com") == ["LicenceRevoked", "GroupCreated", "LicenceAllocated"]
+    assert audited.types(email="nobody@example.com") == []
+    assert audited.types(import_id=import_id, actor="bea", type="GroupRenamed") == ["GroupRenamed"]
+    assert audited.types(import_id=import_id, group_id=audited.group) == []
+
+
+def test_the_audit_log_can_be_asked_for_a_time(rollcall: Rollcall) -> None:
+    audited = Audited(rollcall)
+    (renamed,) = audited.rows(AuditFilter(actor="bea"))
+    moment = timedelta(microseconds=1)
+    assert audited.types(since=renamed.at, until=renamed.at + moment) == ["GroupRenamed"]
+    assert audited.types(until=renamed.at)[0] == "FormatDetected"
+    assert audited.types(since=renamed.at + moment)[-1] == "ImportDiscarded"
+
+
+def test_the_audit_log_is_read_page_by_page(rollcall: Rollcall) -> None:
+    audited = Audited(rollcall)
+    pages, before = [], 11
+    while page := audited.rows(AuditFilter(), before=before, limit=3):
+        pages.append([row.number for row in page])
+        before = pages[-1][-1]
+    assert pages == [[10, 9, 8], [7, 6, 5], [4, 3, 2], [1]]
+
+
+# --- directory ------------------------------------------------------------------------------------------------------
+
+ODD_NAMES = [
+    "a", "A b", "a-b", "ab", "Äb", "äc", "z", "ß", "ss t", "Éa", "e\u0301b", "ﬁx", "fix it", "Ωmega", "omega", "日本",
+    "😀", "~", "_x", "%", "100%", "1", "01", "10", "9", "x" * 255, "x" * 254 + "y", "\ufdfa" * 60,
+    "\ufdfa" * 60 + "b", "\ufdfa" * 60 + "a", "І", "i", "İ", "ı",
+]  # fmt: skip
+
+
+def with_groups(rollcall: Rollcall, names: Sequence[str]) -> tuple[Origin, dict[UUID, str]]:
+    origin = subscribed(rollcall)
+    groups = {uuid4(): name for name in names}
+    in_one_append(rollcall, origin, *((stream, GroupCreated(name, ())) for stream, name in groups.items()))
+    foreign = subscribed(rollcall)
+    in_one_append(rollcall, foreign, (uuid4(), GroupCreated("foreign", ())))
+    caught_up(rollcall)
+    return origin, groups
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_paging_through_the_directory_shows_every_group_once_whatever_its_name(rollcall: Rollcall, size: int) -> None:
+    origin, groups = with_groups(rollcall, ODD_NAMES)
+    seen: list[directory.GroupRow] = []
+    with rollcall.reading() as cursor:
+        while page := directory.groups(
+            cursor,
+            origin.subscription_id,
+            after=(group_key(seen[-1].name), seen[-1].id) if seen else None,
+            limit=size,
+        ):
+            seen += page
+        assert seen == directory.groups(cursor, origin.subscription_id)
+    assert sorted(row.id for row in seen) == sorted(groups)
+    assert all(groups[row.id] == row.name for row in seen)
+
+
+def test_a_search_finds_a_part_of_a_name_and_takes_nothing_for_a_pattern(rollcall: Rollcall) -> None:
+    origin, _ = with_groups(rollcall, ODD_NAMES)
+
+    def found(search: str) -> set[str]:
+        with rollcall.reading() as cursor:
+            return {row.name for row in directory.groups(cursor, origin.subscription_id, search=search)}
+
+    assert found("100%") == {"100%"}
+    assert found("%") == {"%", "100%"}
+    assert found("_") == {"_x"}
+    assert found("FIX") == {"ﬁx", "fix it"}
+    assert found(" É ") == {"Éa", "e\u0301b"}
+    assert found("foreign") == set()
+
+
+def test_groups_are_found_by_their_keys(rollcall: Rollcall) -> None:
+    origin, groups = with_groups(rollcall, ODD_NAMES)
+    keys = {group_key(name): stream for stream, name in groups.items()}
+    with rollcall.reading() as cursor:
+        assert directory.group_ids_by_key(cursor, origin.subscription_id, [*keys, "no such group"]) == keys
+        assert directory.group_ids_by_key(cursor, uuid4(), keys) == {}
+
+
+def test_members_are_read_page_by_page(rollcall: Rollcall) -> None:
+    origin, users = subscribed(rollcall), [f"{local}@example.com" for local in ("a", "a-b", "ab", "b.c", "é", "z")]
+    group = uuid4()
+    in_one_append(rollcall, origin, (group, GroupCreated("Sales", tuple(reversed(users)))))
+    caught_up(rollcall)
+    seen: list[str] = []
+    with rollcall.reading() as cursor:
+        while page := directory.members(cursor, origin.subscription_id, group, after=seen[-1] if seen else "", limit=2):
+            seen += page
+        assert directory.members(cursor, uuid4(), group) == []
+    assert sorted(seen) == sorted(users)
+
+
+def test_whoever_holds_no_licence_is_told(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall, "ann@example.com")
+    foreign = subscribed(rollcall, "ben@example.com")
+    allocate_licences(rollcall.ports, foreign, [User("cem@example.com")])
+    caught_up(rollcall)
+    with rollcall.reading() as cursor:
+        asked = ["ann@example.com", "ben@example.com", "cem@example.com"]
+        assert directory.unlicensed(cursor, origin.subscription_id, asked) == set(asked[1:])
+        assert directory.unlicensed(cursor, origin.subscription_id, []) == set()
+
+
+def test_a_subscription_is_found_by_name_or_id(rollcall: Rollcall) -> None:
+    origin, other = subscribed(rollcall, "ann@example.com", seats=7), subscribed(rollcall)
+    caught_up(rollcall)
+    with rollcall.reading() as cursor:
+        (row,) = directory.subscriptions(cursor, name_or_id=str(origin.subscription_id).upper())
+        assert (row.id, row.seats, row.seats_taken, row.seats_free) == (origin.subscription_id, 7, 1, 6)
+        by_name = {row.id for row in directory.subscriptions(cursor, name_or_id="Contoso")}
+        assert by_name == {origin.subscription_id, other.subscription_id}
+        assert directory.subscriptions(cursor, name_or_id="contoso") == []
+
+
+# --- imports --------------------------------------------------------------------------------------------------------
+
+
+def test_imports_are_read_page_by_page_newest_first(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall)
+    imports = [uploaded(rollcall, origin, f"{number}.csv", FILE).import_id for number in range(5)]
+    uploaded(rollcall, subscribed(rollcall), "foreign.csv", FILE)
+    caught_up(rollcall)
+    pages: list[list[UUID]] = []
+    before = None
+    with rollcall.reading() as cursor:
+        cursor.execute("UPDATE imports SET uploaded_at = '2026-01-01' WHERE import_id = ANY(%s)", (imports[1:4],))
+        while page := import_list.imports(cursor, origin.subscription_id, before=before, limit=2):
+            pages.append([row.id for row in page])
+            before = (page[-1].uploaded_at, page[-1].id)
+    seen = [each for page in pages for each in page]
+    assert seen[:2] == [imports[4], imports[0]]
+    assert set(seen[2:]) == set(imports[1:4])
+    assert len(seen) == 5
+
+
+# --- group events ---------------------------------------------------------------------------------------------------
+
+
+def test_the_events_of_groups_are_ranked_within_their_subscription(rollcall: Rollcall) -> None:
+    """Whatever happens in others, and whatever else happens, each subscription counts 1, 2, 3."""
+    one, other = subscribed(rollcall), subscribed(rollcall)
+    first, second, foreign = uuid4(), uuid4(), uuid4()
+    in_one_append(rollcall, one, (first, GroupCreated("Sales", ("ann@example.com",))))
+    in_one_append(
+        rollcall,
+        other,
+        (foreign, GroupCreated("Foreign", ())),
+        (foreign, UsersAddedToGroup(("ann@example.com",))),
+        (foreign, UsersAddedToGroup(("ben@example.com",))),
+    )
+    caught_up(rollcall)
+    uploaded(rollcall, one, "groups.csv", FILE)
+    in_one_append(rollcall, one, (first, GroupNameChanged("Sales", "Vertrieb")), (second, GroupCreated("Asia", ())))
+    in_one_append(rollcall, other, (foreign, GroupDeleted("Foreign")))
+    caught_up(rollcall)
+    with rollcall.reading() as cursor:
+        found = group_events(cursor, one.subscription_id)
+        assert [(each.id, each.type, each.subject) for each in found] == [
+            ("1", "group.created", f"groups/{first}"),
+            ("2", "group.renamed", f"groups/{first}"),
+            ("3", "group.created", f"groups/{second}"),
+        ]
+        assert json.decode(found[1].data) == {"old_name": "Sales", "name": "Vertrieb"}
+        assert [each.id for each in group_events(cursor, one.subscription_id, after=1, limit=1)] == ["2"]
+        assert [(each.id, each.type) for each in group_events(cursor, other.subscription_id)] == [
+            ("1", "group.created"),
+            ("2", "group.users_added"),
+            ("3", "group.users_added"),
+            ("4", "group.deleted"),
+        ]

@@ -1,0 +1,318 @@
+"""Views are disposable: whatever way they came to be, the same events give the same rows, byte for byte."""
+
+from __future__ import annotations
+
+from itertools import chain, cycle
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from adapters.postgres.datastore import Datastore
+from application.importing import stored_roster
+from application.recorded import Event
+from domain.group import GroupCreated, UsersAddedToGroup
+from domain.import_session import SessionSnapshot
+from projections import audit_log, directory, group_events, groups_added, import_list, review, view
+from projections.view import Projector, ReadWithoutPause, RebuiltByAnother
+from tests.adapters.postgres.test_stored_events import members
+from tests.histories import everything_happens, in_one_append, uploaded
+from tests.waiting import Running, again_and_again, eventually, somebody_waits_for_a_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from adapters.composition import Rollcall
+    from application.recorded import Origin, Recorded
+    from application.rosters import StoredRoster
+    from projections.view import ReadLog
+
+pytestmark = pytest.mark.database
+
+VIEWS = ["directory", "review", "import_list", "groups_added", "audit_log", "group_events"]
+
+
+class Lived:
+    """A composition in which everything has happened, with views that kept up."""
+
+    def __init__(self, rollcall: Rollcall, origin: Origin) -> None:
+        self.rollcall = rollcall
+        self.origin = origin
+        self.projectors = {each.view.name: each for each in rollcall.projectors}
+
+
+@pytest.fixture
+def lived(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Lived:
+    with idle.worker(commits=False):
+        origin = everything_happens(idle, monkeypatch)
+        assert idle.catch_up()
+    return Lived(idle, origin)
+
+
+def dumped(database: str, projectors: Sequence[Projector], schema: str = "rollcall") -> dict[str, list[str]]:
+    """Return the rows of the views' tables as COPY writes them."""
+    rows = {}
+    with psycopg.connect(database) as connection:
+        for table in chain.from_iterable(each.view.tables for each in projectors):
+            query = SQL('COPY (SELECT * FROM {} AS t ORDER BY t::text COLLATE "C") TO STDOUT').format(
+                Identifier(schema, table)
+            )
+            with connection.cursor().copy(query) as copy:
+                rows[table] = [bytes(line).decode() for line in copy]
+    return rows
+
+
+def replayed(database: str, lived: Lived, sizes: Sequence[int], schema: str) -> dict[str, list[str]]:
+    """Return the rows that come of the log, applied in batches of these sizes, again and again, to empty tables."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
+    with Datastore(database, schema, 4) as datastore:
+        projectors = [
+            Projector(datastore, each.view, in_batches(lived.rollcall.events.read_log, sizes))
+            for each in lived.rollcall.projectors
+        ]
+        for each in projectors:
+            each.migrate()
+            position = 0
+            while (reached := each.advance(position)) > position:
+                position = reached
+    return dumped(database, projectors, schema)
+
+
+def in_batches(read_log: ReadLog, sizes: Sequence[int]) -> ReadLog:
+    size = cycle(sizes)
+    return lambda after, _, until: read_log(after, next(size), until)
+
+
+def test_everything_that_can_happen_does(lived: Lived, database: str) -> None:
+    """Otherwise what follows shows less than it says."""
+    happened = {type(record.event) for record in lived.rollcall.events.read_log(0, 10_000)}
+    assert happened == set(members(Event)) - {SessionSnapshot}
+    assert all(dumped(database, lived.rollcall.projectors).values()), "every table has rows"
+
+
+def test_the_rows_do_not_depend_on_how_the_events_were_batched(lived: Lived, database: str) -> None:
+    """Handlers get runs of events, and must do as if each came alone."""
+    rows = dumped(database, lived.rollcall.projectors)
+    for number, sizes in enumerate(([1], [2], [3, 1, 7], [13, 5], [500])):
+        assert replayed(database, lived, sizes, f"replayed_{number}") == rows, sizes
+
+
+def test_a_rebuild_gives_the_same_rows(lived: Lived, database: str) -> None:
+    before = dumped(database, lived.rollcall.projectors)
+    for each in lived.rollcall.projectors:
+        assert each.rebuild() == lived.rollcall.events.head()
+        assert dumped(database, lived.rollcall.projectors) == before, each.view.name
+    assert scratch_schemas(database) == []
+
+
+def test_every_view_is_tried(idle: Rollcall) -> None:
+    assert [each.view.name for each in idle.projectors] == VIEWS
+
+
+def test_a_rebuild_mends_what_was_wrong(lived: Lived, database: str) -> None:
+    before = dumped(database, lived.rollcall.projectors)
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE rollcall.directory_groups SET name = 'wrong'")
+        connection.execute("DELETE FROM rollcall.directory_members")
+    lived.projectors["directory"].rebuild()
+    assert dumped(database, lived.rollcall.projectors) == before
+
+
+def test_a_rebuilt_view_goes_on(lived: Lived, database: str) -> None:
+    for each in lived.rollcall.projectors:
+        each.rebuild()
+    with lived.rollcall.worker(commits=False):
+        uploaded(lived.rollcall, lived.origin, "more.csv", "Groupname,Email\nMore,user0@example.com\n")
+        in_one_append(lived.rollcall, lived.origin, (uuid4(), GroupCreated("More", ())))
+        assert lived.rollcall.catch_up()
+    assert replayed(database, lived, [500], "replayed") == dumped(database, lived.rollcall.projectors)
+
+
+def test_a_rebuild_never_runs_ahead_of_the_view_that_serves(lived: Lived, database: str) -> None:
+    """Nobody is to read, a moment later, less than before."""
+    with lived.rollcall.reading() as cursor:
+        before = [row.number for row in audit_log.audit_log(cursor, lived.origin.subscription_id, limit=1_000)]
+    in_one_append(lived.rollcall, lived.origin, (uuid4(), GroupCreated("Later", ())))
+    assert lived.projectors["audit_log"].rebuild() == lived.rollcall.events.head() - 1
+    with lived.rollcall.reading() as cursor:
+        after = [row.number for row in audit_log.audit_log(cursor, lived.origin.subscription_id, limit=1_000)]
+    assert after == before
+    with lived.rollcall.worker(commits=False):
+        assert lived.rollcall.catch_up()
+    assert replayed(database, lived, [500], "replayed") == dumped(database, lived.rollcall.projectors)
+
+
+def test_a_view_that_has_seen_nothing_can_be_rebuilt(idle: Rollcall) -> None:
+    assert [each.rebuild() for each in idle.projectors] == [0] * len(VIEWS)
+
+
+# --- while others work ----------------------------------------------------------------------------------------------
+
+
+def everything_read(lived: Lived) -> None:
+    """Ask every query, and find an answer."""
+    rollcall, subscription = lived.rollcall, lived.origin.subscription_id
+    with rollcall.reading() as cursor:
+        assert directory.subscriptions(cursor)
+        found = directory.groups(cursor, subscription)
+        assert found
+        assert [row for row in found if directory.members(cursor, subscription, row.id)]
+        imports = import_list.imports(cursor, subscription)
+        committed = imports[-1].id
+        assert groups_added.groups_added(cursor, committed)
+        assert groups_added.groups_skipped(cursor, committed)
+        assert group_events.group_events(cursor, subscription)
+        assert audit_log.audit_log(cursor, subscription)
+        assert review.problems(cursor, committed)
+        roster = review_roster(lived, imports[-1])
+        assert review.groups(cursor, subscription, committed, roster)
+        assert review.users(cursor, subscription, committed, roster, 1)
+
+
+def review_roster(lived: Lived, row: import_list.ImportRow) -> StoredRoster:
+    assert row.read
+    return stored_roster(lived.rollcall.ports, row.subscription_id, row.read.roster)
+
+
+def test_a_rebuild_disturbs_neither_readers_nor_the_runner(
+    lived: Lived, database: str, compose: Callable[[], Rollcall]
+) -> None:
+    """Readers never see an error or an empty view, and no event is lost or applied twice."""
+    elsewhere = compose()
+    names = iter(range(1_000_000))
+
+    def write() -> None:
+        group = uuid4()
+        in_one_append(
+            lived.rollcall,
+            lived.origin,
+            (group, GroupCreated(f"G{next(names)}", ("user0@example.com",))),
+            (group, UsersAddedToGroup(("user1@example.com",))),
+        )
+        uploaded(lived.rollcall, lived.origin, "more.csv", f"Groupname,Email\nM{next(names)},user0@example.com\n")
+
+    with (
+        lived.rollcall.worker(commits=False),
+        again_and_again(lambda: everything_read(lived)),
+        again_and_again(lambda: everything_read(lived)),
+        again_and_again(write),
+    ):
+        for each in [*elsewhere.projectors, *elsewhere.projectors]:
+            each.rebuild()
+        assert lived.rollcall.catch_up()
+    with lived.rollcall.worker(commits=False):
+        assert lived.rollcall.catch_up()
+    assert replayed(database, lived, [500], "replayed") == dumped(database, lived.rollcall.projectors)
+
+
+def test_a_reader_of_two_tables_does_not_fail_because_they_are_swapped(lived: Lived, database: str) -> None:
+    """It holds one table and wants the other, the rebuild the reverse: the reader must win."""
+    tables = list(lived.projectors["review"].view.tables)
+    before = dumped(database, lived.rollcall.projectors)
+    with psycopg.connect(database) as reader, psycopg.connect(database, autocommit=True) as looking:
+        reader.execute(SQL("SELECT FROM {}").format(Identifier("rollcall", tables[-1])))
+        rebuilding = Running(lived.projectors["review"].rebuild)
+        eventually(lambda: somebody_waits_for_a_lock(looking))
+        for table in tables:
+            assert reader.execute(SQL("SELECT FROM {}").format(Identifier("rollcall", table))).rowcount
+        reader.rollback()
+        rebuilding.result()
+    assert dumped(database, lived.rollcall.projectors) == before
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------------------
+
+
+class PulledThePlugError(Exception):
+    pass
+
+
+class Crashing:
+    """A log that can be read so many times, seven events at once."""
+
+    def __init__(self, read_log: ReadLog, times: int) -> None:
+        self._read_log = read_log
+        self._left = times
+
+    def __call__(self, after: int, _: int, until: int | None) -> list[Recorded]:
+        if not self._left:
+            raise PulledThePlugError
+        self._left -= 1
+        return self._read_log(after, 7, until)
+
+
+def test_a_rebuild_that_crashed_leaves_the_view_as_it_was_and_the_next_succeeds(lived: Lived, database: str) -> None:
+    before = dumped(database, lived.rollcall.projectors)
+    for each in lived.rollcall.projectors:
+        log = Crashing(lived.rollcall.events.read_log, 3)
+        with pytest.raises(PulledThePlugError):
+            Projector(lived.rollcall.datastore, each.view, log).rebuild()
+        assert dumped(database, lived.rollcall.projectors) == before
+        each.rebuild()
+        assert dumped(database, lived.rollcall.projectors) == before
+    assert scratch_schemas(database) == []
+
+
+def test_a_rebuild_that_finds_no_moment_to_swap_gives_up(
+    lived: Lived, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "SWAP_ATTEMPTS", 2)
+    monkeypatch.setattr(view, "SWAP_LOCK_TIMEOUT", "10ms")
+    with psycopg.connect(database) as reader:
+        reader.execute("SELECT FROM rollcall.audit_log")
+        with pytest.raises(ReadWithoutPause):
+            lived.projectors["audit_log"].rebuild()
+        assert reader.execute("SELECT FROM rollcall.audit_log").rowcount
+    lived.projectors["audit_log"].rebuild()
+
+
+def test_a_rebuild_gives_way_to_one_that_began_later(lived: Lived, database: str) -> None:
+    """Both would grow the same tables: the first must neither write to the second's nor put them in place."""
+    before = dumped(database, lived.rollcall.projectors)
+    datastore, read_log = lived.rollcall.datastore, lived.rollcall.events.read_log
+    later = [Projector(datastore, directory.DIRECTORY, Crashing(read_log, 1))]
+
+    def overtaken(after: int, _: int, until: int | None) -> list[Recorded]:
+        if after and later:
+            with pytest.raises(PulledThePlugError):
+                later.pop().rebuild()
+        return read_log(after, 7, until)
+
+    with pytest.raises(RebuiltByAnother):
+        Projector(datastore, directory.DIRECTORY, overtaken).rebuild()
+    assert dumped(database, lived.rollcall.projectors) == before
+
+
+def test_the_longest_schema_name_does_not_endanger_the_events(database: str, lived: Lived) -> None:
+    """PostgreSQL cuts names at 63 bytes: what is built beside a schema must not come to bear its name."""
+    schema = "s" * 63
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
+        connection.execute(SQL("CREATE TABLE {} ()").format(Identifier(schema, "precious")))
+    with Datastore(database, schema, 4) as datastore:
+        for each in lived.rollcall.projectors:
+            projector = Projector(datastore, each.view, lived.rollcall.events.read_log)
+            projector.migrate()
+            projector.rebuild()
+    with psycopg.connect(database) as connection:
+        connection.execute(SQL("SELECT FROM {}").format(Identifier(schema, "precious")))
+
+
+def test_a_second_runner_of_a_view_writes_nothing(lived: Lived, database: str) -> None:
+    before = dumped(database, lived.rollcall.projectors)
+    for each in lived.rollcall.projectors:
+        with pytest.raises(Exception, match="Failed to record tracking"):
+            each.advance(0)
+    assert dumped(database, lived.rollcall.projectors) == before
+
+
+def scratch_schemas(database: str) -> list[str]:
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%'"
+            " AND nspname NOT IN ('public', 'rollcall', 'information_schema')"
+        ).fetchall()
+    return [name for (name,) in rows]
