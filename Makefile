@@ -19,7 +19,7 @@ help: ## List every target
 install: .venv/.installed ## Make the virtual environment with the locked dependencies
 
 .PHONY: demo
-demo: install ## Import the two samples into a demo subscription, on the embedded PostgreSQL (ARGS=--serve goes on)
+demo: install ## Import the two samples into a demo subscription, and serve it, on the embedded PostgreSQL (ARGS=--no-serve ends)
 	$(BIN)/rollcall demo $(ARGS)
 
 .PHONY: test

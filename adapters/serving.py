@@ -134,6 +134,7 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
         listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen(config.backlog)  # before anybody is told the address: who connects early waits, unrefused
         if worker:
             stack.enter_context(rollcall.worker(added=metrics.groups_added))
         at, on, *_ = listening.getsockname()

@@ -127,7 +127,10 @@ def worker(*, as_json: bool) -> int:
 
 @click.command(short_help="Import two sample files into a demo subscription")
 @click.option(
-    "--serve/--no-serve", "serving", help="Go on serving the HTTP API, or end after the imports (the default)."
+    "--serve/--no-serve",
+    "serving",
+    default=True,
+    help="Go on serving the HTTP API (the default), or end after the imports.",
 )
 @json_option
 def demo(*, serving: bool, as_json: bool) -> int:

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -298,11 +299,14 @@ class TestTheDemo:
         assert len(document["groups"]) == 9
 
     def test_goes_on_serving_until_it_is_stopped(self, environ: dict[str, str]) -> None:
-        demo = subprocess.Popen(  # noqa: S603 - our own command
-            [*COMMAND, "demo", "--serve"], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        assert demo.stderr is not None
-        try:
+        with (
+            subprocess.Popen(  # noqa: S603 - our own command
+                [*COMMAND, "demo"], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            ) as demo,
+            ExitStack() as stack,
+        ):
+            stack.callback(demo.kill)
+            assert demo.stderr is not None
             told = next(line for line in demo.stderr if "serves at" in line)
             url = re.search(r"http://\S+?(?=\.? )", told)
             assert url is not None
@@ -310,9 +314,6 @@ class TestTheDemo:
             demo.send_signal(signal.SIGINT)
             demo.stderr.read()
             assert demo.wait(timeout=30) == 0
-        finally:
-            demo.kill()
-            demo.stderr.close()
 
 
 def _list(value: object) -> list[dict[str, object]]:
