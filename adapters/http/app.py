@@ -15,7 +15,18 @@ from litestar.di import Provide
 from litestar.enums import HttpMethod, ScopeType
 from litestar.routes import HTTPRoute
 
-from adapters.http import auditing, documentation, health, imports, report, samples, subscriptions
+from adapters.http import (
+    auditing,
+    documentation,
+    groups,
+    health,
+    imports,
+    licences,
+    report,
+    reviewing,
+    samples,
+    subscriptions,
+)
 from adapters.http.asking import LOCAL
 from adapters.http.checking import as_declared
 from adapters.http.openapi import describe
@@ -123,7 +134,10 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         "/api/v1",
         route_handlers=[
             *subscriptions.ROUTES,
+            *licences.ROUTES,
+            *groups.ROUTES,
             *imports.ROUTES,
+            *reviewing.ROUTES,
             progress,
             report.report,
             *auditing.ROUTES,

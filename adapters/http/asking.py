@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from litestar import Response
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidationMarker
 from msgspec import Meta, ValidationError, convert
@@ -15,10 +15,9 @@ from msgspec import Meta, ValidationError, convert
 from adapters.http.problems import Invalid, VersionRequired
 from application.recorded import Actor, Origin
 
-if TYPE_CHECKING:
-    from litestar import Request
-
 T = TypeVar("T")
+
+AnyRequest: TypeAlias = Request[Any, Any, Any]
 
 Given: TypeAlias = Annotated[NamedDependency[T], SkipValidationMarker()]
 """A part of Rollcall that a handler needs, by its name."""
@@ -40,7 +39,7 @@ IdempotencyKey: TypeAlias = Annotated[
 ]
 
 
-def origin(request: Request[Any, Any, Any], subscription_id: UUID, import_id: UUID | None = None) -> Origin:
+def origin(request: AnyRequest, subscription_id: UUID, import_id: UUID | None = None) -> Origin:
     """Return the origin of what a request changes."""
     return Origin(subscription_id, LOCAL, request.scope["state"]["request_id"], import_id)
 
@@ -65,7 +64,7 @@ def not_yet(where: str, **headers: str) -> Response[Any]:
     return Response(b"", status_code=202, media_type="text/plain", headers={"Location": where, **headers})
 
 
-def created_id(request: Request[Any, Any, Any], key: str | None, fresh: UUID, subscription_id: UUID | None) -> UUID:
+def created_id(request: AnyRequest, key: str | None, fresh: UUID, subscription_id: UUID | None) -> UUID:
     """Return the id of what a request creates: the same for the same subscription, actor, route and key."""
     if key is None:
         return fresh

@@ -13,10 +13,10 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, json
 
 from adapters.composition import Rollcall
-from adapters.http.asking import Given, moment, text
+from adapters.http.asking import AnyRequest, Given, moment, text
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import responses
-from adapters.http.subscriptions import AnyRequest, find_subscription
+from adapters.http.subscriptions import find_subscription
 from adapters.http.waking import Bell
 from application.recorded import Actor
 from domain.naming import email_key

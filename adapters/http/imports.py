@@ -1,42 +1,45 @@
-"""Imports: upload, review, edit, commit, stop; what was added; what happened."""
+"""Imports: upload, commit, stop; what was added; what happened. Their review is in `reviewing`."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from litestar import Response, delete, get, patch, post
+from litestar import Response, delete, get, post
 from litestar.concurrency import sync_to_thread
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath
 from litestar.response import Stream
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from adapters.composition import Rollcall
-from adapters.http.asking import Given, IdempotencyKey, IfMatch, created_id, etag, not_yet, origin, text, version
+from adapters.http.asking import (
+    AnyRequest,
+    Given,
+    IdempotencyKey,
+    IfMatch,
+    created_id,
+    etag,
+    not_yet,
+    origin,
+    version,
+)
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import FileRefused, responses
 from adapters.http.reading import Pieces, Reading
-from adapters.http.subscriptions import AnyRequest, Search, find_subscription
+from adapters.http.subscriptions import find_subscription
 from adapters.http.uploading import FileBody, received
-from adapters.postgres.blobs import read_chunk
 from application.committing import start_commit, stop
 from application.deciding import Done
-from application.importing import discard, plan_at, record_upload, remove_user, rename_group
-from application.rosters import StoredRoster
+from application.importing import discard, record_upload
 from domain.errors import NotFound
-from domain.naming import clean_file_name, email_key
-from domain.roster import Severity
+from domain.naming import clean_file_name
 from projections import groups_added, history, import_list, review
 from projections.groups_added import GroupAddedRow
 from projections.history import HistoryRow
 from projections.import_list import ImportDocument, ImportRow, document
-from projections.review import ProblemRow, ReviewedGroup, ReviewedUser
-from projections.view import Rows
 
-UPLOADED = 1  # the version at which a file is there and was not read yet
 IMPORT = "/subscriptions/{subscription_id:uuid}/imports/{import_id:uuid}"
 
 
@@ -52,6 +55,16 @@ def find_import(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> I
 def location(row_id: UUID, subscription_id: UUID) -> str:
     """Return where an import is."""
     return f"/api/v1/subscriptions/{subscription_id}/imports/{row_id}"
+
+
+def readable_later(done: Done, subscription_id: UUID) -> Response[Any]:
+    """Answer that an edit is done, but cannot be read yet."""
+    return not_yet(location(done.id, subscription_id), **etag(done.version))
+
+
+def nothing(done: Done) -> Response[None]:
+    """Answer that an edit is done."""
+    return Response(None, status_code=204, headers=etag(done.version))
 
 
 # --- upload ---------------------------------------------------------------------------------------------------------
@@ -141,133 +154,6 @@ def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import
     )
 
 
-def _reviewed(rows: Rows, row: ImportRow) -> StoredRoster:
-    """Open what the file of an import says; raises NotFound if it was refused."""
-    if row.read is None:
-        raise NotFound(what="group in this import", id=row.id)
-    return StoredRoster(partial(read_chunk, rows.connection, row.subscription_id, "roster", row.read.roster))
-
-
-@get(f"{IMPORT}/groups", sync_to_thread=True, responses=responses("not-found"))
-def list_reviewed_groups(
-    request: AnyRequest,
-    rollcall: Given[Rollcall],
-    subscription_id: FromPath[UUID],
-    import_id: FromPath[UUID],
-    q: Search = "",
-    only: Annotated[Literal["problems"] | None, QueryParameter(description="Only groups that have problems.")] = None,
-    version: Annotated[int | None, QueryParameter(ge=1, description="As it stood at this version.")] = None,
-    limit: Limit = 100,
-    after: After = None,
-) -> Response[list[ReviewedGroup]]:
-    """Review an import: its groups as they would be added, or as they stood at a version."""
-    row = find_import(rollcall, subscription_id, import_id)
-    if version is not None and version > row.version:
-        raise NotFound(what="version", id=version)
-    if row.read is None or version == UPLOADED:
-        return page(request, [], limit, lambda group: group.number, lambda group: group, etag(version or row.version))
-    plan = plan_at(rollcall.ports, import_id, version) if version is not None else None
-    wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
-    start = cursor(after, int) or 0
-    with rollcall.reading() as rows:
-        roster = _reviewed(rows, row)
-        found = review.groups(rows, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
-    return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
-
-
-@get(f"{IMPORT}/groups/{{number:int}}/users", sync_to_thread=True, responses=responses("not-found"))
-def list_reviewed_users(
-    request: AnyRequest,
-    rollcall: Given[Rollcall],
-    subscription_id: FromPath[UUID],
-    import_id: FromPath[UUID],
-    number: FromPath[int],
-    limit: Limit = 100,
-    after: After = None,
-) -> Response[list[ReviewedUser]]:
-    """List the users of one group of an import, in the order of the file."""
-    row = find_import(rollcall, subscription_id, import_id)
-    start = cursor(after, int) or 0
-    with rollcall.reading() as rows:
-        roster = _reviewed(rows, row)
-        found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
-    places = {user.email: start + place for place, user in enumerate(found, start=1)}
-    return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
-
-
-@get(f"{IMPORT}/problems", sync_to_thread=True, responses=responses("not-found"))
-def list_problems(
-    request: AnyRequest,
-    rollcall: Given[Rollcall],
-    subscription_id: FromPath[UUID],
-    import_id: FromPath[UUID],
-    code: Annotated[str | None, QueryParameter(max_length=100, description="Only problems of this code.")] = None,
-    severity: Annotated[Severity | None, QueryParameter(description="Only problems as severe as this.")] = None,
-    limit: Limit = 100,
-    after: After = None,
-) -> Response[list[ProblemRow]]:
-    """List what is wrong with the file, in its order."""
-    row = find_import(rollcall, subscription_id, import_id)
-    codes = review.codes(code, severity)
-    start = cursor(after, int) or 0
-    if row.read is None:
-        ordered = [(n, p) for n, p in enumerate(row.file_problems, start=1) if p.code in codes and n > start]
-    else:
-        with rollcall.reading() as rows:
-            ordered = review.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
-    headers = etag(row.version)
-    return page(request, ordered, limit, lambda each: each[0], lambda each: review.shown([each[1]])[0], headers)
-
-
-# --- edit -----------------------------------------------------------------------------------------------------------
-
-
-class NewName(Struct, forbid_unknown_fields=True, frozen=True):
-    """What to call a group."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=255, examples=["Sales Europe"])]
-
-
-EDITING = responses("not-found", "wrong-state", "stale", "version-required", "group-name-invalid")
-
-
-@patch(f"{IMPORT}/groups/{{number:int}}", sync_to_thread=True, responses=EDITING)
-def rename(
-    request: AnyRequest,
-    rollcall: Given[Rollcall],
-    subscription_id: FromPath[UUID],
-    import_id: FromPath[UUID],
-    number: FromPath[int],
-    data: JSONBody[NewName],
-    if_match: IfMatch = None,
-) -> Response[ReviewedGroup | None]:
-    """Rename a group in this import."""
-    whence, seen = origin(request, subscription_id, import_id), version(if_match)
-    done = rename_group(rollcall.ports, whence, number, data.name, seen)
-    if not done.readable:
-        return _later(done, subscription_id)
-    row = find_import(rollcall, subscription_id, import_id)
-    with rollcall.reading() as rows:
-        (group,) = review.groups(rows, subscription_id, import_id, _reviewed(rows, row), after=number - 1, limit=1)
-    return Response(group, headers=etag(done.version))
-
-
-@delete(f"{IMPORT}/groups/{{number:int}}/users/{{email:path}}", sync_to_thread=True, responses=EDITING)
-def remove(
-    request: AnyRequest,
-    rollcall: Given[Rollcall],
-    subscription_id: FromPath[UUID],
-    import_id: FromPath[UUID],
-    number: FromPath[int],
-    email: FromPath[str],
-    if_match: IfMatch = None,
-) -> Response[None]:
-    """Remove a user from a group of this import."""
-    whence, seen = origin(request, subscription_id, import_id), version(if_match)
-    done = remove_user(rollcall.ports, whence, number, text(email_key(email.removeprefix("/"))), seen)
-    return _later(done, subscription_id) if not done.readable else _nothing(done)
-
-
 @delete(
     IMPORT,
     sync_to_thread=True,
@@ -282,7 +168,7 @@ def discard_import(
 ) -> Response[None]:
     """Discard an import that has added nothing."""
     done = discard(rollcall.ports, origin(request, subscription_id, import_id), version(if_match))
-    return _later(done, subscription_id) if not done.readable else _nothing(done)
+    return readable_later(done, subscription_id) if not done.readable else nothing(done)
 
 
 # --- commit ---------------------------------------------------------------------------------------------------------
@@ -319,14 +205,6 @@ def stop_import(
     done = stop(rollcall.ports, origin(request, subscription_id, import_id))
     row = find_import(rollcall, subscription_id, import_id)
     return Response(document(row), headers=etag(max(done.version, row.version)))
-
-
-def _later(done: Done, subscription_id: UUID) -> Response[Any]:
-    return not_yet(location(done.id, subscription_id), **etag(done.version))
-
-
-def _nothing(done: Done) -> Response[None]:
-    return Response(None, status_code=204, headers=etag(done.version))
 
 
 # --- afterwards -----------------------------------------------------------------------------------------------------
@@ -384,11 +262,6 @@ ROUTES = (
     list_imports,
     show_import,
     show_file,
-    list_reviewed_groups,
-    list_reviewed_users,
-    list_problems,
-    rename,
-    remove,
     discard_import,
     commit,
     stop_import,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 from msgspec import json
 
 from adapters.http.examples import BODIES, PARAMETERS, SCHEMAS, TEXTS
-from adapters.http.imports import NewName
-from adapters.http.problems import KINDS, MEDIA_TYPE
+from adapters.http.licences import NewLicences
+from adapters.http.openapi_tables import BINARY, EVENT, HEADERS, LATER, NO_NUL, OPERATIONS, SENT, TAGS, VERSION, Node
+from adapters.http.problem_kinds import KINDS
+from adapters.http.problems import MEDIA_TYPE
 from adapters.http.progress import ProgressDocument
-from adapters.http.subscriptions import NewLicences, NewSubscription
+from adapters.http.reviewing import NewName
+from adapters.http.subscriptions import NewSubscription
 from projections.group_events import CloudEvent
 
 if TYPE_CHECKING:
@@ -21,95 +24,6 @@ if TYPE_CHECKING:
     from litestar.di import Provide
     from litestar.handlers import HTTPRouteHandler
     from litestar.types import ControllerRouterHandler
-
-Node: TypeAlias = dict[str, Any]
-
-TAGS = {
-    "Subscriptions": "What customers bought: a name and a number of seats.",
-    "Licences": "Who holds the seats.",
-    "Imports": "Upload a file, review it, correct it, add its groups, watch, stop.",
-    "Groups": "The groups of a subscription and their users.",
-    "Following": "What auditors and other systems read.",
-    "Samples": "The files to fill in.",
-    "Operations": "Whether it lives, and how it does.",
-}
-
-OPERATIONS = {
-    "upload": "uploadImport",
-    "show_file": "downloadFile",
-    "rename": "renameReviewedGroup",
-    "remove": "removeReviewedUser",
-    "commit": "commitImport",
-    "progress": "followProgress",
-    "report": "downloadReport",
-    "sample": "downloadSample",
-    "problem_page": "explainProblem",
-}
-"""What the operations of these handlers are called; all others are called as the handler is."""
-
-HEADERS: dict[str, Node] = {
-    "X-Request-Id": {
-        "description": "The request's id: the one that was sent along, or a new one. Our logs tell it too.",
-        "schema": {"type": "string", "minLength": 1},
-        "required": True,
-    },
-    "Link": {
-        "description": 'Where the next page is, as `<…>; rel="next"` (RFC 8288); absent on the last page.',
-        "schema": {"type": "string"},
-    },
-    "ETag": {
-        "description": "The version of the import: send it as `If-Match` with what changes it.",
-        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
-        "required": True,
-    },
-    "Location": {"description": "Where it is.", "schema": {"type": "string"}, "required": True},
-    "Retry-After": {
-        "description": "Seconds to wait before the next attempt.",
-        "schema": {"type": "string", "pattern": "^[0-9]+$"},
-        "required": True,
-    },
-    "Content-Disposition": {
-        "description": "What to call the file.",
-        "schema": {"type": "string"},
-        "required": True,
-    },
-}
-
-SENT: dict[str, dict[str, tuple[str, ...]]] = {
-    "createSubscription": {"201": ("Location",), "202": ("Location",)},
-    "allocateLicences": {"202": ("Location",)},
-    "uploadImport": {"201": ("Location", "ETag"), "202": ("Location",)},
-    "showImport": {"200": ("ETag",)},
-    "listReviewedGroups": {"200": ("ETag",)},
-    "listReviewedUsers": {"200": ("ETag",)},
-    "renameReviewedGroup": {"200": ("ETag",), "202": ("Location", "ETag")},
-    "removeReviewedUser": {"204": ("ETag",), "202": ("Location", "ETag")},
-    "discardImport": {"204": ("ETag",), "202": ("Location", "ETag")},
-    "commitImport": {"202": ("Location", "ETag")},
-    "stopImport": {"200": ("ETag",)},
-    "downloadFile": {"200": ("Content-Disposition",)},
-    "downloadReport": {"200": ("Content-Disposition",)},
-    "downloadSample": {"200": ("Content-Disposition",)},
-}
-"""The headers that the answers of an operation bear by their status, beside those that all bear."""
-
-LATER = ("renameReviewedGroup", "removeReviewedUser", "discardImport", "uploadImport")
-BINARY: Node = {"type": "string", "format": "binary"}
-EVENT: Node = {
-    "type": "object",
-    "description": "One of the events of the stream (HTML, server-sent events).",
-    "properties": {
-        "event": {"const": "progress"},
-        "id": {"type": "string", "description": "Send it as `Last-Event-ID` to go on behind this event."},
-        "data": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "contentSchema": {"$ref": "#/components/schemas/ProgressDocument"},
-        },
-    },
-}
-NO_NUL = "^[^\\u0000]*$"
-VERSION = '^\\s*"?[0-9]{1,18}"?\\s*$'
 
 
 def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[str, Provide]) -> bytes:

@@ -14,6 +14,7 @@ from litestar.params import QueryParameter
 from msgspec import DecodeError, ValidationError, json
 
 from adapters.http.problems import Invalid
+from domain.naming import LONGEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,9 @@ MOST = 2**63 - 1  # PostgreSQL's bigint
 T = TypeVar("T")
 D = TypeVar("D")
 
+Search: TypeAlias = Annotated[
+    str, QueryParameter(name="q", description="A part of the name or address.", max_length=LONGEST_NAME)
+]
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="How many to return at most.")]
 After: TypeAlias = Annotated[
     str | None, QueryParameter(description="Where the previous page ended: take it from that page's `Link` header.")

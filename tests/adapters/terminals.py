@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 DEADLINE_SECONDS = 60.0
 COMMAND = (sys.executable, "-m", "adapters.cli")
-# Becomes the command once the terminal controls it, so that Ctrl-C reaches it.
+# Becomes the command once the terminal controls it, so that Ctrl-C reaches it, and a hang-up even if the tests run
+# under nohup.
 IN_CONTROL = (
     sys.executable,
     "-c",
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])",
+    "import fcntl, os, signal, sys, termios; signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])",
 )
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\][^\x07]*\x07")
 

@@ -16,7 +16,8 @@ from msgspec import json
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from adapters.composition import Rollcall, composed
-from adapters.http.openapi import HEADERS, TAGS, examples
+from adapters.http.openapi import examples
+from adapters.http.openapi_tables import HEADERS, TAGS
 from application.committing import CommitRun, start_commit
 from application.importing import upload
 from domain.roster import Limits

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from adapters.http.problems import KINDS
+from adapters.http.problem_kinds import KINDS
 from domain import errors
 from domain.errors import Refused
 from tests.adapters.http.serving import Served, asked, served

@@ -1,0 +1,178 @@
+"""The licences of a subscription: allocate, list, show."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from litestar import Response, get, post
+from litestar.params import FromPath, RawBody
+from msgspec import DecodeError, Meta, Struct, ValidationError, json
+
+from adapters.composition import Rollcall
+from adapters.http.asking import AnyRequest, Given, IdempotencyKey, created_id, origin, text
+from adapters.http.paging import After, Limit, Search, cursor, page
+from adapters.http.problems import FileRefused, Invalid, UnsupportedMediaType, later, responses
+from adapters.http.subscriptions import find_subscription
+from application import licensing
+from application.deciding import Once
+from domain.errors import EmailInvalid, NotFound
+from domain.licence_file import read_licences
+from domain.naming import collapsed, email_key, parse_email, without_controls
+from domain.naming import shown as printable
+from domain.roster import FileProblems, Problem
+from domain.subscription import User
+from projections import directory
+from projections.directory import LicenceRow
+from projections.review import ProblemRow, shown
+
+
+class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
+    """Somebody to allocate a licence to."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=1_000, examples=["ann@example.com"])]
+    first_name: Annotated[str, Meta(max_length=255, examples=["Ann"])] = ""
+    last_name: Annotated[str, Meta(max_length=255, examples=["Lee"])] = ""
+
+
+class NewLicences(Struct, forbid_unknown_fields=True, frozen=True):
+    """Whom to allocate licences to."""
+
+    users: Annotated[list[NewUser], Meta(max_length=1_000_000)]
+
+
+class AllocatedDocument(Struct, frozen=True):
+    """What became of an allocation; `refused` are the rows or users that cannot be used, and why."""
+
+    allocated: int
+    already_allocated: int
+    refused: list[ProblemRow]
+
+
+@post(
+    "/subscriptions/{subscription_id:uuid}/licences",
+    sync_to_thread=True,
+    status_code=200,
+    responses=later(AllocatedDocument)
+    | responses(
+        "not-found", "seats-exceeded", "key-reused", "file-refused", "file-too-large", "unsupported-media-type"
+    ),
+)
+def allocate_licences(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[AllocatedDocument]:
+    """Allocate licences to users, given as JSON or as `text/csv`: to all of them or, for want of seats, to none."""
+    find_subscription(rollcall, subscription_id)
+    users, refused = _users(request, rollcall, body)
+    key = created_id(request, idempotency_key, UUID(int=0), subscription_id) if idempotency_key else None
+    once = Once(str(key), uuid5(NAMESPACE_OID, sha256(body).hexdigest())) if key else None
+    done = licensing.allocate_licences(rollcall.ports, origin(request, subscription_id), users, once)
+    status = 200 if done.readable else 202
+    headers = {} if done.readable else {"Location": request.url.path}
+    return Response(
+        AllocatedDocument(done.allocated, done.already_allocated, refused), status_code=status, headers=headers
+    )
+
+
+def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[User], list[ProblemRow]]:
+    """Return the users to license, and what was wrong with the others."""
+    content_type, _ = request.content_type
+    match content_type:
+        case "application/json":
+            return _users_of_json(body)
+        case "text/csv":
+            read = read_licences(body, "licences.csv", rollcall.settings.limits)
+            if isinstance(read, FileProblems):
+                raise FileRefused(request.url.path, "licences.csv", shown(read.problems))
+            return list(read.users), shown(read.problems)
+        case _:
+            raise UnsupportedMediaType(expected="application/json or text/csv", found=content_type or "nothing")
+
+
+def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
+    users: list[User] = []
+    refused: list[Problem] = []
+    for number, each in enumerate(_new_licences(body).users, start=1):
+        try:
+            email = parse_email(each.email)
+            users.append(User(email, _name(each.first_name), _name(each.last_name)))
+        except EmailInvalid as error:
+            detail = str(error.fields["reason"])
+            refused.append(Problem("email-invalid", number, 1, "email", printable(each.email), detail))
+    return users, shown(refused)
+
+
+def _new_licences(body: bytes) -> NewLicences:
+    try:
+        return json.decode(body, type=NewLicences)
+    except ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        named = "".join(re.findall("field `([^`]*)`", message))
+        field = ".".join(each for each in (path.strip(".`"), named) if each) or "body"
+        raise Invalid(reason=f"{field}: {message}.", field=field) from error
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(reason=f"The body is no JSON: {error}.", field="body") from error
+    except RecursionError as error:
+        raise Invalid(reason="The body is nested too deeply.", field="body") from error
+
+
+def _name(text: str) -> str:
+    return collapsed(without_controls(text))
+
+
+class LicenceDocument(Struct, frozen=True):
+    """A licence and who holds it."""
+
+    email: str
+    first_name: str
+    last_name: str
+    allocated_at: datetime
+
+
+def licence_document(row: LicenceRow) -> LicenceDocument:
+    """Return a licence as it is told."""
+    return LicenceDocument(row.email, row.first_name, row.last_name, row.allocated_at)
+
+
+@get("/subscriptions/{subscription_id:uuid}/licences", sync_to_thread=True, responses=responses("not-found"))
+def list_licences(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    q: Search = "",
+    limit: Limit = 100,
+    after: After = None,
+) -> Response[list[LicenceDocument]]:
+    """List the licences by address."""
+    find_subscription(rollcall, subscription_id)
+    with rollcall.reading() as rows:
+        found = directory.licences(
+            rows, subscription_id, search=text(q), after=cursor(after, str) or "", limit=limit + 1
+        )
+    return page(request, found, limit, lambda row: row.email, licence_document)
+
+
+@get(
+    "/subscriptions/{subscription_id:uuid}/licences/{email:str}",
+    sync_to_thread=True,
+    responses=responses("not-found"),
+)
+def show_licence(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]) -> LicenceDocument:
+    """Show one licence."""
+    find_subscription(rollcall, subscription_id)
+    key = text(email_key(email), "email")
+    with rollcall.reading() as rows:
+        row = directory.find_licence(rows, subscription_id, key)
+    if row is None:
+        raise NotFound(what="licence for", id=key)
+    return licence_document(row)
+
+
+ROUTES = (allocate_licences, list_licences, show_licence)

@@ -1,0 +1,120 @@
+"""The kinds of errors, by their stable codes: each one's status, its title, and what its page says."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from msgspec import Struct
+
+
+class Kind(Struct, frozen=True):
+    """A kind of error: its status, its title, and what its page says."""
+
+    status: HTTPStatus
+    title: str
+    explanation: str
+
+
+KINDS: dict[str, Kind] = {
+    "not-found": Kind(
+        HTTPStatus.NOT_FOUND,
+        "Not found",
+        "There is nothing at this address, or it belongs to somebody else. Check the ids in the address.",
+    ),
+    "method-not-allowed": Kind(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "Method not allowed",
+        "This address is there, but not for this method. The header `Allow` lists those that work.",
+    ),
+    "invalid": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "The request is not as it should be",
+        "A part of the request (its body, its query or a header) is missing or malformed; `field` names it.",
+    ),
+    "email-invalid": Kind(
+        HTTPStatus.BAD_REQUEST, "Not a usable e-mail address", "Mend the address, and send the request again."
+    ),
+    "group-name-invalid": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "Not a usable group name",
+        "A group's name has 1 to 255 characters, none of them a control or bidirectional-override character.",
+    ),
+    "subscription-name-invalid": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "Not a usable subscription name",
+        "A subscription's name has 1 to 255 characters, none of them a control character.",
+    ),
+    "seats-invalid": Kind(
+        HTTPStatus.BAD_REQUEST, "Not a usable number of seats", "A subscription has from 0 to 100,000,000 seats."
+    ),
+    "stale": Kind(
+        HTTPStatus.PRECONDITION_FAILED,
+        "It has changed since you looked",
+        "`If-Match` names a version that is not the present one: somebody changed it. Get it again, look at the "
+        "difference, and repeat your request with the new version.",
+    ),
+    "version-required": Kind(
+        HTTPStatus.PRECONDITION_REQUIRED,
+        "Say which version you looked at",
+        "Send the `ETag` that came with the import or its review as `If-Match`, so that nobody's edit is overwritten.",
+    ),
+    "wrong-state": Kind(
+        HTTPStatus.CONFLICT,
+        "Not in this state",
+        "An import is reviewed, then committed; it can be edited while it is reviewed, stopped while it is committed, "
+        "and continued when it was stopped.",
+    ),
+    "nothing-to-add": Kind(
+        HTTPStatus.CONFLICT,
+        "There is nothing to add",
+        "No group of this import has a user left who could be added. Allocate licences to its users, or upload another "
+        "file.",
+    ),
+    "something-added": Kind(
+        HTTPStatus.CONFLICT,
+        "Groups were added already",
+        "An import can be discarded only while it has added nothing.",
+    ),
+    "group-name-taken": Kind(
+        HTTPStatus.CONFLICT, "The name is taken", "Another group of the subscription bears this name. Choose another."
+    ),
+    "seats-exceeded": Kind(
+        HTTPStatus.CONFLICT,
+        "Not enough seats",
+        "Licences are allocated to all of the users or to none. Give seats back, buy more, or allocate to fewer users.",
+    ),
+    "not-licensed": Kind(
+        HTTPStatus.CONFLICT, "Not licensed", "Only users who hold a licence can be in groups. Allocate one first."
+    ),
+    "key-reused": Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "This key was used for something else",
+        "An `Idempotency-Key` stands for one request. Use a new key for a new request.",
+    ),
+    "file-refused": Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The file cannot be imported",
+        "`problems` says what is wrong with the file, at which line and column, and how to mend it. Mend it and upload "
+        "it again; nothing was added.",
+    ),
+    "file-too-large": Kind(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "Too large",
+        "The request is larger than it may be. Split the file, each part with the header line.",
+    ),
+    "unsupported-media-type": Kind(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "Not this kind of content",
+        "Send the content type that the route takes: a file as `multipart/form-data` in the field `file`, say.",
+    ),
+    "busy": Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Busy",
+        "Others changed the same things again and again, or the database was not there. Try again in a moment.",
+    ),
+    "internal": Kind(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something unexpected happened",
+        "This is our mistake. Report it with the request's id, which is in the response and in our logs.",
+    ),
+}
