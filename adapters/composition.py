@@ -16,13 +16,14 @@ from adapters.postgres.locks import AdvisoryLocks
 from adapters.postgres.wakeups import ReadableViews, Wakeups
 from adapters.worker import Worker
 from application.ports import Ports
+from application.rosters import Rosters
 from projections import import_list
 from projections.audit_log import AUDIT_LOG
 from projections.directory import DIRECTORY
 from projections.group_events import GROUP_EVENTS
 from projections.groups_added import GROUPS_ADDED
 from projections.import_list import IMPORT_LIST
-from projections.review import review
+from projections.review_view import review
 from projections.view import Projector
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Rollcall:
     wakeups: Wakeups
     projectors: Sequence[Projector]
     readable: ReadableViews
+    rosters: Rosters
 
     def reading(self) -> AbstractContextManager[Rows]:
         """Open a cursor for the views' queries."""
@@ -116,4 +118,4 @@ def composed(settings: Settings) -> Iterator[Rollcall]:
             now=lambda: datetime.now(UTC),
             new_id=uuid4,
         )
-        yield Rollcall(settings, ports, events, blobs, datastore, locks, wakeups, projectors, readable)
+        yield Rollcall(settings, ports, events, blobs, datastore, locks, wakeups, projectors, readable, Rosters(blobs))

@@ -17,7 +17,7 @@ from domain.errors import NotFound, NothingToAdd, WrongState
 from domain.naming import clean_file_name
 from domain.roster import FileProblems
 from domain.roster_file import read_roster
-from projections import groups_added, import_list, review
+from projections import file_licences, groups_added, import_list, review
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -106,7 +106,7 @@ class ImportRun:
         with self._rollcall.reading() as cursor:
             roster = stored_roster(self._rollcall.ports, row.subscription_id, row.read.roster)
             groups = review.groups(cursor, row.subscription_id, row.id, roster, limit=ROWS_SHOWN)
-            unlicensed = review.unlicensed_users(cursor, row.subscription_id, roster)
+            unlicensed = len(file_licences.unlicensed(cursor, row.subscription_id, roster))
             problems = [each for _, each in review.problems(cursor, row.id, limit=ROWS_SHOWN)]
         if problems:
             import_report.problems(self._terminal, problems, sum(row.read.problems.values()))
@@ -218,7 +218,7 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
     roster = StoredRoster(to_chunks(read).__getitem__)
     with rollcall.reading() as cursor:
         groups = review.preview(cursor, subscription.id, roster, limit=ALL if terminal.as_json else ROWS_SHOWN)
-        unlicensed = review.unlicensed_users(cursor, subscription.id, roster)
+        unlicensed = len(file_licences.unlicensed(cursor, subscription.id, roster))
     told = detected(read, "")
     if terminal.as_json:
         shown, counts = review.shown(read.problems), import_list.counts(told)

@@ -384,13 +384,9 @@ def unlicensed(cursor: Rows, subscription_id: UUID, emails: Iterable[str]) -> se
     """Return which of these addresses hold no licence."""
     cursor.execute(
         """
-        SELECT wanted.email FROM unnest(%s::text[]) AS wanted (email)
-        LEFT JOIN LATERAL (
-            SELECT email FROM directory_licences AS l
-            WHERE l.subscription_id = %s AND l.email = wanted.email LIMIT 1
-        ) AS held ON true
-        WHERE held.email IS NULL
+        SELECT unnest(%(emails)b::text[]) AS email
+        EXCEPT SELECT email FROM directory_licences WHERE subscription_id = %(id)s AND email = ANY(%(emails)b::text[])
         """,
-        (list(emails), subscription_id),
+        {"id": subscription_id, "emails": sorted(emails)},
     )
     return {row["email"] for row in cursor}

@@ -7,140 +7,24 @@ the directory when it is read.
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
-from application.rosters import StoredRoster
-from domain.import_session import FormatDetected, GroupRenamed, Plan, UserRemoved
+from domain.import_session import Plan
 from domain.naming import group_key
 from domain.roster import PROBLEMS, Problem, Severity
-from projections import directory
-from projections.view import View, columns, copy_rows, told
+from projections import directory, file_licences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
-    from application.ports import Blobs
-    from application.recorded import Recorded
+    from application.rosters import StoredRoster
     from projections.view import Rows
 
 UserStatus: TypeAlias = Literal["to_add", "already_in_group", "not_licensed", "removed"]
-
-PAGE = 1_000
-
-CREATE = """
-    CREATE TABLE IF NOT EXISTS review_groups (
-        import_id uuid NOT NULL,
-        number integer NOT NULL,
-        name text NOT NULL,
-        name_key text NOT NULL,
-        name_in_file text NOT NULL,
-        users integer NOT NULL,
-        PRIMARY KEY (import_id, number)
-    );
-    CREATE TABLE IF NOT EXISTS review_removed (
-        import_id uuid NOT NULL,
-        number integer NOT NULL,
-        email text NOT NULL,
-        PRIMARY KEY (import_id, number, email)
-    );
-    CREATE TABLE IF NOT EXISTS review_problems (
-        import_id uuid NOT NULL,
-        ordinal integer NOT NULL,
-        code text NOT NULL,
-        line integer NOT NULL,
-        col integer NOT NULL,
-        header text NOT NULL,
-        value text NOT NULL,
-        detail text NOT NULL,
-        groups integer[] NOT NULL,
-        PRIMARY KEY (import_id, ordinal)
-    );
-    CREATE TABLE IF NOT EXISTS review_group_problems (
-        import_id uuid NOT NULL,
-        number integer NOT NULL,
-        ordinal integer NOT NULL,
-        PRIMARY KEY (import_id, number, ordinal)
-    );
-"""
-
-
-# --- handlers -------------------------------------------------------------------------------------------------------
-
-
-def _detected(blobs: Blobs, cursor: Rows, run: Sequence[Recorded]) -> None:
-    for record, event in told(run, FormatDetected):
-        roster = StoredRoster(partial(blobs.chunk, record.origin.subscription_id, "roster", event.roster))
-        copy_rows(
-            cursor,
-            "review_groups (import_id, number, name, name_key, name_in_file, users)",
-            (
-                (record.originator_id, group.number, group.name, group_key(group.name), group.name, len(group.members))
-                for group in roster.groups()
-            ),
-        )
-        copy_rows(
-            cursor,
-            "review_problems (import_id, ordinal, code, line, col, header, value, detail, groups)",
-            (
-                (record.originator_id, ordinal, p.code, p.line, p.column, p.header, p.value, p.detail, list(p.groups))
-                for ordinal, p in enumerate(roster.problems(), start=1)
-            ),
-        )
-        copy_rows(
-            cursor,
-            "review_group_problems (import_id, number, ordinal)",
-            (
-                (record.originator_id, number, ordinal)
-                for ordinal, problem in enumerate(roster.problems(), start=1)
-                for number in dict.fromkeys(problem.groups)
-            ),
-        )
-
-
-def _renamed(cursor: Rows, run: Sequence[Recorded]) -> None:
-    latest = {(record.originator_id, event.group): event.new for record, event in told(run, GroupRenamed)}
-    cursor.execute(
-        """
-        UPDATE review_groups AS g SET name = t.name, name_key = t.name_key
-        FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[]) AS t (import_id, number, name, name_key)
-        WHERE (g.import_id, g.number) = (t.import_id, t.number)
-        """,
-        columns(((*group, name, group_key(name)) for group, name in latest.items()), 4),
-    )
-
-
-def _removed(cursor: Rows, run: Sequence[Recorded]) -> None:
-    removed = [(record.originator_id, event.group, event.email) for record, event in told(run, UserRemoved)]
-    copy_rows(cursor, "review_removed (import_id, number, email)", removed)
-    cursor.execute(
-        """
-        UPDATE review_groups AS g SET users = users - t.removed
-        FROM (
-            SELECT import_id, number, count(*) AS removed
-            FROM unnest(%s::uuid[], %s::int[]) AS r (import_id, number) GROUP BY import_id, number
-        ) AS t
-        WHERE (g.import_id, g.number) = (t.import_id, t.number)
-        """,
-        columns(((import_id, number) for import_id, number, _ in removed), 2),
-    )
-
-
-def review(blobs: Blobs) -> View:
-    """Return the review, which reads the rosters from the blobs."""
-    return View(
-        name="review",
-        tables=("review_groups", "review_removed", "review_problems", "review_group_problems"),
-        create=CREATE,
-        handlers={FormatDetected: partial(_detected, blobs), GroupRenamed: _renamed, UserRemoved: _removed},
-    )
-
-
-# --- queries --------------------------------------------------------------------------------------------------------
 
 
 class ReviewedGroup(Struct, frozen=True):
@@ -192,7 +76,7 @@ class Wanted(Struct, frozen=True):
     plan: Plan | None = None
 
 
-EVERYTHING = Wanted()
+EVERY_GROUP = Wanted()
 
 
 def groups(
@@ -200,65 +84,98 @@ def groups(
     subscription_id: UUID,
     import_id: UUID,
     roster: StoredRoster,
-    wanted: Wanted = EVERYTHING,
+    wanted: Wanted = EVERY_GROUP,
     *,
     after: int = 0,
     limit: int = 100,
 ) -> list[ReviewedGroup]:
     """Return a page of an import's groups, behind a number."""
+    if not wanted.only_problems:
+        rows = _rows(cursor, import_id, roster, wanted, range(after + 1, len(roster) + 1), limit)
+        return _joined(cursor, subscription_id, roster, rows)
     found: list[ReviewedGroup] = []
-    step = PAGE if wanted.only_problems else limit
-    unlicensed: set[str] | None = None
-    while len(found) < limit:
-        rows, removed = _rows(cursor, import_id, roster, wanted, after, step)
-        shown_rows = _joined(cursor, subscription_id, roster, rows, removed, unlicensed)
-        found += [row for row in shown_rows if not wanted.only_problems or row.problems or row.unlicensed]
-        if len(rows) < step:
-            break
-        after = rows[-1].number
-        if (
-            unlicensed is None and len(found) < limit
-        ):  # problems are rare: ask for each user of the file once, not once a group
-            unlicensed = _unlicensed(cursor, subscription_id, roster)
+    unlicensed = file_licences.unlicensed(cursor, subscription_id, roster)
+    suspects = _suspects(cursor, import_id, roster, unlicensed, after)
+    start, step = 0, limit
+    while start < len(suspects) and len(found) < limit:
+        rows = _rows(cursor, import_id, roster, wanted, suspects[start : start + step], step)
+        shown_rows = _joined(cursor, subscription_id, roster, rows, unlicensed)
+        found += [row for row in shown_rows if row.problems or row.unlicensed]
+        start, step = start + step, 4 * step  # where few of them are wanted, ask seldom
     return found[:limit]
 
 
+def _suspects(cursor: Rows, import_id: UUID, roster: StoredRoster, unlicensed: frozenset[str], after: int) -> list[int]:
+    """Return the groups behind a number in which something was found, or somebody holds no licence."""
+    cursor.execute(
+        "SELECT DISTINCT number FROM review_group_problems WHERE import_id = %s AND number > %s", (import_id, after)
+    )
+    numbers = {row["number"] for row in cursor}
+    numbers.update(number for number in file_licences.groups_of(roster, unlicensed) if number > after)
+    return sorted(numbers)
+
+
 def _rows(
-    cursor: Rows, import_id: UUID, roster: StoredRoster, wanted: Wanted, after: int, limit: int
-) -> tuple[list[_Row], set[tuple[int, str]]]:
-    """Return groups behind a number with their edits: the present ones, or those of an earlier plan."""
+    cursor: Rows, import_id: UUID, roster: StoredRoster, wanted: Wanted, numbers: Sequence[int], limit: int
+) -> list[_Row]:
+    """Return the first of these groups that are wanted, with their edits: the present ones, or those of a plan."""
     if wanted.plan is not None:
-        return _rows_of_plan(cursor, import_id, roster, wanted, wanted.plan, after, limit)
+        return _rows_of_plan(cursor, import_id, roster, wanted, wanted.plan, numbers, limit)
+    if not wanted.search:
+        numbers = numbers[:limit]
+    if not numbers:
+        return []
     # Numbers have no gaps. Said, that spares PostgreSQL to sort a new import of which it has no statistics yet.
-    last = len(roster) if wanted.search else after + limit
     cursor.execute(
         """
         SELECT number, name, name_key, name_in_file, users,
             (SELECT count(*) FROM review_group_problems AS p
-             WHERE (p.import_id, p.number) = (g.import_id, g.number)) AS problems
+             WHERE (p.import_id, p.number) = (g.import_id, g.number)) AS problems,
+            ARRAY(SELECT email FROM review_removed AS r
+                  WHERE (r.import_id, r.number) = (g.import_id, g.number)) AS removed
         FROM review_groups AS g
-        WHERE import_id = %s AND number > %s AND number <= %s AND strpos(name_key, %s) > 0 ORDER BY number LIMIT %s
+        WHERE import_id = %(import)s AND number >= %(first)s AND number <= %(last)s
+          AND (%(some)b::int[] IS NULL OR number = ANY(%(some)b::int[]))
+          AND strpos(name_key, %(search)s) > 0
+        ORDER BY number LIMIT %(limit)s
         """,
-        (import_id, after, last, group_key(wanted.search), limit),
+        {
+            "import": import_id,
+            "first": numbers[0],
+            "last": numbers[-1],
+            "some": None if isinstance(numbers, range) else numbers,
+            "search": group_key(wanted.search),
+            "limit": limit,
+        },
     )
-    rows = [_Row(**row) for row in cursor]
-    return rows, set(removals(cursor, import_id, [row.number for row in rows]))
+    return [_Row(**row) for row in cursor]
 
 
 def _rows_of_plan(
-    cursor: Rows, import_id: UUID, roster: StoredRoster, wanted: Wanted, plan: Plan, after: int, limit: int
-) -> tuple[list[_Row], set[tuple[int, str]]]:
+    cursor: Rows,
+    import_id: UUID,
+    roster: StoredRoster,
+    wanted: Wanted,
+    plan: Plan,
+    numbers: Sequence[int],
+    limit: int,
+) -> list[_Row]:
     search = group_key(wanted.search)
-    named = ((each, plan.name(each)) for each in roster.groups(after))
-    matching = ((each, name) for each, name in named if search in group_key(name))
-    page = list(islice(matching, limit))
+    named = ((each, plan.name(each)) for each in map(roster.group, numbers))
+    page = list(islice(((each, name) for each, name in named if search in group_key(name)), limit))
     counts = _problem_counts(cursor, import_id, [each.number for each, _ in page])
-    rows = [
-        _Row(each.number, name, group_key(name), each.name, len(plan.users(each)), counts.get(each.number, 0))
+    return [
+        _Row(
+            each.number,
+            name,
+            group_key(name),
+            each.name,
+            len(plan.users(each)),
+            counts.get(each.number, 0),
+            list(plan.removed.get(each.number, ())),
+        )
         for each, name in page
     ]
-    removed = {(each.number, email) for each, _ in page for email in plan.removed.get(each.number, ())}
-    return rows, removed
 
 
 def _problem_counts(cursor: Rows, import_id: UUID, numbers: Sequence[int]) -> dict[int, int]:
@@ -273,15 +190,15 @@ def _problem_counts(cursor: Rows, import_id: UUID, numbers: Sequence[int]) -> di
 
 
 def preview(
-    cursor: Rows, subscription_id: UUID, roster: StoredRoster, *, after: int = 0, limit: int = 100
+    cursor: Rows, subscription_id: UUID, roster: StoredRoster, *, limit: int | None = 100
 ) -> list[ReviewedGroup]:
-    """Return a page of the groups of a file that was not uploaded, behind a number."""
+    """Return the first groups of a file that was not uploaded, all of them if there is no limit."""
     problems = Counter(number for problem in roster.problems() for number in set(problem.groups))
     rows = [
-        _Row(each.number, each.name, group_key(each.name), each.name, len(each.members), problems[each.number])
-        for each in islice(roster.groups(after), limit)
+        _Row(each.number, each.name, group_key(each.name), each.name, len(each.members), problems[each.number], [])
+        for each in islice(roster.groups(), limit)
     ]
-    return _joined(cursor, subscription_id, roster, rows, set())
+    return _joined(cursor, subscription_id, roster, rows)
 
 
 def users(
@@ -354,19 +271,6 @@ def names(cursor: Rows, import_id: UUID, numbers: range) -> dict[int, str]:
     return {row["number"]: row["name"] for row in cursor}
 
 
-def unlicensed_users(cursor: Rows, subscription_id: UUID, roster: StoredRoster) -> int:
-    """Return how many of a file's users hold no licence."""
-    return len(_unlicensed(cursor, subscription_id, roster))
-
-
-def _unlicensed(cursor: Rows, subscription_id: UUID, roster: StoredRoster) -> set[str]:
-    return {
-        email
-        for some in roster.users()
-        for email in directory.unlicensed(cursor, subscription_id, [user.email for user in some])
-    }
-
-
 class _Row(Struct, frozen=True):
     number: int
     name: str
@@ -374,6 +278,7 @@ class _Row(Struct, frozen=True):
     name_in_file: str
     users: int
     problems: int
+    removed: list[str]
 
 
 def _joined(
@@ -381,21 +286,15 @@ def _joined(
     subscription_id: UUID,
     roster: StoredRoster,
     rows: Sequence[_Row],
-    removed: set[tuple[int, str]],
-    unlicensed: set[str] | None = None,
+    unlicensed: frozenset[str] | None = None,
 ) -> list[ReviewedGroup]:
     """Add what only the directory knows: which groups exist, and how many of the users to add hold no licence.
 
     `unlicensed` are those of the whole file, if they are known already.
     """
     existing = directory.group_ids_by_key(cursor, subscription_id, [row.name_key for row in rows])
-    to_add = {
-        row.number: [m.email for m in roster.group(row.number).members if (row.number, m.email) not in removed]
-        for row in rows
-    }
     if unlicensed is None:
-        emails_to_add = {email for emails in to_add.values() for email in emails}
-        unlicensed = directory.unlicensed(cursor, subscription_id, emails_to_add)
+        unlicensed = file_licences.unlicensed_in(cursor, subscription_id, roster, [row.number for row in rows])
     return [
         ReviewedGroup(
             row.number,
@@ -404,7 +303,9 @@ def _joined(
             "existing" if row.name_key in existing else "new",
             row.users,
             row.problems,
-            sum(email in unlicensed for email in to_add[row.number]),
+            sum(m.email in unlicensed and m.email not in row.removed for m in roster.group(row.number).members)
+            if unlicensed
+            else 0,
         )
         for row in rows
     ]

@@ -209,6 +209,15 @@ class Projector:
         # documented way to track inside a transaction of one's own
 
 
+def position(cursor: Rows, view: str) -> int:
+    """Return the position of the latest event that a view shows."""
+    cursor.execute(
+        SQL("SELECT notification_id FROM {} WHERE application_name = %s").format(Identifier(TRACKING_TABLE)), (view,)
+    )
+    row = cursor.fetchone()
+    return int(row["notification_id"]) if row else 0
+
+
 def views_channel(schema: str) -> str:
     """Return the channel on which a view tells the position it reached: its name, a space, the position."""
     return f"{schema}_views"

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import tracemalloc
 from array import array
 from copy import deepcopy
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 from msgspec import msgpack
 
 from application import rosters
-from application.rosters import StoredRoster, to_chunks
+from application.rosters import DECODED, Kept, RosterIndex, StoredRoster, to_chunks
 from domain.errors import NotFound
-from domain.roster import GroupEntry, Limits, Problem, Roster, RosterUser
+from domain.roster import GroupEntry, Limits, Problem, Roster, RosterGroup, RosterMember, RosterUser
 from domain.roster_file import read_roster
+from tests.waiting import GENEROUS_SECONDS, Running
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NUMBER = st.integers(0, 2**32 - 1)
@@ -40,7 +43,7 @@ def rosters_of_any_shape(draw: st.DrawFn) -> Roster:
     )
 
 
-class Kept:
+class Chunks:
     """Chunks, and which of them were asked for."""
 
     def __init__(self, roster: Roster) -> None:
@@ -67,7 +70,7 @@ def test_a_roster_comes_back_as_it_was(roster: Roster, memberships_a_chunk: int,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rosters, "MEMBERSHIPS_A_CHUNK", memberships_a_chunk)
         patch.setattr(rosters, "ENTRIES_A_CHUNK", entries_a_chunk)
-        kept = Kept(roster)
+        kept = Chunks(roster)
     stored = StoredRoster(kept.fetch)
     index = stored.index
     assert (index.format, index.encoding, index.delimiter) == (roster.format, roster.encoding, roster.delimiter)
@@ -84,7 +87,7 @@ def test_a_roster_comes_back_as_it_was(roster: Roster, memberships_a_chunk: int,
 def test_one_group_is_read_by_its_number(roster: Roster, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rosters, "MEMBERSHIPS_A_CHUNK", 3)
-        kept = Kept(roster)
+        kept = Chunks(roster)
     for number in data.draw(st.lists(st.integers(1, max(1, len(roster.entries))), max_size=4)):
         if roster.entries:
             assert StoredRoster(kept.fetch).group(number) == roster.group(number)
@@ -93,7 +96,7 @@ def test_one_group_is_read_by_its_number(roster: Roster, data: st.DataObject) ->
 @pytest.mark.parametrize("number", [1, 150, 300])
 def test_one_group_is_read_from_the_index_and_one_chunk(number: int) -> None:
     roster = large()
-    kept = Kept(roster)
+    kept = Chunks(roster)
     assert StoredRoster(kept.fetch).group(number) == roster.group(number)
     assert len(kept.chunks) > 4
     assert kept.asked[0] == 0
@@ -102,14 +105,14 @@ def test_one_group_is_read_from_the_index_and_one_chunk(number: int) -> None:
 
 
 def test_the_groups_of_one_chunk_read_it_once() -> None:
-    kept = Kept(large())
+    kept = Chunks(large())
     assert len(list(StoredRoster(kept.fetch).groups())) == 300
     assert len(kept.asked) == len(set(kept.asked))
 
 
 def test_the_groups_behind_a_number_do_not_read_those_before_it() -> None:
     roster = large()
-    kept = Kept(roster)
+    kept = Chunks(roster)
     assert list(StoredRoster(kept.fetch).groups(after=298)) == list(roster)[298:]
     assert len(kept.asked) == 2
 
@@ -117,15 +120,98 @@ def test_the_groups_behind_a_number_do_not_read_those_before_it() -> None:
 def test_a_chunk_holds_no_more_than_it_may() -> None:
     """So that a batch of a commit never reads much more than it adds."""
     roster = large()
-    index = StoredRoster(Kept(roster).fetch).index
+    index = StoredRoster(Chunks(roster).fetch).index
     for first, following in zip(index.first, [*index.first[1:], 301], strict=True):
         assert sum(index.sizes[first - 1 : following - 1]) <= rosters.MEMBERSHIPS_A_CHUNK
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------------
+
+
+def test_rosters_that_share_what_is_kept_read_a_chunk_once() -> None:
+    roster, kept = large(), Kept(100_000_000)
+    sources = [Chunks(roster), Chunks(roster), Chunks(large(groups=1))]
+    for source, name in zip(sources, ["one", "one", "other"], strict=True):
+        assert StoredRoster(source.fetch, kept, name).group(1).members
+    assert [len(source.asked) for source in sources] == [2, 0, 2]
+
+
+def test_every_group_is_read_without_driving_out_what_is_kept() -> None:
+    source = Chunks(large())
+    stored = StoredRoster(source.fetch)
+    first = stored.group(1)
+    assert len(list(stored.every_group())) == 300
+    assert next(stored.every_group()) == first
+    read = len(source.asked)
+    assert stored.group(1) is first
+    assert len(source.asked) == read
+
+
+@given(st.integers(0, 30), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 12))))
+def test_no_more_is_kept_than_may_be(most: int, asked: list[tuple[int, int]]) -> None:
+    """And what was used last is kept: a model in a list says what must be there."""
+    kept, model = Kept(most), list[tuple[int, int]]()
+    for key, size in asked:
+        made: list[int] = []
+        known = dict(model).get(key)
+        assert kept.get(key, lambda key=key, size=size, made=made: (made.append(key) or key, size)) == key  # type: ignore[misc] # mypy cannot infer a lambda with defaults
+        assert bool(made) == (known is None)
+        model = [each for each in model if each[0] != key] + [(key, size if known is None else known)]
+        while sum(each for _, each in model) > most:
+            model.pop(0)
+        assert kept.size == sum(each for _, each in model) <= most
+
+
+def test_what_several_threads_want_at_once_is_made_once() -> None:
+    kept, made, begun, go_on = Kept(100), list[str](), Event(), Event()
+
+    def make() -> tuple[str, int]:
+        made.append("value")
+        begun.set()
+        assert go_on.wait(GENEROUS_SECONDS)
+        return "value", 1
+
+    first = Running(lambda: kept.get("key", make))
+    assert begun.wait(GENEROUS_SECONDS)
+    others = [Running(lambda: kept.get("key", make)) for _ in range(3)]
+    assert kept.get("another", lambda: ("in the meantime", 1)) == "in the meantime"
+    go_on.set()
+    assert [each.result() for each in (first, *others)] == ["value"] * 4
+    assert made == ["value"]
+
+
+def test_what_could_not_be_made_is_tried_anew() -> None:
+    kept = Kept(100)
+    with pytest.raises(ZeroDivisionError):
+        kept.get("key", lambda: (1 // 0, 1))
+    assert kept.get("key", lambda: (7, 1)) == 7
+
+
+@pytest.mark.parametrize(
+    ("groups", "members"), [(1, 4_000), (400, 10), (2_000, 2), (4_000, 1), (4_000, 0)], ids=lambda each: str(each)
+)
+def test_what_is_decoded_is_no_larger_than_it_is_taken_for(groups: int, members: int) -> None:
+    row = [RosterMember(f"user{n}@example.com", "Änn", "Lee", 9_000 + n, n) for n in range(members)]
+    chunk = msgpack.encode([RosterGroup(n, f"Group {n}", 9_000 + n, 1, tuple(row)) for n in range(1, groups + 1)])
+    assert memory_of(chunk, list[RosterGroup]) <= DECODED * len(chunk)
+    index = msgpack.encode(RosterIndex("user_based", "utf-8", ",", (), 1, [members] * 100_000, [1], 1, 1))
+    assert memory_of(index, RosterIndex) <= DECODED * len(index)
+
+
+def memory_of(chunk: bytes, kind: type) -> int:
+    """Return how many bytes a chunk takes, decoded."""
+    tracemalloc.start()
+    try:
+        made = msgpack.decode(chunk, type=kind)
+        return tracemalloc.get_traced_memory()[0] if made else 0
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("number", [-1, 0, 301])
 def test_there_is_no_group_beyond_the_ends(number: int) -> None:
     with pytest.raises(NotFound):
-        StoredRoster(Kept(large()).fetch).group(number)
+        StoredRoster(Chunks(large()).fetch).group(number)
 
 
 @given(rosters_of_any_shape())

@@ -1,0 +1,122 @@
+"""How the review is kept: what its tables hold, and what each event writes to them. `review` reads them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from application.rosters import StoredRoster
+from domain.import_session import FormatDetected, GroupRenamed, UserRemoved
+from domain.naming import group_key
+from projections.view import View, columns, copy_rows, told
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from application.ports import Blobs
+    from application.recorded import Recorded
+    from projections.view import Rows
+
+CREATE = """
+    CREATE TABLE IF NOT EXISTS review_groups (
+        import_id uuid NOT NULL,
+        number integer NOT NULL,
+        name text NOT NULL,
+        name_key text NOT NULL,
+        name_in_file text NOT NULL,
+        users integer NOT NULL,
+        PRIMARY KEY (import_id, number)
+    );
+    CREATE TABLE IF NOT EXISTS review_removed (
+        import_id uuid NOT NULL,
+        number integer NOT NULL,
+        email text NOT NULL,
+        PRIMARY KEY (import_id, number, email)
+    );
+    CREATE TABLE IF NOT EXISTS review_problems (
+        import_id uuid NOT NULL,
+        ordinal integer NOT NULL,
+        code text NOT NULL,
+        line integer NOT NULL,
+        col integer NOT NULL,
+        header text NOT NULL,
+        value text NOT NULL,
+        detail text NOT NULL,
+        groups integer[] NOT NULL,
+        PRIMARY KEY (import_id, ordinal)
+    );
+    CREATE TABLE IF NOT EXISTS review_group_problems (
+        import_id uuid NOT NULL,
+        number integer NOT NULL,
+        ordinal integer NOT NULL,
+        PRIMARY KEY (import_id, number, ordinal)
+    );
+"""
+
+
+def _detected(blobs: Blobs, cursor: Rows, run: Sequence[Recorded]) -> None:
+    for record, event in told(run, FormatDetected):
+        roster = StoredRoster(partial(blobs.chunk, record.origin.subscription_id, "roster", event.roster))
+        copy_rows(
+            cursor,
+            "review_groups (import_id, number, name, name_key, name_in_file, users)",
+            (
+                (record.originator_id, group.number, group.name, group_key(group.name), group.name, len(group.members))
+                for group in roster.groups()
+            ),
+        )
+        copy_rows(
+            cursor,
+            "review_problems (import_id, ordinal, code, line, col, header, value, detail, groups)",
+            (
+                (record.originator_id, ordinal, p.code, p.line, p.column, p.header, p.value, p.detail, list(p.groups))
+                for ordinal, p in enumerate(roster.problems(), start=1)
+            ),
+        )
+        copy_rows(
+            cursor,
+            "review_group_problems (import_id, number, ordinal)",
+            (
+                (record.originator_id, number, ordinal)
+                for ordinal, problem in enumerate(roster.problems(), start=1)
+                for number in dict.fromkeys(problem.groups)
+            ),
+        )
+
+
+def _renamed(cursor: Rows, run: Sequence[Recorded]) -> None:
+    latest = {(record.originator_id, event.group): event.new for record, event in told(run, GroupRenamed)}
+    cursor.execute(
+        """
+        UPDATE review_groups AS g SET name = t.name, name_key = t.name_key
+        FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[]) AS t (import_id, number, name, name_key)
+        WHERE (g.import_id, g.number) = (t.import_id, t.number)
+        """,
+        columns(((*group, name, group_key(name)) for group, name in latest.items()), 4),
+    )
+
+
+def _removed(cursor: Rows, run: Sequence[Recorded]) -> None:
+    removed = [(record.originator_id, event.group, event.email) for record, event in told(run, UserRemoved)]
+    copy_rows(cursor, "review_removed (import_id, number, email)", removed)
+    cursor.execute(
+        """
+        UPDATE review_groups AS g SET users = users - t.removed
+        FROM (
+            SELECT import_id, number, count(*) AS removed
+            FROM unnest(%s::uuid[], %s::int[]) AS r (import_id, number) GROUP BY import_id, number
+        ) AS t
+        WHERE (g.import_id, g.number) = (t.import_id, t.number)
+        """,
+        columns(((import_id, number) for import_id, number, _ in removed), 2),
+    )
+
+
+def review(blobs: Blobs) -> View:
+    """Return the review, which reads the rosters from the blobs."""
+    return View(
+        name="review",
+        tables=("review_groups", "review_removed", "review_problems", "review_group_problems"),
+        create=CREATE,
+        handlers={FormatDetected: partial(_detected, blobs), GroupRenamed: _renamed, UserRemoved: _removed},
+    )

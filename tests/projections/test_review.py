@@ -1,0 +1,124 @@
+"""The review, whichever way it is asked for, says the same of every group."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import pytest
+
+from application.importing import plan_at, remove_user, rename_group
+from application.licensing import allocate_licences
+from domain.naming import group_key
+from domain.subscription import LicenceRevoked, User, licence_id
+from projections import file_licences, import_list, review
+from projections.review import Wanted
+from tests.conftest import subscribed
+from tests.histories import in_one_append, uploaded
+from tests.projections.test_queries import caught_up
+
+if TYPE_CHECKING:
+    from adapters.composition import Rollcall
+    from application.recorded import Origin
+    from application.rosters import StoredRoster
+
+pytestmark = pytest.mark.database
+
+GROUPS = 40
+LICENSED = [f"user{number}@example.com" for number in range(GROUPS) if number % 3]
+
+
+def file() -> str:
+    """Return groups of two users each; of every fifth one cell is no address, of every third one user no licence."""
+    rows = (
+        f"Team {number},user{number}@example.com,{'nobody' if number % 5 == 4 else f'user{number + 1}@example.com'}"
+        for number in range(GROUPS)
+    )
+    return "\n".join(("Groupname,Email,Email", *rows))
+
+
+class Reviewed:
+    def __init__(self, rollcall: Rollcall) -> None:
+        self.rollcall = rollcall
+        self.origin = subscribed(rollcall, *LICENSED)
+        self.importing: Origin = uploaded(rollcall, self.origin, "teams.csv", file())
+        caught_up(rollcall)
+
+    def groups(self, wanted: Wanted = review.EVERY_GROUP, *, after: int = 0, limit: int = GROUPS) -> list[int]:
+        return [group.number for group in self.rows(wanted, after=after, limit=limit)]
+
+    def rows(self, wanted: Wanted, *, after: int = 0, limit: int = GROUPS) -> list[review.ReviewedGroup]:
+        origin = self.importing
+        assert origin.import_id
+        with self.rollcall.reading() as cursor:
+            roster = self.roster()
+            return review.groups(
+                cursor, origin.subscription_id, origin.import_id, roster, wanted, after=after, limit=limit
+            )
+
+    def roster(self) -> StoredRoster:
+        with self.rollcall.reading() as cursor:
+            row = import_list.find_import(cursor, self.importing.import_id) if self.importing.import_id else None
+        assert row
+        assert row.read
+        return self.rollcall.rosters.open(row.subscription_id, row.read.roster)
+
+
+@pytest.fixture
+def reviewed(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Reviewed:
+    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
+    return Reviewed(idle)
+
+
+def test_every_way_to_ask_agrees_with_asking_for_everything(reviewed: Reviewed) -> None:
+    ports, origin = reviewed.rollcall.ports, reviewed.importing
+    assert origin.import_id
+    for number, name in ((2, "Crew 1"), (7, "crew 12"), (7, "Team 2")):
+        rename_group(ports, origin, number, name, None)
+    for number in (1, 4, 10):  # each the only user of the group without a licence
+        remove_user(ports, origin, number, f"user{number - 1}@example.com", None)
+    caught_up(reviewed.rollcall)
+    plans = [None, plan_at(ports, origin.import_id, 2), plan_at(ports, origin.import_id, 5)]
+    for search, plan in product(("", "2", "team 1", "CREW", "none of them"), plans):
+        everything = [row for row in reviewed.rows(Wanted(plan=plan)) if group_key(search) in group_key(row.name)]
+        with_problems = [row for row in everything if row.problems or row.unlicensed]
+        for after, limit in ((0, GROUPS), (0, 3), (11, 1), (38, 5), (GROUPS, 5), (2**62, 5)):
+            asked = f"{search!r} {after} {limit}"
+            rows = reviewed.rows(Wanted(search, plan=plan), after=after, limit=limit)
+            assert rows == [row for row in everything if row.number > after][:limit], asked
+            rows = reviewed.rows(Wanted(search, only_problems=True, plan=plan), after=after, limit=limit)
+            assert rows == [row for row in with_problems if row.number > after][:limit], asked
+
+
+def test_what_is_remembered_of_licences_follows_them(reviewed: Reviewed) -> None:
+    """Also what another process changes: it is the view's position that tells."""
+    origin, wanted = reviewed.origin, Wanted(only_problems=True)
+    before = reviewed.groups(wanted)
+    assert reviewed.groups(wanted) == before
+    assert 2 not in before
+    stream = licence_id(origin.subscription_id, "user2@example.com")
+    in_one_append(reviewed.rollcall, origin, (stream, LicenceRevoked("user2@example.com")))
+    assert reviewed.groups(wanted) == before, "the view has not heard of it"
+    caught_up(reviewed.rollcall)
+    assert reviewed.groups(wanted) == sorted([*before, 2])
+    unlicensed = [row.unlicensed for row in reviewed.rows(review.EVERY_GROUP, limit=3)]
+    assert unlicensed == [1, 1, 1]
+    allocate_licences(reviewed.rollcall.ports, origin, [User(f"user{number}@example.com") for number in (0, 3)])
+    caught_up(reviewed.rollcall)
+    assert reviewed.groups(wanted, limit=3) == [2, 3, 5]
+
+
+def test_a_page_that_is_asked_for_again_reads_no_chunk_and_asks_for_no_licence(
+    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = [reviewed.rows(Wanted(only_problems=only), limit=7) for only in (False, True)]
+    monkeypatch.setattr(reviewed.rollcall.blobs, "chunk", None)
+    monkeypatch.setattr("projections.directory.unlicensed", None)
+    assert [reviewed.rows(Wanted(only_problems=only), limit=7) for only in (False, True)] == pages
+
+
+def test_the_unlicensed_users_of_a_file_are_each_told_once(reviewed: Reviewed) -> None:
+    subscription = reviewed.origin.subscription_id
+    with reviewed.rollcall.reading() as cursor:
+        found = file_licences.unlicensed(cursor, subscription, reviewed.roster())
+    assert found == {f"user{number}@example.com" for number in range(0, GROUPS, 3)}
