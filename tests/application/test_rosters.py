@@ -198,7 +198,7 @@ def test_what_is_decoded_is_no_larger_than_it_is_taken_for(groups: int, members:
     assert memory_of(index, RosterIndex) <= DECODED * len(index)
 
 
-def memory_of(chunk: bytes, kind: type) -> int:
+def memory_of(chunk: bytes, kind: type[object]) -> int:
     """Return how many bytes a chunk takes, decoded."""
     tracemalloc.start()
     try:
