@@ -88,8 +88,7 @@ class Rollcall:
 
     def worker(self, *, commits: bool = True, added: Callable[[int], None] = lambda _: None) -> Worker:
         """Make a worker of this process; it works while it is entered, and tells how many groups each batch added."""
-        sessions = self.settings.worker_sessions if commits else 0
-        return Worker(self.ports, self.datastore, self.projectors, self.locks, self.wakeups, sessions, added)
+        return Worker(self, self.settings.worker_sessions if commits else 0, added)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from adapters.terminal import ROWS_SHOWN, Column, Failure, visible
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list import ImportCounts, ImportDocument
 from projections.review import ProblemRow, ReviewedGroup
-from projections.sentences import SKIPPED, counted
+from projections.sentences import FORMATS, SKIPPED, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from domain.roster import Problem
     from projections.import_list import ImportProgress, ImportRow
 
-FORMATS = {"user_based": "user-based (one row a user)", "group_based": "group-based (one row a group)"}
+ROWS = {"user_based": "one row a user", "group_based": "one row a group"}
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 STATES = {
     "reviewing": "cyan",
@@ -68,7 +68,7 @@ def summary(terminal: Terminal, name: str, what: str, read: FormatDetected) -> N
     """Show what a file is and how much it holds."""
     terminal.say(Text(name, style="bold"), f"  {what}")
     delimiter = DELIMITERS.get(read.delimiter, read.delimiter)
-    terminal.say(f"{FORMATS[read.format]}, {read.encoding}, {delimiter}-separated")
+    terminal.say(f"{FORMATS[read.format]} ({ROWS[read.format]}), {read.encoding}, {delimiter}-separated")
     terminal.say(
         f"{counted(read.rows, 'row')}, {counted(read.groups, 'group')}, {counted(read.users, 'user')}, "
         f"{counted(read.memberships, 'membership')}"

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from projections.directory import SubscriptionRow
     from projections.import_list import ImportRow
 
-ALL = 100_000_000
 NOBODY_LICENSED = "none of the users holds a licence. Allocate licences first"
 
 
@@ -194,10 +193,10 @@ class ImportRun:
             self.report = ImportReport(
                 imported=import_list.document(row),
                 problems=review.shown(
-                    row.file_problems or [each for _, each in review.problems(cursor, row.id, limit=ALL)]
+                    row.file_problems or [each for _, each in review.problems(cursor, row.id, limit=None)]
                 ),
-                groups_added=groups_added.groups_added(cursor, row.id, limit=ALL),
-                groups_skipped=groups_added.groups_skipped(cursor, row.id, limit=ALL),
+                groups_added=groups_added.groups_added(cursor, row.id, limit=None),
+                groups_skipped=groups_added.groups_skipped(cursor, row.id, limit=None),
                 error=error or UNSET,
             )
 
@@ -217,7 +216,7 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
         return REFUSED
     roster = StoredRoster(to_chunks(read).__getitem__)
     with rollcall.reading() as cursor:
-        groups = review.preview(cursor, subscription.id, roster, limit=ALL if terminal.as_json else ROWS_SHOWN)
+        groups = review.preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
         unlicensed = len(file_licences.unlicensed(cursor, subscription.id, roster))
     told = detected(read, "")
     if terminal.as_json:

@@ -13,14 +13,11 @@ from application.committing import CommitRun, is_committing
 from projections import import_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from types import TracebackType
     from uuid import UUID
 
-    from adapters.postgres.datastore import Datastore
-    from adapters.postgres.locks import AdvisoryLocks
-    from adapters.postgres.wakeups import Wakeups
-    from application.ports import Ports
+    from adapters.composition import Rollcall
     from projections.view import Projector
 
 log = logging.getLogger(__name__)
@@ -34,28 +31,19 @@ class Worker:
     Whatever a thread does it may be killed in the middle: the next process that is alive goes on from what is stored.
     """
 
-    def __init__(
-        self,
-        ports: Ports,
-        datastore: Datastore,
-        projectors: Sequence[Projector],
-        locks: AdvisoryLocks,
-        wakeups: Wakeups,
-        sessions: int,
-        added: Callable[[int], None],
-    ) -> None:
+    def __init__(self, rollcall: Rollcall, sessions: int, added: Callable[[int], None]) -> None:
         """`sessions` is how many commits run side by side in this process; 0 keeps up the views alone.
 
         `added` is told how many groups each batch added.
         """
-        self._locks = locks
-        self._wakeups = wakeups
+        self._locks = rollcall.locks
+        self._wakeups = rollcall.wakeups
         self._stopping = Event()
         self._threads = [
-            *(self._thread(f"view {each.view.name}", partial(self._project, each)) for each in projectors),
+            self._thread(f"view {each.view.name}", partial(self._project, each)) for each in rollcall.projectors
         ]
         if sessions:
-            committer = Committer(ports, datastore, locks, wakeups, sessions, added, self._stopping)
+            committer = Committer(rollcall, sessions, added, self._stopping)
             self._threads.append(self._thread("commits", committer.run))
 
     def __enter__(self) -> Self:
@@ -102,20 +90,9 @@ class Worker:
 class Committer:
     """Runs the commits: the committing imports in Postgres are the queue, and each run holds an advisory lock."""
 
-    def __init__(
-        self,
-        ports: Ports,
-        datastore: Datastore,
-        locks: AdvisoryLocks,
-        wakeups: Wakeups,
-        sessions: int,
-        added: Callable[[int], None],
-        stopping: Event,
-    ) -> None:
-        self._ports = ports
-        self._datastore = datastore
-        self._locks = locks
-        self._wakeups = wakeups
+    def __init__(self, rollcall: Rollcall, sessions: int, added: Callable[[int], None], stopping: Event) -> None:
+        self._rollcall = rollcall
+        self._wakeups = rollcall.wakeups
         self._sessions = sessions
         self._added = added
         self._stopping = stopping
@@ -136,13 +113,13 @@ class Committer:
                 self._leave(import_id)
 
     def _take_on_more(self) -> None:
-        with self._datastore.transaction() as cursor:
+        with self._rollcall.reading() as cursor:
             waiting = import_list.committing(cursor)
         for import_id in waiting:
             if len(self._runs) < self._sessions and self._is_free(import_id):
                 held = ExitStack()
-                if held.enter_context(self._locks.try_alone("commit", str(import_id))):
-                    self._runs[import_id] = (CommitRun(self._ports, import_id), held)
+                if held.enter_context(self._rollcall.locks.try_alone("commit", str(import_id))):
+                    self._runs[import_id] = (CommitRun(self._rollcall.ports, import_id), held)
                 else:
                     held.close()
                     self._pause(import_id)
@@ -152,7 +129,7 @@ class Committer:
         return (
             import_id not in self._runs
             and monotonic() >= self._paused.get(import_id, 0)
-            and is_committing(self._ports, import_id)
+            and is_committing(self._rollcall.ports, import_id)
         )
 
     def _run_batch(self, import_id: UUID) -> bool:

@@ -14,7 +14,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 
 from domain.errors import EmailInvalid, GroupNameInvalid
 
-LONGEST_NAME = 255  # characters, of a group, of a first or last name, and of a file
+LONGEST_NAME = 255  # characters, of a group, a subscription, a first or last name, and a file
 LONGEST_EMAIL = 254  # octets: RFC 5321 section 4.5.3.1.3 less the angle brackets (RFC 3696 erratum 1690)
 LONGEST_KEY = 2048  # octets: what a PostgreSQL B-tree can hold (2704), with room for the rest of the index row
 

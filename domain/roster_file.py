@@ -16,16 +16,15 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from domain.naming import LONGEST_NAME, collapsed, plain_email, without_controls
-from domain.roster import FileProblems, GroupEntry, Limits, Problem, Roster, RosterUser
-from domain.roster_header import check_header, find_delimiter
+from domain.naming import collapsed, plain_email
+from domain.roster import FileProblems, GroupEntry, Limits, Roster, RosterUser
+from domain.roster_header import check_header, open_text
 from domain.roster_reading import REMEMBERED, Reading
-from domain.roster_rows import Row, Rows
-from domain.roster_text import PhysicalLines, Unreadable, check_size, check_type, find_encoding
+from domain.roster_text import Unreadable
 
 if TYPE_CHECKING:
-    from domain.roster_header import Header
-    from domain.roster_text import EncodedText
+    from domain.roster_header import Header, OpenText
+    from domain.roster_rows import Row
 
 
 _FIRST_GROUP_COLUMN = 4  # of a user-based file
@@ -37,25 +36,19 @@ def read_roster(content: bytes, file_name: str, limits: Limits = Limits()) -> Ro
     Pure, and total: it raises nothing, whatever the bytes. Memory is proportional to the roster and the problems.
     """
     try:
-        check_type(content, file_name)
-        check_size(content, limits)
-        return _read(find_encoding(content), limits)
+        return _read(open_text(content, file_name, limits), limits)
     except Unreadable as refusal:
         return FileProblems(refusal.problems)
 
 
-def _read(text: EncodedText, limits: Limits) -> Roster:
-    if not any(piece.strip() for piece in text.pieces()):
-        raise Unreadable(Problem("file-empty"))
-    lines = PhysicalLines(text.pieces())
-    delimiter = find_delimiter(lines, limits)
-    header = check_header(Rows(lines, delimiter, limits.columns, limits.cell_bytes).first(), limits)
-    rows = iter(Rows(lines, delimiter, len(header.cells), limits.cell_bytes))
+def _read(text: OpenText, limits: Limits) -> Roster:
+    header = check_header(text.rows(limits.columns, limits.cell_bytes).first(), limits)
+    rows = iter(text.rows(len(header.cells), limits.cell_bytes))
     next(rows)
     reading = (_UserBased if header.format == "user_based" else _GroupBased)(header, limits)
     for row in rows:
         reading.read(row)
-    return reading.roster(text.encoding, delimiter)
+    return reading.roster(text.encoding, text.delimiter)
 
 
 _Named = dict[int, int]  # the groups of a row, by number, each with its first column
@@ -104,7 +97,7 @@ class _UserBased(Reading):
         return None
 
     def _user(self, row: Row, email: str, named: _Named) -> int:
-        first, last = self._person_name(row, 2, named), self._person_name(row, 3, named)
+        first, last = self._known_name(row, 2, named), self._known_name(row, 3, named)
         index = self._index.get(email)
         if index is None:
             self._first_lines.append(row.line)
@@ -125,7 +118,7 @@ class _UserBased(Reading):
             entry.lines.append(starts[column - 1] if starts else line)
             entry.columns.append(column)
 
-    def _person_name(self, row: Row, column: int, named: _Named) -> str:
+    def _known_name(self, row: Row, column: int, named: _Named) -> str:
         if len(row.cells) < column:
             return ""
         kept = self._person_names.get(row.cells[column - 1])
@@ -138,15 +131,7 @@ class _UserBased(Reading):
             if len(self._person_names) < REMEMBERED:
                 self._person_names[cell] = kept
             return kept
-        line = row.line_of(column)
-        if len(cell) > self._surely_short and (detail := self._why_too_long(cell, LONGEST_NAME)):
-            self._report("cell-too-long", line, column, cell, tuple(named), detail)
-            return ""
-        kept = without_controls(cell)
-        if kept != collapsed(cell):
-            detail = "it contains control characters, which are left out"
-            self._report("looks-alike", line, column, cell, tuple(named), detail)
-        return kept
+        return self._person_name(row, column, tuple(named))
 
     def _repeated(self, entry: GroupEntry, user: RosterUser) -> tuple[str, str]:
         return entry.name, user.email

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
 from domain.naming import shown
 from domain.roster import FileFormat, Problem
 from domain.roster_rows import DELIMITERS, Row, Rows, UnclosedQuote
-from domain.roster_text import Unreadable
+from domain.roster_text import PhysicalLines, Unreadable, check_size, check_type, find_encoding
 
 if TYPE_CHECKING:
     from domain.roster import Limits
-    from domain.roster_text import PhysicalLines
 
 # The last column of a format may be repeated.
 COLUMNS: dict[FileFormat, tuple[str, ...]] = {
@@ -34,6 +33,29 @@ class Header(Struct, frozen=True):
 
     format: FileFormat
     cells: tuple[str, ...]
+
+
+class OpenText(NamedTuple):
+    """A file whose text can be read, at its header."""
+
+    encoding: str
+    delimiter: str
+    lines: PhysicalLines
+
+    def rows(self, columns: int, cell_bytes: int) -> Rows:
+        """Return its rows, the header first, with no more cells than there may be columns."""
+        return Rows(self.lines, self.delimiter, columns, cell_bytes)
+
+
+def open_text(content: bytes, file_name: str, limits: Limits) -> OpenText:
+    """Open a file by its bytes and name; raises Unreadable if it is no text, too large or empty."""
+    check_type(content, file_name)
+    check_size(content, limits)
+    text = find_encoding(content)
+    if not any(piece.strip() for piece in text.pieces()):
+        raise Unreadable(Problem("file-empty"))
+    lines = PhysicalLines(text.pieces())
+    return OpenText(text.encoding, find_delimiter(lines, limits), lines)
 
 
 def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:

@@ -2,81 +2,52 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from typing import TYPE_CHECKING
 
-from domain.errors import EmailInvalid, GroupNameInvalid
-from domain.naming import (
-    LONGEST_NAME,
-    collapsed,
-    group_key,
-    likeness,
-    parse_email,
-    parse_group_name,
-    plain_email,
-    shown,
-)
-from domain.roster import GroupEntry, Limits, Problem, Roster, RosterUser
-from domain.roster_rows import Row, UnclosedQuote
-from domain.roster_text import Unreadable
+from domain.errors import GroupNameInvalid
+from domain.naming import LONGEST_NAME, group_key, parse_group_name
+from domain.roster import GroupEntry, Limits, Roster, RosterUser
+from domain.row_reading import RowReading
 
 if TYPE_CHECKING:
     from domain.roster_header import Header
+    from domain.roster_rows import Row
 
-MOST_UNCLOSED_QUOTES = 1000
 REMEMBERED = 100_000  # spellings of names, so that reading the same cell again costs nothing
 
 
-class Reading:
-    """Takes in rows; a format says what their cells mean."""
+class Reading(RowReading):
+    """Takes in the rows of a roster; a format says what their cells mean."""
 
     def __init__(self, header: Header, limits: Limits) -> None:
-        self._header = header
-        self._limits = limits
-        self._surely_short = min(LONGEST_NAME, limits.cell_bytes // 4)  # characters of a name that is not too long
-        self._rows = 0
-        self._unclosed = 0
+        super().__init__(header.cells, limits)
+        self._format = header.format
         self._users: list[RosterUser] = []
         self._entries: list[GroupEntry] = []
-        self._problems: list[Problem] = []
         self._index: dict[str, int] = {}  # of a user, by canonical address
         self._numbers: dict[str, int] = {}  # of a group, by key
         self._spellings: dict[str, int] = {"": 0}  # a group's number by the cell, 0 for none
         self._person_names: dict[str, str] = {"": ""}  # as kept, by the cell
         self._doubtful: set[int] = set()  # groups in which somebody may stand twice
 
-    def read(self, row: Row | UnclosedQuote) -> None:
-        """Take in one row."""
-        self._rows += 1
-        if self._rows > self._limits.rows:
-            raise self._too_many("rows", row.line)
-        if isinstance(row, UnclosedQuote):
-            self._lose_unclosed(row)
-        elif row.surplus:
-            self._report("row-too-long", row.surplus.line, row.surplus.column, row.surplus.value)
-        else:
-            self._add(row)
-
-    def _add(self, row: Row) -> None:
-        raise NotImplementedError
-
     def roster(self, encoding: str, delimiter: str) -> Roster:
         """Return the whole, once all rows are read; raises Unreadable if there were none."""
-        if not self._rows:
-            raise Unreadable(Problem("no-rows"))
+        self._require_rows()
         last_group = array("I", bytes(4 * len(self._users)))
         for number in sorted(self._doubtful):
             self._drop_repeats(number, last_group)
-        self._problems.sort(key=lambda problem: (problem.line, problem.column))
+        problems = self._problems_in_order()
         return Roster(
-            format=self._header.format,
+            format=self._format,
             encoding=encoding,
             delimiter=delimiter,
-            header=self._header.cells,
+            header=self._header,
             rows=self._rows,
             users=self._users,
             entries=self._entries,
-            problems=self._problems,
+            problems=problems,
         )
 
     def _drop_repeats(self, number: int, last_group: array[int]) -> None:
@@ -96,38 +67,9 @@ class Reading:
                 column_of_entry = getattr(entry, name)
                 setattr(entry, name, array("I", (column_of_entry[position] for position in kept)))
 
+    @abstractmethod
     def _repeated(self, entry: GroupEntry, user: RosterUser) -> tuple[str, str]:
         """What the cell says that brings a user into a group again, and what it brings together."""
-        raise NotImplementedError
-
-    def _lose_unclosed(self, fault: UnclosedQuote) -> None:
-        self._unclosed += 1
-        if self._unclosed == MOST_UNCLOSED_QUOTES:
-            detail = f"it is the {MOST_UNCLOSED_QUOTES:,}th with a quotation mark that nothing closes"
-            raise Unreadable(Problem("too-many-faults", fault.line, fault.column, detail=detail))
-        origin = f"; the row begins in line {fault.row_line}" if fault.row_line != fault.line else ""
-        self._report("quote-unclosed", fault.line, fault.column, fault.value, (), fault.reason + origin)
-
-    def _too_many(self, what: str, line: int) -> Unreadable:
-        return Unreadable(Problem("too-many-rows", line, detail=f"{self._limits.rows:,} {what}"))
-
-    def _report(
-        self, code: str, line: int, column: int, value: str, groups: tuple[int, ...] = (), detail: str = ""
-    ) -> None:
-        if len(self._problems) >= self._limits.problems:
-            detail = f"there are more than {self._limits.problems:,} problems"
-            raise Unreadable(Problem("too-many-faults", line, column, detail=detail))
-        header = self._header.cells[column - 1] if column <= len(self._header.cells) else ""
-        self._problems.append(Problem(code, line, column, shown(header), shown(value), detail, groups))
-
-    def _why_too_long(self, cell: str, longest_name: int | None = None) -> str:
-        """Say why a cell is `cell-too-long`; empty where it is not."""
-        size = len(cell) if cell.isascii() else len(cell.encode())
-        if size > self._limits.cell_bytes:
-            return f"{size:,} bytes, and it may have {self._limits.cell_bytes:,}"
-        if longest_name is not None and (characters := len(collapsed(cell))) > longest_name:
-            return f"{characters:,} characters, and it may have {longest_name}"
-        return ""
 
     def _group(self, row: Row, column: int) -> int:
         """Return the number of the group which a cell names; 0 if it is blank or unusable, which is then reported."""
@@ -159,21 +101,6 @@ class Reading:
         self._check_likeness(name, row, column, (number,))
         return number
 
-    def _email(self, row: Row, column: int, groups: tuple[int, ...]) -> str | None:
-        """Return the canonical address in a cell that is not blank, or None, which is then reported."""
-        cell = row.cells[column - 1]
-        if (plain := plain_email(cell)) is not None:
-            return plain
-        line = row.line_of(column)
-        if detail := self._why_too_long(cell):
-            self._report("cell-too-long", line, column, cell, groups, detail)
-            return None
-        try:
-            return parse_email(cell)
-        except EmailInvalid as refusal:
-            self._report("email-invalid", line, column, cell, groups, str(refusal.fields["reason"]))
-            return None
-
     def _new_user(self, user: RosterUser, line: int) -> int:
         index = len(self._users)
         if index >= self._limits.rows:
@@ -181,7 +108,3 @@ class Reading:
         self._index[user.email] = index
         self._users.append(user)
         return index
-
-    def _check_likeness(self, text: str, row: Row, column: int, groups: tuple[int, ...]) -> None:
-        if detail := likeness(text):
-            self._report("looks-alike", row.line_of(column), column, text, groups, detail)

@@ -13,12 +13,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.errors import SeatsExceeded, SeatsInvalid, SubscriptionNameInvalid
+from domain.naming import LONGEST_NAME, collapsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_SEATS = 100_000_000
-MAX_NAME = 255
 
 
 class SubscriptionCreated(Struct, frozen=True, tag="subscription.created"):
@@ -100,12 +100,12 @@ def licence_id(subscription_id: UUID, email: str) -> UUID:
 
 def create_subscription(name: str, seats: int) -> SubscriptionCreated:
     """Create a subscription; raises SubscriptionNameInvalid and SeatsInvalid."""
-    clean = " ".join(name.split())
+    clean = collapsed(name)
     if not clean:
         raise SubscriptionNameInvalid(name=name, reason="it is empty.")
-    if len(clean) > MAX_NAME or not clean.isprintable():
+    if len(clean) > LONGEST_NAME or not clean.isprintable():
         raise SubscriptionNameInvalid(
-            name=clean[:MAX_NAME], reason=f"use 1 to {MAX_NAME} characters, none of them a control character."
+            name=clean[:LONGEST_NAME], reason=f"use 1 to {LONGEST_NAME} characters, none of them a control character."
         )
     if not 0 <= seats <= MAX_SEATS:
         raise SeatsInvalid(seats=seats, reason=f"from 0 to {MAX_SEATS:,}")

@@ -6,7 +6,6 @@ events tell the change), `SeatsTaken` and `SeatsReturned` that of the licences.
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -34,7 +33,7 @@ from domain.subscription import (
     SubscriptionRenamed,
 )
 from projections.sentences import sentence
-from projections.view import View, copy_rows
+from projections.view import View, copy_rows, last_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +79,7 @@ AUDITED = (
 
 
 def _changed(cursor: Rows, run: Sequence[Recorded]) -> None:
-    last = _last_numbers(cursor, {record.origin.subscription_id for record in run})
+    last = last_ranks(cursor, "SELECT max(number) AS rank FROM audit_log WHERE subscription_id = wanted.id", run)
     rows: list[tuple[object, ...]] = []
     for record in run:
         subscription = record.origin.subscription_id
@@ -104,17 +103,6 @@ def _changed(cursor: Rows, run: Sequence[Recorded]) -> None:
         "audit_log (subscription_id, number, at, actor, request_id, type, text, import_id, group_id, emails)",
         rows,
     )
-
-
-def _last_numbers(cursor: Rows, subscriptions: set[UUID]) -> Counter[UUID]:
-    cursor.execute(
-        """
-        SELECT wanted.id, (SELECT max(number) FROM audit_log WHERE subscription_id = wanted.id) AS number
-        FROM unnest(%s::uuid[]) AS wanted (id)
-        """,
-        (list(subscriptions),),
-    )
-    return Counter({row["id"]: row["number"] or 0 for row in cursor})
 
 
 def _emails(event: Event) -> list[str]:
@@ -160,16 +148,16 @@ class AuditFilter(Struct, frozen=True):
     until: datetime | None = None
 
 
-EVERYTHING = AuditFilter()
+EVERY_CHANGE = AuditFilter()
 
 
 def audit_log(
     cursor: Rows,
     subscription_id: UUID,
-    wanted: AuditFilter = EVERYTHING,
+    wanted: AuditFilter = EVERY_CHANGE,
     *,
     before: int | None = None,
-    limit: int = 100,
+    limit: int | None = 100,
 ) -> list[AuditRow]:
     """Return a page of a subscription's changes, newest first, behind a number."""
     cursor.execute(

@@ -336,7 +336,12 @@ def find_group(cursor: Rows, subscription_id: UUID, group_id: UUID) -> GroupRow 
 
 
 def groups(
-    cursor: Rows, subscription_id: UUID, *, search: str = "", after: tuple[str, UUID] | None = None, limit: int = 100
+    cursor: Rows,
+    subscription_id: UUID,
+    *,
+    search: str = "",
+    after: tuple[str, UUID] | None = None,
+    limit: int | None = 100,
 ) -> list[GroupRow]:
     """Return a page of the groups by name, behind a group's name key and id; `search` is a part of the name."""
     key, group_id = after or ("", UUID(int=0))

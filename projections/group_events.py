@@ -6,14 +6,13 @@ so that no rebuild can move it, and nothing of the store's total order shows.
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Raw, Struct, json
 
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
-from projections.view import View, copy_rows
+from projections.view import View, copy_rows, last_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +39,7 @@ CREATE = """
 
 
 def _happened(cursor: Rows, run: Sequence[Recorded]) -> None:
-    last = _last_positions(cursor, {record.origin.subscription_id for record in run})
+    last = last_ranks(cursor, "SELECT max(position) AS rank FROM group_events WHERE subscription_id = wanted.id", run)
     rows: list[tuple[object, ...]] = []
     for record in run:
         subscription = record.origin.subscription_id
@@ -50,17 +49,6 @@ def _happened(cursor: Rows, run: Sequence[Recorded]) -> None:
             (subscription, last[subscription], kind, record.originator_id, record.at, json.encode(data).decode())
         )
     copy_rows(cursor, "group_events (subscription_id, position, type, group_id, at, data)", rows)
-
-
-def _last_positions(cursor: Rows, subscriptions: set[UUID]) -> Counter[UUID]:
-    cursor.execute(
-        """
-        SELECT wanted.id, (SELECT max(position) FROM group_events WHERE subscription_id = wanted.id) AS position
-        FROM unnest(%s::uuid[]) AS wanted (id)
-        """,
-        (list(subscriptions),),
-    )
-    return Counter({row["id"]: row["position"] or 0 for row in cursor})
 
 
 def _public(event: Event) -> tuple[PublicType, dict[str, object]]:

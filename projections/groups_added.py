@@ -84,20 +84,18 @@ class GroupSkippedRow(Struct, frozen=True):
     left_out: tuple[LeftOut, ...]
 
 
-LAST = 2**31 - 1
-
-
 def groups_added(
-    cursor: Rows, import_id: UUID, *, after: int = 0, last: int = LAST, limit: int = 100
+    cursor: Rows, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
 ) -> list[GroupAddedRow]:
     """Return a page of the groups that an import added, behind a number and up to a last one."""
     cursor.execute(
         """
         SELECT number, group_id, name, created, users_added, users_already_there, left_out::text AS left_out, at
-        FROM groups_added WHERE import_id = %s AND number > %s AND number <= %s AND skipped IS NULL
+        FROM groups_added
+        WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND skipped IS NULL
         ORDER BY number LIMIT %s
         """,
-        (import_id, after, last, limit),
+        (import_id, after, last, last, limit),
     )
     return [
         GroupAddedRow(
@@ -115,16 +113,17 @@ def groups_added(
 
 
 def groups_skipped(
-    cursor: Rows, import_id: UUID, *, after: int = 0, last: int = LAST, limit: int = 100
+    cursor: Rows, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
 ) -> list[GroupSkippedRow]:
     """Return a page of the groups that an import passed over, behind a number and up to a last one."""
     cursor.execute(
         """
         SELECT number, skipped, left_out::text AS left_out
-        FROM groups_added WHERE import_id = %s AND number > %s AND number <= %s AND skipped IS NOT NULL
+        FROM groups_added
+        WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND skipped IS NOT NULL
         ORDER BY number LIMIT %s
         """,
-        (import_id, after, last, limit),
+        (import_id, after, last, last, limit),
     )
     return [GroupSkippedRow(row["number"], row["skipped"], _left_out(row["left_out"])) for row in cursor]
 

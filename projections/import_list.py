@@ -258,7 +258,7 @@ def find_imports(cursor: Rows, import_ids: Sequence[UUID]) -> dict[UUID, ImportR
 
 
 def imports(
-    cursor: Rows, subscription_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int = 100
+    cursor: Rows, subscription_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int | None = 100
 ) -> list[ImportRow]:
     """Return a page of a subscription's imports, newest first, behind an import's upload time and id."""
     at, import_id = before or (None, None)

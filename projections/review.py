@@ -234,7 +234,7 @@ def codes(code: str | None = None, severity: Severity | None = None) -> list[str
 
 
 def problems(
-    cursor: Rows, import_id: UUID, *, wanted: Sequence[str] = tuple(PROBLEMS), after: int = 0, limit: int = 100
+    cursor: Rows, import_id: UUID, *, wanted: Sequence[str] = tuple(PROBLEMS), after: int = 0, limit: int | None = 100
 ) -> list[tuple[int, Problem]]:
     """Return a page of the problems of some codes, in the order of the file, behind an ordinal: each with its own."""
     cursor.execute(

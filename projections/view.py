@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby
@@ -19,6 +20,8 @@ from application.recorded import Recorded
 from domain.errors import RollcallError
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from eventsourcing.postgres import PostgresDatastore
 
 K = TypeVar("K")
@@ -238,3 +241,15 @@ def copy_rows(cursor: Rows, target: LiteralString, rows: Iterable[tuple[object, 
 def columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
     """Turn rows into as many lists as they have columns, as `unnest` takes them."""
     return list(map(list, zip(*rows, strict=True))) or [[] for _ in range(width)]
+
+
+def last_ranks(cursor: Rows, highest: LiteralString, run: Iterable[Recorded]) -> Counter[UUID]:
+    """Return how far each subscription of a run has counted, for a view that counts within each.
+
+    `highest` selects the highest rank of the subscription `wanted.id`.
+    """
+    cursor.execute(
+        f"SELECT wanted.id, rank FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL ({highest}) AS highest",
+        (list({record.origin.subscription_id for record in run}),),
+    )
+    return Counter({row["id"]: row["rank"] or 0 for row in cursor})

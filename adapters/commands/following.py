@@ -12,6 +12,7 @@ from adapters.commands.shared import (
     find_subscription,
     json_option,
     limit_option,
+    one_more,
     running,
     subscription_option,
     time_of,
@@ -66,7 +67,7 @@ def audit(
     email: str | None,
     since: datetime | None,
     until: datetime | None,
-    limit: int,
+    limit: int | None,
     as_json: bool,
 ) -> int:
     """Tell every administrative change, newest first: who, when, what. All conditions given must hold.
@@ -79,7 +80,7 @@ def audit(
     with running("directory", "audit_log") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         with rollcall.reading() as cursor:
-            rows = audit_log.audit_log(cursor, found.id, wanted, limit=limit + 1)
+            rows = audit_log.audit_log(cursor, found.id, wanted, limit=one_more(limit))
     terminal.listing(
         rows,
         (
@@ -99,7 +100,7 @@ def audit(
 @click.option("--after", type=int, metavar="ID", default=0, help="Only events behind the one of this id.")
 @limit_option
 @json_option
-def events(*, name_or_id: str, after: int, limit: int, as_json: bool) -> int:  # noqa: ARG001 - it is always JSON
+def events(*, name_or_id: str, after: int, limit: int | None, as_json: bool) -> int:  # noqa: ARG001 - it is always JSON
     """Print a subscription's group events, oldest first, as JSON lines: one CloudEvent 1.0 a line."""
     terminal = Terminal(as_json=True)
     with running("directory", "group_events") as rollcall:

@@ -15,6 +15,7 @@ from adapters.commands.shared import (
     json_option,
     limit_option,
     me,
+    one_more,
     running,
     subscription_option,
     time_of,
@@ -97,13 +98,13 @@ def run_of(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRow
 @subscription_option
 @limit_option
 @json_option
-def imports(*, name_or_id: str, limit: int, as_json: bool) -> int:
+def imports(*, name_or_id: str, limit: int | None, as_json: bool) -> int:
     """List the imports of a subscription, newest first, and how far they came."""
     terminal = Terminal(as_json=as_json)
     with running("directory", "import_list") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         with rollcall.reading() as cursor:
-            rows = import_list.imports(cursor, found.id, limit=limit + 1)
+            rows = import_list.imports(cursor, found.id, limit=one_more(limit))
     terminal.listing(
         [import_list.document(row) for row in rows],
         (
@@ -141,12 +142,12 @@ def _import_cells(row: ImportDocument) -> tuple[str | Text, ...]:
 @import_argument
 @limit_option
 @json_option
-def import_history(*, import_id: UUID, limit: int, as_json: bool) -> int:
+def import_history(*, import_id: UUID, limit: int | None, as_json: bool) -> int:
     """Tell an import event by event, in order: who, when, what."""
     terminal = Terminal(as_json=as_json)
     with running("import_list") as rollcall:
         _find_import(rollcall, import_id)
-        records = rollcall.events.history(import_id, limit=limit + 1)
+        records = rollcall.events.history(import_id, limit=one_more(limit))
     terminal.listing(
         [history_row(record) for record in records],
         (

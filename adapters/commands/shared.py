@@ -25,13 +25,18 @@ if TYPE_CHECKING:
 
     from projections.directory import SubscriptionRow
 
-EVERYTHING = 100_000_000
+MOST = 100_000_000
 
 
-def _limit(_context: click.Context, _option: click.Parameter, value: int) -> int:
-    if not 0 <= value <= EVERYTHING:
-        raise click.BadParameter(f"it must be from 0 to {EVERYTHING:,}.")
-    return value or EVERYTHING
+def _limit(_context: click.Context, _option: click.Parameter, value: int) -> int | None:
+    if not 0 <= value <= MOST:
+        raise click.BadParameter(f"it must be from 0 to {MOST:,}.")
+    return value or None
+
+
+def one_more(limit: int | None) -> int | None:
+    """Return how many rows to ask for, so as to tell whether there are more than are shown; None for no limit."""
+    return None if limit is None else limit + 1
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")

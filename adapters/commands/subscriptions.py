@@ -16,6 +16,7 @@ from adapters.commands.shared import (
     json_option,
     limit_option,
     me,
+    one_more,
     running,
     subscription_option,
     time_of,
@@ -132,13 +133,13 @@ def licence_allocate(*, file: Path, name_or_id: str, as_json: bool) -> int:
 @click.option("--search", metavar="TEXT", default="", help="Only groups with this in their name.")
 @limit_option
 @json_option
-def groups(*, name_or_id: str, search: str, limit: int, as_json: bool) -> int:
+def groups(*, name_or_id: str, search: str, limit: int | None, as_json: bool) -> int:
     """List the groups of a subscription by name."""
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         with rollcall.reading() as cursor:
-            rows = directory.groups(cursor, found.id, search=search, limit=limit + 1)
+            rows = directory.groups(cursor, found.id, search=search, limit=one_more(limit))
     terminal.listing(
         rows,
         (

@@ -423,7 +423,7 @@ class TestKilled:
         with desk.seen.datastore.connect() as connection, connection.transaction():
             connection.execute("LOCK TABLE rollcall_events IN EXCLUSIVE MODE")
             held.let_go()
-            server = eventually(desk.waiting_to_append)
+            server = eventually(desk.waiting_to_append) or 0
             os.killpg(held.terminal.process.pid, signal.SIGKILL)
             held.terminal.end()
             assert desk.waiting_to_append() == server

@@ -70,6 +70,10 @@ def added(rollcall: Rollcall, origin: Origin) -> int:
     return rollcall.events.versions([origin.import_id])[origin.import_id] - 3
 
 
+def added_more(rollcall: Rollcall, origin: Origin, than: int) -> bool:
+    return added(rollcall, origin) > than
+
+
 def assert_each_group_was_added_once(rollcall: Rollcall, origin: Origin, groups: int) -> None:
     """Look at the import's events, at the groups' own, and at what can be read."""
     assert origin.import_id
@@ -269,8 +273,8 @@ def test_nothing_is_added_after_a_stop_and_continue_adds_the_rest_once(rollcall:
     assert origin.import_id
     stops = 0
     while not is_completed(rollcall, origin):
-        before = added(rollcall, origin)
-        eventually(lambda before=before: added(rollcall, origin) > before)  # type: ignore[misc]
+        more = partial(added_more, rollcall, origin, added(rollcall, origin))
+        eventually(more)
         stopped = stop(rollcall.ports, origin)
         if is_completed(rollcall, origin):
             break
@@ -345,6 +349,6 @@ def test_a_worker_survives_that_all_its_connections_break(rollcall: Rollcall, da
             ).fetchone()
         assert broken
         assert broken[0] > len(rollcall.projectors)
-        origin = eventually(lambda number=number: committing_import(rollcall, subscription, 20, f"Round {number}"))  # type: ignore[misc]
-        eventually(lambda origin=origin: is_completed(rollcall, origin))  # type: ignore[misc]
+        origin = eventually(partial(committing_import, rollcall, subscription, 20, f"Round {number}"))
+        eventually(partial(is_completed, rollcall, origin))
         assert_each_group_was_added_once(rollcall, origin, 20)

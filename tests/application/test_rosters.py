@@ -187,9 +187,7 @@ def test_what_could_not_be_made_is_tried_anew() -> None:
     assert kept.get("key", lambda: (7, 1)) == 7
 
 
-@pytest.mark.parametrize(
-    ("groups", "members"), [(1, 4_000), (400, 10), (2_000, 2), (4_000, 1), (4_000, 0)], ids=lambda each: str(each)
-)
+@pytest.mark.parametrize(("groups", "members"), [(1, 4_000), (400, 10), (2_000, 2), (4_000, 1), (4_000, 0)], ids=str)
 def test_what_is_decoded_is_no_larger_than_it_is_taken_for(groups: int, members: int) -> None:
     row = [RosterMember(f"user{n}@example.com", "Änn", "Lee", 9_000 + n, n) for n in range(members)]
     chunk = msgpack.encode([RosterGroup(n, f"Group {n}", 9_000 + n, 1, tuple(row)) for n in range(1, groups + 1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha512
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -82,7 +83,7 @@ def test_of_many_who_take_a_key_at_once_one_succeeds(compose: Callable[[], Rollc
         return True
 
     for key in map(str, range(50)):
-        attempts = [Running(lambda s=store, k=key: attempt(s, k)) for store in stores]  # type: ignore[misc]
+        attempts = [Running(partial(attempt, store, key)) for store in stores]
         assert sorted(each.result() for each in attempts) == [False, True]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from hashlib import sha256
 from os import urandom
 from typing import TYPE_CHECKING, LiteralString
@@ -106,7 +107,7 @@ def test_what_was_never_stored_is_not_there(blobs: PostgresBlobs) -> None:
 
 def test_many_put_the_same_at_once(compose: Callable[[], Rollcall], database: str) -> None:
     processes = [compose().blobs, compose().blobs]
-    putting = [Running(lambda b=processes[n % 2]: b.put(SUBSCRIPTION, "file", CHUNKS)) for n in range(8)]  # type: ignore[misc]
+    putting = [Running(partial(processes[n % 2].put, SUBSCRIPTION, "file", CHUNKS)) for n in range(8)]
     (digest,) = {each.result() for each in putting}
     assert stored(processes[0], digest) == CHUNKS
     assert count(database) == (1, 4)

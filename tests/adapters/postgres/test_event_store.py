@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -78,7 +79,7 @@ def test_a_tailing_reader_sees_everything_that_two_writers_append_once_and_in_or
             written += identity(batch)
         return written
 
-    writing = [Running(lambda store=store: write(store)) for store in writers]  # type: ignore[misc]
+    writing = [Running(partial(write, store)) for store in writers]
     seen: list[Recorded] = []
     while True:
         done = not any(each.is_alive() for each in writing)
@@ -213,7 +214,7 @@ def test_of_many_who_append_the_same_version_one_succeeds(compose: Callable[[], 
         return True
 
     for version in range(1, 51):
-        attempts = [Running(lambda s=store, v=version: attempt(s, v)) for store in stores]  # type: ignore[misc]
+        attempts = [Running(partial(attempt, store, version)) for store in stores]
         assert sorted(each.result() for each in attempts) == [False, True]
 
 
