@@ -1,0 +1,267 @@
+"""Handlers get runs of events: whatever happened, and however it is cut, they write what each event alone would."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from application.importing import detected
+from application.recorded import Event, Origin, Recorded
+from application.rosters import to_chunks
+from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.import_session import (
+    CommitCompleted,
+    CommitStarted,
+    CommitStopped,
+    FileUploaded,
+    FormatDetected,
+    FormatRejected,
+    GroupAdded,
+    GroupRenamed,
+    GroupSkipped,
+    ImportDiscarded,
+    LeftOut,
+    UserRemoved,
+)
+from domain.roster import Limits, Problem, Roster
+from domain.roster_file import read_roster
+from domain.subscription import (
+    LicenceAllocated,
+    LicenceRevoked,
+    SeatsChanged,
+    SeatsReturned,
+    SeatsTaken,
+    SubscriptionCreated,
+    SubscriptionRenamed,
+    licence_id,
+)
+from tests.conftest import ANN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from adapters.composition import Rollcall
+
+pytestmark = pytest.mark.database
+
+SUBSCRIPTIONS = [UUID(int=1), UUID(int=2)]
+USERS = ["ann@example.com", "ben@example.com", "cid@example.com"]
+NAMES = ["Sales", "sales", "Europe"]
+CONTENT = (
+    "Groupname,Email,Email\nSales,ann@example.com,ben@example.com\nAsia,cid@example.com,nobody\n,ann@example.com\n"
+)
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class World:
+    """What is true by now, and the events that said so. Each method lets one thing happen, if it can."""
+
+    def __init__(self, choose: st.DataObject, read: FormatDetected) -> None:
+        self.records: list[Recorded] = []
+        self._choose = choose
+        self._read = read
+        self._versions: dict[UUID, int] = {}
+        self._licensed: set[tuple[UUID, str]] = set()
+        self._groups: dict[UUID, tuple[UUID, str, set[str]]] = {}
+        self._reviewing: dict[UUID, tuple[UUID, dict[int, str], set[tuple[int, str]]]] = {}
+        self._committing: dict[UUID, tuple[UUID, int]] = {}
+        self._stopped: dict[UUID, tuple[UUID, int]] = {}
+        for subscription in SUBSCRIPTIONS:
+            self._tell(subscription, subscription, SubscriptionCreated("Contoso", 9))
+        self.file_is_uploaded()
+
+    def _pick(self, some: Sequence[Any]) -> Any:
+        return self._choose.draw(st.sampled_from(some))
+
+    def _tell(self, subscription: UUID, stream: UUID, event: Event, import_id: UUID | None = None) -> None:
+        version = self._versions[stream] = self._versions.get(stream, 0) + 1
+        position = len(self.records) + 1
+        origin = Origin(subscription, ANN, f"request {position}", import_id)
+        at = BEGAN + timedelta(seconds=position)
+        self.records.append(Recorded(stream, version, at, origin, event, position))
+
+    def _new(self) -> UUID:
+        return uuid5(SUBSCRIPTIONS[0], str(len(self.records)))
+
+    def subscription_changes(self) -> None:
+        subscription = self._pick(SUBSCRIPTIONS)
+        renamed, seats = SubscriptionRenamed("", self._pick(NAMES)), SeatsChanged(0, self._pick([5, 7]))
+        self._tell(subscription, subscription, self._pick([renamed, seats]))
+
+    def licence_changes(self) -> None:
+        subscription, user = self._pick(SUBSCRIPTIONS), self._pick(USERS)
+        held = (subscription, user) in self._licensed
+        self._tell(subscription, subscription, SeatsReturned(1) if held else SeatsTaken(1))
+        said = LicenceRevoked(user) if held else LicenceAllocated(user, self._pick(["Ann", ""]), "Lee")
+        self._tell(subscription, licence_id(subscription, user), said)
+        self._licensed ^= {(subscription, user)}
+
+    def group_is_created(self) -> None:
+        subscription, name, group = self._pick(SUBSCRIPTIONS), self._pick(NAMES), self._new()
+        users = self._pick([(), (USERS[0],), tuple(USERS)])
+        self._groups[group] = (subscription, name, set(users))
+        self._tell(subscription, group, GroupCreated(name, users))
+
+    def group_changes(self) -> None:
+        if not self._groups:
+            return
+        group = self._pick(list(self._groups))
+        subscription, name, users = self._groups[group]
+        what, user, new = self._pick(["delete", "rename", "user", "user"]), self._pick(USERS), self._pick(NAMES)
+        match what:
+            case "delete":
+                del self._groups[group]
+                self._tell(subscription, group, GroupDeleted(name))
+            case "rename":
+                self._groups[group] = (subscription, new, users)
+                self._tell(subscription, group, GroupNameChanged(name, new))
+            case _:
+                said = UsersRemovedFromGroup((user,)) if user in users else UsersAddedToGroup((user,))
+                users ^= {user}
+                self._tell(subscription, group, said)
+
+    def file_is_uploaded(self) -> None:
+        subscription, stream = self._pick(SUBSCRIPTIONS), self._new()
+        self._tell(subscription, stream, FileUploaded("a.csv", "text/csv", 7, "00"), stream)
+        if self._pick([True, True, False]):
+            self._reviewing[stream] = (subscription, {}, set())
+            self._tell(subscription, stream, self._read, stream)
+        else:
+            self._tell(subscription, stream, FormatRejected((Problem("no-rows"),)), stream)
+
+    def import_is_edited(self) -> None:
+        if not self._reviewing:
+            return
+        stream = self._pick(list(self._reviewing))
+        subscription, names, removed = self._reviewing[stream]
+        number, new, user = (
+            self._pick([1, 2]),
+            self._pick(NAMES),
+            self._pick([(1, USERS[0]), (1, USERS[1]), (2, USERS[2])]),
+        )
+        if self._pick([True, False]):
+            self._tell(subscription, stream, GroupRenamed(number, names.get(number, ""), new), stream)
+            names[number] = new
+        elif user not in removed:
+            removed.add(user)
+            self._tell(subscription, stream, UserRemoved(*user), stream)
+
+    def import_moves(self) -> None:
+        states: list[dict[UUID, Any]] = [self._reviewing, self._stopped, self._committing]
+        streams = [(stream, state) for state in states for stream in state]
+        if not streams:
+            return
+        stream, state = self._pick(streams)
+        if state is self._committing:
+            self._goes_on(stream, *self._committing.pop(stream))
+            return
+        subscription, done = (state.pop(stream)[0], 0) if state is self._reviewing else self._stopped.pop(stream)
+        if done == 0 and self._pick([True, False, False]):
+            self._tell(subscription, stream, ImportDiscarded(), stream)
+            return
+        self._committing[stream] = (subscription, done)
+        self._tell(subscription, stream, CommitStarted(self._versions[stream], 2 - done), stream)
+
+    def _goes_on(self, stream: UUID, subscription: UUID, done: int) -> None:
+        what = self._pick(["stop", "add", "add", "skip"])
+        if what == "stop":
+            self._stopped[stream] = (subscription, done)
+            self._tell(subscription, stream, CommitStopped(done, 2 - done), stream)
+            return
+        if what == "add":
+            group = self._new()
+            self._groups[group] = (subscription, "Sales", {USERS[0]})
+            left_out = (LeftOut(USERS[1], "not-licensed"),)
+            self._tell(subscription, stream, GroupAdded(done + 1, group, "Sales", True, 1, 0, left_out), stream)
+            self._tell(subscription, group, GroupCreated("Sales", (USERS[0],)), stream)
+        else:
+            self._tell(subscription, stream, GroupSkipped(done + 1, "no-users"), stream)
+        if done + 1 < 2:
+            self._committing[stream] = (subscription, done + 1)
+        else:
+            self._tell(subscription, stream, CommitCompleted(1, 1), stream)
+
+
+THINGS = [
+    World.subscription_changes,
+    World.licence_changes,
+    World.group_is_created,
+    World.group_changes,
+    World.group_changes,
+    World.file_is_uploaded,
+    World.import_is_edited,
+    World.import_moves,
+    World.import_moves,
+]
+
+
+@pytest.fixture
+def read(idle: Rollcall) -> FormatDetected:
+    """What an import's file was read as; its roster is stored for both subscriptions."""
+    roster = read_roster(CONTENT.encode(), "a.csv", Limits())
+    assert isinstance(roster, Roster)
+    digests = [idle.blobs.put(subscription, "roster", to_chunks(roster)) for subscription in SUBSCRIPTIONS]
+    return detected(roster, digests[0])
+
+
+def rows_after(rollcall: Rollcall, batches: Sequence[Sequence[Recorded]]) -> dict[str, list[str]]:
+    """Return the rows that the views have after these batches, and take them back."""
+    with rollcall.reading() as cursor:
+        for batch in batches:
+            for each in rollcall.projectors:
+                each.view.apply(cursor, batch)
+        found = {}
+        for table in (table for each in rollcall.projectors for table in each.view.tables):
+            cursor.execute(f"SELECT t::text AS row FROM {table} AS t ORDER BY 1")
+            found[table] = [row["row"] for row in cursor]
+    return found
+
+
+def cut(records: Sequence[Recorded], sizes: Sequence[int]) -> Iterator[list[Recorded]]:
+    at = 0
+    for size in sizes:
+        yield list(records[at : at + size])
+        at += size
+    yield list(records[at:])
+
+
+def by_kind(records: Sequence[Recorded]) -> list[Recorded]:
+    """Move events of other streams together, each stream in its order: the longest runs that could have come."""
+    waiting = {stream: list(some) for stream, some in groupby(sorted(records, key=_stream), key=_stream)}
+    ordered: list[Recorded] = []
+    while waiting:
+        kind = type(next(iter(waiting.values()))[0].event)
+        for stream in list(waiting):
+            while waiting[stream] and isinstance(waiting[stream][0].event, kind):
+                ordered.append(waiting[stream].pop(0))
+            if not waiting[stream]:
+                del waiting[stream]
+    return ordered
+
+
+def _stream(record: Recorded) -> UUID:
+    return record.originator_id
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=(Phase.generate,),  # to shrink a history takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example takes its rows back
+)
+@given(st.lists(st.sampled_from(THINGS), min_size=40, max_size=60), st.data())
+def test_a_run_is_written_as_its_events_one_by_one(
+    idle: Rollcall, read: FormatDetected, things: list[Any], data: st.DataObject
+) -> None:
+    world = World(data, read)
+    for happens in things:
+        happens(world)
+    records = data.draw(st.sampled_from([world.records, by_kind(world.records)]))
+    batches = list(cut(records, data.draw(st.sampled_from([(), (1, 20, 2, 7)]))))
+    assert rows_after(idle, batches) == rows_after(idle, [[record] for record in records])
