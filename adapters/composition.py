@@ -22,7 +22,7 @@ from projections.audit_log import AUDIT_LOG
 from projections.directory import DIRECTORY
 from projections.group_events import GROUP_EVENTS
 from projections.groups_added import GROUPS_ADDED
-from projections.import_list import IMPORT_LIST
+from projections.import_list_view import IMPORT_LIST
 from projections.review_view import review
 from projections.view import Projector
 
