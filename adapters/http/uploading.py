@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import structlog
 from litestar.concurrency import sync_to_thread
 from litestar.exceptions import InternalServerException
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Encoding, OpenAPIHeader, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped] # no stubs
 
@@ -53,7 +53,13 @@ class Received:
 def _file_body(name: str) -> RequestBody:
     file = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The file, with its name.")
     form = Schema(type=OpenAPIType.OBJECT, properties={name: file}, required=[name])
-    return RequestBody(required=True, content={MULTIPART: OpenAPIMediaType(schema=form)})
+    disposition = OpenAPIHeader(
+        schema=Schema(type=OpenAPIType.STRING),
+        description="The file's name, which ends in .csv or .txt.",
+        example=f'form-data; name="{name}"; filename="groups.csv"',
+    )
+    encoding = {name: Encoding(headers={"Content-Disposition": disposition})}
+    return RequestBody(required=True, content={MULTIPART: OpenAPIMediaType(schema=form, encoding=encoding)})
 
 
 @dataclass
