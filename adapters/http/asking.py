@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
+from urllib.parse import unquote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from litestar import Request, Response
@@ -14,6 +15,7 @@ from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
 from application.recorded import Actor, Origin
+from domain.naming import email_key
 
 T = TypeVar("T")
 
@@ -69,6 +71,16 @@ def created_id(request: AnyRequest, key: str | None, fresh: UUID, subscription_i
     if key is None:
         return fresh
     return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{LOCAL.id}:{request.url.path}:{key}")
+
+
+def address(request: AnyRequest, found: str) -> str:
+    """Return the key of the address at the end of a path; raises Invalid for what is no text.
+
+    `found` is the address as the framework found it: behind a slash, and with one slash where several were sent.
+    """
+    parts = "/+".join(re.escape(part) for part in found.strip("/").split("/"))
+    sent = re.search(f"/(/*{parts})/*$", unquote(request.scope["raw_path"].decode("latin-1")))
+    return text(email_key(sent[1] if sent else found), "email")
 
 
 def text(given: str, field: str = "q") -> str:

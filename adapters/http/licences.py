@@ -13,7 +13,7 @@ from litestar.params import FromPath, RawBody
 from msgspec import DecodeError, Meta, Struct, ValidationError, json
 
 from adapters.composition import Rollcall
-from adapters.http.asking import AnyRequest, Given, IdempotencyKey, created_id, origin, text
+from adapters.http.asking import AnyRequest, Given, IdempotencyKey, address, created_id, origin, text
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import FileRefused, Invalid, UnsupportedMediaType, later, responses
 from adapters.http.subscriptions import find_subscription
@@ -21,7 +21,7 @@ from application import licensing
 from application.deciding import Once
 from domain.errors import EmailInvalid, NotFound
 from domain.licence_file import read_licences
-from domain.naming import collapsed, email_key, parse_email, without_controls
+from domain.naming import collapsed, parse_email, without_controls
 from domain.naming import shown as printable
 from domain.roster import FileProblems, Problem
 from domain.subscription import User
@@ -160,14 +160,16 @@ def list_licences(
 
 
 @get(
-    "/subscriptions/{subscription_id:uuid}/licences/{email:str}",
+    "/subscriptions/{subscription_id:uuid}/licences/{email:path}",
     sync_to_thread=True,
     responses=responses("not-found"),
 )
-def show_licence(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]) -> LicenceDocument:
+def show_licence(
+    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
+) -> LicenceDocument:
     """Show one licence."""
     find_subscription(rollcall, subscription_id)
-    key = text(email_key(email), "email")
+    key = address(request, email)
     with rollcall.reading() as rows:
         row = directory.find_licence(rows, subscription_id, key)
     if row is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -96,6 +97,16 @@ def test_licences_are_allocated_as_json_or_csv(running: Served, subscription: st
     ann = running.client.get(f"{subscription}/licences/ANN@example.com").json()
     assert (ann["email"], ann["first_name"], ann["last_name"]) == ("ann@example.com", "Ann", "Lee")
     assert running.client.get(subscription).json()["seats_taken"] == 2
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["a/b@example.com", "/a@example.com", "a//b/@example.com", "o'neil+tag%41@example.com", "zoë&co?=#@example.com"],
+)
+def test_a_licence_is_shown_whatever_its_address_looks_like(running: Served, subscription: str, email: str) -> None:
+    assert allocated(running, subscription, email).json()["allocated"] == 1
+    answer = running.client.get(f"{subscription}/licences/{quote(email.upper(), safe='')}")
+    assert (answer.status_code, answer.json().get("email")) == (200, email)
 
 
 def test_all_get_a_seat_or_nobody(running: Served, subscription: str) -> None:
