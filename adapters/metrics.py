@@ -72,7 +72,7 @@ class Metrics:
 
 
 def reachable(rollcall: Rollcall) -> bool:
-    """Tell whether the database answers, on a connection of its own: the pool would wait for one for half a minute."""
+    """Tell whether the database answers, on a connection of its own: the pool may have none to spare."""
     try:
         rollcall.datastore.connect().close()
     except psycopg.Error:

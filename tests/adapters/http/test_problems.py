@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -18,7 +19,7 @@ from adapters.http.problem_kinds import KINDS
 from domain import errors
 from domain.errors import Refused
 from tests.adapters.http.serving import Served, asked, served
-from tests.waiting import eventually
+from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,6 +223,18 @@ def test_a_database_that_does_not_answer_is_503(
     monkeypatch.setattr(idle.datastore, "transaction", fail)
     answer = asked(idle, "GET", SUBSCRIPTIONS)
     assert "secret" not in str(assert_problem(answer, 503, "busy"))
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_without_a_connection_to_spare_it_says_so_before_anybody_gives_up(idle: Rollcall) -> None:
+    pool = idle.datastore.pool
+    assert pool.timeout <= 10
+    pool.timeout = 0.01
+    with ExitStack() as stack:
+        for _ in range(pool.max_size):
+            stack.enter_context(pool.connection(timeout=GENEROUS_SECONDS))
+        answer = asked(idle, "GET", SUBSCRIPTIONS)
+    assert_problem(answer, 503, "busy")
     assert int(answer.headers["Retry-After"]) > 0
 
 
