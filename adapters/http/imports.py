@@ -104,7 +104,10 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: Done) -> Response
     where = location(done.id, subscription_id)
     if not done.readable:
         return not_yet(where)
-    row = find_import(rollcall, subscription_id, done.id)
+    try:
+        row = find_import(rollcall, subscription_id, done.id)
+    except NotFound:  # it was uploaded before, a moment ago
+        return not_yet(where)
     if row.state == "rejected":
         raise FileRefused(where, row.file_name, review.shown(row.file_problems))
     return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
