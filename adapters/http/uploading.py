@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 import structlog
@@ -43,9 +43,9 @@ class BrokenOff(RollcallError):
 
 @dataclass(frozen=True)
 class Received:
-    """A file as it was sent: where it is on disk now, what the client calls it, and which media type it gave."""
+    """A file as it was sent: on disk, where it has no name; what the client calls it; which media type it gave."""
 
-    path: str
+    file: IO[bytes]
     name: str
     media_type: str
 
@@ -80,7 +80,7 @@ async def received(request: Request[Any, Any, Any], name: str, limit: int) -> As
     media_type, options = request.content_type
     if media_type != MULTIPART:
         raise UnsupportedMediaType(expected=MULTIPART, found=media_type or "nothing")
-    with NamedTemporaryFile(prefix="rollcall-upload-") as file:
+    with TemporaryFile() as file:
         taking = _Taking(name, limit, file)
         try:
             with PushMultipartParser(options.get("boundary", ""), max_segment_count=FIELDS) as parser:
@@ -122,7 +122,7 @@ class _Taking:
         await self._write()
         if self.found is None:
             raise Invalid(reason=f"The form lacks the field “{self.name}”: send the file in it.", field=self.name)
-        return Received(self.file.name, str(self.found.filename), self.found.content_type or "")
+        return Received(self.file, str(self.found.filename), self.found.content_type or "")
 
     def _begin(self, segment: MultipartSegment) -> None:
         self.inside = segment.name == self.name

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -27,9 +28,10 @@ from tests.adapters.http.importing import (
     types,
     uploaded,
     whole,
+    written,
 )
 from tests.adapters.http.serving import Served, served
-from tests.waiting import Running, eventually
+from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -240,6 +242,17 @@ def limited(module_database: str, folder: Path) -> Iterator[Served]:
         yield server
 
 
+@contextmanager
+def begun(server: Served, subscription: str) -> Iterator[None]:
+    """Begin an upload of some megabytes, which breaks off at the end of the block."""
+    begin = form('form-data; name="file"; filename="a.csv"', lines(100_000))[:-100]
+    where = urlsplit(server.url)
+    head = f"POST {subscription}/imports HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['content-type']}\r\n"
+    with socket.create_connection((str(where.hostname), where.port or 0)) as connection:
+        connection.sendall(f"{head}Content-Length: {len(begin) + 100}\r\n\r\n".encode() + begin)
+        yield
+
+
 class TestUploadThatFails:
     def test_over_the_limit_is_413_and_makes_no_import(self, limited: Served) -> None:
         subscription = subscribed(limited.client)
@@ -251,13 +264,9 @@ class TestUploadThatFails:
 
     def test_that_breaks_off_leaves_nothing_behind(self, limited: Served, folder: Path, module_database: str) -> None:
         subscription = subscribed(limited.client)
-        begin = form('form-data; name="file"; filename="a.csv"', lines(100_000))[:-100]
-        where = urlsplit(limited.url)
-        head = f"POST {subscription}/imports HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['content-type']}\r\n"
-        with socket.create_connection((str(where.hostname), where.port or 0)) as connection:
-            connection.sendall(f"{head}Content-Length: {len(begin) + 100}\r\n\r\n".encode() + begin)
-            eventually(lambda: any(folder.iterdir()))
-        eventually(lambda: not any(folder.iterdir()))
+        with begun(limited, subscription):
+            eventually(lambda: written(limited, folder))
+        eventually(lambda: not written(limited, folder))
         assert no_import(limited.client, subscription)
         with psycopg.connect(module_database) as connection:
             found = connection.execute(
@@ -265,6 +274,14 @@ class TestUploadThatFails:
             )
             assert found.rowcount == 0
         assert not [line for line in limited.log() if line["level"] == "error"]
+
+    def test_because_the_server_is_killed_leaves_no_file_behind(self, database: str, tmp_path: Path) -> None:
+        with served(database, environment={"TMPDIR": str(tmp_path)}) as server:
+            with begun(server, subscribed(server.client)):
+                eventually(lambda: written(server, tmp_path))
+                server.process.kill()
+                server.process.wait(GENEROUS_SECONDS)
+            assert not any(tmp_path.iterdir())
 
     def test_because_its_reader_died_is_503_and_the_next_one_works(self, limited: Served, folder: Path) -> None:
         subscription = subscribed(limited.client)
@@ -275,7 +292,7 @@ class TestUploadThatFails:
             answer = upload.result()
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
         assert no_import(limited.client, subscription)
-        assert not any(folder.iterdir())
+        assert not written(limited, folder)
         assert send(limited.client, subscription, FILE).status_code == 201
 
 
