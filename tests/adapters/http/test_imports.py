@@ -254,13 +254,18 @@ def begun(server: Served, subscription: str) -> Iterator[None]:
 
 
 class TestUploadThatFails:
-    def test_over_the_limit_is_413_and_makes_no_import(self, limited: Served) -> None:
+    @pytest.mark.parametrize("more", [1, 2_000_000, 50_000_000])
+    @pytest.mark.parametrize("declared", [True, False], ids=["with its length", "without"])
+    def test_over_the_limit_is_413_and_makes_no_import(self, limited: Served, more: int, *, declared: bool) -> None:
         subscription = subscribed(limited.client)
-        for size in (10_000_001, 12_000_000):
-            answer = send(limited.client, subscription, b"x" * size)
-            assert (answer.status_code, answer.json()["type"]) == (413, "/problems/file-too-large")
+        body = form('form-data; name="file"; filename="a.csv"', "x" * (10_000_000 + more))
+        content = body if declared else (body[start : start + 65_536] for start in range(0, len(body), 65_536))
+        answer = limited.client.post(f"{subscription}/imports", content=content, headers=FORM)
+        assert (answer.status_code, answer.json()["type"]) == (413, "/problems/file-too-large")
         assert no_import(limited.client, subscription)
-        assert send(limited.client, subscription, b"x" * 10_000_000).status_code == 422
+
+    def test_at_the_limit_is_taken(self, limited: Served) -> None:
+        assert send(limited.client, subscribed(limited.client), b"x" * 10_000_000).status_code == 422
 
     def test_that_breaks_off_leaves_nothing_behind(self, limited: Served, folder: Path, module_database: str) -> None:
         subscription = subscribed(limited.client)
