@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import re
+import socket
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 from hypothesis import given, settings
@@ -23,8 +26,6 @@ from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import httpx
 
     from adapters.composition import Rollcall
 
@@ -193,6 +194,60 @@ def test_too_large_is_413_declared_or_streamed(module_database: str) -> None:
         pieces: Iterator[bytes] = (b"x" * 10_000 for _ in range(110))
         streamed = small.client.post(licences, content=pieces, headers={"Content-Type": "text/csv"})
         assert_problem(streamed, 413, "file-too-large")
+
+
+BODY = b"POST /api/v1/subscriptions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/x\r\nHost: x\r\n\r\n", 400, "malformed"),
+        (b"GET /\xe9 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", 400, "malformed"),
+        (BODY + b"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nodd\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nLong: " + b"x" * 100_000, 431, "headers-too-large"),
+    ],
+)
+def test_what_is_no_http_is_answered_as_everything_else(running: Served, sent: bytes, status: int, code: str) -> None:
+    where = urlsplit(running.url)
+    with socket.create_connection((str(where.hostname), where.port or 0), GENEROUS_SECONDS) as connection:
+        connection.sendall(sent)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        headers = dict(answer.headers)
+        assert_problem(httpx.Response(answer.status, headers=headers, content=answer.read()), status, code)
+        assert connection.recv(1) == b"", "it is closed"
+    (line,) = eventually(lambda: [each for each in running.log() if each.get("request_id") == headers["X-Request-Id"]])
+    assert (line["level"], line["code"]) == ("info", code)
+    assert not [each for each in running.log() if each["level"] == "error"]
+
+
+def test_what_is_no_http_amid_an_answer_breaks_it_off(running: Served, import_: str) -> None:
+    where = urlsplit(running.url)
+    with socket.create_connection((str(where.hostname), where.port or 0), GENEROUS_SECONDS) as connection:
+        head = f"GET {import_}/progress HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        connection.sendall(b"odd\r\n\r\n")
+        told = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert b"problem" not in told
+    assert not [each for each in running.log() if each["level"] == "error"]
+
+
+def test_whoever_asks_for_another_protocol_is_answered_in_this_one(running: Served) -> None:
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "eA==",
+    }
+    assert running.client.get("/health/live", headers=headers).json() == {"status": "live"}
+    assert not [each for each in running.log() if "pgrade" in each["event"]]
 
 
 def test_a_mistake_of_ours_tells_the_request_and_nothing_else(

@@ -106,7 +106,7 @@ class TestStream:
 def in_this_process(app: ASGIApp, bell: Bell) -> Iterator[str]:
     """Serve an app in a thread of this process, so that a test can look inside."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = serving.Server(uvicorn.Config(app, http=serving.CutOffStalled, log_config=None), bell)
+    server = serving.Server(uvicorn.Config(app, http=serving.Connection, log_config=None), bell)
     running = Running(lambda: server.run(sockets=[listening]))
     try:
         eventually(lambda: server.started or not running.is_alive())
