@@ -131,6 +131,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is being asked, end the streams, and stop."""
+        log.info("asked to stop", requests=len(self.server_state.tasks))
         self._bell.close()
         await super().shutdown(sockets)
 
@@ -165,6 +166,7 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
         http=Connection,
         ws="none",
         log_config=None,
+        log_level="error",  # the rest we tell ourselves
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
@@ -178,8 +180,11 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
         if worker:
             stack.enter_context(rollcall.worker(added=metrics.groups_added))
         at, on, *_ = listening.getsockname()
-        ready(f"http://[{at}]:{on}" if family == socket.AF_INET6 else f"http://{at}:{on}")
+        url = f"http://[{at}]:{on}" if family == socket.AF_INET6 else f"http://{at}:{on}"
+        ready(url)
+        log.info("serving", url=url, worker=worker)
         Server(config, bell).run(sockets=[listening])
+    log.info("no longer serving", url=url)
 
 
 def loopback(host: str, port: int) -> tuple[socket.AddressFamily, Address]:

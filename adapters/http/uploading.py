@@ -86,8 +86,10 @@ async def received(request: Request[Any, Any, Any], name: str, limit: int) -> As
             with PushMultipartParser(options.get("boundary", ""), max_segment_count=FIELDS) as parser:
                 async for piece in request.stream():
                     await taking.take([*parser.parse(piece)] if piece and not parser.closed else [])
-        except (MultipartError, UnicodeError) as error:
-            raise Invalid(reason=f"The form is malformed: {error}.", field="body") from error
+        except MultipartError as error:
+            raise Invalid(reason=f"The form is malformed: {error.args[0]}.", field="body") from error
+        except UnicodeError as error:
+            raise Invalid(reason="The form is malformed: its boundary is not ASCII.", field="body") from error
         except InternalServerException:  # what the framework says when the client is gone
             raise BrokenOff from None
         yield await taking.done()

@@ -182,6 +182,12 @@ class TestUpload:
             assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid")
         assert no_import(client, subscription)
 
+    def test_of_a_form_whose_names_are_no_utf_8_says_so_in_words(self, client: httpx.Client, subscription: str) -> None:
+        body = form('form-data; name="file"; filename="é.csv"', FILE).decode().encode("latin-1", "replace")
+        answer = client.post(f"{subscription}/imports", content=body, headers=FORM)
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid")
+        assert "Error" not in answer.json()["detail"]
+
     def test_passes_other_fields_over(self, client: httpx.Client, subscription: str) -> None:
         answer = client.post(
             f"{subscription}/imports", data={"comment": "x" * 100_000}, files={"file": ("groups.csv", FILE)}
@@ -210,6 +216,13 @@ class TestUploadUnderAKey:
         later = send(client, subscription, FILE, Idempotency_Key="k")
         assert (later.status_code, later.json()["state"]) == (201, "discarded")
         assert len(client.get(f"{subscription}/imports").json()) == 1
+
+    def test_finds_it_however_the_path_is_spelt(self, client: httpx.Client, subscription: str) -> None:
+        first = send(client, subscription, FILE, Idempotency_Key="k")
+        prefix, _, its_id = subscription.rpartition("/")
+        for spelt in (f"{prefix}/{its_id.upper()}", f"{prefix}//{its_id}", f"{prefix}/{its_id.replace('-', '')}"):
+            again = send(client, spelt, FILE, Idempotency_Key="k")
+            assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
 
     def test_of_a_refused_file_is_refused_again(self, client: httpx.Client, subscription: str) -> None:
         first = send(client, subscription, "x,y\n", Idempotency_Key="k")

@@ -107,6 +107,8 @@ def test_head_answers_as_get_without_content(running: Served, path: str) -> None
         (b'{"name": 1, "seats": 1}', "name"),
         (b'{"name": "Contoso", "seats": -1}', "seats"),
         (b'{"name": "Contoso", "seats": 1e99}', "seats"),
+        (b'{"name": "Contoso", "seats": "1"}', "seats"),
+        (b'{"name": "Contoso", "seats": null}', "seats"),
         (b'{"name": "Contoso", "seats": 1, "colour": "red"}', "colour"),
     ],
 )
@@ -119,6 +121,31 @@ def test_a_body_of_another_kind_is_415(running: Served, media_type: str | None) 
     headers = {"Content-Type": media_type} if media_type else {}
     answer = running.client.post(SUBSCRIPTIONS, content=b'{"name": "Contoso", "seats": 1}', headers=headers)
     assert_problem(answer, 415, "unsupported-media-type")
+
+
+def test_a_body_that_is_compressed_is_415(running: Served, subscription: str) -> None:
+    compressed = {"Content-Encoding": "gzip"}
+    file = {"file": ("groups.csv", "Groupname,Email\nSales,ann@example.com\n")}
+    for answer in (
+        running.client.post(SUBSCRIPTIONS, json={"name": "Contoso", "seats": 1}, headers=compressed),
+        running.client.post(f"{subscription}/imports", files=file, headers=compressed),
+    ):
+        assert_problem(answer, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("name", ["If-Match", "Idempotency-Key"])
+def test_a_header_that_is_given_twice_is_refused(running: Served, subscription: str, import_: str, name: str) -> None:
+    path = f"{import_}/commit" if name == "If-Match" else f"{subscription}/licences"
+    answer = running.client.post(path, json={"users": []}, headers=[(name, '"1"'), (name, '"2"')])
+    assert_problem(answer, 400, "invalid", name)
+
+
+@pytest.mark.parametrize(
+    "version", ["*", 'W/"2"', '"1", "2"', '"2', '2"', "''", '"-2"', "2.0", '"99999999999999999999"']
+)
+def test_what_is_no_version_is_400(running: Served, import_: str, version: str) -> None:
+    answer = running.client.post(f"{import_}/commit", headers={"If-Match": version})
+    assert_problem(answer, 400, "invalid", "If-Match")
 
 
 @pytest.mark.parametrize(
