@@ -76,14 +76,14 @@ class Observed:
 
     async def _observe(self, scope: HTTPScope, receive: Receive, send: Send, request_id: str) -> None:
         scope.setdefault("state", {})["request_id"] = request_id
-        started, status, method = perf_counter(), 500, scope["method"]
+        started, began, status, method = perf_counter(), None, 500, scope["method"]
         if method == "HEAD":
             scope["method"] = HttpMethod.GET
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal began, status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                began, status = perf_counter(), message["status"]
                 headers = [self._allowed(header, scope) for header in message["headers"]]
                 message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
             elif message["type"] == "http.response.body" and method == "HEAD":
@@ -93,14 +93,16 @@ class Observed:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            route = str(scope.get("path_template") or "(none)")
-            self._metrics.answered(method if method in METHODS else "(other)", route, status, started)
+            ended, route = perf_counter(), str(scope.get("path_template") or "(none)")
+            self._metrics.answered(
+                method if method in METHODS else "(other)", route, status, (began or ended) - started
+            )
             log.info(
                 "request",
                 method=method,
                 path=scope["path"],
                 status=status,
-                milliseconds=round((perf_counter() - started) * 1000, 1),
+                milliseconds=round((ended - started) * 1000, 1),
             )
 
     def _allowed(self, header: tuple[bytes, bytes], scope: HTTPScope) -> tuple[bytes, bytes]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from adapters.http import app
+from adapters.metrics import Metrics
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -59,6 +62,29 @@ def test_the_metrics_tell_of_requests_commits_groups_lag_and_pool(running: Serve
     assert {sample(metrics, f'rollcall_view_lag_seconds{{view="{view}"}}') for view in VIEWS} == {0}
     assert sum(sample(metrics, f'rollcall_pool_connections{{use="{use}"}}') for use in ("used", "idle")) >= 1
     assert sample(metrics, 'rollcall_request_seconds_count{method="GET",route="/health/live"}') >= 1
+
+
+def test_a_request_counts_until_its_answer_begins_however_long_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([0.0, 0.25, 60.0])
+    monkeypatch.setattr(app, "perf_counter", lambda: next(readings))
+    counted = []
+
+    class Counting(Metrics):
+        def __init__(self) -> None: ...
+
+        def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+            counted.append((method, route, status, seconds))
+
+    async def stream(scope: object, receive: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def sent(message: object) -> None: ...
+
+    scope: Any = {"type": "http", "method": "GET", "path": "/", "headers": [], "path_template": "/stream"}
+    observed: Any = app.Observed(stream, Counting(), {})
+    asyncio.run(observed(scope, None, sent))
+    assert counted == [("GET", "/stream", 200, 0.25)]
 
 
 def test_whatever_method_a_stranger_makes_up_it_is_one_label(running: Served) -> None:

@@ -153,6 +153,12 @@ def test_a_list_is_walked_page_by_page(running: Served, subscription: str) -> No
     assert [each["email"] for page in found for each in page] == ["user1@example.com"]
 
 
+def test_the_link_to_the_next_page_leads_where_the_client_asked(running: Served, subscription: str) -> None:
+    assert allocated(running, subscription, "ann@example.com", "ben@example.com").is_success
+    page = running.client.get(f"{subscription}/licences?limit=1&q=example", headers={"Host": "elsewhere.example"})
+    assert page.links["next"]["url"].startswith(f"{subscription}/licences?")
+
+
 def test_the_list_of_subscriptions_is_walked_page_by_page(running: Served) -> None:
     made = {created(running, "Same name").json()["id"] for _ in range(5)}
     found = [each["id"] for page in walked(running, f"{SUBSCRIPTIONS}?limit=2") for each in page]
