@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .PHONY: help
 help: ## List every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -30,13 +30,13 @@ test: install ## Run all tests, on the embedded PostgreSQL or on ROLLCALL_TEST_D
 test-database: install ## Run the tests that touch the database alone
 	$(BIN)/pytest -n 2 -m database $(ARGS)
 
-.PHONY: test-api
-test-api: install ## Ask the served API everything that its OpenAPI document allows (schemathesis, all checks)
-	ROLLCALL_TEST_API=yes $(BIN)/pytest tests/adapters/http/test_openapi.py $(ARGS)
-
 .PHONY: benchmark
 benchmark: install ## Measure the append against raw COPY in the same run
 	$(BIN)/python -m tests.benchmark_append
+
+.PHONY: benchmark-http
+benchmark-http: install ## Measure what 32 clients meet, with and without a large commit beside them
+	$(BIN)/python -m tests.benchmark_http
 
 .PHONY: lint
 lint: install ## Run ruff, mypy --strict and import-linter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -25,7 +24,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             "rollcall_request_seconds",
-            "How long requests took.",
+            "How long requests took until their answer began: how long streams go on is up to who follows them.",
             ("method", "route"),
             registry=registry,
             buckets=BUCKETS,
@@ -43,10 +42,10 @@ class Metrics:
         )
         self._pool = Gauge("rollcall_pool_connections", "Connections of the pool.", ("use",), registry=registry)
 
-    def answered(self, method: str, route: str, status: int, started: float) -> None:
-        """Count a request that began at this reading of `perf_counter`."""
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request whose answer began after so many seconds."""
         self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(perf_counter() - started)
+        self._seconds.labels(method, route).observe(seconds)
 
     def groups_added(self, groups: int) -> None:
         """Count groups that this process added."""
@@ -72,7 +71,7 @@ class Metrics:
 
 
 def reachable(rollcall: Rollcall) -> bool:
-    """Tell whether the database answers, on a connection of its own: the pool would wait for one for half a minute."""
+    """Tell whether the database answers, on a connection of its own: the pool may have none to spare."""
     try:
         rollcall.datastore.connect().close()
     except psycopg.Error:

@@ -6,16 +6,20 @@ import asyncio
 import ipaddress
 import signal
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, TypeAlias
+from uuid import uuid4
 
 import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from adapters.http import problems
 from adapters.http.app import create_app
+from adapters.http.problem_kinds import KINDS
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
 from domain.errors import RollcallError
@@ -40,10 +44,31 @@ class NotLoopback(RollcallError):
     code = "not-loopback"
 
 
-class CutOffStalled(H11Protocol):
-    """A connection that is cut off when its client stops reading: its response would wait in memory for ever."""
+class Connection(H11Protocol):
+    """A connection over HTTP/1.1.
+
+    What is no HTTP is answered with a problem document, as everything else that is wrong. A client that stops reading
+    is cut off: its response would wait in memory for ever.
+    """
 
     _cutting: asyncio.TimerHandle | None = None
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, and close; where an answer has begun already, it breaks off."""
+        error, request_id = sys.exception(), str(uuid4())
+        too_large = getattr(error, "error_status_hint", None) == KINDS["headers-too-large"].status
+        code = "headers-too-large" if too_large else "malformed"
+        log.info("what came over a connection is no request", reason=str(error), code=code, request_id=request_id)
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(_refusal(code, f"{msg} The connection was closed: {error}.", request_id))
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # nothing else is sent, and whoever waits for the request's body is told
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    def _should_upgrade(self) -> bool:
+        """Speak HTTP to everybody; whoever asks for another protocol is not worth the warnings."""
+        return False
 
     def pause_writing(self) -> None:
         """Be told that the client is behind, and give it some time."""
@@ -77,6 +102,20 @@ class CutOffStalled(H11Protocol):
         self.transport.abort()  # to close it would wait until everything is sent
 
 
+def _refusal(code: str, detail: str, request_id: str) -> bytes:
+    """Return a whole response as it is sent."""
+    content = problems.document(code, detail, request_id)
+    status = KINDS[code].status
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        f"Content-Type: {problems.MEDIA_TYPE}",
+        f"Content-Length: {len(content)}",
+        f"X-Request-Id: {request_id}",
+        "Connection: close",
+    )
+    return "\r\n".join((*head, "", "")).encode() + content
+
+
 class Server(uvicorn.Server):
     """Ends its streams first when it is asked to stop: uvicorn would wait for them."""
 
@@ -92,6 +131,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is being asked, end the streams, and stop."""
+        log.info("asked to stop", requests=len(self.server_state.tasks))
         self._bell.close()
         await super().shutdown(sockets)
 
@@ -123,8 +163,10 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
     bell = Bell(rollcall.wakeups)
     config = uvicorn.Config(
         create_app(rollcall, bell, metrics),
-        http=CutOffStalled,
+        http=Connection,
+        ws="none",
         log_config=None,
+        log_level="error",  # the rest we tell ourselves
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
@@ -138,8 +180,11 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
         if worker:
             stack.enter_context(rollcall.worker(added=metrics.groups_added))
         at, on, *_ = listening.getsockname()
-        ready(f"http://[{at}]:{on}" if family == socket.AF_INET6 else f"http://{at}:{on}")
+        url = f"http://[{at}]:{on}" if family == socket.AF_INET6 else f"http://{at}:{on}"
+        ready(url)
+        log.info("serving", url=url, worker=worker)
         Server(config, bell).run(sockets=[listening])
+    log.info("no longer serving", url=url)
 
 
 def loopback(host: str, port: int) -> tuple[socket.AddressFamily, Address]:

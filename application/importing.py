@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from application.deciding import Done, append, deciding_anew, find, require, unless_stale
-from application.ports import Conflict, Stream
+from application.ports import Stream
 from application.rosters import StoredRoster, to_chunks
 from domain import import_session
 from domain.errors import KeyReused, NotFound, WrongState
@@ -76,13 +77,19 @@ def record_upload(
         raise ValueError("an upload needs the id of its import")
     require(ports.events, origin, "subscription", origin.subscription_id, SubscriptionCreated)
     size = sum(len(piece) for piece in pieces)
-    digest = ports.blobs.put(origin.subscription_id, "file", pieces)
-    uploaded = FileUploaded(name, media_type, size, digest)
-    verdict = _verdict(ports, origin.subscription_id, read)
-    try:
-        return append(ports, origin, origin.import_id, 0, [uploaded, verdict])
-    except Conflict:
-        return _uploaded_before(ports, origin, origin.import_id, uploaded)
+    with ports.turns.upload(origin.import_id):  # nothing is stored that is then refused
+        if ports.events.history(origin.import_id, limit=1):
+            uploaded = FileUploaded(name, media_type, size, _sha256(pieces))
+            return _uploaded_before(ports, origin, origin.import_id, uploaded)
+        uploaded = FileUploaded(name, media_type, size, ports.blobs.put(origin.subscription_id, "file", pieces))
+        return append(ports, origin, origin.import_id, 0, [uploaded, _verdict(ports, origin.subscription_id, read)])
+
+
+def _sha256(pieces: Iterable[bytes]) -> str:
+    digest = sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _verdict(ports: Ports, subscription_id: UUID, read: ReadFile) -> FormatDetected | FormatRejected:

@@ -130,10 +130,14 @@ class Readable(Protocol):
 
 
 class Turns(Protocol):
-    """A batch and a Stop of one import exclude each other, over all processes."""
+    """A batch and a Stop of one import exclude each other, over all processes; so do uploads under one id."""
 
     def turn(self, import_id: UUID) -> AbstractContextManager[None]:
         """Hold the import's turn; whoever waits gets it next."""
+        ...
+
+    def upload(self, import_id: UUID) -> AbstractContextManager[None]:
+        """Hold the turn to upload it, for as long as that takes."""
         ...
 
 

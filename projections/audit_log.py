@@ -181,20 +181,21 @@ def audit_log(
 
 def joined_by_import(
     cursor: Rows, subscription_id: UUID, import_id: UUID, groups: Sequence[UUID]
-) -> dict[UUID, set[str]]:
-    """Return who joined these groups by an import."""
+) -> dict[UUID, list[set[str]]]:
+    """Return who joined these groups by an import: once for each group of the file that brought somebody, in order."""
     cursor.execute(
         """
         SELECT wanted.group_id, a.emails FROM unnest(%s::uuid[]) AS wanted (group_id)
         CROSS JOIN LATERAL (
-            SELECT subscription_id, import_id, type, emails FROM audit_log
+            SELECT subscription_id, number, import_id, type, emails FROM audit_log
             WHERE group_id = wanted.group_id OFFSET 0
         ) AS a
         WHERE a.subscription_id = %s AND a.import_id = %s AND a.type IN ('GroupCreated', 'UsersAddedToGroup')
+        ORDER BY a.number
         """,
         (list(groups), subscription_id, import_id),
     )
-    joined: dict[UUID, set[str]] = {}
+    joined: dict[UUID, list[set[str]]] = {}
     for row in cursor:
-        joined.setdefault(row["group_id"], set()).update(row["emails"])
+        joined.setdefault(row["group_id"], []).append(set(row["emails"]))
     return joined

@@ -31,6 +31,8 @@ CREATE = """
         at timestamptz NOT NULL,
         PRIMARY KEY (import_id, number)
     );
+    CREATE INDEX IF NOT EXISTS groups_added_by_group ON groups_added (import_id, group_id, number)
+        WHERE users_added > 0;
 """
 
 
@@ -126,6 +128,18 @@ def groups_skipped(
         (import_id, after, last, last, limit),
     )
     return [GroupSkippedRow(row["number"], row["skipped"], _left_out(row["left_out"])) for row in cursor]
+
+
+def joined_before(cursor: Rows, import_id: UUID, groups: Sequence[UUID]) -> dict[int, int]:
+    """Return of each group of the file that brought users to one of these, by its number, how many did before it."""
+    cursor.execute(
+        """
+        SELECT number, row_number() OVER (PARTITION BY group_id ORDER BY number) - 1 AS before
+        FROM groups_added WHERE import_id = %s AND group_id = ANY(%s) AND users_added > 0
+        """,
+        (import_id, list(groups)),
+    )
+    return {row["number"]: row["before"] for row in cursor}
 
 
 def _left_out(text: str) -> tuple[LeftOut, ...]:

@@ -70,29 +70,35 @@ def _fates(cursor: Rows, row: ImportRow, numbers: range) -> dict[int, _Fates]:
     page = {"after": numbers.start - 1, "last": numbers.stop - 1, "limit": len(numbers)}
     added = {each.number: each for each in groups_added.groups_added(cursor, row.id, **page)}
     skipped = {each.number: each for each in groups_added.groups_skipped(cursor, row.id, **page)}
-    groups = [each.group_id for each in added.values() if each.users_added]
+    groups = list({each.group_id for each in added.values() if each.users_added})
     joined = audit_log.joined_by_import(cursor, row.subscription_id, row.id, groups)
-    return {
-        number: _fate_of(
-            row, names.get(number), removed.get(number, set()), added.get(number) or skipped.get(number), joined
+    before = groups_added.joined_before(cursor, row.id, groups)
+    fates = {}
+    for number in numbers:
+        done = added.get(number) or skipped.get(number)
+        newcomers = _newcomers(added.get(number), joined, before)
+        fates[number] = _Fates(
+            row,
+            names.get(number),
+            done if newcomers is not None else None,
+            removed.get(number, set()),
+            newcomers or set(),
         )
-        for number in numbers
-    }
+    return fates
 
 
-def _fate_of(
-    row: ImportRow,
-    name: str | None,
-    removed: set[str],
-    done: GroupAddedRow | GroupSkippedRow | None,
-    joined: dict[UUID, set[str]],
-) -> _Fates:
-    if isinstance(done, GroupAddedRow):
-        newcomers = joined.get(done.group_id, set()) if done.users_added else set()
-        if len(newcomers) < done.users_added:  # one view is ahead of the other: this is told when both know it
-            return _Fates(row, name, None, removed, set())
-        return _Fates(row, name, done, removed, newcomers)
-    return _Fates(row, name, done, removed, set())
+def _newcomers(
+    done: GroupAddedRow | None, joined: dict[UUID, list[set[str]]], before: dict[int, int]
+) -> set[str] | None:
+    """Return who joined a group by this group of the file, others of which may have become the same; None if unknown.
+
+    One view may be ahead of the other: this is told when both know it.
+    """
+    if done is None or not done.users_added:
+        return set()
+    of_group = joined.get(done.group_id, [])
+    place = before.get(done.number, len(of_group))
+    return of_group[place] if place < len(of_group) else None
 
 
 class _Fates(Struct, frozen=True):

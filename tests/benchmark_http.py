@@ -1,7 +1,7 @@
 """How long reading an import takes under 32 clients, with and without a large commit running beside it.
 
-`python -m tests.benchmark_http`, on an embedded server of its own or on ROLLCALL_TEST_DATABASE_URL. Each client asks
-again as soon as it is answered. It measures and asserts nothing; machine, clients and PostgreSQL share their cores.
+`make benchmark-http`, on an embedded server of its own or on ROLLCALL_TEST_DATABASE_URL; it prints Markdown. A client
+asks again as soon as it is answered. It measures and asserts nothing; machine, clients and server share their cores.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import json
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -147,15 +148,15 @@ def worker(conninfo: str) -> Iterator[None]:
 
 
 def main() -> None:
-    table = Table(f"{CLIENTS} clients", "p50 ms", "p99 ms", "worst", "answers/s")
-    memories = Table("memory of the server", "MB now", "MB at most")
+    table = Table(f"{CLIENTS} clients", "p50 ms", "p99 ms", "worst", "answers/s", box=MARKDOWN)
+    memories = Table("memory of the server", "MB now", "MB at most", box=MARKDOWN)
     with fresh_database() as conninfo:
         with served(conninfo) as server:
             subscription = licensed(server)
             measure(server, subscription, "one process", table, memories, to_the_end=True)
         with served(conninfo, "--no-worker") as server, worker(conninfo):
             measure(server, subscription, "worker apart", table, memories, to_the_end=False)
-    console = Console(width=140)
+    console = Console(width=160)
     console.print(f"{GROUPS:,} groups of {USERS_A_GROUP} users each, {LICENSED:,} licensed users")
     console.print(table)
     console.print(memories)

@@ -6,11 +6,16 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from adapters.settings import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("domain", "application", "projections", "adapters")
@@ -45,6 +50,32 @@ def test_every_dependency_has_its_line() -> None:
     names = {re.split(r"[\[<>=]", each)[0] for each in wanted}
     listed = set(re.findall(r"^\| `([a-z0-9-]+)`", (ROOT / "docs" / "dependencies.md").read_text(), re.MULTILINE))
     assert names == listed
+
+
+def test_what_is_imported_is_declared() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {name for each in project["dependencies"] for name in distributions(each)}
+    of = packages_distributions()
+    foreign = {top for path in MODULES for top in imported(path)} - set(sys.stdlib_module_names) - set(PACKAGES)
+    assert len(foreign) > 10
+    assert not {top for top in foreign if declared.isdisjoint(each.replace("_", "-") for each in of[top])}
+
+
+def distributions(requirement: str) -> Iterator[str]:
+    """Yield what a requirement asks for; an extra is named after what it brings, as `psycopg[pool]` is."""
+    name, *extras = re.split(r"[\[\],]", re.split("[<>=]", requirement)[0])
+    yield from (name, *(f"{name}-{extra}" for extra in extras if extra))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                yield from (each.name.partition(".")[0] for each in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module.partition(".")[0]
 
 
 def test_the_lock_file_holds_names_versions_and_hashes_only() -> None:

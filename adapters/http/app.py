@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from asyncio import CancelledError
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -30,7 +31,8 @@ from adapters.http import (
 from adapters.http.asking import LOCAL
 from adapters.http.checking import as_declared
 from adapters.http.openapi import describe
-from adapters.http.problems import HANDLERS, problem_page
+from adapters.http.problem_kinds import KINDS
+from adapters.http.problems import HANDLERS, MEDIA_TYPE, document, problem_page
 from adapters.http.progress import Feeds, progress
 from adapters.http.reading import Reading
 from adapters.http.waking import Bell
@@ -76,14 +78,14 @@ class Observed:
 
     async def _observe(self, scope: HTTPScope, receive: Receive, send: Send, request_id: str) -> None:
         scope.setdefault("state", {})["request_id"] = request_id
-        started, status, method = perf_counter(), 500, scope["method"]
+        started, began, status, method = perf_counter(), None, 500, scope["method"]
         if method == "HEAD":
             scope["method"] = HttpMethod.GET
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal began, status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                began, status = perf_counter(), message["status"]
                 headers = [self._allowed(header, scope) for header in message["headers"]]
                 message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
             elif message["type"] == "http.response.body" and method == "HEAD":
@@ -92,15 +94,21 @@ class Observed:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except CancelledError:  # the server stops, and this took longer than it waits
+            if began is not None:
+                raise
+            await _refuse(send_with_id, request_id)
         finally:
-            route = str(scope.get("path_template") or "(none)")
-            self._metrics.answered(method if method in METHODS else "(other)", route, status, started)
+            ended, route = perf_counter(), str(scope.get("path_template") or "(none)")
+            self._metrics.answered(
+                method if method in METHODS else "(other)", route, status, (began or ended) - started
+            )
             log.info(
                 "request",
                 method=method,
                 path=scope["path"],
                 status=status,
-                milliseconds=round((perf_counter() - started) * 1000, 1),
+                milliseconds=round((ended - started) * 1000, 1),
             )
 
     def _allowed(self, header: tuple[bytes, bytes], scope: HTTPScope) -> tuple[bytes, bytes]:
@@ -111,6 +119,15 @@ class Observed:
         told = {each.strip() for each in value.decode().split(",")}
         methods = told | set(self._methods.get(str(scope.get("path_template")), ()))
         return name, ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set()))).encode()
+
+
+async def _refuse(send: Send, request_id: str) -> None:
+    said = "The server stops, and this was not done in time. Look whether it was done, and try again if not."
+    content = document("busy", said, request_id)
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), "retry-after": "5"}
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": KINDS["busy"].status, "headers": encoded})
+    await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
 def _request_id(scope: HTTPScope) -> str:

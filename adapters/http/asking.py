@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
+from urllib.parse import unquote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from litestar import Request, Response
@@ -14,6 +15,7 @@ from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
 from application.recorded import Actor, Origin
+from domain.naming import email_key
 
 T = TypeVar("T")
 
@@ -48,10 +50,10 @@ def version(if_match: str | None) -> int:
     """Return the version that If-Match names; raises VersionRequired without one, Invalid if it is none."""
     if if_match is None:
         raise VersionRequired
-    found = re.fullmatch(r'\s*"?([0-9]{1,18})"?\s*', if_match)
+    found = re.fullmatch(r'\s*("?)([0-9]{1,18})\1\s*', if_match)
     if found is None:
         raise Invalid(reason='If-Match must be a version as an ETag gave it, such as "3".', field="If-Match")
-    return int(found[1])
+    return int(found[2])
 
 
 def etag(of_version: int) -> dict[str, str]:
@@ -65,10 +67,24 @@ def not_yet(where: str, **headers: str) -> Response[Any]:
 
 
 def created_id(request: AnyRequest, key: str | None, fresh: UUID, subscription_id: UUID | None) -> UUID:
-    """Return the id of what a request creates: the same for the same subscription, actor, route and key."""
+    """Return the id of what a request creates: the same for the same subscription, actor, route and key.
+
+    A path can be spelled in several ways (an id in capitals, say): the route is the same.
+    """
     if key is None:
         return fresh
-    return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{LOCAL.id}:{request.url.path}:{key}")
+    route = request.scope["path_template"].format(**request.path_params)
+    return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{LOCAL.id}:{route}:{key}")
+
+
+def address(request: AnyRequest, found: str) -> str:
+    """Return the key of the address at the end of a path; raises Invalid for what is no text.
+
+    `found` is the address as the framework found it: behind a slash, and with one slash where several were sent.
+    """
+    parts = "/+".join(re.escape(part) for part in found.strip("/").split("/"))
+    sent = re.search(f"/(/*{parts})/*$", unquote(request.scope["raw_path"].decode("latin-1")))
+    return text(email_key(sent[1] if sent else found), "email")
 
 
 def text(given: str, field: str = "q") -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from litestar import Request
 from litestar.enums import RequestEncodingType
-from litestar.exceptions import SerializationException
-from litestar.params import BodyKwarg, QueryParameter
+from litestar.params import BodyKwarg, HeaderParameter, QueryParameter
+from msgspec import DecodeError, ValidationError, json
 
 from adapters.http.problems import Invalid, UnsupportedMediaType
 
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
     from litestar.typing import FieldDefinition
 
+T = TypeVar("T")
+
 
 async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse what the handler would misread: raises Invalid and UnsupportedMediaType.
 
     A parameter that is misspelt or given twice would silently ask for something else; a body of another kind would
-    be taken for JSON. Forms are checked by who takes them (`uploading`).
+    be taken for JSON, "1" for a number. Forms are checked by who takes them (`uploading`).
     """
+    _check_headers(connection, handler)
     _check_query(connection, handler)
     data = handler.parsed_fn_signature.parameters.get("data")
     if data is None or not isinstance(connection, Request) or not isinstance(data.kwarg_definition, BodyKwarg):
@@ -30,7 +34,34 @@ async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: B
     found, _ = connection.content_type
     if found != RequestEncodingType.JSON:
         raise UnsupportedMediaType(expected=RequestEncodingType.JSON.value, found=found or "nothing")
-    await _check_json(connection)
+    decoded(await connection.body(), data.annotation)
+
+
+def decoded(body: bytes, kind: type[T]) -> T:
+    """Return what a body of JSON says; raises Invalid, which names the field that is not as it should be."""
+    if not body:
+        raise Invalid(reason="The body is empty: send a JSON object.", field="body")
+    try:
+        return json.decode(body, type=kind)
+    except ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        named = "".join(re.findall("field `([^`]*)`", message))
+        field = ".".join(each for each in (path.strip(".`"), named) if each) or "body"
+        raise Invalid(reason=f"{field}: {message}.", field=field) from error
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(reason=f"The body is no JSON: {error}.", field="body") from error
+    except RecursionError as error:
+        raise Invalid(reason="The body is nested too deeply.", field="body") from error
+
+
+def _check_headers(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    for parameter in handler.parsed_fn_signature.parameters.values():
+        if isinstance(parameter.kwarg_definition, HeaderParameter):
+            name = str(parameter.kwarg_definition.name)
+            if len(connection.headers.getall(name, [])) > 1:
+                raise Invalid(reason=f"The header {name} is given more than once.", field=name)
+    if (coding := connection.headers.get("Content-Encoding", "identity")) != "identity":
+        raise UnsupportedMediaType(expected="a body as it is", found=f"Content-Encoding: {coding}")
 
 
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -55,16 +86,3 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
 
 def _takes_text(parameter: FieldDefinition) -> bool:
     return parameter.annotation is str or parameter.has_inner_subclass_of(str)
-
-
-async def _check_json(request: Request[Any, Any, Any]) -> None:
-    try:
-        if not await request.body():
-            raise Invalid(reason="The body is empty: send a JSON object.", field="body")
-        await request.json()
-    except SerializationException as error:
-        raise Invalid(reason=f"The body is no JSON: {error.detail}.", field="body") from error
-    except UnicodeDecodeError as error:
-        raise Invalid(reason="The body is no JSON: it is not text in UTF-8.", field="body") from error
-    except RecursionError as error:
-        raise Invalid(reason="The body is nested too deeply.", field="body") from error

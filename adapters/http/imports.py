@@ -91,11 +91,11 @@ async def upload(
     import_id = created_id(request, idempotency_key, rollcall.ports.new_id(), subscription_id)
     whence = origin(request, subscription_id, import_id)
     await sync_to_thread(find_subscription, rollcall, subscription_id)
-    async with received(request, "file", rollcall.settings.limits.file_bytes) as file:
-        name = clean_file_name(file.name)
-        async with reading.read(file.path, name) as read:
+    async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
+        name = clean_file_name(sent.name)
+        async with reading.read(sent.file, name) as read:
             done = await sync_to_thread(
-                record_upload, rollcall.ports, whence, name, file.media_type, Pieces(file.path), read
+                record_upload, rollcall.ports, whence, name, sent.media_type, Pieces(sent.file), read
             )
     return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
 
@@ -104,7 +104,10 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: Done) -> Response
     where = location(done.id, subscription_id)
     if not done.readable:
         return not_yet(where)
-    row = find_import(rollcall, subscription_id, done.id)
+    try:
+        row = find_import(rollcall, subscription_id, done.id)
+    except NotFound:  # it was uploaded before, a moment ago
+        return not_yet(where)
     if row.state == "rejected":
         raise FileRefused(where, row.file_name, review.shown(row.file_problems))
     return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})

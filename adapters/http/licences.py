@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated
@@ -10,18 +9,19 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from litestar import Response, get, post
 from litestar.params import FromPath, RawBody
-from msgspec import DecodeError, Meta, Struct, ValidationError, json
+from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
-from adapters.http.asking import AnyRequest, Given, IdempotencyKey, created_id, origin, text
+from adapters.http.asking import AnyRequest, Given, IdempotencyKey, address, created_id, origin, text
+from adapters.http.checking import decoded
 from adapters.http.paging import After, Limit, Search, cursor, page
-from adapters.http.problems import FileRefused, Invalid, UnsupportedMediaType, later, responses
+from adapters.http.problems import FileRefused, UnsupportedMediaType, later, responses
 from adapters.http.subscriptions import find_subscription
 from application import licensing
 from application.deciding import Once
 from domain.errors import EmailInvalid, NotFound
 from domain.licence_file import read_licences
-from domain.naming import collapsed, email_key, parse_email, without_controls
+from domain.naming import collapsed, parse_email, without_controls
 from domain.naming import shown as printable
 from domain.roster import FileProblems, Problem
 from domain.subscription import User
@@ -99,7 +99,7 @@ def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[U
 def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
     users: list[User] = []
     refused: list[Problem] = []
-    for number, each in enumerate(_new_licences(body).users, start=1):
+    for number, each in enumerate(decoded(body, NewLicences).users, start=1):
         try:
             email = parse_email(each.email)
             users.append(User(email, _name(each.first_name), _name(each.last_name)))
@@ -107,20 +107,6 @@ def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
             detail = str(error.fields["reason"])
             refused.append(Problem("email-invalid", number, 1, "email", printable(each.email), detail))
     return users, shown(refused)
-
-
-def _new_licences(body: bytes) -> NewLicences:
-    try:
-        return json.decode(body, type=NewLicences)
-    except ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        named = "".join(re.findall("field `([^`]*)`", message))
-        field = ".".join(each for each in (path.strip(".`"), named) if each) or "body"
-        raise Invalid(reason=f"{field}: {message}.", field=field) from error
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(reason=f"The body is no JSON: {error}.", field="body") from error
-    except RecursionError as error:
-        raise Invalid(reason="The body is nested too deeply.", field="body") from error
 
 
 def _name(text: str) -> str:
@@ -160,14 +146,16 @@ def list_licences(
 
 
 @get(
-    "/subscriptions/{subscription_id:uuid}/licences/{email:str}",
+    "/subscriptions/{subscription_id:uuid}/licences/{email:path}",
     sync_to_thread=True,
     responses=responses("not-found"),
 )
-def show_licence(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]) -> LicenceDocument:
+def show_licence(
+    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
+) -> LicenceDocument:
     """Show one licence."""
     find_subscription(rollcall, subscription_id)
-    key = text(email_key(email), "email")
+    key = address(request, email)
     with rollcall.reading() as rows:
         row = directory.find_licence(rows, subscription_id, key)
     if row is None:

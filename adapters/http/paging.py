@@ -81,5 +81,5 @@ def page(
     headers = dict(headers or {})
     if len(rows) > limit:
         after = urlsafe_b64encode(json.encode(position(rows[limit - 1]))).decode().rstrip("=")
-        headers["Link"] = f'<{request.url.with_replacements(query=_with(request, after))}>; rel="next"'
+        headers["Link"] = f'<{request.url.path}?{_with(request, after)}>; rel="next"'
     return Response([shown(row) for row in rows[:limit]], headers=headers)

@@ -107,6 +107,17 @@ KINDS: dict[str, Kind] = {
         "Not this kind of content",
         "Send the content type that the route takes: a file as `multipart/form-data` in the field `file`, say.",
     ),
+    "malformed": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "Not HTTP as it should be",
+        "What came over the connection cannot be read as a request of HTTP/1.1, and the connection was closed. Look at "
+        "what is between the client and this server.",
+    ),
+    "headers-too-large": Kind(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The head of the request is too large",
+        "The first line and the headers of a request have 64 KiB at most, all together.",
+    ),
     "busy": Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Busy",

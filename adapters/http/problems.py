@@ -90,17 +90,26 @@ def problem(
     problems: list[ProblemRow] | None = None,
 ) -> Response[bytes]:
     """Return a problem document as a response."""
+    content = document(code, detail, request.scope["state"].get("request_id", ""), field, problems)
+    return Response(content, status_code=KINDS[code].status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def document(
+    code: str, detail: str, request_id: str, field: str | None = None, problems: list[ProblemRow] | None = None
+) -> bytes:
+    """Return a problem document as JSON."""
     kind = KINDS[code]
-    document = ProblemDocument(
-        f"/problems/{code}",
-        kind.title,
-        kind.status,
-        detail,
-        request.scope["state"].get("request_id", ""),
-        field or UNSET,
-        UNSET if problems is None else problems,
+    return json.encode(
+        ProblemDocument(
+            f"/problems/{code}",
+            kind.title,
+            kind.status,
+            detail,
+            request_id,
+            field or UNSET,
+            UNSET if problems is None else problems,
+        )
     )
-    return Response(json.encode(document), status_code=kind.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _of_ours(request: Request[Any, Any, Any], error: RollcallError) -> Response[bytes]:

@@ -2,7 +2,8 @@
 
 Run as a program this is that process: `python -m adapters.http.reading FILE ROSTER NAME LIMITS` reads FILE, writes the
 chunks of its roster to ROSTER and prints what it read it as. What is read goes through the disk, so that the process
-that serves holds no more than a chunk of it, and gets all of its memory back.
+that serves holds no more than a chunk of it, and gets all of its memory back. FILE and ROSTER are descriptors of files
+without a name: however the processes end, nothing of them is left.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
 
 from msgspec import msgpack
 
@@ -46,31 +46,34 @@ class ReaderDied(RollcallError):
 class Pieces:
     """A file on disk, piece by piece, as often as it is asked for."""
 
-    path: str
+    file: IO[bytes]
 
     def __iter__(self) -> Iterator[bytes]:
-        with Path(self.path).open("rb") as file:
-            while piece := file.read(PIECE_BYTES):
-                yield piece
+        start = 0
+        while piece := os.pread(self.file.fileno(), PIECE_BYTES, start):
+            yield piece
+            start += len(piece)
 
 
 @dataclass(frozen=True)
 class Chunks:
     """Chunks on disk, each behind its length, as often as they are asked for."""
 
-    path: str
+    file: IO[bytes]
 
     def __iter__(self) -> Iterator[bytes]:
-        with Path(self.path).open("rb") as file:
-            while length := file.read(LENGTH_BYTES):
-                yield file.read(int.from_bytes(length, "big"))
+        start = 0
+        while length := os.pread(self.file.fileno(), LENGTH_BYTES, start):
+            chunk = os.pread(self.file.fileno(), int.from_bytes(length, "big"), start + LENGTH_BYTES)
+            yield chunk
+            start += LENGTH_BYTES + len(chunk)
 
     def write(self, chunks: Iterable[bytes]) -> None:
         """Write chunks to the disk."""
-        with Path(self.path).open("wb") as file:
-            for chunk in chunks:
-                file.write(len(chunk).to_bytes(LENGTH_BYTES, "big"))
-                file.write(chunk)
+        for chunk in chunks:
+            self.file.write(len(chunk).to_bytes(LENGTH_BYTES, "big"))
+            self.file.write(chunk)
+        self.file.flush()
 
 
 class Reading:
@@ -81,22 +84,24 @@ class Reading:
         self._places = asyncio.Semaphore(READERS)
 
     @asynccontextmanager
-    async def read(self, path: str, name: str) -> AsyncIterator[ReadFile]:
+    async def read(self, file: IO[bytes], name: str) -> AsyncIterator[ReadFile]:
         """Read a file on disk, called `name`; what was read can be used while the block runs. Raises ReaderDied."""
-        with NamedTemporaryFile(prefix="rollcall-roster-") as roster:
+        with TemporaryFile() as roster:
             async with self._places:
-                told = await self._read(path, roster.name, name)
+                told = await self._read(file, roster, name)
             match msgpack.decode(told, type=FormatDetected | FormatRejected):
                 case FormatDetected() as detected:
-                    yield ReadRoster(detected, Chunks(roster.name))
+                    yield ReadRoster(detected, Chunks(roster))
                 case FormatRejected(problems):
                     yield FileProblems(problems)
 
-    async def _read(self, *arguments: str) -> bytes:
+    async def _read(self, file: IO[bytes], roster: IO[bytes], name: str) -> bytes:
         limits = msgpack.encode(self._limits).hex()
+        handed_on = (file.fileno(), roster.fileno())
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-P", "-m", "adapters.http.reading", *arguments, limits),
+            *("-P", "-m", "adapters.http.reading", *map(str, handed_on), name, limits),
+            pass_fds=handed_on,
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
@@ -114,16 +119,19 @@ class Reading:
         return told
 
 
-def main(path: str, roster: str, name: str, limits: str) -> None:
+def main(file: str, roster: str, name: str, limits: str) -> None:
     """Read a file on disk, and print what it was read as."""
     os.nice(NICENESS)  # requests come first
-    read = read_file(Path(path).read_bytes(), name, msgpack.decode(bytes.fromhex(limits), type=Limits))
+    with os.fdopen(int(file), "rb") as content:
+        content.seek(0)  # where it stands is shared with who wrote it
+        read = read_file(content.read(), name, msgpack.decode(bytes.fromhex(limits), type=Limits))
     told: FormatDetected | FormatRejected
     if isinstance(read, FileProblems):
         told = FormatRejected(read.problems)
     else:
         told = read.detected
-        Chunks(roster).write(read.chunks)
+        with os.fdopen(int(roster), "wb") as chunks:
+            Chunks(chunks).write(read.chunks)
     sys.stdout.buffer.write(msgpack.encode(told))
 
 

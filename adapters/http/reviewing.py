@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
-from adapters.http.asking import AnyRequest, Given, IfMatch, etag, origin, text, version
+from adapters.http.asking import AnyRequest, Given, IfMatch, address, etag, origin, text, version
 from adapters.http.imports import IMPORT, find_import, nothing, readable_later
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import responses
@@ -19,7 +19,6 @@ from adapters.postgres.blobs import read_chunk
 from application.importing import plan_at, remove_user, rename_group
 from application.rosters import StoredRoster
 from domain.errors import NotFound
-from domain.naming import email_key
 from domain.roster import Severity
 from projections import review
 from projections.import_list import ImportRow
@@ -157,7 +156,7 @@ def remove(
 ) -> Response[None]:
     """Remove a user from a group of this import."""
     whence, seen = origin(request, subscription_id, import_id), version(if_match)
-    done = remove_user(rollcall.ports, whence, number, text(email_key(email.removeprefix("/"))), seen)
+    done = remove_user(rollcall.ports, whence, number, address(request, email), seen)
     return readable_later(done, subscription_id) if not done.readable else nothing(done)
 
 

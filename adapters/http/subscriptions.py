@@ -72,7 +72,10 @@ def create_subscription(
     whence = origin(request, subscription_id)
     if not licensing.create_subscription(rollcall.ports, whence, data.name, data.seats).readable:
         return not_yet(where)
-    row = find_subscription(rollcall, subscription_id)
+    try:
+        row = find_subscription(rollcall, subscription_id)
+    except NotFound:  # it was created before, a moment ago
+        return not_yet(where)
     return Response(subscription_document(row), headers={"Location": where})
 
 

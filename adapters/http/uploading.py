@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 import structlog
 from litestar.concurrency import sync_to_thread
 from litestar.exceptions import InternalServerException
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Encoding, OpenAPIHeader, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped] # no stubs
 
@@ -43,9 +43,9 @@ class BrokenOff(RollcallError):
 
 @dataclass(frozen=True)
 class Received:
-    """A file as it was sent: where it is on disk now, what the client calls it, and which media type it gave."""
+    """A file as it was sent: on disk, where it has no name; what the client calls it; which media type it gave."""
 
-    path: str
+    file: IO[bytes]
     name: str
     media_type: str
 
@@ -53,7 +53,13 @@ class Received:
 def _file_body(name: str) -> RequestBody:
     file = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The file, with its name.")
     form = Schema(type=OpenAPIType.OBJECT, properties={name: file}, required=[name])
-    return RequestBody(required=True, content={MULTIPART: OpenAPIMediaType(schema=form)})
+    disposition = OpenAPIHeader(
+        schema=Schema(type=OpenAPIType.STRING),
+        description="The file's name, which ends in .csv or .txt.",
+        example=f'form-data; name="{name}"; filename="groups.csv"',
+    )
+    encoding = {name: Encoding(headers={"Content-Disposition": disposition})}
+    return RequestBody(required=True, content={MULTIPART: OpenAPIMediaType(schema=form, encoding=encoding)})
 
 
 @dataclass
@@ -74,14 +80,16 @@ async def received(request: Request[Any, Any, Any], name: str, limit: int) -> As
     media_type, options = request.content_type
     if media_type != MULTIPART:
         raise UnsupportedMediaType(expected=MULTIPART, found=media_type or "nothing")
-    with NamedTemporaryFile(prefix="rollcall-upload-") as file:
+    with TemporaryFile() as file:
         taking = _Taking(name, limit, file)
         try:
             with PushMultipartParser(options.get("boundary", ""), max_segment_count=FIELDS) as parser:
                 async for piece in request.stream():
                     await taking.take([*parser.parse(piece)] if piece and not parser.closed else [])
-        except (MultipartError, UnicodeError) as error:
-            raise Invalid(reason=f"The form is malformed: {error}.", field="body") from error
+        except MultipartError as error:
+            raise Invalid(reason=f"The form is malformed: {error.args[0]}.", field="body") from error
+        except UnicodeError as error:
+            raise Invalid(reason="The form is malformed: its boundary is not ASCII.", field="body") from error
         except InternalServerException:  # what the framework says when the client is gone
             raise BrokenOff from None
         yield await taking.done()
@@ -116,7 +124,7 @@ class _Taking:
         await self._write()
         if self.found is None:
             raise Invalid(reason=f"The form lacks the field “{self.name}”: send the file in it.", field=self.name)
-        return Received(self.file.name, str(self.found.filename), self.found.content_type or "")
+        return Received(self.file, str(self.found.filename), self.found.content_type or "")
 
     def _begin(self, segment: MultipartSegment) -> None:
         self.inside = segment.name == self.name

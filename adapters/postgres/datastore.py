@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Identifier
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CONNECTION_SECONDS = 8.0  # who asks waits for one as long: a page that says what is wrong beats one that keeps loading
 LOCK_TIMEOUT_SECONDS = 10
 IDLE_IN_TRANSACTION_SECONDS = 60
 # What a connection string does not say: a server that is gone is noticed within a minute.
@@ -58,7 +59,7 @@ class Datastore(PostgresDatastore):
             open=False,
             configure=self.after_connect_func(),
             check=ConnectionPool.check_connection,
-            timeout=30,
+            timeout=CONNECTION_SECONDS,
         )
 
     def connect(self) -> Connection[DictRow]:

@@ -36,6 +36,15 @@ class AdvisoryLocks:
             yield
 
     @contextmanager
+    def upload(self, import_id: UUID) -> Iterator[None]:
+        """Hold the turn to upload an import (see `ports.Turns`): no transaction is open, which would end in time."""
+        with self._datastore.connect() as connection:
+            connection.execute(
+                "SELECT pg_advisory_lock(%s)", (lock_key(self._datastore.schema, "upload", str(import_id)),)
+            )
+            yield
+
+    @contextmanager
     def alone(self, *words: str, stopping: Event) -> Iterator[bool]:
         """Wait until nobody else over all processes is, for as long as the block runs; False if stopping came first.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from domain.roster import Limits
 from domain.subscription import licence_id
 from projections import import_list, review
 from tests.conftest import ANN, importing_as, subscribed
+from tests.waiting import Running
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
@@ -75,6 +77,34 @@ def test_the_uploaded_bytes_are_kept_as_they_came(rollcall: Rollcall) -> None:
     row = row_of(rollcall, origin)
     chunks = range(rollcall.blobs.chunks(row.subscription_id, "file", row.sha256))
     assert b"".join(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number) for number in chunks) == FILE
+
+
+def test_another_file_under_the_same_id_is_refused_and_leaves_nothing(rollcall: Rollcall) -> None:
+    origin = importing_as(subscribed(rollcall))
+    uploaded(rollcall, origin)
+    before = blobs(rollcall)
+    with pytest.raises(KeyReused):
+        uploaded(rollcall, origin, FILE + b"Asia,ann@example.com\n")
+    assert blobs(rollcall) == before
+
+
+def test_of_two_files_at_once_under_the_same_id_one_is_refused_and_leaves_nothing(rollcall: Rollcall) -> None:
+    origin = importing_as(subscribed(rollcall))
+    both = [Running(partial(uploaded, rollcall, origin, FILE * times)) for times in (100, 101)]
+    refused = 0
+    for each in both:
+        try:
+            each.result()
+        except KeyReused:
+            refused += 1
+    assert refused == 1
+    assert len(blobs(rollcall)) == 2, "a file and its roster"
+
+
+def blobs(rollcall: Rollcall) -> list[dict[str, Any]]:
+    with rollcall.reading() as cursor:
+        cursor.execute("SELECT kind, sha256 FROM blobs ORDER BY 1, 2")
+        return cursor.fetchall()
 
 
 def test_a_refused_file_leaves_the_record_of_its_refusal_alone(rollcall: Rollcall) -> None:

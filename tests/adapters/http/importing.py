@@ -102,6 +102,16 @@ def long_to_read() -> bytes:
     return f"email,FirstName,LastName,Groupname\n{rows}".encode()
 
 
+def written(server: Served, folder: Path) -> int:
+    """Return how many bytes a server has in files of a folder that it holds open, whether they have names or not."""
+    sizes = 0
+    for descriptor in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            if descriptor.readlink().is_relative_to(folder):
+                sizes += descriptor.stat().st_size
+    return sizes
+
+
 @contextmanager
 def reader_held(server: Served) -> Iterator[int]:
     """Wait until a process reads a file, and hold it while the block runs; its id is returned."""

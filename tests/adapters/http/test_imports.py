@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -27,9 +28,10 @@ from tests.adapters.http.importing import (
     types,
     uploaded,
     whole,
+    written,
 )
 from tests.adapters.http.serving import Served, served
-from tests.waiting import Running, eventually
+from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,6 +182,12 @@ class TestUpload:
             assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid")
         assert no_import(client, subscription)
 
+    def test_of_a_form_whose_names_are_no_utf_8_says_so_in_words(self, client: httpx.Client, subscription: str) -> None:
+        body = form('form-data; name="file"; filename="é.csv"', FILE).decode().encode("latin-1", "replace")
+        answer = client.post(f"{subscription}/imports", content=body, headers=FORM)
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid")
+        assert "Error" not in answer.json()["detail"]
+
     def test_passes_other_fields_over(self, client: httpx.Client, subscription: str) -> None:
         answer = client.post(
             f"{subscription}/imports", data={"comment": "x" * 100_000}, files={"file": ("groups.csv", FILE)}
@@ -208,6 +216,13 @@ class TestUploadUnderAKey:
         later = send(client, subscription, FILE, Idempotency_Key="k")
         assert (later.status_code, later.json()["state"]) == (201, "discarded")
         assert len(client.get(f"{subscription}/imports").json()) == 1
+
+    def test_finds_it_however_the_path_is_spelt(self, client: httpx.Client, subscription: str) -> None:
+        first = send(client, subscription, FILE, Idempotency_Key="k")
+        prefix, _, its_id = subscription.rpartition("/")
+        for spelt in (f"{prefix}/{its_id.upper()}", f"{prefix}//{its_id}", f"{prefix}/{its_id.replace('-', '')}"):
+            again = send(client, spelt, FILE, Idempotency_Key="k")
+            assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
 
     def test_of_a_refused_file_is_refused_again(self, client: httpx.Client, subscription: str) -> None:
         first = send(client, subscription, "x,y\n", Idempotency_Key="k")
@@ -240,24 +255,36 @@ def limited(module_database: str, folder: Path) -> Iterator[Served]:
         yield server
 
 
+@contextmanager
+def begun(server: Served, subscription: str) -> Iterator[None]:
+    """Begin an upload of some megabytes, which breaks off at the end of the block."""
+    begin = form('form-data; name="file"; filename="a.csv"', lines(100_000))[:-100]
+    where = urlsplit(server.url)
+    head = f"POST {subscription}/imports HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['content-type']}\r\n"
+    with socket.create_connection((str(where.hostname), where.port or 0)) as connection:
+        connection.sendall(f"{head}Content-Length: {len(begin) + 100}\r\n\r\n".encode() + begin)
+        yield
+
+
 class TestUploadThatFails:
-    def test_over_the_limit_is_413_and_makes_no_import(self, limited: Served) -> None:
+    @pytest.mark.parametrize("more", [1, 2_000_000, 50_000_000])
+    @pytest.mark.parametrize("declared", [True, False], ids=["with its length", "without"])
+    def test_over_the_limit_is_413_and_makes_no_import(self, limited: Served, more: int, *, declared: bool) -> None:
         subscription = subscribed(limited.client)
-        for size in (10_000_001, 12_000_000):
-            answer = send(limited.client, subscription, b"x" * size)
-            assert (answer.status_code, answer.json()["type"]) == (413, "/problems/file-too-large")
+        body = form('form-data; name="file"; filename="a.csv"', "x" * (10_000_000 + more))
+        content = body if declared else (body[start : start + 65_536] for start in range(0, len(body), 65_536))
+        answer = limited.client.post(f"{subscription}/imports", content=content, headers=FORM)
+        assert (answer.status_code, answer.json()["type"]) == (413, "/problems/file-too-large")
         assert no_import(limited.client, subscription)
-        assert send(limited.client, subscription, b"x" * 10_000_000).status_code == 422
+
+    def test_at_the_limit_is_taken(self, limited: Served) -> None:
+        assert send(limited.client, subscribed(limited.client), b"x" * 10_000_000).status_code == 422
 
     def test_that_breaks_off_leaves_nothing_behind(self, limited: Served, folder: Path, module_database: str) -> None:
         subscription = subscribed(limited.client)
-        begin = form('form-data; name="file"; filename="a.csv"', lines(100_000))[:-100]
-        where = urlsplit(limited.url)
-        head = f"POST {subscription}/imports HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['content-type']}\r\n"
-        with socket.create_connection((str(where.hostname), where.port or 0)) as connection:
-            connection.sendall(f"{head}Content-Length: {len(begin) + 100}\r\n\r\n".encode() + begin)
-            eventually(lambda: any(folder.iterdir()))
-        eventually(lambda: not any(folder.iterdir()))
+        with begun(limited, subscription):
+            eventually(lambda: written(limited, folder))
+        eventually(lambda: not written(limited, folder))
         assert no_import(limited.client, subscription)
         with psycopg.connect(module_database) as connection:
             found = connection.execute(
@@ -265,6 +292,14 @@ class TestUploadThatFails:
             )
             assert found.rowcount == 0
         assert not [line for line in limited.log() if line["level"] == "error"]
+
+    def test_because_the_server_is_killed_leaves_no_file_behind(self, database: str, tmp_path: Path) -> None:
+        with served(database, environment={"TMPDIR": str(tmp_path)}) as server:
+            with begun(server, subscribed(server.client)):
+                eventually(lambda: written(server, tmp_path))
+                server.process.kill()
+                server.process.wait(GENEROUS_SECONDS)
+            assert not any(tmp_path.iterdir())
 
     def test_because_its_reader_died_is_503_and_the_next_one_works(self, limited: Served, folder: Path) -> None:
         subscription = subscribed(limited.client)
@@ -275,7 +310,7 @@ class TestUploadThatFails:
             answer = upload.result()
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
         assert no_import(limited.client, subscription)
-        assert not any(folder.iterdir())
+        assert not written(limited, folder)
         assert send(limited.client, subscription, FILE).status_code == 201
 
 
@@ -451,7 +486,9 @@ class TestEdit:
             answer = client.patch(f"{sales}/groups/1", json={"name": name}, headers={"If-Match": '"3"'})
             assert answer.status_code == 400, name
 
-    @pytest.mark.parametrize("email", ["a/b@example.com", "o'neil+tag%41@example.com", "zoë&co?=#@example.com"])
+    @pytest.mark.parametrize(
+        "email", ["a/b@example.com", "/a//b@example.com", "o'neil+tag%41@example.com", "zoë&co?=#@example.com"]
+    )
     def test_removes_users_whatever_their_address_looks_like(
         self, client: httpx.Client, subscription: str, email: str
     ) -> None:

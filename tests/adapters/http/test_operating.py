@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
+from adapters.http import app
+from adapters.metrics import Metrics
+from tests.adapters.http.test_problems import assert_problem
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -59,6 +64,64 @@ def test_the_metrics_tell_of_requests_commits_groups_lag_and_pool(running: Serve
     assert {sample(metrics, f'rollcall_view_lag_seconds{{view="{view}"}}') for view in VIEWS} == {0}
     assert sum(sample(metrics, f'rollcall_pool_connections{{use="{use}"}}') for use in ("used", "idle")) >= 1
     assert sample(metrics, 'rollcall_request_seconds_count{method="GET",route="/health/live"}') >= 1
+
+
+def test_a_request_counts_until_its_answer_begins_however_long_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([0.0, 0.25, 60.0])
+    monkeypatch.setattr(app, "perf_counter", lambda: next(readings))
+    counting = Counting()
+
+    async def stream(scope: object, receive: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def sent(message: object) -> None: ...
+
+    observed: Any = app.Observed(stream, counting, {})
+    asyncio.run(observed(scope(), None, sent))
+    assert counting.counted == [("GET", "/stream", 200, 0.25)]
+
+
+def test_a_request_for_which_a_stopping_server_cannot_wait_any_longer_is_told_so() -> None:
+    messages: list[Any] = []
+    counting = Counting()
+
+    async def asked() -> None:
+        begun = asyncio.Event()
+
+        async def endless(scope: object, receive: object, send: object) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        async def sent(message: object) -> None:
+            messages.append(message)
+
+        observed: Any = app.Observed(endless, counting, {})
+        task = asyncio.create_task(observed(scope(), None, sent))
+        await begun.wait()
+        task.cancel()
+        await task
+
+    asyncio.run(asked())
+    start, body = messages
+    answer = httpx.Response(start["status"], headers=start["headers"], content=body["body"])
+    assert_problem(answer, 503, "busy")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert [each[:3] for each in counting.counted] == [("GET", "/stream", 503)]
+
+
+class Counting(Metrics):
+    """Metrics that keep what is counted, and need no database."""
+
+    def __init__(self) -> None:
+        self.counted: list[tuple[str, str, int, float]] = []
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        self.counted.append((method, route, status, seconds))
+
+
+def scope() -> dict[str, Any]:
+    return {"type": "http", "method": "GET", "path": "/", "headers": [], "path_template": "/stream"}
 
 
 def test_whatever_method_a_stranger_makes_up_it_is_one_label(running: Served) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import re
+import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 from hypothesis import given, settings
@@ -18,12 +22,10 @@ from adapters.http.problem_kinds import KINDS
 from domain import errors
 from domain.errors import Refused
 from tests.adapters.http.serving import Served, asked, served
-from tests.waiting import eventually
+from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import httpx
 
     from adapters.composition import Rollcall
 
@@ -105,6 +107,8 @@ def test_head_answers_as_get_without_content(running: Served, path: str) -> None
         (b'{"name": 1, "seats": 1}', "name"),
         (b'{"name": "Contoso", "seats": -1}', "seats"),
         (b'{"name": "Contoso", "seats": 1e99}', "seats"),
+        (b'{"name": "Contoso", "seats": "1"}', "seats"),
+        (b'{"name": "Contoso", "seats": null}', "seats"),
         (b'{"name": "Contoso", "seats": 1, "colour": "red"}', "colour"),
     ],
 )
@@ -117,6 +121,31 @@ def test_a_body_of_another_kind_is_415(running: Served, media_type: str | None) 
     headers = {"Content-Type": media_type} if media_type else {}
     answer = running.client.post(SUBSCRIPTIONS, content=b'{"name": "Contoso", "seats": 1}', headers=headers)
     assert_problem(answer, 415, "unsupported-media-type")
+
+
+def test_a_body_that_is_compressed_is_415(running: Served, subscription: str) -> None:
+    compressed = {"Content-Encoding": "gzip"}
+    file = {"file": ("groups.csv", "Groupname,Email\nSales,ann@example.com\n")}
+    for answer in (
+        running.client.post(SUBSCRIPTIONS, json={"name": "Contoso", "seats": 1}, headers=compressed),
+        running.client.post(f"{subscription}/imports", files=file, headers=compressed),
+    ):
+        assert_problem(answer, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("name", ["If-Match", "Idempotency-Key"])
+def test_a_header_that_is_given_twice_is_refused(running: Served, subscription: str, import_: str, name: str) -> None:
+    path = f"{import_}/commit" if name == "If-Match" else f"{subscription}/licences"
+    answer = running.client.post(path, json={"users": []}, headers=[(name, '"1"'), (name, '"2"')])
+    assert_problem(answer, 400, "invalid", name)
+
+
+@pytest.mark.parametrize(
+    "version", ["*", 'W/"2"', '"1", "2"', '"2', '2"', "''", '"-2"', "2.0", '"99999999999999999999"']
+)
+def test_what_is_no_version_is_400(running: Served, import_: str, version: str) -> None:
+    answer = running.client.post(f"{import_}/commit", headers={"If-Match": version})
+    assert_problem(answer, 400, "invalid", "If-Match")
 
 
 @pytest.mark.parametrize(
@@ -194,6 +223,60 @@ def test_too_large_is_413_declared_or_streamed(module_database: str) -> None:
         assert_problem(streamed, 413, "file-too-large")
 
 
+BODY = b"POST /api/v1/subscriptions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/x\r\nHost: x\r\n\r\n", 400, "malformed"),
+        (b"GET /\xe9 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", 400, "malformed"),
+        (BODY + b"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nodd\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nLong: " + b"x" * 100_000, 431, "headers-too-large"),
+    ],
+)
+def test_what_is_no_http_is_answered_as_everything_else(running: Served, sent: bytes, status: int, code: str) -> None:
+    where = urlsplit(running.url)
+    with socket.create_connection((str(where.hostname), where.port or 0), GENEROUS_SECONDS) as connection:
+        connection.sendall(sent)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        headers = dict(answer.headers)
+        assert_problem(httpx.Response(answer.status, headers=headers, content=answer.read()), status, code)
+        assert connection.recv(1) == b"", "it is closed"
+    (line,) = eventually(lambda: [each for each in running.log() if each.get("request_id") == headers["X-Request-Id"]])
+    assert (line["level"], line["code"]) == ("info", code)
+    assert not [each for each in running.log() if each["level"] == "error"]
+
+
+def test_what_is_no_http_amid_an_answer_breaks_it_off(running: Served, import_: str) -> None:
+    where = urlsplit(running.url)
+    with socket.create_connection((str(where.hostname), where.port or 0), GENEROUS_SECONDS) as connection:
+        head = f"GET {import_}/progress HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        connection.sendall(b"odd\r\n\r\n")
+        told = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert b"problem" not in told
+    assert not [each for each in running.log() if each["level"] == "error"]
+
+
+def test_whoever_asks_for_another_protocol_is_answered_in_this_one(running: Served) -> None:
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "eA==",
+    }
+    assert running.client.get("/health/live", headers=headers).json() == {"status": "live"}
+    assert not [each for each in running.log() if "pgrade" in each["event"]]
+
+
 def test_a_mistake_of_ours_tells_the_request_and_nothing_else(
     idle: Rollcall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -222,6 +305,18 @@ def test_a_database_that_does_not_answer_is_503(
     monkeypatch.setattr(idle.datastore, "transaction", fail)
     answer = asked(idle, "GET", SUBSCRIPTIONS)
     assert "secret" not in str(assert_problem(answer, 503, "busy"))
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_without_a_connection_to_spare_it_says_so_before_anybody_gives_up(idle: Rollcall) -> None:
+    pool = idle.datastore.pool
+    assert pool.timeout <= 10
+    pool.timeout = 0.01
+    with ExitStack() as stack:
+        for _ in range(pool.max_size):
+            stack.enter_context(pool.connection(timeout=GENEROUS_SECONDS))
+        answer = asked(idle, "GET", SUBSCRIPTIONS)
+    assert_problem(answer, 503, "busy")
     assert int(answer.headers["Retry-After"]) > 0
 
 

@@ -86,6 +86,26 @@ class TestReport:
         assert found["Africa", ""] == "not_added"
         assert found["Europe", ""] == "not_added"
 
+    def test_tells_of_each_user_once_that_they_were_added_where_groups_become_one(self, client: httpx.Client) -> None:
+        subscription = subscribed(client, ANN, BEN, CEM)
+        committed(client, uploaded(client, subscription, f"Groupname,Email\nEurope,{CEM}\n"))
+        where = uploaded(
+            client,
+            subscription,
+            f"Groupname,Email,Email,Email\nAsia,{ANN},{CEM},\nOceania,{ANN},,\nAfrica,{ANN},{BEN},{CEM}\n",
+        )
+        for number in (1, 2, 3):
+            client.patch(f"{where}/groups/{number}", json={"name": "Europe"}, headers=if_match(client, where))
+        committed(client, where)
+        assert [(row[0], row[3], row[4]) for row in report(client, where)] == [
+            ("2", ANN, "added"),
+            ("2", CEM, "already_in_group"),
+            ("3", ANN, "already_in_group"),
+            ("4", ANN, "already_in_group"),
+            ("4", BEN, "added"),
+            ("4", CEM, "already_in_group"),
+        ]
+
     def test_of_a_refused_file_tells_why(self, client: httpx.Client) -> None:
         where = send(client, subscribed(client), "x,y\n").headers["location"]
         rows = report(client, where)

@@ -11,6 +11,7 @@ import pytest
 
 from adapters import serving
 from adapters.serving import NotLoopback, loopback
+from tests import conftest
 from tests.adapters.http.importing import (
     committed,
     if_match,
@@ -28,7 +29,7 @@ from tests.adapters.http.serving import served
 from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from adapters.composition import Rollcall
 
@@ -150,6 +151,20 @@ class TestSeveral:
             assert server.client.get(answer.headers["location"]).status_code == 404
             with served(database):
                 eventually(lambda: server.client.get(answer.headers["location"]).is_success)
+
+    def test_what_is_asked_for_again_before_it_can_be_read_is_202_again(
+        self, database: str, compose: Callable[[], Rollcall]
+    ) -> None:
+        rollcall = compose()
+        with rollcall.worker(commits=False):
+            subscription = f"/api/v1/subscriptions/{conftest.subscribed(rollcall, ANN).subscription_id}"
+        with served(database, "--no-worker") as server:
+            for _ in range(2):
+                created = server.client.post(
+                    "/api/v1/subscriptions", json={"name": "Contoso", "seats": 1}, headers={"Idempotency-Key": "k"}
+                )
+                uploaded = send(server.client, subscription, lines(1), Idempotency_Key="k")
+                assert (created.status_code, uploaded.status_code) == (202, 202)
 
     def test_a_server_that_is_killed_is_followed_by_another(self, database: str) -> None:
         with served(database) as one, served(database) as other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -98,6 +99,16 @@ def test_licences_are_allocated_as_json_or_csv(running: Served, subscription: st
     assert running.client.get(subscription).json()["seats_taken"] == 2
 
 
+@pytest.mark.parametrize(
+    "email",
+    ["a/b@example.com", "/a@example.com", "a//b/@example.com", "o'neil+tag%41@example.com", "zoë&co?=#@example.com"],
+)
+def test_a_licence_is_shown_whatever_its_address_looks_like(running: Served, subscription: str, email: str) -> None:
+    assert allocated(running, subscription, email).json()["allocated"] == 1
+    answer = running.client.get(f"{subscription}/licences/{quote(email.upper(), safe='')}")
+    assert (answer.status_code, answer.json().get("email")) == (200, email)
+
+
 def test_all_get_a_seat_or_nobody(running: Served, subscription: str) -> None:
     answer = allocated(running, subscription, *(f"user{number}@example.com" for number in range(11)))
     assert_problem(answer, 409, "seats-exceeded")
@@ -140,6 +151,12 @@ def test_a_list_is_walked_page_by_page(running: Served, subscription: str) -> No
     assert [each["email"] for page in pages for each in page] == emails
     found = walked(running, f"{subscription}/licences?q=USER1&limit=1")
     assert [each["email"] for page in found for each in page] == ["user1@example.com"]
+
+
+def test_the_link_to_the_next_page_leads_where_the_client_asked(running: Served, subscription: str) -> None:
+    assert allocated(running, subscription, "ann@example.com", "ben@example.com").is_success
+    page = running.client.get(f"{subscription}/licences?limit=1&q=example", headers={"Host": "elsewhere.example"})
+    assert page.links["next"]["url"].startswith(f"{subscription}/licences?")
 
 
 def test_the_list_of_subscriptions_is_walked_page_by_page(running: Served) -> None:
