@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from litestar import Request
 from litestar.enums import RequestEncodingType
 from litestar.params import BodyKwarg, HeaderParameter, QueryParameter
-from msgspec import DecodeError, ValidationError, json
+from msgspec import DecodeError, ValidationError, convert, json
 
 from adapters.http.problems import Invalid, UnsupportedMediaType
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from litestar.typing import FieldDefinition
 
 T = TypeVar("T")
+
+
+def _number(text: str) -> float:
+    """Read a number with a point or an exponent: to JSON Schema 1.0 is an integer."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+JSON = json.Decoder(float_hook=_number)
 
 
 async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -42,7 +51,7 @@ def decoded(body: bytes, kind: type[T]) -> T:
     if not body:
         raise Invalid(reason="The body is empty: send a JSON object.", field="body")
     try:
-        return json.decode(body, type=kind)
+        return convert(JSON.decode(body), kind)
     except ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         named = "".join(re.findall("field `([^`]*)`", message))

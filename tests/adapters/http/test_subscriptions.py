@@ -61,6 +61,13 @@ def test_a_subscription_is_created_and_shown(running: Served) -> None:
     assert shown == {"name": "Contoso Ltd", "seats": 7, "seats_taken": 0, "seats_free": 7}
 
 
+def test_a_number_is_whole_however_it_is_written(running: Served) -> None:
+    answer = running.client.post(
+        SUBSCRIPTIONS, content=b'{"name": "Contoso", "seats": 1.2e1}', headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["seats"]) == (201, 12)
+
+
 def test_the_same_key_creates_once_and_answers_from_the_present_state(running: Served) -> None:
     key = str(uuid4())
     first = created(running, key=key)
