@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any, TypeAlias, TypeVar
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_OID, NAMESPACE_URL, UUID, uuid5
 
 from litestar import Request, Response
 from litestar.di import NamedDependency
@@ -13,6 +14,7 @@ from litestar.params import HeaderParameter, SkipValidationMarker
 from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
+from application.deciding import Done, Once
 from application.recorded import Actor, Origin
 
 T = TypeVar("T")
@@ -69,6 +71,19 @@ def created_id(request: AnyRequest, key: str | None, fresh: UUID, subscription_i
     if key is None:
         return fresh
     return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{LOCAL.id}:{request.url.path}:{key}")
+
+
+def once(request: AnyRequest, key: str | None, subscription_id: UUID, body: bytes) -> Once | None:
+    """Return what a request's key stands for, where nothing is created whose id could derive from it."""
+    if key is None:
+        return None
+    named = created_id(request, key, UUID(int=0), subscription_id)
+    return Once(str(named), uuid5(NAMESPACE_OID, sha256(body).hexdigest()))
+
+
+def no_content(request: AnyRequest, done: Done) -> Response[None]:
+    """Answer that it is done (204), or that it is but cannot be read yet (202)."""
+    return Response(None, status_code=204) if done.readable else not_yet(request.url.path)
 
 
 def text(given: str, field: str = "q") -> str:

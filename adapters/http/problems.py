@@ -47,6 +47,7 @@ class ProblemDocument(Struct, frozen=True):
     request_id: str
     field: str | UnsetType = UNSET
     problems: list[ProblemRow] | UnsetType = UNSET
+    emails: list[str] | UnsetType = UNSET
 
 
 class VersionRequired(RollcallError):
@@ -88,6 +89,7 @@ def problem(
     headers: dict[str, str] | None = None,
     field: str | None = None,
     problems: list[ProblemRow] | None = None,
+    emails: list[str] | None = None,
 ) -> Response[bytes]:
     """Return a problem document as a response."""
     kind = KINDS[code]
@@ -99,6 +101,7 @@ def problem(
         request.scope["state"].get("request_id", ""),
         field or UNSET,
         UNSET if problems is None else problems,
+        UNSET if emails is None else emails,
     )
     return Response(json.encode(document), status_code=kind.status, media_type=MEDIA_TYPE, headers=headers)
 
@@ -106,7 +109,15 @@ def problem(
 def _of_ours(request: Request[Any, Any, Any], error: RollcallError) -> Response[bytes]:
     field = error.fields.get("field")
     headers = {"Retry-After": "1"} if error.code == errors.Busy.code else None
-    return problem(request, error.code, str(error), field=str(field) if field else None, headers=headers)
+    emails = error.fields.get("emails")
+    return problem(
+        request,
+        error.code,
+        str(error),
+        field=str(field) if field else None,
+        headers=headers,
+        emails=list(map(str, emails)) if isinstance(emails, list) else None,
+    )
 
 
 def _of_a_refused_file(request: Request[Any, Any, Any], error: FileRefused) -> Response[bytes]:
