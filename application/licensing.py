@@ -39,6 +39,13 @@ class Allocated(Struct, frozen=True):
     readable: bool = True
 
 
+class Revoked(Struct, frozen=True):
+    """Who held a licence and holds none any more."""
+
+    emails: tuple[str, ...]
+    readable: bool = True
+
+
 def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> Done:
     """Create the subscription that the origin names; the same under the same id is answered from what is there.
 
@@ -96,19 +103,19 @@ def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once:
     return deciding_anew(attempt)
 
 
-def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Done:
+def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revoked:
     """Take the seats of these users (canonical addresses) back, of those who hold one; they leave every group at once.
 
     Raises NotFound.
     """
     wanted = tuple(dict.fromkeys(emails))
 
-    def attempt() -> Done:
+    def attempt() -> Revoked:
         stream = _find_subscription(ports, origin)
         held = ports.events.held(stream.id, "licence", wanted)
         decided = subscription.revoke(email for email in wanted if email in held)
         if decided is None:
-            return Done(stream.id, stream.version)
+            return Revoked(())
         return _append_revocation(ports, origin, stream, decided)
 
     return deciding_anew(attempt)
@@ -128,9 +135,9 @@ def _append_licences(
     return ports.events.append(stream.id, records, Claims(taken=(*claims, *request)))
 
 
-def _append_revocation(ports: Ports, origin: Origin, stream: Stream[Subscription], decided: Revocation) -> Done:
+def _append_revocation(ports: Ports, origin: Origin, stream: Stream[Subscription], decided: Revocation) -> Revoked:
     """Append that the seats are free, the licences revoked and the groups left: all of it or nothing."""
-    emails = [each.email for each in decided.licences]
+    emails = tuple(each.email for each in decided.licences)
     group_ids, position = ports.memberships.groups_of(stream.id, emails)
     records = record(ports, origin, stream.id, stream.version, [decided.returned])
     records += _licence_records(ports, origin, decided.licences)
@@ -141,8 +148,7 @@ def _append_revocation(ports: Ports, origin: Origin, stream: Stream[Subscription
         released=_licence_claims(stream.id, decided.licences), joined_nothing=Absence(frozenset(emails), position)
     )
     last = ports.events.append(stream.id, records, claims)
-    readable = ports.readable.wait(last, {type(each.event) for each in records})
-    return Done(stream.id, stream.version + 1, readable)
+    return Revoked(emails, ports.readable.wait(last, {type(each.event) for each in records}))
 
 
 def _licence_claims(subscription_id: UUID, licences: Iterable[LicenceEvent]) -> tuple[Claim, ...]:

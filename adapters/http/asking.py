@@ -14,7 +14,7 @@ from litestar.params import HeaderParameter, SkipValidationMarker
 from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
-from application.deciding import Done, Once
+from application.deciding import Once
 from application.recorded import Actor, Origin
 
 T = TypeVar("T")
@@ -81,9 +81,9 @@ def once(request: AnyRequest, key: str | None, subscription_id: UUID, body: byte
     return Once(str(named), uuid5(NAMESPACE_OID, sha256(body).hexdigest()))
 
 
-def no_content(request: AnyRequest, done: Done) -> Response[None]:
+def no_content(request: AnyRequest, *, readable: bool) -> Response[None]:
     """Answer that it is done (204), or that it is but cannot be read yet (202)."""
-    return Response(None, status_code=204) if done.readable else not_yet(request.url.path)
+    return Response(None, status_code=204) if readable else not_yet(request.url.path)
 
 
 def text(given: str, field: str = "q") -> str:

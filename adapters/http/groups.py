@@ -180,7 +180,8 @@ def delete_group(
     request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
 ) -> Response[None]:
     """Delete a group, whoever is in it; its users keep their licences."""
-    return no_content(request, grouping.delete_group(rollcall.ports, origin(request, subscription_id), group_id))
+    done = grouping.delete_group(rollcall.ports, origin(request, subscription_id), group_id)
+    return no_content(request, readable=done.readable)
 
 
 @post(
@@ -213,10 +214,9 @@ def remove_group_user(
     email: FromPath[str],
 ) -> Response[None]:
     """Remove a user from a group."""
-    address = email_key(email.removeprefix("/"))
-    return no_content(
-        request, grouping.remove_users(rollcall.ports, origin(request, subscription_id), group_id, [address])
-    )
+    whence, address = origin(request, subscription_id), email_key(email.removeprefix("/"))
+    done = grouping.remove_users(rollcall.ports, whence, group_id, [address])
+    return no_content(request, readable=done.readable)
 
 
 ROUTES = (

@@ -181,8 +181,8 @@ def revoke_licence(
     request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
 ) -> Response[None]:
     """Revoke a licence: the seat is free again, and the user leaves every group of the subscription at once."""
-    whence = origin(request, subscription_id)
-    return no_content(request, licensing.revoke_licences(rollcall.ports, whence, [_address(email)]))
+    done = licensing.revoke_licences(rollcall.ports, origin(request, subscription_id), [_address(email)])
+    return no_content(request, readable=done.readable)
 
 
 def _address(path: str) -> str:
