@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .PHONY: help
 help: ## List every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -37,6 +37,10 @@ test-api: install ## Ask the served API everything that its OpenAPI document all
 .PHONY: benchmark
 benchmark: install ## Measure the append against raw COPY in the same run
 	$(BIN)/python -m tests.benchmark_append
+
+.PHONY: benchmark-licences
+benchmark-licences: install ## Measure 100,000 licences in one request: seconds, memory, and how long others wait
+	$(BIN)/python -m tests.benchmark_licences
 
 .PHONY: lint
 lint: install ## Run ruff, mypy --strict and import-linter

@@ -9,6 +9,7 @@ import pytest
 
 from application.deciding import Done, Once
 from application.grouping import Joined, add_users, create_group, delete_group, remove_users, rename_group
+from application.licensing import revoke_licences
 from application.recorded import Origin
 from domain.errors import EmailsInvalid, GroupNameInvalid, GroupNameTaken, KeyReused, NotFound, NotLicensed
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
@@ -189,6 +190,22 @@ def test_one_who_cannot_be_added_leaves_the_group_as_it_is(rollcall: Rollcall, o
     with pytest.raises(EmailsInvalid):
         add_users(rollcall.ports, origin, group, [BEN, "nobody"])
     assert len(happened(rollcall, group)) == 1
+
+
+@pytest.mark.parametrize("how", ["create", "add"])
+def test_whoever_loses_the_licence_meanwhile_is_not_added(
+    rollcall: Rollcall, origin: Origin, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    group = created(rollcall, origin, "Sales")
+    joins = {
+        "create": lambda: created(rollcall, origin, "Europe", ANN, BEN),
+        "add": lambda: add_users(rollcall.ports, origin, group, [ANN, BEN]),
+    }
+    before_the_next_append(rollcall, monkeypatch, lambda: revoke_licences(rollcall.ports, origin, [BEN]))
+    with pytest.raises(NotLicensed, match=BEN):
+        joins[how]()
+    assert len(happened(rollcall, group)) == 1
+    assert bearers(rollcall, origin, "Europe") == set()
 
 
 def test_users_are_added_once_under_one_key(rollcall: Rollcall, origin: Origin) -> None:
