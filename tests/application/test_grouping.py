@@ -197,7 +197,7 @@ def test_whoever_loses_the_licence_meanwhile_is_not_added(
     rollcall: Rollcall, origin: Origin, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     group = created(rollcall, origin, "Sales")
-    joins = {
+    joins: dict[str, Callable[[], object]] = {
         "create": lambda: created(rollcall, origin, "Europe", ANN, BEN),
         "add": lambda: add_users(rollcall.ports, origin, group, [ANN, BEN]),
     }

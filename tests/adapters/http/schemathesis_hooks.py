@@ -62,10 +62,10 @@ def _aim(path: dict[str, Any], operation: str, number: int) -> None:
     shown = resting[number % (2 if operation == FOLLOWING else 3)]  # to follow a review is to wait for its end
     wanted = {
         "subscription_id": SEEDED["subscription"],
-        "group_id": SEEDED["group"],
+        "group_id": SEEDED["groups"][number % len(SEEDED["groups"])] if operation == "deleteGroup" else SEEDED["group"],
         "import_id": reviewed if operation in CHANGING else shown,
         "number": 1 + number % 3,
-        "email": f"user{number % 5}@example.com",
+        "email": f"user{number % 5}@example.com" if operation != "revokeLicence" else f"leaver{number}@example.com",
         "name": "user-based.csv",
         "code": "stale",
     }
