@@ -35,10 +35,10 @@ from projections.directory import GroupRow
 GROUPS = "/subscriptions/{subscription_id:uuid}/groups"
 GROUP = f"{GROUPS}/{{group_id:uuid}}"
 
-Emails = Annotated[
-    list[Annotated[str, Meta(min_length=1, max_length=1_000, examples=["ann@example.com"])]],
-    Meta(max_length=100_000),
+Email = Annotated[
+    str, Meta(min_length=1, max_length=1_000, examples=["ann@example.com"], extra_json_schema={"format": "email"})
 ]
+Emails = Annotated[list[Email], Meta(max_length=100_000)]
 
 
 class NewGroup(Struct, forbid_unknown_fields=True, frozen=True):
