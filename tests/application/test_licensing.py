@@ -89,7 +89,7 @@ def test_seats_are_not_oversold_by_many_at_once(rollcall: Rollcall) -> None:
 
 
 def test_seats_are_not_oversold_while_some_are_returned_and_their_number_changes(rollcall: Rollcall) -> None:
-    """Sixteen at once, who allocate, revoke, and change the number of seats: twenty changes, so that nobody gives up."""
+    """Sixteen at once allocate, revoke and change the number of seats: twenty changes, so that nobody gives up."""
     origin = subscribed(rollcall, seats=8)
 
     def act(number: int) -> None:
