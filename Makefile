@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .PHONY: help
 help: ## List every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -37,6 +37,10 @@ benchmark: install ## Measure the append against raw COPY in the same run
 .PHONY: benchmark-http
 benchmark-http: install ## Measure what 32 clients meet, with and without a large commit beside them
 	$(BIN)/python -m tests.benchmark_http
+
+.PHONY: benchmark-licences
+benchmark-licences: install ## Measure 100,000 licences in one request: seconds, memory, and how long others wait
+	$(BIN)/python -m tests.benchmark_licences
 
 .PHONY: lint
 lint: install ## Run ruff, mypy --strict and import-linter

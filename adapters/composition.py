@@ -13,6 +13,7 @@ from adapters.postgres.datastore import Datastore
 from adapters.postgres.embedded import embedded_server
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.locks import AdvisoryLocks
+from adapters.postgres.memberships import DirectoryMemberships
 from adapters.postgres.wakeups import ReadableViews, Wakeups
 from adapters.worker import Worker
 from application.ports import Ports
@@ -113,6 +114,7 @@ def composed(settings: Settings) -> Iterator[Rollcall]:
             events=events,
             blobs=blobs,
             readable=readable,
+            memberships=DirectoryMemberships(datastore, events),
             turns=locks,
             now=lambda: datetime.now(UTC),
             new_id=uuid4,

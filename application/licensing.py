@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from application.deciding import Done, Once, append, deciding_anew, find, record, require
-from application.ports import Claim, Claims, Conflict
-from domain import subscription
+from application.ports import Absence, Claim, Claims, Conflict
+from domain import group, subscription
 from domain.errors import KeyReused
+from domain.group import Group
 from domain.subscription import (
     Allocation,
     LicenceAllocated,
+    LicenceEvent,
+    Revocation,
     SeatsTaken,
     Subscription,
     SubscriptionCreated,
@@ -22,6 +25,7 @@ from domain.subscription import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
     from application.ports import Ports, Stream
     from application.recorded import Origin, Recorded
@@ -32,6 +36,13 @@ class Allocated(Struct, frozen=True):
 
     allocated: int
     already_allocated: int
+    readable: bool = True
+
+
+class Revoked(Struct, frozen=True):
+    """Who held a licence and holds none any more."""
+
+    emails: tuple[str, ...]
     readable: bool = True
 
 
@@ -50,6 +61,24 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
         return Done(origin.subscription_id, ports.events.versions([origin.subscription_id])[origin.subscription_id])
 
 
+def change_subscription(ports: Ports, origin: Origin, name: str | None = None, seats: int | None = None) -> Done:
+    """Give a subscription another name, another number of seats, or both at once or neither.
+
+    Raises NotFound, SubscriptionNameInvalid, SeatsInvalid and SeatsInUse.
+    """
+
+    def attempt() -> Done:
+        stream = _find_subscription(ports, origin)
+        renamed = subscription.rename(stream.state, name) if name is not None else None
+        changed = subscription.change_seats(stream.state, seats) if seats is not None else None
+        events = [event for event in (renamed, changed) if event is not None]
+        if not events:
+            return Done(stream.id, stream.version)
+        return append(ports, origin, stream.id, stream.version, events)
+
+    return deciding_anew(attempt)
+
+
 def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once: Once | None = None) -> Allocated:
     """Give each user a seat, unless they hold one: all of them or nobody.
 
@@ -58,9 +87,7 @@ def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once:
     wanted = {user.email: user for user in users}
 
     def attempt() -> Allocated:
-        stream = find(
-            ports.events, origin, "subscription", origin.subscription_id, SubscriptionCreated, subscription.evolve
-        )
+        stream = _find_subscription(ports, origin)
         held = ports.events.held(stream.id, "licence", wanted)
         if once and once.is_done(ports.events, stream.id):
             return Allocated(0, len(held))
@@ -76,12 +103,63 @@ def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once:
     return deciding_anew(attempt)
 
 
+def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revoked:
+    """Take the seats of these users (canonical addresses) back, of those who hold one; they leave every group at once.
+
+    Raises NotFound.
+    """
+    wanted = tuple(dict.fromkeys(emails))
+
+    def attempt() -> Revoked:
+        stream = _find_subscription(ports, origin)
+        held = ports.events.held(stream.id, "licence", wanted)
+        decided = subscription.revoke(email for email in wanted if email in held)
+        if decided is None:
+            return Revoked(())
+        return _append_revocation(ports, origin, stream, decided)
+
+    return deciding_anew(attempt)
+
+
+def _find_subscription(ports: Ports, origin: Origin) -> Stream[Subscription]:
+    stream = origin.subscription_id
+    return find(ports.events, origin, "subscription", stream, SubscriptionCreated, subscription.evolve)
+
+
 def _append_licences(
     ports: Ports, origin: Origin, stream: Stream[Subscription], decided: Allocation, request: tuple[Claim, ...]
 ) -> int:
-    claims = [Claim("licence", each.email, licence_id(stream.id, each.email)) for each in decided.licences]
-    versions = ports.events.versions([claim.stream for claim in claims])
-    records: list[Recorded] = record(ports, origin, stream.id, stream.version, [decided.taken])
-    for claim, licence in zip(claims, decided.licences, strict=True):
-        records += record(ports, origin, claim.stream, versions.get(claim.stream, 0), [licence])
+    claims = _licence_claims(stream.id, decided.licences)
+    records = record(ports, origin, stream.id, stream.version, [decided.taken])
+    records += _licence_records(ports, origin, decided.licences)
     return ports.events.append(stream.id, records, Claims(taken=(*claims, *request)))
+
+
+def _append_revocation(ports: Ports, origin: Origin, stream: Stream[Subscription], decided: Revocation) -> Revoked:
+    """Append that the seats are free, the licences revoked and the groups left: all of it or nothing."""
+    emails = tuple(each.email for each in decided.licences)
+    group_ids, position = ports.memberships.groups_of(stream.id, emails)
+    records = record(ports, origin, stream.id, stream.version, [decided.returned])
+    records += _licence_records(ports, origin, decided.licences)
+    for each in ports.events.load_many(group_ids, group.evolve).values():
+        if isinstance(each.state, Group) and (left := group.remove_users(each.state, emails)):
+            records += record(ports, origin, each.id, each.version, [left])
+    claims = Claims(
+        released=_licence_claims(stream.id, decided.licences), joined_nothing=Absence(frozenset(emails), position)
+    )
+    last = ports.events.append(stream.id, records, claims)
+    return Revoked(emails, ports.readable.wait(last, {type(each.event) for each in records}))
+
+
+def _licence_claims(subscription_id: UUID, licences: Iterable[LicenceEvent]) -> tuple[Claim, ...]:
+    return tuple(Claim("licence", each.email, licence_id(subscription_id, each.email)) for each in licences)
+
+
+def _licence_records(ports: Ports, origin: Origin, licences: Iterable[LicenceEvent]) -> list[Recorded]:
+    """Put the events of licences into their envelopes, each behind the last of its stream."""
+    events = {licence_id(origin.subscription_id, each.email): each for each in licences}
+    versions = ports.events.versions(events)
+    records: list[Recorded] = []
+    for stream, event in events.items():
+        records += record(ports, origin, stream, versions.get(stream, 0), [event])
+    return records

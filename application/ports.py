@@ -38,17 +38,26 @@ class Claim(Struct, frozen=True):
     stream: UUID
 
 
+class Absence(Struct, frozen=True):
+    """These addresses (canonical) joined no group of the subscription behind a position of the log."""
+
+    emails: frozenset[str]
+    since: int
+
+
 class Claims(Struct, frozen=True):
     """What an append proves inside its own transaction: it releases, then takes, and relies on what others hold.
 
-    These are the rules that span streams: one name one group, only licensed users are added. `licensed` are addresses
-    that must hold a licence; their streams follow from the addresses.
+    These are the rules that span streams: one name one group, only licensed users are added, and whoever loses the
+    licence leaves every group. `licensed` are addresses that must hold a licence; their streams follow from the
+    addresses. `joined_nothing` is who must not have joined a group since the groups to leave were looked up.
     """
 
     released: tuple[Claim, ...] = ()
     taken: tuple[Claim, ...] = ()
     relied_on: tuple[Claim, ...] = ()
     licensed: frozenset[str] = frozenset()
+    joined_nothing: Absence | None = None
 
 
 NO_CLAIMS = Claims()
@@ -129,6 +138,17 @@ class Readable(Protocol):
         ...
 
 
+class Memberships(Protocol):
+    """Who is in which groups, exactly."""
+
+    def groups_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
+        """Return every group that any of these addresses is in at a position of the log, and that position.
+
+        Some of the groups may have been left or deleted: their own streams tell.
+        """
+        ...
+
+
 class Turns(Protocol):
     """A batch and a Stop of one import exclude each other, over all processes; so do uploads under one id."""
 
@@ -148,6 +168,7 @@ class Ports:
     events: EventStore
     blobs: Blobs
     readable: Readable
+    memberships: Memberships
     turns: Turns
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]

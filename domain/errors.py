@@ -64,6 +64,12 @@ class EmailInvalid(Refused):
     code = "email-invalid"
 
 
+class EmailsInvalid(Refused):
+    """These are no e-mail addresses that can be used: {named}. Nothing was changed: mend them or leave them out."""
+
+    code = "email-invalid"
+
+
 class GroupNameInvalid(Refused):
     """“{name}” cannot name a group: {reason}"""
 
@@ -71,7 +77,7 @@ class GroupNameInvalid(Refused):
 
 
 class GroupNameTaken(Refused):
-    """There is already a group named “{name}”."""
+    """There is already a group named “{name}”. Choose another name, or add the users to that group."""
 
     code = "group-name-taken"
 
@@ -94,8 +100,14 @@ class SeatsExceeded(Refused):
     code = "seats-exceeded"
 
 
+class SeatsInUse(Refused):
+    """{taken} seats are taken, so there cannot be only {seats}. Revoke licences first."""
+
+    code = "seats-in-use"
+
+
 class NotLicensed(Refused):
-    """“{email}” holds no licence in this subscription. Allocate one first."""
+    """Who holds no licence in this subscription: {named}. Nothing was changed: allocate licences or leave them out."""
 
     code = "not-licensed"
 

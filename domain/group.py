@@ -63,14 +63,30 @@ GroupState: TypeAlias = Group | DeletedGroup
 
 
 def create_group(name: str, users: Iterable[str]) -> GroupCreated:
-    """Create a group; a user who is named twice joins once."""
+    """Create a group (see `naming.parse_group_name`); a user who is named twice joins once."""
     return GroupCreated(name, tuple(dict.fromkeys(users)))
+
+
+def rename_group(group: Group, name: str) -> GroupNameChanged | None:
+    """Give the group another name (see `naming.parse_group_name`), unless it is spelled so already."""
+    return None if name == group.name else GroupNameChanged(group.name, name)
+
+
+def delete_group(group: Group) -> GroupDeleted:
+    """Delete the group, whoever is in it."""
+    return GroupDeleted(group.name)
 
 
 def add_users(group: Group, users: Iterable[str]) -> UsersAddedToGroup | None:
     """Add those who are not in the group yet."""
     new = tuple(user for user in dict.fromkeys(users) if user not in group.users)
     return UsersAddedToGroup(new) if new else None
+
+
+def remove_users(group: Group, users: Iterable[str]) -> UsersRemovedFromGroup | None:
+    """Remove those who are in the group."""
+    gone = tuple(user for user in dict.fromkeys(users) if user in group.users)
+    return UsersRemovedFromGroup(gone) if gone else None
 
 
 def evolve(group: GroupState | None, event: GroupEvent) -> GroupState:

@@ -7,12 +7,16 @@ directory and the groups cannot disagree. Everything here is pure and total: any
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from unicodedata import category, normalize
 from unicodedata import name as unicode_name
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-from domain.errors import EmailInvalid, GroupNameInvalid
+from domain.errors import EmailInvalid, EmailsInvalid, GroupNameInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 LONGEST_NAME = 255  # characters, of a group, a subscription, a first or last name, and a file
 LONGEST_EMAIL = 254  # octets: RFC 5321 section 4.5.3.1.3 less the angle brackets (RFC 3696 erratum 1690)
@@ -73,6 +77,26 @@ def parse_email(text: str) -> str:
     except (EmailNotValidError, UnicodeError) as error:
         raise EmailInvalid(email=shown(text), reason=shown(str(error))) from error
     return key
+
+
+def parse_emails(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the canonical forms of addresses, each once, in their order; raises EmailsInvalid, naming all others."""
+    found: dict[str, None] = {}
+    refused: list[str] = []
+    for text in texts:
+        try:
+            found[parse_email(text)] = None
+        except EmailInvalid:
+            refused.append(shown(text))
+    if refused:
+        raise EmailsInvalid(named=listed(refused), emails=refused)
+    return tuple(found)
+
+
+def listed(names: Sequence[str], at_most: int = 5) -> str:
+    """Return names in quotes, such as `“a”, “b” and 3 more`."""
+    told = ", ".join(f"“{name}”" for name in names[:at_most])
+    return told if len(names) <= at_most else f"{told} and {len(names) - at_most:,} more"
 
 
 def group_key(name: str) -> str:

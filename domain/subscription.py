@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.errors import SeatsExceeded, SeatsInvalid, SubscriptionNameInvalid
+from domain.errors import SeatsExceeded, SeatsInUse, SeatsInvalid, SubscriptionNameInvalid
 from domain.naming import LONGEST_NAME, collapsed
 
 if TYPE_CHECKING:
@@ -100,6 +100,26 @@ def licence_id(subscription_id: UUID, email: str) -> UUID:
 
 def create_subscription(name: str, seats: int) -> SubscriptionCreated:
     """Create a subscription; raises SubscriptionNameInvalid and SeatsInvalid."""
+    return SubscriptionCreated(_parse_name(name), _parse_seats(seats))
+
+
+def rename(subscription: Subscription, name: str) -> SubscriptionRenamed | None:
+    """Give the subscription another name, unless it bears it already; raises SubscriptionNameInvalid."""
+    new = _parse_name(name)
+    return SubscriptionRenamed(subscription.name, new) if new != subscription.name else None
+
+
+def change_seats(subscription: Subscription, seats: int) -> SeatsChanged | None:
+    """Change the number of seats, unless it is that already; raises SeatsInvalid, and SeatsInUse below those taken."""
+    new = _parse_seats(seats)
+    if new == subscription.seats:
+        return None
+    if new < subscription.taken:
+        raise SeatsInUse(seats=new, taken=subscription.taken)
+    return SeatsChanged(subscription.seats, new)
+
+
+def _parse_name(name: str) -> str:
     clean = collapsed(name)
     if not clean:
         raise SubscriptionNameInvalid(name=name, reason="it is empty.")
@@ -107,9 +127,13 @@ def create_subscription(name: str, seats: int) -> SubscriptionCreated:
         raise SubscriptionNameInvalid(
             name=clean[:LONGEST_NAME], reason=f"use 1 to {LONGEST_NAME} characters, none of them a control character."
         )
+    return clean
+
+
+def _parse_seats(seats: int) -> int:
     if not 0 <= seats <= MAX_SEATS:
         raise SeatsInvalid(seats=seats, reason=f"from 0 to {MAX_SEATS:,}")
-    return SubscriptionCreated(clean, seats)
+    return seats
 
 
 class Allocation(Struct, frozen=True):
@@ -130,6 +154,19 @@ def allocate(subscription: Subscription, users: Iterable[User]) -> Allocation | 
     if len(licences) > subscription.free:
         raise SeatsExceeded(wanted=len(licences), free=subscription.free, seats=subscription.seats)
     return Allocation(SeatsTaken(len(licences)), licences)
+
+
+class Revocation(Struct, frozen=True):
+    """Seats that are free again, and the licences they were taken for."""
+
+    returned: SeatsReturned
+    licences: tuple[LicenceRevoked, ...]
+
+
+def revoke(emails: Iterable[str]) -> Revocation | None:
+    """Take their seats back from these users, each of whom holds a licence."""
+    licences = tuple(LicenceRevoked(email) for email in dict.fromkeys(emails))
+    return Revocation(SeatsReturned(len(licences)), licences) if licences else None
 
 
 def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subscription:

@@ -7,8 +7,10 @@ from uuid import UUID, uuid4
 
 from application import committing
 from application.committing import CommitRun, start_commit, stop
+from application.grouping import add_users, create_group, delete_group, remove_users
+from application.grouping import rename_group as rename_by_hand
 from application.importing import discard, remove_user, rename_group, upload
-from application.licensing import allocate_licences
+from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
 from application.recorded import Event, Origin, Recorded
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
@@ -76,7 +78,8 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     uploaded(rollcall, origin, "refused.csv", REFUSED)
     discard(rollcall.ports, uploaded(rollcall, origin, "again.csv", USER_BASED), None)
     uploaded(rollcall, other, "in review.csv", GROUP_BASED)
-    what_no_use_case_does_yet(rollcall, origin)
+    by_hand(rollcall, origin)
+    much_at_once(rollcall, origin)
     return origin
 
 
@@ -110,7 +113,23 @@ def with_a_stop(rollcall: Rollcall, origin: Origin) -> None:
     run_commit(rollcall, origin)
 
 
-def what_no_use_case_does_yet(rollcall: Rollcall, origin: Origin) -> None:
+def by_hand(rollcall: Rollcall, origin: Origin) -> None:
+    """Change groups, seats and licences one after the other; who loses the licence leaves groups and comes back."""
+    group, short = uuid4(), uuid4()
+    create_group(rollcall.ports, origin, group, "By hand", USERS[:3])
+    create_group(rollcall.ports, origin, short, "Short-lived", USERS[:2])
+    rename_by_hand(rollcall.ports, origin, group, "BY HAND")
+    rename_by_hand(rollcall.ports, origin, group, "Handmade")
+    add_users(rollcall.ports, origin, group, USERS[2:5])
+    remove_users(rollcall.ports, origin, group, USERS[:1])
+    delete_group(rollcall.ports, origin, short)
+    revoke_licences(rollcall.ports, origin, USERS[1:3])
+    allocate_licences(rollcall.ports, origin, [User(USERS[1]), User(USERS[2])])
+    change_subscription(rollcall.ports, origin, "Contoso Ltd", 21)
+    change_subscription(rollcall.ports, origin, "Contoso", 20)
+
+
+def much_at_once(rollcall: Rollcall, origin: Origin) -> None:
     """Append directly what the events allow, many of them in one append, so that they come as one run too."""
     subscription, group, brief = origin.subscription_id, uuid4(), uuid4()
     in_one_append(

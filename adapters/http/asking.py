@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any, TypeAlias, TypeVar
 from urllib.parse import unquote
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_OID, NAMESPACE_URL, UUID, uuid5
 
 from litestar import Request, Response
 from litestar.di import NamedDependency
@@ -14,6 +15,7 @@ from litestar.params import HeaderParameter, SkipValidationMarker
 from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
+from application.deciding import Once
 from application.recorded import Actor, Origin
 from domain.naming import email_key
 
@@ -85,6 +87,19 @@ def address(request: AnyRequest, found: str) -> str:
     parts = "/+".join(re.escape(part) for part in found.strip("/").split("/"))
     sent = re.search(f"/(/*{parts})/*$", unquote(request.scope["raw_path"].decode("latin-1")))
     return text(email_key(sent[1] if sent else found), "email")
+
+
+def once(request: AnyRequest, key: str | None, subscription_id: UUID, body: bytes) -> Once | None:
+    """Return what a request's key stands for, where nothing is created whose id could derive from it."""
+    if key is None:
+        return None
+    named = created_id(request, key, UUID(int=0), subscription_id)
+    return Once(str(named), uuid5(NAMESPACE_OID, sha256(body).hexdigest()))
+
+
+def no_content(request: AnyRequest, *, readable: bool) -> Response[None]:
+    """Answer that it is done (204), or that it is but cannot be read yet (202)."""
+    return Response(None, status_code=204) if readable else not_yet(request.url.path)
 
 
 def text(given: str, field: str = "q") -> str:

@@ -37,6 +37,9 @@ PARAMETERS: dict[str, Any] = {
 BODIES: dict[str, Any] = {
     "NewSubscription": {"name": "Contoso", "seats": 500},
     "NewLicences": {"users": [{"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee"}]},
+    "SubscriptionChange": {"name": "Contoso Ltd", "seats": 600},
+    "NewGroup": {"name": "Sales Europe", "users": ["ann@example.com"]},
+    "NewUsers": {"emails": ["ben@example.com", "cem@example.com"]},
     "NewName": {"name": "Sales Europe"},
 }
 
@@ -59,6 +62,7 @@ SCHEMAS: dict[str, Any] = {
     "AllocatedDocument": {"allocated": 2, "already_allocated": 1, "refused": []},
     "LicenceDocument": {"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "allocated_at": AT},
     "GroupDocument": {"id": GROUP, "name": "Sales", "users": 2, "created_at": AT, "import_id": IMPORT},
+    "JoinedDocument": {"added": ["ben@example.com"], "already_there": ["cem@example.com"]},
     "MemberDocument": {"email": "ann@example.com"},
     "ImportDocument": {
         "id": IMPORT,

@@ -1,24 +1,22 @@
-"""The licences of a subscription: allocate, list, show."""
+"""The licences of a subscription: allocate, list, show, revoke."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from hashlib import sha256
 from typing import Annotated
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
-from litestar import Response, get, post
+from litestar import Response, delete, get, post
 from litestar.params import FromPath, RawBody
 from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
-from adapters.http.asking import AnyRequest, Given, IdempotencyKey, address, created_id, origin, text
+from adapters.http.asking import AnyRequest, Given, IdempotencyKey, address, no_content, once, origin, text
 from adapters.http.checking import decoded
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import FileRefused, UnsupportedMediaType, later, responses
 from adapters.http.subscriptions import find_subscription
 from application import licensing
-from application.deciding import Once
 from domain.errors import EmailInvalid, NotFound
 from domain.licence_file import read_licences
 from domain.naming import collapsed, parse_email, without_controls
@@ -71,9 +69,8 @@ def allocate_licences(
     """Allocate licences to users, given as JSON or as `text/csv`: to all of them or, for want of seats, to none."""
     find_subscription(rollcall, subscription_id)
     users, refused = _users(request, rollcall, body)
-    key = created_id(request, idempotency_key, UUID(int=0), subscription_id) if idempotency_key else None
-    once = Once(str(key), uuid5(NAMESPACE_OID, sha256(body).hexdigest())) if key else None
-    done = licensing.allocate_licences(rollcall.ports, origin(request, subscription_id), users, once)
+    asked = once(request, idempotency_key, subscription_id, body)
+    done = licensing.allocate_licences(rollcall.ports, origin(request, subscription_id), users, asked)
     status = 200 if done.readable else 202
     headers = {} if done.readable else {"Location": request.url.path}
     return Response(
@@ -163,4 +160,17 @@ def show_licence(
     return licence_document(row)
 
 
-ROUTES = (allocate_licences, list_licences, show_licence)
+@delete(
+    "/subscriptions/{subscription_id:uuid}/licences/{email:path}",
+    sync_to_thread=True,
+    responses=responses("not-found"),
+)
+def revoke_licence(
+    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
+) -> Response[None]:
+    """Revoke a licence: the seat is free again, and the user leaves every group of the subscription at once."""
+    done = licensing.revoke_licences(rollcall.ports, origin(request, subscription_id), [address(request, email)])
+    return no_content(request, readable=done.readable)
+
+
+ROUTES = (allocate_licences, list_licences, show_licence, revoke_licence)

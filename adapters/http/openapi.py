@@ -9,13 +9,26 @@ from litestar.openapi import OpenAPIConfig
 from msgspec import json
 
 from adapters.http.examples import BODIES, PARAMETERS, SCHEMAS, TEXTS
+from adapters.http.groups import NewGroup, NewUsers
 from adapters.http.licences import NewLicences
-from adapters.http.openapi_tables import BINARY, EVENT, HEADERS, LATER, NO_NUL, OPERATIONS, SENT, TAGS, VERSION, Node
+from adapters.http.openapi_tables import (
+    BINARY,
+    EVENT,
+    HEADERS,
+    LATER,
+    NO_NUL,
+    OPERATIONS,
+    SENT,
+    TAGS,
+    TOLD_LATER,
+    VERSION,
+    Node,
+)
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import MEDIA_TYPE
 from adapters.http.progress import ProgressDocument
 from adapters.http.reviewing import NewName
-from adapters.http.subscriptions import NewSubscription
+from adapters.http.subscriptions import NewSubscription, SubscriptionChange
 from projections.group_events import CloudEvent
 
 if TYPE_CHECKING:
@@ -162,7 +175,7 @@ def _complete_content(operation_id: str, status: str, response: Node) -> None:
     content = response.get("content") or {}
     for told in content.values():
         told["schema"] = _without_null(told["schema"])
-    if status == "204" or (status == "202" and operation_id not in {"commitImport", "allocateLicences"}):
+    if status == "204" or (status == "202" and operation_id not in TOLD_LATER):
         response.pop("content", None)
     elif status == "200":
         match operation_id:
@@ -195,11 +208,11 @@ def _without_null(schema: Node) -> Node:
 
 def _tell_of_bytes(schemas: Node) -> None:
     """Add what handlers read and write as bytes, and that bodies bear no unknown fields, which their types tell not."""
-    told = (NewSubscription, NewName, NewLicences, CloudEvent, ProgressDocument)
+    told = (NewSubscription, SubscriptionChange, NewName, NewGroup, NewUsers, NewLicences, CloudEvent, ProgressDocument)
     _, found = json.schema_components(told, ref_template="#/components/schemas/{name}")
     schemas.update(found)
     schemas["CloudEvent"]["properties"]["data"] = {"type": "object"}
-    for body in ("NewSubscription", "NewName"):
+    for body in ("NewSubscription", "SubscriptionChange", "NewName", "NewGroup"):
         schemas[body]["properties"]["name"]["format"] = "name"
 
 

@@ -59,7 +59,14 @@ HEADERS: dict[str, Node] = {
 
 SENT: dict[str, dict[str, tuple[str, ...]]] = {
     "createSubscription": {"201": ("Location",), "202": ("Location",)},
+    "changeSubscription": {"202": ("Location",)},
     "allocateLicences": {"202": ("Location",)},
+    "revokeLicence": {"202": ("Location",)},
+    "createGroup": {"201": ("Location",), "202": ("Location",)},
+    "renameGroup": {"202": ("Location",)},
+    "deleteGroup": {"202": ("Location",)},
+    "addGroupUsers": {"202": ("Location",)},
+    "removeGroupUser": {"202": ("Location",)},
     "uploadImport": {"201": ("Location", "ETag"), "202": ("Location",)},
     "showImport": {"200": ("ETag",)},
     "listReviewedGroups": {"200": ("ETag",)},
@@ -75,7 +82,20 @@ SENT: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """The headers that the answers of an operation bear by their status, beside those that all bear."""
 
-LATER = ("renameReviewedGroup", "removeReviewedUser", "discardImport", "uploadImport")
+LATER = (
+    "renameReviewedGroup",
+    "removeReviewedUser",
+    "discardImport",
+    "uploadImport",
+    "revokeLicence",
+    "deleteGroup",
+    "removeGroupUser",
+)
+"""Which operations may answer 202 without content, where their handlers cannot say so."""
+
+TOLD_LATER = ("commitImport", "allocateLicences", "addGroupUsers")
+"""Whose answer has content although the effect cannot be read yet."""
+
 BINARY: Node = {"type": "string", "format": "binary"}
 EVENT: Node = {
     "type": "object",

@@ -32,7 +32,10 @@ KINDS: dict[str, Kind] = {
         "A part of the request (its body, its query or a header) is missing or malformed; `field` names it.",
     ),
     "email-invalid": Kind(
-        HTTPStatus.BAD_REQUEST, "Not a usable e-mail address", "Mend the address, and send the request again."
+        HTTPStatus.BAD_REQUEST,
+        "Not a usable e-mail address",
+        "`emails` lists the addresses that cannot be used, and nothing was changed. Mend them, and send the request "
+        "again.",
     ),
     "group-name-invalid": Kind(
         HTTPStatus.BAD_REQUEST,
@@ -83,8 +86,16 @@ KINDS: dict[str, Kind] = {
         "Not enough seats",
         "Licences are allocated to all of the users or to none. Give seats back, buy more, or allocate to fewer users.",
     ),
+    "seats-in-use": Kind(
+        HTTPStatus.CONFLICT,
+        "More seats are taken",
+        "A subscription cannot have fewer seats than licences that are allocated. Revoke licences first.",
+    ),
     "not-licensed": Kind(
-        HTTPStatus.CONFLICT, "Not licensed", "Only users who hold a licence can be in groups. Allocate one first."
+        HTTPStatus.CONFLICT,
+        "Not licensed",
+        "Only users who hold a licence can be in groups; `emails` lists those who hold none, and nothing was changed. "
+        "Allocate licences to them, or leave them out.",
     ),
     "key-reused": Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,

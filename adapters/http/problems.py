@@ -47,6 +47,7 @@ class ProblemDocument(Struct, frozen=True):
     request_id: str
     field: str | UnsetType = UNSET
     problems: list[ProblemRow] | UnsetType = UNSET
+    emails: list[str] | UnsetType = UNSET
 
 
 class VersionRequired(RollcallError):
@@ -88,14 +89,20 @@ def problem(
     headers: dict[str, str] | None = None,
     field: str | None = None,
     problems: list[ProblemRow] | None = None,
+    emails: list[str] | None = None,
 ) -> Response[bytes]:
     """Return a problem document as a response."""
-    content = document(code, detail, request.scope["state"].get("request_id", ""), field, problems)
+    content = document(code, detail, request.scope["state"].get("request_id", ""), field, problems, emails)
     return Response(content, status_code=KINDS[code].status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def document(
-    code: str, detail: str, request_id: str, field: str | None = None, problems: list[ProblemRow] | None = None
+    code: str,
+    detail: str,
+    request_id: str,
+    field: str | None = None,
+    problems: list[ProblemRow] | None = None,
+    emails: list[str] | None = None,
 ) -> bytes:
     """Return a problem document as JSON."""
     kind = KINDS[code]
@@ -108,6 +115,7 @@ def document(
             request_id,
             field or UNSET,
             UNSET if problems is None else problems,
+            UNSET if emails is None else emails,
         )
     )
 
@@ -115,7 +123,15 @@ def document(
 def _of_ours(request: Request[Any, Any, Any], error: RollcallError) -> Response[bytes]:
     field = error.fields.get("field")
     headers = {"Retry-After": "1"} if error.code == errors.Busy.code else None
-    return problem(request, error.code, str(error), field=str(field) if field else None, headers=headers)
+    emails = error.fields.get("emails")
+    return problem(
+        request,
+        error.code,
+        str(error),
+        field=str(field) if field else None,
+        headers=headers,
+        emails=list(map(str, emails)) if isinstance(emails, list) else None,
+    )
 
 
 def _of_a_refused_file(request: Request[Any, Any, Any], error: FileRefused) -> Response[bytes]:

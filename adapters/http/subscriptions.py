@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Response, get, post
+from litestar import Response, get, patch, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given, IdempotencyKey, created_id, not_yet, origin
@@ -28,6 +28,13 @@ class NewSubscription(Struct, forbid_unknown_fields=True, frozen=True):
 
     name: Name
     seats: Seats
+
+
+class SubscriptionChange(Struct, forbid_unknown_fields=True, frozen=True):
+    """What to change of a subscription: what is left out stays as it is."""
+
+    name: Name | UnsetType = UNSET
+    seats: Seats | UnsetType = UNSET
 
 
 class SubscriptionDocument(Struct, frozen=True):
@@ -96,4 +103,27 @@ def show_subscription(rollcall: Given[Rollcall], subscription_id: FromPath[UUID]
     return subscription_document(find_subscription(rollcall, subscription_id))
 
 
-ROUTES = (create_subscription, list_subscriptions, show_subscription)
+@patch(
+    "/subscriptions/{subscription_id:uuid}",
+    sync_to_thread=True,
+    responses=later() | responses("not-found", "subscription-name-invalid", "seats-in-use"),
+)
+def change_subscription(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    data: JSONBody[SubscriptionChange],
+) -> Response[SubscriptionDocument | None]:
+    """Rename a subscription, change its number of seats, or both at once."""
+    done = licensing.change_subscription(
+        rollcall.ports,
+        origin(request, subscription_id),
+        None if data.name is UNSET else data.name,
+        None if data.seats is UNSET else data.seats,
+    )
+    if not done.readable:
+        return not_yet(request.url.path)
+    return Response(subscription_document(find_subscription(rollcall, subscription_id)))
+
+
+ROUTES = (create_subscription, list_subscriptions, show_subscription, change_subscription)

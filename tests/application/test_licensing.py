@@ -1,22 +1,43 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from application.deciding import Once
-from application.licensing import Allocated, allocate_licences, create_subscription
+from application.grouping import add_users, create_group, delete_group, remove_users
+from application.licensing import (
+    Allocated,
+    Revoked,
+    allocate_licences,
+    change_subscription,
+    create_subscription,
+    revoke_licences,
+)
 from application.recorded import Origin
-from domain import subscription
-from domain.errors import KeyReused, NotFound, SeatsExceeded
-from domain.subscription import User
+from domain import group, subscription
+from domain.errors import KeyReused, NotFound, SeatsExceeded, SeatsInUse
+from domain.group import Group, GroupCreated, UsersRemovedFromGroup
+from domain.subscription import (
+    LicenceRevoked,
+    SeatsChanged,
+    SeatsReturned,
+    SubscriptionRenamed,
+    User,
+    licence_id,
+)
 from projections import directory
 from tests.conftest import ANN, subscribed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
     from adapters.composition import Rollcall
+    from application.recorded import Event
 
 pytestmark = pytest.mark.database
 
@@ -62,11 +83,34 @@ def test_seats_are_not_oversold_by_many_at_once(rollcall: Rollcall) -> None:
             return False
         return True
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(take, range(16))) == 10
-    stream = rollcall.events.load(origin.subscription_id, subscription.evolve)
-    assert stream is not None
-    assert (stream.state.seats, stream.state.taken) == (10, 10)
+    assert seats_of(rollcall, origin) == (10, 10)
+
+
+def test_seats_are_not_oversold_while_some_are_returned_and_their_number_changes(rollcall: Rollcall) -> None:
+    """Sixteen at once allocate, revoke and change the number of seats: twenty changes, so that nobody gives up."""
+    origin = subscribed(rollcall, seats=8)
+
+    def act(number: int) -> None:
+        with suppress(SeatsExceeded):
+            allocate_licences(rollcall.ports, origin, [User(f"u{number}-{each}@example.com") for each in range(2)])
+        if number % 8 == 1:
+            revoke_licences(rollcall.ports, origin, [f"u{number}-0@example.com"])
+        if number % 8 == 0:
+            with suppress(SeatsInUse):
+                change_subscription(rollcall.ports, origin, seats=6 + number % 5)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(act, range(16)))
+    state = None
+    for record in rollcall.events.history(origin.subscription_id):
+        state = subscription.evolve(state, record.event)  # type: ignore[arg-type]  # the stream has no others
+        assert 0 <= state.taken <= state.seats
+    held = rollcall.events.held(
+        origin.subscription_id, "licence", [f"u{number}-{each}@example.com" for number in range(16) for each in (0, 1)]
+    )
+    assert seats_of(rollcall, origin)[1] == len(held) > 0
 
 
 def test_two_subscriptions_may_bear_one_name(rollcall: Rollcall) -> None:
@@ -87,3 +131,140 @@ def test_a_request_under_the_same_key_is_done_once(rollcall: Rollcall) -> None:
     assert allocate_licences(rollcall.ports, origin, [ann], Once("nothing", asked)).allocated == 0
     with pytest.raises(KeyReused):
         allocate_licences(rollcall.ports, origin, [ben], Once("nothing", uuid4()))
+
+
+# --- change and revoke ----------------------------------------------------------------------------------------------
+
+ANN_, BEN_ = "ann@example.com", "ben@example.com"
+
+
+def seats_of(rollcall: Rollcall, origin: Origin) -> tuple[int, int]:
+    stream = rollcall.events.load(origin.subscription_id, subscription.evolve)
+    assert stream is not None
+    return stream.state.seats, stream.state.taken
+
+
+def members_of(rollcall: Rollcall, group_id: UUID) -> frozenset[str]:
+    stream = rollcall.events.load(group_id, group.evolve)
+    assert stream is not None
+    assert isinstance(stream.state, Group)
+    return stream.state.users
+
+
+def appended(rollcall: Rollcall, after: int) -> list[Event]:
+    return [record.event for record in rollcall.events.read_log(after, 100)]
+
+
+def test_a_name_and_seats_change_together_or_not_at_all(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall, ANN_, BEN_, seats=5)
+    before = rollcall.events.head()
+    with pytest.raises(SeatsInUse):
+        change_subscription(rollcall.ports, origin, "Fabrikam", 1)
+    assert appended(rollcall, before) == []
+    change_subscription(rollcall.ports, origin, "Fabrikam", 2)
+    assert appended(rollcall, before) == [SubscriptionRenamed("Contoso", "Fabrikam"), SeatsChanged(5, 2)]
+    with rollcall.reading() as cursor:
+        (row,) = directory.subscriptions(cursor)
+    assert (row.name, row.seats, row.seats_free) == ("Fabrikam", 2, 0)
+
+
+def test_what_a_subscription_is_already_is_no_change(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall, seats=5)
+    before = rollcall.events.head()
+    assert change_subscription(rollcall.ports, origin, "Contoso", 5).version == 1
+    assert change_subscription(rollcall.ports, origin).version == 1
+    assert appended(rollcall, before) == []
+    with pytest.raises(NotFound):
+        change_subscription(rollcall.ports, Origin(uuid4(), ANN, "test"), "Fabrikam")
+
+
+def test_a_user_whose_licence_is_revoked_leaves_every_group_at_once(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall, ANN_, BEN_, seats=2)
+    other = subscribed(rollcall, ANN_)
+    ids = [uuid4() for _ in range(5)]
+    sales, both, bens, deleted, foreign = ids
+    create_group(rollcall.ports, origin, sales, "Sales", [ANN_])
+    create_group(rollcall.ports, origin, both, "Both", [BEN_])
+    add_users(rollcall.ports, origin, both, [ANN_])
+    create_group(rollcall.ports, origin, bens, "Ben's", [BEN_, ANN_])
+    remove_users(rollcall.ports, origin, bens, [ANN_])
+    create_group(rollcall.ports, origin, deleted, "Deleted", [ANN_])
+    delete_group(rollcall.ports, origin, deleted)
+    create_group(rollcall.ports, other, foreign, "Sales", [ANN_])
+    before = rollcall.events.head()
+
+    assert revoke_licences(rollcall.ports, origin, [ANN_, ANN_, "nobody"]) == Revoked((ANN_,), readable=True)
+    records = rollcall.events.read_log(before, 100)
+    assert [each.event for each in records[:2]] == [SeatsReturned(1), LicenceRevoked(ANN_)]
+    assert {each.originator_id: each.event for each in records[2:]} == dict.fromkeys(
+        (sales, both), UsersRemovedFromGroup((ANN_,))
+    )
+    assert {each.origin for each in records} == {origin}
+    assert members_of(rollcall, foreign) == {ANN_}
+    with rollcall.reading() as cursor:
+        assert directory.unlicensed(cursor, origin.subscription_id, [ANN_, BEN_]) == {ANN_}
+        assert directory.members(cursor, origin.subscription_id, both) == [BEN_]
+        assert {row.name: row.users for row in directory.groups(cursor, origin.subscription_id)} == {
+            "Sales": 0,
+            "Both": 1,
+            "Ben's": 1,
+        }
+        assert directory.subscriptions(cursor, name_or_id=str(origin.subscription_id))[0].seats_free == 1
+
+
+def test_groups_that_no_view_shows_yet_are_left_too(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
+    origin = subscribed(idle, ANN_)
+    with idle.worker():
+        create_group(idle.ports, origin, shown := uuid4(), "Shown", [ANN_])
+        idle.catch_up()
+    create_group(idle.ports, origin, hidden := uuid4(), "Hidden", [ANN_])
+    assert revoke_licences(idle.ports, origin, [ANN_]) == Revoked((ANN_,), readable=False)
+    assert members_of(idle, shown) == members_of(idle, hidden) == frozenset()
+
+
+def test_revoking_a_licence_that_nobody_holds_changes_nothing(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall, ANN_)
+    before = rollcall.events.head()
+    assert revoke_licences(rollcall.ports, origin, [BEN_, "nonsense"]) == Revoked(())
+    assert appended(rollcall, before) == []
+    with pytest.raises(NotFound):
+        revoke_licences(rollcall.ports, Origin(uuid4(), ANN, "test"), [ANN_])
+
+
+def test_whoever_comes_back_does_not_return_to_the_groups(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall, ANN_, seats=1)
+    create_group(rollcall.ports, origin, sales := uuid4(), "Sales", [ANN_])
+    revoke_licences(rollcall.ports, origin, [ANN_])
+    assert allocate_licences(rollcall.ports, origin, [User(ANN_, "Ann", "Lee")]).allocated == 1
+    assert members_of(rollcall, sales) == frozenset()
+    assert len(rollcall.events.history(licence_id(origin.subscription_id, ANN_))) == 3
+    assert seats_of(rollcall, origin) == (1, 1)
+    with rollcall.reading() as cursor:
+        found = directory.find_licence(cursor, origin.subscription_id, ANN_)
+    assert found is not None
+    assert (found.first_name, found.last_name) == ("Ann", "Lee")
+
+
+@pytest.mark.parametrize("how", ["created", "added"])
+def test_a_group_that_is_joined_while_the_licence_is_revoked_is_left_too(
+    rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    origin = subscribed(rollcall, ANN_, BEN_)
+    create_group(rollcall.ports, origin, sales := uuid4(), "Sales", [BEN_])
+    late = uuid4()
+    groups_of = rollcall.ports.memberships.groups_of
+
+    def joining(subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
+        monkeypatch.undo()
+        found = groups_of(subscription_id, emails)
+        if how == "created":
+            create_group(rollcall.ports, origin, late, "Late", [ANN_])
+        else:
+            add_users(rollcall.ports, origin, sales, [ANN_])
+        return found
+
+    monkeypatch.setattr(rollcall.ports.memberships, "groups_of", joining)
+    assert revoke_licences(rollcall.ports, origin, [ANN_]).emails == (ANN_,)
+    assert members_of(rollcall, late if how == "created" else sales) <= {BEN_}
+    assert GroupCreated("Late", (ANN_,)) in appended(rollcall, 0) or how == "added"

@@ -14,7 +14,10 @@ from domain.group import (
     UsersRemovedFromGroup,
     add_users,
     create_group,
+    delete_group,
     evolve,
+    remove_users,
+    rename_group,
 )
 from tests.scenarios import given
 
@@ -33,6 +36,35 @@ def test_only_those_who_are_not_there_yet_are_added() -> None:
 def test_adding_nobody_new_changes_nothing() -> None:
     created = GroupCreated("Sales", ("ann",))
     given(evolve, created).when(lambda group: _added(group, ["ann"])).then_nothing()
+
+
+def test_a_group_is_renamed() -> None:
+    created = GroupCreated("Sales", ())
+    given(evolve, created).when(lambda group: rename_group(_alive(group), "SALES")).then(
+        GroupNameChanged("Sales", "SALES")
+    )
+
+
+def test_a_name_that_is_spelled_so_already_changes_nothing() -> None:
+    given(evolve, GroupCreated("Sales", ())).when(lambda group: rename_group(_alive(group), "Sales")).then_nothing()
+
+
+def test_a_group_is_deleted_under_the_name_that_it_bears() -> None:
+    happened = (GroupCreated("Sales", ("ann",)), GroupNameChanged("Sales", "Europe"))
+    given(evolve, *happened).when(lambda group: delete_group(_alive(group))).then(GroupDeleted("Europe"))
+
+
+def test_only_those_who_are_there_are_removed() -> None:
+    created = GroupCreated("Sales", ("ann", "ben"))
+    given(evolve, created).when(lambda group: remove_users(_alive(group), ["cem", "ben", "ben"])).then(
+        UsersRemovedFromGroup(("ben",))
+    )
+
+
+def test_removing_nobody_who_is_there_changes_nothing() -> None:
+    given(evolve, GroupCreated("Sales", ("ann",))).when(
+        lambda group: remove_users(_alive(group), ["ben"])
+    ).then_nothing()
 
 
 def test_a_group_remembers_its_name_and_who_is_in_it() -> None:
@@ -64,6 +96,19 @@ def test_adding_the_same_users_again_never_changes_anything(first: list[str], th
     assert add_users(after, then) is None
 
 
+@for_all(USERS, USERS)
+def test_removing_the_same_users_again_never_changes_anything(first: list[str], then: list[str]) -> None:
+    group = _alive(evolve(None, create_group("Sales", first)))
+    event = remove_users(group, then)
+    after = _alive(evolve(group, event)) if event else group
+    assert after.users == {*first} - {*then}
+    assert remove_users(after, then) is None
+
+
 def _added(group: object, users: list[str]) -> UsersAddedToGroup | None:
+    return add_users(_alive(group), users)
+
+
+def _alive(group: object) -> Group:
     assert isinstance(group, Group)
-    return add_users(group, users)
+    return group

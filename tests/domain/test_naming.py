@@ -10,14 +10,16 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.errors import EmailInvalid, GroupNameInvalid
+from domain.errors import EmailInvalid, EmailsInvalid, GroupNameInvalid
 from domain.naming import (
     clean_file_name,
     email_key,
     group_key,
     likeness,
+    listed,
     looks_alike,
     parse_email,
+    parse_emails,
     parse_group_name,
     plain_email,
     shown,
@@ -297,3 +299,19 @@ def test_an_address_of_very_many_combining_marks_is_refused_at_once() -> None:
 def test_an_address_is_measured_in_bytes() -> None:
     with pytest.raises(EmailInvalid, match="longer than 254 bytes"):
         parse_email("ж" * 60 + "@" + "ж" * 60 + "." + "ж" * 60 + ".com")
+
+
+def test_addresses_that_cannot_be_used_are_refused_together() -> None:
+    assert parse_emails(["Ben@Example.com", "ann@example.com", "ben@example.com "]) == (
+        "ben@example.com",
+        "ann@example.com",
+    )
+    with pytest.raises(EmailsInvalid, match=r"“nobody”, “a b@example\.com”") as refused:
+        parse_emails(["ann@example.com", "nobody", "a b@example.com"])
+    assert refused.value.fields["emails"] == ["nobody", "a b@example.com"]
+
+
+def test_a_long_list_of_names_tells_how_many_more_there_are() -> None:
+    assert listed(["a"]) == "“a”"
+    assert listed(["a", "b", "c"], at_most=3) == "“a”, “b”, “c”"
+    assert listed([str(number) for number in range(1_005)]) == "“0”, “1”, “2”, “3”, “4” and 1,000 more"

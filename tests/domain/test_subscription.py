@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from domain.errors import SeatsExceeded, SeatsInvalid, SubscriptionNameInvalid
+from domain.errors import SeatsExceeded, SeatsInUse, SeatsInvalid, SubscriptionNameInvalid
 from domain.subscription import (
     Allocation,
     LicenceAllocated,
+    LicenceRevoked,
+    Revocation,
     SeatsChanged,
     SeatsReturned,
     SeatsTaken,
@@ -18,9 +20,12 @@ from domain.subscription import (
     SubscriptionRenamed,
     User,
     allocate,
+    change_seats,
     create_subscription,
     evolve,
     licence_id,
+    rename,
+    revoke,
 )
 from tests.scenarios import given
 
@@ -51,6 +56,32 @@ def test_seats_that_were_returned_are_free_again() -> None:
 
 def test_allocating_to_nobody_changes_nothing() -> None:
     given(evolve, CREATED).when(lambda s: allocate(s, [])).then_nothing()
+
+
+def test_a_revoked_licence_returns_its_seat() -> None:
+    revoked = (LicenceRevoked("ann@example.com"), LicenceRevoked("ben@example.com"))
+    assert revoke(["ann@example.com", "ben@example.com", "ann@example.com"]) == Revocation(SeatsReturned(2), revoked)
+    assert revoke([]) is None
+
+
+def test_a_subscription_is_renamed() -> None:
+    given(evolve, CREATED).when(lambda s: rename(s, " Contoso  Ltd ")).then(
+        SubscriptionRenamed("Contoso", "Contoso Ltd")
+    )
+    given(evolve, CREATED).when(lambda s: rename(s, "Contoso ")).then_nothing()
+    given(evolve, CREATED).when(lambda s: rename(s, "\u202e")).then_refused(SubscriptionNameInvalid)
+
+
+def test_there_are_never_fewer_seats_than_are_taken() -> None:
+    given(evolve, CREATED, SeatsTaken(2)).when(lambda s: change_seats(s, 1)).then_refused(
+        SeatsInUse, "2 seats are taken, so there cannot be only 1"
+    )
+    given(evolve, CREATED, SeatsTaken(1)).when(lambda s: change_seats(s, 1)).then(SeatsChanged(2, 1))
+
+
+def test_seats_that_do_not_change_are_no_change() -> None:
+    given(evolve, CREATED).when(lambda s: change_seats(s, 2)).then_nothing()
+    given(evolve, CREATED).when(lambda s: change_seats(s, -1)).then_refused(SeatsInvalid)
 
 
 def test_a_subscription_remembers_its_name_and_seats() -> None:

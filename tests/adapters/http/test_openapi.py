@@ -19,6 +19,7 @@ from adapters.composition import Rollcall, composed
 from adapters.http.openapi import examples
 from adapters.http.openapi_tables import HEADERS, TAGS
 from application.committing import CommitRun, start_commit
+from application.grouping import create_group
 from application.importing import upload
 from domain.roster import Limits
 from projections import directory
@@ -136,16 +137,18 @@ def test_schemathesis_finds_nothing(running: Served, module_database: str, tmp_p
 
 def seed(rollcall: Rollcall) -> dict[str, Any]:
     """Record what schemathesis can aim at: a subscription, its groups, and imports in every state."""
-    origin = subscribed(rollcall, *USERS, seats=100_000_000)
+    origin = subscribed(rollcall, *USERS, *(f"leaver{number}@example.com" for number in range(50)), seats=100_000_000)
     done = uploaded(rollcall, origin)
     start_commit(rollcall.ports, origin_of(origin, done), 2)
     CommitRun(rollcall.ports, done).run_batch()
     rollcall.catch_up()
     with rollcall.reading() as rows:
         group = directory.groups(rows, origin.subscription_id)[0]
+    transient = (create_group(rollcall.ports, origin, uuid4(), f"Transient {number}").id for number in range(200))
     return {
         "subscription": origin.subscription_id,
         "group": group.id,
+        "groups": list(transient),
         "done": done,
         "rejected": uploaded(rollcall, origin, "no header"),
         "reviewed": [uploaded(rollcall, origin) for _ in range(60)],

@@ -90,6 +90,80 @@ def test_a_key_has_1_to_255_characters(running: Served, key: str) -> None:
     assert_problem(created(running, key=key), 400, "invalid", "Idempotency-Key")
 
 
+def test_a_subscription_is_renamed_and_its_seats_changed(running: Served, subscription: str) -> None:
+    answer = running.client.patch(subscription, json={"name": " Fabrikam  Ltd ", "seats": 12})
+    assert answer.status_code == 200
+    assert answer.json() == running.client.get(subscription).json()
+    assert (answer.json()["name"], answer.json()["seats"]) == ("Fabrikam Ltd", 12)
+    assert running.client.patch(subscription, json={"seats": 11}).json()["name"] == "Fabrikam Ltd"
+    before = running.client.get(f"{subscription}/audit").json()
+    for same in ({}, {"name": "Fabrikam Ltd"}, {"seats": 11}):
+        assert running.client.patch(subscription, json=same).status_code == 200
+    assert running.client.get(f"{subscription}/audit").json() == before
+    assert [each["text"] for each in before[:3]] == [
+        "Changed the number of seats from 12 to 11",
+        "Changed the number of seats from 10 to 12",
+        "Renamed the subscription “Contoso” to “Fabrikam Ltd”",
+    ]
+
+
+def test_fewer_seats_than_are_taken_change_nothing_at_all(running: Served, subscription: str) -> None:
+    allocated(running, subscription, "ann@example.com", "ben@example.com")
+    answer = running.client.patch(subscription, json={"name": "Fabrikam", "seats": 1})
+    assert "2 seats are taken" in assert_problem(answer, 409, "seats-in-use")["detail"]
+    assert running.client.get(subscription).json()["name"] == "Contoso"
+    assert running.client.patch(subscription, json={"seats": 2}).json()["seats_free"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"name": "\u202e"}, "subscription-name-invalid", None),
+        ({"name": ""}, "invalid", "name"),
+        ({"seats": -1}, "invalid", "seats"),
+        ({"seats": None}, "invalid", "seats"),
+        ({"colour": "red"}, "invalid", "colour"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(
+    running: Served, subscription: str, body: object, code: str, field: str | None
+) -> None:
+    assert_problem(running.client.patch(subscription, json=body), 400, code, field)
+
+
+def test_a_licence_is_revoked_and_its_user_leaves_the_groups(running: Served, subscription: str) -> None:
+    allocated(running, subscription, "ann@example.com", "ben/low@example.com")
+    users = ["ann@example.com", "ben/low@example.com"]
+    where = running.client.post(f"{subscription}/groups", json={"name": "Sales", "users": users}).headers["Location"]
+    for address in ("BEN/low@example.com", "ben%2Flow@example.com"):
+        answer = running.client.delete(f"{subscription}/licences/{address}")
+        assert (answer.status_code, answer.content) == (204, b"")
+    assert running.client.get(f"{where}/users").json() == [{"email": "ann@example.com"}]
+    assert_problem(running.client.get(f"{subscription}/licences/ben/low@example.com"), 404, "not-found")
+    assert running.client.get(subscription).json()["seats_taken"] == 1
+    texts = [each["text"] for each in running.client.get(f"{subscription}/audit?limit=2").json()]
+    assert set(texts) == {"Revoked the licence of ben/low@example.com", "Removed ben/low@example.com from the group"}
+    last = running.client.get(f"{subscription}/events").json()[-1]
+    assert (last["type"], last["data"]) == ("group.users_removed", {"users": ["ben/low@example.com"]})
+
+
+def test_revoking_what_nobody_holds_is_no_change(running: Served, subscription: str) -> None:
+    before = running.client.get(f"{subscription}/audit").json()
+    assert running.client.delete(f"{subscription}/licences/nobody").status_code == 204
+    assert running.client.get(f"{subscription}/audit").json() == before
+    assert_problem(running.client.delete(f"{subscription}/licences/%00"), 400, "invalid", "email")
+    assert_problem(running.client.delete(f"{SUBSCRIPTIONS}/{uuid4()}/licences/nobody"), 404, "not-found")
+
+
+def test_whoever_is_licensed_again_is_in_no_group(running: Served, subscription: str) -> None:
+    allocated(running, subscription, "ann@example.com")
+    body = {"name": "Sales", "users": ["ann@example.com"]}
+    where = running.client.post(f"{subscription}/groups", json=body).headers["Location"]
+    running.client.delete(f"{subscription}/licences/ann@example.com")
+    assert allocated(running, subscription, "ann@example.com").json()["allocated"] == 1
+    assert running.client.get(f"{where}/users").json() == []
+
+
 def test_licences_are_allocated_as_json_or_csv(running: Served, subscription: str) -> None:
     users = [{"email": "Ann@Example.com", "first_name": "Ann", "last_name": "Lee"}, {"email": "nobody"}]
     answer = running.client.post(f"{subscription}/licences", json={"users": users}).json()

@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports import Claim, Claims, Conflict
+from application.ports import Absence, Claim, Claims, Conflict
 from application.recorded import Actor, Origin, Recorded
+from domain.group import GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.subscription import LicenceRevoked, licence_id
 from tests.waiting import Running
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from adapters.postgres.event_store import PostgresEventStore
+    from domain.group import GroupEvent
 
 pytestmark = pytest.mark.database
 
@@ -210,3 +212,39 @@ def test_many_keys_are_taken_and_looked_up_at_once(store: PostgresEventStore) ->
     append(store, Claims(taken=tuple(name(key, ONE) for key in keys)))
     append(store, Claims(relied_on=tuple(name(key, ONE) for key in keys)))
     assert holders(store, *keys) == dict.fromkeys(keys, ONE)
+
+
+# --- who joined a group ---------------------------------------------------------------------------------------------
+
+ANN, BEN, ZOE = "ann@example.com", "ben@example.com", 'zoë"\\@example.com'
+
+
+def join(store: PostgresEventStore, event: GroupEvent, subscription: UUID = SUBSCRIPTION) -> int:
+    """Record an event of some group, and return its position."""
+    origin = Origin(subscription, Actor("system", "test", ANN), "test")
+    return store.append(subscription, [Recorded(uuid4(), 1, datetime.now(UTC), origin, event)])
+
+
+def absent(since: int, *emails: str) -> Claims:
+    return Claims(joined_nothing=Absence(frozenset(emails), since))
+
+
+@pytest.mark.parametrize("event", [GroupCreated(BEN, (BEN, ZOE)), UsersAddedToGroup((BEN, ZOE))], ids=repr)
+def test_relying_on_nobody_having_joined_conflicts_once_somebody_has(
+    store: PostgresEventStore, event: GroupEvent
+) -> None:
+    append(store, absent(0, ANN, ZOE))
+    position = join(store, event)
+    with pytest.raises(Conflict):
+        append(store, absent(0, ANN, ZOE))
+    with pytest.raises(Conflict):
+        append(store, absent(position - 1, ZOE))
+    append(store, absent(position, ANN, ZOE))
+    append(store, absent(0, ANN))
+
+
+def test_whoever_left_or_joined_elsewhere_or_is_named_otherwise_did_not_join(store: PostgresEventStore) -> None:
+    join(store, UsersRemovedFromGroup((ANN,)))
+    join(store, GroupCreated("Sales", (ANN,)), uuid4())
+    join(store, GroupCreated(ANN, (BEN,)))
+    append(store, absent(0, ANN))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
 from application.committing import start_commit
+from application.grouping import create_group, delete_group, rename_group
+from application.licensing import revoke_licences
 from tests.application.test_importing import uploaded
 from tests.conftest import importing_as, subscribed
 
@@ -22,6 +25,12 @@ def test_claims_are_what_the_events_say(rollcall: Rollcall) -> None:
         uploaded(rollcall, origin, f"Groupname,Email\n{name},ann@example.com\nBoth,ben@example.com\n".encode())
         start_commit(rollcall.ports, origin, 2)
     _until_nothing_commits(rollcall)
+    create_group(rollcall.ports, origin, renamed := uuid4(), "Third", ["ann@example.com"])
+    create_group(rollcall.ports, origin, deleted := uuid4(), "Fourth")
+    rename_group(rollcall.ports, origin, renamed, "Fourth and last")
+    rename_group(rollcall.ports, origin, renamed, "FOURTH AND LAST")
+    delete_group(rollcall.ports, origin, deleted)
+    revoke_licences(rollcall.ports, origin, ["ann@example.com"])
     rollcall.catch_up()
     with rollcall.reading() as cursor:
         told = cursor.execute(

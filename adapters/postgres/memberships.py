@@ -1,0 +1,40 @@
+"""Who is in which groups, exactly, although the view lags behind (see `ports.Memberships`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.group import GroupCreated, UsersAddedToGroup
+from projections import directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from adapters.postgres.datastore import Datastore
+    from adapters.postgres.event_store import PostgresEventStore
+
+EVENTS_AT_ONCE = 1_000
+
+
+class DirectoryMemberships:
+    """What the directory shows, and what has been recorded since."""
+
+    def __init__(self, datastore: Datastore, events: PostgresEventStore) -> None:
+        self._datastore = datastore
+        self._events = events
+
+    def groups_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
+        """Return every group that any of these addresses is in at a position of the log, and that position."""
+        wanted = set(emails)
+        with self._datastore.transaction() as rows:
+            groups, position = directory.groups_of(rows, subscription_id, wanted)
+        head = self._events.head()
+        while records := self._events.read_log(position, EVENTS_AT_ONCE, head):
+            position = records[-1].position
+            for record in records:
+                match record.event:
+                    case GroupCreated(users=users) | UsersAddedToGroup(users=users):
+                        if record.origin.subscription_id == subscription_id and not wanted.isdisjoint(users):
+                            groups.add(record.originator_id)
+        return frozenset(groups), max(position, head)

@@ -1,0 +1,119 @@
+"""How long 100,000 licences in one request take, what memory they need, and how long others wait meanwhile.
+
+The request goes to a real server of its own; others append single events to another subscription, one after the other,
+and ask the server for a page. Run it alone on the machine: `make benchmark-licences`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from threading import Event, Thread
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from adapters.composition import composed
+from adapters.settings import read_settings
+from application.licensing import change_subscription
+from tests.adapters.http.importing import subscribed
+from tests.adapters.http.serving import served
+from tests.benchmark_append import fresh_database
+from tests.conftest import subscribed as subscribed_directly
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from adapters.composition import Rollcall
+
+LICENCES = 100_000
+SECONDS_ALONE = 5.0
+PATIENCE_SECONDS = 300.0
+MEGABYTE = 1024 * 1024
+
+
+def content(count: int) -> bytes:
+    rows = "".join(f"user{number}@example.com,First{number},Last{number}\n" for number in range(count))
+    return f"email,FirstName,LastName\n{rows}".encode()
+
+
+@contextmanager
+def timed_beside(do: Callable[[], object]) -> Iterator[list[float]]:
+    """Do something over and over beside the block, and collect how many milliseconds it took each time."""
+    taken: list[float] = []
+    ending = Event()
+
+    def loop() -> None:
+        while not ending.is_set():
+            began = perf_counter()
+            do()
+            taken.append((perf_counter() - began) * 1000)
+
+    thread = Thread(target=loop)
+    thread.start()
+    try:
+        yield taken
+    finally:
+        ending.set()
+        thread.join()
+
+
+def single_append(rollcall: Rollcall) -> Callable[[], object]:
+    """Return what appends one event to a subscription that has nothing to do with the licences."""
+    origin = subscribed_directly(rollcall)
+    seats = iter(range(1, 1_000_000_000))
+    return lambda: change_subscription(rollcall.ports, origin, seats=next(seats))
+
+
+def peak_memory(process: int) -> float:
+    """Return the most memory that a process had so far, in megabytes."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    (line,) = (each for each in status.splitlines() if each.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024 / MEGABYTE
+
+
+def main() -> None:
+    console = Console(width=120)
+    others = Table("others meanwhile, ms", "p50", "p99", "worst", "times")
+    with (
+        fresh_database() as conninfo,
+        composed(read_settings({"ROLLCALL_DATABASE_URL": conninfo})) as rollcall,
+        served(conninfo) as server,
+        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as client,
+        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as reader,
+    ):
+        rollcall.ports.readable.wait = lambda *_: True  # type: ignore[method-assign]  # the append alone is measured
+        append = single_append(rollcall)
+
+        def tell(what: str, taken: list[float]) -> None:
+            shown = (median(taken), quantiles(taken, n=100)[98], max(taken))
+            others.add_row(what, *(f"{each:,.1f}" for each in shown), f"{len(taken):,}")
+
+        with timed_beside(append) as appends:
+            Event().wait(SECONDS_ALONE)
+        tell("a single append, alone", appends)
+        where = subscribed(client, seats=LICENCES)
+        before = peak_memory(server.process.pid)
+        began = perf_counter()
+        with timed_beside(append) as appends, timed_beside(lambda: reader.get(where)) as reads:
+            answer = client.post(f"{where}/licences", content=content(LICENCES), headers={"Content-Type": "text/csv"})
+            answered = perf_counter() - began
+        tell("a single append, beside the request", appends)
+        tell("a page of the same server, beside the request", reads)
+        eventually(lambda: client.get(where).json()["seats_taken"] == LICENCES, PATIENCE_SECONDS)
+        readable = perf_counter() - began
+        after = peak_memory(server.process.pid)
+    console.print(
+        f"{LICENCES:,} licences in one request: {answer.status_code} after {answered:.1f} s, readable after "
+        f"{readable:.1f} s; memory of the server at most {after:,.0f} MB ({before:,.0f} MB before)"
+    )
+    console.print(others)
+
+
+if __name__ == "__main__":
+    main()
