@@ -112,8 +112,12 @@ def test_a_page_that_is_asked_for_again_reads_no_chunk_and_asks_for_no_licence(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages = [reviewed.rows(Wanted(only_problems=only), limit=7) for only in (False, True)]
-    monkeypatch.setattr(reviewed.rollcall.blobs, "chunk", None)
-    monkeypatch.setattr("projections.directory.unlicensed", None)
+
+    def asked(*_: object) -> None:
+        pytest.fail("it was asked again")
+
+    monkeypatch.setattr(reviewed.rollcall.blobs, "chunk", asked)
+    monkeypatch.setattr("projections.directory.unlicensed", asked)
     assert [reviewed.rows(Wanted(only_problems=only), limit=7) for only in (False, True)] == pages
 
 
