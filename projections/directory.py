@@ -114,7 +114,7 @@ class LicenceRow(Struct, frozen=True):
 
 
 def licences(
-    cursor: Rows, subscription_id: UUID, *, search: str = "", after: str = "", limit: int = 100
+    cursor: Rows, subscription_id: UUID, *, search: str = "", after: str = "", limit: int | None = 100
 ) -> list[LicenceRow]:
     """Return a page of the licences by address, behind an address; `search` is a part of the address or the names."""
     cursor.execute(

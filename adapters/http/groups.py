@@ -15,6 +15,7 @@ from adapters.http.asking import (
     AnyRequest,
     Given,
     IdempotencyKey,
+    address,
     created_id,
     no_content,
     not_yet,
