@@ -14,6 +14,7 @@ from uuid import UUID
 from msgspec import Struct, json, structs
 
 from application.recorded import Actor
+from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (
     CommitCompleted,
@@ -76,6 +77,10 @@ AUDITED = (
     SeatsChanged,
     LicenceAllocated,
     LicenceRevoked,
+    AccessGranted,
+    AccessRevoked,
+    TokenIssued,
+    TokenRevoked,
 )
 
 
@@ -122,6 +127,8 @@ def _emails(event: Event) -> list[str]:
         case GroupCreated(users=users) | UsersAddedToGroup(users=users) | UsersRemovedFromGroup(users=users):
             return list(users)
         case UserRemoved(email=email) | LicenceAllocated(email=email) | LicenceRevoked(email=email):
+            return [email]
+        case AccessGranted(email=email) | AccessRevoked(email=email):
             return [email]
         case _:
             return []

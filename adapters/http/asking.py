@@ -22,9 +22,6 @@ AnyRequest: TypeAlias = Request[Any, Any, Any]
 Given: TypeAlias = Annotated[NamedDependency[T], SkipValidationMarker()]
 """A part of Rollcall that a handler needs, by its name."""
 
-# Until there is a log-in (and the server binds loopback alone), whoever reaches it is this one.
-LOCAL = Actor("operator", "local", "local")
-
 IfMatch: TypeAlias = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The version that you looked at: the import's `ETag`.")
 ]
@@ -41,7 +38,8 @@ IdempotencyKey: TypeAlias = Annotated[
 
 def origin(request: AnyRequest, subscription_id: UUID, import_id: UUID | None = None) -> Origin:
     """Return the origin of what a request changes."""
-    return Origin(subscription_id, LOCAL, request.scope["state"]["request_id"], import_id)
+    state = request.scope["state"]
+    return Origin(subscription_id, state["actor"], state["request_id"], import_id)
 
 
 def version(if_match: str | None) -> int:
@@ -68,7 +66,8 @@ def created_id(request: AnyRequest, key: str | None, fresh: UUID, subscription_i
     """Return the id of what a request creates: the same for the same subscription, actor, route and key."""
     if key is None:
         return fresh
-    return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{LOCAL.id}:{request.url.path}:{key}")
+    actor: Actor = request.scope["state"]["actor"]
+    return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{actor.id}:{request.url.path}:{key}")
 
 
 def text(given: str, field: str = "q") -> str:

@@ -16,6 +16,7 @@ from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given, moment, text
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import responses
+from adapters.http.security import CONSUMERS, READERS
 from adapters.http.subscriptions import find_subscription
 from adapters.http.waking import Bell
 from application.recorded import Actor
@@ -45,7 +46,7 @@ def audit_document(row: AuditRow) -> AuditDocument:
     return AuditDocument(row.at, row.actor, row.request_id, row.type, row.text, row.import_id, row.group_id)
 
 
-@get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, responses=responses("not-found"))
+@get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_changes(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -80,6 +81,7 @@ def list_changes(
     "/subscriptions/{subscription_id:uuid}/events",
     media_type=BATCH_TYPE,
     responses=responses("not-found"),
+    opt=CONSUMERS,
 )
 async def list_group_events(
     rollcall: Given[Rollcall],

@@ -13,6 +13,7 @@ from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given, text
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import responses
+from adapters.http.security import READERS
 from adapters.http.subscriptions import find_subscription
 from domain.errors import NotFound
 from domain.naming import group_key
@@ -41,7 +42,7 @@ def group_document(row: GroupRow) -> GroupDocument:
     return GroupDocument(row.id, row.name, row.users, row.created_at, row.import_id)
 
 
-@get("/subscriptions/{subscription_id:uuid}/groups", sync_to_thread=True, responses=responses("not-found"))
+@get("/subscriptions/{subscription_id:uuid}/groups", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_groups(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -63,6 +64,7 @@ def list_groups(
     "/subscriptions/{subscription_id:uuid}/groups/{group_id:uuid}",
     sync_to_thread=True,
     responses=responses("not-found"),
+    opt=READERS,
 )
 def show_group(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]) -> GroupDocument:
     """Show one group."""
@@ -73,6 +75,7 @@ def show_group(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], group
     "/subscriptions/{subscription_id:uuid}/groups/{group_id:uuid}/users",
     sync_to_thread=True,
     responses=responses("not-found"),
+    opt=READERS,
 )
 def list_group_users(
     request: AnyRequest,

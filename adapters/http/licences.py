@@ -16,6 +16,7 @@ from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given, IdempotencyKey, created_id, origin, text
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import FileRefused, Invalid, UnsupportedMediaType, later, responses
+from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.subscriptions import find_subscription
 from application import licensing
 from application.deciding import Once
@@ -60,6 +61,7 @@ class AllocatedDocument(Struct, frozen=True):
     | responses(
         "not-found", "seats-exceeded", "key-reused", "file-refused", "file-too-large", "unsupported-media-type"
     ),
+    opt=ADMINISTRATORS,
 )
 def allocate_licences(
     request: AnyRequest,
@@ -141,7 +143,9 @@ def licence_document(row: LicenceRow) -> LicenceDocument:
     return LicenceDocument(row.email, row.first_name, row.last_name, row.allocated_at)
 
 
-@get("/subscriptions/{subscription_id:uuid}/licences", sync_to_thread=True, responses=responses("not-found"))
+@get(
+    "/subscriptions/{subscription_id:uuid}/licences", sync_to_thread=True, responses=responses("not-found"), opt=READERS
+)
 def list_licences(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -163,6 +167,7 @@ def list_licences(
     "/subscriptions/{subscription_id:uuid}/licences/{email:str}",
     sync_to_thread=True,
     responses=responses("not-found"),
+    opt=READERS,
 )
 def show_licence(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]) -> LicenceDocument:
     """Show one licence."""

@@ -25,6 +25,7 @@ from adapters.composition import Rollcall
 from adapters.http.asking import Given
 from adapters.http.imports import IMPORT, find_import
 from adapters.http.problems import responses
+from adapters.http.security import READERS
 from adapters.http.waking import Bell
 from projections import import_list
 from projections.import_list import ImportRow, ImportState
@@ -149,7 +150,7 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-@get(f"{IMPORT}/progress", media_type="text/event-stream", responses=responses("not-found"))
+@get(f"{IMPORT}/progress", media_type="text/event-stream", responses=responses("not-found"), opt=READERS)
 async def progress(
     rollcall: Given[Rollcall],
     feeds: Given[Feeds],

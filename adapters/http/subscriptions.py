@@ -13,6 +13,7 @@ from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given, IdempotencyKey, created_id, not_yet, origin
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import later, responses
+from adapters.http.security import SIGNED_IN, allowed
 from application import licensing
 from domain.errors import NotFound
 from domain.subscription import MAX_SEATS
@@ -59,6 +60,7 @@ def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> Subscription
     "/subscriptions",
     sync_to_thread=True,
     responses=later() | responses("key-reused", "subscription-name-invalid", "unsupported-media-type"),
+    opt=allowed("operator"),
 )
 def create_subscription(
     request: AnyRequest,
@@ -76,7 +78,7 @@ def create_subscription(
     return Response(subscription_document(row), headers={"Location": where})
 
 
-@get("/subscriptions", sync_to_thread=True, responses=responses())
+@get("/subscriptions", sync_to_thread=True, responses=responses(), opt=SIGNED_IN)
 def list_subscriptions(
     request: AnyRequest, rollcall: Given[Rollcall], limit: Limit = 100, after: After = None
 ) -> Response[list[SubscriptionDocument]]:
@@ -87,7 +89,12 @@ def list_subscriptions(
     return page(request, found, limit, lambda row: (row.name, row.id), subscription_document)
 
 
-@get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, responses=responses("not-found"))
+@get(
+    "/subscriptions/{subscription_id:uuid}",
+    sync_to_thread=True,
+    responses=responses("not-found"),
+    opt=allowed("operator", "administrator", "auditor"),
+)
 def show_subscription(rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> SubscriptionDocument:
     """Show a subscription with its seats."""
     return subscription_document(find_subscription(rollcall, subscription_id))
