@@ -8,7 +8,7 @@ Stored shapes: tags and field names are kept for ever. Add defaulted fields, nev
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from re import fullmatch
@@ -29,6 +29,12 @@ ROLLCALL = UUID(int=0)
 
 TOKEN_PREFIX = "rollcall_"  # noqa: S105 - what makes a leaked token recognisable
 SECRET_BYTES = 32
+TOKEN_DAYS = 365
+"""How long a token is good unless its issuer says otherwise."""
+LAST_EXPIRY = datetime(9999, 1, 1, tzinfo=UTC)
+
+GRANTING: frozenset[Role] = frozenset(("operator", "administrator"))
+"""Who grants access and issues tokens: administrators in their subscription, operators everywhere."""
 
 
 class AccessGranted(Struct, frozen=True, tag="access.granted"):
@@ -46,12 +52,17 @@ class AccessRevoked(Struct, frozen=True, tag="access.revoked"):
 
 
 class TokenIssued(Struct, frozen=True, tag="token.issued"):
-    """Whoever bears this token holds a role, until a time or for good; its secret is known by its SHA-256 alone."""
+    """Whoever bears this token holds a role, until a time or for good; its secret is known by its SHA-256 alone.
+
+    `issuer` is the address of the person who issued it, or who issued the token that did: it is good for no longer
+    than they may issue such a token. None if it was issued on the machine itself.
+    """
 
     name: str
     role: Role
     secret_sha256: str
     expires_at: datetime | None
+    issuer: str | None = None
 
 
 class TokenRevoked(Struct, frozen=True, tag="token.revoked"):
@@ -77,9 +88,13 @@ class Token(Struct, frozen=True, tag="token"):
     role: Role
     secret_sha256: str
     expires_at: datetime | None
+    issuer: str | None = None
 
     def admits(self, secret: bytes, now: datetime) -> bool:
-        """Tell whether whoever brings this secret may come in; it takes the same time however wrong it is."""
+        """Tell whether whoever brings this secret may come in; it takes the same time however wrong it is.
+
+        Whether its issuer still may issue it is asked apart.
+        """
         right = compare_digest(_digest(secret), self.secret_sha256)
         return right and (self.expires_at is None or now < self.expires_at)
 
@@ -108,16 +123,21 @@ def revoke(access: Access, email: str, role: Role) -> AccessRevoked | None:
 
 
 def issue_token(
-    *, scope: UUID, name: str, role: Role, secret: bytes, expires_at: datetime | None, now: datetime
+    *,
+    scope: UUID,
+    name: str,
+    role: Role,
+    secret: bytes,
+    expires_at: datetime | None,
+    now: datetime,
+    issuer: str | None = None,
 ) -> TokenIssued:
     """Issue a token; raises RoleOutOfScope, TokenNameInvalid and ExpiryInvalid."""
     _check_scope(role, scope)
     clean = collapsed(name)
     if not clean or len(clean) > LONGEST_NAME or not clean.isprintable():
         raise TokenNameInvalid(name=clean[:LONGEST_NAME], limit=LONGEST_NAME)
-    if expires_at is not None and expires_at <= now:
-        raise ExpiryInvalid(expires_at=expires_at.isoformat())
-    return TokenIssued(clean, role, _digest(secret), expires_at)
+    return TokenIssued(clean, role, _digest(secret), _to_come(expires_at, now), issuer)
 
 
 def revoke_token(token: TokenState) -> TokenRevoked | None:
@@ -138,8 +158,8 @@ def evolve(access: Access | None, event: AccessEvent) -> Access:
 def evolve_token(token: TokenState | None, event: TokenEvent) -> TokenState:
     """Return the token as it is after the event."""
     match token, event:
-        case None, TokenIssued(name, role, secret_sha256, expires_at):
-            return Token(name, role, secret_sha256, expires_at)
+        case None, TokenIssued(name, role, secret_sha256, expires_at, issuer):
+            return Token(name, role, secret_sha256, expires_at, issuer)
         case Token(), TokenRevoked():
             return RevokedToken()
         case _:
@@ -162,6 +182,15 @@ def read_token(text: str) -> tuple[UUID, bytes] | None:
 def _check_scope(role: Role, scope: UUID) -> None:
     if (role == "operator") != (scope == ROLLCALL):
         raise RoleOutOfScope(role=role)
+
+
+def _to_come(expires_at: datetime | None, now: datetime) -> datetime | None:
+    """Return a time in UTC, which PostgreSQL and we can tell in any time zone; raises ExpiryInvalid."""
+    if expires_at is None:
+        return None
+    if not now < expires_at < LAST_EXPIRY:
+        raise ExpiryInvalid(expires_at=expires_at.isoformat())
+    return expires_at.astimezone(UTC)
 
 
 def _digest(secret: bytes) -> str:

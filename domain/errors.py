@@ -113,7 +113,7 @@ class TokenNameInvalid(Refused):
 
 
 class ExpiryInvalid(Refused):
-    """A token cannot expire at {expires_at}: that has passed. Choose a time to come."""
+    """A token cannot expire at {expires_at}. Choose a time to come, before the year 9999."""
 
     code = "expiry-invalid"
 

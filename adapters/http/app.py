@@ -17,6 +17,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.routes import HTTPRoute
 
 from adapters.http import (
+    access,
     auditing,
     documentation,
     groups,
@@ -27,6 +28,7 @@ from adapters.http import (
     reviewing,
     samples,
     subscriptions,
+    tokens,
 )
 from adapters.http.checking import as_declared
 from adapters.http.openapi import describe
@@ -142,6 +144,8 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             progress,
             report.report,
             *auditing.ROUTES,
+            *access.ROUTES,
+            *tokens.ROUTES,
             samples.sample,
             *documentation.ROUTES,
         ],

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import structlog
 from litestar.concurrency import sync_to_thread
+from litestar.enums import HttpMethod
 
 from application import granting
 from application.granting import Bearer, Person, Principal
-from application.recorded import Actor
-from domain.access import ROLLCALL
+from application.recorded import Actor, Origin
+from domain.access import GRANTING, ROLLCALL
 from domain.errors import NotFound, RollcallError
+from projections import access
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 
 ALLOWED = "allowed"
-SCHEME = "bearer "
+SCHEME = "bearer"
+SUBSCRIPTION = "subscription_id"  # what all paths call it
 
 Allowed: TypeAlias = dict[str, frozenset["Role"] | None]
 """A route's `opt`: the roles it is for, in the subscription that its path names or in Rollcall as a whole."""
@@ -47,7 +50,7 @@ class Unauthenticated(RollcallError):
 
 
 class Forbidden(RollcallError):
-    """This is for {wanted}, and you are {held} here. Ask an administrator of the subscription for access."""
+    """This is for {wanted}, and you are {held}. Ask whoever administers it for access."""
 
     code = "forbidden"
 
@@ -60,45 +63,77 @@ def allowed(*roles: Role) -> Allowed:
 ADMINISTRATORS = allowed("administrator")
 READERS = allowed("administrator", "auditor")
 CONSUMERS = allowed("administrator", "auditor", "consumer")
+GRANTERS = allowed(*GRANTING)
 
 
 async def authorized(connection: Connection, handler: BaseRouteHandler) -> None:
     """Let a request pass whose principal holds one of the route's roles, and remember who it is.
 
     Raises Unauthenticated, Forbidden, and NotFound for a subscription in which the principal is nobody. Asked again
-    later it tells whether that still holds: what was revoked ends at once.
+    later it tells whether that still holds: what was revoked ends at once. OPTIONS tells of the route, not of what is
+    behind it, and is answered to everybody.
     """
-    wanted: frozenset[Role] | None = handler.opt[ALLOWED]
-    if wanted is None:
+    if connection.scope.get("method") == HttpMethod.OPTIONS:
         return
+    wanted: frozenset[Role] | None = handler.opt[ALLOWED]
+    if wanted is not None:
+        principal, who = await sync_to_thread(authorize, connection, wanted, connection.path_params.get(SUBSCRIPTION))
+        _remember(connection, principal, who)
+
+
+def authorize(connection: Connection, wanted: frozenset[Role], subscription: UUID | None) -> tuple[Principal, Actor]:
+    """Return who asks, and as whom they act; raises as `authorized` does."""
     rollcall: Rollcall = connection.app.state["rollcall"]
-    principal = await sync_to_thread(authenticate, rollcall, connection)
-    subscription: UUID | None = connection.path_params.get("subscription_id")
-    held = await sync_to_thread(_held, rollcall, principal, subscription)
+    principal = authenticate(rollcall, connection)
+    held = held_in(rollcall, principal, subscription or ROLLCALL)
     if subscription is not None and not held:
         raise NotFound(what="subscription", id=subscription)
     if wanted and not wanted & held:
         raise Forbidden(wanted=_told(wanted), held=_told(held))
-    _remember(connection, principal, actor(principal, wanted & held))
+    return principal, actor(principal, wanted & held)
 
 
 def authenticate(rollcall: Rollcall, connection: Connection) -> Principal:
     """Return who asks; raises Unauthenticated."""
-    given = connection.headers.get("Authorization")
-    if given is None:
+    given = connection.headers.getall("Authorization", [])
+    if not given:
         raise Unauthenticated(reason="This needs to know who asks.")
-    if not given.lower().startswith(SCHEME):
+    if len(given) > 1:
+        raise Unauthenticated(reason="There is more than one “Authorization”.")
+    scheme, _, token = given[0].partition(" ")
+    if scheme.lower() != SCHEME:
         raise Unauthenticated(reason="This kind of authorization is not known here.")
-    found = granting.bearer(rollcall.ports, given[len(SCHEME) :].strip())
+    found = granting.bearer(rollcall.ports, token.strip(" "))
     if found is None:
         raise Unauthenticated(reason="This token is none of ours, was revoked, or has expired.")
+    rollcall.last_uses.note(found.token_id, rollcall.ports.now())
     return found
 
 
-def _held(rollcall: Rollcall, principal: Principal, subscription: UUID | None) -> frozenset[Role]:
-    """Return the roles that count: those in the subscription, if one is named, and in Rollcall as a whole."""
-    found = granting.roles(rollcall.ports, principal, {ROLLCALL, subscription or ROLLCALL})
-    return frozenset().union(*found.values())
+def held_in(rollcall: Rollcall, principal: Principal, scope: UUID) -> frozenset[Role]:
+    """Return the roles that count in a scope: those held there, and in Rollcall as a whole."""
+    return frozenset().union(*granting.roles(rollcall.ports, principal, {ROLLCALL, scope}).values())
+
+
+def scopes(rollcall: Rollcall, principal: Principal, wanted: frozenset[Role]) -> list[UUID]:
+    """Return where a principal holds one of these roles: the view tells where to look, the streams what holds."""
+    match principal:
+        case Bearer(scope=scope):
+            candidates = [scope]
+        case Person(email):
+            with rollcall.reading() as rows:
+                candidates = access.scopes_of(rows, email)
+    found = granting.roles(rollcall.ports, principal, candidates)
+    return [scope for scope, held in found.items() if held & wanted]
+
+
+def granting_in(connection: Connection, subscription: UUID | None) -> tuple[Principal, Origin]:
+    """Return who grants in a subscription or, for None, in Rollcall as a whole, and the origin of what they change.
+
+    Asked anew, for a body may have taken its time; raises as `authorized` does.
+    """
+    principal, who = authorize(connection, GRANTING, subscription)
+    return principal, Origin(subscription or ROLLCALL, who, connection.scope["state"]["request_id"])
 
 
 def actor(principal: Principal, held: frozenset[Role]) -> Actor:
@@ -117,4 +152,4 @@ def _remember(connection: Connection, principal: Principal, who: Actor) -> None:
 
 
 def _told(roles: frozenset[Role]) -> str:
-    return " or ".join(f"an {role}" if role[0] in "ao" else f"a {role}" for role in sorted(roles)) or "nobody"
+    return " or ".join(f"an {role}" if role[0] in "ao" else f"a {role}" for role in sorted(roles)) or "nobody here"
