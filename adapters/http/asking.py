@@ -13,6 +13,7 @@ from litestar.params import HeaderParameter, SkipValidationMarker
 from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
+from adapters.http.security import ALLOWED, SUBSCRIPTION, authorize
 from application.recorded import Actor, Origin
 
 T = TypeVar("T")
@@ -37,9 +38,12 @@ IdempotencyKey: TypeAlias = Annotated[
 
 
 def origin(request: AnyRequest, subscription_id: UUID, import_id: UUID | None = None) -> Origin:
-    """Return the origin of what a request changes."""
-    state = request.scope["state"]
-    return Origin(subscription_id, state["actor"], state["request_id"], import_id)
+    """Return the origin of what a request changes.
+
+    Whether it may is asked anew, for its body may have taken its time; raises as `authorized` does.
+    """
+    _, who = authorize(request, request.route_handler.opt[ALLOWED], request.path_params.get(SUBSCRIPTION))
+    return Origin(subscription_id, who, request.scope["state"]["request_id"], import_id)
 
 
 def version(if_match: str | None) -> int:

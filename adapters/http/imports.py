@@ -91,11 +91,11 @@ async def upload(
     as it was, from the import's present state.
     """
     import_id = created_id(request, idempotency_key, rollcall.ports.new_id(), subscription_id)
-    whence = origin(request, subscription_id, import_id)
     await sync_to_thread(find_subscription, rollcall, subscription_id)
     async with received(request, "file", rollcall.settings.limits.file_bytes) as file:
         name = clean_file_name(file.name)
         async with reading.read(file.path, name) as read:
+            whence = await sync_to_thread(origin, request, subscription_id, import_id)
             done = await sync_to_thread(
                 record_upload, rollcall.ports, whence, name, file.media_type, Pieces(file.path), read
             )
