@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
 
 ROLES = click.Choice(get_args(Role))
-LIFETIME = re.compile("([1-9][0-9]{0,5})d")
+LIFETIME = re.compile("([1-9][0-9]{0,7})d")
 
 scope_option = click.option(
     "--subscription", "-s", "name_or_id", metavar="NAME_OR_ID", help="The subscription; without it, all of Rollcall."
@@ -52,13 +52,13 @@ class Granted(Struct, frozen=True):
     changed: bool
 
 
-def _expiry(_context: click.Context, _option: click.Parameter, value: str) -> datetime | None:
-    """Return the time that `90d`, `2027-01-31` or `never` stands for."""
+def expiry(value: str, now: datetime) -> datetime | None:
+    """Return the time that `90d`, `2027-01-31` or `never` stands for; raises click.BadParameter and ExpiryInvalid."""
     if value == "never":
         return None
     try:
         if days := LIFETIME.fullmatch(value):
-            return datetime.now(UTC) + timedelta(days=int(days[1]))
+            return now + timedelta(days=int(days[1]))
         return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
     except OverflowError:
         raise ExpiryInvalid(expires_at=value) from None
@@ -160,7 +160,7 @@ def token() -> None:
     metavar="WHEN",
     default=f"{TOKEN_DAYS}d",
     show_default=True,
-    callback=_expiry,
+    callback=lambda _context, _option, value: expiry(value, datetime.now(UTC)),
     help="After so many days (90d), on a date in UTC (2027-01-31), or never.",
 )
 @json_option

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 from litestar import Response, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
@@ -51,6 +52,9 @@ def grant_document(row: GrantRow) -> GrantDocument:
     return GrantDocument(row.email, row.role, row.granted_at, row.granted_by)
 
 
+HELD_BEFORE = {200: ResponseSpec(GrantDocument, description="They held it before", generate_examples=False)}
+
+
 @get(
     "/subscriptions/{subscription_id:uuid}/access",
     sync_to_thread=True,
@@ -75,7 +79,7 @@ def list_access(
 @post(
     "/subscriptions/{subscription_id:uuid}/access",
     sync_to_thread=True,
-    responses=later() | responses("not-found", "email-invalid", "unsupported-media-type"),
+    responses=HELD_BEFORE | later() | responses("not-found", "email-invalid", "unsupported-media-type"),
     opt=GRANTERS,
 )
 def grant_access(

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from adapters.composition import Rollcall
 from adapters.http.asking import Given
+from adapters.http.problems import responses
 from adapters.http.security import EVERYBODY, allowed
 from adapters.metrics import Metrics, reachable
 
@@ -52,7 +53,7 @@ def show_readiness(rollcall: Given[Rollcall]) -> Response[Readiness]:
     return Response(Readiness("behind" if behind else "ready", lag), status_code=503 if behind else 200)
 
 
-@get("/metrics", sync_to_thread=True, media_type="text/plain", opt=allowed("operator"))
+@get("/metrics", sync_to_thread=True, media_type="text/plain", responses=responses(), opt=allowed("operator"))
 def show_metrics(metrics: Given[Metrics]) -> Response[str]:
     """Return the metrics for Prometheus."""
     return Response(metrics.render().decode(), media_type=METRICS_TYPE)

@@ -9,6 +9,7 @@ from typing import Annotated
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from litestar import Response, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType, json, structs
 
@@ -77,6 +78,13 @@ def token_document(row: TokenRow, last_used_at: datetime | None) -> TokenDocumen
     )
 
 
+REPEATED = {
+    200: ResponseSpec(
+        IssuedDocument, description="It was issued before, and is not shown again", generate_examples=False
+    )
+}
+
+
 @get("/tokens", sync_to_thread=True, responses=responses("not-found"), opt=SIGNED_IN)
 def list_tokens(
     request: AnyRequest,
@@ -109,7 +117,8 @@ def list_tokens(
 @post(
     "/tokens",
     sync_to_thread=True,
-    responses=responses(
+    responses=REPEATED
+    | responses(
         "not-found", "role-out-of-scope", "token-name-invalid", "expiry-invalid", "key-reused", "unsupported-media-type"
     ),
     opt=SIGNED_IN,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -20,14 +21,24 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 SUBSCRIPTION = re.compile("/api/v1/subscriptions/([0-9a-f-]{36})(?:/|$)")
 
 
-def token(rollcall: Rollcall, role: Role, scope: UUID) -> str:
+def token(
+    rollcall: Rollcall, role: Role, scope: UUID, *, expires_at: datetime | None = None, issuer: str | None = None
+) -> str:
     """Issue a token without a look at its scope: whether that exists is for the server to find out."""
     secret, token_id = token_bytes(SECRET_BYTES), uuid4()
-    now = rollcall.ports.now()
-    issued = issue_token(scope=scope, name=f"the {role}", role=role, secret=secret, expires_at=None, now=now)
+    issued = issue_token(
+        scope=scope,
+        name=f"the {role}",
+        role=role,
+        secret=secret,
+        expires_at=expires_at,
+        now=LONG_AGO,
+        issuer=issuer,
+    )
     origin = Origin(scope, Actor("system", "test", "test"), "test")
     rollcall.events.append(scope, record(rollcall.ports, origin, token_id, 0, [issued]))
     return token_text(token_id, secret)
