@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-ANN, BEN = "ann@example.com", "ben@example.com"
+ANN, BEN, CEM = "ann@example.com", "ben@example.com", "cem@example.com"
 TOKENS, SUBSCRIPTIONS = "/api/v1/tokens", "/api/v1/subscriptions"
 
 
@@ -309,10 +309,10 @@ class TestOperators:
     ) -> None:
         client, scope = as_("operator"), str(scope_of(subscription))
         committed(running.client, uploaded(running.client, subscription, lines(2)))
-        as_("administrator").post(f"{subscription}/access", json={"email": BEN, "role": "auditor"})
+        as_("administrator").post(f"{subscription}/access", json={"email": CEM, "role": "auditor"})
         told = client.get(f"/api/v1/audit?subscription_id={scope}").json()
         assert {row["type"] for row in told} == {"SubscriptionCreated", "TokenIssued", "AccessGranted"}
-        assert told[0]["text"] == f"Granted {BEN} the role auditor"
+        assert told[0]["text"] == f"Granted {CEM} the role auditor"
         assert {row["subscription_id"] for row in told} == {scope}
         assert {row["type"] for row in client.get("/api/v1/audit?limit=1000").json()} <= {
             "SubscriptionCreated",
@@ -323,8 +323,8 @@ class TestOperators:
         }
         assert None in {row["subscription_id"] for row in client.get("/api/v1/audit").json()}
         assert client.get("/api/v1/audit?type=GroupCreated").json() == []
-        assert {row["text"] for row in client.get(f"/api/v1/audit?email={BEN}&type=AccessGranted").json()} == {
-            f"Granted {BEN} the role auditor"
+        assert {row["text"] for row in client.get(f"/api/v1/audit?email={CEM}&type=AccessGranted").json()} == {
+            f"Granted {CEM} the role auditor"
         }
 
     def test_walk_their_log_page_by_page_without_a_gap(self, as_: Callable[[Role], httpx.Client]) -> None:

@@ -20,8 +20,10 @@ from adapters.http.openapi import examples
 from adapters.http.openapi_tables import HEADERS, TAGS
 from application.committing import CommitRun, start_commit
 from application.importing import upload
+from domain.access import ROLLCALL
 from domain.roster import Limits
 from projections import directory
+from tests.adapters.http.tokens import token
 from tests.conftest import importing_as, settings_for, subscribed
 
 if TYPE_CHECKING:
@@ -148,6 +150,8 @@ def seed(rollcall: Rollcall) -> dict[str, Any]:
     with rollcall.reading() as rows:
         group = directory.groups(rows, origin.subscription_id)[0]
     return {
+        "administrator": token(rollcall, "administrator", origin.subscription_id),
+        "operator": token(rollcall, "operator", ROLLCALL),
         "subscription": origin.subscription_id,
         "group": group.id,
         "done": done,
