@@ -12,6 +12,7 @@ from adapters.postgres.blobs import PostgresBlobs
 from adapters.postgres.datastore import Datastore
 from adapters.postgres.embedded import embedded_server
 from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.last_uses import LastUses
 from adapters.postgres.locks import AdvisoryLocks
 from adapters.postgres.memberships import DirectoryMemberships
 from adapters.postgres.wakeups import ReadableViews, Wakeups
@@ -19,6 +20,7 @@ from adapters.worker import Worker
 from application.ports import Ports
 from application.rosters import Rosters
 from projections import import_list
+from projections.access import ACCESS
 from projections.audit_log import AUDIT_LOG
 from projections.directory import DIRECTORY
 from projections.group_events import GROUP_EVENTS
@@ -53,6 +55,7 @@ class Rollcall:
     ports: Ports
     events: PostgresEventStore
     blobs: PostgresBlobs
+    last_uses: LastUses
     datastore: Datastore
     locks: AdvisoryLocks
     wakeups: Wakeups
@@ -101,10 +104,12 @@ def composed(settings: Settings) -> Iterator[Rollcall]:
         with datastore.migrating():  # the first to connect, so that a server that is not there is told of at once
             events = PostgresEventStore(datastore)
             blobs = PostgresBlobs(datastore)
-            views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS)
+            last_uses = LastUses(datastore)
+            views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
             projectors = [Projector(datastore, view, events.read_log) for view in views]
             events.migrate()
             blobs.migrate()
+            last_uses.migrate()
             for projector in projectors:
                 projector.migrate()
         wakeups = stack.enter_context(Wakeups(datastore, events.channel))
@@ -119,4 +124,6 @@ def composed(settings: Settings) -> Iterator[Rollcall]:
             now=lambda: datetime.now(UTC),
             new_id=uuid4,
         )
-        yield Rollcall(settings, ports, events, blobs, datastore, locks, wakeups, projectors, readable, Rosters(blobs))
+        yield Rollcall(
+            settings, ports, events, blobs, last_uses, datastore, locks, wakeups, projectors, readable, Rosters(blobs)
+        )

@@ -22,7 +22,10 @@ def configure(*, debug: bool = False) -> None:
     ]
     for_people = sys.stderr.isatty()
     last: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer()
+        # The pretty trace shows local variables, and tokens among them.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if for_people
+        else structlog.processors.JSONRenderer()
     )
     exceptions: list[structlog.typing.Processor] = [] if for_people else [structlog.processors.format_exc_info]
     formatter = structlog.stdlib.ProcessorFormatter(

@@ -8,11 +8,14 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.access import AccessEvent, TokenEvent
 from domain.group import GroupEvent
 from domain.import_session import ImportEvent, SessionSnapshot
 from domain.subscription import LicenceEvent, SubscriptionEvent
 
-Event: TypeAlias = ImportEvent | GroupEvent | SubscriptionEvent | LicenceEvent | SessionSnapshot
+Event: TypeAlias = (
+    ImportEvent | GroupEvent | SubscriptionEvent | LicenceEvent | AccessEvent | TokenEvent | SessionSnapshot
+)
 
 
 class Actor(Struct, frozen=True):

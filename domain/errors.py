@@ -112,6 +112,24 @@ class NotLicensed(Refused):
     code = "not-licensed"
 
 
+class RoleOutOfScope(Refused):
+    """The role “{role}” cannot be held there: operators have all of Rollcall, all other roles a subscription."""
+
+    code = "role-out-of-scope"
+
+
+class TokenNameInvalid(Refused):
+    """“{name}” cannot name a token: use 1 to {limit} characters, none of them a control character."""
+
+    code = "token-name-invalid"
+
+
+class ExpiryInvalid(Refused):
+    """A token cannot expire at {expires_at}. Choose a time to come, before the year 9999."""
+
+    code = "expiry-invalid"
+
+
 class KeyReused(Refused):
     """The Idempotency-Key of this request was used for another request before. Use a new one."""
 

@@ -7,12 +7,13 @@ events tell the change), `SeatsTaken` and `SeatsReturned` that of the licences.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from msgspec import Struct, json, structs
 
 from application.recorded import Actor
+from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (
     CommitCompleted,
@@ -36,12 +37,24 @@ from projections.sentences import sentence
 from projections.view import View, copy_rows, last_ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from application.recorded import Event, Recorded
     from projections.view import Rows
 
-CREATE = """
+OPERATED = (
+    SubscriptionCreated,
+    SubscriptionRenamed,
+    SeatsChanged,
+    AccessGranted,
+    AccessRevoked,
+    TokenIssued,
+    TokenRevoked,
+)
+"""What operators answer for, in whichever subscription: nothing of its groups, its users or its files."""
+_OPERATED_TYPES = ", ".join(f"'{event.__name__}'" for event in OPERATED)
+
+CREATE = f"""
     CREATE TABLE IF NOT EXISTS audit_log (
         subscription_id uuid NOT NULL,
         number bigint NOT NULL,
@@ -56,6 +69,8 @@ CREATE = """
         PRIMARY KEY (subscription_id, number)
     );
     CREATE INDEX IF NOT EXISTS audit_log_of_groups ON audit_log (group_id, number) WHERE group_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS audit_log_of_operators ON audit_log (at, subscription_id, number)
+        WHERE type IN ({_OPERATED_TYPES});
 """
 
 GROUPS = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted)
@@ -75,6 +90,10 @@ AUDITED = (
     SeatsChanged,
     LicenceAllocated,
     LicenceRevoked,
+    AccessGranted,
+    AccessRevoked,
+    TokenIssued,
+    TokenRevoked,
 )
 
 
@@ -111,6 +130,8 @@ def _emails(event: Event) -> list[str]:
             return list(users)
         case UserRemoved(email=email) | LicenceAllocated(email=email) | LicenceRevoked(email=email):
             return [email]
+        case AccessGranted(email=email) | AccessRevoked(email=email):
+            return [email]
         case _:
             return []
 
@@ -126,6 +147,7 @@ AUDIT_LOG = View(
 class AuditRow(Struct, frozen=True):
     """One change; `number` counts the changes of a subscription."""
 
+    subscription_id: UUID
     number: int
     at: datetime
     actor: Actor
@@ -161,22 +183,62 @@ def audit_log(
 ) -> list[AuditRow]:
     """Return a page of a subscription's changes, newest first, behind a number."""
     cursor.execute(
-        """
-        SELECT number, at, actor::text AS actor, request_id, type, text, import_id, group_id FROM audit_log
-        WHERE subscription_id = %(subscription_id)s
-          AND (%(before)s::bigint IS NULL OR number < %(before)s)
-          AND (%(actor)s::text IS NULL OR actor ->> 'id' = %(actor)s)
-          AND (%(type)s::text IS NULL OR type = %(type)s)
-          AND (%(import_id)s::uuid IS NULL OR import_id = %(import_id)s)
-          AND (%(group_id)s::uuid IS NULL OR group_id = %(group_id)s)
-          AND (%(email)s::text IS NULL OR %(email)s = ANY(emails))
-          AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
-          AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
+        f"""
+        {SELECT} WHERE subscription_id = %(subscription_id)s AND (%(before)s::bigint IS NULL OR number < %(before)s)
+          {FILTERED}
         ORDER BY number DESC LIMIT %(limit)s
         """,
         {"subscription_id": subscription_id, "before": before, "limit": limit, **structs.asdict(wanted)},
     )
-    return [AuditRow(**{**row, "actor": json.decode(row["actor"], type=Actor)}) for row in cursor]
+    return list(map(_row, cursor))
+
+
+def operators_log(
+    cursor: Rows,
+    wanted: AuditFilter = EVERY_CHANGE,
+    *,
+    subscription_id: UUID | None = None,
+    before: tuple[datetime, UUID, int] | None = None,
+    limit: int = 100,
+) -> list[AuditRow]:
+    """Return a page of what operators answer for, in all scopes or in one, newest first, behind a place in it."""
+    at, last, number = before or (None, None, None)
+    cursor.execute(
+        f"""
+        {SELECT} WHERE type IN ({_OPERATED_TYPES})
+          AND (%(subscription_id)s::uuid IS NULL OR subscription_id = %(subscription_id)s)
+          AND (%(at)s::timestamptz IS NULL OR (at, subscription_id, number) < (%(at)s, %(last)s::uuid, %(number)s))
+          {FILTERED}
+        ORDER BY at DESC, subscription_id DESC, number DESC LIMIT %(limit)s
+        """,
+        {
+            "subscription_id": subscription_id,
+            "at": at,
+            "last": last,
+            "number": number,
+            "limit": limit,
+            **structs.asdict(wanted),
+        },
+    )
+    return list(map(_row, cursor))
+
+
+SELECT = """
+    SELECT subscription_id, number, at, actor::text AS actor, request_id, type, text, import_id, group_id FROM audit_log
+"""
+FILTERED = """
+    AND (%(actor)s::text IS NULL OR actor ->> 'id' = %(actor)s)
+    AND (%(type)s::text IS NULL OR type = %(type)s)
+    AND (%(import_id)s::uuid IS NULL OR import_id = %(import_id)s)
+    AND (%(group_id)s::uuid IS NULL OR group_id = %(group_id)s)
+    AND (%(email)s::text IS NULL OR %(email)s = ANY(emails))
+    AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
+"""
+
+
+def _row(row: Mapping[str, Any]) -> AuditRow:
+    return AuditRow(**{**row, "actor": json.decode(row["actor"], type=Actor)})
 
 
 def joined_by_import(

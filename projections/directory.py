@@ -13,7 +13,7 @@ from projections.directory_handlers import HANDLERS
 from projections.view import TRACKING_TABLE, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from projections.view import Rows
 
@@ -88,18 +88,27 @@ class GroupRow(Struct, frozen=True):
 
 
 def subscriptions(
-    cursor: Rows, *, name_or_id: str | None = None, after: tuple[str, UUID] | None = None, limit: int | None = None
+    cursor: Rows,
+    *,
+    name_or_id: str | None = None,
+    among: Sequence[UUID] | None = None,
+    after: tuple[str, UUID] | None = None,
+    limit: int | None = None,
 ) -> list[SubscriptionRow]:
-    """Return a page of the subscriptions by name, behind a name and id; or those which bear a name or an id."""
+    """Return a page of the subscriptions by name, behind a name and id; or those which bear a name or an id.
+
+    `among` leaves out all others.
+    """
     name, subscription_id = after or (None, None)
     cursor.execute(
         """
         SELECT subscription_id, name, seats, taken, created_at FROM directory_subscriptions
         WHERE (%(wanted)s::text IS NULL OR name = %(wanted)s OR subscription_id::text = lower(%(wanted)s))
+          AND (%(among)s::uuid[] IS NULL OR subscription_id = ANY(%(among)s))
           AND (%(name)s::text IS NULL OR (name, subscription_id) > (%(name)s, %(id)s::uuid))
         ORDER BY name, subscription_id LIMIT %(limit)s
         """,
-        {"wanted": name_or_id, "name": name, "id": subscription_id, "limit": limit},
+        {"wanted": name_or_id, "among": among, "name": name, "id": subscription_id, "limit": limit},
     )
     return [SubscriptionRow(*row.values()) for row in cursor]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (
     CommitCompleted,
@@ -88,6 +89,15 @@ def sentence(event: Event) -> str:
             return f"Allocated a licence to {email}"
         case LicenceRevoked(email):
             return f"Revoked the licence of {email}"
+        case AccessGranted(email, role):
+            return f"Granted {email} the role {role}"
+        case AccessRevoked(email, role):
+            return f"Took the role {role} from {email}"
+        case TokenIssued(name, role, _, expires_at):
+            until = f", good until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
+            return f"Issued the token “{name}” with the role {role}{until}"
+        case TokenRevoked(name):
+            return f"Revoked the token “{name}”"
         case SessionSnapshot():
             raise ValueError("a snapshot is no event")
 

@@ -48,13 +48,14 @@ class Latencies(NamedTuple):
 # --- the clients: a process of their own, or they would wait for themselves -----------------------------------------
 
 
-async def ask(url: str, seconds: float) -> list[float]:
+async def ask(url: str, token: str, seconds: float) -> list[float]:
     """Ask again and again over one connection; return how many milliseconds each answer took."""
     where = urlsplit(url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     taken, until = [], perf_counter() + seconds
     while (start := perf_counter()) < until:
-        writer.write(f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
+        bearer = f"Authorization: Bearer {token}"
+        writer.write(f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n{bearer}\r\n\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         assert head.startswith(b"http/1.1 200"), head
         await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
@@ -63,15 +64,17 @@ async def ask(url: str, seconds: float) -> list[float]:
     return taken
 
 
-async def clients(url: str) -> None:
+async def clients(url: str, token: str) -> None:
     """Ask as so many clients do, and print what they met."""
-    answers = [each for some in await asyncio.gather(*(ask(url, SECONDS) for _ in range(CLIENTS))) for each in some]
+    answers = [
+        each for some in await asyncio.gather(*(ask(url, token, SECONDS) for _ in range(CLIENTS))) for each in some
+    ]
     met = Latencies(median(answers), quantiles(answers, n=100)[98], max(answers), len(answers) / SECONDS)
     sys.stdout.buffer.write(json.encode(met))
 
 
 def measured(server: Served, path: str) -> Latencies:
-    command = [sys.executable, "-m", "tests.benchmark_http", server.url + path]
+    command = [sys.executable, "-m", "tests.benchmark_http", server.url + path, server.allowed.of(path)]
     return json.decode(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout, type=Latencies)  # noqa: S603
 
 
@@ -164,6 +167,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        asyncio.run(clients(sys.argv[1]))
+        asyncio.run(clients(*sys.argv[1:]))
     else:
         main()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from application import committing
 from application.committing import CommitRun, start_commit, stop
+from application.granting import NewToken, grant_access, issue_token, revoke_access, revoke_token
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.grouping import rename_group as rename_by_hand
 from application.importing import discard, remove_user, rename_group, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
 from application.recorded import Event, Origin, Recorded
+from domain.access import ROLLCALL, AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked, access_id
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.roster import Limits
@@ -80,6 +83,7 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     uploaded(rollcall, other, "in review.csv", GROUP_BASED)
     by_hand(rollcall, origin)
     much_at_once(rollcall, origin)
+    access_changes(rollcall, origin)
     return origin
 
 
@@ -182,6 +186,41 @@ def much_at_once(rollcall: Rollcall, origin: Origin) -> None:
         origin,
         (again, GroupCreated("sales", (USERS[5],))),
         claims=Claims(taken=(Claim("group-name", "sales", again),)),
+    )
+
+
+def access_changes(rollcall: Rollcall, origin: Origin) -> None:
+    """Grant and revoke, issue and revoke; then the same in one append, so that they come as one run too."""
+    ports, operating = rollcall.ports, Origin(ROLLCALL, origin.actor, "operating")
+    roles: tuple[Role, ...] = ("administrator", "auditor", "consumer")
+    for role in roles:
+        grant_access(ports, origin, USERS[0], role)
+        grant_access(ports, origin, "o'neil@example.com", role)
+    revoke_access(ports, origin, USERS[0], "auditor")
+    revoke_access(ports, origin, "o'neil@example.com")
+    grant_access(ports, operating, USERS[1], "operator")
+    expiring = NewToken("Sync\\", "consumer", datetime(2100, 1, 1, tzinfo=UTC), USERS[0])
+    for whence, new in ((origin, expiring), (operating, NewToken("Zoë’s", "operator", None))):
+        token_id = uuid4()
+        issue_token(ports, whence, token_id, bytes(32), new)
+        issue_token(ports, whence, uuid4(), bytes(32), new)
+        revoke_token(ports, whence, token_id)
+    scope, first, other = origin.subscription_id, uuid4(), uuid4()
+    stream = access_id(scope, USERS[2])
+    in_one_append(
+        rollcall,
+        origin,
+        (stream, AccessGranted(USERS[2], "auditor")),
+        (stream, AccessRevoked(USERS[2], "auditor")),
+        (stream, AccessGranted(USERS[2], "auditor")),
+        (stream, AccessGranted(USERS[2], "consumer")),
+        (stream, AccessRevoked(USERS[2], "auditor")),
+        (stream, AccessRevoked(USERS[2], "consumer")),
+        (stream, AccessGranted(USERS[2], "consumer")),
+        (first, TokenIssued("First", "auditor", "0" * 64, None)),
+        (other, TokenIssued("Other", "auditor", "0" * 64, None)),
+        (first, TokenRevoked("First")),
+        (other, TokenRevoked("Other")),
     )
 
 

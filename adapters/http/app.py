@@ -12,11 +12,13 @@ from uuid import uuid4
 
 import structlog
 from litestar import Litestar, Router
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import HttpMethod, ScopeType
 from litestar.routes import HTTPRoute
 
 from adapters.http import (
+    access,
     auditing,
     documentation,
     groups,
@@ -27,14 +29,15 @@ from adapters.http import (
     reviewing,
     samples,
     subscriptions,
+    tokens,
 )
-from adapters.http.asking import LOCAL
 from adapters.http.checking import as_declared
 from adapters.http.openapi import describe
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, MEDIA_TYPE, document, problem_page
 from adapters.http.progress import Feeds, progress
 from adapters.http.reading import Reading
+from adapters.http.security import authorized
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
 
@@ -72,7 +75,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         of = SUBSCRIPTION.match(scope["path"])
-        bound = {"request_id": _request_id(scope), "actor": LOCAL.id, "subscription": of[1] if of else None}
+        bound = {"request_id": _request_id(scope), "actor": "nobody", "subscription": of[1] if of else None}
         with structlog.contextvars.bound_contextvars(**{name: value for name, value in bound.items() if value}):
             await self._observe(scope, receive, send, str(bound["request_id"]))
 
@@ -158,6 +161,8 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             progress,
             report.report,
             *auditing.ROUTES,
+            *access.ROUTES,
+            *tokens.ROUTES,
             samples.sample,
             *documentation.ROUTES,
         ],
@@ -175,7 +180,8 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     app = Litestar(
         routes,
         dependencies=dependencies,
-        guards=[as_declared],
+        guards=[authorized, as_declared],
+        state=State({"rollcall": rollcall}),
         exception_handlers=HANDLERS,
         lifespan=[lifespan],
         request_max_body_size=rollcall.settings.limits.file_bytes + MULTIPART_BYTES,

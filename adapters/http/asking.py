@@ -15,6 +15,7 @@ from litestar.params import HeaderParameter, SkipValidationMarker
 from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
+from adapters.http.security import ALLOWED, SUBSCRIPTION, authorize
 from application.deciding import Once
 from application.recorded import Actor, Origin
 from domain.naming import email_key
@@ -25,9 +26,6 @@ AnyRequest: TypeAlias = Request[Any, Any, Any]
 
 Given: TypeAlias = Annotated[NamedDependency[T], SkipValidationMarker()]
 """A part of Rollcall that a handler needs, by its name."""
-
-# Until there is a log-in (and the server binds loopback alone), whoever reaches it is this one.
-LOCAL = Actor("operator", "local", "local")
 
 IfMatch: TypeAlias = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The version that you looked at: the import's `ETag`.")
@@ -44,8 +42,12 @@ IdempotencyKey: TypeAlias = Annotated[
 
 
 def origin(request: AnyRequest, subscription_id: UUID, import_id: UUID | None = None) -> Origin:
-    """Return the origin of what a request changes."""
-    return Origin(subscription_id, LOCAL, request.scope["state"]["request_id"], import_id)
+    """Return the origin of what a request changes.
+
+    Whether it may is asked anew, for its body may have taken its time; raises as `authorized` does.
+    """
+    _, who = authorize(request, request.route_handler.opt[ALLOWED], request.path_params.get(SUBSCRIPTION))
+    return Origin(subscription_id, who, request.scope["state"]["request_id"], import_id)
 
 
 def version(if_match: str | None) -> int:
@@ -76,7 +78,8 @@ def created_id(request: AnyRequest, key: str | None, fresh: UUID, subscription_i
     if key is None:
         return fresh
     route = request.scope["path_template"].format(**request.path_params)
-    return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{LOCAL.id}:{route}:{key}")
+    actor: Actor = request.scope["state"]["actor"]
+    return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{actor.id}:{route}:{key}")
 
 
 def address(request: AnyRequest, found: str) -> str:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from uuid import UUID
 
 from litestar import Response, get
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
-from msgspec import Struct, json
+from msgspec import Struct, json, structs
 
 from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given, moment, text
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import responses
+from adapters.http.security import CONSUMERS, READERS, allowed, authorized
 from adapters.http.subscriptions import find_subscription
 from adapters.http.waking import Bell
 from application.recorded import Actor
+from domain.access import ROLLCALL
 from domain.naming import email_key
 from projections import audit_log, group_events
 from projections.audit_log import AuditFilter, AuditRow
@@ -40,48 +42,107 @@ class AuditDocument(Struct, frozen=True):
     group_id: UUID | None
 
 
+class OperationDocument(Struct, frozen=True):
+    """One change that operators answer for; `subscription_id` is null if it concerns Rollcall as a whole."""
+
+    at: datetime
+    actor: Actor
+    request_id: str
+    type: str
+    text: str
+    subscription_id: UUID | None
+
+
+def operation_document(row: AuditRow) -> OperationDocument:
+    """Return a change that operators answer for as it is told."""
+    scope = row.subscription_id if row.subscription_id != ROLLCALL else None
+    return OperationDocument(row.at, row.actor, row.request_id, row.type, row.text, scope)
+
+
 def audit_document(row: AuditRow) -> AuditDocument:
     """Return a change as it is told."""
     return AuditDocument(row.at, row.actor, row.request_id, row.type, row.text, row.import_id, row.group_id)
 
 
-@get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, responses=responses("not-found"))
+Who: TypeAlias = Annotated[str | None, QueryParameter(max_length=255, description="Only what this actor (id) did.")]
+What: TypeAlias = Annotated[str | None, QueryParameter(max_length=100, description="Only this event.")]
+Address: TypeAlias = Annotated[str | None, QueryParameter(max_length=1000, description="Only what names this address.")]
+Since: TypeAlias = Annotated[str | None, QueryParameter(name="from", description="Not before this time.")]
+Until: TypeAlias = Annotated[str | None, QueryParameter(name="to", description="Before this time.")]
+
+
+@get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_changes(
     request: AnyRequest,
     rollcall: Given[Rollcall],
     subscription_id: FromPath[UUID],
-    actor: Annotated[str | None, QueryParameter(max_length=255, description="Only what this actor (id) did.")] = None,
-    type: Annotated[str | None, QueryParameter(max_length=100, description="Only this event.")] = None,  # noqa: A002 - its name
+    actor: Who = None,
+    type: What = None,  # noqa: A002 - its name
     import_id: Annotated[UUID | None, QueryParameter(description="Only what this import caused.")] = None,
     group_id: Annotated[UUID | None, QueryParameter(description="Only what changed this group.")] = None,
-    email: Annotated[str | None, QueryParameter(max_length=1000, description="Only what names this address.")] = None,
-    since: Annotated[str | None, QueryParameter(name="from", description="Not before this time.")] = None,
-    until: Annotated[str | None, QueryParameter(name="to", description="Before this time.")] = None,
+    email: Address = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[AuditDocument]]:
     """List every administrative change, newest first: who, when, what."""
     find_subscription(rollcall, subscription_id)
-    wanted = AuditFilter(
-        actor=text(actor, "actor") if actor else None,
-        type=text(type, "type") if type else None,
+    wanted = structs.replace(
+        _wanted(actor, type, email, since, until),
         import_id=import_id,
         group_id=group_id,
-        email=text(email_key(email), "email") if email else None,
-        since=moment(since, "from"),
-        until=moment(until, "to"),
     )
     with rollcall.reading() as rows:
         found = audit_log.audit_log(rows, subscription_id, wanted, before=cursor(after, int), limit=limit + 1)
     return page(request, found, limit, lambda row: row.number, audit_document)
 
 
+@get("/audit", sync_to_thread=True, responses=responses(), opt=allowed("operator"))
+def list_operations(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    actor: Who = None,
+    type: What = None,  # noqa: A002 - its name
+    subscription_id: Annotated[UUID | None, QueryParameter(description="Only what concerns this subscription.")] = None,
+    email: Address = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Response[list[OperationDocument]]:
+    """List what operators answer for, in all subscriptions, newest first: who, when, what.
+
+    That is subscriptions and their seats, access and tokens; what subscriptions do with their groups, users and files
+    is theirs to read.
+    """
+    wanted = _wanted(actor, type, email, since, until)
+    before = cursor(after, tuple[datetime, UUID, int])
+    with rollcall.reading() as rows:
+        found = audit_log.operators_log(rows, wanted, subscription_id=subscription_id, before=before, limit=limit + 1)
+    return page(request, found, limit, lambda row: (row.at, row.subscription_id, row.number), operation_document)
+
+
+def _wanted(
+    actor: str | None, type_: str | None, email: str | None, since: str | None, until: str | None
+) -> AuditFilter:
+    return AuditFilter(
+        actor=text(actor, "actor") if actor else None,
+        type=text(type_, "type") if type_ else None,
+        email=text(email_key(email), "email") if email else None,
+        since=moment(since, "from"),
+        until=moment(until, "to"),
+    )
+
+
 @get(
     "/subscriptions/{subscription_id:uuid}/events",
     media_type=BATCH_TYPE,
     responses=responses("not-found"),
+    opt=CONSUMERS,
 )
 async def list_group_events(
+    request: AnyRequest,
     rollcall: Given[Rollcall],
     bell: Given[Bell],
     subscription_id: FromPath[UUID],
@@ -101,8 +162,11 @@ async def list_group_events(
         found = await sync_to_thread(_events, rollcall, subscription_id, after, limit)
         left = deadline - monotonic()
         if found or left <= 0 or bell.closing:
-            return Response(json.encode(found), media_type=BATCH_TYPE)
+            break
         await bell.wait(count, left)
+    if wait:  # whoever asked a while ago may have been revoked since
+        await authorized(request, request.route_handler)
+    return Response(json.encode(found), media_type=BATCH_TYPE)
 
 
 def _events(rollcall: Rollcall, subscription_id: UUID, after: int, limit: int) -> list[CloudEvent]:
@@ -110,4 +174,4 @@ def _events(rollcall: Rollcall, subscription_id: UUID, after: int, limit: int) -
         return group_events.group_events(rows, subscription_id, after=after, limit=limit)
 
 
-ROUTES = (list_changes, list_group_events)
+ROUTES = (list_changes, list_operations, list_group_events)

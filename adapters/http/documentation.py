@@ -10,6 +10,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from adapters.http.asking import Given
+from adapters.http.security import EVERYBODY
 
 ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
 FOLDER = Path(swagger_ui_bundle.swagger_ui_path)
@@ -35,19 +36,19 @@ PAGE = """<!doctype html>
 """
 
 
-@get("/openapi.json", sync_to_thread=False, include_in_schema=False)
+@get("/openapi.json", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
 def openapi(described: Given[bytes]) -> Response[bytes]:
     """Return the API's description."""
     return Response(described, media_type="application/json")
 
 
-@get("/docs", sync_to_thread=False, include_in_schema=False)
+@get("/docs", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
 def page() -> Response[str]:
     """Return the API's page."""
     return Response(PAGE, media_type="text/html")
 
 
-@get("/docs/{name:str}", sync_to_thread=False, include_in_schema=False)
+@get("/docs/{name:str}", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
 def asset(name: FromPath[str]) -> Response[bytes]:
     """Return what the page needs."""
     if name not in ASSETS:

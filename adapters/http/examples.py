@@ -41,6 +41,8 @@ BODIES: dict[str, Any] = {
     "NewGroup": {"name": "Sales Europe", "users": ["ann@example.com"]},
     "NewUsers": {"emails": ["ben@example.com", "cem@example.com"]},
     "NewName": {"name": "Sales Europe"},
+    "NewGrant": {"email": "ann@example.com", "role": "administrator"},
+    "TokenRequest": {"name": "Nightly sync", "role": "consumer", "subscription_id": SUBSCRIPTION},
 }
 
 TEXTS = {
@@ -49,6 +51,19 @@ TEXTS = {
     "report": "line,column,group,user,outcome,reason\r\n2,2,Sales,ann@example.com,added,\r\n",
     "progress": "id: 4\nevent: progress\ndata: "
     '{"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":3,"eta_seconds":null}\n\n',
+}
+
+TOKEN = {
+    "id": "2e0f7f36-3f55-4f0a-8d5f-0c9f9d3d2b1c",
+    "subscription_id": SUBSCRIPTION,
+    "name": "Nightly sync",
+    "role": "consumer",
+    "issuer": "ann@example.com",
+    "issued_at": AT,
+    "issued_by": {"kind": "administrator", "id": "ann@example.com", "name": "Ann Lee"},
+    "expires_at": "2027-01-31T09:00:00Z",
+    "revoked_at": None,
+    "last_used_at": None,
 }
 
 SCHEMAS: dict[str, Any] = {
@@ -125,6 +140,22 @@ SCHEMAS: dict[str, Any] = {
         "import_id": IMPORT,
         "group_id": None,
     },
+    "OperationDocument": {
+        "at": AT,
+        "actor": {"kind": "operator", "id": "root", "name": "root"},
+        "request_id": "cli-2f1f8e3a",
+        "type": "AccessGranted",
+        "text": "Granted ann@example.com the role administrator",
+        "subscription_id": SUBSCRIPTION,
+    },
+    "GrantDocument": {
+        "email": "ann@example.com",
+        "role": "administrator",
+        "granted_at": AT,
+        "granted_by": {"kind": "operator", "id": "root", "name": "root"},
+    },
+    "TokenDocument": TOKEN,
+    "IssuedDocument": {**TOKEN, "token": "rollcall_" + "Lg9_" * 16},
     "ProblemDocument": {
         "type": "/problems/stale",
         "title": "It has changed since you looked",

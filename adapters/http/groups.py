@@ -26,6 +26,7 @@ from adapters.http.asking import (
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import later, responses
 from adapters.http.reviewing import NewName
+from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.subscriptions import find_subscription
 from application import grouping
 from domain.errors import NotFound
@@ -83,7 +84,7 @@ def group_document(row: GroupRow) -> GroupDocument:
     return GroupDocument(row.id, row.name, row.users, row.created_at, row.import_id)
 
 
-@get(GROUPS, sync_to_thread=True, responses=responses("not-found"))
+@get(GROUPS, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_groups(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -101,13 +102,13 @@ def list_groups(
     return page(request, found, limit, lambda row: (group_key(row.name), row.id), group_document)
 
 
-@get(GROUP, sync_to_thread=True, responses=responses("not-found"))
+@get(GROUP, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def show_group(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]) -> GroupDocument:
     """Show one group."""
     return group_document(find_group(rollcall, subscription_id, group_id))
 
 
-@get(f"{GROUP}/users", sync_to_thread=True, responses=responses("not-found"))
+@get(f"{GROUP}/users", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_group_users(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -140,6 +141,7 @@ def find_group(rollcall: Rollcall, subscription_id: UUID, group_id: UUID) -> Gro
     sync_to_thread=True,
     responses=later()
     | responses("not-found", "group-name-invalid", "email-invalid", "group-name-taken", "not-licensed", "key-reused"),
+    opt=ADMINISTRATORS,
 )
 def create_group(
     request: AnyRequest,
@@ -161,6 +163,7 @@ def create_group(
     GROUP,
     sync_to_thread=True,
     responses=later() | responses("not-found", "group-name-invalid", "group-name-taken"),
+    opt=ADMINISTRATORS,
 )
 def rename_group(
     request: AnyRequest,
@@ -176,7 +179,12 @@ def rename_group(
     return Response(group_document(find_group(rollcall, subscription_id, group_id)))
 
 
-@delete(GROUP, sync_to_thread=True, responses=responses("not-found"))
+@delete(
+    GROUP,
+    sync_to_thread=True,
+    responses=responses("not-found"),
+    opt=ADMINISTRATORS,
+)
 def delete_group(
     request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
 ) -> Response[None]:
@@ -190,6 +198,7 @@ def delete_group(
     sync_to_thread=True,
     status_code=200,
     responses=later(JoinedDocument) | responses("not-found", "email-invalid", "not-licensed", "key-reused"),
+    opt=ADMINISTRATORS,
 )
 def add_group_users(
     request: AnyRequest,
@@ -206,7 +215,12 @@ def add_group_users(
     return Response(JoinedDocument(joined.added, joined.already_there), status_code=status, headers=headers)
 
 
-@delete(f"{GROUP}/users/{{email:path}}", sync_to_thread=True, responses=responses("not-found"))
+@delete(
+    f"{GROUP}/users/{{email:path}}",
+    sync_to_thread=True,
+    responses=responses("not-found"),
+    opt=ADMINISTRATORS,
+)
 def remove_group_user(
     request: AnyRequest,
     rollcall: Given[Rollcall],

@@ -11,6 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from adapters.composition import Rollcall
 from adapters.http.asking import Given
+from adapters.http.problems import responses
+from adapters.http.security import EVERYBODY, allowed
 from adapters.metrics import Metrics, reachable
 
 BEHIND_EVENTS = 10_000
@@ -30,7 +32,7 @@ class Readiness(Struct, frozen=True):
     views: dict[str, int]
 
 
-@get("/health/live", sync_to_thread=False)
+@get("/health/live", sync_to_thread=False, opt=EVERYBODY)
 def show_liveness() -> Alive:
     """Tell that the process lives."""
     return Alive("live")
@@ -40,6 +42,7 @@ def show_liveness() -> Alive:
     "/health/ready",
     sync_to_thread=True,
     responses={503: ResponseSpec(Readiness, description="The database is away, or a view is far behind")},
+    opt=EVERYBODY,
 )
 def show_readiness(rollcall: Given[Rollcall]) -> Response[Readiness]:
     """Tell whether the database is there and no view is far behind."""
@@ -50,7 +53,7 @@ def show_readiness(rollcall: Given[Rollcall]) -> Response[Readiness]:
     return Response(Readiness("behind" if behind else "ready", lag), status_code=503 if behind else 200)
 
 
-@get("/metrics", sync_to_thread=True, media_type="text/plain")
+@get("/metrics", sync_to_thread=True, media_type="text/plain", responses=responses(), opt=allowed("operator"))
 def show_metrics(metrics: Given[Metrics]) -> Response[str]:
     """Return the metrics for Prometheus."""
     return Response(metrics.render().decode(), media_type=METRICS_TYPE)

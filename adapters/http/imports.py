@@ -28,6 +28,7 @@ from adapters.http.asking import (
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import FileRefused, responses
 from adapters.http.reading import Pieces, Reading
+from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.subscriptions import find_subscription
 from adapters.http.uploading import FileBody, received
 from application.committing import start_commit, stop
@@ -74,6 +75,7 @@ def nothing(done: Done) -> Response[None]:
     "/subscriptions/{subscription_id:uuid}/imports",
     operation_class=FileBody,
     responses=responses("not-found", "file-refused", "file-too-large", "key-reused", "unsupported-media-type"),
+    opt=ADMINISTRATORS,
 )
 async def upload(
     request: AnyRequest,
@@ -89,11 +91,11 @@ async def upload(
     as it was, from the import's present state.
     """
     import_id = created_id(request, idempotency_key, rollcall.ports.new_id(), subscription_id)
-    whence = origin(request, subscription_id, import_id)
     await sync_to_thread(find_subscription, rollcall, subscription_id)
     async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
         name = clean_file_name(sent.name)
         async with reading.read(sent.file, name) as read:
+            whence = await sync_to_thread(origin, request, subscription_id, import_id)
             done = await sync_to_thread(
                 record_upload, rollcall.ports, whence, name, sent.media_type, Pieces(sent.file), read
             )
@@ -116,7 +118,9 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: Done) -> Response
 # --- look -----------------------------------------------------------------------------------------------------------
 
 
-@get("/subscriptions/{subscription_id:uuid}/imports", sync_to_thread=True, responses=responses("not-found"))
+@get(
+    "/subscriptions/{subscription_id:uuid}/imports", sync_to_thread=True, responses=responses("not-found"), opt=READERS
+)
 def list_imports(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -132,7 +136,7 @@ def list_imports(
     return page(request, found, limit, lambda row: (row.uploaded_at, row.id), document)
 
 
-@get(IMPORT, sync_to_thread=True, responses=responses("not-found"))
+@get(IMPORT, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def show_import(
     rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Response[ImportDocument]:
@@ -141,7 +145,13 @@ def show_import(
     return Response(document(row), headers=etag(row.version))
 
 
-@get(f"{IMPORT}/file", sync_to_thread=True, media_type="application/octet-stream", responses=responses("not-found"))
+@get(
+    f"{IMPORT}/file",
+    sync_to_thread=True,
+    media_type="application/octet-stream",
+    responses=responses("not-found"),
+    opt=READERS,
+)
 def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Return the bytes that were uploaded."""
     row = find_import(rollcall, subscription_id, import_id)
@@ -161,6 +171,7 @@ def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import
     IMPORT,
     sync_to_thread=True,
     responses=responses("not-found", "wrong-state", "something-added", "stale", "version-required"),
+    opt=ADMINISTRATORS,
 )
 def discard_import(
     request: AnyRequest,
@@ -182,6 +193,7 @@ def discard_import(
     sync_to_thread=True,
     status_code=202,
     responses=responses("not-found", "wrong-state", "nothing-to-add", "stale", "version-required"),
+    opt=ADMINISTRATORS,
 )
 def commit(
     request: AnyRequest,
@@ -197,7 +209,13 @@ def commit(
     return Response(document(row), headers=headers)
 
 
-@post(f"{IMPORT}/stop", sync_to_thread=True, status_code=200, responses=responses("not-found", "wrong-state"))
+@post(
+    f"{IMPORT}/stop",
+    sync_to_thread=True,
+    status_code=200,
+    responses=responses("not-found", "wrong-state"),
+    opt=ADMINISTRATORS,
+)
 def stop_import(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -229,7 +247,7 @@ def added_document(row: GroupAddedRow) -> AddedDocument:
     return AddedDocument(row.group_id, row.name, row.created, row.users_added, row.users_already_there, row.added_at)
 
 
-@get(f"{IMPORT}/groups-added", sync_to_thread=True, responses=responses("not-found"))
+@get(f"{IMPORT}/groups-added", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_groups_added(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -245,7 +263,7 @@ def list_groups_added(
     return page(request, found, limit, lambda row: row.number, added_document)
 
 
-@get(f"{IMPORT}/history", sync_to_thread=True, responses=responses("not-found"))
+@get(f"{IMPORT}/history", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def show_history(
     request: AnyRequest,
     rollcall: Given[Rollcall],

@@ -15,6 +15,7 @@ from adapters.http.asking import AnyRequest, Given, IdempotencyKey, address, no_
 from adapters.http.checking import decoded
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import FileRefused, UnsupportedMediaType, later, responses
+from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.subscriptions import find_subscription
 from application import licensing
 from domain.errors import EmailInvalid, NotFound
@@ -58,6 +59,7 @@ class AllocatedDocument(Struct, frozen=True):
     | responses(
         "not-found", "seats-exceeded", "key-reused", "file-refused", "file-too-large", "unsupported-media-type"
     ),
+    opt=ADMINISTRATORS,
 )
 def allocate_licences(
     request: AnyRequest,
@@ -124,7 +126,9 @@ def licence_document(row: LicenceRow) -> LicenceDocument:
     return LicenceDocument(row.email, row.first_name, row.last_name, row.allocated_at)
 
 
-@get("/subscriptions/{subscription_id:uuid}/licences", sync_to_thread=True, responses=responses("not-found"))
+@get(
+    "/subscriptions/{subscription_id:uuid}/licences", sync_to_thread=True, responses=responses("not-found"), opt=READERS
+)
 def list_licences(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -146,6 +150,7 @@ def list_licences(
     "/subscriptions/{subscription_id:uuid}/licences/{email:path}",
     sync_to_thread=True,
     responses=responses("not-found"),
+    opt=READERS,
 )
 def show_licence(
     request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
@@ -164,6 +169,7 @@ def show_licence(
     "/subscriptions/{subscription_id:uuid}/licences/{email:path}",
     sync_to_thread=True,
     responses=responses("not-found"),
+    opt=ADMINISTRATORS,
 )
 def revoke_licence(
     request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]

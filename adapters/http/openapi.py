@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
+from litestar.routes import HTTPRoute
 from msgspec import json
 
 from adapters.http.examples import BODIES, PARAMETERS, SCHEMAS, TEXTS
@@ -18,6 +19,7 @@ from adapters.http.openapi_tables import (
     LATER,
     NO_NUL,
     OPERATIONS,
+    SECURITY,
     SENT,
     TAGS,
     TOLD_LATER,
@@ -25,9 +27,11 @@ from adapters.http.openapi_tables import (
     Node,
 )
 from adapters.http.problem_kinds import KINDS
+from adapters.http.problems import HEADERS as HEADERS_OF_PROBLEMS
 from adapters.http.problems import MEDIA_TYPE
 from adapters.http.progress import ProgressDocument
 from adapters.http.reviewing import NewName
+from adapters.http.security import ALLOWED
 from adapters.http.subscriptions import NewSubscription, SubscriptionChange
 from projections.group_events import CloudEvent
 
@@ -54,13 +58,22 @@ def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[st
             operation_id_creator=lambda handler, _method, _path: _operation_id(handler),
         ),
     )
+    roles = {
+        _operation_id(handler): handler.opt[ALLOWED]
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if ALLOWED in handler.opt
+    }
     document = app.openapi_schema.to_schema()
     document["openapi"] = "3.1.0"
     document["tags"] = [{"name": name, "description": said} for name, said in TAGS.items()]
     document["components"]["headers"] = HEADERS
+    document["components"]["securitySchemes"] = SECURITY
     for path, methods in document["paths"].items():
         for operation in methods.values():
             _complete(path, operation)
+            _secure(operation, roles[operation["operationId"]])
     schemas = document["components"]["schemas"]
     _tell_of_bytes(schemas)
     for name, example in SCHEMAS.items():
@@ -85,8 +98,27 @@ def _complete(path: str, operation: Node) -> None:
     _complete_responses(operation)
 
 
+def _secure(operation: Node, roles: frozenset[str] | None) -> None:
+    """Tell who may ask, and what everybody else is answered."""
+    if roles is None:
+        operation["security"] = []
+        return
+    operation["security"] = [{scheme: []} for scheme in SECURITY]
+    if roles:
+        operation["description"] += f"\n\nFor: {', '.join(sorted(roles))}."
+    for code in ("unauthenticated", "forbidden"):
+        kind = KINDS[code]
+        response = operation["responses"][str(kind.status.value)] = _problem(kind.title)
+        sent = ("X-Request-Id", *HEADERS_OF_PROBLEMS.get(code, ()))
+        response["headers"] = {each: {"$ref": f"#/components/headers/{each}"} for each in sent}
+
+
 def _tag(path: str) -> str:
     match path.removeprefix("/api/v1").strip("/").split("/"):
+        case ["tokens", *_] | ["subscriptions", _, "access", *_]:
+            return "Access"
+        case ["audit"]:
+            return "Following"
         case ["subscriptions", _, "licences" | "groups" | "imports" as what, *_]:
             return what.capitalize()
         case ["subscriptions", _, _, *_]:

@@ -12,6 +12,7 @@ TAGS = {
     "Imports": "Upload a file, review it, correct it, add its groups, watch, stop.",
     "Groups": "The groups of a subscription and their users.",
     "Following": "What auditors and other systems read.",
+    "Access": "Who may do what: roles of people in a subscription, and API tokens.",
     "Samples": "The files to fill in.",
     "Operations": "Whether it lives, and how it does.",
 }
@@ -50,6 +51,12 @@ HEADERS: dict[str, Node] = {
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
         "required": True,
     },
+    "WWW-Authenticate": {
+        "description": "How to say who asks (RFC 6750).",
+        "schema": {"type": "string"},
+        "required": True,
+    },
+    "Cache-Control": {"description": "Not to be kept.", "schema": {"const": "no-store"}, "required": True},
     "Content-Disposition": {
         "description": "What to call the file.",
         "schema": {"type": "string"},
@@ -76,6 +83,10 @@ SENT: dict[str, dict[str, tuple[str, ...]]] = {
     "discardImport": {"204": ("ETag",), "202": ("Location", "ETag")},
     "commitImport": {"202": ("Location", "ETag")},
     "stopImport": {"200": ("ETag",)},
+    "grantAccess": {"202": ("Location",)},
+    "revokeAccess": {"202": ("Location",)},
+    "issueToken": {"201": ("Cache-Control",), "200": ("Cache-Control",)},
+    "revokeToken": {"202": ("Location",)},
     "downloadFile": {"200": ("Content-Disposition",)},
     "downloadReport": {"200": ("Content-Disposition",)},
     "downloadSample": {"200": ("Content-Disposition",)},
@@ -95,6 +106,16 @@ LATER = (
 
 TOLD_LATER = ("commitImport", "allocateLicences", "addGroupUsers")
 """Whose answer has content although the effect cannot be read yet."""
+
+SECURITY: dict[str, Node] = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "rollcall_…",
+        "description": "An API token: `rollcall token create`, or `POST /api/v1/tokens`.",
+    },
+}
+"""The ways to say who asks."""
 
 BINARY: Node = {"type": "string", "format": "binary"}
 EVENT: Node = {

@@ -50,6 +50,31 @@ KINDS: dict[str, Kind] = {
     "seats-invalid": Kind(
         HTTPStatus.BAD_REQUEST, "Not a usable number of seats", "A subscription has from 0 to 100,000,000 seats."
     ),
+    "role-out-of-scope": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "Not a role for this scope",
+        "Operators have all of Rollcall; administrators, auditors and consumers have a subscription.",
+    ),
+    "token-name-invalid": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "Not a usable token name",
+        "A token's name has 1 to 255 characters, none of them a control character.",
+    ),
+    "expiry-invalid": Kind(
+        HTTPStatus.BAD_REQUEST, "Not a usable expiry", "A token expires at a time to come, or never."
+    ),
+    "unauthenticated": Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "Who are you?",
+        "Send an API token as `Authorization: Bearer rollcall_…`, or sign in. A token that was revoked or has expired "
+        "lets nobody in: ask for a new one.",
+    ),
+    "forbidden": Kind(
+        HTTPStatus.FORBIDDEN,
+        "Not for your role",
+        "You are known here, but this is for another role. Administrators of the subscription, and operators, can "
+        "grant it.",
+    ),
     "stale": Kind(
         HTTPStatus.PRECONDITION_FAILED,
         "It has changed since you looked",

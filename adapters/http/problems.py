@@ -25,6 +25,7 @@ from litestar.params import FromPath
 from msgspec import UNSET, Struct, UnsetType, json
 
 from adapters.http.problem_kinds import KINDS
+from adapters.http.security import EVERYBODY
 from domain import errors
 from domain.errors import RollcallError
 from projections.review import ProblemRow
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+HEADERS = {
+    errors.Busy.code: {"Retry-After": "1"},
+    "unauthenticated": {"WWW-Authenticate": 'Bearer realm="rollcall"'},  # RFC 6750, section 3
+}
+"""What tells a client how to go on after some errors."""
 
 
 class ProblemDocument(Struct, frozen=True):
@@ -122,14 +128,13 @@ def document(
 
 def _of_ours(request: Request[Any, Any, Any], error: RollcallError) -> Response[bytes]:
     field = error.fields.get("field")
-    headers = {"Retry-After": "1"} if error.code == errors.Busy.code else None
     emails = error.fields.get("emails")
     return problem(
         request,
         error.code,
         str(error),
         field=str(field) if field else None,
-        headers=headers,
+        headers=HEADERS.get(error.code),
         emails=list(map(str, emails)) if isinstance(emails, list) else None,
     )
 
@@ -246,6 +251,7 @@ PAGE = """<!doctype html>
     media_type="text/plain",
     sync_to_thread=False,
     responses=responses("not-found"),
+    opt=EVERYBODY,
 )
 def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[str]:
     """Explain a kind of problem to people, as a page to browsers and as plain text to everybody else."""

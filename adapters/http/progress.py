@@ -22,10 +22,12 @@ from litestar.response.sse import ServerSentEventMessage
 from msgspec import Struct, json
 
 from adapters.composition import Rollcall
-from adapters.http.asking import Given
+from adapters.http.asking import AnyRequest, Given
 from adapters.http.imports import IMPORT, find_import
-from adapters.http.problems import responses
+from adapters.http.problems import DATABASE_AWAY, responses
+from adapters.http.security import READERS, authorized
 from adapters.http.waking import Bell
+from domain.errors import RollcallError
 from projections import import_list
 from projections.import_list import ImportRow, ImportState
 
@@ -149,8 +151,9 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-@get(f"{IMPORT}/progress", media_type="text/event-stream", responses=responses("not-found"))
+@get(f"{IMPORT}/progress", media_type="text/event-stream", responses=responses("not-found"), opt=READERS)
 async def progress(
+    request: AnyRequest,
     rollcall: Given[Rollcall],
     feeds: Given[Feeds],
     subscription_id: FromPath[UUID],
@@ -169,11 +172,15 @@ async def progress(
         seen = 0
     if row.state in AT_REST and seen == row.version:
         return Response(None, status_code=204)
-    return ServerSentEvent(_messages(feeds, row, seen))
+    return ServerSentEvent(_messages(request, feeds, row, seen))
 
 
-async def _messages(feeds: Feeds, row: ImportRow, seen: int) -> AsyncGenerator[ServerSentEventMessage, None]:
+async def _messages(
+    request: AnyRequest, feeds: Feeds, row: ImportRow, seen: int
+) -> AsyncGenerator[ServerSentEventMessage, None]:
     async for current in feeds.follow(row, seen):
+        if not await _still_may(request):
+            return
         if current is None:
             yield ServerSentEventMessage(data=None, comment="still here")
             continue
@@ -182,3 +189,12 @@ async def _messages(feeds: Feeds, row: ImportRow, seen: int) -> AsyncGenerator[S
             current.state, p.groups_total, p.groups_added, p.groups_skipped, p.users_added, p.eta_seconds
         )
         yield ServerSentEventMessage(data=json.encode(told), event="progress", id=current.version)
+
+
+async def _still_may(request: AnyRequest) -> bool:
+    """Tell whether whoever listens still may; if the database cannot tell, it is for them to ask again."""
+    try:
+        await authorized(request, request.route_handler)
+    except (RollcallError, *DATABASE_AWAY):
+        return False
+    return True

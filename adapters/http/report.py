@@ -16,6 +16,7 @@ from adapters.composition import Rollcall
 from adapters.http.asking import Given
 from adapters.http.imports import IMPORT, find_import
 from adapters.http.problems import responses
+from adapters.http.security import READERS
 from domain.errors import RollcallError
 from projections import report as reporting
 
@@ -34,7 +35,7 @@ class Behind(RollcallError):
     code = "busy"
 
 
-@get(f"{IMPORT}/report.csv", sync_to_thread=True, media_type="text/csv", responses=responses("not-found"))
+@get(f"{IMPORT}/report.csv", sync_to_thread=True, media_type="text/csv", responses=responses("not-found"), opt=READERS)
 def report(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Return what became of every row of the file: each user of each group, group by group, then what was wrong.
 

@@ -15,6 +15,7 @@ from adapters.http.asking import AnyRequest, Given, IfMatch, address, etag, orig
 from adapters.http.imports import IMPORT, find_import, nothing, readable_later
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import responses
+from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.postgres.blobs import read_chunk
 from application.importing import plan_at, remove_user, rename_group
 from application.rosters import StoredRoster
@@ -38,7 +39,7 @@ def _reviewed(rollcall: Rollcall, rows: Rows, row: ImportRow) -> StoredRoster:
     )
 
 
-@get(f"{IMPORT}/groups", sync_to_thread=True, responses=responses("not-found"))
+@get(f"{IMPORT}/groups", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_reviewed_groups(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -65,7 +66,7 @@ def list_reviewed_groups(
     return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
 
 
-@get(f"{IMPORT}/groups/{{number:int}}/users", sync_to_thread=True, responses=responses("not-found"))
+@get(f"{IMPORT}/groups/{{number:int}}/users", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_reviewed_users(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -85,7 +86,7 @@ def list_reviewed_users(
     return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
 
 
-@get(f"{IMPORT}/problems", sync_to_thread=True, responses=responses("not-found"))
+@get(f"{IMPORT}/problems", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_problems(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -121,7 +122,7 @@ class NewName(Struct, forbid_unknown_fields=True, frozen=True):
 EDITING = responses("not-found", "wrong-state", "stale", "version-required", "group-name-invalid")
 
 
-@patch(f"{IMPORT}/groups/{{number:int}}", sync_to_thread=True, responses=EDITING)
+@patch(f"{IMPORT}/groups/{{number:int}}", sync_to_thread=True, responses=EDITING, opt=ADMINISTRATORS)
 def rename(
     request: AnyRequest,
     rollcall: Given[Rollcall],
@@ -144,7 +145,9 @@ def rename(
     return Response(group, headers=etag(done.version))
 
 
-@delete(f"{IMPORT}/groups/{{number:int}}/users/{{email:path}}", sync_to_thread=True, responses=EDITING)
+@delete(
+    f"{IMPORT}/groups/{{number:int}}/users/{{email:path}}", sync_to_thread=True, responses=EDITING, opt=ADMINISTRATORS
+)
 def remove(
     request: AnyRequest,
     rollcall: Given[Rollcall],

@@ -9,12 +9,19 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from adapters.http.problems import responses
+from adapters.http.security import EVERYBODY
 
 NAMES = ("user-based", "group-based")
 KINDS = {"csv": "text/csv", "txt": "text/plain"}
 
 
-@get("/samples/{name:str}", sync_to_thread=False, media_type="text/csv", responses=responses("not-found"))
+@get(
+    "/samples/{name:str}",
+    sync_to_thread=False,
+    media_type="text/csv",
+    responses=responses("not-found"),
+    opt=EVERYBODY,
+)
 def sample(name: FromPath[str]) -> Response[bytes]:
     """Return a sample of a format: `user-based` or `group-based`, as `.csv` or `.txt`."""
     stem, _, kind = name.rpartition(".")

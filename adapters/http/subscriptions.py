@@ -13,11 +13,15 @@ from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given, IdempotencyKey, created_id, not_yet, origin
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import later, responses
+from adapters.http.security import SIGNED_IN, allowed, scopes
 from application import licensing
+from domain.access import ROLLCALL, Role
 from domain.errors import NotFound
 from domain.subscription import MAX_SEATS
 from projections import directory
 from projections.directory import SubscriptionRow
+
+SHOWN_TO: frozenset[Role] = frozenset(("operator", "administrator", "auditor"))
 
 Name = Annotated[str, Meta(min_length=1, max_length=255, examples=["Contoso"])]
 Seats = Annotated[int, Meta(ge=0, le=MAX_SEATS, examples=[500])]
@@ -66,6 +70,7 @@ def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> Subscription
     "/subscriptions",
     sync_to_thread=True,
     responses=later() | responses("key-reused", "subscription-name-invalid", "unsupported-media-type"),
+    opt=allowed("operator"),
 )
 def create_subscription(
     request: AnyRequest,
@@ -86,18 +91,24 @@ def create_subscription(
     return Response(subscription_document(row), headers={"Location": where})
 
 
-@get("/subscriptions", sync_to_thread=True, responses=responses())
+@get("/subscriptions", sync_to_thread=True, responses=responses(), opt=SIGNED_IN)
 def list_subscriptions(
     request: AnyRequest, rollcall: Given[Rollcall], limit: Limit = 100, after: After = None
 ) -> Response[list[SubscriptionDocument]]:
-    """List the subscriptions by name."""
+    """List the subscriptions that you administer or audit, by name; to operators, all of them."""
     position = cursor(after, tuple[str, UUID])
+    seen = scopes(rollcall, request.scope["state"]["principal"], SHOWN_TO)
     with rollcall.reading() as rows:
-        found = directory.subscriptions(rows, after=position, limit=limit + 1)
+        found = directory.subscriptions(rows, among=None if ROLLCALL in seen else seen, after=position, limit=limit + 1)
     return page(request, found, limit, lambda row: (row.name, row.id), subscription_document)
 
 
-@get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, responses=responses("not-found"))
+@get(
+    "/subscriptions/{subscription_id:uuid}",
+    sync_to_thread=True,
+    responses=responses("not-found"),
+    opt=allowed(*SHOWN_TO),
+)
 def show_subscription(rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> SubscriptionDocument:
     """Show a subscription with its seats."""
     return subscription_document(find_subscription(rollcall, subscription_id))
@@ -107,6 +118,7 @@ def show_subscription(rollcall: Given[Rollcall], subscription_id: FromPath[UUID]
     "/subscriptions/{subscription_id:uuid}",
     sync_to_thread=True,
     responses=later() | responses("not-found", "subscription-name-invalid", "seats-in-use"),
+    opt=allowed("operator", "administrator"),
 )
 def change_subscription(
     request: AnyRequest,

@@ -122,6 +122,11 @@ SELECT_LOG = SQL("""
     ORDER BY notification_id
 """)
 
+SELECT_STREAM = SQL("""
+    SELECT originator_id, originator_version, topic, state FROM {schema}.{events}
+    WHERE originator_id = %b AND originator_version > %b::bigint ORDER BY originator_version LIMIT %b::bigint
+""")
+
 SELECT_STREAMS = SQL("""
     SELECT originator_id, originator_version, topic, state
     FROM {schema}.{events} WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version

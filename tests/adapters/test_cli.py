@@ -231,7 +231,7 @@ class TestEveryCommand:
         table = run(environ, "groups", "-s", "Contoso").stdout.splitlines()
         assert re.fullmatch(r"id +group +users +created *", table[0])
         assert re.fullmatch(r"[0-9a-f-]{36}  Design +2  [0-9: -]{19}", table[1])
-        assert run(environ, "views", "rebuild").stdout.count("Rebuilt ") == 6
+        assert run(environ, "views", "rebuild").stdout.count("Rebuilt ") == 7
         first = run(environ, "audit", "-s", "Contoso", "--limit", "1")
         assert (len(first.stdout.splitlines()), first.stderr) == (2, "… and more: --limit 0 shows all of them.\n")
         assert len(run(environ, "audit", "-s", "Contoso", "--limit", "0").stdout.splitlines()) > 2

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-VIEWS = ["directory", "review", "import_list", "groups_added", "audit_log", "group_events"]
+VIEWS = ["directory", "review", "import_list", "groups_added", "audit_log", "group_events", "access"]
 
 
 class Lived:

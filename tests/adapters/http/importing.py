@@ -42,7 +42,7 @@ def send(
 
 def send_apart(server: Served, subscription: str, content: bytes) -> httpx.Response:
     """Upload a file over a connection of its own, so that another thread can do it."""
-    with httpx.Client(base_url=server.url, timeout=GENEROUS_SECONDS) as client:
+    with httpx.Client(base_url=server.url, timeout=GENEROUS_SECONDS, auth=server.allowed) as client:
         return send(client, subscription, content)
 
 

@@ -26,6 +26,7 @@ from adapters.http.waking import Bell
 from adapters.metrics import Metrics
 from adapters.serving import serve
 from adapters.settings import read_settings
+from tests.adapters.http.tokens import Allowed
 from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass(frozen=True)
 class Served:
-    """A server that runs: where it is, its process, a client whose base is that place, and what it writes to stderr."""
+    """A server that runs: where it is, its process, a client that may do everything there, what it writes to stderr."""
 
     url: str
     process: subprocess.Popen[str]
     client: httpx.Client
     stderr: Path
+    allowed: Allowed
 
     def log(self) -> list[dict[str, Any]]:
         """Return the lines of its log, each of which is JSON."""
@@ -66,14 +68,15 @@ def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None
                 stderr=errors,
                 text=True,
             )
-        with process, httpx.Client(timeout=GENEROUS_SECONDS) as client:
+        auth = Allowed(conninfo)
+        with process, httpx.Client(timeout=GENEROUS_SECONDS, auth=auth) as client:
             try:
                 assert process.stdout
                 url = process.stdout.readline().strip()
                 assert url, f"it did not start: {stderr.read_text(encoding='utf-8')}"
                 client.base_url = httpx.URL(url)
                 eventually(lambda: process.poll() is not None or _lives(client))
-                yield Served(url, process, client, stderr)
+                yield Served(url, process, client, stderr, auth)
             finally:
                 _stop(process)
 
@@ -83,7 +86,9 @@ def asked(rollcall: Rollcall, method: str, path: str, **request: Any) -> httpx.R
 
     async def ask() -> httpx.Response:
         app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://test", auth=Allowed(rollcall.datastore.conninfo)
+        ) as client:
             return await client.request(method, path, **request)
 
     return asyncio.run(ask())

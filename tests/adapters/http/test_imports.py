@@ -260,7 +260,9 @@ def begun(server: Served, subscription: str) -> Iterator[None]:
     """Begin an upload of some megabytes, which breaks off at the end of the block."""
     begin = form('form-data; name="file"; filename="a.csv"', lines(100_000))[:-100]
     where = urlsplit(server.url)
-    head = f"POST {subscription}/imports HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['content-type']}\r\n"
+    bearer = f"Authorization: Bearer {server.allowed.of(subscription)}"
+    kind = f"Content-Type: {FORM['content-type']}"
+    head = f"POST {subscription}/imports HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer}\r\n{kind}\r\n"
     with socket.create_connection((str(where.hostname), where.port or 0)) as connection:
         connection.sendall(f"{head}Content-Length: {len(begin) + 100}\r\n\r\n".encode() + begin)
         yield
@@ -413,7 +415,7 @@ class TestManyAtOnce:
             paths = [f"{server.url}{where}/{of}" for of in ("groups", "groups/1/users", "report.csv")] * 10
 
             def look(path: str) -> int:
-                return httpx.get(path, timeout=60).status_code
+                return httpx.get(path, timeout=60, auth=server.allowed).status_code
 
             with ThreadPoolExecutor(len(paths)) as threads:
                 assert set(threads.map(look, paths)) == {200}
@@ -524,7 +526,9 @@ class TestCommit:
 
     def test_asked_for_twice_at_once_commits_once(self, client: httpx.Client, running: Served, sales: str) -> None:
         def press(_: int) -> httpx.Response:
-            return httpx.post(f"{running.url}{sales}/commit", headers={"If-Match": '"2"'}, timeout=60)
+            return httpx.post(
+                f"{running.url}{sales}/commit", headers={"If-Match": '"2"'}, timeout=60, auth=running.allowed
+            )
 
         with ThreadPoolExecutor(8) as threads:
             answers = list(threads.map(press, range(8)))

@@ -21,8 +21,10 @@ from adapters.http.openapi_tables import HEADERS, TAGS
 from application.committing import CommitRun, start_commit
 from application.grouping import create_group
 from application.importing import upload
+from domain.access import ROLLCALL
 from domain.roster import Limits
 from projections import directory
+from tests.adapters.http.tokens import token
 from tests.conftest import importing_as, settings_for, subscribed
 
 if TYPE_CHECKING:
@@ -146,6 +148,8 @@ def seed(rollcall: Rollcall) -> dict[str, Any]:
         group = directory.groups(rows, origin.subscription_id)[0]
     transient = (create_group(rollcall.ports, origin, uuid4(), f"Transient {number}").id for number in range(200))
     return {
+        "administrator": token(rollcall, "administrator", origin.subscription_id),
+        "operator": token(rollcall, "operator", ROLLCALL),
         "subscription": origin.subscription_id,
         "group": group.id,
         "groups": list(transient),

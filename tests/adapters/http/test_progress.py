@@ -20,6 +20,7 @@ from adapters.http.waking import Bell
 from adapters.metrics import Metrics
 from projections import import_list
 from tests.adapters.http.importing import committed, if_match, lines, reaching, send, subscribed, uploaded
+from tests.adapters.http.tokens import Allowed
 from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
@@ -145,7 +146,11 @@ class TestListeners:
 
         find_imports = import_list.find_imports
         monkeypatch.setattr(import_list, "find_imports", counting)
-        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS) as client, psycopg.connect(database) as connection:
+        allowed = Allowed(database)
+        with (
+            httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=allowed) as client,
+            psycopg.connect(database) as connection,
+        ):
             where = uploaded(client, subscribed(client, ANN), lines(5))
 
             async def listen(to: httpx.AsyncClient, arrived: list[int]) -> str:
@@ -158,7 +163,9 @@ class TestListeners:
             async def all_of_them() -> list[str]:
                 arrived: list[int] = []
                 limits = httpx.Limits(max_connections=None)
-                async with httpx.AsyncClient(base_url=url, timeout=GENEROUS_SECONDS, limits=limits) as many:
+                async with httpx.AsyncClient(
+                    base_url=url, timeout=GENEROUS_SECONDS, limits=limits, auth=allowed
+                ) as many:
                     listening = [asyncio.create_task(listen(many, arrived)) for _ in range(LISTENERS)]
                     await asyncio.to_thread(eventually, lambda: len(arrived) == LISTENERS)
                     looks.clear()
@@ -175,9 +182,9 @@ class TestListeners:
         assert {json.decode(told(text)[-1]["data"])["state"] for text in heard} == {"completed"}
         eventually(lambda: not feeds.followed())
 
-    def test_are_forgotten_when_they_leave(self, inside: tuple[str, list[progress.Feeds]]) -> None:
+    def test_are_forgotten_when_they_leave(self, inside: tuple[str, list[progress.Feeds]], database: str) -> None:
         url, (feeds,) = inside
-        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS) as client:
+        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=Allowed(database)) as client:
             where = uploaded(client, subscribed(client, ANN), lines(5))
             with client.stream("GET", f"{where}/progress") as stream:
                 events = stream.iter_text()
@@ -186,12 +193,12 @@ class TestListeners:
         eventually(lambda: not feeds.followed())
 
     def test_hear_a_comment_where_nothing_happens(
-        self, inside: tuple[str, list[progress.Feeds]], monkeypatch: pytest.MonkeyPatch
+        self, inside: tuple[str, list[progress.Feeds]], database: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert progress.COMMENT_SECONDS == 15
         monkeypatch.setattr(progress, "COMMENT_SECONDS", 0.01)
         url, _ = inside
-        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS) as client:
+        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=Allowed(database)) as client:
             where = uploaded(client, subscribed(client, ANN), lines(5))
             with client.stream("GET", f"{where}/progress") as stream:
                 heard = ""
@@ -200,10 +207,10 @@ class TestListeners:
                     if heard.count(": still here") == 3:
                         break
 
-    def test_are_told_that_the_stream_ends_when_the_server_stops(self, rollcall: Rollcall) -> None:
+    def test_are_told_that_the_stream_ends_when_the_server_stops(self, rollcall: Rollcall, database: str) -> None:
         bell = Bell(rollcall.wakeups)
         with in_this_process(create_app(rollcall, bell, Metrics(rollcall)), bell) as url:
-            client = httpx.Client(base_url=url, timeout=GENEROUS_SECONDS)
+            client = httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=Allowed(database))
             where = uploaded(client, subscribed(client, ANN), lines(5))
             stream = client.send(client.build_request("GET", f"{where}/progress"), stream=True)
             events = stream.iter_text()

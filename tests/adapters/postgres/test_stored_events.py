@@ -14,6 +14,7 @@ from eventsourcing.persistence import JSONTranscoder, StoredEvent
 
 from adapters.postgres.event_store import RecordMapper
 from application.recorded import Actor, Event, Origin, Recorded
+from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (
     CommitCompleted,
@@ -130,6 +131,19 @@ STORED: list[tuple[Event, str]] = [
         '{"type":"licence.allocated","email":"ann@example.com","first_name":"Ann","last_name":"Lee"}',
     ),
     (LicenceRevoked("ann@example.com"), '{"type":"licence.revoked","email":"ann@example.com"}'),
+    (
+        AccessGranted("ann@example.com", "administrator"),
+        '{"type":"access.granted","email":"ann@example.com","role":"administrator"}',
+    ),
+    (
+        AccessRevoked("ann@example.com", "auditor"),
+        '{"type":"access.revoked","email":"ann@example.com","role":"auditor"}',
+    ),
+    (
+        TokenIssued("Sync", "consumer", "5e1f", datetime(2026, 1, 31, 9, tzinfo=UTC), "ann@example.com"),
+        '{"type":"token.issued","name":"Sync","role":"consumer","secret_sha256":"5e1f","expires_at":"2026-01-31T09:00:00Z","issuer":"ann@example.com"}',
+    ),
+    (TokenRevoked("Sync"), '{"type":"token.revoked","name":"Sync"}'),
     (SessionSnapshot(Uploaded()), '{"type":"import.snapshot","state":{"type":"uploaded"}}'),
     (SessionSnapshot(Rejected()), '{"type":"import.snapshot","state":{"type":"rejected"}}'),
     (
@@ -184,6 +198,10 @@ def test_what_was_ever_stored_can_be_read(event: Event, text: str) -> None:
         ),
         (GroupSkipped(2, "no-users"), '{"type":"import.group-skipped","group":2,"reason":"no-users"}'),
         (LicenceAllocated("ann@example.com"), '{"type":"licence.allocated","email":"ann@example.com"}'),
+        (
+            TokenIssued("Sync", "consumer", "5e1f", None),
+            '{"type":"token.issued","name":"Sync","role":"consumer","secret_sha256":"5e1f","expires_at":null}',
+        ),
         (ImportDiscarded(), '{"type":"import.discarded","a field of a later version":1}'),
     ],
 )

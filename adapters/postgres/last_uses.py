@@ -1,0 +1,59 @@
+"""When each token was last used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from uuid import UUID
+
+    from adapters.postgres.datastore import Datastore
+
+CREATE = """
+    CREATE TABLE IF NOT EXISTS token_last_uses (
+        token_id uuid PRIMARY KEY,
+        at timestamptz NOT NULL
+    );
+"""
+
+WRITTEN_EVERY_SECONDS = 60.0
+
+
+class LastUses:
+    """When each token was last used, to the minute: written at most once a minute per token and process.
+
+    This is no event and no view: it tells who forgot a token, changes nothing, and would drown what is worth telling.
+    Lost with its table, it is gone.
+    """
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+        self._written: dict[UUID, datetime] = {}
+
+    def migrate(self) -> None:
+        """Create the table if it is missing."""
+        with self._datastore.get_connection() as connection:
+            connection.execute(CREATE)
+
+    def note(self, token_id: UUID, now: datetime) -> None:
+        """Note that a token was used now."""
+        before = self._written.get(token_id)
+        if before is not None and (now - before).total_seconds() < WRITTEN_EVERY_SECONDS:
+            return
+        self._written[token_id] = now
+        with self._datastore.get_connection() as connection:
+            connection.execute(
+                "INSERT INTO token_last_uses AS known VALUES (%s, %s)"
+                " ON CONFLICT (token_id) DO UPDATE SET at = greatest(known.at, excluded.at)",
+                (token_id, now),
+            )
+
+    def of(self, token_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+        """Return when these tokens were last used; those that never were are left out."""
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(
+                "SELECT token_id, at FROM token_last_uses WHERE token_id = ANY(%s)", (list(token_ids),)
+            )
+            return {row["token_id"]: row["at"] for row in rows}

@@ -1,0 +1,190 @@
+"""Who holds which role, and the tokens: to be listed. What somebody may do is never read from here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from msgspec import Struct, json
+
+from application.recorded import Actor
+from domain.access import AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked
+from projections.view import View, columns, copy_rows, told
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from application.recorded import Recorded
+    from projections.view import Rows
+
+CREATE = """
+    CREATE TABLE IF NOT EXISTS access_grants (
+        subscription_id uuid NOT NULL,
+        email text NOT NULL,
+        role text NOT NULL,
+        granted_at timestamptz NOT NULL,
+        granted_by jsonb NOT NULL,
+        PRIMARY KEY (subscription_id, email, role)
+    );
+    CREATE INDEX IF NOT EXISTS access_grants_of_people ON access_grants (email);
+    CREATE TABLE IF NOT EXISTS access_tokens (
+        token_id uuid PRIMARY KEY,
+        subscription_id uuid NOT NULL,
+        name text NOT NULL,
+        role text NOT NULL,
+        issuer text,
+        issued_at timestamptz NOT NULL,
+        issued_by jsonb NOT NULL,
+        expires_at timestamptz,
+        revoked_at timestamptz
+    );
+    CREATE INDEX IF NOT EXISTS access_tokens_of_scopes ON access_tokens (subscription_id, issued_at, token_id);
+"""
+
+
+def _granted(cursor: Rows, run: Sequence[Recorded]) -> None:
+    copy_rows(
+        cursor,
+        "access_grants (subscription_id, email, role, granted_at, granted_by)",
+        (
+            (record.origin.subscription_id, event.email, event.role, record.at, _actor(record))
+            for record, event in told(run, AccessGranted)
+        ),
+    )
+
+
+def _revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
+    gone = ((record.origin.subscription_id, event.email, event.role) for record, event in told(run, AccessRevoked))
+    cursor.execute(
+        """
+        DELETE FROM access_grants AS g USING unnest(%s::uuid[], %s::text[], %s::text[]) AS t (id, email, role)
+        WHERE (g.subscription_id, g.email, g.role) = (t.id, t.email, t.role)
+        """,
+        columns(gone, 3),
+    )
+
+
+def _issued(cursor: Rows, run: Sequence[Recorded]) -> None:
+    copy_rows(
+        cursor,
+        "access_tokens (token_id, subscription_id, name, role, issuer, issued_at, issued_by, expires_at)",
+        (
+            (
+                record.originator_id,
+                record.origin.subscription_id,
+                event.name,
+                event.role,
+                event.issuer,
+                record.at,
+                _actor(record),
+                event.expires_at,
+            )
+            for record, event in told(run, TokenIssued)
+        ),
+    )
+
+
+def _token_revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
+    cursor.execute(
+        """
+        UPDATE access_tokens AS k SET revoked_at = t.at FROM unnest(%s::uuid[], %s::timestamptz[]) AS t (id, at)
+        WHERE k.token_id = t.id
+        """,
+        columns(((record.originator_id, record.at) for record in run), 2),
+    )
+
+
+def _actor(record: Recorded) -> str:
+    return json.encode(record.origin.actor).decode()
+
+
+ACCESS = View(
+    name="access",
+    tables=("access_grants", "access_tokens"),
+    create=CREATE,
+    handlers={
+        AccessGranted: _granted,
+        AccessRevoked: _revoked,
+        TokenIssued: _issued,
+        TokenRevoked: _token_revoked,
+    },
+)
+
+
+LAST = ("last_email", "last_role")
+
+
+class GrantRow(Struct, frozen=True):
+    """A role that an address holds."""
+
+    email: str
+    role: Role
+    granted_at: datetime
+    granted_by: Actor
+
+
+def grants(
+    cursor: Rows,
+    scope: UUID,
+    *,
+    email: str | None = None,
+    after: tuple[str, str] | None = None,
+    limit: int | None = None,
+) -> list[GrantRow]:
+    """Return a page of who holds which role in a scope, by address and role, behind one of these; or one address's."""
+    cursor.execute(
+        """
+        SELECT email, role, granted_at, granted_by::text AS granted_by FROM access_grants
+        WHERE subscription_id = %(scope)s AND (%(email)s::text IS NULL OR email = %(email)s)
+          AND (email, role) > (%(last_email)s, %(last_role)s)
+        ORDER BY email, role LIMIT %(limit)s
+        """,
+        {"scope": scope, "email": email, "limit": limit, **dict(zip(LAST, after or ("", ""), strict=True))},
+    )
+    return [GrantRow(**{**row, "granted_by": json.decode(row["granted_by"], type=Actor)}) for row in cursor]
+
+
+def scopes_of(cursor: Rows, email: str) -> list[UUID]:
+    """Return the scopes in which an address holds a role, as far as the view has come: candidates, no more."""
+    cursor.execute("SELECT DISTINCT subscription_id FROM access_grants WHERE email = %s", (email,))
+    return [row["subscription_id"] for row in cursor]
+
+
+class TokenRow(Struct, frozen=True):
+    """A token; `subscription_id` is its scope, `issuer` the person on whose access it hangs."""
+
+    token_id: UUID
+    subscription_id: UUID
+    name: str
+    role: Role
+    issuer: str | None
+    issued_at: datetime
+    issued_by: Actor
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def tokens(
+    cursor: Rows,
+    scopes: Sequence[UUID],
+    *,
+    before: tuple[datetime, UUID] | None = None,
+    token_id: UUID | None = None,
+    limit: int | None = None,
+) -> list[TokenRow]:
+    """Return a page of the tokens of some scopes, newest first, behind one's time and id; or the one of an id."""
+    at, last = before or (None, None)
+    cursor.execute(
+        """
+        SELECT token_id, subscription_id, name, role, issuer, issued_at, issued_by::text AS issued_by,
+               expires_at, revoked_at
+        FROM access_tokens
+        WHERE subscription_id = ANY(%(scopes)s)
+          AND (%(at)s::timestamptz IS NULL OR (issued_at, token_id) < (%(at)s, %(last)s::uuid))
+          AND (%(token_id)s::uuid IS NULL OR token_id = %(token_id)s)
+        ORDER BY issued_at DESC, token_id DESC LIMIT %(limit)s
+        """,
+        {"scopes": list(scopes), "at": at, "last": last, "token_id": token_id, "limit": limit},
+    )
+    return [TokenRow(**{**row, "issued_by": json.decode(row["issued_by"], type=Actor)}) for row in cursor]

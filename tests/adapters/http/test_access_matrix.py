@@ -1,0 +1,324 @@
+"""Who may do what: every operation that the API describes, by everybody, on what is theirs, another's, and nobody's.
+
+WHO is the table. An operation that is not in it fails the tests, and so does one whose `opt` says something else.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from litestar.routes import HTTPRoute
+
+from adapters.composition import composed
+from adapters.http.app import create_app
+from adapters.http.security import ALLOWED
+from adapters.http.waking import Bell
+from adapters.metrics import Metrics
+from application.granting import revoke_token
+from application.recorded import Actor, Origin
+from domain.access import ROLLCALL, Role, read_token
+from projections import directory
+from tests.adapters.http.tokens import LONG_AGO, token
+from tests.conftest import settings_for, subscribed
+from tests.histories import run_commit, uploaded
+from tests.waiting import GENEROUS_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from adapters.composition import Rollcall
+    from tests.adapters.http.serving import Served
+
+pytestmark = pytest.mark.database
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+Who: TypeAlias = frozenset[str]
+
+EVERYBODY: Who = frozenset({"everybody"})
+SIGNED_IN: Who = frozenset(get_args(Role))
+OPERATOR: Who = frozenset({"operator"})
+ADMINISTRATOR: Who = frozenset({"administrator"})
+READER: Who = ADMINISTRATOR | {"auditor"}
+CONSUMER: Who = READER | {"consumer"}
+GRANTER: Who = OPERATOR | ADMINISTRATOR
+
+WHO: dict[str, Who] = {
+    # Rollcall as a whole
+    "listSubscriptions": SIGNED_IN,  # each their own
+    "createSubscription": OPERATOR,
+    "listOperations": OPERATOR,
+    "showMetrics": OPERATOR,
+    # A subscription
+    "showSubscription": READER | OPERATOR,
+    "listAccess": READER | OPERATOR,
+    "grantAccess": GRANTER,
+    "revokeAccess": GRANTER,
+    "listTokens": GRANTER,  # of the subscription that the query names
+    "issueToken": GRANTER,  # in the subscription that the body names
+    "revokeToken": GRANTER,  # of the subscription that it is of
+    "listLicences": READER,
+    "showLicence": READER,
+    "allocateLicences": ADMINISTRATOR,
+    "listGroups": READER,
+    "showGroup": READER,
+    "listGroupUsers": READER,
+    "listChanges": READER,
+    "listGroupEvents": CONSUMER,
+    # Its imports
+    "uploadImport": ADMINISTRATOR,
+    "listImports": READER,
+    "showImport": READER,
+    "discardImport": ADMINISTRATOR,
+    "downloadFile": READER,
+    "commitImport": ADMINISTRATOR,
+    "stopImport": ADMINISTRATOR,
+    "listGroupsAdded": READER,
+    "showHistory": READER,
+    "listReviewedGroups": READER,
+    "listReviewedUsers": READER,
+    "renameReviewedGroup": ADMINISTRATOR,
+    "removeReviewedUser": ADMINISTRATOR,
+    "listProblems": READER,
+    "followProgress": READER,
+    "downloadReport": READER,
+    # Nobody's
+    "downloadSample": EVERYBODY,
+    "showLiveness": EVERYBODY,
+    "showReadiness": EVERYBODY,
+    "explainProblem": EVERYBODY,
+}
+NOT_DESCRIBED = {"openapi", "page", "asset"}
+"""What the API's own page consists of: for everybody."""
+
+HIDDEN = {"revokeToken"}
+"""What tells nobody but those who may do it whether something is there: 404 where others are answered 403."""
+
+NAMED_ELSEWHERE = {"listTokens", "issueToken", "revokeToken"}
+"""What names its subscription elsewhere than in its path."""
+
+Caller: TypeAlias = Literal[
+    "nobody",
+    "revoked",
+    "expired",
+    "without issuer",
+    "elsewhere",
+    "consumer",
+    "auditor",
+    "administrator",
+    "operator",
+]
+"""Who asks; the four first were something once, and `elsewhere` is the administrator of another subscription."""
+
+Where: TypeAlias = Literal["own", "foreign", "missing", "foreign inside", "missing inside"]
+"""Whose ids the request names; inside: the subscription is one's own, what it shall hold is another's or nobody's."""
+
+OUT: tuple[Caller, ...] = ("nobody", "revoked", "expired", "without issuer")
+
+
+def expected(operation: str, caller: Caller, where: Where, *, scoped: bool) -> int | None:
+    """Return the status that a request is answered with, None if it passes and is answered by what it asks for."""
+    who = WHO[operation]
+    if who == EVERYBODY:
+        return None
+    if caller in OUT:
+        return 401
+    may = ("administrator" if caller == "elsewhere" else caller) in who
+    if not scoped:
+        return None if may else 403
+    if caller == "operator":  # is known everywhere
+        there = where in {"own", "foreign"}
+        return (None if there else 404) if may else 403
+    known = caller != "elsewhere" and where not in {"foreign", "missing"}
+    if not known or (operation in HIDDEN and not may):
+        return 404
+    return (None if where == "own" else 404) if may else 403
+
+
+# --- what the requests name -----------------------------------------------------------------------------------------
+
+
+class Named(NamedTuple):
+    """What is in a subscription."""
+
+    subscription_id: UUID
+    import_id: UUID
+    group_id: UUID
+    token_id: UUID
+
+
+class Seeded(NamedTuple):
+    """Whose ids are which, and everybody's token."""
+
+    names: dict[Where, Named]
+    tokens: dict[Caller, str]
+
+
+def _subscription(rollcall: Rollcall, name: str) -> Named:
+    origin = subscribed(rollcall, "ann@example.com")
+    importing = uploaded(rollcall, origin, f"{name}.csv", f"Groupname,Email\n{name},ann@example.com\n")
+    run_commit(rollcall, importing)
+    assert importing.import_id
+    rollcall.catch_up()
+    with rollcall.reading() as rows:
+        group = directory.groups(rows, origin.subscription_id)[0].id
+    return Named(
+        origin.subscription_id, importing.import_id, group, _id(token(rollcall, "consumer", origin.subscription_id))
+    )
+
+
+def _id(text: str) -> UUID:
+    read = read_token(text)
+    assert read
+    return read[0]
+
+
+def _revoked(rollcall: Rollcall, scope: UUID) -> str:
+    text = token(rollcall, "administrator", scope)
+    revoke_token(rollcall.ports, Origin(scope, Actor("system", "test", "test"), "test"), _id(text))
+    return text
+
+
+@pytest.fixture(scope="module")
+def seeded(running: Served, module_database: str) -> Seeded:
+    with composed(settings_for(module_database)) as rollcall:
+        own, foreign = _subscription(rollcall, "Sales"), _subscription(rollcall, "Support")
+        other = subscribed(rollcall).subscription_id
+        missing = Named(uuid4(), uuid4(), uuid4(), uuid4())
+        scope = own.subscription_id
+        return Seeded(
+            {
+                "own": own,
+                "foreign": foreign,
+                "missing": missing,
+                "foreign inside": foreign._replace(subscription_id=scope),
+                "missing inside": missing._replace(subscription_id=scope),
+            },
+            {
+                "revoked": _revoked(rollcall, scope),
+                "expired": token(rollcall, "administrator", scope, expires_at=LONG_AGO + timedelta(days=1)),
+                "without issuer": token(rollcall, "administrator", scope, issuer="was.administrator@example.com"),
+                "elsewhere": token(rollcall, "administrator", other),
+                "consumer": token(rollcall, "consumer", scope),
+                "auditor": token(rollcall, "auditor", scope),
+                "administrator": token(rollcall, "administrator", scope),
+                "operator": token(rollcall, "operator", ROLLCALL),
+            },
+        )
+
+
+# --- the requests ---------------------------------------------------------------------------------------------------
+
+
+class Operation(NamedTuple):
+    """An operation as the API describes it."""
+
+    method: str
+    path: str
+    told: dict[str, Any]
+
+    @property
+    def scoped(self) -> bool:
+        """Whether it is about one subscription."""
+        return "{subscription_id}" in self.path or self.told["operationId"] in NAMED_ELSEWHERE
+
+    @property
+    def whereabouts(self) -> list[Where]:
+        """Whose ids it can name."""
+        every = list(get_args(Where))
+        return every[: 1 if not self.scoped else 3 if self.path.count("_id}") < 2 else 5]
+
+    def request(self, client: httpx.Client, named: Named, bearer: str | None) -> httpx.Response:
+        values = {"email": "ann@example.com", "number": 1, "name": "user-based.csv", "code": "stale", **named._asdict()}
+        headers = {"X-Request-Id": "same", "If-Match": '"99"'}
+        if bearer:
+            headers["Authorization"] = f"Bearer {bearer}"
+        content = self.told.get("requestBody", {}).get("content", {}).get("application/json")
+        example: dict[str, Any] | None = content["examples"]["example"]["value"] if content else None
+        if self.told["operationId"] == "issueToken":
+            example = {**(example or {}), "subscription_id": str(named.subscription_id)}
+        query = {"subscription_id": str(named.subscription_id)} if self.told["operationId"] == "listTokens" else {}
+        return client.request(
+            self.method, self.path.format(**values), headers=headers, json=example, params=query, auth=None
+        )
+
+
+@pytest.fixture(scope="module")
+def operations(running: Served) -> dict[str, Operation]:
+    """Return the operations that the served document describes, by name."""
+    document = running.client.get("/api/v1/openapi.json").json()
+    return {
+        told["operationId"]: Operation(method.upper(), path, told)
+        for path, methods in document["paths"].items()
+        for method, told in methods.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def client(running: Served) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=running.url, timeout=GENEROUS_SECONDS) as strangers:
+        yield strangers
+
+
+# --- what must hold -------------------------------------------------------------------------------------------------
+
+
+def test_each_operation_is_in_the_table(operations: dict[str, Operation]) -> None:
+    assert set(WHO) == set(operations)
+
+
+def test_whoever_may_do_nothing_is_told_so_by_the_description(operations: dict[str, Operation]) -> None:
+    public = {name for name, operation in operations.items() if not operation.told["security"]}
+    assert public == {name for name, who in WHO.items() if who == EVERYBODY}
+
+
+@pytest.mark.parametrize("name", WHO)
+def test_each_may_do_what_the_table_says_and_nothing_else(
+    client: httpx.Client, operations: dict[str, Operation], seeded: Seeded, name: str
+) -> None:
+    """And what is another's is answered byte for byte as what is nobody's."""
+    operation = operations[name]
+    for caller in get_args(Caller):
+        told: dict[Where, object] = {}
+        for where in operation.whereabouts:
+            named = seeded.names[where]
+            answer = operation.request(client, named, seeded.tokens.get(caller))
+            wanted, got = expected(name, caller, where, scoped=operation.scoped), answer.status_code
+            passed = got < 500 and got not in {401, 403, 404}
+            assert passed if wanted is None else got == wanted, (caller, where, got, answer.text)
+            assert (got == 401) == ("WWW-Authenticate" in answer.headers)
+            told[where] = passed or whole(answer, named)
+        for foreign, missing in ALIKE:
+            if told.get(foreign) is not True:
+                assert told.get(foreign) == told.get(missing), caller
+
+
+ALIKE: tuple[tuple[Where, Where], ...] = (("foreign", "missing"), ("foreign inside", "missing inside"))
+
+
+def whole(answer: httpx.Response, named: Named) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return everything that an answer says, but for the ids that were asked for and the date."""
+    content = answer.content
+    for kind, each in named._asdict().items():
+        content = content.replace(str(each).encode(), kind.encode())
+    headers = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() != b"date"]
+    return answer.status_code, headers, content
+
+
+def test_each_route_says_whom_it_is_for(rollcall: Rollcall) -> None:
+    """A route that does not would be a mistake of ours to everybody: it fails closed."""
+    app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
+    handlers = {
+        handler.handler_name: handler.opt
+        for route in app._app.routes  # noqa: SLF001 - what Observed wraps
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if handler.http_methods != {"OPTIONS"}
+    }
+    assert all(ALLOWED in opt for opt in handlers.values())
+    assert {name for name in NOT_DESCRIBED if handlers[name][ALLOWED] is not None} == set()
+    assert len(handlers) == len(WHO) + len(NOT_DESCRIBED)
