@@ -13,6 +13,7 @@ from adapters.postgres.datastore import Datastore
 from adapters.postgres.embedded import embedded_server
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.locks import AdvisoryLocks
+from adapters.postgres.sessions import PostgresSessions, PostgresTickets
 from adapters.postgres.wakeups import ReadableViews, Wakeups
 from adapters.worker import Worker
 from application.ports import Ports
@@ -56,6 +57,8 @@ class Rollcall:
     wakeups: Wakeups
     projectors: Sequence[Projector]
     readable: ReadableViews
+    sessions: PostgresSessions
+    tickets: PostgresTickets
 
     def reading(self) -> AbstractContextManager[Rows]:
         """Open a cursor for the views' queries."""
@@ -101,8 +104,10 @@ def composed(settings: Settings) -> Iterator[Rollcall]:
             blobs = PostgresBlobs(datastore)
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS)
             projectors = [Projector(datastore, view, events.read_log) for view in views]
+            sessions = PostgresSessions(datastore, settings.sessions)
             events.migrate()
             blobs.migrate()
+            sessions.migrate()
             for projector in projectors:
                 projector.migrate()
         wakeups = stack.enter_context(Wakeups(datastore, events.channel))
@@ -116,4 +121,16 @@ def composed(settings: Settings) -> Iterator[Rollcall]:
             now=lambda: datetime.now(UTC),
             new_id=uuid4,
         )
-        yield Rollcall(settings, ports, events, blobs, datastore, locks, wakeups, projectors, readable)
+        yield Rollcall(
+            settings,
+            ports,
+            events,
+            blobs,
+            datastore,
+            locks,
+            wakeups,
+            projectors,
+            readable,
+            sessions,
+            PostgresTickets(datastore),
+        )

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from litestar.typing import FieldDefinition
 
 
+ANY_QUERY = "any_query"
+"""The `opt` of a route that is sent more by others than it has to know (as RFC 6749, section 4.1.2, allows them)."""
+
+
 async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse what the handler would misread: raises Invalid and UnsupportedMediaType.
 
     A parameter that is misspelt or given twice would silently ask for something else; a body of another kind would
     be taken for JSON. Forms are checked by who takes them (`uploading`).
     """
-    _check_query(connection, handler)
+    if not handler.opt.get(ANY_QUERY):
+        _check_query(connection, handler)
     data = handler.parsed_fn_signature.parameters.get("data")
     if data is None or not isinstance(connection, Request) or not isinstance(data.kwarg_definition, BodyKwarg):
         return

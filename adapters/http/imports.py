@@ -25,6 +25,7 @@ from adapters.http.asking import (
     origin,
     version,
 )
+from adapters.http.limits import Limits
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import FileRefused, responses
 from adapters.http.reading import Pieces, Reading
@@ -81,6 +82,7 @@ async def upload(
     request: AnyRequest,
     rollcall: Given[Rollcall],
     reading: Given[Reading],
+    limits: Given[Limits],
     subscription_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ImportDocument | None]:
@@ -93,12 +95,13 @@ async def upload(
     import_id = created_id(request, idempotency_key, rollcall.ports.new_id(), subscription_id)
     whence = origin(request, subscription_id, import_id)
     await sync_to_thread(find_subscription, rollcall, subscription_id)
-    async with received(request, "file", rollcall.settings.limits.file_bytes) as file:
-        name = clean_file_name(file.name)
-        async with reading.read(file.path, name) as read:
-            done = await sync_to_thread(
-                record_upload, rollcall.ports, whence, name, file.media_type, Pieces(file.path), read
-            )
+    with limits.upload(subscription_id):
+        async with received(request, "file", rollcall.settings.limits.file_bytes) as file:
+            name = clean_file_name(file.name)
+            async with reading.read(file.path, name) as read:
+                done = await sync_to_thread(
+                    record_upload, rollcall.ports, whence, name, file.media_type, Pieces(file.path), read
+                )
     return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
 
 

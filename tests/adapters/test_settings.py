@@ -113,14 +113,29 @@ def test_what_belongs_to_the_tests_to_kubernetes_or_to_others_is_left_alone() ->
     assert read_settings(theirs) == read_settings({})
 
 
+EXAMPLES = {
+    "DATABASE_URL": "host=db",
+    "DATABASE_SCHEMA": "other",
+    "DATA_DIR": "/srv/other",
+    "PUBLIC_URL": "https://rollcall.example",
+    "TRUSTED_PROXIES": "10.0.0.0/8",
+    "OIDC_ISSUER": "https://id.example/realm",
+    "OIDC_CLIENT_ID": "rollcall",
+    "OIDC_CLIENT_SECRET": "hunter2",
+}
+
+
 @pytest.mark.parametrize("variable", [variable.name for variable in VARIABLES])
 def test_every_setting_may_be_in_a_file(variable: str, tmp_path: Path) -> None:
-    example = {"DATABASE_URL": "host=db", "DATABASE_SCHEMA": "other", "DATA_DIR": "/srv/other"}.get(variable, "64")
+    example = EXAMPLES.get(variable, "64")
     example = "2048" if variable in {"LIMIT_CELL_BYTES", "LIMIT_FILE_BYTES"} else example
     file = tmp_path / "secret"
     file.write_text(f"{example}\n")
     name = f"ROLLCALL_{variable}"
-    assert read_settings({f"{name}_FILE": str(file)}) == read_settings({name: example}) != read_settings({})
+    others = {"ROLLCALL_OIDC_ISSUER": "https://id.example", "ROLLCALL_OIDC_CLIENT_ID": "us"} if "OIDC" in name else {}
+    others.pop(name, None)
+    unset = read_settings(others) if len(others) != 1 else read_settings({})
+    assert read_settings({**others, f"{name}_FILE": str(file)}) == read_settings({**others, name: example}) != unset
 
 
 def test_a_setting_in_a_file_is_checked_too_and_named_as_it_was_given(tmp_path: Path) -> None:

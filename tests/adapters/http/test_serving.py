@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from adapters import serving
-from adapters.serving import NotLoopback, loopback
+from adapters.serving import NotLoopback, listening_address
 from tests.adapters.http.importing import (
     committed,
     if_match,
@@ -38,7 +38,7 @@ ANN = "ann@example.com"
 class TestLoopback:
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.9.10", "::1"])
     def test_is_served(self, host: str) -> None:
-        _, address = loopback(host, 8000)
+        _, address = listening_address(host, 8000, beyond_loopback=False)
         assert address[:2] in {("127.0.0.1", 8000), ("127.8.9.10", 8000), ("::1", 8000)}
 
     @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ class TestLoopback:
     )
     def test_alone_is_served(self, host: str) -> None:
         with pytest.raises(NotLoopback):
-            loopback(host, 8000)
+            listening_address(host, 8000, beyond_loopback=False)
 
     @pytest.mark.parametrize(
         ("host", "addresses"), [("elsewhere", ["192.0.2.1"]), ("both", ["127.0.0.1", "192.0.2.1"]), ("nowhere", [])]
@@ -62,7 +62,7 @@ class TestLoopback:
 
         monkeypatch.setattr(socket, "getaddrinfo", looked_up)
         with pytest.raises(NotLoopback):
-            loopback(host, 8000)
+            listening_address(host, 8000, beyond_loopback=False)
 
     @pytest.mark.database
     def test_is_refused_before_anything_runs(self, idle: Rollcall) -> None:
