@@ -14,7 +14,6 @@ from adapters.settings import LOOPBACK_NAMES
 if TYPE_CHECKING:
     from datetime import timedelta
 
-LOCAL = "http://127.0.0.1:8000"
 HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^\[\]:@/?#\s]+)(?::[0-9]{1,5})?")
 OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")  # printable ASCII; browsers take a backslash for a slash
 LONGEST_PATH = 2_000

@@ -12,7 +12,6 @@ from litestar import get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
-from msgspec import Struct
 
 from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given
@@ -21,6 +20,7 @@ from adapters.http.limits import Limits, client_of
 from adapters.http.security import EVERYBODY
 from adapters.http.site import Site, own_path
 from adapters.metrics import Metrics
+from adapters.web.links import Link
 from adapters.web.oidc import Begun, Provider, SignInRefused
 from application.granting import Person
 from domain.errors import RollcallError
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LINK_FOR = timedelta(minutes=15)
 BEGUN_FOR = timedelta(minutes=10)
 FORM_BYTES = 10_000
 CALLBACK = "/sign-in/oidc/callback"
@@ -40,22 +39,6 @@ SIGN_IN_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self' https: {provider}; frame-ancestors 'none'"
 )
-
-
-class Link(Struct, frozen=True):
-    """Whom a sign-in link signs in."""
-
-    email: str
-
-
-def sign_in_link(rollcall: Rollcall, email: str, host: str) -> str:
-    """Return a link that signs in whoever has this canonical address: once, within LINK_FOR.
-
-    `host` is where Rollcall is reached if there is no public URL.
-    """
-    secret = token_urlsafe(32)
-    rollcall.tickets.issue("link", secret, Link(email), LINK_FOR)
-    return Site(rollcall.settings.public_url).url(f"/sign-in/link/{secret}", host)
 
 
 @get("/sign-in", sync_to_thread=False, opt=EVERYBODY)
