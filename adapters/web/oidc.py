@@ -74,6 +74,7 @@ class Provider:
 
     def __init__(self, oidc: Oidc) -> None:
         self._oidc = oidc
+        self._tls = httpx2.create_ssl_context()  # once: to read the certificates takes a tenth of a second
         self._metadata: tuple[float, Metadata] | None = None
         self._keys: KeySet | None = None
 
@@ -121,13 +122,14 @@ class Provider:
             redirect_uri=begun.redirect_uri,
             code_challenge_method="S256",
             timeout=TIMEOUT_SECONDS,
+            verify=self._tls,
         )
 
     async def _discovered(self) -> Metadata:
         now = monotonic()
         if self._metadata is None or now - self._metadata[0] > DISCOVERED_FOR_SECONDS:
             issuer = self._oidc.issuer
-            told = await _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+            told = await self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
             metadata = msgspec.json.decode(told, type=Metadata)
             if metadata.issuer != issuer:
                 raise ValueError(f"the provider at {issuer} says that it is {metadata.issuer}")
@@ -137,11 +139,11 @@ class Provider:
     async def _validated(self, metadata: Metadata, id_token: str, nonce: str) -> dict[str, Any]:
         """Return what an ID token claims; raises JoseError unless it is the provider's own, for us, now, for this."""
         if self._keys is None:
-            self._keys = await _keys_at(metadata.jwks_uri)
+            self._keys = await self._keys_at(metadata.jwks_uri)
         try:
             token = jwt.decode(id_token, self._keys, list(ALGORITHMS))
         except InvalidKeyIdError:
-            self._keys = await _keys_at(metadata.jwks_uri)
+            self._keys = await self._keys_at(metadata.jwks_uri)
             token = jwt.decode(id_token, self._keys, list(ALGORITHMS))
         ours = self._oidc.client_id
         registry = jwt.JWTClaimsRegistry(
@@ -158,6 +160,16 @@ class Provider:
         if token.claims["aud"] not in (ours, [ours]):  # who else may use it is nobody whom we trust
             raise SignInRefused(reason="the identity provider's answer is not for Rollcall alone.")
         return token.claims
+
+    async def _keys_at(self, url: str) -> KeySet:
+        told = msgspec.json.decode(await self._get(url), type=dict[str, list[dict[str, Any]]])
+        return KeySet.import_key_set({"keys": [key for key in told["keys"] if key.get("use") != "enc"]})
+
+    async def _get(self, url: str) -> bytes:
+        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self._tls) as client:
+            answer = await client.get(url, headers={"Accept": "application/json"})
+            answer.raise_for_status()
+            return answer.content
 
 
 def _person(claims: dict[str, Any]) -> Person:
@@ -179,18 +191,6 @@ async def _userinfo(client: AsyncOAuth2Client, url: str, subject: str) -> dict[s
     if told.get("sub") != subject:
         raise SignInRefused(reason="the identity provider told of somebody else.")
     return {name: told[name] for name in ("email", "email_verified", "name") if name in told}
-
-
-async def _keys_at(url: str) -> KeySet:
-    told = msgspec.json.decode(await _get(url), type=dict[str, list[dict[str, Any]]])
-    return KeySet.import_key_set({"keys": [key for key in told["keys"] if key.get("use") != "enc"]})
-
-
-async def _get(url: str) -> bytes:
-    async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-        answer = await client.get(url, headers={"Accept": "application/json"})
-        answer.raise_for_status()
-        return answer.content
 
 
 @contextmanager

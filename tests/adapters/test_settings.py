@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings import VARIABLES, SettingsError, describe, read_settings
+from adapters.settings import VARIABLES, Oidc, SettingsError, describe, read_settings
 from domain.roster import Limits
 
 
@@ -76,6 +76,54 @@ def test_what_cannot_be_used_is_told_with_its_name_its_value_and_what_is_expecte
     (problem,) = problems(**{name: value})
     assert problem.startswith(f"{name} is {value!r}: it must be ")
     assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://rollcall.example", "https://rollcall.example"),
+        ("https://Rollcall.Example/", "https://rollcall.example"),
+        ("https://rollcall.example:443", "https://rollcall.example"),
+        ("https://rollcall.example:8443", "https://rollcall.example:8443"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_the_public_url_is_told_as_browsers_tell_an_origin(given: str, url: str) -> None:
+    assert read_settings({"ROLLCALL_PUBLIC_URL": given}).public_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://rollcall.example",
+        "https://rollcall.example/x",
+        "https://rollcall.example?x",
+        "https://ann@rollcall.example",
+        "rollcall.example",
+        "https://",
+        "https://rollcall.example:x",
+        "https://rollcäll.example",
+        "",
+    ],
+)
+def test_a_public_url_without_tls_or_with_more_than_a_host_is_refused(url: str) -> None:
+    (problem,) = problems(ROLLCALL_PUBLIC_URL=url)
+    assert "it must be https://HOST" in problem
+
+
+def test_a_provider_is_given_wholly_or_not_at_all() -> None:
+    issuer = {"ROLLCALL_OIDC_ISSUER": "https://id.example/realm/"}
+    client = {"ROLLCALL_OIDC_CLIENT_ID": "rollcall", "ROLLCALL_OIDC_CLIENT_SECRET": "hunter2"}
+    oidc = read_settings(issuer | client).oidc
+    assert oidc == Oidc("https://id.example/realm/", "rollcall", "hunter2")
+    assert "hunter2" not in repr(read_settings(issuer | client))
+    for part in (issuer, client, {"ROLLCALL_OIDC_CLIENT_SECRET": "hunter2"}):
+        (problem,) = problems(**part)
+        assert "ROLLCALL_OIDC_ISSUER" in problem
+        assert "hunter2" not in problem
+    (insecure,) = problems(ROLLCALL_OIDC_ISSUER="http://id.example", ROLLCALL_OIDC_CLIENT_ID="rollcall")
+    assert "https://HOST" in insecure
 
 
 @pytest.mark.parametrize("url", ["mysql://ada:hunter2@db/x", "hunter2", "", "postgresql+psycopg://ada:hunter2@db/x"])

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from adapters import serving
-from adapters.serving import NotLoopback, listening_address
+from adapters.serving import HostUnknown, NotLoopback, listening_address
 from tests.adapters.http.importing import (
     committed,
     if_match,
@@ -64,10 +64,16 @@ class TestLoopback:
         with pytest.raises(NotLoopback):
             listening_address(host, 8000, beyond_loopback=False)
 
+    def test_alone_need_not_be_served_with_a_public_url(self) -> None:
+        _, address = listening_address("0.0.0.0", 8000, beyond_loopback=True)  # noqa: S104 - that is what is asked for
+        assert address[:2] == ("0.0.0.0", 8000)  # noqa: S104 - the same
+        with pytest.raises(HostUnknown):
+            listening_address("a\0b", 8000, beyond_loopback=True)
+
     @pytest.mark.database
     def test_is_refused_before_anything_runs(self, idle: Rollcall) -> None:
         before = threading.active_count()
-        with pytest.raises(NotLoopback):
+        with pytest.raises(NotLoopback, match="ROLLCALL_PUBLIC_URL"):
             serving.serve(idle, "0.0.0.0", 0, worker=True, ready=lambda _: None)  # noqa: S104 - it is refused
         assert threading.active_count() == before
 
