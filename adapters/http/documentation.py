@@ -14,8 +14,12 @@ from adapters.http.security import EVERYBODY
 
 ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
 FOLDER = Path(swagger_ui_bundle.swagger_ui_path)
+# The bundled Swagger UI is of the 4th series, which shows no OpenAPI 3.1 but can show ours as if it were 3.0.
 START = """
-window.addEventListener("load", () => SwaggerUIBundle({ url: "/api/v1/openapi.json", dom_id: "#page" }));
+window.addEventListener("load", async () => {
+  const description = await (await fetch("/api/v1/openapi.json")).json();
+  SwaggerUIBundle({ spec: { ...description, openapi: "3.0.3" }, dom_id: "#page" });
+});
 """
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
