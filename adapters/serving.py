@@ -137,8 +137,7 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+        forwarded_allow_ips=settings.trusted_proxies,  # by itself uvicorn believes whoever asks over loopback
     )
     with ExitStack() as stack:
         # The protocol is said, for asyncio sends at once (TCP_NODELAY) only where it is: else each answer takes 40 ms.
