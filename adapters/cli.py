@@ -19,7 +19,7 @@ import eventsourcing.persistence
 import psycopg
 import psycopg_pool
 
-from adapters.commands import access, following, groups, imports, licences, running, subscriptions
+from adapters.commands import access, following, groups, imports, licences, running, signing_in, subscriptions
 from adapters.settings import SettingsError
 from adapters.terminal import DONE, OUTPUT_CLOSED, REFUSED, STOPPED, USAGE, OutputClosed, Terminal, visible
 from domain.errors import RollcallError
@@ -31,7 +31,7 @@ DATABASE_ERRORS = (psycopg.Error, psycopg_pool.PoolTimeout, eventsourcing.persis
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Imports": (imports.import_, imports.import_resume, imports.imports, imports.import_history),
     "Subscriptions": (subscriptions.subscription, licences.licence, groups.groups, groups.group),
-    "Who may do what": (access.access, access.token),
+    "Who may do what": (access.access, access.token, signing_in.sign_in_link_),
     "Auditors and other systems": (following.audit, following.events),
     "Running it": (running.serve, running.worker, running.views, running.demo),
 }

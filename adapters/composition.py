@@ -15,6 +15,7 @@ from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.last_uses import LastUses
 from adapters.postgres.locks import AdvisoryLocks
 from adapters.postgres.memberships import DirectoryMemberships
+from adapters.postgres.sessions import PostgresSessions, PostgresTickets
 from adapters.postgres.wakeups import ReadableViews, Wakeups
 from adapters.worker import Worker
 from application.ports import Ports
@@ -62,6 +63,8 @@ class Rollcall:
     projectors: Sequence[Projector]
     readable: ReadableViews
     rosters: Rosters
+    sessions: PostgresSessions
+    tickets: PostgresTickets
 
     def reading(self) -> AbstractContextManager[Rows]:
         """Open a cursor for the views' queries."""
@@ -107,9 +110,11 @@ def composed(settings: Settings) -> Iterator[Rollcall]:
             last_uses = LastUses(datastore)
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
             projectors = [Projector(datastore, view, events.read_log) for view in views]
+            sessions = PostgresSessions(datastore, settings.sessions)
             events.migrate()
             blobs.migrate()
             last_uses.migrate()
+            sessions.migrate()
             for projector in projectors:
                 projector.migrate()
         wakeups = stack.enter_context(Wakeups(datastore, events.channel))
@@ -125,5 +130,17 @@ def composed(settings: Settings) -> Iterator[Rollcall]:
             new_id=uuid4,
         )
         yield Rollcall(
-            settings, ports, events, blobs, last_uses, datastore, locks, wakeups, projectors, readable, Rosters(blobs)
+            settings,
+            ports,
+            events,
+            blobs,
+            last_uses,
+            datastore,
+            locks,
+            wakeups,
+            projectors,
+            readable,
+            Rosters(blobs),
+            sessions,
+            PostgresTickets(datastore),
         )

@@ -34,6 +34,9 @@ class Metrics:
         self._groups = Counter(
             "rollcall_groups_added", "Groups that this process added: its rate is groups a second.", registry=registry
         )
+        self._sign_ins = Counter(
+            "rollcall_sign_ins", "Attempts to sign in, by way and outcome.", ("way", "outcome"), registry=registry
+        )
         self._lag_events = Gauge(
             "rollcall_view_lag_events", "Events that a view has yet to show.", ("view",), registry=registry
         )
@@ -50,6 +53,10 @@ class Metrics:
     def groups_added(self, groups: int) -> None:
         """Count groups that this process added."""
         self._groups.inc(groups)
+
+    def signed_in(self, way: str, outcome: str) -> None:
+        """Count an attempt to sign in, by a link or a provider: what became of it."""
+        self._sign_ins.labels(way, outcome).inc()
 
     def render(self) -> bytes:
         """Return everything as Prometheus reads it; without the database, what this process knows by itself."""

@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from adapters.http import problems
-from adapters.http.app import create_app
+from adapters.http.app import create_app, told
 from adapters.http.problem_kinds import KINDS
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
@@ -39,9 +39,17 @@ Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, by
 
 
 class NotLoopback(RollcallError):
-    """There is no log-in yet, so this binds the loopback interface alone, and “{host}” is not on it. Use 127.0.0.1."""
+    """“{host}” is not on the loopback interface.
+
+    To serve beyond it, set ROLLCALL_PUBLIC_URL to the address by which browsers and programs reach this server
+    (https://…); else use 127.0.0.1.
+    """
 
     code = "not-loopback"
+
+
+class HostUnknown(NotLoopback):
+    """There is no address for “{host}”. Use 127.0.0.1, or an address of this machine."""
 
 
 class Connection(H11Protocol):
@@ -98,7 +106,7 @@ class Connection(H11Protocol):
         if self.transport.get_write_buffer_size() < waiting_before:
             self._give_time()
             return
-        log.info("a client that stopped reading was cut off", path=self.scope["path"])
+        log.info("a client that stopped reading was cut off", path=told(self.scope["path"]))
         self.transport.abort()  # to close it would wait until everything is sent
 
 
@@ -156,9 +164,10 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
     """Serve until SIGTERM or Ctrl-C: batches and requests that are running end, streams close.
 
     Without a worker this serves alone: commits are run, and views kept up, by the workers of other processes. `ready`
-    is told the address. Raises NotLoopback.
+    is told the address. Raises NotLoopback, and HostUnknown.
     """
-    family, address = loopback(host, port)
+    settings = rollcall.settings
+    family, address = listening_address(host, port, beyond_loopback=settings.public_url is not None)
     metrics = Metrics(rollcall)
     bell = Bell(rollcall.wakeups)
     config = uvicorn.Config(
@@ -170,6 +179,7 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,  # by itself uvicorn believes whoever asks over loopback
     )
     with ExitStack() as stack:
         # The protocol is said, for asyncio sends at once (TCP_NODELAY) only where it is: else each answer takes 40 ms.
@@ -187,16 +197,17 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
     log.info("no longer serving", url=url)
 
 
-def loopback(host: str, port: int) -> tuple[socket.AddressFamily, Address]:
-    """Return where to listen for a host and a port; raises NotLoopback unless all its addresses are loopback.
+def listening_address(host: str, port: int, *, beyond_loopback: bool) -> tuple[socket.AddressFamily, Address]:
+    """Return where to listen for a host and a port.
 
-    It is looked up once: the address that was checked is the one that is bound.
+    It is looked up once: the address that was checked is the one that is bound. Raises HostUnknown, and NotLoopback
+    unless all addresses are loopback or it may be beyond.
     """
     try:
         found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104 - what "" would bind
     except (OSError, UnicodeError):
-        raise NotLoopback(host=host) from None
-    if not all(ipaddress.ip_address(str(address[0])).is_loopback for *_, address in found):
+        raise HostUnknown(host=host) from None
+    if not beyond_loopback and not all(ipaddress.ip_address(str(address[0])).is_loopback for *_, address in found):
         raise NotLoopback(host=host)
     family, *_, address = min(found)  # IPv4 first
     return family, address

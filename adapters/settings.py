@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from psycopg import ProgrammingError
@@ -18,6 +21,7 @@ from domain.roster import Limits
 
 PREFIX = "ROLLCALL_"
 SYSTEM_DATA_DIR = Path("/var/lib/rollcall")
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 # Ours but not settings; and what Kubernetes sets by itself in the pods beside a service that is called "rollcall".
 IGNORED = re.compile(r"TEST_.*|SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_.*")
 
@@ -36,6 +40,33 @@ class SettingsError(RollcallError):
         return "\n".join((super().__str__(), *self.problems))
 
 
+class Oidc(Struct, frozen=True):
+    """The OpenID Connect provider by which people sign in, and what we are to it."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None
+
+    def __repr__(self) -> str:
+        """Tell nobody the secret."""
+        return f"Oidc({self.issuer}, {self.client_id})"
+
+
+class Lifetimes(Struct, frozen=True):
+    """How long a session may rest unused, and how long it lasts however much it is used."""
+
+    idle: timedelta
+    absolute: timedelta
+
+
+class Rates(Struct, frozen=True):
+    """How much a process takes: sign-ins of a client in ten minutes, requests of a token in one, uploads at once."""
+
+    sign_ins: int
+    requests: int
+    uploads: int
+
+
 class Settings(Struct, frozen=True):
     """How this process is to run."""
 
@@ -45,6 +76,11 @@ class Settings(Struct, frozen=True):
     pool_size: int
     worker_sessions: int
     limits: Limits
+    public_url: str | None
+    trusted_proxies: str
+    oidc: Oidc | None
+    sessions: Lifetimes
+    rates: Rates
 
     def __repr__(self) -> str:
         """Tell nobody the password."""
@@ -92,6 +128,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             values[variable.name] = variable.read(environ)
         except ValueError as error:
             problems.append(str(error))
+    if not problems:
+        problems.extend(_incomplete(values))
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -105,6 +143,18 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             rows=values["LIMIT_ROWS"],
             columns=values["LIMIT_COLUMNS"],
             cell_bytes=values["LIMIT_CELL_BYTES"],
+        ),
+        public_url=values["PUBLIC_URL"],
+        trusted_proxies=values["TRUSTED_PROXIES"],
+        oidc=_oidc(values),
+        sessions=Lifetimes(
+            idle=timedelta(minutes=values["SESSION_IDLE_MINUTES"]),
+            absolute=timedelta(hours=values["SESSION_HOURS"]),
+        ),
+        rates=Rates(
+            sign_ins=values["LIMIT_SIGN_INS"],
+            requests=values["LIMIT_REQUESTS"],
+            uploads=values["LIMIT_UPLOADS"],
         ),
     )
 
@@ -122,6 +172,19 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
         if own != name and own not in known and not IGNORED.fullmatch(own):
             similar = get_close_matches(own.upper(), known, n=1)
             yield f"{name} is no setting." + (f" Is {PREFIX}{similar[0]} meant?" if similar else "")
+
+
+def _incomplete(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with settings that are right one by one."""
+    if (values["OIDC_ISSUER"] is None) != (values["OIDC_CLIENT_ID"] is None):
+        yield f"{PREFIX}OIDC_ISSUER and {PREFIX}OIDC_CLIENT_ID belong together: give both, or neither."
+    elif values["OIDC_CLIENT_SECRET"] and values["OIDC_ISSUER"] is None:
+        yield f"{PREFIX}OIDC_CLIENT_SECRET is of no use without {PREFIX}OIDC_ISSUER: give that too."
+
+
+def _oidc(values: Mapping[str, Any]) -> Oidc | None:
+    issuer = values["OIDC_ISSUER"]
+    return Oidc(issuer, values["OIDC_CLIENT_ID"], values["OIDC_CLIENT_SECRET"]) if issuer else None
 
 
 def _content(variable: str, path: str) -> str:
@@ -145,6 +208,37 @@ def _database_url(text: str) -> str:
 
 def _schema(text: str) -> str:
     if not re.fullmatch(r"(?!pg_)[a-z_][a-z0-9_]{0,39}", text) or text == "information_schema":
+        raise ValueError
+    return text
+
+
+def _origin(text: str) -> str:
+    """Return an address without a path; only on the machine itself may it do without https."""
+    url = urlsplit(_url(text).rstrip("/").lower())
+    if url.path or url.username is not None:
+        raise ValueError
+    usual = {"https": ":443", "http": ":80"}[url.scheme]  # which browsers leave out of Host and Origin
+    return f"{url.scheme}://{url.netloc.removesuffix(usual)}"
+
+
+def _url(text: str) -> str:
+    url = urlsplit(text)
+    plain = not url.query and not url.fragment and text.isascii() and text.isprintable() and " " not in text
+    secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK_NAMES)
+    if not url.hostname or not plain or not secure or url.port == 0:
+        raise ValueError
+    return text
+
+
+def _networks(text: str) -> str:
+    """Return a list of networks as it is given."""
+    for each in text.split(","):
+        ip_network(each.strip())
+    return text
+
+
+def _words(text: str) -> str:
+    if not text or not text.isprintable():
         raise ValueError
     return text
 
@@ -209,4 +303,50 @@ VARIABLES = (
     _number("LIMIT_ROWS", 1_000_000, 1, 100_000_000, "Rows of a file at most, without its header."),
     _number("LIMIT_COLUMNS", 10_000, 4, 1_000_000, "Columns of a file at most."),
     _number("LIMIT_CELL_BYTES", 65_536, 1_024, 16_777_216, "Size of one cell at most, in bytes."),
+    Variable(
+        name="PUBLIC_URL",
+        meaning="The address by which browsers and programs reach the server; needed to serve beyond loopback.",
+        default="none",
+        expected="https://HOST, with a port if need be and without a path (http:// only for loopback)",
+        parse=_origin,
+        when_unset=lambda _: None,
+    ),
+    Variable(
+        name="TRUSTED_PROXIES",
+        meaning="The proxies in front, as networks with commas between: their X-Forwarded-For tells the client.",
+        default="none",
+        expected="addresses or networks such as 10.0.0.0/8, with commas between",
+        parse=_networks,
+        when_unset=lambda _: "",
+    ),
+    Variable(
+        name="OIDC_ISSUER",
+        meaning="The OpenID Connect provider by which people sign in.",
+        default="none: sign-in links alone",
+        expected="the issuer as the provider tells it: https://HOST/… (http:// only for loopback)",
+        parse=_url,
+        when_unset=lambda _: None,
+    ),
+    Variable(
+        name="OIDC_CLIENT_ID",
+        meaning="What the provider calls Rollcall; its redirect URI is PUBLIC_URL with /sign-in/oidc/callback.",
+        default="none",
+        expected="the client id that the provider gave",
+        parse=_words,
+        when_unset=lambda _: None,
+    ),
+    Variable(
+        name="OIDC_CLIENT_SECRET",
+        meaning="The secret that the provider gave to Rollcall, unless it is a public client.",
+        default="none",
+        expected="the client secret that the provider gave",
+        parse=_words,
+        when_unset=lambda _: None,
+        secret=True,
+    ),
+    _number("SESSION_IDLE_MINUTES", 30, 2, 1_440, "Minutes after which a session ends that nobody uses."),
+    _number("SESSION_HOURS", 12, 1, 168, "Hours after which a session ends in any case."),
+    _number("LIMIT_SIGN_INS", 20, 1, 10_000, "Sign-ins that one client may attempt in ten minutes."),
+    _number("LIMIT_REQUESTS", 1_200, 10, 10_000_000, "Requests of one token or session in a minute."),
+    _number("LIMIT_UPLOADS", 4, 1, 1_000, "Uploads of one subscription at once."),
 )

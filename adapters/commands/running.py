@@ -20,7 +20,10 @@ from adapters.composition import composed
 from adapters.import_report import ImportReport
 from adapters.settings import read_settings
 from adapters.terminal import DONE, STOPPED, Column, ErrorDocument, Terminal, stop_button
+from adapters.web.links import sign_in_link
+from application.granting import grant_access
 from application.licensing import allocate_licences, create_subscription
+from domain.access import ROLLCALL
 from domain.errors import Refused
 from domain.roster import FileProblems
 from domain.roster_file import read_roster
@@ -30,13 +33,14 @@ from projections.directory import GroupRow, SubscriptionRow
 from projections.sentences import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from adapters.composition import Rollcall
 
 DEMO = "Demo"
 DEMO_SEATS = 100
 DEMO_PORT = 8000
+DEMO_ADMINISTRATOR = "admin@example.com"
 LOOK_SECONDS = 0.2
 SAMPLES = ("user-based.csv", "group-based.csv")
 
@@ -47,6 +51,7 @@ class DemoReport(Struct, frozen=True):
     subscription: SubscriptionRow
     imports: list[ImportReport | ErrorDocument | None]
     groups: list[GroupRow]
+    sign_in_link: str
 
 
 @click.group(short_help="Look after the views")
@@ -75,7 +80,12 @@ def views_rebuild(*, name: str | None, as_json: bool) -> int:
 
 
 @click.command(short_help="Serve the HTTP API, with a worker and the views")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at: loopback alone.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen at; beyond loopback only with ROLLCALL_PUBLIC_URL.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0 takes any.")
 @click.option("--no-worker", is_flag=True, help="Serve alone: commits and views are run elsewhere.")
 @json_option
@@ -89,16 +99,25 @@ def serve(*, host: str, port: int, no_worker: bool, as_json: bool) -> int:
     return DONE
 
 
-def _serve(rollcall: Rollcall, terminal: Terminal, host: str, port: int, *, worker: bool) -> None:
+def _serve(
+    rollcall: Rollcall,
+    terminal: Terminal,
+    host: str,
+    port: int,
+    *,
+    worker: bool,
+    ready: Callable[[str], None] = lambda _: None,
+) -> None:
     from adapters import logs, serving  # late: the framework takes its time, and no other command needs it
 
-    def ready(address: str) -> None:
+    def serves(address: str) -> None:
+        ready(address)
         if terminal.as_json:
             terminal.emit({"url": address})
         terminal.note(f"Rollcall serves at {address}. Ctrl-C stops it.")
 
     logs.configure()
-    serving.serve(rollcall, host, port, worker=worker, ready=ready)
+    serving.serve(rollcall, host, port, worker=worker, ready=serves)
     terminal.note("Rollcall stopped.")
 
 
@@ -136,10 +155,15 @@ def worker(*, as_json: bool) -> int:
 def demo(*, serving: bool, as_json: bool) -> int:
     """Show it: a subscription that licenses the users of two sample files, and the imports of both."""
     terminal = Terminal(as_json=as_json)
-    code = _demo(terminal)
-    if code == DONE and serving and not as_json:
+    serving = serving and not as_json
+    code = _demo(terminal, serving=serving)
+    if code == DONE and serving:
         with suppress(KeyboardInterrupt), composed(read_settings(os.environ)) as rollcall:
-            _serve(rollcall, terminal, "127.0.0.1", _free_port(DEMO_PORT), worker=True)
+
+            def ready(address: str) -> None:
+                _tell_link(terminal, sign_in_link(rollcall, DEMO_ADMINISTRATOR, address))
+
+            _serve(rollcall, terminal, "127.0.0.1", _free_port(DEMO_PORT), worker=True, ready=ready)
     return code
 
 
@@ -149,7 +173,7 @@ def _free_port(wanted: int) -> int:
         return 0 if probe.connect_ex(("127.0.0.1", wanted)) == 0 else wanted
 
 
-def _demo(terminal: Terminal) -> int:
+def _demo(terminal: Terminal, *, serving: bool) -> int:
     reports = []
     with running(commits=True) as rollcall:
         found = _demo_subscription(rollcall, terminal)
@@ -166,8 +190,10 @@ def _demo(terminal: Terminal) -> int:
         with rollcall.reading() as cursor:
             rows = directory.groups(cursor, found.id)
         found = find_subscription(rollcall, str(found.id))
+        _grant_demo_roles(rollcall, found)
+        link = "" if serving else sign_in_link(rollcall, DEMO_ADMINISTRATOR)
     if terminal.as_json:
-        terminal.emit(DemoReport(found, reports, rows))
+        terminal.emit(DemoReport(found, reports, rows, link))
         return DONE
     terminal.say()
     terminal.table(
@@ -177,7 +203,20 @@ def _demo(terminal: Terminal) -> int:
     )
     terminal.say()
     terminal.say(f"Look around: rollcall imports -s {found.id}, rollcall audit -s {found.id}, rollcall --help")
+    if link:
+        _tell_link(terminal, link)
     return DONE
+
+
+def _grant_demo_roles(rollcall: Rollcall, demo_subscription: SubscriptionRow) -> None:
+    """Let DEMO_ADMINISTRATOR do everything: a demo has nothing to lose, and is served on loopback alone."""
+    grant_access(rollcall.ports, me(ROLLCALL), DEMO_ADMINISTRATOR, "operator")
+    grant_access(rollcall.ports, me(demo_subscription.id), DEMO_ADMINISTRATOR, "administrator")
+
+
+def _tell_link(terminal: Terminal, link: str) -> None:
+    terminal.say(f"Sign in as {DEMO_ADMINISTRATOR}, once within 15 minutes, while it is served:")
+    terminal.say(link)
 
 
 def _demo_subscription(rollcall: Rollcall, terminal: Terminal) -> SubscriptionRow:

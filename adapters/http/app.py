@@ -32,14 +32,19 @@ from adapters.http import (
     tokens,
 )
 from adapters.http.checking import as_declared
+from adapters.http.limits import Limits
 from adapters.http.openapi import describe
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, MEDIA_TYPE, document, problem_page
 from adapters.http.progress import Feeds, progress
 from adapters.http.reading import Reading
-from adapters.http.security import authorized
+from adapters.http.secured import Secured
+from adapters.http.security import authorized, same_origin
+from adapters.http.site import Site
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
+from adapters.web import home, pages, sign_in
+from adapters.web.oidc import Provider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,100}")
+SECRET = re.compile(r"(?<=/sign-in/link/).+", re.DOTALL)
 SUBSCRIPTION = re.compile(r"/api/v1/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -109,7 +115,7 @@ class Observed:
             log.info(
                 "request",
                 method=method,
-                path=scope["path"],
+                path=told(scope["path"]),
                 status=status,
                 milliseconds=round((ended - started) * 1000, 1),
             )
@@ -133,6 +139,11 @@ async def _refuse(send: Send, request_id: str) -> None:
     await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
+def told(path: str) -> str:
+    """Return a path as the log tells it: without what would sign somebody in."""
+    return SECRET.sub("…", path)
+
+
 def _request_id(scope: HTTPScope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value.decode("latin-1")):
@@ -142,7 +153,11 @@ def _request_id(scope: HTTPScope) -> str:
 
 def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     """Put the API together over a running Rollcall."""
-    reading = Reading(rollcall.settings.limits)
+    settings = rollcall.settings
+    reading = Reading(settings.limits)
+    limits = Limits(settings.rates)
+    site = Site(settings.public_url)
+    provider = Provider(settings.oidc) if settings.oidc else None
     feeds = Feeds(rollcall, bell)
 
     @asynccontextmanager
@@ -167,6 +182,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             *documentation.ROUTES,
         ],
     )
+    for_people = Router("/", route_handlers=[*home.ROUTES, *sign_in.ROUTES], exception_handlers=pages.ERRORS)
     routes: list[ControllerRouterHandler] = [api, *health.ROUTES, problem_page]
     dependencies = {
         "rollcall": Provide(lambda: rollcall, sync_to_thread=False),
@@ -174,21 +190,25 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         "feeds": Provide(lambda: feeds, sync_to_thread=False),
         "reading": Provide(lambda: reading, sync_to_thread=False),
         "metrics": Provide(lambda: metrics, sync_to_thread=False),
+        "limits": Provide(lambda: limits, sync_to_thread=False),
+        "site": Provide(lambda: site, sync_to_thread=False),
+        "provider": Provide(lambda: provider, sync_to_thread=False),
         "described": Provide(lambda: described, sync_to_thread=False),
     }
     described = describe(routes, dependencies)
     app = Litestar(
-        routes,
+        [*routes, for_people, pages.STATIC],
         dependencies=dependencies,
-        guards=[authorized, as_declared],
-        state=State({"rollcall": rollcall}),
+        guards=[same_origin, authorized, as_declared],
+        state=State({"rollcall": rollcall, "limits": limits, "site": site}),
+        template_config=pages.templates(),
         exception_handlers=HANDLERS,
         lifespan=[lifespan],
-        request_max_body_size=rollcall.settings.limits.file_bytes + MULTIPART_BYTES,
+        request_max_body_size=settings.limits.file_bytes + MULTIPART_BYTES,
         openapi_config=None,
         logging_config=None,
     )
-    return Observed(app, metrics, _methods(app))
+    return Observed(Secured(app, site), metrics, _methods(app))
 
 
 def _methods(app: Litestar) -> dict[str, set[Method]]:

@@ -29,6 +29,10 @@ def _number(text: str) -> float:
 JSON = json.Decoder(float_hook=_number)
 
 
+ANY_QUERY = "any_query"
+"""The `opt` of a route that is sent more by others than it has to know (as RFC 6749, section 4.1.2, allows them)."""
+
+
 async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse what the handler would misread: raises Invalid and UnsupportedMediaType.
 
@@ -36,7 +40,8 @@ async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: B
     be taken for JSON, "1" for a number. Forms are checked by who takes them (`uploading`).
     """
     _check_headers(connection, handler)
-    _check_query(connection, handler)
+    if not handler.opt.get(ANY_QUERY):
+        _check_query(connection, handler)
     data = handler.parsed_fn_signature.parameters.get("data")
     if data is None or not isinstance(connection, Request) or not isinstance(data.kwarg_definition, BodyKwarg):
         return

@@ -25,6 +25,7 @@ from adapters.http.asking import (
     origin,
     version,
 )
+from adapters.http.limits import Limits
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import FileRefused, responses
 from adapters.http.reading import Pieces, Reading
@@ -81,6 +82,7 @@ async def upload(
     request: AnyRequest,
     rollcall: Given[Rollcall],
     reading: Given[Reading],
+    limits: Given[Limits],
     subscription_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ImportDocument | None]:
@@ -92,13 +94,14 @@ async def upload(
     """
     import_id = created_id(request, idempotency_key, rollcall.ports.new_id(), subscription_id)
     await sync_to_thread(find_subscription, rollcall, subscription_id)
-    async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
-        name = clean_file_name(sent.name)
-        async with reading.read(sent.file, name) as read:
-            whence = await sync_to_thread(origin, request, subscription_id, import_id)
-            done = await sync_to_thread(
-                record_upload, rollcall.ports, whence, name, sent.media_type, Pieces(sent.file), read
-            )
+    with limits.upload(subscription_id):
+        async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
+            name = clean_file_name(sent.name)
+            async with reading.read(sent.file, name) as read:
+                whence = await sync_to_thread(origin, request, subscription_id, import_id)
+                done = await sync_to_thread(
+                    record_upload, rollcall.ports, whence, name, sent.media_type, Pieces(sent.file), read
+                )
     return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
 
 

@@ -187,7 +187,7 @@ def _complete_responses(operation: Node) -> None:
         named = list(SENT.get(operation_id, {}).get(status, ()))
         if status == "200" and ("after", "string") in parameters:
             named.append("Link")
-        if status == "503" and MEDIA_TYPE in response.get("content", {}):
+        if status in {"429", "503"} and MEDIA_TYPE in response.get("content", {}):
             named.append("Retry-After")
         response["headers"] = {each: {"$ref": f"#/components/headers/{each}"} for each in ("X-Request-Id", *named)}
         _complete_content(operation_id, status, response)

@@ -75,6 +75,36 @@ KINDS: dict[str, Kind] = {
         "You are known here, but this is for another role. Administrators of the subscription, and operators, can "
         "grant it.",
     ),
+    "cross-site": Kind(
+        HTTPStatus.FORBIDDEN,
+        "From another site",
+        "What changes something is taken from Rollcall's own pages, or with an API token. This request came with a "
+        "browser's cookie and from elsewhere, or did not say where from (`Sec-Fetch-Site`, `Origin`).",
+    ),
+    "sign-in-refused": Kind(
+        HTTPStatus.FORBIDDEN,
+        "You are not signed in",
+        "A sign-in is begun and ended in the same browser, within ten minutes. A sign-in link works once, within 15 "
+        "minutes. An identity provider has to vouch for your e-mail address.",
+    ),
+    "provider-away": Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The identity provider did not answer",
+        "Try again in a moment. What went wrong is in Rollcall's log. Whoever runs Rollcall can let you in by a "
+        "sign-in link meanwhile: `rollcall sign-in-link EMAIL`.",
+    ),
+    "misdirected": Kind(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        "Not the name of this server",
+        "Rollcall answers to the host of its public URL, to the names of loopback, and to plain addresses. Whoever "
+        "runs it sets `ROLLCALL_PUBLIC_URL`.",
+    ),
+    "too-many-requests": Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many requests",
+        "There are limits to attempts to sign in, to the requests of one token or session, and to the uploads of one "
+        "subscription at once. Wait for as many seconds as `Retry-After` says, then try again.",
+    ),
     "stale": Kind(
         HTTPStatus.PRECONDITION_FAILED,
         "It has changed since you looked",

@@ -24,6 +24,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 from msgspec import UNSET, Struct, UnsetType, json
 
+from adapters.http.limits import TooManyRequests
 from adapters.http.problem_kinds import KINDS
 from adapters.http.security import EVERYBODY
 from domain import errors
@@ -38,6 +39,7 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 HEADERS = {
     errors.Busy.code: {"Retry-After": "1"},
+    "provider-away": {"Retry-After": "10"},
     "unauthenticated": {"WWW-Authenticate": 'Bearer realm="rollcall"'},  # RFC 6750, section 3
 }
 """What tells a client how to go on after some errors."""
@@ -134,9 +136,16 @@ def _of_ours(request: Request[Any, Any, Any], error: RollcallError) -> Response[
         error.code,
         str(error),
         field=str(field) if field else None,
-        headers=HEADERS.get(error.code),
+        headers=headers_of(error),
         emails=list(map(str, emails)) if isinstance(emails, list) else None,
     )
+
+
+def headers_of(error: RollcallError) -> dict[str, str]:
+    """Return what tells a client how to go on after an error."""
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(error.fields["seconds"])}
+    return HEADERS.get(error.code, {})
 
 
 def _of_a_refused_file(request: Request[Any, Any, Any], error: FileRefused) -> Response[bytes]:
@@ -206,7 +215,7 @@ HANDLERS: ExceptionHandlersMap = {
 def responses(*codes: str) -> dict[int, ResponseSpec]:
     """Return what a route's OpenAPI says about these problems, and about those that every route has."""
     specs: dict[int, ResponseSpec] = {}
-    for code in (*codes, "invalid", "busy", "internal"):
+    for code in (*codes, "invalid", "too-many-requests", "busy", "internal"):
         kind = KINDS[code]
         before = specs.get(kind.status)
         said = f"{before.description}; {kind.title}" if before else kind.title
@@ -233,7 +242,8 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title} · Rollcall</title>
-<style>body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em }}</style>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/static/rollcall.css">
 </head>
 <body>
 <main>

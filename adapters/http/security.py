@@ -5,9 +5,11 @@ A foreign subscription is answered exactly as a missing one, so that nobody lear
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import structlog
+from litestar import Request
 from litestar.concurrency import sync_to_thread
 from litestar.enums import HttpMethod
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
 
     from adapters.composition import Rollcall
+    from adapters.http.limits import Limits
+    from adapters.http.site import Site
     from domain.access import Role
 
     Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 ALLOWED = "allowed"
 SCHEME = "bearer"
 SUBSCRIPTION = "subscription_id"  # what all paths call it
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Allowed: TypeAlias = dict[str, frozenset["Role"] | None]
 """A route's `opt`: the roles it is for, in the subscription that its path names or in Rollcall as a whole."""
@@ -55,6 +60,15 @@ class Forbidden(RollcallError):
     code = "forbidden"
 
 
+class CrossSite(RollcallError):
+    """This request was sent by a page of another site, or by a program with a browser's cookie; nothing was done.
+
+    Send it from a page of Rollcall, or with an API token in place of the cookie.
+    """
+
+    code = "cross-site"
+
+
 def allowed(*roles: Role) -> Allowed:
     """Return the `opt` of a route that is for these roles."""
     return {ALLOWED: frozenset(roles)}
@@ -64,6 +78,27 @@ ADMINISTRATORS = allowed("administrator")
 READERS = allowed("administrator", "auditor")
 CONSUMERS = allowed("administrator", "auditor", "consumer")
 GRANTERS = allowed(*GRANTING)
+
+
+def same_origin(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Let no other site's page change anything in the name of whoever looks at it; raises CrossSite.
+
+    Browsers say where a request comes from, by Fetch metadata (W3C) or at least by Origin, so no page needs a hidden
+    token. Asked are unsafe requests with our cookie, and those that are open to everybody: to sign in is one.
+    """
+    site: Site = connection.app.state["site"]
+    by_cookie = site.cookie_name("session") in connection.cookies
+    if not isinstance(connection, Request) or connection.method in SAFE or "Authorization" in connection.headers:
+        return
+    if (by_cookie or handler.opt[ALLOWED] is None) and not _from_own_page(site, connection):
+        raise CrossSite
+
+
+def _from_own_page(site: Site, connection: Connection) -> bool:
+    fetched = connection.headers.get("Sec-Fetch-Site")
+    if fetched is not None:
+        return fetched in {"same-origin", "none"}  # none: by the person, not by a page
+    return site.is_own(connection.headers.get("Origin", ""), connection.headers.get("Host", ""))
 
 
 async def authorized(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -94,20 +129,41 @@ def authorize(connection: Connection, wanted: frozenset[Role], subscription: UUI
 
 
 def authenticate(rollcall: Rollcall, connection: Connection) -> Principal:
-    """Return who asks; raises Unauthenticated."""
+    """Return who asks, by a token or else by a session; raises Unauthenticated, and TooManyRequests."""
     given = connection.headers.getall("Authorization", [])
-    if not given:
-        raise Unauthenticated(reason="This needs to know who asks.")
+    return _bearer(rollcall, connection, given) if given else _person(rollcall, connection)
+
+
+def _bearer(rollcall: Rollcall, connection: Connection, given: list[str]) -> Bearer:
     if len(given) > 1:
         raise Unauthenticated(reason="There is more than one “Authorization”.")
     scheme, _, token = given[0].partition(" ")
     if scheme.lower() != SCHEME:
         raise Unauthenticated(reason="This kind of authorization is not known here.")
-    found = granting.bearer(rollcall.ports, token.strip(" "))
+    token = token.strip(" ")
+    _count(connection, token)
+    found = granting.bearer(rollcall.ports, token)
     if found is None:
         raise Unauthenticated(reason="This token is none of ours, was revoked, or has expired.")
     rollcall.last_uses.note(found.token_id, rollcall.ports.now())
     return found
+
+
+def _person(rollcall: Rollcall, connection: Connection) -> Person:
+    site: Site = connection.app.state["site"]
+    session = connection.cookies.get(site.cookie_name("session"))
+    if not session:
+        raise Unauthenticated(reason="This needs to know who asks.")
+    _count(connection, session)
+    found = rollcall.sessions.find(session)
+    if found is None:
+        raise Unauthenticated(reason="Your session has ended.")
+    return found
+
+
+def _count(connection: Connection, secret: str) -> None:
+    limits: Limits = connection.app.state["limits"]
+    limits.request(sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
 
 
 def held_in(rollcall: Rollcall, principal: Principal, scope: UUID) -> frozenset[Role]:

@@ -291,6 +291,7 @@ class TestTheDemo:
         assert (first.returncode, first.stderr) == (0, "")
         assert first.stdout.count("Completed: ") == 2
         assert "The groups of Demo now" in first.stdout
+        assert re.search(r"(?m)^http://127\.0\.0\.1:8000/sign-in/link/[A-Za-z0-9_-]{43}$", first.stdout)
         again = run(environ, "demo", "--json")
         document = json.loads(again.stdout)
         assert again.returncode == 0
@@ -301,7 +302,7 @@ class TestTheDemo:
     def test_goes_on_serving_until_it_is_stopped(self, environ: dict[str, str]) -> None:
         with (
             subprocess.Popen(  # noqa: S603 - our own command
-                [*COMMAND, "demo"], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                [*COMMAND, "demo"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             ) as demo,
             ExitStack() as stack,
         ):
@@ -311,6 +312,13 @@ class TestTheDemo:
             url = re.search(r"http://\S+?(?=\.? )", told)
             assert url is not None
             assert httpx.get(f"{url[0].rstrip('.')}/health/live").status_code == 200
+            assert demo.stdout is not None
+            link = next(line.strip() for line in demo.stdout if "/sign-in/link/" in line)
+            with httpx.Client(base_url=url[0].rstrip(".")) as browser:
+                assert browser.post(link, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+                page = browser.get("/").text
+            assert "You are an operator" in page
+            assert "<td>administrator</td>" in page
             demo.send_signal(signal.SIGINT)
             demo.stderr.read()
             assert demo.wait(timeout=30) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings import VARIABLES, SettingsError, describe, read_settings
+from adapters.settings import VARIABLES, Oidc, SettingsError, describe, read_settings
 from domain.roster import Limits
 
 
@@ -78,6 +78,54 @@ def test_what_cannot_be_used_is_told_with_its_name_its_value_and_what_is_expecte
     assert expected in problem
 
 
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://rollcall.example", "https://rollcall.example"),
+        ("https://Rollcall.Example/", "https://rollcall.example"),
+        ("https://rollcall.example:443", "https://rollcall.example"),
+        ("https://rollcall.example:8443", "https://rollcall.example:8443"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_the_public_url_is_told_as_browsers_tell_an_origin(given: str, url: str) -> None:
+    assert read_settings({"ROLLCALL_PUBLIC_URL": given}).public_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://rollcall.example",
+        "https://rollcall.example/x",
+        "https://rollcall.example?x",
+        "https://ann@rollcall.example",
+        "rollcall.example",
+        "https://",
+        "https://rollcall.example:x",
+        "https://rollcäll.example",
+        "",
+    ],
+)
+def test_a_public_url_without_tls_or_with_more_than_a_host_is_refused(url: str) -> None:
+    (problem,) = problems(ROLLCALL_PUBLIC_URL=url)
+    assert "it must be https://HOST" in problem
+
+
+def test_a_provider_is_given_wholly_or_not_at_all() -> None:
+    issuer = {"ROLLCALL_OIDC_ISSUER": "https://id.example/realm/"}
+    client = {"ROLLCALL_OIDC_CLIENT_ID": "rollcall", "ROLLCALL_OIDC_CLIENT_SECRET": "hunter2"}
+    oidc = read_settings(issuer | client).oidc
+    assert oidc == Oidc("https://id.example/realm/", "rollcall", "hunter2")
+    assert "hunter2" not in repr(read_settings(issuer | client))
+    for part in (issuer, client, {"ROLLCALL_OIDC_CLIENT_SECRET": "hunter2"}):
+        (problem,) = problems(**part)
+        assert "ROLLCALL_OIDC_ISSUER" in problem
+        assert "hunter2" not in problem
+    (insecure,) = problems(ROLLCALL_OIDC_ISSUER="http://id.example", ROLLCALL_OIDC_CLIENT_ID="rollcall")
+    assert "https://HOST" in insecure
+
+
 @pytest.mark.parametrize("url", ["mysql://ada:hunter2@db/x", "hunter2", "", "postgresql+psycopg://ada:hunter2@db/x"])
 def test_a_secret_that_cannot_be_used_is_not_shown(url: str) -> None:
     (problem,) = problems(ROLLCALL_DATABASE_URL=url)
@@ -113,14 +161,29 @@ def test_what_belongs_to_the_tests_to_kubernetes_or_to_others_is_left_alone() ->
     assert read_settings(theirs) == read_settings({})
 
 
+EXAMPLES = {
+    "DATABASE_URL": "host=db",
+    "DATABASE_SCHEMA": "other",
+    "DATA_DIR": "/srv/other",
+    "PUBLIC_URL": "https://rollcall.example",
+    "TRUSTED_PROXIES": "10.0.0.0/8",
+    "OIDC_ISSUER": "https://id.example/realm",
+    "OIDC_CLIENT_ID": "rollcall",
+    "OIDC_CLIENT_SECRET": "hunter2",
+}
+
+
 @pytest.mark.parametrize("variable", [variable.name for variable in VARIABLES])
 def test_every_setting_may_be_in_a_file(variable: str, tmp_path: Path) -> None:
-    example = {"DATABASE_URL": "host=db", "DATABASE_SCHEMA": "other", "DATA_DIR": "/srv/other"}.get(variable, "64")
+    example = EXAMPLES.get(variable, "64")
     example = "2048" if variable in {"LIMIT_CELL_BYTES", "LIMIT_FILE_BYTES"} else example
     file = tmp_path / "secret"
     file.write_text(f"{example}\n")
     name = f"ROLLCALL_{variable}"
-    assert read_settings({f"{name}_FILE": str(file)}) == read_settings({name: example}) != read_settings({})
+    others = {"ROLLCALL_OIDC_ISSUER": "https://id.example", "ROLLCALL_OIDC_CLIENT_ID": "us"} if "OIDC" in name else {}
+    others.pop(name, None)
+    unset = read_settings(others) if len(others) != 1 else read_settings({})
+    assert read_settings({**others, f"{name}_FILE": str(file)}) == read_settings({**others, name: example}) != unset
 
 
 def test_a_setting_in_a_file_is_checked_too_and_named_as_it_was_given(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class Served:
 def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Serve over a database while the block runs; the server is then asked to stop by SIGTERM, and has to."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")}
-    own |= {"ROLLCALL_DATABASE_URL": conninfo, **(environment or {})}
+    own |= {"ROLLCALL_DATABASE_URL": conninfo, "ROLLCALL_LIMIT_REQUESTS": "1_000_000", **(environment or {})}
     with TemporaryDirectory(prefix="rollcall-served-") as folder:
         stderr = Path(folder) / "stderr"
         with stderr.open("w") as errors:
@@ -87,7 +87,7 @@ def asked(rollcall: Rollcall, method: str, path: str, **request: Any) -> httpx.R
     async def ask() -> httpx.Response:
         app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://test", auth=Allowed(rollcall.datastore.conninfo)
+            transport=httpx.ASGITransport(app), base_url="http://localhost", auth=Allowed(rollcall.datastore.conninfo)
         ) as client:
             return await client.request(method, path, **request)
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from adapters import serving
-from adapters.serving import NotLoopback, loopback
+from adapters.serving import HostUnknown, NotLoopback, listening_address
 from tests import conftest
 from tests.adapters.http.importing import (
     committed,
@@ -39,7 +39,7 @@ ANN = "ann@example.com"
 class TestLoopback:
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.9.10", "::1"])
     def test_is_served(self, host: str) -> None:
-        _, address = loopback(host, 8000)
+        _, address = listening_address(host, 8000, beyond_loopback=False)
         assert address[:2] in {("127.0.0.1", 8000), ("127.8.9.10", 8000), ("::1", 8000)}
 
     @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ class TestLoopback:
     )
     def test_alone_is_served(self, host: str) -> None:
         with pytest.raises(NotLoopback):
-            loopback(host, 8000)
+            listening_address(host, 8000, beyond_loopback=False)
 
     @pytest.mark.parametrize(
         ("host", "addresses"), [("elsewhere", ["192.0.2.1"]), ("both", ["127.0.0.1", "192.0.2.1"]), ("nowhere", [])]
@@ -63,12 +63,18 @@ class TestLoopback:
 
         monkeypatch.setattr(socket, "getaddrinfo", looked_up)
         with pytest.raises(NotLoopback):
-            loopback(host, 8000)
+            listening_address(host, 8000, beyond_loopback=False)
+
+    def test_alone_need_not_be_served_with_a_public_url(self) -> None:
+        _, address = listening_address("0.0.0.0", 8000, beyond_loopback=True)  # noqa: S104 - that is what is asked for
+        assert address[:2] == ("0.0.0.0", 8000)  # noqa: S104 - the same
+        with pytest.raises(HostUnknown):
+            listening_address("a\0b", 8000, beyond_loopback=True)
 
     @pytest.mark.database
     def test_is_refused_before_anything_runs(self, idle: Rollcall) -> None:
         before = threading.active_count()
-        with pytest.raises(NotLoopback):
+        with pytest.raises(NotLoopback, match="ROLLCALL_PUBLIC_URL"):
             serving.serve(idle, "0.0.0.0", 0, worker=True, ready=lambda _: None)  # noqa: S104 - it is refused
         assert threading.active_count() == before
 

@@ -1,0 +1,130 @@
+"""Who is signed in, and what may be used once: a sign-in link, a sign-in at a provider that was begun.
+
+Secrets are 256 random bits and known here by their SHA-256 alone, so that a copy of the database lets nobody in. All
+times are the database's: every process sees a session end at the same moment.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+
+from msgspec import json
+
+from application.granting import Person
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from adapters.postgres.datastore import Datastore
+    from adapters.settings import Lifetimes
+
+T = TypeVar("T")
+
+SECRET_BYTES = 32
+NOTED_EVERY_SECONDS = 60  # so that a session in use is written once a minute, not with each request
+
+TicketKind: TypeAlias = Literal["link", "oidc"]
+
+CREATE = """
+    CREATE TABLE IF NOT EXISTS sessions (
+        secret_sha256 bytea PRIMARY KEY,
+        email text NOT NULL,
+        name text NOT NULL,
+        started_at timestamptz NOT NULL DEFAULT now(),
+        used_at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE TABLE IF NOT EXISTS tickets (
+        secret_sha256 bytea PRIMARY KEY,
+        kind text NOT NULL,
+        content jsonb NOT NULL,
+        expires_at timestamptz NOT NULL
+    );
+"""
+
+
+class PostgresSessions:
+    """Sessions of people. Roles are not in them: what somebody may do is looked up whenever they ask for something."""
+
+    def __init__(self, datastore: Datastore, lifetimes: Lifetimes) -> None:
+        self._datastore = datastore
+        self._lifetimes = {"idle": lifetimes.idle, "absolute": lifetimes.absolute}
+
+    def migrate(self) -> None:
+        """Create the tables that are missing."""
+        with self._datastore.get_connection() as connection:
+            connection.execute(CREATE)
+
+    def start(self, person: Person, instead_of: str | None) -> str:
+        """Begin a session under a new secret, end the one that the browser had before, and return the secret.
+
+        Sessions that have expired go at this occasion.
+        """
+        secret = token_urlsafe(SECRET_BYTES)
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(
+                "DELETE FROM sessions WHERE secret_sha256 = %(old)s"
+                " OR used_at <= now() - %(idle)s OR started_at <= now() - %(absolute)s",
+                {"old": _digest(instead_of or ""), **self._lifetimes},
+            )
+            cursor.execute(
+                "INSERT INTO sessions (secret_sha256, email, name) VALUES (%s, %s, %s)",
+                (_digest(secret), person.email, person.name),
+            )
+        return secret
+
+    def find(self, secret: str) -> Person | None:
+        """Return whose session this is, and keep it from falling idle; None if it has ended or never was."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(
+                """
+                SELECT email, name, used_at < now() - make_interval(secs => %(noted)s) AS due FROM sessions
+                WHERE secret_sha256 = %(secret)s
+                  AND used_at > now() - %(idle)s AND started_at > now() - %(absolute)s
+                """,
+                {"secret": _digest(secret), "noted": NOTED_EVERY_SECONDS, **self._lifetimes},
+            ).fetchone()
+            if row is None:
+                return None
+            if row["due"]:
+                connection.execute("UPDATE sessions SET used_at = now() WHERE secret_sha256 = %s", (_digest(secret),))
+        return Person(row["email"], row["name"])
+
+    def end(self, secret: str) -> str | None:
+        """End a session and return whose it was; None if it was none."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(
+                "DELETE FROM sessions WHERE secret_sha256 = %s RETURNING email", (_digest(secret),)
+            ).fetchone()
+        return str(row["email"]) if row else None
+
+
+class PostgresTickets:
+    """What whoever brings a secret may use once, and only for some time."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+
+    def issue(self, kind: TicketKind, secret: str, content: object, good_for: timedelta) -> None:
+        """Keep the content for whoever brings the secret in time; tickets that have expired go at this occasion."""
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute("DELETE FROM tickets WHERE expires_at <= now()")
+            cursor.execute(
+                "INSERT INTO tickets VALUES (%s, %s, %s, now() + %s)",
+                (_digest(secret), kind, json.encode(content).decode(), good_for),
+            )
+
+    def use_up(self, kind: TicketKind, secret: str, content: type[T]) -> T | None:
+        """Return a ticket's content, to one of those who bring its secret; None to all others, and when it expired."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(
+                "DELETE FROM tickets WHERE secret_sha256 = %s AND kind = %s"
+                " RETURNING content::text, expires_at > now() AS good",
+                (_digest(secret), kind),
+            ).fetchone()
+        return json.decode(row["content"], type=content) if row and row["good"] else None
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec import Struct
+from psycopg.sql import SQL, Identifier
+
+from adapters.postgres.sessions import NOTED_EVERY_SECONDS
+from application.granting import Person
+
+if TYPE_CHECKING:
+    from adapters.composition import Rollcall
+
+pytestmark = pytest.mark.database
+
+ANN = Person("ann@example.com", "Ann Low")
+BEN = Person("ben@example.com", "")
+
+
+class Content(Struct, frozen=True):
+    """What a ticket holds."""
+
+    what: str
+
+
+def later(rollcall: Rollcall, table: str, column: str, by: timedelta) -> None:
+    """Have so much time pass: what was noted at some time was noted that much earlier."""
+    with rollcall.datastore.transaction(commit=True) as cursor:
+        cursor.execute(
+            SQL("UPDATE {} SET {column} = {column} - %s").format(Identifier(table), column=Identifier(column)), (by,)
+        )
+
+
+def count(rollcall: Rollcall, table: str) -> int:
+    with rollcall.reading() as cursor:
+        cursor.execute(SQL("SELECT count(*) AS count FROM {}").format(Identifier(table)))
+        (row,) = cursor
+    return int(row["count"])
+
+
+class TestASession:
+    def test_is_found_by_its_secret_and_by_nothing_else(self, idle: Rollcall) -> None:
+        one, other = idle.sessions.start(ANN, None), idle.sessions.start(BEN, None)
+        assert (idle.sessions.find(one), idle.sessions.find(other)) == (ANN, BEN)
+        assert all(idle.sessions.find(each) is None for each in ("", "nonsense", one[:-1], "\ud800", "\x00"))
+
+    def test_is_not_to_be_had_from_a_copy_of_the_database(self, idle: Rollcall) -> None:
+        secret = idle.sessions.start(ANN, None)
+        with idle.reading() as cursor:
+            cursor.execute("SELECT sessions::text AS told, encode(secret_sha256, 'escape') AS id FROM sessions")
+            (row,) = cursor
+        assert secret not in row["told"] + row["id"]
+        assert len(secret) * 6 >= 256
+
+    def test_begins_under_a_new_secret_and_ends_the_one_before_in_that_browser(self, idle: Rollcall) -> None:
+        elsewhere, before = idle.sessions.start(ANN, None), idle.sessions.start(ANN, None)
+        now = idle.sessions.start(ANN, before)
+        assert now not in {before, elsewhere}
+        assert [idle.sessions.find(each) for each in (elsewhere, before, now)] == [ANN, None, ANN]
+
+    def test_cannot_be_begun_under_a_secret_that_somebody_made_up(self, idle: Rollcall) -> None:
+        assert idle.sessions.start(ANN, "made-up") != "made-up"
+        assert idle.sessions.find("made-up") is None
+
+    def test_ends_once(self, idle: Rollcall) -> None:
+        secret = idle.sessions.start(ANN, None)
+        assert (idle.sessions.end(secret), idle.sessions.end(secret)) == (ANN.email, None)
+        assert idle.sessions.find(secret) is None
+
+    def test_ends_when_nobody_uses_it(self, idle: Rollcall) -> None:
+        limit = idle.settings.sessions.idle
+        secret = idle.sessions.start(ANN, None)
+        later(idle, "sessions", "used_at", limit - timedelta(seconds=30))
+        assert idle.sessions.find(secret) == ANN
+        later(idle, "sessions", "used_at", limit - timedelta(seconds=30))
+        assert idle.sessions.find(secret) == ANN, "it was used"
+        later(idle, "sessions", "used_at", limit)
+        assert idle.sessions.find(secret) is None
+
+    def test_ends_however_much_it_is_used(self, idle: Rollcall) -> None:
+        secret = idle.sessions.start(ANN, None)
+        later(idle, "sessions", "started_at", idle.settings.sessions.absolute - timedelta(seconds=30))
+        assert idle.sessions.find(secret) == ANN
+        later(idle, "sessions", "started_at", timedelta(seconds=30))
+        assert idle.sessions.find(secret) is None
+
+    def test_is_written_now_and_then_and_not_whenever_it_is_used(self, idle: Rollcall) -> None:
+        def written() -> str:
+            with idle.reading() as cursor:
+                cursor.execute("SELECT xmin::text AS by FROM sessions")
+                (row,) = cursor
+            return str(row["by"])
+
+        secret = idle.sessions.start(ANN, None)
+        first = written()
+        idle.sessions.find(secret)
+        assert written() == first
+        later(idle, "sessions", "used_at", timedelta(seconds=NOTED_EVERY_SECONDS + 1))
+        moved = written()
+        idle.sessions.find(secret)
+        assert written() != moved
+
+    @pytest.mark.parametrize("column", ["used_at", "started_at"])
+    def test_that_expired_is_removed_when_another_begins(self, idle: Rollcall, column: str) -> None:
+        idle.sessions.start(ANN, None)
+        later(idle, "sessions", column, timedelta(days=8))
+        idle.sessions.start(BEN, None)
+        assert count(idle, "sessions") == 1
+
+
+class TestATicket:
+    def test_works_once(self, idle: Rollcall) -> None:
+        idle.tickets.issue("link", "secret", Content("x"), timedelta(minutes=1))
+        assert idle.tickets.use_up("link", "secret", Content) == Content("x")
+        assert idle.tickets.use_up("link", "secret", Content) is None
+
+    def test_works_for_one_of_many_at_once(self, idle: Rollcall) -> None:
+        for number in range(5):
+            secret = f"secret {number}"
+            idle.tickets.issue("link", secret, Content("x"), timedelta(minutes=1))
+            with ThreadPoolExecutor(6) as threads:
+                found = list(threads.map(lambda _, at=secret: idle.tickets.use_up("link", at, Content), range(6)))
+            assert sorted(each is not None for each in found) == [False] * 5 + [True]
+
+    def test_is_worth_nothing_to_another_kind_and_stays_what_it_is(self, idle: Rollcall) -> None:
+        idle.tickets.issue("link", "secret", Content("x"), timedelta(minutes=1))
+        assert idle.tickets.use_up("oidc", "secret", Content) is None
+        assert idle.tickets.use_up("link", "secret", Content) == Content("x")
+
+    def test_expires_and_is_removed_when_another_is_issued(self, idle: Rollcall) -> None:
+        for secret in ("one", "other"):
+            idle.tickets.issue("link", secret, Content("x"), timedelta(minutes=1))
+        later(idle, "tickets", "expires_at", timedelta(minutes=1))
+        assert idle.tickets.use_up("link", "one", Content) is None
+        idle.tickets.issue("link", "third", Content("x"), timedelta(minutes=1))
+        assert count(idle, "tickets") == 1

@@ -1,0 +1,204 @@
+"""Signing in by a real provider process: what it proves is believed, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from tests.adapters.http.serving import Served, served
+from tests.adapters.web.browsers import Browser, logged, metric
+from tests.adapters.web.provider import Provider, provided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.database
+
+REFUSED = "You are not signed in"
+SIGNED_IN = 'rollcall_sign_ins_total{outcome="signed-in",way="oidc"}'
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with provided() as running:
+        running.knows("ann", email="Ann@Example.com", email_verified=True, name="Ann Low")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def signing(module_database: str, provider: Provider) -> Iterator[Served]:
+    environment = {
+        "ROLLCALL_OIDC_ISSUER": provider.url,
+        "ROLLCALL_OIDC_CLIENT_ID": "rollcall",
+        "ROLLCALL_OIDC_CLIENT_SECRET": "hunter2",
+        "ROLLCALL_LIMIT_SIGN_INS": "10_000",
+    }
+    with served(module_database, environment=environment) as running:
+        yield running
+
+
+@pytest.fixture
+def browser(signing: Served, provider: Provider) -> Iterator[Browser]:
+    with Browser(signing.url) as fresh:
+        yield fresh
+    provider.tells_the_truth()
+
+
+def test_whoever_the_provider_vouches_for_is_signed_in_and_goes_where_they_wanted(
+    signing: Served, browser: Browser, provider: Provider
+) -> None:
+    before = metric(signing, SIGNED_IN)
+    asked = browser.get("/sign-in?next=/x%3Fy%3D1")
+    assert provider.url in asked.text
+    assert 'value="/x?y=1"' in asked.text
+    answer = browser.sign_in(provider, "ann", wanted="/x?y=1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/x?y=1")
+    page = browser.get("/")
+    assert "Ann Low" in page.text
+    assert "ann@example.com" in page.text
+    assert metric(signing, SIGNED_IN) == before + 1
+    assert logged(signing, "signed in")[-1]["actor"] == "ann@example.com"
+
+
+def test_the_request_says_what_the_standards_ask_for(signing: Served, browser: Browser) -> None:
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(browser.begin()).query).items()}
+    assert asked.pop("redirect_uri") == f"{signing.url}/sign-in/oidc/callback"
+    assert len(asked.pop("state")) >= 43
+    assert len(asked.pop("nonce")) >= 43
+    assert len(asked.pop("code_challenge")) == 43
+    assert asked == {
+        "response_type": "code",
+        "client_id": "rollcall",
+        "scope": "openid email profile",
+        "code_challenge_method": "S256",
+    }
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"nonce": "another"},
+        {"nonce": None},
+        {"aud": "another"},
+        {"aud": ["rollcall", "another"]},
+        {"aud": None},
+        {"azp": "another"},
+        {"iss": "https://another.example"},
+        {"iss": None},
+        {"sub": None},
+        {"exp": int(time.time()) - 3_600},
+        {"exp": None},
+        {"iat": int(time.time()) + 3_600},
+        {"alg": "none"},
+        {"alg": "HS256"},
+        {"key": "stranger"},
+        {"email_verified": False},
+        {"email_verified": "true"},
+        {"email_verified": None},
+        {"email": "nonsense"},
+        {"email": 7},
+    ],
+    ids=str,
+)
+def test_what_is_not_proven_signs_nobody_in(browser: Browser, provider: Provider, lie: dict[str, object]) -> None:
+    provider.lies(**lie)  # type: ignore[arg-type] # each is one of its arguments
+    answer = browser.sign_in(provider, "ann")
+    assert (answer.status_code, browser.session) == (403, None)
+    assert REFUSED in answer.text
+    assert "Traceback" not in answer.text
+    assert browser.get("/").headers["location"] == "/sign-in"
+
+
+def test_a_new_key_of_the_provider_is_looked_up(browser: Browser, provider: Provider) -> None:
+    provider.lies(key="new")
+    assert browser.sign_in(provider, "ann").status_code == 303
+
+
+def test_an_address_that_only_the_userinfo_tells_is_good(browser: Browser, provider: Provider) -> None:
+    provider.lies(email=None, email_verified=None)
+    assert browser.sign_in(provider, "ann").status_code == 303
+    assert "ann@example.com" in browser.get("/").text
+
+
+def test_an_address_that_is_not_verified_signs_nobody_in(browser: Browser, provider: Provider) -> None:
+    provider.knows("eve", email="ann@example.com", email_verified=False)
+    answer = browser.sign_in(provider, "eve")
+    assert answer.status_code == 403
+    assert "has not verified your e-mail address" in answer.text
+
+
+def with_query(url: str, **changed: str | None) -> str:
+    parts = urlsplit(url)
+    query: dict[str, str | None] = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    kept = {name: value for name, value in (query | changed).items() if value is not None}
+    return parts._replace(query=urlencode(kept)).geturl()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"state": "another"}, {"state": None}, {"code": "another"}, {"code": None}, {"iss": "https://x.example"}],
+)
+def test_an_answer_that_does_not_fit_the_request_signs_nobody_in(
+    browser: Browser, provider: Provider, changed: dict[str, str | None]
+) -> None:
+    back = provider.agrees(browser.begin(), "ann")
+    answer = browser.get(with_query(back, **changed))
+    assert (answer.status_code, browser.session) == (403, None)
+    assert REFUSED in answer.text
+
+
+def test_an_answer_that_names_its_issuer_is_good(browser: Browser, provider: Provider) -> None:
+    back = provider.agrees(browser.begin(), "ann")
+    assert browser.get(with_query(back, iss=provider.url, session_state="x")).status_code == 303
+
+
+def test_another_browser_cannot_use_the_answer_and_does_not_use_it_up(
+    signing: Served, browser: Browser, provider: Provider
+) -> None:
+    back = provider.agrees(browser.begin(), "ann")
+    with Browser(signing.url) as another:
+        assert another.get(back).status_code == 403
+        another.begin()
+        assert another.get(back).status_code == 403
+    assert browser.get(back).status_code == 303
+
+
+def test_neither_an_answer_nor_a_code_works_twice(signing: Served, browser: Browser, provider: Provider) -> None:
+    back = provider.agrees(browser.begin(), "ann")
+    assert browser.get(back).status_code == 303
+    assert browser.get(back).status_code == 403
+    (code,) = parse_qs(urlsplit(back).query)["code"]
+    with Browser(signing.url) as another:
+        again = with_query(provider.agrees(another.begin(), "ann"), code=code)
+        assert (another.get(again).status_code, another.session) == (403, None)
+
+
+def test_whoever_does_not_agree_at_the_provider_is_told_so(browser: Browser, provider: Provider) -> None:
+    begun = browser.begin()
+    (state,) = parse_qs(urlsplit(begun).query)["state"]
+    answer = browser.get(with_query(provider.denies(begun), state=state))
+    assert answer.status_code == 403
+    assert "did not agree to it, or you did not" in answer.text
+
+
+def test_a_provider_that_is_away_is_told_of_on_a_page(database: str) -> None:
+    environment = {"ROLLCALL_OIDC_ISSUER": "http://127.0.0.1:9", "ROLLCALL_OIDC_CLIENT_ID": "rollcall"}
+    with served(database, environment=environment) as signing, Browser(signing.url) as browser:
+        answer = browser.submit("/sign-in/oidc")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "rollcall sign-in-link EMAIL" in answer.text
+        assert "127.0.0.1:9" not in answer.text
+        assert logged(signing, "the identity provider did not answer as it should")
+        assert metric(signing, 'rollcall_sign_ins_total{outcome="provider-away",way="oidc"}') == 1
+
+
+def test_no_secret_is_in_the_log(signing: Served, browser: Browser, provider: Provider) -> None:
+    browser.sign_in(provider, "ann")
+    log = signing.stderr.read_text(encoding="utf-8")
+    assert "hunter2" not in log
+    assert browser.session
+    assert browser.session not in log
