@@ -60,7 +60,7 @@ def test_what_is_imported_is_declared() -> None:
     of = packages_distributions()
     foreign = {top for path in MODULES for top in imported(path)} - set(sys.stdlib_module_names) - set(PACKAGES)
     assert len(foreign) > 10
-    assert not {top for top in foreign if declared.isdisjoint(each.replace("_", "-") for each in of[top])}
+    assert not {top for top in foreign if declared.isdisjoint(each.replace("_", "-").lower() for each in of[top])}
 
 
 def distributions(requirement: str) -> Iterator[str]:

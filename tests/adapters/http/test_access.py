@@ -102,7 +102,7 @@ def used(rollcall: Rollcall, text: str) -> bool:
 def unfinished(running: Served, path: str, text: str, kind: str, body: bytes) -> Iterator[Callable[[], bytes]]:
     """Send a request but for its last byte, and return what sends that and returns the answer."""
     where = urlsplit(running.url)
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {text}\r\nContent-Type: {kind}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {text}\r\nContent-Type: {kind}\r\n"
     head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     with socket.create_connection((str(where.hostname), where.port or 0), timeout=GENEROUS_SECONDS) as connection:
         connection.sendall(head.encode() + body[:-1])

@@ -99,11 +99,21 @@ WHO: dict[str, Who] = {
     "showReadiness": EVERYBODY,
     "explainProblem": EVERYBODY,
 }
-NOT_DESCRIBED = {"openapi", "page", "asset"}
-"""What the API's own page consists of: for everybody."""
+NOT_DESCRIBED = {
+    *("openapi", "page", "asset"),
+    *("sign_in_page", "begin", "come_back", "link_page", "use_link", "sign_out"),
+    *("get_handler", "head_handler"),  # the stylesheet's
+}
+"""What the API's own page and the pages to sign in by consist of: for everybody."""
+
+FOR_WHOEVER_SIGNED_IN = {"home"}
+"""Pages that show to each their own."""
 
 HIDDEN = {"revokeToken"}
 """What tells nobody but those who may do it whether something is there: 404 where others are answered 403."""
+
+ENDING = {"deleteGroup", "revokeLicence"}
+"""What ends what others ask for: it is given something of its own."""
 
 NAMED_ELSEWHERE = {"listTokens", "issueToken", "revokeToken"}
 """What names its subscription elsewhere than in its path."""
@@ -155,6 +165,7 @@ class Named(NamedTuple):
     subscription_id: UUID
     import_id: UUID
     group_id: UUID
+    doomed_id: UUID
     token_id: UUID
 
 
@@ -166,16 +177,17 @@ class Seeded(NamedTuple):
 
 
 def _subscription(rollcall: Rollcall, name: str) -> Named:
-    origin = subscribed(rollcall, "ann@example.com")
-    importing = uploaded(rollcall, origin, f"{name}.csv", f"Groupname,Email\n{name},ann@example.com\n")
+    origin = subscribed(rollcall, "ann@example.com", "leaver@example.com")
+    importing = uploaded(
+        rollcall, origin, f"{name}.csv", f"Groupname,Email\n{name},ann@example.com\n{name} (doomed),ann@example.com\n"
+    )
     run_commit(rollcall, importing)
     assert importing.import_id
     rollcall.catch_up()
     with rollcall.reading() as rows:
-        group = directory.groups(rows, origin.subscription_id)[0].id
-    return Named(
-        origin.subscription_id, importing.import_id, group, _id(token(rollcall, "consumer", origin.subscription_id))
-    )
+        group, doomed = directory.groups(rows, origin.subscription_id)
+    issued = _id(token(rollcall, "consumer", origin.subscription_id))
+    return Named(origin.subscription_id, importing.import_id, group.id, doomed.id, issued)
 
 
 def _id(text: str) -> UUID:
@@ -195,7 +207,7 @@ def seeded(running: Served, module_database: str) -> Seeded:
     with composed(settings_for(module_database)) as rollcall:
         own, foreign = _subscription(rollcall, "Sales"), _subscription(rollcall, "Support")
         other = subscribed(rollcall).subscription_id
-        missing = Named(uuid4(), uuid4(), uuid4(), uuid4())
+        missing = Named(*(uuid4() for _ in Named._fields))
         scope = own.subscription_id
         return Seeded(
             {
@@ -241,6 +253,8 @@ class Operation(NamedTuple):
 
     def request(self, client: httpx.Client, named: Named, bearer: str | None) -> httpx.Response:
         values = {"email": "ann@example.com", "number": 1, "name": "user-based.csv", "code": "stale", **named._asdict()}
+        if self.told["operationId"] in ENDING:
+            values |= {"group_id": named.doomed_id, "email": "leaver@example.com"}
         headers = {"X-Request-Id": "same", "If-Match": '"99"'}
         if bearer:
             headers["Authorization"] = f"Bearer {bearer}"
@@ -321,11 +335,12 @@ def test_each_route_says_whom_it_is_for(rollcall: Rollcall) -> None:
     app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
     handlers = {
         handler.handler_name: handler.opt
-        for route in app._app.routes  # noqa: SLF001 - what Observed wraps
+        for route in app._app._app.routes  # noqa: SLF001 - what Observed and Secured wrap
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
         if handler.http_methods != {"OPTIONS"}
     }
     assert all(ALLOWED in opt for opt in handlers.values())
     assert {name for name in NOT_DESCRIBED if handlers[name][ALLOWED] is not None} == set()
-    assert len(handlers) == len(WHO) + len(NOT_DESCRIBED)
+    assert {name for name in FOR_WHOEVER_SIGNED_IN if handlers[name][ALLOWED] != frozenset()} == set()
+    assert len(handlers) == len(WHO) + len(NOT_DESCRIBED) + len(FOR_WHOEVER_SIGNED_IN)

@@ -146,7 +146,7 @@ def test_a_user_is_removed_from_a_group(running: Served, groups: str) -> None:
     where = made(running, groups, "Sales", ANN, BEN)
     for address in ("ANN@example.com", ANN, "nobody"):
         assert running.client.delete(f"{where}/users/{address}").status_code == 204
-    assert_problem(running.client.delete(f"{where}/users/%00"), 400, "invalid")
+    assert_problem(running.client.delete(f"{where}/users/%00"), 400, "invalid", "email")
     assert (users_of(running, where), running.client.get(where).json()["users"]) == ([BEN], 1)
     assert [each["type"] for each in told(running, groups)] == ["group.created", "group.users_removed"]
     assert told(running, groups)[-1]["data"] == {"users": [ANN]}

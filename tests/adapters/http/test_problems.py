@@ -223,7 +223,7 @@ def test_too_large_is_413_declared_or_streamed(module_database: str) -> None:
         assert_problem(streamed, 413, "file-too-large")
 
 
-BODY = b"POST /api/v1/subscriptions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+BODY = b"POST /api/v1/subscriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.mark.parametrize(
@@ -231,13 +231,13 @@ BODY = b"POST /api/v1/subscriptions HTTP/1.1\r\nHost: x\r\nContent-Type: applica
     [
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "malformed"),
         (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed"),
-        (b"GET / HTTP/x\r\nHost: x\r\n\r\n", 400, "malformed"),
-        (b"GET /\xe9 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "malformed"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400, "malformed"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400, "malformed"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/x\r\nHost: localhost\r\n\r\n", 400, "malformed"),
+        (b"GET /\xe9 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: odd\r\n\r\n", 400, "malformed"),
         (BODY + b"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nodd\r\n", 400, "malformed"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nLong: " + b"x" * 100_000, 431, "headers-too-large"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nLong: " + b"x" * 100_000, 431, "headers-too-large"),
     ],
 )
 def test_what_is_no_http_is_answered_as_everything_else(running: Served, sent: bytes, status: int, code: str) -> None:
@@ -257,7 +257,8 @@ def test_what_is_no_http_is_answered_as_everything_else(running: Served, sent: b
 def test_what_is_no_http_amid_an_answer_breaks_it_off(running: Served, import_: str) -> None:
     where = urlsplit(running.url)
     with socket.create_connection((str(where.hostname), where.port or 0), GENEROUS_SECONDS) as connection:
-        head = f"GET {import_}/progress HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        bearer = f"Authorization: Bearer {running.allowed.of(import_)}"
+        head = f"GET {import_}/progress HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nTransfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(12) == b"HTTP/1.1 200"
         connection.sendall(b"odd\r\n\r\n")

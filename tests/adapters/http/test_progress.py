@@ -227,7 +227,7 @@ class TestWhoStopsReading:
             port = httpx.URL(url).port
             assert port
             with socket.create_connection(("127.0.0.1", port)) as listener:
-                listener.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                listener.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert ended.wait(GENEROUS_SECONDS)
                 while listener.recv(1_000_000):  # what was on its way ends
                     pass
@@ -239,7 +239,7 @@ class TestWhoStopsReading:
             port = httpx.URL(url).port
             assert port
             with socket.create_connection(("127.0.0.1", port)) as listener:
-                listener.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                listener.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert sum(len(listener.recv(65_536)) for _ in range(200)) > 0
                 assert not ended.is_set()
             assert ended.wait(GENEROUS_SECONDS)

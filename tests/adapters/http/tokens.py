@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-SUBSCRIPTION = re.compile("/api/v1/subscriptions/([0-9a-f-]{36})(?:/|$)")
+SUBSCRIPTION = re.compile("/api/v1/subscriptions/+([0-9a-fA-F-]{32,36})(?:/|$)")
 
 
 def token(
