@@ -14,6 +14,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import HttpMethod, ScopeType
+from litestar.exceptions import NotFoundException
 from litestar.routes import HTTPRoute
 
 from adapters.http import (
@@ -36,6 +37,8 @@ from adapters.http.reading import Reading
 from adapters.http.security import authorized
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
+from adapters.web import pages
+from adapters.web.console import CONSOLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,100}")
-SUBSCRIPTION = re.compile(r"/api/v1/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
+SUBSCRIPTION = re.compile(r"(?:/api/v1)?/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 MULTIPART_BYTES = 1_000_000  # what a form may add around a file
@@ -157,11 +160,12 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     }
     described = describe(routes, dependencies)
     app = Litestar(
-        routes,
+        [*routes, CONSOLE, pages.STATIC],
         dependencies=dependencies,
         guards=[authorized, as_declared],
         state=State({"rollcall": rollcall}),
-        exception_handlers=HANDLERS,
+        template_config=pages.templates(),
+        exception_handlers={**HANDLERS, NotFoundException: pages.nowhere},
         lifespan=[lifespan],
         request_max_body_size=rollcall.settings.limits.file_bytes + MULTIPART_BYTES,
         openapi_config=None,

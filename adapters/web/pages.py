@@ -1,0 +1,193 @@
+"""How pages are made: templates that escape what they show, what every page knows, errors as pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Response
+from litestar.datastructures import CacheControlHeader
+from litestar.exceptions import HTTPException
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Redirect, Template
+from litestar.static_files import create_static_files_router
+from litestar.template import TemplateConfig
+from msgspec import json
+
+from adapters.http.asking import AnyRequest
+from adapters.http.problem_kinds import KINDS
+from adapters.http.problems import HANDLERS, Invalid, ProblemDocument
+from adapters.http.security import EVERYBODY
+from adapters.http.subscriptions import find_subscription
+from adapters.web import wording
+from application import granting
+from application.granting import Person
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
+
+    from litestar.types import ExceptionHandlersMap
+
+    from adapters.composition import Rollcall
+    from application.deciding import Done
+
+Page: TypeAlias = Response[Any]
+"""What the console answers: a page, or where to go on."""
+
+FOLDER = Path(__file__).parent
+FORM_BYTES = 100_000
+NOT_BEFORE = 2**63  # PostgreSQL's bigint
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""What a page may load, and where it may send: what is ours (https://www.w3.org/TR/CSP3/)."""
+
+
+def templates() -> TemplateConfig[JinjaTemplateEngine]:
+    """Return the templates: whatever they show is escaped, and a name that nobody gave is a mistake."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= wording.FILTERS
+    environment.globals |= {
+        "static": _static,
+        "me": None,
+        "subscription": None,
+        "administrator": False,
+        "section": "",
+    }
+    return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
+
+
+def _build() -> str:
+    files = sorted((FOLDER / "static").iterdir())
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+BUILD = _build()
+"""A digest of the static files, in their addresses: browsers keep them for good, and ask for new ones at once."""
+
+STATIC = create_static_files_router(
+    path=f"/static/{BUILD}",
+    directories=[FOLDER / "static"],
+    cache_control=CacheControlHeader(public=True, max_age=31_536_000, immutable=True),
+    opt=EVERYBODY,
+)
+
+
+def _static(name: str) -> str:
+    return f"/static/{BUILD}/{name}"
+
+
+# --- a page ---------------------------------------------------------------------------------------------------------
+
+
+def page(
+    request: AnyRequest,
+    rollcall: Rollcall,
+    template: str,
+    *,
+    of: UUID | None = None,
+    status: int = 200,
+    **context: Any,
+) -> Template:
+    """Return a page, `of` a subscription or of none.
+
+    Every page knows who looks at it (`me`), the time (`now`), and in a subscription that one (`subscription`) and
+    whether its actions are theirs (`administrator`). Raises NotFound for the subscription.
+    """
+    principal = request.scope["state"]["principal"]
+    known: dict[str, Any] = {"me": principal.name or _address(principal), "now": datetime.now(UTC)}
+    if of is not None:
+        known["subscription"] = find_subscription(rollcall, of)
+        known["administrator"] = "administrator" in granting.roles(rollcall.ports, principal, [of])[of]
+    return _page(template, status, known | context)
+
+
+def _address(principal: granting.Principal) -> str:
+    return principal.email if isinstance(principal, Person) else principal.name
+
+
+def _page(template: str, status: int, context: Mapping[str, Any]) -> Template:
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+    return Template(template, context=dict(context), status_code=status, headers=headers)
+
+
+def see(where: str) -> Redirect:
+    """Send the browser on to a page by GET."""
+    return Redirect(where, status_code=303)
+
+
+def seen(request: AnyRequest, rollcall: Rollcall, of: UUID, done: Done, where: str) -> Page:
+    """Send the browser on to where the effect of a form can be seen, or have it wait there until it can."""
+    if done.readable:
+        return see(where)
+    return page(request, rollcall, "not-yet.html", of=of, status=202, where=where)
+
+
+# --- forms ----------------------------------------------------------------------------------------------------------
+
+
+class Form:
+    """The fields of a form that was posted."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a field; raises Invalid where it lacks and there is no default, and for what is no text."""
+        found = self._fields.get(name, default)
+        if not isinstance(found, str):
+            raise Invalid(reason=f"The form lacks the field “{name}”. Load the page again.", field=name)
+        if "\x00" in found:
+            raise Invalid(reason=f"{name}: NUL is no text.", field=name)
+        return found
+
+    def version(self) -> int:
+        """Return the version that the page showed; raises Invalid."""
+        found = self.text("version")
+        if not found.isascii() or not found.isdigit() or int(found) >= NOT_BEFORE:
+            raise Invalid(reason="The form’s version is none. Load the page again.", field="version")
+        return int(found)
+
+
+async def form(request: AnyRequest) -> Form:
+    """Return the form that a request posts."""
+    return Form(dict((await request.form()).multi_items()))
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+
+def _as_page(handler: Callable[..., Response[bytes]]) -> Callable[[AnyRequest, Exception], Template]:
+    """Return what shows as a page what a program would get as a problem document."""
+
+    def shown(request: AnyRequest, error: Exception) -> Template:
+        answer = handler(request, error)
+        document = json.decode(answer.content, type=ProblemDocument)
+        kind = KINDS[document.type.removeprefix("/problems/")]
+        page = _page("problem.html", document.status, {"problem": document, "explanation": kind.explanation})
+        page.headers |= answer.headers
+        return page
+
+    return shown
+
+
+ERRORS: ExceptionHandlersMap = {error: _as_page(handler) for error, handler in HANDLERS.items()}
+"""What becomes of an error on a page."""
+
+
+def nowhere(request: AnyRequest, error: HTTPException) -> Page:
+    """Say that there is nothing at an address: as a page to browsers, as a problem document to everybody else."""
+    by_browser = request.accept.best_match(["application/json", "text/html"]) == "text/html"
+    return (ERRORS if by_browser else HANDLERS)[HTTPException](request, error)
