@@ -38,7 +38,7 @@ from adapters.http.security import authorized
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
 from adapters.web import pages
-from adapters.web.console import CONSOLE
+from adapters.web.console import CONSOLE, UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -160,7 +160,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     }
     described = describe(routes, dependencies)
     app = Litestar(
-        [*routes, CONSOLE, pages.STATIC],
+        [*routes, CONSOLE, UPLOADS, pages.STATIC],
         dependencies=dependencies,
         guards=[authorized, as_declared],
         state=State({"rollcall": rollcall}),

@@ -90,16 +90,26 @@ async def upload(
     feel how large it is. The same upload under the same `Idempotency-Key` finds the import it made, and is answered
     as it was, from the import's present state.
     """
-    import_id = created_id(request, idempotency_key, rollcall.ports.new_id(), subscription_id)
+    done = await take_upload(request, rollcall, reading, subscription_id, idempotency_key)
+    return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
+
+
+async def take_upload(
+    request: AnyRequest, rollcall: Rollcall, reading: Reading, subscription_id: UUID, key: str | None
+) -> Done:
+    """Take the file that a request sends as the multipart field `file`, have it read, and record it.
+
+    Raises what `received`, `Reading.read` and `record_upload` do.
+    """
+    import_id = created_id(request, key, rollcall.ports.new_id(), subscription_id)
     whence = origin(request, subscription_id, import_id)
     await sync_to_thread(find_subscription, rollcall, subscription_id)
     async with received(request, "file", rollcall.settings.limits.file_bytes) as file:
         name = clean_file_name(file.name)
         async with reading.read(file.path, name) as read:
-            done = await sync_to_thread(
+            return await sync_to_thread(
                 record_upload, rollcall.ports, whence, name, file.media_type, Pieces(file.path), read
             )
-    return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
 
 
 def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: Done) -> Response[ImportDocument | None]:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3_600), ("minute", 60))
-NAMED = {"tomorrow": 1}
 
 
 class State(NamedTuple):
@@ -40,6 +39,7 @@ STATES = {
     "warning": State("Warning", "warning"),
     "created": State("Created", "good"),
     "merged": State("Merged", "neutral"),
+    "to_go": State("To go", "accent"),
     "skipped": State("Skipped", "warning"),
 }
 """The words for what an import, a group, a user or a problem is."""

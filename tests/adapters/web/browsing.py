@@ -1,0 +1,67 @@
+"""A real Chromium, and whoever sits in front of it."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+    from tests.adapters.http.serving import Served
+
+ARGUMENTS = [
+    "--no-sandbox",  # which Chromium asks for where it is run by root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MILLISECONDS = 30_000
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run Debian's Chromium while the block runs."""
+    found = shutil.which("chromium")
+    assert found, "Chromium is missing: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def somebody(browser: Browser, server: Served, token: str, **how: Any) -> Iterator[BrowserContext]:
+    """Browse as the bearer of a token; what their pages log as an error fails the test."""
+    context = browser.new_context(
+        base_url=server.url, extra_http_headers={"Authorization": f"Bearer {token}"}, locale="en-GB", **how
+    )
+    context.set_default_timeout(WAIT_MILLISECONDS)
+    complaints: list[str] = []
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("console", lambda message: complaints.append(message.text) if _complains(message) else None)
+    yield context
+    context.close()
+    assert not complaints, complaints
+
+
+def _complains(message: Any) -> bool:
+    """Tell whether a page logged an error: not that an answer was a refusal, which tests ask for."""
+    return message.type in {"error", "warning"} and "the server responded with a status" not in message.text
+
+
+def review_of(page: Page, subscription: str, name: str, content: bytes | str) -> None:
+    """Upload a file by hand."""
+    page.goto(f"{subscription}/import")
+    body = content.encode() if isinstance(content, str) else content
+    page.locator("#file").set_input_files([{"name": name, "mimeType": "text/csv", "buffer": body}])
+    page.get_by_role("button", name="Upload and review").click()
+    page.wait_for_url("**/imports/*")
