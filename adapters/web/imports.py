@@ -54,9 +54,9 @@ def show_import(
     rollcall: Given[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
-    show: Tab | None = None,
+    show: Annotated[Tab | None, QueryParameter()] = None,
     q: Search = "",
-    only: Literal["problems"] | None = None,
+    only: Annotated[Literal["problems"] | None, QueryParameter()] = None,
     after: GroupNumber = 0,
     open: GroupNumber = 0,  # noqa: A002 - what the address calls it
     users: GroupNumber = 0,

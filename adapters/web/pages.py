@@ -18,7 +18,6 @@ from litestar.template import TemplateConfig
 from msgspec import json
 
 from adapters.http.asking import AnyRequest
-from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, Invalid, ProblemDocument
 from adapters.http.security import EVERYBODY
 from adapters.http.subscriptions import find_subscription
@@ -175,8 +174,7 @@ def _as_page(handler: Callable[..., Response[bytes]]) -> Callable[[AnyRequest, E
     def shown(request: AnyRequest, error: Exception) -> Template:
         answer = handler(request, error)
         document = json.decode(answer.content, type=ProblemDocument)
-        kind = KINDS[document.type.removeprefix("/problems/")]
-        page = _page("problem.html", document.status, {"problem": document, "explanation": kind.explanation})
+        page = _page("problem.html", document.status, {"problem": document})
         page.headers |= answer.headers
         return page
 

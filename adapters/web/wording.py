@@ -54,7 +54,7 @@ def size(value: int) -> str:
     """Return `3.4 MB`, in powers of ten as file managers show it."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if value >= factor:
-            return f"{value / factor:.1f} {unit}"
+            return f"{value / factor:.1f}".removesuffix(".0") + f" {unit}"
     return counted(value, "byte")
 
 

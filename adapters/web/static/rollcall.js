@@ -36,10 +36,11 @@ function keepUp(page) {
   return true;
 }
 
-function focusOn(id, otherwise) {
-  const wanted = document.getElementById(id) ?? document.getElementById(otherwise);
-  wanted?.focus({ preventScroll: true });
-  if (wanted?.matches("input[type=text]")) wanted.select();
+function focusOn(selector, id) {
+  const within = document.getElementById(id);
+  const wanted = find("[autofocus]", within) ?? (selector && find(selector, within)) ?? within;
+  wanted.focus({ preventScroll: true });
+  if (wanted.matches("input")) wanted.select();
 }
 
 let busy = 0;
@@ -51,21 +52,26 @@ async function swapping(address, options, ids, focus) {
     const { answer, page } = await fetched(address, options);
     if (!answer.ok || (options.method === "post" && !keepUp(page)) || !put(page, ids)) return putWhole(page);
     begin();
-    if (focus) focusOn(focus, "main");
-    return answer;
+    if (focus !== undefined) focusOn(focus, ids[0]);
   } finally {
     busy -= 1;
     document.body.removeAttribute("aria-busy");
   }
 }
 
+// In a group's row, focus stays where it was: the link that was followed is there again, as itself or its opposite.
+const AGAIN = { edit: null, down: ".up", up: ".down" };
+
 addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[data-swap]");
+  const link = event.target.closest?.("a[data-row], a[data-swap]");
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  swapping(link.href, {}, link.dataset.swap.split(" "), link.dataset.focus ?? link.dataset.swap)
-    .then(() => link.dataset.swap === "listing" && goneTo(link.href))
-    .catch(() => location.assign(link.href));
+  const row = link.matches("[data-row]") && link.closest("tbody[id]");
+  const again = Object.keys(AGAIN).find((name) => link.classList.contains(name));
+  const swapped = row
+    ? swapping(link.href, {}, [row.id], again ? AGAIN[again] : ".edit, .up")
+    : swapping(link.href, {}, [link.dataset.swap], null).then(() => goneTo(link.href));
+  swapped.catch(() => location.assign(link.href));
 });
 
 addEventListener("submit", (event) => {
@@ -79,12 +85,15 @@ addEventListener("submit", (event) => {
     swapping(address, {}, ids).then(() => goneTo(address), () => location.assign(address));
     return;
   }
-  const next = event.submitter?.closest("li")?.nextElementSibling;
-  const focus = find("button[name=email]", next ?? document.createElement("i"))?.value;
-  swapping(form.action, { method: "post", body: new URLSearchParams(fields) }, ids, form.dataset.focus)
-    .then(() => focus && find(`button[name=email][value="${CSS.escape(focus)}"]`)?.focus())
-    .catch(() => HTMLFormElement.prototype.submit.call(form));
+  swapping(form.action, { method: "post", body: new URLSearchParams(fields) }, ids, next(event.submitter, form)).catch(() => location.reload());
 });
+
+// Where somebody goes on: at the next user to remove, or the one before, or where the form says.
+function next(button, form) {
+  const others = [...form.querySelectorAll("button[name=email]")];
+  const beside = others[others.indexOf(button) + 1] ?? others[others.indexOf(button) - 1];
+  return beside && others.includes(button) ? `button[value="${CSS.escape(beside.value)}"]` : form.dataset.focus;
+}
 
 function goneTo(address) {
   history.replaceState(null, "", address);
@@ -193,7 +202,7 @@ function say() {
 // Without this module it stands open in the page; closed, it stands there again.
 function modal(dialog) {
   const close = find("[data-close]", dialog);
-  dialog.close();
+  dialog.open = false; // close() would tell of it, later
   dialog.showModal();
   close.hidden = false;
   close.addEventListener("click", () => dialog.close());

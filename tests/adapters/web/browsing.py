@@ -6,13 +6,17 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import FilePayload, sync_playwright
+
+from application.committing import CommitRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
+    from adapters.composition import Rollcall
     from tests.adapters.http.serving import Served
 
 ARGUMENTS = [
@@ -54,14 +58,24 @@ def somebody(browser: Browser, server: Served, token: str, **how: Any) -> Iterat
 
 
 def _complains(message: Any) -> bool:
-    """Tell whether a page logged an error: not that an answer was a refusal, which tests ask for."""
-    return message.type in {"error", "warning"} and "the server responded with a status" not in message.text
+    """Tell whether a page logged an error: not that it got a refusal or no answer, which tests ask for."""
+    return message.type in {"error", "warning"} and "Failed to load resource" not in message.text
 
 
-def review_of(page: Page, subscription: str, name: str, content: bytes | str) -> None:
-    """Upload a file by hand."""
-    page.goto(f"{subscription}/import")
-    body = content.encode() if isinstance(content, str) else content
-    page.locator("#file").set_input_files([{"name": name, "mimeType": "text/csv", "buffer": body}])
+def run_batches(rollcall: Rollcall, import_id: UUID, at_most: int = 1_000_000) -> None:
+    """Do what a worker would, for so many batches of a commit."""
+    run = CommitRun(rollcall.ports, import_id)
+    for _ in range(at_most):
+        if not run.run_batch():
+            break
+    assert rollcall.catch_up()
+
+
+def hand_over(page: Page, name: str, content: str, to: str | None = None) -> None:
+    """Choose a file on the page and upload it; what follows is its import's page, or what that page says."""
+    page.locator("#file").set_input_files(FilePayload(name=name, mimeType="text/csv", buffer=content.encode()))
     page.get_by_role("button", name="Upload and review").click()
-    page.wait_for_url("**/imports/*")
+    if to is None:
+        page.wait_for_url("**/imports/*")
+    else:
+        page.get_by_text(to).wait_for()

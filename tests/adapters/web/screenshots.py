@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,17 +11,16 @@ from uuid import UUID
 
 from adapters.composition import composed
 from adapters.postgres.embedded import embedded_server
-from tests.adapters.http.importing import committed, lines, reaching, send, subscribed, uploaded
+from tests.adapters.http.importing import if_match, send, subscribed, uploaded
 from tests.adapters.http.serving import served
 from tests.adapters.http.tokens import token
-from tests.adapters.web.browsing import chromium, somebody
+from tests.adapters.web.browsing import chromium, run_batches, somebody
 from tests.conftest import settings_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Browser
 
+    from adapters.composition import Rollcall
     from tests.adapters.http.serving import Served
 
 FOLDER = Path("screenshots")
@@ -31,14 +29,17 @@ THEMES = ("light", "dark")
 API = "/api/v1"
 PEOPLE = ("ann.lee", "ben.ortega", "chloe.martin", "david.okafor", "elena.rossi", "farid.haddad", "grace.kim")
 
-TROUBLED = """Groupname,Email,Email,Email
+REFUSED = "email,Vorname,LastName,Team\nann@example.com,Ann,Lee,Design\n"
+LONG_NAME = "A group whose name goes on and on because somebody thought that all of its description belongs there"
+LONG_ADDRESS = f"{'a-long-address-without-a-space' * 2}@{'and-a-domain-as-long' * 2}.of.example.com"
+TROUBLED = f"""Groupname,Email,Email,Email
 Design,ann.lee@example.com,ben.ortega@example.com,hugo.weber@example.com
 Équipe Paris,chloe.martin@example.com,farid.haddad(at)example.com,
 "Sales, Europe",elena.rossi@example.com,grace.kim@example.com,grace.kim@example.com
 <b>Marketing</b>,chloe.martin@example.com,david.okafor@example.com,
 مجموعة المبيعات والتسويق,ann.lee@example.com,temp.agency@example.com,
-A group whose name goes on and on because somebody thought that the name is where the whole description belongs,ben.ortega@example.com,,
-Pаypal Admins,ann.lee@example.com,averyveryverylongaddresswithoutanybreaksinit.butstillvalid@subdomain.of.a.rather.long.domain.example.com,
+{LONG_NAME},ben.ortega@example.com,,
+Pаypal Admins,ann.lee@example.com,{LONG_ADDRESS},
 Nobody here,nobody@example.com,,
 ,ann.lee@example.com,,
 """
@@ -48,55 +49,66 @@ def main() -> None:
     """Make all pictures; words as arguments choose those whose name has one of them."""
     with TemporaryDirectory(prefix="rollcall-pictures-") as folder:
         Path(folder).chmod(0o755)  # the server's own user must get in, where this runs as root
-        with embedded_server(Path(folder) / "postgres") as conninfo, served(conninfo) as server, chromium() as browser:
-            take(browser, server, conninfo, sys.argv[1:])
+        with (
+            embedded_server(Path(folder) / "postgres") as conninfo,
+            served(conninfo, "--no-worker") as server,
+            composed(settings_for(conninfo)) as rollcall,
+            rollcall.worker(commits=False),
+            chromium() as browser,
+        ):
+            take(browser, server, rollcall, sys.argv[1:])
 
 
-def take(browser: Browser, server: Served, conninfo: str, words: list[str]) -> None:
+def take(browser: Browser, server: Served, rollcall: Rollcall, words: list[str]) -> None:
     """Make the pictures of a server's pages."""
     FOLDER.mkdir(exist_ok=True)
-    with _pages(server) as (subscription, pages), composed(settings_for(conninfo)) as rollcall:
-        administrator = token(rollcall, "administrator", UUID(subscription.rsplit("/", 1)[1]))
-        for theme in THEMES:
-            for width in WIDTHS:
-                size = {"width": width, "height": 800 if width > 320 else 640}
-                with somebody(browser, server, administrator, viewport=size, color_scheme=theme) as context:
-                    page = context.new_page()
-                    for name, address in pages.items():
-                        if not words or any(word in f"{name}-{width}-{theme}" for word in words):
-                            page.goto(address)
-                            page.screenshot(path=FOLDER / f"{name}-{width}-{theme}.png", full_page=width < 2560)
+    pages = made(server, rollcall)
+    for theme in THEMES:
+        for width in WIDTHS:
+            size = {"width": width, "height": 640 if width == WIDTHS[0] else 800}
+            for name, address in pages.items():
+                picture = f"{name}-{width}-{theme}"
+                if not words or any(word in picture for word in words):
+                    bearer = token(rollcall, "administrator", UUID(address.split("/")[2]))
+                    with somebody(browser, server, bearer, viewport=size, color_scheme=theme) as context:
+                        page = context.new_page()
+                        page.goto(address)
+                        page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
 
 
-@contextmanager
-def _pages(server: Served) -> Iterator[tuple[str, dict[str, str]]]:
+def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
+    """Make a subscription in which everything has happened, and return its pages."""
     client = server.client
     where = subscribed(client, *(f"{name}@example.com" for name in PEOPLE), seats=12)
-    subscription = where.removeprefix(API)
     samples = files("adapters").joinpath("samples")
-    refused = send(client, where, "email,Vorname,LastName,Team\nann@example.com,Ann,Lee,Design\n", "people.csv")
+    refused = send(client, where, REFUSED, "people.csv").headers["location"]
     done = uploaded(client, where, samples.joinpath("user-based.csv").read_text(), "user-based.csv")
-    committed(client, done)
     review = uploaded(client, where, TROUBLED, "teams-and-offices-2026.csv")
-    shown = {
-        "subscription": subscription,
-        "import": f"{subscription}/import",
-        "refused": str(refused.headers["location"]).removeprefix(API),
-        "review": review.removeprefix(API),
-        "review-open": f"{review.removeprefix(API)}?open=2&edit=3",
-        "problems": f"{review.removeprefix(API)}?show=problems",
-        "completed": done.removeprefix(API),
-        "left": f"{done.removeprefix(API)}?show=left",
-        "history": f"{done.removeprefix(API)}/history",
-        "imports": f"{subscription}/imports",
-        "nowhere": "/nowhere",
+    everywhere = "".join(f"Office {number},ann.lee@example.com\n" for number in range(1, 3_001))
+    running, stopped = (uploaded(client, where, f"Groupname,Email\n{everywhere}", name) for name in ("a.csv", "b.csv"))
+    for each, batches in ((done, 100), (running, 6), (stopped, 5)):
+        assert client.post(f"{each}/commit", headers=if_match(client, each)).status_code == 202
+        run_batches(rollcall, UUID(each.rsplit("/", 1)[1]), batches)
+    client.post(f"{stopped}/stop")
+    fresh = subscribed(client)
+    addresses = {
+        "subscription": where,
+        "fresh": fresh,
+        "import": f"{where}/import",
+        "refused": refused,
+        "review": review,
+        "review-open": f"{review}?open=2&edit=3",
+        "problems": f"{review}?show=problems",
+        "progress": running,
+        "stopped": stopped,
+        "completed": done,
+        "left": f"{stopped}?show=left",
+        "history": f"{done}/history",
+        "imports": f"{where}/imports",
+        "no-imports": f"{fresh}/imports",
+        "nowhere": f"{where}/nowhere",
     }
-    many = subscribed(client, "ann@example.com")
-    running = uploaded(client, many, lines(60_000), "everything.csv")
-    client.post(f"{running}/commit", headers={"If-Match": client.get(running).headers["etag"]})
-    client.post(f"{running}/stop")
-    reaching(client, running, "stopped")
-    yield subscription, shown
+    return {name: address.removeprefix(API) for name, address in addresses.items()}
 
 
 if __name__ == "__main__":
