@@ -38,6 +38,10 @@ test-api: install ## Ask the served API everything that its OpenAPI document all
 benchmark: install ## Measure the append against raw COPY in the same run
 	$(BIN)/python -m tests.benchmark_append
 
+.PHONY: screenshots
+screenshots: install ## Write every page of the console as pictures to screenshots/ (ARGS choose: review 320 dark)
+	$(BIN)/python -m tests.adapters.web.screenshots $(ARGS)
+
 .PHONY: lint
 lint: install ## Run ruff, mypy --strict and import-linter
 	$(BIN)/ruff check

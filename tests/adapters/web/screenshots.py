@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -66,14 +67,15 @@ def take(browser: Browser, server: Served, rollcall: Rollcall, words: list[str])
     for theme in THEMES:
         for width in WIDTHS:
             size = {"width": width, "height": 640 if width == WIDTHS[0] else 800}
-            for name, address in pages.items():
-                picture = f"{name}-{width}-{theme}"
-                if not words or any(word in picture for word in words):
-                    bearer = token(rollcall, "administrator", UUID(address.split("/")[2]))
-                    with somebody(browser, server, bearer, viewport=size, color_scheme=theme) as context:
-                        page = context.new_page()
-                        page.goto(address)
-                        page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
+            for subscription, some in groupby(pages.items(), key=lambda each: each[1].split("/")[2]):
+                bearer = token(rollcall, "administrator", UUID(subscription))
+                with somebody(browser, server, bearer, viewport=size, color_scheme=theme) as context:
+                    page = context.new_page()
+                    for name, address in some:
+                        picture = f"{name}-{width}-{theme}"
+                        if not words or any(word in picture for word in words):
+                            page.goto(address)
+                            page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
 
 
 def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
