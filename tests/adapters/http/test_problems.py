@@ -64,7 +64,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str, field: str | 
 # --- the framework's own --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/nix", "/api/v1", "/api/v1/nix", "/api/v1/subscriptions/x", "/problems/nix"])
+@pytest.mark.parametrize("path", ["/nix", "/api/v1", "/api/v1/nix", "/api/v1/subscriptions/x", "/problems/nix"])
 def test_what_is_not_there_is_404(running: Served, path: str) -> None:
     assert_problem(running.client.get(path), 404, "not-found")
 
