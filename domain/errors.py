@@ -113,7 +113,7 @@ class NotLicensed(Refused):
 
 
 class RoleOutOfScope(Refused):
-    """The role “{role}” cannot be held there: operators have all of Rollcall, all other roles a subscription."""
+    """The role “{role}” cannot be held there: operators have all of Rollcall, other roles a subscription: name it."""
 
     code = "role-out-of-scope"
 
