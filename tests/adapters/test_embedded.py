@@ -484,3 +484,39 @@ def test_another_account_does_not_get_in(data_dir: Path) -> None:
             check=False,
         )
         assert "Permission denied" in refused.stderr
+
+
+# What several processes do at once where the account is missing yet, as the first time on a new machine.
+CREATOR = """
+import sys
+from adapters.postgres import programs
+programs.SYSTEM_USER = sys.argv[1]
+sys.stdin.read()
+print(programs.account_for_root().uid)
+"""
+
+
+@as_root
+def test_processes_that_are_the_first_on_a_machine_agree_on_the_servers_account() -> None:
+    name = f"rollcall-{os.getpid()}"
+    creators = [
+        subprocess.Popen(  # noqa: S603  # the script is the one above
+            (sys.executable, "-c", CREATOR, name),
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    try:
+        for each in creators:
+            assert each.stdin is not None
+            each.stdin.close()  # all are started, and begin now
+            each.stdin = None
+        told = [each.communicate(timeout=DEADLINE) for each in creators]
+    finally:
+        subprocess.run(["/usr/bin/env", "userdel", name], check=False, capture_output=True)  # noqa: S603  # ours
+    assert {errors for _, errors in told} == {""}
+    assert len({uid for uid, _ in told}) == 1
