@@ -42,6 +42,10 @@ benchmark-http: install ## Measure what 32 clients meet, with and without a larg
 benchmark-licences: install ## Measure 100,000 licences in one request: seconds, memory, and how long others wait
 	$(BIN)/python -m tests.benchmark_licences
 
+.PHONY: screenshots
+screenshots: install ## Write every page of the console as pictures to screenshots/ (ARGS choose: review 320 dark)
+	$(BIN)/python -m tests.adapters.web.screenshots $(ARGS)
+
 .PHONY: lint
 lint: install ## Run ruff, mypy --strict and import-linter
 	$(BIN)/ruff check

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
+    from psycopg.rows import DictRow
+
     from application.rosters import StoredRoster
     from projections.view import Rows
 
@@ -244,13 +246,42 @@ def problems(
         """,
         (import_id, after, list(wanted), limit),
     )
-    return [
-        (
-            r["ordinal"],
-            Problem(r["code"], r["line"], r["col"], r["header"], r["value"], r["detail"], tuple(r["groups"])),
+    return [_problem(row) for row in cursor]
+
+
+def _problem(row: DictRow) -> tuple[int, Problem]:
+    what = (row["code"], row["line"], row["col"], row["header"], row["value"], row["detail"], tuple(row["groups"]))
+    return row["ordinal"], Problem(*what)
+
+
+def problems_of_group(
+    cursor: Rows, import_id: UUID, number: int, *, after: int = 0, limit: int = 100
+) -> list[tuple[int, Problem]]:
+    """Return a page of the problems by which a group loses something, in the order of the file, behind an ordinal."""
+    cursor.execute(
+        """
+        SELECT ordinal, code, line, col, header, value, detail, groups
+        FROM review_group_problems JOIN review_problems USING (import_id, ordinal)
+        WHERE import_id = %s AND number = %s AND ordinal > %s ORDER BY ordinal LIMIT %s
+        """,
+        (import_id, number, after, limit),
+    )
+    return [_problem(row) for row in cursor]
+
+
+def existing(cursor: Rows, subscription_id: UUID, import_id: UUID) -> int:
+    """Return how many of an import's groups bear the name of a group that is there."""
+    cursor.execute(
+        """
+        SELECT count(*) AS existing FROM review_groups AS g WHERE import_id = %s AND EXISTS (
+            SELECT FROM directory_groups AS d
+            WHERE d.subscription_id = %s AND left(d.name_key, 255) = left(g.name_key, 255) AND d.name_key = g.name_key
         )
-        for r in cursor
-    ]
+        """,
+        (import_id, subscription_id),
+    )
+    row = cursor.fetchone()
+    return int(row["existing"]) if row else 0
 
 
 def removals(cursor: Rows, import_id: UUID, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:

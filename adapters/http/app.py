@@ -15,6 +15,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import HttpMethod, ScopeType
+from litestar.exceptions import NotFoundException
 from litestar.routes import HTTPRoute
 
 from adapters.http import (
@@ -43,7 +44,8 @@ from adapters.http.security import authorized, same_origin
 from adapters.http.site import Site
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
-from adapters.web import home, pages, sign_in
+from adapters.web import pages
+from adapters.web.console import CONSOLE, UPLOADS
 from adapters.web.oidc import Provider
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ log = structlog.get_logger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,100}")
 SECRET = re.compile(r"(?<=/sign-in/link/).+", re.DOTALL)
-SUBSCRIPTION = re.compile(r"/api/v1/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
+SUBSCRIPTION = re.compile(r"(?:/api/v1)?/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 MULTIPART_BYTES = 1_000_000  # what a form may add around a file
@@ -182,7 +184,6 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             *documentation.ROUTES,
         ],
     )
-    for_people = Router("/", route_handlers=[*home.ROUTES, *sign_in.ROUTES], exception_handlers=pages.ERRORS)
     routes: list[ControllerRouterHandler] = [api, *health.ROUTES, problem_page]
     dependencies = {
         "rollcall": Provide(lambda: rollcall, sync_to_thread=False),
@@ -197,12 +198,12 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     }
     described = describe(routes, dependencies)
     app = Litestar(
-        [*routes, for_people, pages.STATIC],
+        [*routes, CONSOLE, UPLOADS, pages.STATIC],
         dependencies=dependencies,
         guards=[same_origin, authorized, as_declared],
         state=State({"rollcall": rollcall, "limits": limits, "site": site}),
         template_config=pages.templates(),
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, NotFoundException: pages.nowhere},
         lifespan=[lifespan],
         request_max_body_size=settings.limits.file_bytes + MULTIPART_BYTES,
         openapi_config=None,

@@ -29,7 +29,7 @@ from projections.view import Rows
 UPLOADED = 1  # the version at which a file is there and was not read yet
 
 
-def _reviewed(rollcall: Rollcall, rows: Rows, row: ImportRow) -> StoredRoster:
+def reviewed(rollcall: Rollcall, rows: Rows, row: ImportRow) -> StoredRoster:
     """Open what the file of an import says; raises NotFound if it was refused."""
     if row.read is None:
         raise NotFound(what="group in this import", id=row.id)
@@ -61,7 +61,7 @@ def list_reviewed_groups(
     wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
     start = cursor(after, int) or 0
     with rollcall.reading() as rows:
-        roster = _reviewed(rollcall, rows, row)
+        roster = reviewed(rollcall, rows, row)
         found = review.groups(rows, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
     return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
 
@@ -80,7 +80,7 @@ def list_reviewed_users(
     row = find_import(rollcall, subscription_id, import_id)
     start = cursor(after, int) or 0
     with rollcall.reading() as rows:
-        roster = _reviewed(rollcall, rows, row)
+        roster = reviewed(rollcall, rows, row)
         found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
     places = {user.email: start + place for place, user in enumerate(found, start=1)}
     return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
@@ -140,7 +140,7 @@ def rename(
     row = find_import(rollcall, subscription_id, import_id)
     with rollcall.reading() as rows:
         (group,) = review.groups(
-            rows, subscription_id, import_id, _reviewed(rollcall, rows, row), after=number - 1, limit=1
+            rows, subscription_id, import_id, reviewed(rollcall, rows, row), after=number - 1, limit=1
         )
     return Response(group, headers=etag(done.version))
 

@@ -1,0 +1,230 @@
+// Makes the pages live. Everything works without it: it spares reloads, and shows what others do. Data is shown by
+// textContent alone; pages of ours are parsed by the browser as documents, in which no script runs.
+
+const SAY_EVERY = 5000;
+const LOOK_EVERY = 500;
+const find = (selector, within = document) => within.querySelector(selector);
+
+// --- parts of a page, fetched and put in place ----------------------------------------------------------------------
+
+async function fetched(address, options) {
+  const answer = await fetch(address, { ...options, headers: { Accept: "text/html" } });
+  if (!answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(`no page: ${answer.status}`);
+  return { answer, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
+}
+
+function put(page, ids) {
+  const theirs = ids.map((id) => [document.getElementById(id), page.getElementById(id)]);
+  if (!theirs.every(([old, fresh]) => old && fresh)) return false;
+  theirs.forEach(([old, fresh]) => old.replaceWith(document.adoptNode(fresh)));
+  return true;
+}
+
+function putWhole(page) {
+  document.title = page.title;
+  put(page, ["main"]);
+  begin();
+  (find("[aria-invalid]") ?? find("#notice") ?? find("#main")).focus();
+}
+
+// Every form names the version that the page shows: after an edit of one's own the next one. False if others edited too.
+function keepUp(page) {
+  const [watched, fresh] = [document, page].map((each) => find("[data-watch]", each)?.dataset);
+  if (!watched || !fresh || Number(fresh.version) > Number(watched.version) + 1) return false;
+  watched.version = fresh.version;
+  document.querySelectorAll('input[name="version"]').forEach((input) => (input.value = fresh.version));
+  return true;
+}
+
+function focusOn(selector, id) {
+  const within = document.getElementById(id);
+  const wanted = find("[autofocus]", within) ?? (selector && find(selector, within)) ?? within;
+  wanted.focus({ preventScroll: true });
+  if (wanted.matches("input")) wanted.select();
+}
+
+let busy = 0;
+
+async function swapping(address, options, ids, focus) {
+  busy += 1;
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    const { answer, page } = await fetched(address, options);
+    if (!answer.ok || (options.method === "post" && !keepUp(page)) || !put(page, ids)) return putWhole(page);
+    begin();
+    if (focus !== undefined) focusOn(focus, ids[0]);
+  } finally {
+    busy -= 1;
+    document.body.removeAttribute("aria-busy");
+  }
+}
+
+// In a group's row, focus stays where it was: the link that was followed is there again, as itself or its opposite.
+const AGAIN = { edit: null, down: ".up", up: ".down" };
+
+addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-row], a[data-swap]");
+  if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  const row = link.matches("[data-row]") && link.closest("tbody[id]");
+  const again = Object.keys(AGAIN).find((name) => link.classList.contains(name));
+  const swapped = row
+    ? swapping(link.href, {}, [row.id], again ? AGAIN[again] : ".edit, .up")
+    : swapping(link.href, {}, [link.dataset.swap], null).then(() => goneTo(link.href));
+  swapped.catch(() => location.assign(link.href));
+});
+
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.dataset.live) return pressedOnce(form);
+  event.preventDefault();
+  const fields = new FormData(form, event.submitter);
+  const ids = form.dataset.live.split(" ");
+  if (form.method === "get") {
+    const address = `${form.action}?${new URLSearchParams([...fields].filter(([, value]) => value))}`;
+    swapping(address, {}, ids).then(() => goneTo(address), () => location.assign(address));
+    return;
+  }
+  swapping(form.action, { method: "post", body: new URLSearchParams(fields) }, ids, next(event.submitter, form)).catch(() => location.reload());
+});
+
+// Where somebody goes on: at the next user to remove, or the one before, or where the form says.
+function next(button, form) {
+  const others = [...form.querySelectorAll("button[name=email]")];
+  const beside = others[others.indexOf(button) + 1] ?? others[others.indexOf(button) - 1];
+  return beside && others.includes(button) ? `button[value="${CSS.escape(beside.value)}"]` : form.dataset.focus;
+}
+
+function goneTo(address) {
+  history.replaceState(null, "", address);
+  document.querySelector(".table thead")?.scrollIntoView({ block: "nearest" });
+}
+
+function pressedOnce(form) {
+  if (form.method !== "post") return;
+  setTimeout(() => form.querySelectorAll("button").forEach((button) => (button.disabled = true)));
+}
+
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+// --- an upload, with its progress -----------------------------------------------------------------------------------
+
+function upload(form) {
+  const input = find("input[type=file]", form);
+  const [told, bar, sent] = ["[data-uploading]", "progress", "[data-sent]"].map((selector) => find(selector, form));
+  const drop = find(".drop", form);
+  const files = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => files(event) && (event.preventDefault(), drop.classList.add("over")));
+  addEventListener("dragleave", (event) => event.relatedTarget ?? drop.classList.remove("over"));
+  addEventListener("drop", (event) => {
+    if (!files(event)) return;
+    event.preventDefault();
+    drop.classList.remove("over");
+    if (event.dataTransfer.files.length) input.files = event.dataTransfer.files;
+  });
+  input.addEventListener("change", () => form.action = form.action.replace(/key=[^&]*/, `key=${crypto.randomUUID()}`));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    const button = find("button", form);
+    const request = new XMLHttpRequest(); // fetch does not tell how much was sent
+    button.disabled = true;
+    told.hidden = false;
+    sent.textContent = `Uploading ${input.files[0].name}`;
+    request.upload.onprogress = ({ loaded, total }) => (bar.value = (100 * loaded) / total);
+    request.upload.onload = () => { bar.removeAttribute("value"); sent.textContent = `Reading ${input.files[0].name}`; };
+    request.onload = () => {
+      if (request.status < 400) return location.assign(request.responseURL);
+      putWhole(new DOMParser().parseFromString(request.responseText, "text/html"));
+    };
+    request.onerror = () => {
+      button.disabled = false;
+      sent.textContent = "The upload broke off, and nothing was recorded. Try again.";
+    };
+    request.open("post", form.action);
+    request.setRequestHeader("Accept", "text/html");
+    request.send(new FormData(form));
+  });
+}
+
+// --- what others do, and how far it is ------------------------------------------------------------------------------
+
+let source;
+
+// Browsers open six connections to a server: a tab that nobody looks at gives its own back.
+function watch() {
+  source?.close();
+  source = undefined;
+  const watched = find("[data-watch]");
+  if (!watched || document.hidden || !["reviewing", "committing"].includes(watched.dataset.state)) return;
+  source = new EventSource(watched.dataset.watch);
+  source.addEventListener("progress", (event) => heard(Number(event.lastEventId), JSON.parse(event.data).state));
+}
+
+let looking;
+
+function heard(version, state) {
+  const watched = find("[data-watch]");
+  if (!watched || (version <= Number(watched.dataset.version) && state === watched.dataset.state)) return;
+  if (watched.dataset.follow) {
+    if (state !== watched.dataset.state) return location.reload();
+    looking ??= setTimeout(look, LOOK_EVERY, watched.dataset.follow);
+  } else if (busy) {
+    setTimeout(heard, LOOK_EVERY, version, state);
+  } else {
+    const changed = find("#changed");
+    if (changed) changed.hidden = false;
+  }
+}
+
+async function look(id) {
+  try {
+    const { answer, page } = await fetched(location.href);
+    if (!answer.ok || !put(page, [id])) return location.reload();
+    say();
+  } finally {
+    looking = undefined;
+  }
+}
+
+let said = 0;
+
+// Screen readers are told now and then: whoever is told of every batch hears nothing else.
+function say() {
+  const words = find("[data-say]")?.textContent;
+  if (!words || Date.now() - said < SAY_EVERY) return;
+  said = Date.now();
+  find("dialog[open] [data-said]", document).textContent = words; // what is outside of a modal dialog is silent
+}
+
+// --- the dialog -----------------------------------------------------------------------------------------------------
+
+// Without this module it stands open in the page; closed, it stands there again.
+function modal(dialog) {
+  const close = find("[data-close]", dialog);
+  dialog.open = false; // close() would tell of it, later
+  dialog.showModal();
+  close.hidden = false;
+  close.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => { close.hidden = true; dialog.show(); find("#main").focus(); });
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+
+const begun = new WeakSet();
+
+function once(selector, what) {
+  const element = find(selector);
+  if (!element || begun.has(element)) return;
+  begun.add(element);
+  what(element);
+}
+
+function begin() {
+  once("form[data-upload]", upload);
+  once("dialog[data-modal]", modal);
+}
+
+begin();
+watch();
+document.addEventListener("visibilitychange", watch);

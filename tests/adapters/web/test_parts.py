@@ -1,0 +1,90 @@
+"""The parts of a page that are pure: addresses, words, the first rows of a file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.http.problems import Invalid
+from adapters.web.excerpt import BYTES, COLUMNS, excerpt
+from adapters.web.looking import Look, look_of
+from adapters.web.wording import ago, left, size
+from domain.roster import FileProblems, Limits, Problem
+from domain.roster_file import read_roster
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+NUMBERS = st.integers(0, 2**31 - 1)
+LOOKS = st.builds(
+    Look,
+    show=st.sampled_from([None, "groups", "problems", "added", "left"]),
+    q=st.text(st.characters(exclude_categories=["Cs"])),
+    only=st.sampled_from([None, "problems"]),
+    after=NUMBERS,
+    open=NUMBERS,
+    users=NUMBERS,
+    edit=NUMBERS,
+)
+
+
+@given(LOOKS)
+def test_a_look_survives_its_address_and_cannot_break_out_of_it(look: Look) -> None:
+    query = look.query()
+    assert look_of(query) == look
+    assert not set(query) & set("\"'<># \r\n")
+
+
+@pytest.mark.parametrize("query", ["after=x", "show=everything", "open=1.5"])
+def test_what_is_no_look_is_refused(query: str) -> None:
+    with pytest.raises(Invalid):
+        look_of(query)
+
+
+@given(st.binary(max_size=300) | st.text().map(str.encode), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40))))
+def test_any_file_has_an_excerpt_or_none(content: bytes, places: list[tuple[int, int]]) -> None:
+    problems = [Problem("header-modified", line, column) for line, column in places]
+    for line in excerpt(content, problems, Limits()):
+        assert len(line.cells) <= COLUMNS
+        for column, cell in enumerate(line.cells, start=1):
+            assert bool(cell.fault) == ((line.number, column) in places)
+
+
+def test_an_excerpt_marks_the_cell_where_a_column_is_missing_at_the_end() -> None:
+    content = b"email,FirstName,LastName\nann@example.com,Ann,Lee\n"
+    read = read_roster(content, "people.csv")
+    assert isinstance(read, FileProblems)
+    header, row = excerpt(content, read.problems, Limits())
+    assert [cell.fault for cell in header.cells] == [0, 0, 0, 1]
+    assert [cell.value for cell in row.cells] == ["ann@example.com", "Ann", "Lee"]
+
+
+def test_an_excerpt_of_a_long_file_cuts_no_character() -> None:
+    content = b"email;Vorname\n" + "é@example.com;É\n".encode() * BYTES
+    assert excerpt(content, [Problem("header-modified", 1, 2)], Limits())[1].cells[1].value == "É"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "just now"), (59, "just now"), (60, "1 minute ago"), (7_200, "2 hours ago"), (90_000, "1 day ago")],
+)
+def test_times_are_relative(seconds: int, words: str) -> None:
+    assert ago(NOW - timedelta(seconds=seconds), NOW) == words
+
+
+def test_a_time_that_is_ahead_of_this_clock_is_now() -> None:
+    assert ago(NOW + timedelta(seconds=5), NOW) == "just now"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, ""), (0.1, "about 1 second left"), (59.6, "about 1 minute left"), (150, "about 2 minutes left")],
+)
+def test_what_is_left_is_told_roughly(seconds: float | None, words: str) -> None:
+    assert left(seconds) == words
+
+
+@pytest.mark.parametrize(("value", "words"), [(1, "1 byte"), (999, "999 bytes"), (1_500, "1.5 kB"), (10**8, "100 MB")])
+def test_sizes_are_told_as_file_managers_do(value: int, words: str) -> None:
+    assert size(value) == words
