@@ -5,11 +5,18 @@ from __future__ import annotations
 from litestar import Router
 from litestar.di import Provide
 
-from adapters.web import imports, pages, reviewing, sign_in, subscriptions, uploading
+from adapters.web import audit, imports, pages, reviewing, settings, sign_in, subscriptions, uploading
 
 CONSOLE = Router(
     "/",
-    route_handlers=[*sign_in.ROUTES, *subscriptions.ROUTES, *imports.ROUTES, *reviewing.ROUTES],
+    route_handlers=[
+        *sign_in.ROUTES,
+        *subscriptions.ROUTES,
+        *imports.ROUTES,
+        *reviewing.ROUTES,
+        *audit.ROUTES,
+        *settings.ROUTES,
+    ],
     dependencies={"form": Provide(pages.form)},
     exception_handlers=pages.ERRORS,
     request_max_body_size=pages.FORM_BYTES,

@@ -40,6 +40,7 @@ STATES = {
     "created": State("Created", "good"),
     "merged": State("Merged", "neutral"),
     "to_go": State("To go", "accent"),
+    "expired": State("Expired", "warning"),
     "skipped": State("Skipped", "warning"),
 }
 """The words for what an import, a group, a user or a problem is."""
@@ -72,6 +73,11 @@ def exact(at: datetime) -> str:
     return f"{at.day} {at:%B %Y, %H:%M:%S} UTC"
 
 
+def day(at: datetime) -> str:
+    """Return `31 January 2026`."""
+    return f"{at.day} {at:%B %Y}"
+
+
 def left(seconds: float | None) -> str:
     """Return how long something still takes: `about 2 minutes left`; nothing where that is not known."""
     if seconds is None:
@@ -88,6 +94,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "size": size,
     "ago": ago,
     "exact": exact,
+    "day": day,
     "left": left,
     "counted": counted,
     "state": STATES.__getitem__,
