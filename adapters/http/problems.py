@@ -252,6 +252,6 @@ def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Respon
     status = f"{kind.status.value} {kind.status.phrase}"
     if request.accept.best_match(["text/plain", "text/html"]) == "text/html":
         context = {"kind": kind, "status": status, "code": code}
-        return Template("problem-kind.html", context=context, headers={"Vary": "Accept"})
+        return Template("problem-kind.html", context=context, media_type="text/html", headers={"Vary": "Accept"})
     text = f"{kind.title} ({status})\n\n{kind.explanation}\n"
     return Response(text, media_type="text/plain", headers={"Vary": "Accept"})

@@ -94,12 +94,12 @@ def page(
 ) -> Template:
     """Return a page, `of` a subscription or of none.
 
-    Every page knows who looks at it (`me`), the time (`now`), and in a subscription that one (`subscription`), the
+    Every page knows who looks at it (`me`, and `address`), the time (`now`), and in a subscription that one (`subscription`), the
     tabs that are open to them (`tabs`) and whether its actions are (`administrator`). Raises NotFound for the
     subscription.
     """
     principal: Principal = request.scope["state"]["principal"]
-    known: dict[str, Any] = {"me": _called(principal), "now": datetime.now(UTC)}
+    known: dict[str, Any] = {"me": _called(principal), "address": _address(principal), "now": datetime.now(UTC)}
     if of is not None:
         held = held_in(rollcall, principal, of)
         known["subscription"] = find_subscription(rollcall, of)
@@ -133,7 +133,12 @@ def tabs(held: frozenset[Role]) -> list[Tab]:
 
 
 def _called(principal: Principal) -> str:
-    return principal.name or principal.email if isinstance(principal, Person) else principal.name
+    return principal.name or _address(principal)
+
+
+def _address(principal: Principal) -> str:
+    """Return what somebody is granted access by."""
+    return principal.email if isinstance(principal, Person) else principal.name
 
 
 def see(where: str) -> Redirect:
