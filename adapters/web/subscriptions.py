@@ -13,7 +13,7 @@ from adapters.http.asking import AnyRequest, Given, created_id, origin
 from adapters.http.paging import After, cursor, token
 from adapters.http.problem_kinds import KINDS
 from adapters.http.security import SIGNED_IN, allowed, held_in, scopes
-from adapters.http.subscriptions import SHOWN_TO
+from adapters.http.subscriptions import SHOWN_TO, find_subscription
 from adapters.web.pages import Form, Page, page, see, tabs
 from adapters.web.settings import Refusal, number_of_seats
 from application import granting, licensing
@@ -77,6 +77,7 @@ def create_subscription(request: AnyRequest, rollcall: Given[Rollcall], form: Gi
 @get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, opt=allowed(*SHOWN_TO))
 def show_subscription(request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Go on to the first part of a subscription that is open to whoever looks."""
+    find_subscription(rollcall, subscription_id)
     held = held_in(rollcall, request.scope["state"]["principal"], subscription_id)
     return see(f"/subscriptions/{subscription_id}/{tabs(held)[0].name}")
 
