@@ -5,15 +5,35 @@ from __future__ import annotations
 from litestar import Router
 from litestar.di import Provide
 
-from adapters.web import imports, pages, reviewing, sign_in, subscriptions, uploading
+from adapters.web import (
+    allocating,
+    group,
+    groups,
+    imports,
+    pages,
+    reviewing,
+    sign_in,
+    subscriptions,
+    uploading,
+    users,
+)
 
 CONSOLE = Router(
     "/",
-    route_handlers=[*sign_in.ROUTES, *subscriptions.ROUTES, *imports.ROUTES, *reviewing.ROUTES],
+    route_handlers=[
+        *sign_in.ROUTES,
+        *subscriptions.ROUTES,
+        *groups.ROUTES,
+        *group.ROUTES,
+        *users.ROUTES,
+        *allocating.ROUTES,
+        *imports.ROUTES,
+        *reviewing.ROUTES,
+    ],
     dependencies={"form": Provide(pages.form)},
     exception_handlers=pages.ERRORS,
     request_max_body_size=pages.FORM_BYTES,
 )
 
-UPLOADS = Router("/", route_handlers=[*uploading.ROUTES], exception_handlers=pages.ERRORS)
+UPLOADS = Router("/", route_handlers=[*uploading.ROUTES, *allocating.UPLOADS], exception_handlers=pages.ERRORS)
 """What takes files takes more than a form."""
