@@ -120,5 +120,4 @@ def _allocated(
     return Outcome(name, done, problems)
 
 
-ROUTES = (show_form,)
-UPLOADS = (allocate_file,)
+ROUTES = (show_form, allocate_file)

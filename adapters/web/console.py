@@ -26,7 +26,6 @@ CONSOLE = Router(
         *groups.ROUTES,
         *group.ROUTES,
         *users.ROUTES,
-        *allocating.ROUTES,
         *imports.ROUTES,
         *reviewing.ROUTES,
     ],
@@ -35,5 +34,5 @@ CONSOLE = Router(
     request_max_body_size=pages.FORM_BYTES,
 )
 
-UPLOADS = Router("/", route_handlers=[*uploading.ROUTES, *allocating.UPLOADS], exception_handlers=pages.ERRORS)
+UPLOADS = Router("/", route_handlers=[*uploading.ROUTES, *allocating.ROUTES], exception_handlers=pages.ERRORS)
 """What takes files takes more than a form."""

@@ -22,7 +22,7 @@ from adapters.web.pages import Form, Page, gone, page, seen
 from application import licensing
 from domain.errors import KeyReused, NotFound, Refused
 from domain.naming import email_key
-from projections import directory, memberships
+from projections import directory, import_list, memberships
 
 USERS = "/subscriptions/{subscription_id:uuid}/users"
 LICENCES = "/subscriptions/{subscription_id:uuid}/licences"
@@ -122,6 +122,7 @@ def show_user(
     with rollcall.reading() as rows:
         found = memberships.groups_of_user(rows, subscription_id, key, search=text(q), after=behind, limit=A_PAGE + 1)
         total = memberships.group_counts(rows, subscription_id, [key]).get(key, 0)
+        imports = import_list.find_imports(rows, [each.import_id for each in found if each.import_id])
     return page(
         request,
         rollcall,
@@ -130,6 +131,7 @@ def show_user(
         section="users",
         row=row,
         total=total,
+        imports=imports,
         found=found[:A_PAGE],
         following=place(found[A_PAGE - 1]) if len(found) > A_PAGE else None,
         paged=after is not None,

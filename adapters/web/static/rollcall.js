@@ -135,7 +135,7 @@ function upload(form) {
     request.upload.onprogress = ({ loaded, total }) => (bar.value = (100 * loaded) / total);
     request.upload.onload = () => { bar.removeAttribute("value"); sent.textContent = `Reading ${input.files[0].name}`; };
     request.onload = () => {
-      if (request.status < 400) return location.assign(request.responseURL);
+      if (request.responseURL !== form.action) return location.assign(request.responseURL);
       putWhole(new DOMParser().parseFromString(request.responseText, "text/html"));
     };
     request.onerror = () => {
