@@ -222,7 +222,7 @@ class TestAGroup:
             where = f"{subscription}/groups/{missing}"
             for method, page in (("GET", where), ("POST", f"{where}/rename"), ("POST", f"{where}/add")):
                 form = {"name": "x", "was": "Theirs", "users": ANN_, "key": "1"}
-                answer = console.ask(method, page, **({"data": form} if method == "POST" else {}))
+                answer = console.ask(method, page, data=form if method == "POST" else None)
                 assert answer.status_code == 404, page
                 assert "Somebody may have deleted it meanwhile" in said(answer)
         assert name_of(console, f"{stranger}/groups/{foreign}") == "Theirs"
