@@ -9,7 +9,7 @@ from msgspec import Struct
 from application.deciding import Done, append, deciding_anew, find, require
 from application.ports import NO_CLAIMS, Claim, Claims, Stream
 from domain import group
-from domain.errors import GroupNameTaken, KeyReused, NotFound, NotLicensed
+from domain.errors import GroupNameTaken, GroupRenamedMeanwhile, KeyReused, NotFound, NotLicensed
 from domain.group import Group, GroupCreated
 from domain.naming import group_key, listed, parse_emails, parse_group_name
 from domain.subscription import SubscriptionCreated
@@ -54,13 +54,18 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
     return deciding_anew(attempt)
 
 
-def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str) -> Done:
-    """Give a group another name; raises NotFound, GroupNameInvalid and GroupNameTaken."""
+def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str, seen: str | None = None) -> Done:
+    """Give a group another name; `seen` is the one under which somebody looked at it.
+
+    Raises NotFound, GroupNameInvalid, GroupNameTaken and GroupRenamedMeanwhile.
+    """
     new = parse_group_name(name)
 
     def attempt() -> Done:
         stream = _find_group(ports, origin, group_id)
         event = group.rename_group(stream.state, new)
+        if event is not None:
+            _require_seen(stream.state, seen)
         old_claim, new_claim = _name_claim(group_id, stream.state.name), _name_claim(group_id, new)
         if new_claim == old_claim:
             return _append(ports, origin, stream, event)
@@ -70,11 +75,15 @@ def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str) -> Don
     return deciding_anew(attempt)
 
 
-def delete_group(ports: Ports, origin: Origin, group_id: UUID) -> Done:
-    """Delete a group, whoever is in it; raises NotFound."""
+def delete_group(ports: Ports, origin: Origin, group_id: UUID, seen: str | None = None) -> Done:
+    """Delete a group, whoever is in it; `seen` is the name under which somebody looked at it.
+
+    Raises NotFound and GroupRenamedMeanwhile.
+    """
 
     def attempt() -> Done:
         stream = _find_group(ports, origin, group_id)
+        _require_seen(stream.state, seen)
         claims = Claims(released=(_name_claim(group_id, stream.state.name),))
         return _append(ports, origin, stream, group.delete_group(stream.state), claims)
 
@@ -133,6 +142,12 @@ def _append(
     if event is None:
         return Done(stream.id, stream.version)
     return append(ports, origin, stream.id, stream.version, [event], claims)
+
+
+def _require_seen(state: Group, seen: str | None) -> None:
+    """Refuse what was decided on a name that somebody else changed meanwhile."""
+    if seen not in {None, state.name}:
+        raise GroupRenamedMeanwhile(expected=seen, actual=state.name)
 
 
 def _name_claim(group_id: UUID, name: str) -> Claim:

@@ -40,6 +40,13 @@ class Stale(Refused):
     code = "stale"
 
 
+class GroupRenamedMeanwhile(Stale):
+    """Somebody else renamed this group from “{expected}” to “{actual}” while you looked at it.
+
+    So yours was not done. If you still want it, do it once more.
+    """
+
+
 class WrongState(Refused):
     """This import is {state}: it cannot be {action} any more."""
 

@@ -5,13 +5,29 @@ from __future__ import annotations
 from litestar import Router
 from litestar.di import Provide
 
-from adapters.web import audit, imports, pages, reviewing, settings, sign_in, subscriptions, uploading
+from adapters.web import (
+    allocating,
+    audit,
+    group,
+    groups,
+    imports,
+    pages,
+    reviewing,
+    settings,
+    sign_in,
+    subscriptions,
+    uploading,
+    users,
+)
 
 CONSOLE = Router(
     "/",
     route_handlers=[
         *sign_in.ROUTES,
         *subscriptions.ROUTES,
+        *groups.ROUTES,
+        *group.ROUTES,
+        *users.ROUTES,
         *imports.ROUTES,
         *reviewing.ROUTES,
         *audit.ROUTES,
@@ -22,5 +38,5 @@ CONSOLE = Router(
     request_max_body_size=pages.FORM_BYTES,
 )
 
-UPLOADS = Router("/", route_handlers=[*uploading.ROUTES], exception_handlers=pages.ERRORS)
+UPLOADS = Router("/", route_handlers=[*uploading.ROUTES, *allocating.ROUTES], exception_handlers=pages.ERRORS)
 """What takes files takes more than a form."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Response
 from litestar.datastructures import CacheControlHeader
 from litestar.exceptions import HTTPException
+from litestar.params import QueryParameter
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Redirect, Template
 from litestar.static_files import create_static_files_router
@@ -19,6 +20,7 @@ from litestar.template import TemplateConfig
 from msgspec import json
 
 from adapters.http.asking import AnyRequest, text
+from adapters.http.paging import MOST
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, Invalid, ProblemDocument
 from adapters.http.security import EVERYBODY, Unauthenticated, held_in
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from adapters.http.site import Site
-    from application.deciding import Done
     from application.granting import Principal
+
+Told: TypeAlias = Annotated[int, QueryParameter(ge=0, le=MOST, description="What a form did, to be told once.")]
 
 Page: TypeAlias = Response[Any]
 """What the console answers: a page, or where to go on."""
@@ -141,12 +144,25 @@ def _address(principal: Principal) -> str:
     return principal.email if isinstance(principal, Person) else principal.name
 
 
+def gone(request: AnyRequest, rollcall: Rollcall, of: UUID, section: str, what: str) -> Page:
+    """Say that a group or user is not there: the same for one that was, for a foreign one, and for none at all."""
+    return page(request, rollcall, "gone.html", of=of, section=section, status=404, what=what)
+
+
 def see(where: str) -> Redirect:
     """Send the browser on to a page by GET."""
     return Redirect(where, status_code=303)
 
 
-def seen(request: AnyRequest, rollcall: Rollcall, of: UUID, done: Done | None, where: str) -> Page:
+class Effect(Protocol):
+    """What a command came to, which may not be readable yet."""
+
+    @property
+    def readable(self) -> bool:
+        """Tell whether it can be read by now."""
+
+
+def seen(request: AnyRequest, rollcall: Rollcall, of: UUID, done: Effect | None, where: str) -> Page:
     """Send the browser on to where the effect of a form can be seen, or have it wait there until it can."""
     if done is None or done.readable:
         return see(where)

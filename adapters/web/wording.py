@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 from projections.sentences import FORMATS, SKIPPED, counted
 
@@ -89,6 +90,11 @@ def left(seconds: float | None) -> str:
     return f"about {counted(int(whole), 'second')} left"
 
 
+def in_path(text: str) -> str:
+    """Return text as one segment of an address, slashes and dots and all."""
+    return quote(text, safe="@")
+
+
 FILTERS: dict[str, Callable[..., object]] = {
     "number": number,
     "size": size,
@@ -97,6 +103,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "day": day,
     "left": left,
     "counted": counted,
+    "in_path": in_path,
     "state": STATES.__getitem__,
     "format_name": FORMATS.__getitem__,
     "skip_reason": SKIPPED.__getitem__,

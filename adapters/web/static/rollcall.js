@@ -29,6 +29,7 @@ function putWhole(page) {
 
 // Every form names the version that the page shows: after an edit of one's own the next one. False if others edited too.
 function keepUp(page) {
+  if (!find('input[name="version"]')) return true;
   const [watched, fresh] = [document, page].map((each) => find("[data-watch]", each)?.dataset);
   if (!watched || !fresh || Number(fresh.version) > Number(watched.version) + 1) return false;
   watched.version = fresh.version;
@@ -134,7 +135,7 @@ function upload(form) {
     request.upload.onprogress = ({ loaded, total }) => (bar.value = (100 * loaded) / total);
     request.upload.onload = () => { bar.removeAttribute("value"); sent.textContent = `Reading ${input.files[0].name}`; };
     request.onload = () => {
-      if (request.status < 400) return location.assign(request.responseURL);
+      if (request.responseURL !== form.action) return location.assign(request.responseURL);
       putWhole(new DOMParser().parseFromString(request.responseText, "text/html"));
     };
     request.onerror = () => {
@@ -167,7 +168,6 @@ function heard(version, state) {
   const watched = find("[data-watch]");
   if (!watched || (version <= Number(watched.dataset.version) && state === watched.dataset.state)) return;
   if (watched.dataset.follow) {
-    if (state !== watched.dataset.state) return location.reload();
     looking ??= setTimeout(look, LOOK_EVERY, watched.dataset.follow);
   } else if (busy) {
     setTimeout(heard, LOOK_EVERY, version, state);
@@ -181,6 +181,7 @@ async function look(id) {
   try {
     const { answer, page } = await fetched(location.href);
     if (!answer.ok || !put(page, [id])) return location.reload();
+    if (!find("[data-watch]")) watch(); // it has ended
     say();
   } finally {
     looking = undefined;

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from adapters.composition import composed
 from adapters.postgres.embedded import embedded_server
@@ -92,6 +92,15 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         run_batches(rollcall, UUID(each.rsplit("/", 1)[1]), batches)
     client.post(f"{stopped}/stop")
     fresh = subscribed(client)
+    names = {"email": "hugo.weber@example.com", "first_name": "Hugo", "last_name": "Weber"}
+    odd = {"email": LONG_ADDRESS, "first_name": "محمد عبد الرحمن", "last_name": "<b>Al</b>-Sayed"}
+    assert client.post(f"{where}/licences", json={"users": [names, odd]}).is_success
+    everybody = [*(f"{name}@example.com" for name in PEOPLE), names["email"], odd["email"]]
+    group, empty = (
+        client.post(f"{where}/groups", json={"name": name, "users": users}).headers["location"]
+        for name, users in ((f"<b>{LONG_NAME}</b>", everybody), ("مجموعة المبيعات والتسويق", []))
+    )
+    rollcall.catch_up()
     addresses = {
         "subscription": where,
         "fresh": fresh,
@@ -107,6 +116,18 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "history": f"{done}/history",
         "imports": f"{where}/imports",
         "no-imports": f"{fresh}/imports",
+        "groups": f"{where}/groups",
+        "groups-none-like-it": f"{where}/groups?q=nothing",
+        "no-groups": f"{fresh}/groups",
+        "group": group,
+        "group-renamed": f"{group}?edit=1",
+        "group-empty": f"{empty}?added=2&there=1",
+        "group-gone": f"{where}/groups/{uuid4()}",
+        "users": f"{where}/users",
+        "no-users": f"{fresh}/users",
+        "user": f"{where}/users/ann.lee@example.com",
+        "user-odd": f"{where}/users/{LONG_ADDRESS}",
+        "licences-file": f"{where}/licences/file",
         "nowhere": f"{where}/nowhere",
     }
     return {name: address.removeprefix(API) for name, address in addresses.items()}
