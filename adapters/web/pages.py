@@ -97,9 +97,9 @@ def page(
 ) -> Template:
     """Return a page, `of` a subscription or of none.
 
-    Every page knows who looks at it (`me`, and `address`), the time (`now`), and in a subscription that one (`subscription`), the
-    tabs that are open to them (`tabs`) and whether its actions are (`administrator`). Raises NotFound for the
-    subscription.
+    Every page knows who looks at it (`me`, and `address`), the time (`now`), and in a subscription that one
+    (`subscription`), the tabs that are open to them (`tabs`) and whether its actions are (`administrator`). Raises
+    NotFound for the subscription.
     """
     principal: Principal = request.scope["state"]["principal"]
     known: dict[str, Any] = {"me": _called(principal), "address": _address(principal), "now": datetime.now(UTC)}

@@ -98,9 +98,13 @@ OF_THE_API = re.compile(r"/(?:api/v1|health|metrics|problems|static)(?:/|$)")
 ENDING = {f"POST {G}/delete", f"POST {S}/licences/revoke"}
 """What ends what others ask for: it is given something of its own."""
 
+DONE_ALREADY = {f"POST {G}/delete"}
+"""What is done where nothing is left to be done: one's own subscription has no such group, and that is what was asked."""
+
 FORM = {
     "version": "99",
     "name": "Everybody",
+    "was": "Sales",
     "seats": "1,000",
     "key": "the same",
     "look": "",
@@ -184,6 +188,8 @@ def assert_answered(answer: httpx.Response, page: str, caller: Caller, where: Wh
         assert (got, answer.headers["location"].partition("?")[0]) == (303, "/sign-in"), context
         return
     wanted = known_status(who, caller, where, scoped=scoped)
+    if page in DONE_ALREADY and wanted == 404 and caller == "administrator" and "inside" in where:
+        wanted = None
     assert got not in {401, 403, 404} if wanted is None else got == wanted, context
     if got >= 400:
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
