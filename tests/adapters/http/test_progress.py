@@ -219,6 +219,28 @@ class TestListeners:
             assert [each["id"] for each in told(first + "".join(events))] == ["2"]
 
 
+class TestPermission:
+    def test_is_asked_once_a_second_at_most_and_before_whatever_comes_later(self) -> None:
+        clock = iter((10.0, 10.2, 10.99))
+        answers = iter((True, True, False))
+
+        async def ask() -> bool:
+            return next(answers)
+
+        permission = progress.Permission(ask, lambda: next(clock))
+        assert [asyncio.run(permission.holds()) for _ in range(3)] == [True, True, True]
+        assert list(answers) == [True, False], "it was asked once"
+
+    def test_that_was_taken_away_ends_what_is_told(self) -> None:
+        clock, answers = iter((10.0, 10.99, 11.0)), iter((True, False))
+
+        async def ask() -> bool:
+            return next(answers)
+
+        permission = progress.Permission(ask, lambda: next(clock))
+        assert [asyncio.run(permission.holds()) for _ in range(3)] == [True, True, False]
+
+
 class TestWhoStopsReading:
     def test_is_cut_off(self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(serving, "STALLED_SECONDS", 0.05)
