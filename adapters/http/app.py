@@ -31,7 +31,7 @@ from adapters.http import (
     subscriptions,
     tokens,
 )
-from adapters.http.checking import as_declared
+from adapters.http.checking import SMALL_BYTES, as_declared
 from adapters.http.limits import Limits
 from adapters.http.openapi import describe
 from adapters.http.problem_kinds import KINDS
@@ -165,6 +165,8 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         with bell.ringing():
             yield
 
+    upload_bytes = settings.limits.file_bytes + MULTIPART_BYTES
+    uploads = Router("/", route_handlers=[imports.upload], request_max_body_size=upload_bytes)
     api = Router(
         "/api/v1",
         route_handlers=[
@@ -172,6 +174,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             *licences.ROUTES,
             *groups.ROUTES,
             *imports.ROUTES,
+            uploads,
             *reviewing.ROUTES,
             progress,
             report.report,
@@ -204,7 +207,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         template_config=pages.templates(),
         exception_handlers=HANDLERS,
         lifespan=[lifespan],
-        request_max_body_size=settings.limits.file_bytes + MULTIPART_BYTES,
+        request_max_body_size=SMALL_BYTES,
         openapi_config=None,
         logging_config=None,
     )
