@@ -41,7 +41,7 @@ class Stale(Refused):
 
 
 class WrongState(Refused):
-    """This import is {state}: it cannot be {action} any more."""
+    """{said}."""
 
     code = "wrong-state"
 

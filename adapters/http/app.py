@@ -198,7 +198,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         "provider": Provide(lambda: provider, sync_to_thread=False),
         "described": Provide(lambda: described, sync_to_thread=False),
     }
-    described = describe(routes, dependencies)
+    described = describe(routes, dependencies, site.cookie_name("session"))
     app = Litestar(
         [*routes, for_people, pages.STATIC],
         dependencies=dependencies,
