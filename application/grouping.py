@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.deciding import Done, append, deciding_anew, find, require
+from application.deciding import Appended, Done, append_in_turn, deciding_in_turn, find, require
 from application.ports import NO_CLAIMS, Claim, Claims, Stream
 from domain import group
 from domain.errors import GroupNameTaken, GroupRenamedMeanwhile, KeyReused, NotFound, NotLicensed
@@ -40,7 +40,7 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
     created = group.create_group(parse_group_name(name), parse_emails(emails))
     name_claim = _name_claim(group_id, created.name)
 
-    def attempt() -> Done:
+    def attempt() -> Done | Appended[Done]:
         require(ports.events, origin, "subscription", origin.subscription_id, SubscriptionCreated)
         if version := ports.events.versions([group_id]).get(group_id):
             if require(ports.events, origin, "group", group_id, GroupCreated) != created:
@@ -49,9 +49,9 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
         _require_free(ports, origin, name_claim, created.name)
         _require_licensed(ports, origin, created.users)
         claims = Claims(taken=(name_claim,), licensed=frozenset(created.users))
-        return append(ports, origin, group_id, 0, [created], claims)
+        return append_in_turn(ports, origin, group_id, 0, [created], claims)
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
 def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str, seen: str | None = None) -> Done:
@@ -61,7 +61,7 @@ def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str, seen: 
     """
     new = parse_group_name(name)
 
-    def attempt() -> Done:
+    def attempt() -> Done | Appended[Done]:
         stream = _find_group(ports, origin, group_id)
         event = group.rename_group(stream.state, new)
         if event is not None:
@@ -72,7 +72,7 @@ def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str, seen: 
         _require_free(ports, origin, new_claim, new)
         return _append(ports, origin, stream, event, Claims(released=(old_claim,), taken=(new_claim,)))
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
 def delete_group(ports: Ports, origin: Origin, group_id: UUID, seen: str | None = None) -> Done:
@@ -81,13 +81,13 @@ def delete_group(ports: Ports, origin: Origin, group_id: UUID, seen: str | None 
     Raises NotFound and GroupRenamedMeanwhile.
     """
 
-    def attempt() -> Done:
+    def attempt() -> Done | Appended[Done]:
         stream = _find_group(ports, origin, group_id)
         _require_seen(stream.state, seen)
         claims = Claims(released=(_name_claim(group_id, stream.state.name),))
         return _append(ports, origin, stream, group.delete_group(stream.state), claims)
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
 def add_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str], once: Once | None = None) -> Joined:
@@ -97,7 +97,7 @@ def add_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str
     """
     users = parse_emails(emails)
 
-    def attempt() -> Joined:
+    def attempt() -> Joined | Appended[Joined]:
         stream = _find_group(ports, origin, group_id)
         if once and once.is_done(ports.events, origin.subscription_id):
             return Joined((), tuple(user for user in users if user in stream.state.users))
@@ -109,21 +109,22 @@ def add_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str
             return Joined((), users)
         _require_licensed(ports, origin, event.users)
         claims = Claims(taken=request, licensed=frozenset(event.users))
-        done = _append(ports, origin, stream, event, claims)
-        return Joined(event.users, tuple(user for user in users if user in stream.state.users), done.readable)
+        done = append_in_turn(ports, origin, stream.id, stream.version, [event], claims)
+        joined = Joined(event.users, tuple(user for user in users if user in stream.state.users))
+        return Appended(joined, done.position, done.events)
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
 def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str]) -> Done:
     """Remove users (canonical addresses) from a group, those who are in it; raises NotFound."""
     gone = tuple(emails)
 
-    def attempt() -> Done:
+    def attempt() -> Done | Appended[Done]:
         stream = _find_group(ports, origin, group_id)
         return _append(ports, origin, stream, group.remove_users(stream.state, gone))
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
 def _find_group(ports: Ports, origin: Origin, group_id: UUID) -> Stream[Group]:
@@ -138,10 +139,10 @@ def _find_group(ports: Ports, origin: Origin, group_id: UUID) -> Stream[Group]:
 
 def _append(
     ports: Ports, origin: Origin, stream: Stream[Group], event: GroupEvent | None, claims: Claims = NO_CLAIMS
-) -> Done:
+) -> Done | Appended[Done]:
     if event is None:
         return Done(stream.id, stream.version)
-    return append(ports, origin, stream.id, stream.version, [event], claims)
+    return append_in_turn(ports, origin, stream.id, stream.version, [event], claims)
 
 
 def _require_seen(state: Group, seen: str | None) -> None:

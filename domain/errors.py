@@ -48,7 +48,7 @@ class GroupRenamedMeanwhile(Stale):
 
 
 class WrongState(Refused):
-    """This import is {state}: it cannot be {action} any more."""
+    """{said}."""
 
     code = "wrong-state"
 

@@ -32,7 +32,7 @@ from adapters.http import (
     subscriptions,
     tokens,
 )
-from adapters.http.checking import as_declared
+from adapters.http.checking import SMALL_BYTES, as_declared
 from adapters.http.limits import Limits
 from adapters.http.openapi import describe
 from adapters.http.problem_kinds import KINDS
@@ -167,6 +167,8 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         with bell.ringing():
             yield
 
+    upload_bytes = settings.limits.file_bytes + MULTIPART_BYTES
+    uploads = Router("/", route_handlers=[imports.upload], request_max_body_size=upload_bytes)
     api = Router(
         "/api/v1",
         route_handlers=[
@@ -174,6 +176,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             *licences.ROUTES,
             *groups.ROUTES,
             *imports.ROUTES,
+            uploads,
             *reviewing.ROUTES,
             progress,
             report.report,
@@ -196,7 +199,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         "provider": Provide(lambda: provider, sync_to_thread=False),
         "described": Provide(lambda: described, sync_to_thread=False),
     }
-    described = describe(routes, dependencies)
+    described = describe(routes, dependencies, site.cookie_name("session"))
     app = Litestar(
         [*routes, CONSOLE, UPLOADS, pages.STATIC],
         dependencies=dependencies,
@@ -205,7 +208,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         template_config=pages.templates(),
         exception_handlers={**HANDLERS, NotFoundException: pages.nowhere},
         lifespan=[lifespan],
-        request_max_body_size=settings.limits.file_bytes + MULTIPART_BYTES,
+        request_max_body_size=SMALL_BYTES,
         openapi_config=None,
         logging_config=None,
     )

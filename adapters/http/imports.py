@@ -292,7 +292,6 @@ def show_history(
 
 
 ROUTES = (
-    upload,
     list_imports,
     show_import,
     show_file,
@@ -302,3 +301,4 @@ ROUTES = (
     list_groups_added,
     show_history,
 )
+"""All but `upload`, which takes larger bodies."""

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given, IdempotencyKey, address, no_content, once, origin, text
-from adapters.http.checking import decoded
+from adapters.http.checking import MANY_BYTES, decoded
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import FileRefused, UnsupportedMediaType, later, responses
 from adapters.http.security import ADMINISTRATORS, READERS
@@ -40,7 +40,7 @@ class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
 class NewLicences(Struct, forbid_unknown_fields=True, frozen=True):
     """Whom to allocate licences to."""
 
-    users: Annotated[list[NewUser], Meta(max_length=1_000_000)]
+    users: Annotated[list[NewUser], Meta(max_length=250_000)]
 
 
 class AllocatedDocument(Struct, frozen=True):
@@ -59,6 +59,7 @@ class AllocatedDocument(Struct, frozen=True):
     | responses(
         "not-found", "seats-exceeded", "key-reused", "file-refused", "file-too-large", "unsupported-media-type"
     ),
+    request_max_body_size=MANY_BYTES,
     opt=ADMINISTRATORS,
 )
 def allocate_licences(

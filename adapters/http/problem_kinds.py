@@ -166,7 +166,7 @@ KINDS: dict[str, Kind] = {
     "file-too-large": Kind(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "Too large",
-        "The request is larger than it may be. Split the file, each part with the header line.",
+        "The body is larger than its route takes. Send fewer at a time: split a file, each part with the header line.",
     ),
     "unsupported-media-type": Kind(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -178,6 +178,12 @@ KINDS: dict[str, Kind] = {
         "Not HTTP as it should be",
         "What came over the connection cannot be read as a request of HTTP/1.1, and the connection was closed. Look at "
         "what is between the client and this server.",
+    ),
+    "request-timeout": Kind(
+        HTTPStatus.REQUEST_TIMEOUT,
+        "The request did not come in time",
+        "A part of the request was awaited for half a minute, and the connection was closed. Nothing was done. Send it "
+        "again, without a pause.",
     ),
     "headers-too-large": Kind(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

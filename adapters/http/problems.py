@@ -164,7 +164,9 @@ def _of_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> 
             field = _field(request, key, message)
             return problem(request, "invalid", f"{field}: {message}.", field=field, headers=headers)
         case _ if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return problem(request, "file-too-large", "The request is larger than this route takes.", headers=headers)
+            most = request.route_handler.resolve_request_max_body_size()
+            said = f"The body has more than the {most:,} bytes that this route takes. Send fewer at a time."
+            return problem(request, "file-too-large", said, headers=headers)
         case ClientException():
             return problem(request, "invalid", error.detail or "The request is malformed.", headers=headers)
         case InternalServerException(detail="client disconnected prematurely"):

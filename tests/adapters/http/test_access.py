@@ -6,6 +6,7 @@ import socket
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -21,7 +22,7 @@ from adapters.postgres import last_uses
 from application.granting import Person, grant_access, revoke_access
 from application.recorded import Actor, Origin
 from domain.access import ROLLCALL, Role, read_token
-from tests.adapters.http.importing import committed, lines, subscribed, uploaded
+from tests.adapters.http.importing import committed, if_match, lines, subscribed, uploaded
 from tests.adapters.http.serving import Served, asked, served
 from tests.adapters.http.test_problems import assert_problem
 from tests.adapters.http.tokens import token
@@ -377,8 +378,16 @@ class TestRevocation:
             events = stream.iter_text()
             assert '"reviewing"' in next(events)
             revoked(running, client)
+            following = Running(lambda: "".join(events))
+
+            def ended(name: str) -> bool:
+                running.client.patch(f"{where}/groups/1", json={"name": name}, headers=if_match(running.client, where))
+                return not following.is_alive()
+
+            names = map("Name {}".format, count())
+            eventually(lambda: ended(next(names)))
             committed(running.client, where)
-            assert "".join(events) == "", "it ends, and nothing more is told"
+            assert '"completed"' not in following.result()
 
     def test_ends_the_wait_for_events(
         self, as_: Callable[[Role], httpx.Client], running: Served, beside: Rollcall, subscription: str
