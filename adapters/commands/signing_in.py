@@ -11,10 +11,8 @@ from adapters.commands.shared import json_option
 from adapters.composition import composed
 from adapters.settings import read_settings
 from adapters.terminal import DONE, Terminal
-from adapters.web.links import LINK_FOR, sign_in_link
+from adapters.web.links import LINK_FOR, MINUTES, sign_in_link
 from domain.naming import parse_email
-
-MINUTES = int(LINK_FOR.total_seconds()) // 60
 
 
 class SignInLink(Struct, frozen=True):
@@ -29,7 +27,7 @@ class SignInLink(Struct, frozen=True):
 @click.argument("email")
 @json_option
 def sign_in_link_(*, email: str, as_json: bool) -> int:
-    """Print a link that signs EMAIL in: in a browser, once, within 15 minutes.
+    """Print a link that signs EMAIL in: in a browser, once, within 10 minutes.
 
     What they may do then is up to the roles that this address was granted. Whoever has the link can use it.
     """

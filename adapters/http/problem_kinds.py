@@ -84,7 +84,7 @@ KINDS: dict[str, Kind] = {
     "sign-in-refused": Kind(
         HTTPStatus.FORBIDDEN,
         "You are not signed in",
-        "A sign-in is begun and ended in the same browser, within ten minutes. A sign-in link works once, within 15 "
+        "A sign-in is begun and ended in the same browser, within ten minutes. A sign-in link works once, within ten "
         "minutes. An identity provider has to vouch for your e-mail address.",
     ),
     "provider-away": Kind(

@@ -23,12 +23,12 @@ class TestSignInLink:
             done = run(environment(database, **settings), "sign-in-link", "Ann@Example.com")
             assert done.returncode == 0
             assert re.fullmatch(rf"{re.escape(where)}/sign-in/link/[A-Za-z0-9_-]{{43}}\n", done.stdout)
-            assert "It signs in ann@example.com, once, within 15 minutes." in done.stderr
+            assert "It signs in ann@example.com, once, within 10 minutes." in done.stderr
 
     def test_is_for_the_canonical_address(self, database: str, idle: Rollcall) -> None:
         done = run(environment(database), "sign-in-link", " Ann@Example.com", "--json")
         told = json.loads(done.stdout)
-        assert (told["email"], told["good_for_seconds"]) == ("ann@example.com", 900)
+        assert (told["email"], told["good_for_seconds"]) == ("ann@example.com", 600)
         secret = told["url"].rpartition("/")[2]
         assert idle.tickets.use_up("link", secret, Link) == Link("ann@example.com")
 
