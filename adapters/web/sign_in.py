@@ -23,6 +23,9 @@ from adapters.metrics import Metrics
 from adapters.web.links import Link
 from adapters.web.oidc import Begun, Provider, SignInRefused
 from application.granting import Person
+from application.identifying import bind_account
+from application.recorded import Actor, Origin
+from domain.access import ROLLCALL
 from domain.errors import RollcallError
 
 if TYPE_CHECKING:
@@ -98,8 +101,14 @@ async def come_back(
         if "code" not in said:
             log.info("the provider sent no code", error=said.get("error"), description=said.get("error_description"))
             raise SignInRefused(reason="the identity provider did not agree to it, or you did not. Begin again.")
-        person = await _configured(provider).person(begun, said["code"], said.get("iss"))
+        person, account = await _configured(provider).vouched_for(begun, said["code"], said.get("iss"))
+        await sync_to_thread(bind_account, rollcall.ports, _by_itself(request), person.email, account)
         return await sync_to_thread(_signed_in, request, rollcall, limits, person, "oidc", begun.wanted)
+
+
+def _by_itself(request: AnyRequest) -> Origin:
+    """Return the origin of what a sign-in records: nobody decided it, so it is nobody's act."""
+    return Origin(ROLLCALL, Actor("system", "sign-in", "Sign-in"), request.scope["state"]["request_id"])
 
 
 def _configured(provider: Provider | None) -> Provider:

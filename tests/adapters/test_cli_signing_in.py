@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.web.links import Link
+from application.identifying import bind_account
+from application.recorded import Actor, Origin
+from domain.access import ROLLCALL
+from domain.identity import Account, identity_id
 from tests.adapters.terminals import environment, run
 
 if TYPE_CHECKING:
@@ -36,3 +40,38 @@ class TestSignInLink:
         done = run(environment(database), "sign-in-link", "ann")
         assert (done.returncode, done.stdout) == (1, "")
         assert "“ann” is not an e-mail address" in done.stderr
+
+
+def bound(rollcall: Rollcall, email: str) -> None:
+    origin = Origin(ROLLCALL, Actor("system", "sign-in", "Sign-in"), "test")
+    bind_account(rollcall.ports, origin, email, Account("https://id.example", f"account of {email}"))
+
+
+class TestIdentity:
+    def test_is_listed_and_released(self, database: str, rollcall: Rollcall) -> None:
+        for email in ("ann@example.com", "ben@example.com"):
+            bound(rollcall, email)
+        environ = environment(database)
+        both = run(environ, "identity", "list").stdout
+        assert both.index("account of ann@example.com") < both.index("account of ben@example.com")
+        (told,) = json.loads(run(environ, "identity", "list", " Ann@Example.com", "--json").stdout)
+        assert (told["email"], told["issuer"]) == ("ann@example.com", "https://id.example")
+        released = run(environ, "identity", "release", " Ann@Example.com").stdout
+        assert "belongs to whichever account signs in with it next" in released
+        assert rollcall.events.history(identity_id("ann@example.com"))[-1].origin.actor.kind == "operator"
+        assert "ann@example.com" not in run(environ, "identity", "list").stdout
+        again = run(environ, "identity", "release", "ann@example.com")
+        assert (again.returncode, again.stdout) == (0, "ann@example.com belonged to no account before.\n")
+
+    def test_of_everybody_is_released_at_once(self, database: str, rollcall: Rollcall) -> None:
+        for email in ("ann@example.com", "ben@example.com"):
+            bound(rollcall, email)
+        done = run(environment(database), "identity", "release", "--all", "--json")
+        assert json.loads(done.stdout) == {"released": ["ann@example.com", "ben@example.com"]}
+        assert "No address belonged" in run(environment(database), "identity", "release", "--all").stdout
+
+    def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
+        for words in ((), ("ann@example.com", "--all")):
+            done = run(environment(database), "identity", "release", *words)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert "Give an address, or --all." in done.stderr

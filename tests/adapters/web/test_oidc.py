@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from tests.adapters.http.serving import Served, served
+from tests.adapters.terminals import environment, run
 from tests.adapters.web.browsers import Browser, logged, metric
 from tests.adapters.web.provider import Provider, provided
 
@@ -30,14 +31,17 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="module")
 def signing(module_database: str, provider: Provider) -> Iterator[Served]:
-    environment = {
+    with served(module_database, environment=settings_of(provider)) as running:
+        yield running
+
+
+def settings_of(provider: Provider) -> dict[str, str]:
+    return {
         "ROLLCALL_OIDC_ISSUER": provider.url,
         "ROLLCALL_OIDC_CLIENT_ID": "rollcall",
         "ROLLCALL_OIDC_CLIENT_SECRET": "hunter2",
         "ROLLCALL_LIMIT_SIGN_INS": "10_000",
     }
-    with served(module_database, environment=environment) as running:
-        yield running
 
 
 @pytest.fixture
@@ -89,6 +93,10 @@ def test_the_request_says_what_the_standards_ask_for(signing: Served, browser: B
         {"iss": "https://another.example"},
         {"iss": None},
         {"sub": None},
+        {"sub": ""},
+        {"sub": 7},
+        {"sub": "a\0b"},
+        {"sub": "x" * 256},
         {"exp": int(time.time()) - 3_600},
         {"exp": None},
         {"iat": int(time.time()) + 3_600},
@@ -128,6 +136,51 @@ def test_an_address_that_is_not_verified_signs_nobody_in(browser: Browser, provi
     answer = browser.sign_in(provider, "eve")
     assert answer.status_code == 403
     assert "has not verified your e-mail address" in answer.text
+
+
+def test_an_address_stays_with_the_account_that_signed_in_with_it_first(
+    signing: Served, browser: Browser, provider: Provider
+) -> None:
+    for subject in ("cem", "namesake"):
+        provider.knows(subject, email="cem@example.com", email_verified=True)
+    refused = 'rollcall_sign_ins_total{outcome="identity-taken",way="oidc"}'
+    before = metric(signing, refused)
+    assert browser.sign_in(provider, "cem").status_code == 303
+    with Browser(signing.url) as another:
+        answer = another.sign_in(provider, "namesake")
+        assert (answer.status_code, another.session) == (403, None)
+        assert "belongs to another account" in answer.text
+        assert "rollcall identity release cem@example.com" in answer.text
+        assert "namesake" not in answer.text
+    assert metric(signing, refused) == before + 1
+    assert browser.sign_in(provider, "cem").status_code == 303
+    (told,) = signing.client.get("/api/v1/audit?email=cem@example.com").json()
+    assert told["text"] == f"Bound cem@example.com to the account “cem” of {provider.url}"
+    assert told["actor"] == {"kind": "system", "id": "sign-in", "name": "Sign-in"}
+
+
+def test_a_released_address_goes_to_the_next_account(
+    signing: Served, browser: Browser, provider: Provider, module_database: str
+) -> None:
+    for subject in ("dan", "dan2"):
+        provider.knows(subject, email="dan@example.com", email_verified=True)
+    assert browser.sign_in(provider, "dan").status_code == 303
+    assert run(environment(module_database), "identity", "release", "dan@example.com").returncode == 0
+    for subject, status in (("dan2", 303), ("dan", 403)):
+        with Browser(signing.url) as another:
+            assert another.sign_in(provider, subject).status_code == status
+
+
+def test_another_provider_gives_nobodys_address_away(
+    signing: Served, browser: Browser, provider: Provider, module_database: str
+) -> None:
+    assert browser.sign_in(provider, "ann").status_code == 303
+    with provided() as other:
+        other.knows("ann", email="ann@example.com", email_verified=True)
+        with served(module_database, environment=settings_of(other)) as elsewhere, Browser(elsewhere.url) as another:
+            answer = another.sign_in(other, "ann")
+            assert (answer.status_code, another.session) == (403, None)
+            assert "belongs to another account" in answer.text
 
 
 def with_query(url: str, **changed: str | None) -> str:
