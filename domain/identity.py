@@ -36,14 +36,20 @@ class IdentityBound(Struct, frozen=True, tag="identity.bound"):
 
 
 class IdentityReleased(Struct, frozen=True, tag="identity.released"):
-    """The next account that signs in with the address may have it."""
+    """The next account that signs in with the address may have it; its sessions are ended."""
 
     email: str
     issuer: str
     subject: str
 
 
-IdentityEvent: TypeAlias = IdentityBound | IdentityReleased
+class SessionsEnded(Struct, frozen=True, tag="identity.sessions-ended"):
+    """Whoever was signed in with the address has to sign in again."""
+
+    email: str
+
+
+IdentityEvent: TypeAlias = IdentityBound | IdentityReleased | SessionsEnded
 
 
 class Identity(Struct, frozen=True, tag="identity"):
@@ -72,10 +78,12 @@ def release(identity: Identity, email: str) -> IdentityReleased | None:
     return IdentityReleased(email, held.issuer, held.subject) if held else None
 
 
-def evolve(_: Identity | None, event: IdentityEvent) -> Identity:
+def evolve(identity: Identity | None, event: IdentityEvent) -> Identity:
     """Return an address's identity as it is after the event."""
     match event:
         case IdentityBound(issuer=issuer, subject=subject):
             return Identity(Account(issuer, subject))
         case IdentityReleased():
             return Identity()
+        case SessionsEnded():
+            return identity or Identity()

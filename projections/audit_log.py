@@ -15,7 +15,7 @@ from msgspec import Struct, json, structs
 from application.recorded import Actor
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
-from domain.identity import IdentityBound, IdentityReleased
+from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
     CommitCompleted,
     CommitStarted,
@@ -53,6 +53,7 @@ OPERATED = (
     TokenRevoked,
     IdentityBound,
     IdentityReleased,
+    SessionsEnded,
 )
 """What operators answer for, in whichever subscription: nothing of its groups, its users or its files."""
 _OPERATED_TYPES = ", ".join(f"'{event.__name__}'" for event in OPERATED)
@@ -99,6 +100,7 @@ AUDITED = (
     TokenRevoked,
     IdentityBound,
     IdentityReleased,
+    SessionsEnded,
 )
 
 
@@ -137,7 +139,7 @@ def _emails(event: Event) -> list[str]:
             return [email]
         case AccessGranted(email=email) | AccessRevoked(email=email):
             return [email]
-        case IdentityBound(email=email) | IdentityReleased(email=email):
+        case IdentityBound(email=email) | IdentityReleased(email=email) | SessionsEnded(email=email):
             return [email]
         case _:
             return []

@@ -18,7 +18,7 @@ from application.ports import Claim, Claims
 from application.recorded import Event, Origin, Recorded
 from domain.access import ROLLCALL, AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked, access_id
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
-from domain.identity import Account, IdentityBound, IdentityReleased, identity_id
+from domain.identity import Account, IdentityBound, IdentityReleased, SessionsEnded, identity_id
 from domain.naming import group_key
 from domain.roster import Limits
 from domain.subscription import (
@@ -243,7 +243,9 @@ def identity_changes(rollcall: Rollcall, origin: Origin) -> None:
         (other, IdentityBound(USERS[3], "https://id.example", "2")),
         (first, IdentityReleased(USERS[2], "https://id.example", "1")),
         (other, IdentityReleased(USERS[3], "https://id.example", "2")),
+        (other, SessionsEnded(USERS[3])),
         (first, IdentityBound(USERS[2], "https://id.example", "3")),
+        (identity_id(USERS[4]), SessionsEnded(USERS[4])),
     )
 
 

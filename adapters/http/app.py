@@ -43,7 +43,7 @@ from adapters.http.security import authorized, same_origin
 from adapters.http.site import Site
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
-from adapters.web import home, pages, sign_in
+from adapters.web import home, pages, sessions, sign_in
 from adapters.web.oidc import Provider
 
 if TYPE_CHECKING:
@@ -182,7 +182,9 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             *documentation.ROUTES,
         ],
     )
-    for_people = Router("/", route_handlers=[*home.ROUTES, *sign_in.ROUTES], exception_handlers=pages.ERRORS)
+    for_people = Router(
+        "/", route_handlers=[*home.ROUTES, *sessions.ROUTES, *sign_in.ROUTES], exception_handlers=pages.ERRORS
+    )
     routes: list[ControllerRouterHandler] = [api, *health.ROUTES, problem_page]
     dependencies = {
         "rollcall": Provide(lambda: rollcall, sync_to_thread=False),

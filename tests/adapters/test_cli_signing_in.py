@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adapters.postgres.sessions import Arrival
 from adapters.web.links import Link
+from application.granting import Person
 from application.identifying import bind_account
 from application.recorded import Actor, Origin
 from domain.access import ROLLCALL
@@ -75,3 +77,25 @@ class TestIdentity:
             done = run(environment(database), "identity", "release", *words)
             assert (done.returncode, done.stdout) == (2, "")
             assert "Give an address, or --all." in done.stderr
+
+
+class TestSession:
+    def test_is_listed_and_ended(self, database: str, rollcall: Rollcall) -> None:
+        for name in ("ann", "ben"):
+            person = Person(f"{name}@example.com", "")
+            rollcall.sessions.start(person, Arrival("link", f"the browser of {name}", "192.0.2.7"), None)
+        environ = environment(database)
+        shown = run(environ, "session", "list").stdout
+        assert shown.index("the browser of ben") < shown.index("the browser of ann")
+        (told,) = json.loads(run(environ, "session", "list", " Ann@Example.com", "--json").stdout)
+        assert (told["email"], told["way"], told["network"]) == ("ann@example.com", "link", "192.0.2.7")
+        assert run(environ, "session", "end", "ann@example.com").stdout == "Ended 1 session.\n"
+        assert [each.email for each in rollcall.sessions.of()] == ["ben@example.com"]
+        assert run(environ, "session", "end", "ann@example.com").stdout == "ann@example.com was not signed in.\n"
+        assert json.loads(run(environ, "session", "end", "--all", "--json").stdout) == {"ended": 1}
+        assert run(environ, "session", "end", "--all").stdout == "Nobody was signed in.\n"
+
+    def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
+        for words in ((), ("ann@example.com", "--all")):
+            done = run(environment(database), "session", "end", *words)
+            assert (done.returncode, done.stdout) == (2, "")

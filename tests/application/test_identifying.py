@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from application.identifying import bind_account, release_identity
+from adapters.postgres.sessions import Arrival
+from application.granting import Person
+from application.identifying import bind_account, end_sessions, release_identity
 from application.recorded import Actor, Origin
 from domain.access import ROLLCALL
 from domain.errors import EmailInvalid, IdentityTaken
@@ -23,6 +25,17 @@ pytestmark = pytest.mark.database
 ANN = "ann@example.com"
 OPERATING = Origin(ROLLCALL, Actor("operator", "root", "root"), "test")
 HERS, HIS = Account("https://id.example", "1"), Account("https://id.example", "2")
+
+
+def signed_in(rollcall: Rollcall, *emails: str) -> list[str]:
+    """Sign people in, and return their sessions' secrets."""
+    arrival = Arrival("oidc", "Firefox on Linux", "192.0.2.7")
+    return [rollcall.sessions.start(Person(email, ""), arrival, None) for email in emails]
+
+
+def last(over: Rollcall, secrets: list[str]) -> list[bool]:
+    """Return which sessions last."""
+    return [over.sessions.find(each) is not None for each in secrets]
 
 
 def listed(rollcall: Rollcall, email: str | None = None) -> list[IdentityRow]:
@@ -102,3 +115,41 @@ class TestAnAddress:
             ("IdentityReleased", f"Released {ANN} from the account “1” of https://id.example"),
             ("IdentityBound", f"Bound {ANN} to the account “1” of https://id.example"),
         ]
+
+
+class TestSessions:
+    def test_of_one_address_are_ended_in_every_process_and_that_is_on_record(
+        self, rollcall: Rollcall, compose: Callable[[], Rollcall]
+    ) -> None:
+        elsewhere = compose()
+        secrets = signed_in(rollcall, ANN, ANN, "ben@example.com")
+        assert end_sessions(rollcall.ports, OPERATING, " Ann@Example.com ") == 2
+        assert last(elsewhere, secrets) == [False, False, True]
+        assert end_sessions(rollcall.ports, OPERATING, ANN) == 0
+        with rollcall.reading() as cursor:
+            (told,) = audit_log.operators_log(cursor, audit_log.AuditFilter(type="SessionsEnded"))
+        assert (told.text, told.actor.kind) == (f"Ended the sessions of {ANN}", "operator")
+
+    def test_of_everybody_are_ended_at_once(self, rollcall: Rollcall) -> None:
+        secrets = signed_in(rollcall, ANN, "ben@example.com", ANN)
+        binds(rollcall, HERS)
+        assert end_sessions(rollcall.ports, OPERATING) == 3
+        assert last(rollcall, secrets) == [False, False, False]
+        assert end_sessions(rollcall.ports, OPERATING) == 0
+        with rollcall.reading() as cursor:
+            told = audit_log.operators_log(cursor, audit_log.AuditFilter(type="SessionsEnded"))
+        assert sorted(row.text for row in told) == [
+            f"Ended the sessions of {ANN}",
+            "Ended the sessions of ben@example.com",
+        ]
+        assert not binds(rollcall, HIS), "the address stays whose it was"
+
+    def test_are_ended_with_the_release_of_their_address_and_others_are_not(self, rollcall: Rollcall) -> None:
+        binds(rollcall, HERS)
+        secrets = signed_in(rollcall, ANN, "ben@example.com")
+        release_identity(rollcall.ports, OPERATING, ANN)
+        assert last(rollcall, secrets) == [False, True]
+
+    def test_of_no_address_are_refused(self, rollcall: Rollcall) -> None:
+        with pytest.raises(EmailInvalid):
+            end_sessions(rollcall.ports, OPERATING, "nonsense")

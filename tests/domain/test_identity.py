@@ -5,7 +5,17 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 
 from domain.errors import IdentityTaken
-from domain.identity import Account, Identity, IdentityBound, IdentityReleased, bind, evolve, identity_id, release
+from domain.identity import (
+    Account,
+    Identity,
+    IdentityBound,
+    IdentityReleased,
+    SessionsEnded,
+    bind,
+    evolve,
+    identity_id,
+    release,
+)
 from tests.scenarios import given
 
 ANN = "ann@example.com"
@@ -39,6 +49,12 @@ class TestAnAddress:
             IdentityBound(ANN, "https://id.example", "2")
         )
         assert release(Identity(), ANN) is None
+
+    def test_is_whose_it_was_when_its_sessions_are_ended(self) -> None:
+        given(evolve, BOUND, SessionsEnded(ANN)).when(lambda held: bind(held, ANN, OTHERS[0])).then_refused(
+            IdentityTaken
+        )
+        given(evolve, SessionsEnded(ANN)).when(lambda held: bind(held, ANN, HERS)).then(BOUND)
 
     def test_has_a_stream_of_its_own(self) -> None:
         assert identity_id(ANN) != identity_id("ben@example.com")

@@ -106,7 +106,7 @@ NOT_DESCRIBED = {
 }
 """What the API's own page and the pages to sign in by consist of: for everybody."""
 
-FOR_WHOEVER_SIGNED_IN = {"home"}
+FOR_WHOEVER_SIGNED_IN = {"home", "sessions_page", "end_sessions"}
 """Pages that show to each their own."""
 
 HIDDEN = {"revokeToken"}
