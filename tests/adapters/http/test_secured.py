@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 PUBLIC = "https://rollcall.example"
-PAGES = ("/", "/sign-in", "/sign-in/link/x", "/sign-in/oidc/callback", "/api/v1/docs", "/static/rollcall.css", "/nix")
+PAGES = (
+    "/",
+    "/sessions",
+    "/sign-in",
+    "/sign-in/link/x",
+    "/sign-in/oidc/callback",
+    "/api/v1/docs",
+    "/static/rollcall.css",
+    "/nix",
+)
 EXAMPLES = {"number": "1", "code": "stale", "email": "a@example.com", "name": "user-based.csv", "role": "auditor"}
 
 
