@@ -149,6 +149,18 @@ class Memberships(Protocol):
         ...
 
 
+class Sessions(Protocol):
+    """Who is signed in. Sessions are rows that expire, and no events; what operators do to them is an event."""
+
+    def signed_in(self) -> frozenset[str]:
+        """Return the addresses that have a session now."""
+        ...
+
+    def end_of(self, emails: Iterable[str]) -> int:
+        """End all sessions of these addresses, in every process at once, and return how many there were."""
+        ...
+
+
 class Turns(Protocol):
     """A batch and a Stop of one import exclude each other, over all processes; so do uploads under one id.
 
@@ -178,5 +190,6 @@ class Ports:
     readable: Readable
     memberships: Memberships
     turns: Turns
+    sessions: Sessions
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]

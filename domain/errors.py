@@ -137,6 +137,16 @@ class ExpiryInvalid(Refused):
     code = "expiry-invalid"
 
 
+class IdentityTaken(Refused):
+    """{email} belongs to another account at the identity provider than the one that you signed in with just now.
+
+    Sign in with the account that you used before. If you have a new one, ask whoever runs Rollcall to release the
+    address: “rollcall identity release {email}”.
+    """
+
+    code = "identity-taken"
+
+
 class KeyReused(Refused):
     """The Idempotency-Key of this request was used for another request before. Use a new one."""
 

@@ -1,4 +1,7 @@
-"""Who holds which role, and the tokens: to be listed. What somebody may do is never read from here."""
+"""Who holds which role, the tokens, and whose account an address is: to be listed.
+
+What somebody may do is never read from here.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from msgspec import Struct, json
 
 from application.recorded import Actor
 from domain.access import AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked
+from domain.identity import IdentityBound, IdentityReleased
 from projections.view import View, columns, copy_rows, told
 
 if TYPE_CHECKING:
@@ -40,6 +44,12 @@ CREATE = """
         revoked_at timestamptz
     );
     CREATE INDEX IF NOT EXISTS access_tokens_of_scopes ON access_tokens (subscription_id, issued_at, token_id);
+    CREATE TABLE IF NOT EXISTS access_identities (
+        email text PRIMARY KEY,
+        issuer text NOT NULL,
+        subject text NOT NULL,
+        bound_at timestamptz NOT NULL
+    );
 """
 
 
@@ -95,19 +105,34 @@ def _token_revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
+def _bound(cursor: Rows, run: Sequence[Recorded]) -> None:
+    copy_rows(
+        cursor,
+        "access_identities (email, issuer, subject, bound_at)",
+        ((event.email, event.issuer, event.subject, record.at) for record, event in told(run, IdentityBound)),
+    )
+
+
+def _released(cursor: Rows, run: Sequence[Recorded]) -> None:
+    gone = [event.email for _, event in told(run, IdentityReleased)]
+    cursor.execute("DELETE FROM access_identities WHERE email = ANY(%s)", (gone,))
+
+
 def _actor(record: Recorded) -> str:
     return json.encode(record.origin.actor).decode()
 
 
 ACCESS = View(
     name="access",
-    tables=("access_grants", "access_tokens"),
+    tables=("access_grants", "access_tokens", "access_identities"),
     create=CREATE,
     handlers={
         AccessGranted: _granted,
         AccessRevoked: _revoked,
         TokenIssued: _issued,
         TokenRevoked: _token_revoked,
+        IdentityBound: _bound,
+        IdentityReleased: _released,
     },
 )
 
@@ -188,3 +213,25 @@ def tokens(
         {"scopes": list(scopes), "at": at, "last": last, "token_id": token_id, "limit": limit},
     )
     return [TokenRow(**{**row, "issued_by": json.decode(row["issued_by"], type=Actor)}) for row in cursor]
+
+
+class IdentityRow(Struct, frozen=True):
+    """An address, and the account at an identity provider that it belongs to."""
+
+    email: str
+    issuer: str
+    subject: str
+    bound_at: datetime
+
+
+def identities(cursor: Rows, *, email: str | None = None, limit: int | None = None) -> list[IdentityRow]:
+    """Return whose accounts addresses are, by address; or one address's."""
+    cursor.execute(
+        """
+        SELECT email, issuer, subject, bound_at FROM access_identities
+        WHERE %(email)s::text IS NULL OR email = %(email)s
+        ORDER BY email LIMIT %(limit)s
+        """,
+        {"email": email, "limit": limit},
+    )
+    return [IdentityRow(**row) for row in cursor]

@@ -84,8 +84,16 @@ KINDS: dict[str, Kind] = {
     "sign-in-refused": Kind(
         HTTPStatus.FORBIDDEN,
         "You are not signed in",
-        "A sign-in is begun and ended in the same browser, within ten minutes. A sign-in link works once, within 15 "
+        "A sign-in is begun and ended in the same browser, within ten minutes. A sign-in link works once, within ten "
         "minutes. An identity provider has to vouch for your e-mail address.",
+    ),
+    "identity-taken": Kind(
+        HTTPStatus.FORBIDDEN,
+        "The address belongs to another account",
+        "The first account at the identity provider that signs in with an address keeps it, so that nobody who is "
+        "given the address later gets what was granted to somebody else. Sign in with the account that you used "
+        "before. If there is a new one, whoever runs Rollcall can release the address: "
+        "`rollcall identity release EMAIL`.",
     ),
     "provider-away": Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -13,6 +13,7 @@ from adapters.web import (
     imports,
     pages,
     reviewing,
+    sessions,
     settings,
     sign_in,
     subscriptions,
@@ -24,6 +25,7 @@ CONSOLE = Router(
     "/",
     route_handlers=[
         *sign_in.ROUTES,
+        *sessions.ROUTES,
         *subscriptions.ROUTES,
         *groups.ROUTES,
         *group.ROUTES,

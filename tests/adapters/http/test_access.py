@@ -321,6 +321,9 @@ class TestOperators:
             "TokenRevoked",
             "AccessGranted",
             "AccessRevoked",
+            "IdentityBound",
+            "IdentityReleased",
+            "SessionsEnded",
         }
         assert None in {row["subscription_id"] for row in client.get("/api/v1/audit").json()}
         assert client.get("/api/v1/audit?type=GroupCreated").json() == []

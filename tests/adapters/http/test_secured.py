@@ -19,7 +19,16 @@ pytestmark = pytest.mark.database
 PUBLIC = "https://rollcall.example"
 STYLESHEET = f"/static/{BUILD}/rollcall.css"
 SCRIPT = f'<script type="module" src="/static/{BUILD}/rollcall.js">'
-PAGES = ("/", "/sign-in", "/sign-in/link/x", "/sign-in/oidc/callback", "/api/v1/docs", STYLESHEET, "/nix")
+PAGES = (
+    "/",
+    "/sessions",
+    "/sign-in",
+    "/sign-in/link/x",
+    "/sign-in/oidc/callback",
+    "/api/v1/docs",
+    STYLESHEET,
+    "/nix",
+)
 EXAMPLES = {"number": "1", "code": "stale", "email": "a@example.com", "name": "user-based.csv", "role": "auditor"}
 
 

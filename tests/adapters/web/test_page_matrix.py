@@ -86,6 +86,8 @@ PAGES: dict[str, Who] = {
     f"POST {S}/settings/access/revoke": GRANTER,
     f"POST {S}/settings/tokens": GRANTER,
     f"POST {S}/settings/tokens/revoke": GRANTER,
+    "GET /sessions": SIGNED_IN,
+    "POST /sessions": SIGNED_IN,
     "GET /sign-in": EVERYBODY,
     "POST /sign-in/oidc": EVERYBODY,
     "GET /sign-in/oidc/callback": EVERYBODY,
@@ -99,7 +101,7 @@ ENDING = {f"POST {G}/delete", f"POST {S}/licences/revoke"}
 """What ends what others ask for: it is given something of its own."""
 
 DONE_ALREADY = {f"POST {G}/delete"}
-"""What is done where nothing is left to be done: one's own subscription has no such group, and that is what was asked."""
+"""What is done where nothing is left to be done: one's own subscription has no such group, as was asked."""
 
 FORM = {
     "version": "99",

@@ -95,7 +95,7 @@ class TestALink:
 
     def test_expires(self, signing: Served, beside: Rollcall, browser: Browser) -> None:
         where = link(signing, beside)
-        later(beside, "tickets", "expires_at", timedelta(minutes=15))
+        later(beside, "tickets", "expires_at", timedelta(minutes=10))
         assert browser.submit(where).status_code == 403
 
     @pytest.mark.parametrize("secret", ["nonsense", "%00", "%ff", "é", "x" * 5_000])
