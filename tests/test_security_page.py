@@ -101,7 +101,7 @@ def test_the_limits_and_lifetimes_are_those_of_the_code() -> None:
     assert {what: how_much for what, (how_much, setting) in told.items() if not setting} == {
         "a sign-in link works": f"{MINUTES} minutes, once",
         "a sign-in at the provider takes at most": f"{BEGUN_FOR.total_seconds() / 60:.0f} minutes",
-        "who ends sessions has signed in within": f"{RECENTLY.total_seconds() / 60:.0f} minutes",
+        "who ends sessions has shown who they are within": f"{RECENTLY.total_seconds() / 60:.0f} minutes",
     }
     with_setting = {setting: how_much.partition(" ")[0] for how_much, setting in told.values() if setting}
     assert with_setting == {name: defaults[name] for name in with_setting}

@@ -23,7 +23,7 @@ from application.granting import Person, Principal
 log = structlog.get_logger(__name__)
 
 RECENTLY = timedelta(minutes=10)
-"""How long ago somebody may have signed in who ends sessions: who has but a stolen cookie cannot lock them out."""
+"""How long ago somebody showed who they are who ends sessions: who has but a stolen cookie cannot lock them out."""
 OTHERS = "others"
 SIGN_IN_AGAIN = "/sign-in?" + urlencode({"next": "/sessions", "again": "true"})
 WAYS = {"oidc": "identity provider", "link": "sign-in link"}
@@ -37,7 +37,7 @@ def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Template:
         "name": person.name or person.email,
         "here": here,
         "others": [each for each in rollcall.sessions.of(person.email) if each.id != here.id],
-        "may_end": rollcall.sessions.began_within(here, RECENTLY),
+        "may_end": rollcall.sessions.proven_within(here, RECENTLY),
         "again": SIGN_IN_AGAIN,
         "ways": WAYS,
     }
@@ -48,7 +48,7 @@ def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Template:
 async def end_sessions(request: AnyRequest, rollcall: Given[Rollcall]) -> Redirect:
     """End one other session of somebody's, or all others, in every process at once; this one ends by signing out.
 
-    Who signed in a while ago is asked to do so again first.
+    Who showed a while ago who they are is asked to do so again first.
     """
     wanted = str((await request.form()).get("session", ""))
     return await sync_to_thread(_end, request, rollcall, wanted)
@@ -57,7 +57,7 @@ async def end_sessions(request: AnyRequest, rollcall: Given[Rollcall]) -> Redire
 def _end(request: AnyRequest, rollcall: Rollcall, wanted: str) -> Redirect:
     session_id = None if wanted == OTHERS else _session_id(wanted)
     person, here = _here(request, rollcall)
-    if not rollcall.sessions.began_within(here, RECENTLY):
+    if not rollcall.sessions.proven_within(here, RECENTLY):
         return Redirect(SIGN_IN_AGAIN, status_code=303)
     ended = rollcall.sessions.end_other(here, session_id)
     log.info("sessions ended", actor=person.email, sessions=ended)
