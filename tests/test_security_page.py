@@ -14,6 +14,7 @@ from adapters.web.links import MINUTES
 from adapters.web.sessions import RECENTLY
 from adapters.web.sign_in import BEGUN_FOR
 from tests.adapters.http import test_access_matrix as matrix
+from tests.adapters.http.access_matrix import EVERYBODY, SIGNED_IN
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -101,7 +102,7 @@ def test_the_limits_and_lifetimes_are_those_of_the_code() -> None:
     assert {what: how_much for what, (how_much, setting) in told.items() if not setting} == {
         "a sign-in link works": f"{MINUTES} minutes, once",
         "a sign-in at the provider takes at most": f"{BEGUN_FOR.total_seconds() / 60:.0f} minutes",
-        "who ends sessions has signed in within": f"{RECENTLY.total_seconds() / 60:.0f} minutes",
+        "who ends sessions has shown who they are within": f"{RECENTLY.total_seconds() / 60:.0f} minutes",
     }
     with_setting = {setting: how_much.partition(" ")[0] for how_much, setting in told.values() if setting}
     assert with_setting == {name: defaults[name] for name in with_setting}
@@ -125,8 +126,8 @@ def for_whom(who: str) -> frozenset[str]:
     """Return a cell such as `operators and administrators` as the access matrix says it."""
     match who:
         case "everybody":
-            return matrix.EVERYBODY
+            return EVERYBODY
         case "whoever holds a role, each their own":
-            return matrix.SIGNED_IN
+            return SIGNED_IN
         case _:
             return frozenset(ROLES[each] for each in re.split(", | and ", who))

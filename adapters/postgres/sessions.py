@@ -12,7 +12,7 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
-from msgspec import Struct, json
+from msgspec import Struct, json, structs
 
 from application.granting import Person
 
@@ -37,7 +37,7 @@ CREATE = """
     DO $$ BEGIN  -- a table of an earlier shape goes: who is in it signs in again
         IF NOT EXISTS (
             SELECT FROM information_schema.columns
-            WHERE table_schema = current_schema() AND table_name = 'sessions' AND column_name = 'session_id'
+            WHERE table_schema = current_schema() AND table_name = 'sessions' AND column_name = 'proven'
         ) THEN
             DROP TABLE IF EXISTS sessions;
         END IF;
@@ -50,6 +50,7 @@ CREATE = """
         way text NOT NULL,
         browser text NOT NULL,
         network text NOT NULL,
+        proven boolean NOT NULL,
         started_at timestamptz NOT NULL DEFAULT now(),
         used_at timestamptz NOT NULL DEFAULT now()
     );
@@ -64,11 +65,16 @@ CREATE = """
 
 
 class Arrival(Struct, frozen=True):
-    """How somebody came in: by which way, in which browser, from which address or network."""
+    """How somebody came in: by which way, in which browser, from which address or network.
+
+    `proven` if they showed just then who they are: a provider that is not told to ask vouches for whoever is signed in
+    there.
+    """
 
     way: Way
     browser: str
     network: str
+    proven: bool
 
 
 class Session(Struct, frozen=True):
@@ -112,9 +118,9 @@ class PostgresSessions:
                 {"old": _digest(instead_of or ""), **self._lifetimes},
             )
             cursor.execute(
-                "INSERT INTO sessions (secret_sha256, email, name, way, browser, network)"
-                " VALUES (%s, %s, %s, %s, %s, %s)",
-                (_digest(secret), person.email, person.name, arrival.way, arrival.browser, arrival.network),
+                "INSERT INTO sessions (secret_sha256, email, name, way, browser, network, proven)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                (_digest(secret), person.email, person.name, *structs.astuple(arrival)),
             )
         return secret
 
@@ -161,11 +167,11 @@ class PostgresSessions:
             )
             return [Session(**row) for row in rows]
 
-    def began_within(self, session: Session, time: timedelta) -> bool:
-        """Tell whether somebody signed in so recently."""
+    def proven_within(self, session: Session, time: timedelta) -> bool:
+        """Tell whether somebody showed so recently who they are."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
-                "SELECT FROM sessions WHERE session_id = %s AND started_at > now() - %s", (session.id, time)
+                "SELECT FROM sessions WHERE session_id = %s AND proven AND started_at > now() - %s", (session.id, time)
             ).fetchone()
         return row is not None
 

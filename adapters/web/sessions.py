@@ -21,7 +21,7 @@ from application.granting import Person, Principal
 log = structlog.get_logger(__name__)
 
 RECENTLY = timedelta(minutes=10)
-"""How long ago somebody may have signed in who ends sessions: who has but a stolen cookie cannot lock them out."""
+"""How long ago somebody showed who they are who ends sessions: who has but a stolen cookie cannot lock them out."""
 OTHERS = "others"
 SIGN_IN_AGAIN = "/sign-in?" + urlencode({"next": "/sessions", "again": "true"})
 WAYS = {"oidc": "identity provider", "link": "sign-in link"}
@@ -37,7 +37,7 @@ def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Page:
         "sessions.html",
         here=here,
         others=[each for each in rollcall.sessions.of(person.email) if each.id != here.id],
-        may_end=rollcall.sessions.began_within(here, RECENTLY),
+        may_end=rollcall.sessions.proven_within(here, RECENTLY),
         again=SIGN_IN_AGAIN,
         ways=WAYS,
     )
@@ -47,12 +47,12 @@ def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Page:
 def end_sessions(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form]) -> Page:
     """End one other session of somebody's, or all others, in every process at once; this one ends by signing out.
 
-    Who signed in a while ago is asked to do so again first.
+    Who showed a while ago who they are is asked to do so again first.
     """
     wanted = form.text("session", "")
     session_id = None if wanted == OTHERS else _session_id(wanted)
     person, here = _here(request, rollcall)
-    if not rollcall.sessions.began_within(here, RECENTLY):
+    if not rollcall.sessions.proven_within(here, RECENTLY):
         return see(SIGN_IN_AGAIN)
     ended = rollcall.sessions.end_other(here, session_id)
     log.info("sessions ended", actor=person.email, sessions=ended)

@@ -113,7 +113,7 @@ async def come_back(
             raise SignInRefused(reason="the identity provider did not agree to it, or you did not. Begin again.")
         person, account = await _configured(provider).vouched_for(begun, said["code"], said.get("iss"))
         await sync_to_thread(bind_account, rollcall.ports, _by_itself(request), person.email, account)
-        return await sync_to_thread(_signed_in, request, rollcall, limits, person, "oidc", begun.wanted)
+        return await sync_to_thread(_signed_in, request, rollcall, limits, person, "oidc", begun.wanted, begun.again)
 
 
 def _by_itself(request: AnyRequest) -> Origin:
@@ -150,19 +150,19 @@ def use_link(
         link = rollcall.tickets.use_up("link", secret, Link)
         if link is None:
             raise SignInRefused(reason="this link was used, or has expired. Ask for a new one where you got it.")
-        return _signed_in(request, rollcall, limits, Person(link.email, ""), "link", "/")
+        return _signed_in(request, rollcall, limits, Person(link.email, ""), "link", "/", True)
 
 
 # --- in and out -----------------------------------------------------------------------------------------------------
 
 
 def _signed_in(
-    request: AnyRequest, rollcall: Rollcall, limits: Limits, person: Person, way: Way, wanted: str
+    request: AnyRequest, rollcall: Rollcall, limits: Limits, person: Person, way: Way, wanted: str, proven: bool
 ) -> Redirect:
     """Begin a session under a new secret, whatever the browser brought, and send it on."""
     limits.sign_in(person.email)
     site: Site = request.app.state["site"]
-    arrival = Arrival(way, browser_of(request.headers.get("User-Agent", "")), client_of(request))
+    arrival = Arrival(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
     secret = rollcall.sessions.start(person, arrival, request.cookies.get(site.cookie_name("session")))
     log.info("signed in", way=way, actor=person.email)
     cookies = [site.cookie("session", secret), site.cookie("sign-in", None)]

@@ -83,7 +83,7 @@ class TestSession:
     def test_is_listed_and_ended(self, database: str, rollcall: Rollcall) -> None:
         for name in ("ann", "ben"):
             person = Person(f"{name}@example.com", "")
-            rollcall.sessions.start(person, Arrival("link", f"the browser of {name}", "192.0.2.7"), None)
+            rollcall.sessions.start(person, Arrival("link", f"the browser of {name}", "192.0.2.7", proven=True), None)
         environ = environment(database)
         shown = run(environ, "session", "list").stdout
         assert shown.index("the browser of ben") < shown.index("the browser of ann")

@@ -29,7 +29,7 @@ HERS, HIS = Account("https://id.example", "1"), Account("https://id.example", "2
 
 def signed_in(rollcall: Rollcall, *emails: str) -> list[str]:
     """Sign people in, and return their sessions' secrets."""
-    arrival = Arrival("oidc", "Firefox on Linux", "192.0.2.7")
+    arrival = Arrival("oidc", "Firefox on Linux", "192.0.2.7", proven=True)
     return [rollcall.sessions.start(Person(email, ""), arrival, None) for email in emails]
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.database
 
 ANN = Person("ann@example.com", "Ann Low")
 BEN = Person("ben@example.com", "")
-HERE = Arrival("link", "Firefox on Linux", "192.0.2.7")
+HERE = Arrival("link", "Firefox on Linux", "192.0.2.7", proven=True)
 
 
 class Content(Struct, frozen=True):
@@ -117,7 +117,7 @@ class TestASession:
     def test_is_shown_as_it_began_and_by_an_id_that_opens_nothing(self, idle: Rollcall) -> None:
         secret = idle.sessions.start(ANN, HERE, None)
         (shown,) = idle.sessions.of(ANN.email)
-        assert (shown.email, shown.way, shown.browser, shown.network) == (ANN.email, *structs.astuple(HERE))
+        assert (shown.email, shown.way, shown.browser, shown.network, True) == (ANN.email, *structs.astuple(HERE))
         assert shown.started_at == shown.used_at
         assert idle.sessions.current(secret) == shown
         assert idle.sessions.find(str(shown.id)) is None
@@ -159,19 +159,22 @@ class TestASession:
         assert [elsewhere.sessions.find(each) for each in secrets] == [None, None, BEN]
         assert idle.sessions.end_of([ANN.email]) == 0
 
-    def test_tells_whether_it_began_lately(self, idle: Rollcall) -> None:
-        session = idle.sessions.current(idle.sessions.start(ANN, HERE, None))
-        assert session
-        assert idle.sessions.began_within(session, timedelta(minutes=10))
+    def test_tells_whether_it_began_lately_with_a_proof(self, idle: Rollcall) -> None:
+        unproven = structs.replace(HERE, proven=False)
+        proven, vouched = (idle.sessions.current(idle.sessions.start(ANN, each, None)) for each in (HERE, unproven))
+        assert proven
+        assert vouched
+        assert idle.sessions.proven_within(proven, timedelta(minutes=10))
+        assert not idle.sessions.proven_within(vouched, timedelta(minutes=10))
         later(idle, "sessions", "started_at", timedelta(minutes=10))
-        assert not idle.sessions.began_within(session, timedelta(minutes=10))
+        assert not idle.sessions.proven_within(proven, timedelta(minutes=10))
 
     def test_of_an_earlier_shape_is_forgotten(self, idle: Rollcall) -> None:
         idle.sessions.start(ANN, HERE, None)
         idle.sessions.migrate()
         assert count(idle, "sessions") == 1
         with idle.datastore.transaction(commit=True) as cursor:
-            cursor.execute("ALTER TABLE sessions DROP COLUMN session_id")
+            cursor.execute("ALTER TABLE sessions DROP COLUMN proven")
         idle.sessions.migrate()
         assert count(idle, "sessions") == 0
         assert idle.sessions.find(idle.sessions.start(ANN, HERE, None)) == ANN

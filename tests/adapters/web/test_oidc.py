@@ -142,6 +142,21 @@ def test_whoever_is_to_sign_in_again_is_asked_by_the_provider(browser: Browser, 
     assert browser.sign_in(provider, "ann").status_code == 303, "the first time, whoever is signed in there is"
 
 
+def test_sessions_are_ended_by_whoever_the_provider_asked_and_not_by_whoever_is_signed_in_there(
+    signing: Served, browser: Browser, provider: Provider
+) -> None:
+    provider.knows("zoe", email="zoe@example.com", email_verified=True)
+    with Browser(signing.url) as another:
+        another.sign_in(provider, "zoe")
+        browser.sign_in(provider, "zoe")
+        answer = browser.submit("/sessions", session="others")
+        assert answer.headers["location"] == "/sign-in?next=%2Fsessions&again=true"
+        assert another.get("/sessions").status_code == 200
+        browser.get(provider.agrees(browser.begin("/sessions", again="true"), "zoe"))
+        assert browser.submit("/sessions", session="others").headers["location"] == "/sessions"
+        assert another.get("/sessions").status_code == 303
+
+
 def test_a_new_key_of_the_provider_is_looked_up(browser: Browser, provider: Provider) -> None:
     provider.lies(key="new")
     assert browser.sign_in(provider, "ann").status_code == 303
