@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 GROUPS = "/subscriptions/{subscription_id:uuid}/groups"
 A_PAGE = 100
 PASTED_BYTES = 1_000_000  # some 30,000 addresses
-REFUSED_SHOWN = 20
 NO_LICENCE = "No licence in this subscription."
 
 

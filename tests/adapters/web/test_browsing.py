@@ -55,7 +55,7 @@ class TestTheWholeFlow:
         self, console: Console, page: Page, subscription: str
     ) -> None:
         page.goto("/")
-        expect(page).to_have_url(re.compile(f"{subscription}$"))
+        expect(page).to_have_url(re.compile(f"{subscription}/groups$"))
         page.get_by_role("link", name="+ Import user groups").first.click()
         with page.expect_download() as download:
             page.get_by_role("link", name=".csv").first.click()

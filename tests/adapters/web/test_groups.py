@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from adapters.web.groups import addresses
 from application.recorded import Origin
 from domain.group import GroupCreated
 from tests.adapters.http.importing import API, lines
@@ -25,31 +22,6 @@ if TYPE_CHECKING:
     from tests.adapters.web.conftest import Console
 
 ANN_, BEN, CHLOE = "ann@example.com", "ben@example.com", "chloe@example.com"
-
-ADDRESSES = st.lists(st.from_regex(r"[a-z]{1,8}[.+'-]?[a-z]{1,8}@[a-z]{1,8}\.com", fullmatch=True), max_size=6)
-SEPARATORS = st.text(" \t\r\n,;", min_size=1, max_size=4)
-NAMES = st.text(st.characters(exclude_characters="<>@"), max_size=20)
-
-
-# --- what is pasted -------------------------------------------------------------------------------------------------
-
-
-@given(ADDRESSES, st.data())
-def test_addresses_are_found_whatever_separates_them(emails: list[str], data: st.DataObject) -> None:
-    pasted = "".join(data.draw(SEPARATORS) + email for email in emails) + data.draw(SEPARATORS)
-    assert addresses(pasted) == emails
-
-
-@given(st.lists(st.tuples(NAMES, st.sampled_from([ANN_, BEN, CHLOE])), min_size=1))
-def test_addresses_are_found_beside_the_names_that_mail_programs_copy(people: list[tuple[str, str]]) -> None:
-    assert addresses("; ".join(f"{name} <{email}>" for name, email in people)) == [email for _, email in people]
-
-
-@given(st.text())
-def test_whatever_has_an_at_sign_is_never_left_out(pasted: str) -> None:
-    found = addresses(pasted)
-    assert "".join(found).count("@") == pasted.count("@")
-    assert not any(set(each) & set(" \t\r\n,;<>") or not each for each in found)
 
 
 # --- all groups -----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.http.problems import Invalid
 from adapters.web.excerpt import BYTES, COLUMNS, excerpt
+from adapters.web.groups import addresses
 from adapters.web.looking import Look, look_of
 from adapters.web.wording import ago, left, size
 from domain.roster import FileProblems, Limits, Problem
@@ -88,3 +89,28 @@ def test_what_is_left_is_told_roughly(seconds: float | None, words: str) -> None
 @pytest.mark.parametrize(("value", "words"), [(1, "1 byte"), (999, "999 bytes"), (1_500, "1.5 kB"), (10**8, "100 MB")])
 def test_sizes_are_told_as_file_managers_do(value: int, words: str) -> None:
     assert size(value) == words
+
+
+# --- addresses that are pasted -------------------------------------------------------------------------------------
+
+ADDRESSES = st.lists(st.from_regex(r"[a-z]{1,8}[.+'-]?[a-z]{1,8}@[a-z]{1,8}\.com", fullmatch=True), max_size=6)
+SEPARATORS = st.text(" \t\r\n,;", min_size=1, max_size=4)
+NAMES = st.text(st.characters(exclude_characters="<>@"), max_size=20)
+
+
+@given(ADDRESSES, st.data())
+def test_addresses_are_found_whatever_separates_them(emails: list[str], data: st.DataObject) -> None:
+    pasted = "".join(data.draw(SEPARATORS) + email for email in emails) + data.draw(SEPARATORS)
+    assert addresses(pasted) == emails
+
+
+@given(st.lists(st.tuples(NAMES, st.sampled_from(["ann@example.com", "ben@example.com"])), min_size=1))
+def test_addresses_are_found_beside_the_names_that_mail_programs_copy(people: list[tuple[str, str]]) -> None:
+    assert addresses("; ".join(f"{name} <{email}>" for name, email in people)) == [email for _, email in people]
+
+
+@given(st.text())
+def test_whatever_has_an_at_sign_is_never_left_out(pasted: str) -> None:
+    found = addresses(pasted)
+    assert "".join(found).count("@") == pasted.count("@")
+    assert not any(set(each) & set(" \t\r\n,;<>") or not each for each in found)

@@ -206,7 +206,7 @@ class TestAFile:
     @pytest.mark.parametrize(
         ("content", "name", "why"),
         [
-            ("mail,FirstName,LastName\nx,,\n", "a.csv", "Line 1"),
+            ("mail,FirstName,LastName\nx,,\n", "a.csv", "Change this header back to “email”."),
             ("", "a.csv", "empty"),
             (HEADER, "a.csv", "no rows below it"),
             (b"%PDF-1.7", "a.pdf", ".csv"),
@@ -218,7 +218,7 @@ class TestAFile:
         answer = hand_over(console, subscription, content, name)
         assert answer.status_code == 422
         assert "This file cannot be used" in said(answer)
-        assert why in re.sub(r"\s+", " ", said(answer)) or f'data-label="Line" class="number">{why[-1]}' in answer.text
+        assert why in said(answer)
         assert f'action="{subscription}/licences/file?key=' in answer.text
 
     def test_that_is_missing_is_asked_for_beside_the_field(self, console: Console, subscription: str) -> None:
