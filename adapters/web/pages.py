@@ -56,7 +56,14 @@ def templates() -> TemplateConfig[JinjaTemplateEngine]:
         lstrip_blocks=True,
     )
     environment.filters |= wording.FILTERS
-    environment.globals |= {"static": _static, "me": None, "subscription": None, "administrator": False, "section": ""}
+    environment.globals |= {
+        "static": _static,
+        "me": None,
+        "my_address": "",
+        "subscription": None,
+        "administrator": False,
+        "section": "",
+    }
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 
 
@@ -94,12 +101,12 @@ def page(
 ) -> Template:
     """Return a page, `of` a subscription or of none.
 
-    Every page knows who looks at it (`me`), the time (`now`), and in a subscription that one (`subscription`), the
-    tabs that are open to them (`tabs`) and whether its actions are (`administrator`). Raises NotFound for the
-    subscription.
+    Every page knows who looks at it (`me`, and `my_address`), the time (`now`), and in a subscription that one
+    (`subscription`), the tabs that are open to them (`tabs`) and whether its actions are (`administrator`). Raises
+    NotFound for the subscription.
     """
     principal: Principal = request.scope["state"]["principal"]
-    known: dict[str, Any] = {"me": _called(principal), "now": datetime.now(UTC)}
+    known: dict[str, Any] = {"me": _called(principal), "my_address": _address(principal), "now": datetime.now(UTC)}
     if of is not None:
         held = held_in(rollcall, principal, of)
         known["subscription"] = find_subscription(rollcall, of)
@@ -134,6 +141,10 @@ def tabs(held: frozenset[Role]) -> list[Tab]:
 
 def _called(principal: Principal) -> str:
     return principal.name or principal.email if isinstance(principal, Person) else principal.name
+
+
+def _address(principal: Principal) -> str:
+    return principal.email if isinstance(principal, Person) else ""
 
 
 def see(where: str) -> Redirect:

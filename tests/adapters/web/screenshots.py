@@ -93,8 +93,6 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     client.post(f"{stopped}/stop")
     fresh = subscribed(client)
     addresses = {
-        "subscription": where,
-        "fresh": fresh,
         "import": f"{where}/import",
         "refused": refused,
         "review": review,

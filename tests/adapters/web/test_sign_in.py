@@ -16,7 +16,7 @@ from adapters.web.links import sign_in_link
 from application.granting import grant_access, revoke_access
 from application.recorded import Origin
 from domain.access import ROLLCALL
-from tests.adapters.http.importing import subscribed
+from tests.adapters.http.importing import API, subscribed
 from tests.adapters.http.serving import Served, served
 from tests.adapters.postgres.test_sessions import later
 from tests.adapters.web.browsers import SAME_ORIGIN, Browser, logged, metric
@@ -160,11 +160,11 @@ class TestASession:
         sign_in(signing, beside, browser, email)
         where = subscribed(signing.client)
         scope = Origin(_id(where), ANN, "test")
-        assert "nobody has given you access yet" in browser.get("/").text
+        assert "no subscription is open to you" in browser.get("/").text
         assert browser.get(where).status_code == 404
         granted(beside, scope.subscription_id, "auditor", email)
         assert browser.get(where).status_code == 200
-        assert "Contoso" in browser.get("/").text
+        assert browser.get("/").headers["location"] == where.removeprefix(API)
         refused = browser.post(f"{where}/licences", json={"users": []}, headers=SAME_ORIGIN)
         assert refused.json()["type"] == "/problems/forbidden"
         revoke_access(beside.ports, scope, email, "auditor")
@@ -205,7 +205,8 @@ def test_a_name_shows_as_it_is_and_does_nothing(signing: Served, beside: Rollcal
     made = signing.client.post("/api/v1/subscriptions", json={"name": "<script>alert(1)</script>", "seats": 5})
     granted(beside, _id(made.headers["location"]), "administrator")
     sign_in(signing, beside, browser)
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in browser.get("/").text
+    imports = browser.get(made.headers["location"].removeprefix(API) + "/imports")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in imports.text
 
 
 def test_a_page_that_fails_is_a_page(browser: Browser) -> None:
