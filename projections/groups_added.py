@@ -130,16 +130,16 @@ def groups_skipped(
     return [GroupSkippedRow(row["number"], row["skipped"], _left_out(row["left_out"])) for row in cursor]
 
 
-def users_left_out(cursor: Rows, import_id: UUID) -> int:
-    """Return how many users an import left out of its groups: one counts in each of them."""
+def memberships_left_out(cursor: Rows, import_id: UUID) -> int:
+    """Return how many memberships an import left out: a user counts in each group."""
     cursor.execute(
         """
-        SELECT coalesce(sum(jsonb_array_length(left_out)), 0)::int AS users
+        SELECT coalesce(sum(jsonb_array_length(left_out)), 0)::int AS memberships
         FROM groups_added WHERE import_id = %s AND left_out <> '[]'
         """,
         (import_id,),
     )
-    return sum(row["users"] for row in cursor)
+    return sum(row["memberships"] for row in cursor)
 
 
 def joined_before(cursor: Rows, import_id: UUID, groups: Sequence[UUID]) -> dict[int, int]:

@@ -146,7 +146,7 @@ def _result(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
     shown: dict[str, Any] = {"remaining": row.progress.groups_total - done, "done": done}
     with rollcall.reading() as rows:
-        shown["left_out"] = groups_added.users_left_out(rows, row.id)
+        shown["left_out"] = groups_added.memberships_left_out(rows, row.id)
         if look.show == "left":
             skipped = groups_added.groups_skipped(rows, row.id, after=look.after, limit=A_PAGE + 1)
             names = review.names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}

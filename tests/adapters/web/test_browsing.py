@@ -263,25 +263,35 @@ class TestWithoutJavaScript:
 
 class TestTheKeyboard:
     def test_suffices(self, console: Console, page: Page, subscription: str) -> None:
-        where = console.reviewing(subscription, sample("group-based.csv"))
-        page.goto(where)
+        page.goto(console.reviewing(subscription, sample("group-based.csv")))
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
         page.keyboard.press("Enter")
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            if page.evaluate("document.activeElement.matches('#group-1 .down')"):
-                break
-        page.keyboard.press("Enter")
-        remove = page.get_by_role("button", name="Remove ann.lee@example.com")
-        expect(remove).to_be_visible()
-        for _ in range(2):
-            page.keyboard.press("Tab")
-        expect(remove).not_to_be_focused()
-        page.keyboard.press("Shift+Tab")
-        expect(remove).to_be_focused()
-        page.keyboard.press("Space")
+        press(page, "Enter", on="#group-1 .down")
+        expect(page.locator("#group-1 .up")).to_be_focused()
+        press(page, "Space", on="button[value='ann.lee@example.com']")
         expect(page.get_by_role("button", name="Remove ben.ortega@example.com")).to_be_focused()
+        press(page, "Enter", on="#group-2 .edit")
+        expect(page.get_by_role("textbox", name="Name of the group")).to_be_focused()
+        page.keyboard.type("By keys")
+        page.keyboard.press("Enter")
+        expect(page.locator("#group-2 .edit")).to_be_focused()
+        press(page, "Enter", on=".head .primary", by="Shift+Tab")
+        dialog = page.get_by_role("dialog", name="Adding groups")
+        expect(dialog.get_by_role("heading")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("#main")).to_be_focused()
+        press(page, "Enter", on="dialog .danger")
+        expect(page.get_by_role("status")).to_contain_text("Stopped")
+
+
+def press(page: Page, key: str, *, on: str, by: str = "Tab") -> None:
+    """Go on to what is wanted, and press a key there."""
+    for _ in range(60):
+        page.keyboard.press(by)
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", on):
+            return page.keyboard.press(key)
+    pytest.fail(f"{on} cannot be reached by {by}")
 
 
 class TestUploading:
@@ -320,6 +330,9 @@ def test_every_page_weighs_under_a_hundred_kilobytes(console: Console, pages: di
     assert max(weights.values()) < 100_000, weights
 
 
+ROWS_LIKE_THE_FIRST_TEN = (
+    "document.querySelectorAll('.table > tbody > tr:nth-child(n + 11)').forEach((e) => e.remove())"
+)
 COLOURS = ["color-contrast", "link-in-text-block"]
 WIDER_THAN_THE_SCREEN = """
     [...document.querySelectorAll("body *")]
@@ -341,6 +354,7 @@ def test_every_page_is_accessible_in_both_themes_and_fits_a_narrow_screen(
                     page.set_viewport_size({"width": 1280, "height": 800})
                     page.emulate_media(color_scheme="light")
                     page.goto(address)
+                    page.evaluate(ROWS_LIKE_THE_FIRST_TEN)
                     found[f"{name}, light"] = violations(page)
                     page.emulate_media(color_scheme="dark")
                     found[f"{name}, dark"] = violations(page, runOnly={"type": "rule", "values": COLOURS})

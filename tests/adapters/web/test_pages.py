@@ -175,6 +175,19 @@ class TestAReview:
         assert "“nonsense” is not an e-mail address" in shown
         assert "line 3, column 2" in shown
 
+    def test_says_in_the_group_and_in_the_result_who_holds_no_licence(
+        self, console: Console, subscription: str
+    ) -> None:
+        page = console.reviewing(subscription, "Groupname,Email,Email\nUnlicensed,ann@example.com,nobody@example.com\n")
+        shown = said(console.ask("GET", f"{page}?open=1"))
+        assert "1 user of this group holds no licence and will be left out." in shown
+        assert "1 user of the file holds no licence" in said(console.ask("GET", f"{page}?show=problems"))
+        console.start(page)
+        console.run(page)
+        result = said(console.ask("GET", page))
+        assert "1 membership left out, because the user holds no licence" in result
+        assert "UnlicensedNo licence: nobody@example.com" in "".join(result.splitlines())
+
     def test_narrows_to_a_name_or_to_problems(self, console: Console, review: str) -> None:
         assert "Support" not in console.ask("GET", f"{review}?q=sal").text
         assert "Sales" not in console.ask("GET", f"{review}?only=problems").text
