@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from projections.review import ReviewedGroup
     from projections.view import Rows
 
-A_PAGE = 100
+A_PAGE = 50  # of long names and addresses, and the page weighs less than 100 kB
 CHANGES_TOLD = 5
 PROBLEMS_OF_A_GROUP = 20
 USERS_ASKED_FOR = 100_000  # some tenths of a second, once: what was found is remembered
