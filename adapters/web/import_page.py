@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from projections.review import ReviewedGroup
     from projections.view import Rows
 
-A_PAGE = 100
+A_PAGE = 50  # of long names and addresses, and the page weighs less than 100 kB
 CHANGES_TOLD = 5
 PROBLEMS_OF_A_GROUP = 20
 USERS_ASKED_FOR = 100_000  # some tenths of a second, once: what was found is remembered
@@ -146,6 +146,7 @@ def _result(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
     shown: dict[str, Any] = {"remaining": row.progress.groups_total - done, "done": done}
     with rollcall.reading() as rows:
+        shown["left_out"] = groups_added.memberships_left_out(rows, row.id)
         if look.show == "left":
             skipped = groups_added.groups_skipped(rows, row.id, after=look.after, limit=A_PAGE + 1)
             names = review.names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}

@@ -21,7 +21,7 @@ from projections import history, import_list
 
 IMPORTS = "/subscriptions/{subscription_id:uuid}/imports"
 IMPORT = f"{IMPORTS}/{{import_id:uuid}}"
-A_PAGE = 100
+A_PAGE = 50
 
 Place = Annotated[int, QueryParameter(ge=0, le=MOST)]
 GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]

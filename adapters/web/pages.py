@@ -59,7 +59,13 @@ def templates() -> TemplateConfig[JinjaTemplateEngine]:
         lstrip_blocks=True,
     )
     environment.filters |= wording.FILTERS
-    environment.globals |= {"static": _static, "me": None, "subscription": None, "administrator": False, "section": ""}
+    environment.globals |= {
+        "static": _static,
+        "me": None,
+        "subscription": None,
+        "administrator": False,
+        "section": "",
+    }
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 
 

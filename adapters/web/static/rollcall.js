@@ -86,8 +86,23 @@ addEventListener("submit", (event) => {
     swapping(address, {}, ids).then(() => goneTo(address), () => location.assign(address));
     return;
   }
-  swapping(form.action, { method: "post", body: new URLSearchParams(fields) }, ids, next(event.submitter, form)).catch(() => location.reload());
+  inTurn(form, fields, ids, next(event.submitter, form));
 });
+
+let turn = Promise.resolve();
+
+// Edits go one after the other, each with the version that the one before it led to: whoever clicks faster than the
+// server answers is nobody else. Behind one that was refused, the others are dropped: the page shows another state now.
+function inTurn(form, fields, ids, focus) {
+  const main = find("#main");
+  turn = turn.then(() => {
+    if (main !== find("#main")) return;
+    if (fields.has("version")) fields.set("version", find("[data-watch]").dataset.version);
+    return swapping(form.action, { method: "post", body: new URLSearchParams(fields) }, ids, focus);
+  }).catch(() => location.reload());
+}
+
+addEventListener("change", ({ target }) => target.matches("form[data-live][method=get] [type=checkbox]") && target.form.requestSubmit());
 
 // Where somebody goes on: at the next user to remove, or the one before, or where the form says.
 function next(button, form) {

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from playwright.sync_api import FilePayload, sync_playwright
+from playwright.sync_api import FilePayload, expect, sync_playwright
 
 from adapters.web.links import sign_in_link
 from application.committing import CommitRun
@@ -42,6 +42,7 @@ def chromium() -> Iterator[Browser]:
     """Run Debian's Chromium while the block runs."""
     found = shutil.which("chromium")
     assert found, "Chromium is missing: apt-get install chromium"
+    expect.set_options(timeout=WAIT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield browser

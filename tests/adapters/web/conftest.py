@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -71,6 +72,12 @@ class Console:
     ) -> AbstractContextManager[BrowserContext]:
         """Browse as somebody who holds a role in the subscription of a page."""
         return somebody(browser, self.server, self.rollcall, page, role, **how)
+
+    def weight(self, page: str) -> int:
+        """Return how many bytes a page has, with the static files that it names, uncompressed."""
+        answer = self.ask("GET", page)
+        static = set(re.findall(r'"(/static/[^"#]+)', answer.text))
+        return len(answer.content) + sum(len(self.client.get(path).content) for path in static)
 
     def ask(self, method: str, page: str, role: Role = "administrator", **request: object) -> httpx.Response:
         """Ask for a page as a browser without a browser does."""

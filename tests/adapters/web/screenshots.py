@@ -102,8 +102,6 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     )
     rollcall.catch_up()
     addresses = {
-        "subscription": where,
-        "fresh": fresh,
         "import": f"{where}/import",
         "refused": refused,
         "review": review,
