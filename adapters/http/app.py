@@ -45,7 +45,7 @@ from adapters.http.site import Site
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
 from adapters.web import pages
-from adapters.web.console import CONSOLE, UPLOADS
+from adapters.web.console import console
 from adapters.web.oidc import Provider
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     }
     described = describe(routes, dependencies, site.cookie_name("session"))
     app = Litestar(
-        [*routes, CONSOLE, UPLOADS, pages.STATIC],
+        [*routes, *console(upload_bytes), pages.STATIC],
         dependencies=dependencies,
         guards=[same_origin, authorized, as_declared],
         state=State({"rollcall": rollcall, "limits": limits, "site": site}),

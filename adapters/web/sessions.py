@@ -63,7 +63,7 @@ def _session_id(given: str) -> UUID:
     try:
         return UUID(given)
     except ValueError:
-        raise Invalid(reason="session: there is no such session.", field="session") from None
+        raise Invalid(reason="There is no such session. Load the page again.", field="session") from None
 
 
 def _here(request: AnyRequest, rollcall: Rollcall) -> tuple[Person, Session]:

@@ -26,6 +26,7 @@ FILE = "Groupname,Email\nSales,ann@example.com\nSupport,ben@example.com\n"
 def subscription(console: Console) -> str:
     """A subscription in which an import added two groups, and one was renamed by hand."""
     where = console.subscription("ann@example.com", "ben@example.com")
+    console.bearer(where)  # whose token is issued here, and not between what the tests look at
     review = console.reviewing(where, FILE, "teams.csv")
     console.start(review)
     console.run(review)
