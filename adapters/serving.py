@@ -13,7 +13,6 @@ from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
-import h11
 import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -21,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from adapters.http import problems
 from adapters.http.app import create_app, told
 from adapters.http.problem_kinds import KINDS
+from adapters.http.secured import TOLD_ALONE
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
 from domain.errors import RollcallError
@@ -38,7 +38,7 @@ SENDING_SECONDS = 30.0
 SENDING_BYTES = 1_000
 REQUESTS_AT_ONCE = 64
 
-Owed: TypeAlias = tuple[type[h11.IDLE] | type[h11.SEND_BODY], RequestResponseCycle | None]
+Owed: TypeAlias = tuple[str, RequestResponseCycle | None]
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 
@@ -108,19 +108,19 @@ class Connection(H11Protocol):
 
     def _owes(self) -> Owed | None:
         """Return what the client has yet to send: which request's head, or body; None if it is our turn."""
-        state = self.conn.their_state
+        state = self.conn.their_state.__name__  # of h11
         kept_back = self.flow.read_paused or self.conn.they_are_waiting_for_100_continue
-        return (state, self.cycle) if state in {h11.IDLE, h11.SEND_BODY} and not kept_back else None
+        return (state, self.cycle) if state in {"IDLE", "SEND_BODY"} and not kept_back else None
 
     def look(self) -> None:
         """Cut off a client that still owes what it did at the last look, though some of a body was sent since."""
         owed = self._owes()
-        steady = owed is not None and owed[0] is h11.SEND_BODY and self._received >= SENDING_BYTES
+        steady = owed is not None and owed[0] == "SEND_BODY" and self._received >= SENDING_BYTES
         if owed is None or owed != self._owed or steady or self.transport.is_closing():
             self._look_later()
-        elif owed[0] is h11.IDLE and not self.conn.trailing_data[0]:  # nothing of a request: there is none to answer
+        elif owed[0] == "IDLE" and not self.conn.trailing_data[0]:  # nothing of a request: there is none to answer
             self.transport.close()
-        elif owed[0] is h11.SEND_BODY and self.cycle.response_complete:  # it was answered before it ended
+        elif owed[0] == "SEND_BODY" and self.cycle.response_complete:  # it was answered before it ended
             self.transport.abort()
         else:
             self._break_off("request-timeout", "The rest of the request did not come. The connection was closed.")
@@ -169,6 +169,7 @@ def _refusal(code: str, detail: str, request_id: str) -> bytes:
         f"Content-Length: {len(content)}",
         f"X-Request-Id: {request_id}",
         "Connection: close",
+        *(f"{name}: {value}" for name, value in TOLD_ALONE.items()),
     )
     return "\r\n".join((*head, "", "")).encode() + content
 

@@ -114,7 +114,7 @@ class SeatsInUse(Refused):
 
 
 class NotLicensed(Refused):
-    """Who holds no licence in this subscription: {named}. Nothing was changed: allocate licences or leave them out."""
+    """Without a licence in this subscription: {named}. Nothing was changed: allocate licences or leave them out."""
 
     code = "not-licensed"
 

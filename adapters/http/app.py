@@ -39,7 +39,7 @@ from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, MEDIA_TYPE, document, problem_page
 from adapters.http.progress import Feeds, progress
 from adapters.http.reading import Reading
-from adapters.http.secured import Secured
+from adapters.http.secured import TOLD_ALONE, Secured
 from adapters.http.security import authorized, same_origin
 from adapters.http.site import Site
 from adapters.http.waking import Bell
@@ -135,7 +135,7 @@ class Observed:
 async def _refuse(send: Send, request_id: str) -> None:
     said = "The server stops, and this was not done in time. Look whether it was done, and try again if not."
     content = document("busy", said, request_id)
-    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), "retry-after": "5"}
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), "retry-after": "5", **TOLD_ALONE}
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": KINDS["busy"].status, "headers": encoded})
     await send({"type": "http.response.body", "body": content, "more_body": False})

@@ -30,6 +30,9 @@ ALWAYS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+TOLD_ALONE = {**ALWAYS, "content-security-policy": NOTHING}
+"""What a refusal says that is sent before a request comes as far as `Secured`, or after."""
+
 STRICT_TRANSPORT = "max-age=31536000"
 MISDIRECTED = KINDS["misdirected"]
 

@@ -24,6 +24,7 @@ from domain import errors
 from domain.errors import Refused
 from tests import conftest
 from tests.adapters.http.serving import Served, asked, served
+from tests.adapters.http.test_secured import assert_secured
 from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
@@ -300,7 +301,9 @@ def test_what_is_no_http_is_answered_as_everything_else(running: Served, sent: b
         answer = http.client.HTTPResponse(connection)
         answer.begin()
         headers = dict(answer.headers)
-        assert_problem(httpx.Response(answer.status, headers=headers, content=answer.read()), status, code)
+        told = httpx.Response(answer.status, headers=headers, content=answer.read())
+        assert_problem(told, status, code)
+        assert_secured(told)
         assert connection.recv(1) == b"", "it is closed"
     (line,) = eventually(lambda: [each for each in running.log() if each.get("request_id") == headers["X-Request-Id"]])
     assert (line["level"], line["code"]) == ("info", code)
