@@ -97,7 +97,8 @@ function inTurn(form, fields, ids, focus) {
   const main = find("#main");
   turn = turn.then(() => {
     if (main !== find("#main")) return;
-    if (fields.has("version")) fields.set("version", find("[data-watch]").dataset.version);
+    const shown = find("[data-watch]")?.dataset.version;
+    if (shown && fields.has("version")) fields.set("version", shown);
     return swapping(form.action, { method: "post", body: new URLSearchParams(fields) }, ids, focus);
   }).catch(() => location.reload());
 }
