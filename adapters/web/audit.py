@@ -22,7 +22,7 @@ from domain.naming import email_key
 from projections import audit_log, directory, import_list
 from projections.audit_log import AUDITED, AuditFilter
 
-A_PAGE = 100
+A_PAGE = 50
 TYPES = {event.__name__: re.sub("(?<!^)(?=[A-Z])", " ", event.__name__).capitalize() for event in AUDITED}
 """The changes that there are: the name of each in the log, and in words."""
 

@@ -73,9 +73,9 @@ def subscription_of(page: str) -> UUID:
     return UUID(page.split("/subscriptions/")[1][:36])
 
 
-def granted(rollcall: Rollcall, scope: UUID, role: Role) -> str:
-    """Let somebody hold a role in a scope, and return their address."""
-    email = f"{role}@example.com"
+def granted(rollcall: Rollcall, scope: UUID, role: Role, email: str | None = None) -> str:
+    """Let somebody hold a role in a scope, and return their address: by default one that is named after the role."""
+    email = email or f"{role}@example.com"
     grant_access(rollcall.ports, Origin(scope, Actor("system", "test", "test"), "test"), email, role)
     return email
 

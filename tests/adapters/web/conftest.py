@@ -75,9 +75,12 @@ class Console:
 
     def weight(self, page: str) -> int:
         """Return how many bytes a page has, with the static files that it names, uncompressed."""
-        answer = self.ask("GET", page)
-        static = set(re.findall(r'"(/static/[^"#]+)', answer.text))
-        return len(answer.content) + sum(len(self.client.get(path).content) for path in static)
+        return self.weighed(self.ask("GET", page).text)
+
+    def weighed(self, content: str) -> int:
+        """Return how many bytes a page of this content has, with the static files that it names, uncompressed."""
+        static = set(re.findall(r'"(/static/[^"#]+)', content))
+        return len(content.encode()) + sum(len(self.client.get(path).content) for path in static)
 
     def ask(self, method: str, page: str, role: Role = "administrator", **request: object) -> httpx.Response:
         """Ask for a page as a browser without a browser does."""

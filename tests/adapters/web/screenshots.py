@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib.resources import files
-from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,9 +11,10 @@ from uuid import UUID, uuid4
 
 from adapters.composition import composed
 from adapters.postgres.embedded import embedded_server
+from domain.access import ROLLCALL
 from tests.adapters.http.importing import if_match, send, subscribed, uploaded
 from tests.adapters.http.serving import served
-from tests.adapters.web.browsing import UNHURRIED, chromium, run_batches, somebody
+from tests.adapters.web.browsing import UNHURRIED, chromium, granted, run_batches, somebody
 from tests.conftest import settings_for
 
 if TYPE_CHECKING:
@@ -66,19 +66,20 @@ def take(browser: Browser, server: Served, rollcall: Rollcall, words: list[str])
     for theme in THEMES:
         for width in WIDTHS:
             size = {"width": width, "height": 640 if width == WIDTHS[0] else 800}
-            for subscription, some in groupby(pages.items(), key=lambda each: each[1].split("/")[2]):
-                home = f"/subscriptions/{subscription}"
-                with somebody(browser, server, rollcall, home, viewport=size, color_scheme=theme) as context:
-                    page = context.new_page()
-                    for name, address in some:
-                        picture = f"{name}-{width}-{theme}"
-                        if not words or any(word in picture for word in words):
-                            page.goto(address)
-                            page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
+            with somebody(browser, server, rollcall, pages["groups"], viewport=size, color_scheme=theme) as context:
+                page = context.new_page()
+                for name, address in pages.items():
+                    picture = f"{name}-{width}-{theme}"
+                    if not words or any(word in picture for word in words):
+                        page.goto(address)
+                        page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
 
 
 def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
-    """Make a subscription in which everything has happened, and return its pages."""
+    """Make a subscription in which everything has happened, and one in which nothing has, and return all pages.
+
+    Whoever administers the first one administers the second one, too, and is an operator.
+    """
     client = server.client
     where = subscribed(client, *(f"{name}@example.com" for name in PEOPLE), seats=12)
     samples = files("adapters").joinpath("samples")
@@ -100,8 +101,22 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         client.post(f"{where}/groups", json={"name": name, "users": users}).headers["location"]
         for name, users in ((f"<b>{LONG_NAME}</b>", everybody), ("مجموعة المبيعات والتسويق", []))
     )
+    for email, role in ((names["email"], "auditor"), (odd["email"], "consumer")):
+        assert client.post(f"{where}/access", json={"email": email, "role": role}).is_success
+    token = {"name": LONG_NAME, "role": "consumer", "subscription_id": where.rpartition("/")[2]}
+    assert client.post(f"{API}/tokens", json=token).is_success
+    granted(rollcall, UUID(fresh.rpartition("/")[2]), "administrator")
+    granted(rollcall, ROLLCALL, "operator", "administrator@example.com")
     rollcall.catch_up()
     addresses = {
+        "subscriptions": "/",
+        "sessions": "/sessions",
+        "sign-in": "/sign-in",
+        "sign-in-link": "/sign-in/link/x",
+        "problem-kind": "/problems/stale",
+        "audit": f"{where}/audit?type=&email=ann.lee%40example.com",
+        "audit-nothing": f"{where}/audit?actor=nobody",
+        "settings": f"{where}/settings",
         "import": f"{where}/import",
         "refused": refused,
         "review": review,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.adapters.http.importing import lines
-from tests.adapters.web.browsing import hand_over, subscription_of
+from tests.adapters.web.browsing import hand_over
 from tests.adapters.web.screenshots import made
 
 if TYPE_CHECKING:
@@ -319,17 +320,7 @@ class TestUploading:
         expect(page.get_by_role("heading", name="dropped.csv")).to_be_visible()
 
 
-@pytest.fixture(scope="module")
-def pages(console: Console) -> dict[str, str]:
-    """Return every page, with much on it."""
-    return made(console.server, console.rollcall)
-
-
-def test_every_page_weighs_under_a_hundred_kilobytes(console: Console, pages: dict[str, str]) -> None:
-    """Together with its stylesheet, its script and its icon, uncached and as they are before any compression."""
-    weights = {name: console.weight(address) for name, address in pages.items()}
-    assert max(weights.values()) < 100_000, weights
-
+# --- every page -------------------------------------------------------------------------------------------------------
 
 ROWS_LIKE_THE_FIRST_TEN = (
     "document.querySelectorAll('.table > tbody > tr:nth-child(n + 11)').forEach((e) => e.remove())"
@@ -342,29 +333,52 @@ WIDER_THAN_THE_SCREEN = """
 """
 
 
-def test_every_page_is_accessible_in_both_themes_and_fits_a_narrow_screen(
-    console: Console, browser: Browser, pages: dict[str, str]
-) -> None:
-    """In the dark axe looks at colours alone: nothing else differs."""
-    found: dict[str, object] = {}
-    for home in {subscription_of(address) for address in pages.values()}:
-        with console.browsed(browser, f"/subscriptions/{home}") as context:
-            page = context.new_page()
-            for name, address in pages.items():
-                if str(home) in address:
-                    page.set_viewport_size({"width": 1280, "height": 800})
-                    page.emulate_media(color_scheme="light")
-                    page.goto(address)
-                    page.evaluate(ROWS_LIKE_THE_FIRST_TEN)
-                    found[f"{name}, light"] = violations(page)
-                    page.emulate_media(color_scheme="dark")
-                    found[f"{name}, dark"] = violations(page, runOnly={"type": "rule", "values": COLOURS})
-                    page.set_viewport_size({"width": 320, "height": 640})
-                    found[f"{name}, narrow"] = page.evaluate(WIDER_THAN_THE_SCREEN)
-    assert not {name: wrong for name, wrong in found.items() if wrong}
+@dataclass(frozen=True)
+class Looked:
+    """What was found on a page: its bytes, what axe says of it in the light and in the dark, what leaves the screen."""
+
+    weight: int
+    light: str
+    dark: str
+    wide: list[str]
+
+
+@pytest.fixture(scope="module")
+def looked(console: Console, browser: Browser) -> dict[str, Looked]:
+    """Look at every page, with much on it. In the dark axe looks at colours alone: nothing else differs."""
+    pages = made(console.server, console.rollcall)
+    found: dict[str, Looked] = {}
+    with console.browsed(browser, pages["groups"]) as context:
+        page = context.new_page()
+        for name, address in pages.items():
+            page.set_viewport_size({"width": 1280, "height": 800})
+            page.emulate_media(color_scheme="light")
+            answer = page.goto(address)
+            assert answer
+            page.evaluate(ROWS_LIKE_THE_FIRST_TEN)
+            light = violations(page)
+            page.emulate_media(color_scheme="dark")
+            dark = violations(page, runOnly={"type": "rule", "values": COLOURS})
+            page.set_viewport_size({"width": 320, "height": 640})
+            wide = page.evaluate(WIDER_THAN_THE_SCREEN)
+            found[name] = Looked(console.weighed(answer.text()), light, dark, wide)
+    return found
 
 
 def violations(page: Page, **options: object) -> str:
     """Return what axe finds wrong with a page, or nothing."""
     found = Axe().run(page, options=options)
     return str(found.generate_report()) if found.violations_count else ""
+
+
+class TestEveryPage:
+    def test_weighs_under_a_hundred_kilobytes(self, looked: dict[str, Looked]) -> None:
+        """Together with its stylesheet, its script and its icon, uncached and as they are before any compression."""
+        weights = {name: page.weight for name, page in looked.items()}
+        assert max(weights.values()) < 100_000, weights
+
+    def test_is_accessible_in_both_themes(self, looked: dict[str, Looked]) -> None:
+        assert {name: (page.light, page.dark) for name, page in looked.items() if page.light or page.dark} == {}
+
+    def test_fits_a_narrow_screen(self, looked: dict[str, Looked]) -> None:
+        assert {name: page.wide for name, page in looked.items() if page.wide} == {}
