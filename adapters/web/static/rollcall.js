@@ -45,8 +45,25 @@ function focusOn(selector, id) {
 }
 
 let busy = 0;
+let turn = Promise.resolve();
 
-async function swapping(address, options, ids, focus) {
+// One after the other: what was asked for last is what is seen in the end, and an edit goes with the version that the
+// one before it led to, for whoever clicks faster than the server answers is nobody else. Behind an edit that was
+// refused the others are dropped: the page shows another state now.
+function swapping(address, options, ids, focus) {
+  const main = find("#main");
+  const mine = turn.then(() => {
+    if (!options.body) return swap(address, options, ids, focus);
+    if (main !== find("#main")) return;
+    const shown = find("[data-watch]")?.dataset.version;
+    if (shown && options.body.has("version")) options.body.set("version", shown);
+    return swap(address, options, ids, focus);
+  });
+  turn = mine.catch(() => {});
+  return mine;
+}
+
+async function swap(address, options, ids, focus) {
   busy += 1;
   document.body.setAttribute("aria-busy", "true");
   try {
@@ -86,22 +103,9 @@ addEventListener("submit", (event) => {
     swapping(address, {}, ids).then(() => goneTo(address), () => location.assign(address));
     return;
   }
-  inTurn(form, fields, ids, next(event.submitter, form));
+  const edit = { method: "post", body: new URLSearchParams(fields) };
+  swapping(form.action, edit, ids, next(event.submitter, form)).catch(() => location.reload());
 });
-
-let turn = Promise.resolve();
-
-// Edits go one after the other, each with the version that the one before it led to: whoever clicks faster than the
-// server answers is nobody else. Behind one that was refused, the others are dropped: the page shows another state now.
-function inTurn(form, fields, ids, focus) {
-  const main = find("#main");
-  turn = turn.then(() => {
-    if (main !== find("#main")) return;
-    const shown = find("[data-watch]")?.dataset.version;
-    if (shown && fields.has("version")) fields.set("version", shown);
-    return swapping(form.action, { method: "post", body: new URLSearchParams(fields) }, ids, focus);
-  }).catch(() => location.reload());
-}
 
 addEventListener("change", ({ target }) => target.matches("form[data-live][method=get] [type=checkbox]") && target.form.requestSubmit());
 
