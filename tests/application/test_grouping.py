@@ -23,7 +23,7 @@ from domain.errors import (
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from tests.conftest import ANN as ANN_ACTOR
-from tests.conftest import subscribed
+from tests.conftest import subscribed, without_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,9 +39,9 @@ ANN, BEN, CEM = "ann@example.com", "ben@example.com", "cem@example.com"
 
 @pytest.fixture
 def rollcall(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
-    """Nobody waits for views that nobody keeps up."""
+    """Nobody waits for views that nobody keeps up, nor for a turn: some interfere within others' decisions."""
     monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-    return idle
+    return without_turns(idle)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_head_answers_as_get_without_content(running: Served, path: str) -> None
         (b"nothing", "body"),
         (b'{"name": "\xff", "seats": 1}', "body"),
         (b'{"name": "\\ud800", "seats": 1}', "body"),
-        (b"[" * 100_000, "body"),
+        (b"[" * 60_000, "body"),
         (b"[]", "body"),
         (b"null", "body"),
         (b"{}", "name"),
