@@ -14,14 +14,11 @@ from msgspec import Struct
 
 from domain.import_session import Plan
 from domain.naming import group_key
-from domain.roster import PROBLEMS, Problem, Severity
 from projections import directory, file_licences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
-
-    from psycopg.rows import DictRow
 
     from application.rosters import StoredRoster
     from projections.view import Rows
@@ -50,24 +47,6 @@ class ReviewedUser(Struct, frozen=True):
     status: UserStatus
     line: int
     column: int
-
-
-class ProblemRow(Struct, frozen=True):
-    """A problem as people see it; `line` is the physical line (the header is line 1), `column` counts from 1."""
-
-    severity: Severity
-    code: str
-    line: int
-    column: int
-    header: str
-    value: str
-    message: str
-    remedy: str
-
-
-def shown(problems: Iterable[Problem]) -> list[ProblemRow]:
-    """Put problems into words."""
-    return [ProblemRow(p.severity, p.code, p.line, p.column, p.header, p.value, p.message, p.remedy) for p in problems]
 
 
 class Wanted(Struct, frozen=True):
@@ -228,45 +207,6 @@ def users(
         return "already_in_group" if email in there else "to_add"
 
     return [ReviewedUser(m.email, m.first_name, m.last_name, status(m.email), m.line, m.column) for m in members]
-
-
-def codes(code: str | None = None, severity: Severity | None = None) -> list[str]:
-    """Return the codes of the problems that are wanted."""
-    return [each for each, (severe, _, _) in PROBLEMS.items() if code in {None, each} and severity in {None, severe}]
-
-
-def problems(
-    cursor: Rows, import_id: UUID, *, wanted: Sequence[str] = tuple(PROBLEMS), after: int = 0, limit: int | None = 100
-) -> list[tuple[int, Problem]]:
-    """Return a page of the problems of some codes, in the order of the file, behind an ordinal: each with its own."""
-    cursor.execute(
-        """
-        SELECT ordinal, code, line, col, header, value, detail, groups FROM review_problems
-        WHERE import_id = %s AND ordinal > %s AND code = ANY(%s) ORDER BY ordinal LIMIT %s
-        """,
-        (import_id, after, list(wanted), limit),
-    )
-    return [_problem(row) for row in cursor]
-
-
-def _problem(row: DictRow) -> tuple[int, Problem]:
-    what = (row["code"], row["line"], row["col"], row["header"], row["value"], row["detail"], tuple(row["groups"]))
-    return row["ordinal"], Problem(*what)
-
-
-def problems_of_group(
-    cursor: Rows, import_id: UUID, number: int, *, after: int = 0, limit: int = 100
-) -> list[tuple[int, Problem]]:
-    """Return a page of the problems by which a group loses something, in the order of the file, behind an ordinal."""
-    cursor.execute(
-        """
-        SELECT ordinal, code, line, col, header, value, detail, groups
-        FROM review_group_problems JOIN review_problems USING (import_id, ordinal)
-        WHERE import_id = %s AND number = %s AND ordinal > %s ORDER BY ordinal LIMIT %s
-        """,
-        (import_id, number, after, limit),
-    )
-    return [_problem(row) for row in cursor]
 
 
 def existing(cursor: Rows, subscription_id: UUID, import_id: UUID) -> int:

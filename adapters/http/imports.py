@@ -37,7 +37,7 @@ from application.deciding import Done
 from application.importing import discard, record_upload
 from domain.errors import NotFound
 from domain.naming import clean_file_name
-from projections import groups_added, history, import_list, review
+from projections import groups_added, history, import_list, review_problems
 from projections.groups_added import GroupAddedRow
 from projections.history import HistoryRow
 from projections.import_list import ImportDocument, ImportRow, document
@@ -124,7 +124,7 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: Done) -> Response
     except NotFound:  # it was uploaded before, a moment ago
         return not_yet(where)
     if row.state == "rejected":
-        raise FileRefused(where, row.file_name, review.shown(row.file_problems))
+        raise FileRefused(where, row.file_name, review_problems.shown(row.file_problems))
     return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
 
 

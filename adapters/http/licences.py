@@ -26,7 +26,7 @@ from domain.roster import FileProblems, Limits, Problem
 from domain.subscription import User
 from projections import directory
 from projections.directory import LicenceRow
-from projections.review import ProblemRow, shown
+from projections.review_problems import ProblemRow, shown
 
 
 class NewUser(Struct, forbid_unknown_fields=True, frozen=True):

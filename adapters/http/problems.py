@@ -29,7 +29,7 @@ from adapters.http.problem_kinds import KINDS
 from adapters.http.security import EVERYBODY
 from domain import errors
 from domain.errors import RollcallError
-from projections.review import ProblemRow
+from projections.review_problems import ProblemRow
 
 if TYPE_CHECKING:
     from litestar.types import ExceptionHandlersMap

@@ -21,9 +21,10 @@ from application.importing import plan_at, remove_user, rename_group
 from application.rosters import StoredRoster
 from domain.errors import NotFound
 from domain.roster import Severity
-from projections import review
+from projections import review, review_problems
 from projections.import_list import ImportRow
-from projections.review import ProblemRow, ReviewedGroup, ReviewedUser
+from projections.review import ReviewedGroup, ReviewedUser
+from projections.review_problems import ProblemRow
 from projections.view import Rows
 
 UPLOADED = 1  # the version at which a file is there and was not read yet
@@ -99,15 +100,17 @@ def list_problems(
 ) -> Response[list[ProblemRow]]:
     """List what is wrong with the file, in its order."""
     row = find_import(rollcall, subscription_id, import_id)
-    codes = review.codes(code, severity)
+    codes = review_problems.codes(code, severity)
     start = cursor(after, int) or 0
     if row.read is None:
         ordered = [(n, p) for n, p in enumerate(row.file_problems, start=1) if p.code in codes and n > start]
     else:
         with rollcall.reading() as rows:
-            ordered = review.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
+            ordered = review_problems.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
     headers = etag(row.version)
-    return page(request, ordered, limit, lambda each: each[0], lambda each: review.shown([each[1]])[0], headers)
+    return page(
+        request, ordered, limit, lambda each: each[0], lambda each: review_problems.shown([each[1]])[0], headers
+    )
 
 
 # --- edit -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from adapters.web.excerpt import BYTES, excerpt
 from adapters.web.looking import Look
 from adapters.web.pages import Page, page
 from domain.errors import Refused, Stale
-from projections import file_licences, groups_added, history, review
+from projections import file_licences, groups_added, history, review, review_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,8 +93,8 @@ def _review(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
             "unlicensed": _unlicensed(rollcall, rows, row),
         }
         if look.show == "problems":
-            found = review.problems(rows, row.id, after=look.after, limit=A_PAGE + 1)
-            shown["problems"] = review.shown(problem for _, problem in found[:A_PAGE])
+            found = review_problems.problems(rows, row.id, after=look.after, limit=A_PAGE + 1)
+            shown["problems"] = review_problems.shown(problem for _, problem in found[:A_PAGE])
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
         else:
             groups, following = _groups(rollcall, rows, row, look, look.after)
@@ -125,12 +125,12 @@ def _opened(rollcall: Rollcall, rows: Rows, row: ImportRow, look: Look) -> dict[
         return None
     roster = reviewed(rollcall, rows, row)
     users = review.users(rows, row.subscription_id, row.id, roster, look.open, after=look.users, limit=A_PAGE + 1)
-    problems = review.problems_of_group(rows, row.id, look.open, limit=PROBLEMS_OF_A_GROUP + 1)
+    problems = review_problems.problems_of_group(rows, row.id, look.open, limit=PROBLEMS_OF_A_GROUP + 1)
     return {
         "number": look.open,
         "users": users[:A_PAGE],
         "following": look.users + A_PAGE if len(users) > A_PAGE else None,
-        "problems": review.shown(problem for _, problem in problems[:PROBLEMS_OF_A_GROUP]),
+        "problems": review_problems.shown(problem for _, problem in problems[:PROBLEMS_OF_A_GROUP]),
         "more_problems": len(problems) > PROBLEMS_OF_A_GROUP,
     }
 
@@ -171,7 +171,7 @@ def _rejected(rollcall: Rollcall, row: ImportRow, _look: Look) -> dict[str, Any]
         "key": rollcall.ports.new_id(),
         "limits": rollcall.settings.limits,
         "error": None,
-        "problems": review.shown(row.file_problems),
+        "problems": review_problems.shown(row.file_problems),
         "excerpt": excerpt(content[:BYTES], row.file_problems, rollcall.settings.limits),
     }
 
