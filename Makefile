@@ -24,11 +24,11 @@ demo: install ## Import the two samples into a demo subscription, and serve it, 
 
 .PHONY: test
 test: install ## Run all tests, on the embedded PostgreSQL or on ROLLCALL_TEST_DATABASE_URL (ARGS go to pytest)
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-database
 test-database: install ## Run the tests that touch the database alone
-	$(BIN)/pytest -n 2 -m database $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m database $(ARGS)
 
 .PHONY: benchmark
 benchmark: install ## Measure the append against raw COPY in the same run

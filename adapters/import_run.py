@@ -17,6 +17,7 @@ from domain.errors import NotFound, NothingToAdd, WrongState
 from domain.naming import clean_file_name
 from domain.roster import FileProblems
 from domain.roster_file import read_roster
+from domain.wrong_state import SAID
 from projections import file_licences, groups_added, import_list, review, review_problems
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class ImportRun:
             case "committing":
                 self._terminal.note("The groups of this import are being added. Ctrl-C stops it.")
             case _:
-                raise WrongState(state=row.state, action="carried on")
+                raise WrongState(said=SAID["commit", row.state.capitalize()])
         try:
             return self._ended(self._watch(row))
         except NothingToAdd as refusal:

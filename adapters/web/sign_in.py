@@ -41,7 +41,7 @@ CALLBACK = "/sign-in/oidc/callback"
 LINK = "/sign-in/link/{secret:str}"
 # A browser checks every redirect that follows a form: to the provider, and wherever that sends people on to.
 SIGN_IN_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self' https: {provider}; frame-ancestors 'none'"
 )
 
