@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+TEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder # one worker a module, which starts its server once
 
 .DEFAULT_GOAL := help
 
@@ -23,12 +24,16 @@ demo: install ## Import the two samples into a demo subscription, and serve it, 
 	$(BIN)/rollcall demo $(ARGS)
 
 .PHONY: test
-test: install ## Run all tests, on the embedded PostgreSQL or on ROLLCALL_TEST_DATABASE_URL (ARGS go to pytest)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: install ## Run the tests, on the embedded PostgreSQL or on ROLLCALL_TEST_DATABASE_URL (ARGS go to pytest)
+	$(TEST) -m "not slow" $(ARGS)
+
+.PHONY: test-slow
+test-slow: install ## Run the others: a Chromium goes through the console, schemathesis asks the API everything
+	$(TEST) -m slow $(ARGS)
 
 .PHONY: test-database
 test-database: install ## Run the tests that touch the database alone
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m database $(ARGS)
+	$(TEST) -m "database and not slow" $(ARGS)
 
 .PHONY: benchmark
 benchmark: install ## Measure the append against raw COPY in the same run

@@ -110,6 +110,7 @@ def test_the_page_asks_nobody_else(running: Served) -> None:
     assert "https:" not in running.client.get("/api/v1/docs/start.js").text
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing,stateful"])
 def test_schemathesis_finds_nothing(running: Served, module_database: str, tmp_path: Path, phases: str) -> None:

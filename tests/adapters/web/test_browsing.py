@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.adapters.web.conftest import Console
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PEOPLE = [
     *("ann.lee", "ben.ortega", "chloe.martin", "david.okafor", "elena.rossi", "farid.haddad"),

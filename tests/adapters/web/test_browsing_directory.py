@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.adapters.web.conftest import Console
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PEOPLE = ("ann.lee@example.com", "ben.ortega@example.com", "chloe.martin@example.com")
 
