@@ -15,7 +15,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import HttpMethod, ScopeType
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.routes import HTTPRoute
 
 from adapters.http import (
@@ -206,7 +206,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         guards=[same_origin, authorized, as_declared],
         state=State({"rollcall": rollcall, "limits": limits, "site": site}),
         template_config=pages.templates(),
-        exception_handlers={**HANDLERS, NotFoundException: pages.nowhere},
+        exception_handlers={**HANDLERS, **dict.fromkeys((NotFoundException, MethodNotAllowedException), pages.nowhere)},
         lifespan=[lifespan],
         request_max_body_size=SMALL_BYTES,
         openapi_config=None,

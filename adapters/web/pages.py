@@ -65,6 +65,7 @@ def templates() -> TemplateConfig[JinjaTemplateEngine]:
         "subscription": None,
         "administrator": False,
         "section": "",
+        "here": "",
     }
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 

@@ -3,12 +3,19 @@
 
 const SAY_EVERY = 5000;
 const LOOK_EVERY = 500;
+const TRY_AGAIN = 5000;
+const LONGEST_ANSWER = 20000;
 const find = (selector, within = document) => within.querySelector(selector);
 
 // --- parts of a page, fetched and put in place ----------------------------------------------------------------------
 
 async function fetched(address, options) {
-  const answer = await fetch(address, { ...options, headers: { Accept: "text/html" } });
+  const signal = AbortSignal.timeout(LONGEST_ANSWER); // what waits behind an answer that never comes goes on
+  const answer = await fetch(address, { ...options, signal, headers: { Accept: "text/html" } });
+  if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
+    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+    return new Promise(() => {}); // the session has ended, and this page is being left
+  }
   if (!answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(`no page: ${answer.status}`);
   return { answer, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
 }
@@ -21,8 +28,8 @@ function put(page, ids) {
 }
 
 function putWhole(page) {
+  if (!put(page, ["main"])) throw new Error("no page of ours"); // but a proxy's, say
   document.title = page.title;
-  put(page, ["main"]);
   begin();
   (find("[aria-invalid]") ?? find("#notice") ?? find("#main")).focus();
 }
@@ -63,12 +70,17 @@ function swapping(address, options, ids, focus) {
   return mine;
 }
 
+// What was entered stays where it is; reloading would lose it.
+const unsent = () => find("#unsent");
+
 async function swap(address, options, ids, focus) {
   busy += 1;
+  unsent().hidden = true;
   document.body.setAttribute("aria-busy", "true");
   try {
     const { answer, page } = await fetched(address, options);
     if (!answer.ok || (options.method === "post" && !keepUp(page)) || !put(page, ids)) return putWhole(page);
+    document.title = page.title;
     begin();
     if (focus !== undefined) focusOn(focus, ids[0]);
   } finally {
@@ -104,7 +116,9 @@ addEventListener("submit", (event) => {
     return;
   }
   const edit = { method: "post", body: new URLSearchParams(fields) };
-  swapping(form.action, edit, ids, next(event.submitter, form)).catch(() => location.reload());
+  swapping(form.action, edit, ids, next(event.submitter, form)).catch(() => {
+    unsent().hidden = false;
+  });
 });
 
 addEventListener("change", ({ target }) => target.matches("form[data-live][method=get] [type=checkbox]") && target.form.requestSubmit());
@@ -123,7 +137,10 @@ function goneTo(address) {
 
 function pressedOnce(form) {
   if (form.method !== "post") return;
-  setTimeout(() => form.querySelectorAll("button").forEach((button) => (button.disabled = true)));
+  const buttons = [...form.querySelectorAll("button:not([type=button])")];
+  const disable = (disabled) => buttons.forEach((button) => (button.disabled = disabled));
+  setTimeout(disable, 0, true);
+  setTimeout(disable, LONGEST_ANSWER, false); // whoever stopped the page from loading can press them again
 }
 
 addEventListener("pageshow", (event) => event.persisted && location.reload());
@@ -141,9 +158,12 @@ function upload(form) {
     if (!files(event)) return;
     event.preventDefault();
     drop.classList.remove("over");
-    if (event.dataTransfer.files.length) input.files = event.dataTransfer.files;
+    if (!event.dataTransfer.files.length) return;
+    input.files = event.dataTransfer.files;
+    renew();
   });
-  input.addEventListener("change", () => form.action = form.action.replace(/key=[^&]*/, `key=${crypto.randomUUID()}`));
+  const renew = () => (form.action = form.action.replace(/key=[^&]*/, `key=${crypto.randomUUID()}`));
+  input.addEventListener("change", renew);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     event.stopPropagation();
@@ -156,11 +176,15 @@ function upload(form) {
     request.upload.onload = () => { bar.removeAttribute("value"); sent.textContent = `Reading ${input.files[0].name}`; };
     request.onload = () => {
       if (request.responseURL !== form.action) return location.assign(request.responseURL);
-      putWhole(new DOMParser().parseFromString(request.responseText, "text/html"));
+      try {
+        putWhole(new DOMParser().parseFromString(request.responseText, "text/html"));
+      } catch {
+        request.onerror();
+      }
     };
     request.onerror = () => {
       button.disabled = false;
-      sent.textContent = "The upload broke off, and nothing was recorded. Try again.";
+      sent.textContent = "The upload broke off: no answer came. Try again; nothing is recorded twice.";
     };
     request.open("post", form.action);
     request.setRequestHeader("Accept", "text/html");
@@ -171,15 +195,21 @@ function upload(form) {
 // --- what others do, and how far it is ------------------------------------------------------------------------------
 
 let source;
+let watching; // the address that is followed, or was until it had nothing more to tell
 
 // Browsers open six connections to a server: a tab that nobody looks at gives its own back.
 function watch() {
   source?.close();
   source = undefined;
   const watched = find("[data-watch]");
+  watching = watched?.dataset.watch;
   if (!watched || document.hidden || !["reviewing", "committing"].includes(watched.dataset.state)) return;
-  source = new EventSource(watched.dataset.watch);
-  source.addEventListener("progress", (event) => heard(Number(event.lastEventId), JSON.parse(event.data).state));
+  const following = (source = new EventSource(watching));
+  following.addEventListener("progress", (event) => heard(Number(event.lastEventId), JSON.parse(event.data).state));
+  // By itself it asks again after a connection that broke, but not after an answer such as 503.
+  following.addEventListener("error", () => {
+    if (following.readyState === EventSource.CLOSED) setTimeout(() => following === source && watch(), TRY_AGAIN);
+  });
 }
 
 let looking;
@@ -201,7 +231,7 @@ async function look(id) {
   try {
     const { answer, page } = await fetched(location.href);
     if (!answer.ok || !put(page, [id])) return location.reload();
-    if (!find("[data-watch]")) watch(); // it has ended
+    if (find("[data-watch]")?.dataset.watch !== watching) watch(); // it has ended, and another one may be shown
     say();
   } finally {
     looking = undefined;
@@ -241,7 +271,20 @@ function once(selector, what) {
   what(element);
 }
 
+// A form that was refused leaves its own address behind, at which there is no page.
+function standAt(main) {
+  if (location.pathname !== main.dataset.at) history.replaceState(null, "", main.dataset.at);
+}
+
+function goOn({ dataset: { goOn: where } }) {
+  const there = new URL(where, location);
+  const same = there.pathname + there.search === location.pathname + location.search;
+  setTimeout(() => (same ? location.reload() : location.assign(there)), 1000);
+}
+
 function begin() {
+  once("#main[data-at]", standAt);
+  once("[data-go-on]", goOn);
   once("form[data-upload]", upload);
   once("dialog[data-modal]", modal);
 }
