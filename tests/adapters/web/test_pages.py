@@ -82,6 +82,10 @@ class TestEveryPage:
             answer = console.client.get(path, headers=headers)
             assert (answer.status_code, "Not found" in answer.text) == (404, True), path
 
+    def test_of_a_form_that_is_only_posted_is_a_page_to_browsers(self, console: Console, review: str) -> None:
+        answer = console.ask("GET", f"{review}/commit")
+        assert (answer.status_code, answer.headers["content-type"]) == (405, "text/html; charset=utf-8")
+
     def test_that_is_nowhere_is_a_problem_document_to_programs(self, console: Console) -> None:
         answer = console.client.get("/nowhere")
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
