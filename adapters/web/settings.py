@@ -124,13 +124,19 @@ def _do(
 
 @post(SETTINGS, sync_to_thread=True, opt=GRANTERS)
 def change(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
-    """Rename the subscription, or change its seats."""
-    name, seats = form.text("name"), form.text("seats")
+    """Rename the subscription, or change its seats: what differs from what the page showed, and nothing else.
+
+    So a page that was loaded before somebody else changed the one does not undo that by changing the other.
+    """
+    entered = {field: form.text(field) for field in ("name", "seats", "was_name", "was_seats")}
+    name = entered["name"] if entered["name"] != entered["was_name"] else None
+    seats = entered["seats"] if entered["seats"] != entered["was_seats"] else None
 
     def what(whence: Origin) -> Done:
-        return licensing.change_subscription(rollcall.ports, whence, name, number_of_seats(seats))
+        wanted = number_of_seats(seats) if seats is not None else None
+        return licensing.change_subscription(rollcall.ports, whence, name, wanted)
 
-    return _do(request, rollcall, subscription_id, what, "subscription", {"name": name, "seats": seats})
+    return _do(request, rollcall, subscription_id, what, "subscription", entered)
 
 
 def number_of_seats(entered: str) -> int:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tests.adapters.web.conftest import Console
 
 
+FORM = {"was_name": "Contoso", "was_seats": "1,000,000"}
+"""What the form of a fresh subscription was loaded with."""
+
+
 @pytest.fixture
 def subscription(console: Console) -> str:
     return console.subscription("ann@example.com", "ben@example.com")
@@ -77,16 +81,32 @@ class TestOperators:
 @pytest.mark.database
 class TestTheSubscription:
     def test_is_renamed_and_given_other_seats(self, console: Console, subscription: str) -> None:
-        answer = console.ask("POST", f"{subscription}/settings", data={"name": "Fabrikam", "seats": "12"})
+        form = FORM | {"name": "Fabrikam", "seats": "12"}
+        answer = console.ask("POST", f"{subscription}/settings", data=form)
         assert (answer.status_code, answer.headers["location"]) == (303, f"{subscription}/settings#subscription")
         assert "10 free" in said(console.ask("GET", f"{subscription}/settings"))
 
     def test_keeps_the_seats_that_are_taken_and_what_was_entered(self, console: Console, subscription: str) -> None:
-        answer = console.ask("POST", f"{subscription}/settings", data={"name": "Fabrikam", "seats": "1"})
+        form = FORM | {"name": "Fabrikam", "seats": "1"}
+        answer = console.ask("POST", f"{subscription}/settings", data=form)
         assert answer.status_code == 409
         assert "2 seats are taken, so there cannot be only 1" in said(answer)
         assert 'value="Fabrikam"' in answer.text
         assert "Contoso" in said(console.ask("GET", f"{subscription}/settings"))
+
+    def test_keeps_what_somebody_else_changed_since_a_page_was_loaded(
+        self, console: Console, subscription: str
+    ) -> None:
+        page = console.ask("GET", f"{subscription}/settings").text
+        shown = {name: unescape(value) for name, value in re.findall('name="(was_[a-z]+)" value="([^"]*)"', page)}
+        assert shown == FORM
+        unchanged = {name.removeprefix("was_"): value for name, value in shown.items()}
+        for changed in ({"name": "Fabrikam"}, {"seats": "12"}):  # each on the page as it was at first
+            answer = console.ask("POST", f"{subscription}/settings", data=shown | unchanged | changed)
+            assert answer.status_code == 303
+        settings = console.ask("GET", f"{subscription}/settings")
+        assert 'name="name" dir="auto" maxlength="255" required value="Fabrikam"' in settings.text
+        assert "10 free" in said(settings)
 
 
 @pytest.mark.database
