@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from html import unescape
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.web.settings import number_of_seats
-from domain.access import ROLLCALL
+from adapters.web.settings import SENT_BEFORE, TOKENS, number_of_seats
+from application.recorded import Origin
+from domain.access import ROLLCALL, TokenIssued, TokenRevoked
 from domain.errors import SeatsInvalid
 from tests.adapters.http.importing import API
 from tests.adapters.http.tokens import token
+from tests.conftest import ANN
+from tests.histories import in_one_append
 
 if TYPE_CHECKING:
     import httpx
@@ -66,6 +70,9 @@ class TestOperators:
         assert first.headers["location"] == again.headers["location"]
         page = console.client.get(f"{first.headers['location']}/settings", headers=operator)
         assert 'value="1,500"' in page.text
+        other = console.client.post("/subscriptions", headers=operator, data=form | {"seats": "2"})
+        assert (other.status_code, SENT_BEFORE in said(other)) == (422, True)
+        assert "Idempotency-Key" not in said(other)
 
     @pytest.mark.parametrize(("name", "seats"), [("", "5"), ("Northwind", "many"), ("Northwind", "1.5")])
     def test_are_told_beside_the_form_what_is_wrong(
@@ -150,7 +157,7 @@ class TestTokens:
         shown = re.search(r'class="secret">(rollcall_[^<]*)<', answer.text)
         assert shown
         assert "rollcall_" not in again.text
-        assert "shown once" in said(again)
+        assert "The token was shown when this form was first sent, and is shown once." in said(again)
         bearer = {"Authorization": f"Bearer {shown[1]}"}
         assert console.client.get(f"{API}{subscription}/events", headers=bearer).status_code == 200
 
@@ -177,6 +184,31 @@ class TestTokens:
         self, console: Console, subscription: str, changed: dict[str, str]
     ) -> None:
         assert self.issued(console, subscription, **changed).status_code == 400
+
+    def test_of_a_form_that_was_sent_with_other_entries_are_refused_in_words_for_people(
+        self, console: Console, subscription: str
+    ) -> None:
+        key = str(uuid4())
+        self.issued(console, subscription, key=key)
+        answer = self.issued(console, subscription, key=key, name="Another")
+        assert answer.status_code == 422
+        assert SENT_BEFORE in said(answer)
+        assert "Idempotency-Key" not in said(answer)
+        assert 'value="Another"' in answer.text
+
+    def test_are_listed_however_many_newer_ones_were_revoked(self, console: Console) -> None:
+        subscription = console.subscription()
+        origin = Origin(UUID(subscription[-36:]), ANN, "test")
+        self.issued(console, subscription, name="The oldest")
+        streams = [uuid4() for _ in range(TOKENS)]
+        issued = TokenIssued("Gone", "auditor", sha256(b"").hexdigest(), None, None)
+        in_one_append(console.rollcall, origin, *((each, issued) for each in streams))
+        in_one_append(console.rollcall, origin, *((each, TokenRevoked("Gone")) for each in streams))
+        assert console.rollcall.catch_up()
+        page = console.ask("GET", f"{subscription}/settings")
+        assert "<bdi>The oldest</bdi>" in page.text
+        assert "<bdi>Gone</bdi>" not in page.text
+        assert "1,000 tokens more were revoked" in said(page)
 
     def test_need_a_name(self, console: Console, subscription: str) -> None:
         answer = self.issued(console, subscription, name=" ")
