@@ -49,6 +49,7 @@ Page: TypeAlias = Response[Any]
 FOLDER = Path(__file__).parent
 FORM_BYTES = 100_000
 NOT_BEFORE = 2**63  # PostgreSQL's bigint
+VERSION_DIGITS = len(str(NOT_BEFORE))  # Python reads no number of thousands of digits
 
 
 def templates() -> TemplateConfig[JinjaTemplateEngine]:
@@ -196,7 +197,7 @@ class Form:
     def version(self) -> int:
         """Return the version that the page showed; raises Invalid."""
         found = self.text("version")
-        if not found.isascii() or not found.isdigit() or len(found) > 19 or int(found) >= NOT_BEFORE:
+        if not found.isascii() or not found.isdigit() or len(found) > VERSION_DIGITS or int(found) >= NOT_BEFORE:
             raise Invalid(reason="The form’s version is none. Load the page again.", field="version")
         return int(found)
 
