@@ -43,11 +43,15 @@ if TYPE_CHECKING:
 
 
 class Allocated(Struct, frozen=True):
-    """How many licences were allocated now, and how many of the users held one already."""
+    """How many licences were allocated now, and how many of the users held one already.
+
+    `repeated` tells that this was asked before, and done then.
+    """
 
     allocated: int
     already_allocated: int
     readable: bool = True
+    repeated: bool = False
 
 
 class Revoked(Struct, frozen=True):
@@ -101,7 +105,7 @@ def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once:
         stream = _find_subscription(ports, origin)
         held = ports.events.held(stream.id, "licence", wanted)
         if once and once.is_done(ports.events, stream.id):
-            return Allocated(0, len(held))
+            return Allocated(0, len(held), repeated=True)
         request = (Claim("request", once.key, once.asked),) if once else ()
         decided = subscription.allocate(stream.state, [user for user in wanted.values() if user.email not in held])
         if decided is None:

@@ -196,9 +196,13 @@ def tokens(
     *,
     before: tuple[datetime, UUID] | None = None,
     token_id: UUID | None = None,
+    revoked: bool | None = None,
     limit: int | None = None,
 ) -> list[TokenRow]:
-    """Return a page of the tokens of some scopes, newest first, behind one's time and id; or the one of an id."""
+    """Return a page of the tokens of some scopes, newest first, behind one's time and id; or the one of an id.
+
+    With `revoked`, only those that were revoked, or only the others.
+    """
     at, last = before or (None, None)
     cursor.execute(
         """
@@ -208,11 +212,21 @@ def tokens(
         WHERE subscription_id = ANY(%(scopes)s)
           AND (%(at)s::timestamptz IS NULL OR (issued_at, token_id) < (%(at)s, %(last)s::uuid))
           AND (%(token_id)s::uuid IS NULL OR token_id = %(token_id)s)
+          AND (%(revoked)s::boolean IS NULL OR (revoked_at IS NOT NULL) = %(revoked)s)
         ORDER BY issued_at DESC, token_id DESC LIMIT %(limit)s
         """,
-        {"scopes": list(scopes), "at": at, "last": last, "token_id": token_id, "limit": limit},
+        {"scopes": list(scopes), "at": at, "last": last, "token_id": token_id, "revoked": revoked, "limit": limit},
     )
     return [TokenRow(**{**row, "issued_by": json.decode(row["issued_by"], type=Actor)}) for row in cursor]
+
+
+def count_revoked_tokens(cursor: Rows, scope: UUID) -> int:
+    """Return how many tokens of a scope were revoked."""
+    cursor.execute(
+        "SELECT count(*) AS revoked FROM access_tokens WHERE subscription_id = %s AND revoked_at IS NOT NULL", (scope,)
+    )
+    row = cursor.fetchone()
+    return row["revoked"] if row else 0
 
 
 class IdentityRow(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 BYTES = 1 << 16
 ROWS = 3
 COLUMNS = 24
+LINE_FEEDS = {BOM_UTF16_LE: (b"\n\0", 2), BOM_UTF16_BE: (b"\0\n", 2)}
+"""How lines end in UTF-16, and the bytes of its characters, by the byte order mark that a file begins with."""
 
 
 class Cell(Struct, frozen=True):
@@ -51,8 +54,14 @@ def excerpt(content: bytes, problems: Sequence[Problem], limits: Limits) -> list
 
 
 def _whole_lines(content: bytes) -> bytes:
-    """Cut what is longer behind its last line, so that no character of it is cut."""
-    return content if len(content) < BYTES else content[: content.rfind(b"\n") + 1] or content
+    """Cut what is longer behind its last line, so that no character of it is cut: in UTF-16, one has two bytes."""
+    if len(content) < BYTES:
+        return content
+    feed, width = LINE_FEEDS.get(content[:2], (b"\n", 1))
+    end = content.rfind(feed)
+    while end > 0 and end % width:  # the second half of one character, and the first one of the next
+        end = content.rfind(feed, 0, end + width - 1)
+    return content[: end + width] if end >= 0 else content
 
 
 def _line(row: Row, faults: dict[tuple[int, int], int]) -> Line:

@@ -17,7 +17,7 @@ from adapters.http.groups import find_group
 from adapters.http.paging import After, Search, cursor, token
 from adapters.http.problem_kinds import KINDS
 from adapters.http.security import ADMINISTRATORS, READERS
-from adapters.web.groups import A_PAGE, GROUPS, PASTED_BYTES, Refusal, addresses, unfit
+from adapters.web.groups import A_PAGE, GROUPS, PASTED_BYTES, Refusal, addresses, named, unfit
 from adapters.web.pages import Form, Page, Told, gone, page, see, seen
 from application import grouping
 from application.deciding import Done
@@ -142,14 +142,14 @@ def add(
 ) -> Page:
     """Add users to the group: all of them or, if one cannot be added, nobody; and say who cannot, and why."""
     users = form.text("users")
-    emails = addresses(users)
-    asked = once(request, form.text("key"), subscription_id, json.encode(emails))
+    asked = once(request, form.text("key"), subscription_id, json.encode(addresses(users)))
     try:
+        emails = named(users)
         done = grouping.add_users(rollcall.ports, origin(request, subscription_id), group_id, emails, asked)
     except NotFound:
         return gone(request, rollcall, subscription_id, "groups", "group")
     except Refused as error:
-        refusal = Refusal(error, users=users, unfit=unfit(rollcall, subscription_id, emails))
+        refusal = Refusal(error, users=users, unfit=unfit(rollcall, subscription_id, addresses(users)))
         return _group_page(request, rollcall, subscription_id, group_id, refusal=refusal)
     told = urlencode({"added": len(done.added), "there": len(done.already_there)})
     where = f"/subscriptions/{subscription_id}/groups/{group_id}?{told}"

@@ -39,6 +39,12 @@ class Unfit(Struct, frozen=True):
     why: str
 
 
+class NobodyNamed(Refused):
+    """Enter at least one e-mail address."""
+
+    code = "email-invalid"
+
+
 class Refusal(Struct, frozen=True):
     """Why a form was refused, what was entered in it, and which of its addresses could not be added."""
 
@@ -67,6 +73,13 @@ def addresses(pasted: str) -> list[str]:
     """
     words = [word for word in re.split(r"[\s,;<>]+", pasted) if word]
     return [word for word in words if "@" in word] if "<" in pasted else words
+
+
+def named(pasted: str) -> list[str]:
+    """Return the addresses in what somebody entered; raises NobodyNamed where there is none."""
+    if not (found := addresses(pasted)):
+        raise NobodyNamed
+    return found
 
 
 def unfit(rollcall: Rollcall, subscription_id: UUID, emails: Iterable[str]) -> list[Unfit]:
@@ -146,11 +159,11 @@ def create_group(
     name, users = form.text("name"), form.text("users", "")
     group_id = created_id(request, form.text("key"), rollcall.ports.new_id(), subscription_id)
     whence = origin(request, subscription_id)
-    emails = addresses(users)
     try:
+        emails = named(users) if users.strip() else []
         done = grouping.create_group(rollcall.ports, whence, group_id, name, emails)
     except Refused as error:
-        refusal = Refusal(error, name, users, unfit(rollcall, subscription_id, emails))
+        refusal = Refusal(error, name, users, unfit(rollcall, subscription_id, addresses(users)))
         return _groups_page(request, rollcall, subscription_id, refusal=refusal)
     return seen(request, rollcall, subscription_id, done, f"/subscriptions/{subscription_id}/groups/{group_id}")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
-from msgspec import Struct, ValidationError, convert, structs
+from msgspec import Meta, Struct, ValidationError, convert, structs
 
+from adapters.http.asking import text
 from adapters.http.problems import Invalid
 
 Tab: TypeAlias = Literal["groups", "problems", "added", "left"]
+Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class Look(Struct, frozen=True):
@@ -21,10 +23,10 @@ class Look(Struct, frozen=True):
     show: Tab | None = None
     q: str = ""
     only: Literal["problems"] | None = None
-    after: int = 0
-    open: int = 0
-    users: int = 0
-    edit: int = 0
+    after: Number = 0
+    open: Number = 0
+    users: Number = 0
+    edit: Number = 0
 
     def query(self, **changes: object) -> str:
         """Return this as the query of an address, with changes."""
@@ -43,6 +45,8 @@ ALL = Look()
 def look_of(query: str) -> Look:
     """Return what a query says, as a form kept it; raises Invalid."""
     try:
-        return convert(dict(parse_qsl(query)), Look, strict=False)
+        look: Look = convert(dict(parse_qsl(query)), Look, strict=False)
     except ValidationError as error:
         raise Invalid(reason="The form does not say where it was. Load the page again.", field="look") from error
+    text(look.q)
+    return look

@@ -24,6 +24,7 @@ from adapters.http.paging import MOST
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, Invalid, ProblemDocument
 from adapters.http.security import EVERYBODY, Unauthenticated, held_in
+from adapters.http.site import LONGEST_PATH
 from adapters.http.subscriptions import SHOWN_TO, find_subscription
 from adapters.web import wording
 from application.granting import Person
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from uuid import UUID
 
+    from litestar.datastructures import FormMultiDict
     from litestar.types import ExceptionHandlersMap
 
     from adapters.composition import Rollcall
@@ -47,6 +49,7 @@ Page: TypeAlias = Response[Any]
 FOLDER = Path(__file__).parent
 FORM_BYTES = 100_000
 NOT_BEFORE = 2**63  # PostgreSQL's bigint
+VERSION_DIGITS = len(str(NOT_BEFORE))  # Python reads no number of thousands of digits
 
 
 def templates() -> TemplateConfig[JinjaTemplateEngine]:
@@ -195,14 +198,23 @@ class Form:
     def version(self) -> int:
         """Return the version that the page showed; raises Invalid."""
         found = self.text("version")
-        if not found.isascii() or not found.isdigit() or int(found) >= NOT_BEFORE:
+        if not found.isascii() or not found.isdigit() or len(found) > VERSION_DIGITS or int(found) >= NOT_BEFORE:
             raise Invalid(reason="The form’s version is none. Load the page again.", field="version")
         return int(found)
 
 
 async def form(request: AnyRequest) -> Form:
-    """Return the form that a request posts."""
-    return Form(dict((await request.form()).multi_items()))
+    """Return the form that a request posts; raises Invalid."""
+    return Form(dict((await posted(request)).multi_items()))
+
+
+async def posted(request: AnyRequest) -> FormMultiDict:
+    """Return the fields that a request posts; raises Invalid where they are in no encoding that there is."""
+    try:
+        return await request.form()
+    except (LookupError, UnicodeError) as error:
+        reason = "The form cannot be read: send it in UTF-8. Load the page again."
+        raise Invalid(reason=reason, field="form") from error
 
 
 # --- errors ---------------------------------------------------------------------------------------------------------
@@ -230,9 +242,16 @@ def _to_sign_in(request: AnyRequest, _error: Unauthenticated) -> Redirect:
     A form's address is no page to come back to: then they begin at the first one.
     """
     site: Site = request.app.state["site"]
-    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    query = "" if back == "/" or request.method != "GET" else "?" + urlencode({"next": back})
+    back = _address_of(request)
+    wanted = request.method == "GET" and back != "/" and len(back) <= LONGEST_PATH
+    query = "?" + urlencode({"next": back}) if wanted else ""
     return Redirect(f"/sign-in{query}", status_code=303, cookies=[site.cookie("session", None)])
+
+
+def _address_of(request: AnyRequest) -> str:
+    """Return the address that was asked for as it was sent: once it is decoded, it may be another."""
+    path, query = request.scope["raw_path"], request.scope["query_string"]
+    return (path + b"?" + query if query else path).decode("latin-1")
 
 
 ERRORS: ExceptionHandlersMap = {

@@ -19,11 +19,11 @@ from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
 from adapters.http.security import GRANTERS, allowed, granting_in, held_in
 from adapters.http.subscriptions import SHOWN_TO
-from adapters.http.tokens import ONCE, TokenRequest, issue
+from adapters.http.tokens import TokenRequest, issue
 from adapters.web.pages import Form, Page, page, seen
 from application import granting, licensing
 from domain.access import GRANTING
-from domain.errors import NotFound, Refused, SeatsInvalid
+from domain.errors import KeyReused, NotFound, Refused, SeatsInvalid
 from projections import access
 
 if TYPE_CHECKING:
@@ -45,12 +45,23 @@ ROLES = {
 }
 
 
+SENT_BEFORE = (
+    "This form was sent before with other entries. Check below what was done, then send it again if you still want to."
+)
+SHOWN_ONCE = "The token was shown when this form was first sent, and is shown once. Issue another one if it is lost."
+
+
 class Refusal(Struct, frozen=True):
     """Why a form was refused, to be shown beside it: which form, and what was entered."""
 
     form: str
     error: Refused
     entered: dict[str, str]
+
+    @property
+    def said(self) -> str:
+        """What happened, and what to do."""
+        return SENT_BEFORE if isinstance(self.error, KeyReused) else str(self.error)
 
 
 @get(SETTINGS, sync_to_thread=True, opt=allowed(*SHOWN_TO))
@@ -74,16 +85,17 @@ def _settings(
     grants = bool(GRANTING & held_in(rollcall, principal, subscription_id))
     with rollcall.reading() as rows:
         held = access.grants(rows, subscription_id, after=after, limit=A_PAGE + 1)
-        issued = access.tokens(rows, [subscription_id], limit=TOKENS) if grants else []
+        good = access.tokens(rows, [subscription_id], revoked=False, limit=TOKENS) if grants else []
+        revoked = access.count_revoked_tokens(rows, subscription_id) if grants else 0
     context: dict[str, Any] = {
         "grants": grants,
         "myself": getattr(principal, "email", None),
         "held": held[:A_PAGE],
         "following": token((held[A_PAGE - 1].email, held[A_PAGE - 1].role)) if len(held) > A_PAGE else None,
         "paged": after is not None,
-        "tokens": [each for each in issued if each.revoked_at is None],
-        "revoked": sum(each.revoked_at is not None for each in issued),
-        "used": rollcall.last_uses.of(each.token_id for each in issued),
+        "tokens": good,
+        "revoked": revoked,
+        "used": rollcall.last_uses.of(each.token_id for each in good),
         "key": rollcall.ports.new_id(),
         "refusal": refusal,
         "roles": ROLES,
@@ -124,13 +136,19 @@ def _do(
 
 @post(SETTINGS, sync_to_thread=True, opt=GRANTERS)
 def change(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
-    """Rename the subscription, or change its seats."""
-    name, seats = form.text("name"), form.text("seats")
+    """Rename the subscription, or change its seats: what differs from what the page showed, and nothing else.
+
+    So a page that was loaded before somebody else changed the one does not undo that by changing the other.
+    """
+    entered = {field: form.text(field) for field in ("name", "seats", "was_name", "was_seats")}
+    name = entered["name"] if entered["name"] != entered["was_name"] else None
+    seats = entered["seats"] if entered["seats"] != entered["was_seats"] else None
 
     def what(whence: Origin) -> Done:
-        return licensing.change_subscription(rollcall.ports, whence, name, number_of_seats(seats))
+        wanted = number_of_seats(seats) if seats is not None else None
+        return licensing.change_subscription(rollcall.ports, whence, name, wanted)
 
-    return _do(request, rollcall, subscription_id, what, "subscription", {"name": name, "seats": seats})
+    return _do(request, rollcall, subscription_id, what, "subscription", entered)
 
 
 def number_of_seats(entered: str) -> int:
@@ -191,7 +209,9 @@ def issue_token(
         refusal = Refusal("tokens", error, {"name": name, "role": role, "days": days})
         return _settings(request, rollcall, subscription_id, refusal=refusal)
     rollcall.catch_up(access.ACCESS.name)
-    return _settings(request, rollcall, subscription_id, fresh=fresh, note=None if fresh else ONCE, fresh_name=name)
+    return _settings(
+        request, rollcall, subscription_id, fresh=fresh, note=None if fresh else SHOWN_ONCE, fresh_name=name
+    )
 
 
 def _expiry(days: str, now: datetime) -> datetime | None:

@@ -24,6 +24,7 @@ from adapters.postgres.sessions import Arrival, Way
 from adapters.web.browsers import browser_of
 from adapters.web.links import Link
 from adapters.web.oidc import Begun, Provider, SignInRefused
+from adapters.web.pages import posted
 from application.granting import Person
 from application.identifying import bind_account
 from application.recorded import Actor, Origin
@@ -49,7 +50,7 @@ SIGN_IN_POLICY = (
 @get("/sign-in", sync_to_thread=False, opt=EVERYBODY)
 def sign_in_page(
     rollcall: Given[Rollcall],
-    wanted: Annotated[str, QueryParameter(name="next", max_length=2_000)] = "/",
+    wanted: Annotated[str, QueryParameter(name="next")] = "/",
     again: Annotated[bool, QueryParameter()] = False,
 ) -> Template:
     """Show the ways to sign in; `again` to whoever is signed in and has to show once more who they are."""
@@ -77,7 +78,7 @@ async def begin(
     """Send the browser to the provider; what it comes back with must fit what is kept here and in its cookie."""
     with _attempt(metrics, "oidc", done=False):
         limits.sign_in(client_of(request))
-        form = await request.form()
+        form = await posted(request)
         begun = Begun(
             redirect_uri=site.url(CALLBACK, request.headers["Host"]),
             nonce=token_urlsafe(32),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -24,10 +24,29 @@ from domain.errors import KeyReused, NotFound, Refused
 from domain.naming import email_key
 from projections import directory, import_list, memberships
 
+if TYPE_CHECKING:
+    from projections.directory import LicenceRow
+    from projections.view import Rows
+
 USERS = "/subscriptions/{subscription_id:uuid}/users"
 LICENCES = "/subscriptions/{subscription_id:uuid}/licences"
 
 Whom = Annotated[str, QueryParameter(description="Of whom to tell.", max_length=1_000)]
+
+
+class Notice(Struct, frozen=True):
+    """Of whom the page tells what a form came to: addresses, of which one is there at most.
+
+    `allocated` and `revoked` are whose licence just was; `held` who had one before, and `without` who had none.
+    """
+
+    allocated: str = ""
+    held: str = ""
+    revoked: str = ""
+    without: str = ""
+
+
+NOTHING = Notice()
 
 
 class Refusal(Struct, frozen=True):
@@ -61,10 +80,13 @@ def list_users(
     q: Search = "",
     after: After = None,
     allocated: Whom = "",
+    held: Whom = "",
     revoked: Whom = "",
+    without: Whom = "",
 ) -> Page:
-    """List the licences by address; `allocated` and `revoked` are whose licence was just allocated or revoked."""
-    return _users_page(request, rollcall, subscription_id, text(q), after, told=(text(allocated), text(revoked)))
+    """List the licences by address, and tell what a form came to."""
+    told = Notice(*map(text, (allocated, held, revoked, without)))
+    return _users_page(request, rollcall, subscription_id, text(q), after, told=told)
 
 
 def _users_page(
@@ -75,16 +97,17 @@ def _users_page(
     after: str | None = None,
     refusal: Refusal | None = None,
     *,
-    told: tuple[str, str] = ("", ""),
+    told: Notice = NOTHING,
 ) -> Page:
-    allocated, revoked = told
     behind = cursor(after, str) or ""
     with rollcall.reading() as rows:
         found = directory.licences(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
         shown: dict[str, Any] = {
             "groups": memberships.group_counts(rows, subscription_id, [each.email for each in found]),
-            "allocated": directory.find_licence(rows, subscription_id, allocated) if allocated else None,
-            "revoked": revoked if revoked in directory.unlicensed(rows, subscription_id, [revoked]) else "",
+            "allocated": _held(rows, subscription_id, told.allocated),
+            "held": _held(rows, subscription_id, told.held),
+            "revoked": _without(rows, subscription_id, told.revoked),
+            "without": _without(rows, subscription_id, told.without),
         }
     return page(
         request,
@@ -101,6 +124,16 @@ def _users_page(
         key=rollcall.ports.new_id(),
         **shown,
     )
+
+
+def _held(rows: Rows, subscription_id: UUID, email: str) -> LicenceRow | None:
+    """Return the licence of an address that the page is to tell of, if it is one and has one."""
+    return directory.find_licence(rows, subscription_id, email) if email else None
+
+
+def _without(rows: Rows, subscription_id: UUID, email: str) -> str:
+    """Return an address that the page is to tell of, if it holds no licence."""
+    return email if email and directory.unlicensed(rows, subscription_id, [email]) else ""
 
 
 @get(f"{USERS}/{{email:path}}", sync_to_thread=True, opt=READERS)
@@ -155,7 +188,8 @@ def allocate(
         done = licensing.allocate_licences(rollcall.ports, whence, [user], asked)
     except Refused as error:
         return _users_page(request, rollcall, subscription_id, refusal=Refusal(error, **entered))
-    where = f"/subscriptions/{subscription_id}/users?{urlencode({'allocated': user.email})}"
+    told = urlencode({"held" if done.already_allocated and not done.repeated else "allocated": user.email})
+    where = f"/subscriptions/{subscription_id}/users?{told}"
     return seen(request, rollcall, subscription_id, done, where)
 
 
@@ -169,10 +203,11 @@ def _new_user(entered: dict[str, str]) -> NewUser:
 
 @post(f"{LICENCES}/revoke", sync_to_thread=True, opt=ADMINISTRATORS)
 def revoke(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
-    """Revoke a licence; the user leaves every group. One that is revoked already is fine."""
+    """Revoke a licence; the user leaves every group. One that is revoked already is fine, and told of."""
     email = email_key(form.text("email"))
     done = licensing.revoke_licences(rollcall.ports, origin(request, subscription_id), [email])
-    where = f"/subscriptions/{subscription_id}/users?{urlencode({'revoked': email})}"
+    told = urlencode({"revoked" if done.emails else "without": email})
+    where = f"/subscriptions/{subscription_id}/users?{told}"
     return seen(request, rollcall, subscription_id, done, where)
 
 

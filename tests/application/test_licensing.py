@@ -166,7 +166,7 @@ def test_a_request_under_the_same_key_is_done_once(rollcall: Rollcall) -> None:
     asked = uuid4()
     ann, ben = User("ann@example.com"), User("ben@example.com")
     assert allocate_licences(rollcall.ports, origin, [ann], Once("key", asked)).allocated == 1
-    assert allocate_licences(rollcall.ports, origin, [ann], Once("key", asked)) == Allocated(0, 1)
+    assert allocate_licences(rollcall.ports, origin, [ann], Once("key", asked)) == Allocated(0, 1, repeated=True)
     with pytest.raises(KeyReused):
         allocate_licences(rollcall.ports, origin, [ben], Once("key", uuid4()))
     assert allocate_licences(rollcall.ports, origin, [ann], Once("nothing", asked)).allocated == 0

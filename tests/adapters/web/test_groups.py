@@ -118,8 +118,19 @@ class TestAllGroups:
         assert len(answer.content) + sum(len(console.client.get(path).content) for path in static) < 100_000
 
 
+NOBODY = re.compile(r'aria-invalid="true".*id="users-wrong" role="alert">\s*<p>Enter at least one e-mail', re.DOTALL)
+
+
 @pytest.mark.database
 class TestANewGroup:
+    def test_is_refused_with_users_among_whom_is_no_address(self, console: Console, subscription: str) -> None:
+        form = {"key": str(uuid4()), "name": f"Group {uuid4()}", "users": "Ann Lee <>, "}
+        answer = console.ask("POST", f"{subscription}/groups", data=form)
+        assert answer.status_code == 400
+        assert NOBODY.search(answer.text)
+        assert f'value="{form["name"]}"' in answer.text
+        assert form["name"] not in said(console.ask("GET", f"{subscription}/groups"))
+
     def test_has_its_first_users(self, console: Console, subscription: str) -> None:
         group = created(console, subscription, "  Sales   Europe ", f"{ANN_},{BEN}\r\n{ANN_.upper()}")
         assert (name_of(console, group), users_of(console, group)) == ("Sales Europe", [ANN_, BEN])
@@ -274,9 +285,11 @@ class TestAddingUsers:
         assert console.ask("POST", f"{group}/add", data=form).status_code == 303
         assert CHLOE not in users_of(console, group), "the second is the first once more"
 
-    def test_of_nobody_changes_nothing(self, console: Console, group: str) -> None:
-        answer = console.ask("POST", f"{group}/add", data={"key": "1", "users": " ,\r\n"})
-        assert answer.status_code == 303
+    @pytest.mark.parametrize("pasted", ["", " \r\n", " ,;\r\n", "Lee, Ann <>"])
+    def test_of_nobody_is_refused_beside_the_field(self, console: Console, group: str, pasted: str) -> None:
+        answer = console.ask("POST", f"{group}/add", data={"key": "1", "users": pasted})
+        assert answer.status_code == 400
+        assert NOBODY.search(answer.text)
         assert users_of(console, group) == [ANN_, BEN]
 
 

@@ -108,6 +108,8 @@ FORM = {
     "name": "Everybody",
     "was": "Sales",
     "seats": "1,000",
+    "was_name": "",
+    "was_seats": "",
     "key": "the same",
     "look": "",
     "role": "consumer",

@@ -251,9 +251,21 @@ class TestAReview:
         kept = console.ask("POST", f"{review}/groups/1/rename", data={"version": before, "name": "Ours"})
         assert 'value="Ours"' in kept.text
 
-    @pytest.mark.parametrize("fields", [{}, {"version": "x"}, {"version": "9" * 40}, {"version": "²"}])
+    @pytest.mark.parametrize(
+        "fields", [{}, {"version": "x"}, *({"version": "9" * digits} for digits in (19, 40, 5_000)), {"version": "²"}]
+    )
     def test_refuses_a_form_that_lacks_its_version(self, console: Console, review: str, fields: dict[str, str]) -> None:
         assert console.ask("POST", f"{review}/commit", data=fields).status_code == 400
+
+    def test_refuses_a_form_that_is_in_no_encoding(self, console: Console, review: str) -> None:
+        for charset in ("bogus", "ascii"):
+            part = (None, "é".encode(), f"text/plain; charset={charset}")
+            answer = console.ask("POST", f"{review}/groups/1/rename", files={"name": part})
+            assert (answer.status_code, "The form cannot be read" in said(answer)) == (400, True)
+
+    def test_refuses_a_form_whose_place_is_no_text(self, console: Console, review: str) -> None:
+        form = {"version": version(console.ask("GET", review)), "name": "bell \x07", "look": "q=%00"}
+        assert console.ask("POST", f"{review}/groups/1/rename", data=form).status_code == 400
 
     def test_of_many_groups_goes_on_page_by_page(self, console: Console, subscription: str) -> None:
         page = console.reviewing(subscription, lines(300, "Company"))
@@ -311,6 +323,19 @@ class TestACommit:
         assert "400 groups added, 400 users added" in shown
         assert "none of its users holds a licence" in said(console.ask("GET", f"{page}?show=left"))
         assert "Completed: 400 groups added, 1 skipped" in said(console.ask("GET", f"{page}/history?after=400"))
+
+    def test_that_is_done_says_so_of_what_is_behind_its_last_group(self, console: Console, subscription: str) -> None:
+        page = console.reviewing(subscription, lines(2, "Behind") + "Nobody behind,nobody@example.com\n")
+        console.start(page)
+        console.run(page)
+        for query, first, wrong in (
+            ("?after=1000", "?", "No group was added"),
+            ("?show=left&after=1000", "?show=left", "Every group was added"),
+        ):
+            answer = console.ask("GET", f"{page}{query}")
+            assert "There is nothing behind this place" in said(answer)
+            assert wrong not in said(answer)
+            assert f'<a class="button" href="{first}">' in answer.text
 
     def test_that_adds_nothing_before_its_stop_can_be_discarded(self, console: Console, subscription: str) -> None:
         page = console.reviewing(subscription, lines(3, "Never"))

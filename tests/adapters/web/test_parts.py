@@ -37,7 +37,10 @@ def test_a_look_survives_its_address_and_cannot_break_out_of_it(look: Look) -> N
     assert not set(query) & set("\"'<># \r\n")
 
 
-@pytest.mark.parametrize("query", ["after=x", "show=everything", "open=1.5"])
+@pytest.mark.parametrize(
+    "query",
+    ["after=x", "show=everything", "open=1.5", "q=%00", "after=-1", "open=2147483648", f"users={'9' * 5_000}"],
+)
 def test_what_is_no_look_is_refused(query: str) -> None:
     with pytest.raises(Invalid):
         look_of(query)
@@ -64,6 +67,20 @@ def test_an_excerpt_marks_the_cell_where_a_column_is_missing_at_the_end() -> Non
 def test_an_excerpt_of_a_long_file_cuts_no_character() -> None:
     content = b"email;Vorname\n" + "é@example.com;É\n".encode() * BYTES
     assert excerpt(content, [Problem("header-modified", 1, 2)], Limits())[1].cells[1].value == "É"
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeffx"])  # so that the cut is at odd places of lines
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("other", ["\u0a00", "\u000a\u0a0a", "Ä"])  # bytes that look like a line feed, across two
+def test_an_excerpt_of_a_long_file_in_utf_16_cuts_no_character(mark: str, encoding: str, other: str) -> None:
+    content = (f"{mark}email;Vorname\n" + f"é@example.com;É{other}\n" * BYTES).encode(encoding)
+    assert excerpt(content, [Problem("header-modified", 1, 2)], Limits())[1].cells[1].value[0] == "É"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_an_excerpt_of_one_long_line_in_utf_16_is_that_line(encoding: str) -> None:
+    content = ("\ufeffemail;Vorname;" + "\u0a00\u0d0a" * BYTES).encode(encoding)
+    assert excerpt(content, [Problem("header-modified", 1, 2)], Limits())[0].cells[1].fault == 1
 
 
 @pytest.mark.parametrize(

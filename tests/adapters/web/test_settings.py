@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from html import unescape
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.web.settings import number_of_seats
-from domain.access import ROLLCALL
+from adapters.web.settings import SENT_BEFORE, TOKENS, number_of_seats
+from application.recorded import Origin
+from domain.access import ROLLCALL, TokenIssued, TokenRevoked
 from domain.errors import SeatsInvalid
 from tests.adapters.http.importing import API
 from tests.adapters.http.tokens import token
+from tests.conftest import ANN
+from tests.histories import in_one_append
 
 if TYPE_CHECKING:
     import httpx
 
     from tests.adapters.web.conftest import Console
+
+
+FORM = {"was_name": "Contoso", "was_seats": "1,000,000"}
+"""What the form of a fresh subscription was loaded with."""
 
 
 @pytest.fixture
@@ -62,6 +70,9 @@ class TestOperators:
         assert first.headers["location"] == again.headers["location"]
         page = console.client.get(f"{first.headers['location']}/settings", headers=operator)
         assert 'value="1,500"' in page.text
+        other = console.client.post("/subscriptions", headers=operator, data=form | {"seats": "2"})
+        assert (other.status_code, SENT_BEFORE in said(other)) == (422, True)
+        assert "Idempotency-Key" not in said(other)
 
     @pytest.mark.parametrize(("name", "seats"), [("", "5"), ("Northwind", "many"), ("Northwind", "1.5")])
     def test_are_told_beside_the_form_what_is_wrong(
@@ -77,16 +88,32 @@ class TestOperators:
 @pytest.mark.database
 class TestTheSubscription:
     def test_is_renamed_and_given_other_seats(self, console: Console, subscription: str) -> None:
-        answer = console.ask("POST", f"{subscription}/settings", data={"name": "Fabrikam", "seats": "12"})
+        form = FORM | {"name": "Fabrikam", "seats": "12"}
+        answer = console.ask("POST", f"{subscription}/settings", data=form)
         assert (answer.status_code, answer.headers["location"]) == (303, f"{subscription}/settings#subscription")
         assert "10 free" in said(console.ask("GET", f"{subscription}/settings"))
 
     def test_keeps_the_seats_that_are_taken_and_what_was_entered(self, console: Console, subscription: str) -> None:
-        answer = console.ask("POST", f"{subscription}/settings", data={"name": "Fabrikam", "seats": "1"})
+        form = FORM | {"name": "Fabrikam", "seats": "1"}
+        answer = console.ask("POST", f"{subscription}/settings", data=form)
         assert answer.status_code == 409
         assert "2 seats are taken, so there cannot be only 1" in said(answer)
         assert 'value="Fabrikam"' in answer.text
         assert "Contoso" in said(console.ask("GET", f"{subscription}/settings"))
+
+    def test_keeps_what_somebody_else_changed_since_a_page_was_loaded(
+        self, console: Console, subscription: str
+    ) -> None:
+        page = console.ask("GET", f"{subscription}/settings").text
+        shown = {name: unescape(value) for name, value in re.findall('name="(was_[a-z]+)" value="([^"]*)"', page)}
+        assert shown == FORM
+        unchanged = {name.removeprefix("was_"): value for name, value in shown.items()}
+        for changed in ({"name": "Fabrikam"}, {"seats": "12"}):  # each on the page as it was at first
+            answer = console.ask("POST", f"{subscription}/settings", data=shown | unchanged | changed)
+            assert answer.status_code == 303
+        settings = console.ask("GET", f"{subscription}/settings")
+        assert 'name="name" dir="auto" maxlength="255" required value="Fabrikam"' in settings.text
+        assert "10 free" in said(settings)
 
 
 @pytest.mark.database
@@ -130,7 +157,7 @@ class TestTokens:
         shown = re.search(r'class="secret">(rollcall_[^<]*)<', answer.text)
         assert shown
         assert "rollcall_" not in again.text
-        assert "shown once" in said(again)
+        assert "The token was shown when this form was first sent, and is shown once." in said(again)
         bearer = {"Authorization": f"Bearer {shown[1]}"}
         assert console.client.get(f"{API}{subscription}/events", headers=bearer).status_code == 200
 
@@ -157,6 +184,31 @@ class TestTokens:
         self, console: Console, subscription: str, changed: dict[str, str]
     ) -> None:
         assert self.issued(console, subscription, **changed).status_code == 400
+
+    def test_of_a_form_that_was_sent_with_other_entries_are_refused_in_words_for_people(
+        self, console: Console, subscription: str
+    ) -> None:
+        key = str(uuid4())
+        self.issued(console, subscription, key=key)
+        answer = self.issued(console, subscription, key=key, name="Another")
+        assert answer.status_code == 422
+        assert SENT_BEFORE in said(answer)
+        assert "Idempotency-Key" not in said(answer)
+        assert 'value="Another"' in answer.text
+
+    def test_are_listed_however_many_newer_ones_were_revoked(self, console: Console) -> None:
+        subscription = console.subscription()
+        origin = Origin(UUID(subscription[-36:]), ANN, "test")
+        self.issued(console, subscription, name="The oldest")
+        streams = [uuid4() for _ in range(TOKENS)]
+        issued = TokenIssued("Gone", "auditor", sha256(b"").hexdigest(), None, None)
+        in_one_append(console.rollcall, origin, *((each, issued) for each in streams))
+        in_one_append(console.rollcall, origin, *((each, TokenRevoked("Gone")) for each in streams))
+        assert console.rollcall.catch_up()
+        page = console.ask("GET", f"{subscription}/settings")
+        assert "<bdi>The oldest</bdi>" in page.text
+        assert "<bdi>Gone</bdi>" not in page.text
+        assert "1,000 tokens more were revoked" in said(page)
 
     def test_need_a_name(self, console: Console, subscription: str) -> None:
         answer = self.issued(console, subscription, name=" ")
