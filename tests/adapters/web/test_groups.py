@@ -97,9 +97,9 @@ class TestAllGroups:
         in_one_append(console.rollcall, origin, *((uuid4(), GroupCreated(name, ())) for name in [*names, "Other"]))
         assert console.rollcall.catch_up()
         first = console.ask("GET", f"{subscription}/groups?q=team+%26")
-        following = re.search(r'href="(\?[^"]*)" rel="next"', first.text)
+        following = re.search(r'href="([^"]*)" rel="next"', first.text)
         assert following
-        second = console.ask("GET", f"{subscription}/groups{unescape(following[1])}")
+        second = console.ask("GET", unescape(following[1]))
         assert re.findall(r"Team & <[0-9]+>", said(first)) == names[:100]
         assert re.findall(r"Team & <[0-9]+>", said(second)) == names[100:]
         assert "Other" not in said(first) + said(second)

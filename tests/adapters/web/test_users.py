@@ -75,9 +75,9 @@ class TestUsers:
         emails = [f"somebody.whose.name.is.rather.long.{number:03}@department.example.com" for number in range(101)]
         subscription = console.subscription(*emails)
         first = console.ask("GET", f"{subscription}/users")
-        following = re.search(r'href="(\?after=[^"]+)" rel="next"', first.text)
+        following = re.search(r'href="([^"]+)" rel="next"', first.text)
         assert following
-        rest = console.ask("GET", f"{subscription}/users{unescape(following[1])}")
+        rest = console.ask("GET", unescape(following[1]))
         found = [re.findall(r"<bdi>(somebody[^<]+)", page.text) for page in (first, rest)]
         assert found == [emails[:100], emails[100:]]
         static = set(re.findall(r'"(/static/[^"#]+)', first.text))
