@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+TEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder # one worker a module, which starts its server once
 
 .DEFAULT_GOAL := help
 
@@ -23,12 +24,16 @@ demo: install ## Import the two samples into a demo subscription, and serve it, 
 	$(BIN)/rollcall demo $(ARGS)
 
 .PHONY: test
-test: install ## Run all tests, on the embedded PostgreSQL or on ROLLCALL_TEST_DATABASE_URL (ARGS go to pytest)
-	$(BIN)/pytest -n 2 $(ARGS)
+test: install ## Run the tests, on the embedded PostgreSQL or on ROLLCALL_TEST_DATABASE_URL (ARGS go to pytest)
+	$(TEST) -m "not slow" $(ARGS)
+
+.PHONY: test-slow
+test-slow: install ## Run the others: a Chromium goes through the console, schemathesis asks the API everything
+	$(TEST) -m slow $(ARGS)
 
 .PHONY: test-database
 test-database: install ## Run the tests that touch the database alone
-	$(BIN)/pytest -n 2 -m database $(ARGS)
+	$(TEST) -m "database and not slow" $(ARGS)
 
 .PHONY: benchmark
 benchmark: install ## Measure the append against raw COPY in the same run
@@ -41,6 +46,10 @@ benchmark-http: install ## Measure what 32 clients meet, with and without a larg
 .PHONY: benchmark-licences
 benchmark-licences: install ## Measure 100,000 licences in one request: seconds, memory, and how long others wait
 	$(BIN)/python -m tests.benchmark_licences
+
+.PHONY: screenshots
+screenshots: install ## Write every page of the console as pictures to screenshots/ (ARGS choose: review 320 dark)
+	$(BIN)/python -m tests.adapters.web.screenshots $(ARGS)
 
 .PHONY: lint
 lint: install ## Run ruff, mypy --strict and import-linter

@@ -31,7 +31,13 @@ DATABASE_ERRORS = (psycopg.Error, psycopg_pool.PoolTimeout, eventsourcing.persis
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Imports": (imports.import_, imports.import_resume, imports.imports, imports.import_history),
     "Subscriptions": (subscriptions.subscription, licences.licence, groups.groups, groups.group),
-    "Who may do what": (access.access, access.token, signing_in.sign_in_link_),
+    "Who may do what": (
+        access.access,
+        access.token,
+        signing_in.sign_in_link_,
+        signing_in.identity,
+        signing_in.session,
+    ),
     "Auditors and other systems": (following.audit, following.events),
     "Running it": (running.serve, running.worker, running.views, running.demo),
 }

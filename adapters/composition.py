@@ -126,6 +126,7 @@ def composed(settings: Settings) -> Iterator[Rollcall]:
             readable=readable,
             memberships=DirectoryMemberships(datastore, events),
             turns=locks,
+            sessions=sessions,
             now=lambda: datetime.now(UTC),
             new_id=uuid4,
         )

@@ -10,7 +10,8 @@ from rich.text import Text
 from adapters.terminal import ROWS_SHOWN, Column, Failure, visible
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list import ImportCounts, ImportDocument
-from projections.review import ProblemRow, ReviewedGroup
+from projections.review import ReviewedGroup
+from projections.review_problems import ProblemRow
 from projections.sentences import FORMATS, SKIPPED, counted
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from domain.errors import NotFound, NothingToAdd, WrongState
 from domain.naming import clean_file_name
 from domain.roster import FileProblems
 from domain.roster_file import read_roster
-from projections import file_licences, groups_added, import_list, review
+from domain.wrong_state import SAID
+from projections import file_licences, groups_added, import_list, review, review_problems
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -84,7 +85,7 @@ class ImportRun:
             case "committing":
                 self._terminal.note("The groups of this import are being added. Ctrl-C stops it.")
             case _:
-                raise WrongState(state=row.state, action="carried on")
+                raise WrongState(said=SAID["commit", row.state.capitalize()])
         try:
             return self._ended(self._watch(row))
         except NothingToAdd as refusal:
@@ -106,7 +107,7 @@ class ImportRun:
             roster = stored_roster(self._rollcall.ports, row.subscription_id, row.read.roster)
             groups = review.groups(cursor, row.subscription_id, row.id, roster, limit=ROWS_SHOWN)
             unlicensed = len(file_licences.unlicensed(cursor, row.subscription_id, roster))
-            problems = [each for _, each in review.problems(cursor, row.id, limit=ROWS_SHOWN)]
+            problems = [each for _, each in review_problems.problems(cursor, row.id, limit=ROWS_SHOWN)]
         if problems:
             import_report.problems(self._terminal, problems, sum(row.read.problems.values()))
         import_report.groups_to_review(self._terminal, groups, unlicensed, row.read.groups)
@@ -192,8 +193,8 @@ class ImportRun:
         with self._rollcall.reading() as cursor:
             self.report = ImportReport(
                 imported=import_list.document(row),
-                problems=review.shown(
-                    row.file_problems or [each for _, each in review.problems(cursor, row.id, limit=None)]
+                problems=review_problems.shown(
+                    row.file_problems or [each for _, each in review_problems.problems(cursor, row.id, limit=None)]
                 ),
                 groups_added=groups_added.groups_added(cursor, row.id, limit=None),
                 groups_skipped=groups_added.groups_skipped(cursor, row.id, limit=None),
@@ -208,7 +209,7 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
         read = read_roster(content, name, rollcall.settings.limits)
     if isinstance(read, FileProblems):
         if terminal.as_json:
-            shown, counts = review.shown(read.problems), import_list.counts(None, read.problems)
+            shown, counts = review_problems.shown(read.problems), import_list.counts(None, read.problems)
             refused = import_report.refused(name)
             terminal.emit(DryRunReport(name, len(content), None, None, None, counts, 0, shown, [], refused))
         else:
@@ -220,7 +221,7 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
         unlicensed = len(file_licences.unlicensed(cursor, subscription.id, roster))
     told = detected(read, "")
     if terminal.as_json:
-        shown, counts = review.shown(read.problems), import_list.counts(told)
+        shown, counts = review_problems.shown(read.problems), import_list.counts(told)
         what = (told.format, told.encoding, told.delimiter)
         terminal.emit(DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups))
         return DONE

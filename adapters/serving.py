@@ -15,11 +15,12 @@ from uuid import uuid4
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from adapters.http import problems
 from adapters.http.app import create_app, told
 from adapters.http.problem_kinds import KINDS
+from adapters.http.secured import TOLD_ALONE
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
 from domain.errors import RollcallError
@@ -33,8 +34,11 @@ log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 20
 STALLED_SECONDS = 30.0
+SENDING_SECONDS = 30.0
+SENDING_BYTES = 1_000
 REQUESTS_AT_ONCE = 64
 
+Owed: TypeAlias = tuple[str, RequestResponseCycle | None]
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 
@@ -56,19 +60,29 @@ class Connection(H11Protocol):
     """A connection over HTTP/1.1.
 
     What is no HTTP is answered with a problem document, as everything else that is wrong. A client that stops reading
-    is cut off: its response would wait in memory for ever.
+    is cut off: its response would wait in memory for ever. So is one that stops sending amid a request, or before its
+    first: the head of a request has to come within two looks at the connection, its body may take as long as it likes
+    if some of it comes between two looks. (Between requests uvicorn closes after its `timeout_keep_alive`.)
     """
 
     _cutting: asyncio.TimerHandle | None = None
+    _looking: asyncio.TimerHandle | None = None
+    _received = 0
+    _owed: Owed | None = None
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, and close; where an answer has begun already, it breaks off."""
-        error, request_id = sys.exception(), str(uuid4())
+        error = sys.exception()
         too_large = getattr(error, "error_status_hint", None) == KINDS["headers-too-large"].status
         code = "headers-too-large" if too_large else "malformed"
-        log.info("what came over a connection is no request", reason=str(error), code=code, request_id=request_id)
+        self._break_off(code, f"{msg} The connection was closed: {error}.")
+
+    def _break_off(self, code: str, detail: str) -> None:
+        """Answer what came as far as it came, unless an answer has begun, and close."""
+        request_id = str(uuid4())
+        log.info("what came over a connection is no request", reason=detail, code=code, request_id=request_id)
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self.transport.write(_refusal(code, f"{msg} The connection was closed: {error}.", request_id))
+            self.transport.write(_refusal(code, detail, request_id))
         if self.cycle is not None:
             self.cycle.disconnected = True  # nothing else is sent, and whoever waits for the request's body is told
             self.cycle.message_event.set()
@@ -77,6 +91,39 @@ class Connection(H11Protocol):
     def _should_upgrade(self) -> bool:
         """Speak HTTP to everybody; whoever asks for another protocol is not worth the warnings."""
         return False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Be told of the connection, and wait for its first request."""
+        super().connection_made(transport)
+        self._look_later()
+
+    def data_received(self, data: bytes) -> None:
+        """Be told what came."""
+        self._received += len(data)
+        super().data_received(data)
+
+    def _look_later(self) -> None:
+        self._owed, self._received = self._owes(), 0
+        self._looking = self.loop.call_later(SENDING_SECONDS, self.look)
+
+    def _owes(self) -> Owed | None:
+        """Return what the client has yet to send: which request's head, or body; None if it is our turn."""
+        state = self.conn.their_state.__name__  # of h11
+        kept_back = self.flow.read_paused or self.conn.they_are_waiting_for_100_continue
+        return (state, self.cycle) if state in {"IDLE", "SEND_BODY"} and not kept_back else None
+
+    def look(self) -> None:
+        """Cut off a client that still owes what it did at the last look, though some of a body was sent since."""
+        owed = self._owes()
+        steady = owed is not None and owed[0] == "SEND_BODY" and self._received >= SENDING_BYTES
+        if owed is None or owed != self._owed or steady or self.transport.is_closing():
+            self._look_later()
+        elif owed[0] == "IDLE" and not self.conn.trailing_data[0]:  # nothing of a request: there is none to answer
+            self.transport.close()
+        elif owed[0] == "SEND_BODY" and self.cycle.response_complete:  # it was answered before it ended
+            self.transport.abort()
+        else:
+            self._break_off("request-timeout", "The rest of the request did not come. The connection was closed.")
 
     def pause_writing(self) -> None:
         """Be told that the client is behind, and give it some time."""
@@ -91,6 +138,8 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Be told that the connection is gone."""
         self._take_time_away()
+        if self._looking is not None:
+            self._looking.cancel()
         super().connection_lost(exc)
 
     def _give_time(self) -> None:
@@ -120,6 +169,7 @@ def _refusal(code: str, detail: str, request_id: str) -> bytes:
         f"Content-Length: {len(content)}",
         f"X-Request-Id: {request_id}",
         "Connection: close",
+        *(f"{name}: {value}" for name, value in TOLD_ALONE.items()),
     )
     return "\r\n".join((*head, "", "")).encode() + content
 

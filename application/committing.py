@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from application.deciding import ATTEMPTS, Done, append, deciding_anew, record, unless_stale
-from application.importing import find_session, state_name, stored_roster
+from application.importing import find_session, stored_roster
 from application.ports import Claim, Claims, Conflict, Stream
 from domain import group, import_session
-from domain.errors import Busy, WrongState
+from domain.errors import Busy
 from domain.group import Group, GroupCreated, GroupState
 from domain.import_session import (
     Addition,
@@ -28,6 +28,7 @@ from domain.import_session import (
     imported_group_id,
 )
 from domain.naming import group_key
+from domain.wrong_state import wrong_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +63,7 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> Done:
             case Committing(reviewed=reviewed) | Completed(reviewed=reviewed) if reviewed == expected:
                 return None
             case _:
-                raise WrongState(state=state_name(session), action="committed")
+                raise wrong_state(session, "commit")
 
     def attempt() -> Done:
         stream = find_session(ports, origin)
@@ -88,7 +89,7 @@ def stop(ports: Ports, origin: Origin) -> Done:
             case Stopped() | Completed():
                 return Done(stream.id, stream.version)
             case _:
-                raise WrongState(state=state_name(stream.state), action="stopped")
+                raise wrong_state(stream.state, "stop")
 
     with ports.turns.turn(find_session(ports, origin).id):
         return deciding_anew(attempt)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from application.ports import NO_CLAIMS, Claims, Conflict, E, S, Stream
-from application.recorded import Recorded
+from application.recorded import Event, Recorded
 from domain.errors import Busy, KeyReused, NotFound, Refused, Stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from application.ports import EventStore, Evolve, Ports
-    from application.recorded import Event, Origin
+    from application.ports import Deciding, EventStore, Evolve, Ports
+    from application.recorded import Origin
 
 R = TypeVar("R")
+Outcome = TypeVar("Outcome", bound=Struct)  # what has a field `readable`
 
 ATTEMPTS = 20
 
@@ -28,6 +30,14 @@ class Done(Struct, frozen=True):
     id: UUID
     version: int
     readable: bool = True
+
+
+class Appended(Struct, Generic[Outcome], frozen=True):
+    """What an append came to, and the position and the kinds of events that the views have yet to tell."""
+
+    outcome: Outcome
+    position: int
+    events: frozenset[type[Event]]
 
 
 class Once(Struct, frozen=True):
@@ -52,6 +62,21 @@ def deciding_anew(decide: Callable[[], R]) -> R:
         except Conflict:
             continue
     raise Busy
+
+
+def deciding_in_turn(
+    ports: Ports, origin: Origin, *what: Deciding, decide: Callable[[], Outcome | Appended[Outcome]]
+) -> Outcome:
+    """Decide on the seats or groups of the origin's subscription in one's turn, then wait until the views tell of it.
+
+    Nobody else decides on them meanwhile but a commit's batches, so that even a large change in a crowd is decided
+    once or twice. Others' turns come before the views are waited for. Raises Busy as `deciding_anew` does.
+    """
+    with ports.turns.deciding(origin.subscription_id, *what):
+        decided = deciding_anew(decide)
+    if isinstance(decided, Appended):
+        return replace(decided.outcome, readable=ports.readable.wait(decided.position, decided.events))
+    return decided
 
 
 def find(
@@ -105,6 +130,19 @@ def append(
     ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Sequence[Event], claims: Claims = NO_CLAIMS
 ) -> Done:
     """Append to one stream, and wait a moment until the views tell of it; raises Conflict."""
+    done = append_in_turn(ports, origin, stream, after_version, events, claims)
+    return replace(done.outcome, readable=ports.readable.wait(done.position, done.events))
+
+
+def append_in_turn(
+    ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Sequence[Event], claims: Claims = NO_CLAIMS
+) -> Appended[Done]:
+    """Append to one stream, and leave the waiting to `deciding_in_turn`; raises Conflict."""
     records = record(ports, origin, stream, after_version, events)
     position = ports.events.append(origin.subscription_id, records, claims)
-    return Done(stream, records[-1].originator_version, ports.readable.wait(position, {type(e) for e in events}))
+    return Appended(Done(stream, records[-1].originator_version), position, kinds(records))
+
+
+def kinds(records: Iterable[Recorded]) -> frozenset[type[Event]]:
+    """Return which kinds of events these are."""
+    return frozenset(type(each.event) for each in records)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.deciding import Done, append, deciding_anew, find, require
+from application.deciding import Appended, Done, append_in_turn, deciding_in_turn, find, require
 from application.ports import NO_CLAIMS, Claim, Claims, Stream
 from domain import group
-from domain.errors import GroupNameTaken, KeyReused, NotFound, NotLicensed
+from domain.errors import GroupNameTaken, GroupRenamedMeanwhile, KeyReused, NotFound, NotLicensed
 from domain.group import Group, GroupCreated
 from domain.naming import group_key, listed, parse_emails, parse_group_name
 from domain.subscription import SubscriptionCreated
@@ -40,7 +40,7 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
     created = group.create_group(parse_group_name(name), parse_emails(emails))
     name_claim = _name_claim(group_id, created.name)
 
-    def attempt() -> Done:
+    def attempt() -> Done | Appended[Done]:
         require(ports.events, origin, "subscription", origin.subscription_id, SubscriptionCreated)
         if version := ports.events.versions([group_id]).get(group_id):
             if require(ports.events, origin, "group", group_id, GroupCreated) != created:
@@ -49,36 +49,45 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
         _require_free(ports, origin, name_claim, created.name)
         _require_licensed(ports, origin, created.users)
         claims = Claims(taken=(name_claim,), licensed=frozenset(created.users))
-        return append(ports, origin, group_id, 0, [created], claims)
+        return append_in_turn(ports, origin, group_id, 0, [created], claims)
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
-def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str) -> Done:
-    """Give a group another name; raises NotFound, GroupNameInvalid and GroupNameTaken."""
+def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str, seen: str | None = None) -> Done:
+    """Give a group another name; `seen` is the one under which somebody looked at it.
+
+    Raises NotFound, GroupNameInvalid, GroupNameTaken and GroupRenamedMeanwhile.
+    """
     new = parse_group_name(name)
 
-    def attempt() -> Done:
+    def attempt() -> Done | Appended[Done]:
         stream = _find_group(ports, origin, group_id)
         event = group.rename_group(stream.state, new)
+        if event is not None:
+            _require_seen(stream.state, seen)
         old_claim, new_claim = _name_claim(group_id, stream.state.name), _name_claim(group_id, new)
         if new_claim == old_claim:
             return _append(ports, origin, stream, event)
         _require_free(ports, origin, new_claim, new)
         return _append(ports, origin, stream, event, Claims(released=(old_claim,), taken=(new_claim,)))
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
-def delete_group(ports: Ports, origin: Origin, group_id: UUID) -> Done:
-    """Delete a group, whoever is in it; raises NotFound."""
+def delete_group(ports: Ports, origin: Origin, group_id: UUID, seen: str | None = None) -> Done:
+    """Delete a group, whoever is in it; `seen` is the name under which somebody looked at it.
 
-    def attempt() -> Done:
+    Raises NotFound and GroupRenamedMeanwhile.
+    """
+
+    def attempt() -> Done | Appended[Done]:
         stream = _find_group(ports, origin, group_id)
+        _require_seen(stream.state, seen)
         claims = Claims(released=(_name_claim(group_id, stream.state.name),))
         return _append(ports, origin, stream, group.delete_group(stream.state), claims)
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
 def add_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str], once: Once | None = None) -> Joined:
@@ -88,7 +97,7 @@ def add_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str
     """
     users = parse_emails(emails)
 
-    def attempt() -> Joined:
+    def attempt() -> Joined | Appended[Joined]:
         stream = _find_group(ports, origin, group_id)
         if once and once.is_done(ports.events, origin.subscription_id):
             return Joined((), tuple(user for user in users if user in stream.state.users))
@@ -100,21 +109,22 @@ def add_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str
             return Joined((), users)
         _require_licensed(ports, origin, event.users)
         claims = Claims(taken=request, licensed=frozenset(event.users))
-        done = _append(ports, origin, stream, event, claims)
-        return Joined(event.users, tuple(user for user in users if user in stream.state.users), done.readable)
+        done = append_in_turn(ports, origin, stream.id, stream.version, [event], claims)
+        joined = Joined(event.users, tuple(user for user in users if user in stream.state.users))
+        return Appended(joined, done.position, done.events)
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
 def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str]) -> Done:
     """Remove users (canonical addresses) from a group, those who are in it; raises NotFound."""
     gone = tuple(emails)
 
-    def attempt() -> Done:
+    def attempt() -> Done | Appended[Done]:
         stream = _find_group(ports, origin, group_id)
         return _append(ports, origin, stream, group.remove_users(stream.state, gone))
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
 def _find_group(ports: Ports, origin: Origin, group_id: UUID) -> Stream[Group]:
@@ -129,10 +139,16 @@ def _find_group(ports: Ports, origin: Origin, group_id: UUID) -> Stream[Group]:
 
 def _append(
     ports: Ports, origin: Origin, stream: Stream[Group], event: GroupEvent | None, claims: Claims = NO_CLAIMS
-) -> Done:
+) -> Done | Appended[Done]:
     if event is None:
         return Done(stream.id, stream.version)
-    return append(ports, origin, stream.id, stream.version, [event], claims)
+    return append_in_turn(ports, origin, stream.id, stream.version, [event], claims)
+
+
+def _require_seen(state: Group, seen: str | None) -> None:
+    """Refuse what was decided on a name that somebody else changed meanwhile."""
+    if seen not in {None, state.name}:
+        raise GroupRenamedMeanwhile(expected=seen, actual=state.name)
 
 
 def _name_claim(group_id: UUID, name: str) -> Claim:

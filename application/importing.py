@@ -14,7 +14,7 @@ from application.deciding import Done, append, deciding_anew, find, require, unl
 from application.ports import Stream
 from application.rosters import StoredRoster, to_chunks
 from domain import import_session
-from domain.errors import KeyReused, NotFound, WrongState
+from domain.errors import KeyReused, NotFound
 from domain.import_session import (
     Committing,
     Discarded,
@@ -31,6 +31,7 @@ from domain.naming import clean_file_name, email_key, parse_group_name
 from domain.roster import FileProblems, Limits, Roster, RosterGroup
 from domain.roster_file import read_roster
 from domain.subscription import SubscriptionCreated
+from domain.wrong_state import wrong_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +135,7 @@ def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected:
             case Committing(plan) | Stopped(plan) if plan.name(group_of(plan)) == new:
                 return None
             case _:
-                raise WrongState(state=state_name(session), action="edited")
+                raise wrong_state(session, "edit")
 
     return _change(ports, origin, expected, decide)
 
@@ -150,7 +151,7 @@ def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected:
             case Committing(plan) | Stopped(plan) if email_key(email) in plan.removed.get(number, ()):
                 return None
             case _:
-                raise WrongState(state=state_name(session), action="edited")
+                raise wrong_state(session, "edit")
 
     return _change(ports, origin, expected, decide)
 
@@ -165,7 +166,7 @@ def discard(ports: Ports, origin: Origin, expected: int | None) -> Done:
             case Discarded():
                 return None
             case _:
-                raise WrongState(state=state_name(session), action="discarded")
+                raise wrong_state(session, "discard")
 
     return _change(ports, origin, expected, decide)
 
@@ -206,8 +207,3 @@ def plan_at(ports: Ports, import_id: UUID, version: int) -> Plan | None:
             return plan
         case _:
             return None
-
-
-def state_name(session: ImportSession) -> str:
-    """Return the state's word, as DESIGN.md spells it."""
-    return type(session).__name__.lower()

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.deciding import Done, Once, append, deciding_anew, find, record, require
+from application.deciding import (
+    Appended,
+    Done,
+    Once,
+    append,
+    append_in_turn,
+    deciding_in_turn,
+    find,
+    kinds,
+    record,
+    require,
+)
 from application.ports import Absence, Claim, Claims, Conflict
 from domain import group, subscription
 from domain.errors import KeyReused
@@ -32,11 +43,15 @@ if TYPE_CHECKING:
 
 
 class Allocated(Struct, frozen=True):
-    """How many licences were allocated now, and how many of the users held one already."""
+    """How many licences were allocated now, and how many of the users held one already.
+
+    `repeated` tells that this was asked before, and done then.
+    """
 
     allocated: int
     already_allocated: int
     readable: bool = True
+    repeated: bool = False
 
 
 class Revoked(Struct, frozen=True):
@@ -67,16 +82,16 @@ def change_subscription(ports: Ports, origin: Origin, name: str | None = None, s
     Raises NotFound, SubscriptionNameInvalid, SeatsInvalid and SeatsInUse.
     """
 
-    def attempt() -> Done:
+    def attempt() -> Done | Appended[Done]:
         stream = _find_subscription(ports, origin)
         renamed = subscription.rename(stream.state, name) if name is not None else None
         changed = subscription.change_seats(stream.state, seats) if seats is not None else None
         events = [event for event in (renamed, changed) if event is not None]
         if not events:
             return Done(stream.id, stream.version)
-        return append(ports, origin, stream.id, stream.version, events)
+        return append_in_turn(ports, origin, stream.id, stream.version, events)
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "seats", decide=attempt)
 
 
 def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once: Once | None = None) -> Allocated:
@@ -86,21 +101,21 @@ def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once:
     """
     wanted = {user.email: user for user in users}
 
-    def attempt() -> Allocated:
+    def attempt() -> Allocated | Appended[Allocated]:
         stream = _find_subscription(ports, origin)
         held = ports.events.held(stream.id, "licence", wanted)
         if once and once.is_done(ports.events, stream.id):
-            return Allocated(0, len(held))
+            return Allocated(0, len(held), repeated=True)
         request = (Claim("request", once.key, once.asked),) if once else ()
         decided = subscription.allocate(stream.state, [user for user in wanted.values() if user.email not in held])
         if decided is None:
             ports.events.append(stream.id, [], Claims(taken=request))
             return Allocated(0, len(held))
         position = _append_licences(ports, origin, stream, decided, request)
-        readable = ports.readable.wait(position, [SeatsTaken, LicenceAllocated])
-        return Allocated(decided.taken.seats, len(held), readable)
+        allocated = Allocated(decided.taken.seats, len(held))
+        return Appended(allocated, position, frozenset({SeatsTaken, LicenceAllocated}))
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "seats", decide=attempt)
 
 
 def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revoked:
@@ -110,7 +125,7 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
     """
     wanted = tuple(dict.fromkeys(emails))
 
-    def attempt() -> Revoked:
+    def attempt() -> Revoked | Appended[Revoked]:
         stream = _find_subscription(ports, origin)
         held = ports.events.held(stream.id, "licence", wanted)
         decided = subscription.revoke(email for email in wanted if email in held)
@@ -118,7 +133,7 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
             return Revoked(())
         return _append_revocation(ports, origin, stream, decided)
 
-    return deciding_anew(attempt)
+    return deciding_in_turn(ports, origin, "seats", "groups", decide=attempt)
 
 
 def _find_subscription(ports: Ports, origin: Origin) -> Stream[Subscription]:
@@ -135,7 +150,9 @@ def _append_licences(
     return ports.events.append(stream.id, records, Claims(taken=(*claims, *request)))
 
 
-def _append_revocation(ports: Ports, origin: Origin, stream: Stream[Subscription], decided: Revocation) -> Revoked:
+def _append_revocation(
+    ports: Ports, origin: Origin, stream: Stream[Subscription], decided: Revocation
+) -> Appended[Revoked]:
     """Append that the seats are free, the licences revoked and the groups left: all of it or nothing."""
     emails = tuple(each.email for each in decided.licences)
     group_ids, position = ports.memberships.groups_of(stream.id, emails)
@@ -148,7 +165,7 @@ def _append_revocation(ports: Ports, origin: Origin, stream: Stream[Subscription
         released=_licence_claims(stream.id, decided.licences), joined_nothing=Absence(frozenset(emails), position)
     )
     last = ports.events.append(stream.id, records, claims)
-    return Revoked(emails, ports.readable.wait(last, {type(each.event) for each in records}))
+    return Appended(Revoked(emails), last, kinds(records))
 
 
 def _licence_claims(subscription_id: UUID, licences: Iterable[LicenceEvent]) -> tuple[Claim, ...]:

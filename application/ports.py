@@ -23,7 +23,7 @@ E = TypeVar("E")
 
 ClaimKind: TypeAlias = Literal["group-name", "licence", "request"]
 
-
+Deciding: TypeAlias = Literal["seats", "groups"]
 BlobKind: TypeAlias = Literal["file", "roster"]
 
 
@@ -149,11 +149,31 @@ class Memberships(Protocol):
         ...
 
 
+class Sessions(Protocol):
+    """Who is signed in. Sessions are rows that expire, and no events; what operators do to them is an event."""
+
+    def signed_in(self) -> frozenset[str]:
+        """Return the addresses that have a session now."""
+        ...
+
+    def end_of(self, emails: Iterable[str]) -> int:
+        """End all sessions of these addresses, in every process at once, and return how many there were."""
+        ...
+
+
 class Turns(Protocol):
-    """A batch and a Stop of one import exclude each other, over all processes; so do uploads under one id."""
+    """A batch and a Stop of one import exclude each other, over all processes; so do uploads under one id.
+
+    Whoever decides on the seats or the groups of one subscription does it in turn, so that nobody is overtaken again
+    and again. That is politeness: what an append proves is what guarantees the rules, also where somebody has no turn.
+    """
 
     def turn(self, import_id: UUID) -> AbstractContextManager[None]:
         """Hold the import's turn; whoever waits gets it next."""
+        ...
+
+    def deciding(self, subscription_id: UUID, *what: Deciding) -> AbstractContextManager[None]:
+        """Hold the turn to decide on a subscription's seats, its groups, or both."""
         ...
 
     def upload(self, import_id: UUID) -> AbstractContextManager[None]:
@@ -170,5 +190,6 @@ class Ports:
     readable: Readable
     memberships: Memberships
     turns: Turns
+    sessions: Sessions
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]

@@ -40,8 +40,15 @@ class Stale(Refused):
     code = "stale"
 
 
+class GroupRenamedMeanwhile(Stale):
+    """Somebody else renamed this group from “{expected}” to “{actual}” while you looked at it.
+
+    So yours was not done. If you still want it, do it once more.
+    """
+
+
 class WrongState(Refused):
-    """This import is {state}: it cannot be {action} any more."""
+    """{said}."""
 
     code = "wrong-state"
 
@@ -107,7 +114,7 @@ class SeatsInUse(Refused):
 
 
 class NotLicensed(Refused):
-    """Who holds no licence in this subscription: {named}. Nothing was changed: allocate licences or leave them out."""
+    """Without a licence in this subscription: {named}. Nothing was changed: allocate licences or leave them out."""
 
     code = "not-licensed"
 
@@ -128,6 +135,16 @@ class ExpiryInvalid(Refused):
     """A token cannot expire at {expires_at}. Choose a time to come, before the year 9999."""
 
     code = "expiry-invalid"
+
+
+class IdentityTaken(Refused):
+    """{email} belongs to another account at the identity provider than the one that you signed in with just now.
+
+    Sign in with the account that you used before. If you have a new one, ask whoever runs Rollcall to release the
+    address: “rollcall identity release {email}”.
+    """
+
+    code = "identity-taken"
 
 
 class KeyReused(Refused):

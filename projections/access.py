@@ -1,4 +1,7 @@
-"""Who holds which role, and the tokens: to be listed. What somebody may do is never read from here."""
+"""Who holds which role, the tokens, and whose account an address is: to be listed.
+
+What somebody may do is never read from here.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from msgspec import Struct, json
 
 from application.recorded import Actor
 from domain.access import AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked
+from domain.identity import IdentityBound, IdentityReleased
 from projections.view import View, columns, copy_rows, told
 
 if TYPE_CHECKING:
@@ -40,6 +44,12 @@ CREATE = """
         revoked_at timestamptz
     );
     CREATE INDEX IF NOT EXISTS access_tokens_of_scopes ON access_tokens (subscription_id, issued_at, token_id);
+    CREATE TABLE IF NOT EXISTS access_identities (
+        email text PRIMARY KEY,
+        issuer text NOT NULL,
+        subject text NOT NULL,
+        bound_at timestamptz NOT NULL
+    );
 """
 
 
@@ -95,19 +105,34 @@ def _token_revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
+def _bound(cursor: Rows, run: Sequence[Recorded]) -> None:
+    copy_rows(
+        cursor,
+        "access_identities (email, issuer, subject, bound_at)",
+        ((event.email, event.issuer, event.subject, record.at) for record, event in told(run, IdentityBound)),
+    )
+
+
+def _released(cursor: Rows, run: Sequence[Recorded]) -> None:
+    gone = [event.email for _, event in told(run, IdentityReleased)]
+    cursor.execute("DELETE FROM access_identities WHERE email = ANY(%s)", (gone,))
+
+
 def _actor(record: Recorded) -> str:
     return json.encode(record.origin.actor).decode()
 
 
 ACCESS = View(
     name="access",
-    tables=("access_grants", "access_tokens"),
+    tables=("access_grants", "access_tokens", "access_identities"),
     create=CREATE,
     handlers={
         AccessGranted: _granted,
         AccessRevoked: _revoked,
         TokenIssued: _issued,
         TokenRevoked: _token_revoked,
+        IdentityBound: _bound,
+        IdentityReleased: _released,
     },
 )
 
@@ -171,9 +196,13 @@ def tokens(
     *,
     before: tuple[datetime, UUID] | None = None,
     token_id: UUID | None = None,
+    revoked: bool | None = None,
     limit: int | None = None,
 ) -> list[TokenRow]:
-    """Return a page of the tokens of some scopes, newest first, behind one's time and id; or the one of an id."""
+    """Return a page of the tokens of some scopes, newest first, behind one's time and id; or the one of an id.
+
+    With `revoked`, only those that were revoked, or only the others.
+    """
     at, last = before or (None, None)
     cursor.execute(
         """
@@ -183,8 +212,40 @@ def tokens(
         WHERE subscription_id = ANY(%(scopes)s)
           AND (%(at)s::timestamptz IS NULL OR (issued_at, token_id) < (%(at)s, %(last)s::uuid))
           AND (%(token_id)s::uuid IS NULL OR token_id = %(token_id)s)
+          AND (%(revoked)s::boolean IS NULL OR (revoked_at IS NOT NULL) = %(revoked)s)
         ORDER BY issued_at DESC, token_id DESC LIMIT %(limit)s
         """,
-        {"scopes": list(scopes), "at": at, "last": last, "token_id": token_id, "limit": limit},
+        {"scopes": list(scopes), "at": at, "last": last, "token_id": token_id, "revoked": revoked, "limit": limit},
     )
     return [TokenRow(**{**row, "issued_by": json.decode(row["issued_by"], type=Actor)}) for row in cursor]
+
+
+def count_revoked_tokens(cursor: Rows, scope: UUID) -> int:
+    """Return how many tokens of a scope were revoked."""
+    cursor.execute(
+        "SELECT count(*) AS revoked FROM access_tokens WHERE subscription_id = %s AND revoked_at IS NOT NULL", (scope,)
+    )
+    row = cursor.fetchone()
+    return row["revoked"] if row else 0
+
+
+class IdentityRow(Struct, frozen=True):
+    """An address, and the account at an identity provider that it belongs to."""
+
+    email: str
+    issuer: str
+    subject: str
+    bound_at: datetime
+
+
+def identities(cursor: Rows, *, email: str | None = None, limit: int | None = None) -> list[IdentityRow]:
+    """Return whose accounts addresses are, by address; or one address's."""
+    cursor.execute(
+        """
+        SELECT email, issuer, subject, bound_at FROM access_identities
+        WHERE %(email)s::text IS NULL OR email = %(email)s
+        ORDER BY email LIMIT %(limit)s
+        """,
+        {"email": email, "limit": limit},
+    )
+    return [IdentityRow(**row) for row in cursor]

@@ -15,6 +15,7 @@ from msgspec import Struct, json, structs
 from application.recorded import Actor
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
     CommitCompleted,
     CommitStarted,
@@ -50,6 +51,9 @@ OPERATED = (
     AccessRevoked,
     TokenIssued,
     TokenRevoked,
+    IdentityBound,
+    IdentityReleased,
+    SessionsEnded,
 )
 """What operators answer for, in whichever subscription: nothing of its groups, its users or its files."""
 _OPERATED_TYPES = ", ".join(f"'{event.__name__}'" for event in OPERATED)
@@ -94,6 +98,9 @@ AUDITED = (
     AccessRevoked,
     TokenIssued,
     TokenRevoked,
+    IdentityBound,
+    IdentityReleased,
+    SessionsEnded,
 )
 
 
@@ -131,6 +138,8 @@ def _emails(event: Event) -> list[str]:
         case UserRemoved(email=email) | LicenceAllocated(email=email) | LicenceRevoked(email=email):
             return [email]
         case AccessGranted(email=email) | AccessRevoked(email=email):
+            return [email]
+        case IdentityBound(email=email) | IdentityReleased(email=email) | SessionsEnded(email=email):
             return [email]
         case _:
             return []

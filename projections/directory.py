@@ -187,6 +187,13 @@ def groups(
     return [GroupRow(*row.values()) for row in cursor]
 
 
+def count_groups(cursor: Rows, subscription_id: UUID) -> int:
+    """Return how many groups a subscription has."""
+    cursor.execute("SELECT count(*) AS groups FROM directory_groups WHERE subscription_id = %s", (subscription_id,))
+    row = cursor.fetchone()
+    return row["groups"] if row else 0
+
+
 def members(cursor: Rows, subscription_id: UUID, group_id: UUID, *, after: str = "", limit: int = 100) -> list[str]:
     """Return a page of a group's users by address, behind an address."""
     cursor.execute(

@@ -130,6 +130,18 @@ def groups_skipped(
     return [GroupSkippedRow(row["number"], row["skipped"], _left_out(row["left_out"])) for row in cursor]
 
 
+def memberships_left_out(cursor: Rows, import_id: UUID) -> int:
+    """Return how many memberships an import left out: a user counts in each group."""
+    cursor.execute(
+        """
+        SELECT coalesce(sum(jsonb_array_length(left_out)), 0)::int AS memberships
+        FROM groups_added WHERE import_id = %s AND left_out <> '[]'
+        """,
+        (import_id,),
+    )
+    return sum(row["memberships"] for row in cursor)
+
+
 def joined_before(cursor: Rows, import_id: UUID, groups: Sequence[UUID]) -> dict[int, int]:
     """Return of each group of the file that brought users to one of these, by its number, how many did before it."""
     cursor.execute(

@@ -94,6 +94,18 @@ def committing(cursor: Rows) -> list[UUID]:
     return [row["import_id"] for row in cursor]
 
 
+def running(cursor: Rows, subscription_id: UUID) -> list[ImportRow]:
+    """Return the imports of a subscription whose groups are being added now."""
+    cursor.execute(
+        f"""
+        SELECT {COLUMNS} FROM imports WHERE subscription_id = %s AND state = 'committing'
+        ORDER BY run_started_at, import_id
+        """,
+        (subscription_id,),
+    )
+    return [_import(row) for row in cursor]
+
+
 def _import(row: DictRow) -> ImportRow:
     file = json.decode(row["file"], type=FileUploaded)
     return ImportRow(

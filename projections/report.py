@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 
 from application.rosters import StoredRoster
-from projections import audit_log, groups_added, review
+from projections import audit_log, groups_added, review, review_problems
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list import ImportRow, ImportState
 from projections.sentences import SKIPPED
@@ -137,7 +137,7 @@ def _of_problems(reading: Callable[[], AbstractContextManager[Rows]], row: Impor
     after = 0
     while True:
         with reading() as cursor:
-            found = review.problems(cursor, row.id, after=after, limit=PROBLEMS_AT_ONCE)
+            found = review_problems.problems(cursor, row.id, after=after, limit=PROBLEMS_AT_ONCE)
         yield from (_of_problem(problem) for _, problem in found)
         if len(found) < PROBLEMS_AT_ONCE:
             return

@@ -14,11 +14,10 @@ from msgspec import Struct
 
 from domain.import_session import Plan
 from domain.naming import group_key
-from domain.roster import PROBLEMS, Problem, Severity
 from projections import directory, file_licences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from application.rosters import StoredRoster
@@ -48,24 +47,6 @@ class ReviewedUser(Struct, frozen=True):
     status: UserStatus
     line: int
     column: int
-
-
-class ProblemRow(Struct, frozen=True):
-    """A problem as people see it; `line` is the physical line (the header is line 1), `column` counts from 1."""
-
-    severity: Severity
-    code: str
-    line: int
-    column: int
-    header: str
-    value: str
-    message: str
-    remedy: str
-
-
-def shown(problems: Iterable[Problem]) -> list[ProblemRow]:
-    """Put problems into words."""
-    return [ProblemRow(p.severity, p.code, p.line, p.column, p.header, p.value, p.message, p.remedy) for p in problems]
 
 
 class Wanted(Struct, frozen=True):
@@ -228,29 +209,19 @@ def users(
     return [ReviewedUser(m.email, m.first_name, m.last_name, status(m.email), m.line, m.column) for m in members]
 
 
-def codes(code: str | None = None, severity: Severity | None = None) -> list[str]:
-    """Return the codes of the problems that are wanted."""
-    return [each for each, (severe, _, _) in PROBLEMS.items() if code in {None, each} and severity in {None, severe}]
-
-
-def problems(
-    cursor: Rows, import_id: UUID, *, wanted: Sequence[str] = tuple(PROBLEMS), after: int = 0, limit: int | None = 100
-) -> list[tuple[int, Problem]]:
-    """Return a page of the problems of some codes, in the order of the file, behind an ordinal: each with its own."""
+def existing(cursor: Rows, subscription_id: UUID, import_id: UUID) -> int:
+    """Return how many of an import's groups bear the name of a group that is there."""
     cursor.execute(
         """
-        SELECT ordinal, code, line, col, header, value, detail, groups FROM review_problems
-        WHERE import_id = %s AND ordinal > %s AND code = ANY(%s) ORDER BY ordinal LIMIT %s
-        """,
-        (import_id, after, list(wanted), limit),
-    )
-    return [
-        (
-            r["ordinal"],
-            Problem(r["code"], r["line"], r["col"], r["header"], r["value"], r["detail"], tuple(r["groups"])),
+        SELECT count(*) AS existing FROM review_groups AS g WHERE import_id = %s AND EXISTS (
+            SELECT FROM directory_groups AS d
+            WHERE d.subscription_id = %s AND left(d.name_key, 255) = left(g.name_key, 255) AND d.name_key = g.name_key
         )
-        for r in cursor
-    ]
+        """,
+        (import_id, subscription_id),
+    )
+    row = cursor.fetchone()
+    return int(row["existing"]) if row else 0
 
 
 def removals(cursor: Rows, import_id: UUID, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
     CommitCompleted,
     CommitStarted,
@@ -98,6 +99,12 @@ def sentence(event: Event) -> str:
             return f"Issued the token “{name}” with the role {role}{until}"
         case TokenRevoked(name):
             return f"Revoked the token “{name}”"
+        case IdentityBound(email, issuer, subject):
+            return f"Bound {email} to the account “{subject}” of {issuer}"
+        case IdentityReleased(email, issuer, subject):
+            return f"Released {email} from the account “{subject}” of {issuer}"
+        case SessionsEnded(email):
+            return f"Ended the sessions of {email}"
         case SessionSnapshot():
             raise ValueError("a snapshot is no event")
 

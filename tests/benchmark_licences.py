@@ -84,8 +84,8 @@ def main() -> None:
         fresh_database() as conninfo,
         composed(read_settings({"ROLLCALL_DATABASE_URL": conninfo})) as rollcall,
         served(conninfo) as server,
-        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as client,
-        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as reader,
+        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.allowed) as client,
+        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.allowed) as reader,
     ):
         rollcall.ports.readable.wait = lambda *_: True  # type: ignore[method-assign]  # the append alone is measured
         append = single_append(rollcall)
@@ -98,6 +98,7 @@ def main() -> None:
             Event().wait(SECONDS_ALONE)
         tell("a single append, alone", appends)
         where = subscribed(client, seats=LICENCES)
+        client.get(where)  # whose token is issued by that
         before = peak_memory(server.process.pid)
         began = perf_counter()
         with timed_beside(append) as appends, timed_beside(lambda: reader.get(where)) as reads:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -24,6 +25,10 @@ from domain.subscription import User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from adapters.postgres.locks import AdvisoryLocks
+    from application.ports import Deciding
 
 ANN = Actor("administrator", "ann", "Ann")
 
@@ -106,6 +111,22 @@ def subscribed(rollcall: Rollcall, *emails: str, seats: int = 1_000_000) -> Orig
     create_subscription(rollcall.ports, origin, "Contoso", seats)
     allocate_licences(rollcall.ports, origin, [User(email) for email in emails])
     return origin
+
+
+class _NoTurns:
+    """Everybody decides at once: what an append proves has to do."""
+
+    def __init__(self, locks: AdvisoryLocks) -> None:
+        self.turn = locks.turn
+        self.upload = locks.upload
+
+    def deciding(self, _subscription_id: UUID, *_what: Deciding) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def without_turns(rollcall: Rollcall) -> Rollcall:
+    """Return the same without the turns to decide."""
+    return replace(rollcall, ports=replace(rollcall.ports, turns=_NoTurns(rollcall.locks)))
 
 
 def importing_as(origin: Origin, import_id: UUID | None = None) -> Origin:

@@ -11,12 +11,14 @@ from application.committing import CommitRun, start_commit, stop
 from application.granting import NewToken, grant_access, issue_token, revoke_access, revoke_token
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.grouping import rename_group as rename_by_hand
+from application.identifying import bind_account, release_identity
 from application.importing import discard, remove_user, rename_group, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
 from application.recorded import Event, Origin, Recorded
 from domain.access import ROLLCALL, AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked, access_id
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.identity import Account, IdentityBound, IdentityReleased, SessionsEnded, identity_id
 from domain.naming import group_key
 from domain.roster import Limits
 from domain.subscription import (
@@ -84,6 +86,7 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     by_hand(rollcall, origin)
     much_at_once(rollcall, origin)
     access_changes(rollcall, origin)
+    identity_changes(rollcall, origin)
     return origin
 
 
@@ -221,6 +224,28 @@ def access_changes(rollcall: Rollcall, origin: Origin) -> None:
         (other, TokenIssued("Other", "auditor", "0" * 64, None)),
         (first, TokenRevoked("First")),
         (other, TokenRevoked("Other")),
+    )
+
+
+def identity_changes(rollcall: Rollcall, origin: Origin) -> None:
+    """Bind, release and bind again, one after the other; then the same in one append."""
+    ports, operating = rollcall.ports, Origin(ROLLCALL, origin.actor, "operating")
+    for email in ("o'neil@example.com", USERS[0], USERS[1]):
+        bind_account(ports, operating, email, Account("https://id.example", f"of\\{email}"))
+    release_identity(ports, operating, USERS[0])
+    bind_account(ports, operating, USERS[0], Account("https://id.example", "another"))
+    release_identity(ports, operating, USERS[1])
+    first, other = (identity_id(email) for email in USERS[2:4])
+    in_one_append(
+        rollcall,
+        operating,
+        (first, IdentityBound(USERS[2], "https://id.example", "1")),
+        (other, IdentityBound(USERS[3], "https://id.example", "2")),
+        (first, IdentityReleased(USERS[2], "https://id.example", "1")),
+        (other, IdentityReleased(USERS[3], "https://id.example", "2")),
+        (other, SessionsEnded(USERS[3])),
+        (first, IdentityBound(USERS[2], "https://id.example", "3")),
+        (identity_id(USERS[4]), SessionsEnded(USERS[4])),
     )
 
 

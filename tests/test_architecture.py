@@ -78,6 +78,11 @@ def imported(path: Path) -> Iterator[str]:
                 yield module.partition(".")[0]
 
 
+def test_secrets_are_drawn_from_what_nobody_can_guess() -> None:
+    """`secrets` and `uuid4` draw from the operating system; `random` can be foretold."""
+    assert not [path for path in MODULES if "random" in imported(path)]
+
+
 def test_the_lock_file_holds_names_versions_and_hashes_only() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert "://" not in lock

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from threading import Event, Thread
+from functools import partial
+from threading import Barrier, Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -53,6 +54,18 @@ class Running(Generic[T]):
             self._result.append(self._run())
         except BaseException as error:  # noqa: BLE001 - raised again by `result`
             self._error = error
+
+
+def at_once(*everybody: Callable[[], object]) -> None:
+    """Let everybody begin at the same time, and wait until all are done."""
+    barrier = Barrier(len(everybody))
+
+    def begin(do: Callable[[], object]) -> None:
+        barrier.wait()
+        do()
+
+    for each in [Running(partial(begin, do)) for do in everybody]:
+        each.result()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from domain.naming import clean_file_name, email_key, parse_email, without_contr
 from domain.roster import FileProblems
 from domain.subscription import User
 from projections import directory
-from projections.review import ProblemRow, shown
+from projections.review_problems import ProblemRow, shown
 from projections.sentences import counted
 
 

@@ -20,7 +20,7 @@ from adapters.composition import composed
 from adapters.import_report import ImportReport
 from adapters.settings import read_settings
 from adapters.terminal import DONE, STOPPED, Column, ErrorDocument, Terminal, stop_button
-from adapters.web.links import sign_in_link
+from adapters.web.links import MINUTES, sign_in_link
 from application.granting import grant_access
 from application.licensing import allocate_licences, create_subscription
 from domain.access import ROLLCALL
@@ -215,7 +215,7 @@ def _grant_demo_roles(rollcall: Rollcall, demo_subscription: SubscriptionRow) ->
 
 
 def _tell_link(terminal: Terminal, link: str) -> None:
-    terminal.say(f"Sign in as {DEMO_ADMINISTRATOR}, once within 15 minutes, while it is served:")
+    terminal.say(f"Sign in as {DEMO_ADMINISTRATOR}, once within {MINUTES} minutes, while it is served:")
     terminal.say(link)
 
 

@@ -15,6 +15,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import HttpMethod, ScopeType
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.routes import HTTPRoute
 
 from adapters.http import (
@@ -31,19 +32,20 @@ from adapters.http import (
     subscriptions,
     tokens,
 )
-from adapters.http.checking import as_declared
+from adapters.http.checking import SMALL_BYTES, as_declared
 from adapters.http.limits import Limits
 from adapters.http.openapi import describe
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, MEDIA_TYPE, document, problem_page
 from adapters.http.progress import Feeds, progress
 from adapters.http.reading import Reading
-from adapters.http.secured import Secured
+from adapters.http.secured import TOLD_ALONE, Secured
 from adapters.http.security import authorized, same_origin
 from adapters.http.site import Site
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
-from adapters.web import home, pages, sign_in
+from adapters.web import pages
+from adapters.web.console import console
 from adapters.web.oidc import Provider
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ log = structlog.get_logger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,100}")
 SECRET = re.compile(r"(?<=/sign-in/link/).+", re.DOTALL)
-SUBSCRIPTION = re.compile(r"/api/v1/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
+SUBSCRIPTION = re.compile(r"(?:/api/v1)?/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 MULTIPART_BYTES = 1_000_000  # what a form may add around a file
@@ -133,7 +135,7 @@ class Observed:
 async def _refuse(send: Send, request_id: str) -> None:
     said = "The server stops, and this was not done in time. Look whether it was done, and try again if not."
     content = document("busy", said, request_id)
-    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), "retry-after": "5"}
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), "retry-after": "5", **TOLD_ALONE}
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": KINDS["busy"].status, "headers": encoded})
     await send({"type": "http.response.body", "body": content, "more_body": False})
@@ -165,6 +167,8 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         with bell.ringing():
             yield
 
+    upload_bytes = settings.limits.file_bytes + MULTIPART_BYTES
+    uploads = Router("/", route_handlers=[imports.upload], request_max_body_size=upload_bytes)
     api = Router(
         "/api/v1",
         route_handlers=[
@@ -172,6 +176,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             *licences.ROUTES,
             *groups.ROUTES,
             *imports.ROUTES,
+            uploads,
             *reviewing.ROUTES,
             progress,
             report.report,
@@ -182,7 +187,6 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             *documentation.ROUTES,
         ],
     )
-    for_people = Router("/", route_handlers=[*home.ROUTES, *sign_in.ROUTES], exception_handlers=pages.ERRORS)
     routes: list[ControllerRouterHandler] = [api, *health.ROUTES, problem_page]
     dependencies = {
         "rollcall": Provide(lambda: rollcall, sync_to_thread=False),
@@ -195,16 +199,16 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         "provider": Provide(lambda: provider, sync_to_thread=False),
         "described": Provide(lambda: described, sync_to_thread=False),
     }
-    described = describe(routes, dependencies)
+    described = describe(routes, dependencies, site.cookie_name("session"))
     app = Litestar(
-        [*routes, for_people, pages.STATIC],
+        [*routes, *console(upload_bytes), pages.STATIC],
         dependencies=dependencies,
         guards=[same_origin, authorized, as_declared],
         state=State({"rollcall": rollcall, "limits": limits, "site": site}),
         template_config=pages.templates(),
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, **dict.fromkeys((NotFoundException, MethodNotAllowedException), pages.nowhere)},
         lifespan=[lifespan],
-        request_max_body_size=settings.limits.file_bytes + MULTIPART_BYTES,
+        request_max_body_size=SMALL_BYTES,
         openapi_config=None,
         logging_config=None,
     )

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SMALL_BYTES = 64 * 1024
+"""What the body of a route has at most, unless the route says otherwise."""
+
+MANY_BYTES = 32_000_000
+"""The same for a route that takes many addresses: 100,000 of them, however long they are."""
+
 
 def _number(text: str) -> float:
     """Read a number with a point or an exponent: to JSON Schema 1.0 is an integer."""
@@ -93,10 +99,12 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
             raise Invalid(reason=f"The parameter “{name}” is given more than once.", field=name)
         if "\x00" in value:  # which PostgreSQL refuses
             raise Invalid(reason=f"{name}: NUL is no text.", field=name)
-        if value.lower() == "null" and not _takes_text(known[name]):  # the framework would take it for none at all
+        if value.lower() == "null" and not _takes(known[name], str):  # the framework would take it for none at all
             raise Invalid(reason=f"{name}: “{value}” is none of its values.", field=name)
+        if _takes(known[name], int) and not re.fullmatch("-?[0-9]+", value):  # it would take 1e2 for 100
+            raise Invalid(reason=f"{name}: “{value}” is no whole number.", field=name)
         seen.add(name)
 
 
-def _takes_text(parameter: FieldDefinition) -> bool:
-    return parameter.annotation is str or parameter.has_inner_subclass_of(str)
+def _takes(parameter: FieldDefinition, kind: type) -> bool:
+    return parameter.annotation is kind or parameter.has_inner_subclass_of(kind)

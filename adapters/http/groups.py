@@ -23,6 +23,7 @@ from adapters.http.asking import (
     origin,
     text,
 )
+from adapters.http.checking import MANY_BYTES
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import later, responses
 from adapters.http.reviewing import NewName
@@ -141,6 +142,7 @@ def find_group(rollcall: Rollcall, subscription_id: UUID, group_id: UUID) -> Gro
     sync_to_thread=True,
     responses=later()
     | responses("not-found", "group-name-invalid", "email-invalid", "group-name-taken", "not-licensed", "key-reused"),
+    request_max_body_size=MANY_BYTES,
     opt=ADMINISTRATORS,
 )
 def create_group(
@@ -198,6 +200,7 @@ def delete_group(
     sync_to_thread=True,
     status_code=200,
     responses=later(JoinedDocument) | responses("not-found", "email-invalid", "not-licensed", "key-reused"),
+    request_max_body_size=MANY_BYTES,
     opt=ADMINISTRATORS,
 )
 def add_group_users(

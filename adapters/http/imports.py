@@ -37,7 +37,7 @@ from application.deciding import Done
 from application.importing import discard, record_upload
 from domain.errors import NotFound
 from domain.naming import clean_file_name
-from projections import groups_added, history, import_list, review
+from projections import groups_added, history, import_list, review_problems
 from projections.groups_added import GroupAddedRow
 from projections.history import HistoryRow
 from projections.import_list import ImportDocument, ImportRow, document
@@ -92,17 +92,27 @@ async def upload(
     feel how large it is. The same upload under the same `Idempotency-Key` finds the import it made, and is answered
     as it was, from the import's present state.
     """
-    import_id = created_id(request, idempotency_key, rollcall.ports.new_id(), subscription_id)
+    done = await take_upload(request, rollcall, reading, limits, subscription_id, idempotency_key)
+    return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
+
+
+async def take_upload(
+    request: AnyRequest, rollcall: Rollcall, reading: Reading, limits: Limits, subscription_id: UUID, key: str | None
+) -> Done:
+    """Take the file that a request sends as the multipart field `file`, have it read, and record it.
+
+    Raises NotFound, and what `Limits.upload`, `received`, `Reading.read` and `record_upload` do.
+    """
+    import_id = created_id(request, key, rollcall.ports.new_id(), subscription_id)
     await sync_to_thread(find_subscription, rollcall, subscription_id)
     with limits.upload(subscription_id):
         async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
             name = clean_file_name(sent.name)
             async with reading.read(sent.file, name) as read:
                 whence = await sync_to_thread(origin, request, subscription_id, import_id)
-                done = await sync_to_thread(
+                return await sync_to_thread(
                     record_upload, rollcall.ports, whence, name, sent.media_type, Pieces(sent.file), read
                 )
-    return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
 
 
 def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: Done) -> Response[ImportDocument | None]:
@@ -114,7 +124,7 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: Done) -> Response
     except NotFound:  # it was uploaded before, a moment ago
         return not_yet(where)
     if row.state == "rejected":
-        raise FileRefused(where, row.file_name, review.shown(row.file_problems))
+        raise FileRefused(where, row.file_name, review_problems.shown(row.file_problems))
     return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
 
 
@@ -282,7 +292,6 @@ def show_history(
 
 
 ROUTES = (
-    upload,
     list_imports,
     show_import,
     show_file,
@@ -292,3 +301,4 @@ ROUTES = (
     list_groups_added,
     show_history,
 )
+"""All but `upload`, which takes larger bodies."""

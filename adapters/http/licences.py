@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
 from adapters.http.asking import AnyRequest, Given, IdempotencyKey, address, no_content, once, origin, text
-from adapters.http.checking import decoded
+from adapters.http.checking import MANY_BYTES, decoded
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import FileRefused, UnsupportedMediaType, later, responses
 from adapters.http.security import ADMINISTRATORS, READERS
@@ -22,11 +22,11 @@ from domain.errors import EmailInvalid, NotFound
 from domain.licence_file import read_licences
 from domain.naming import collapsed, parse_email, without_controls
 from domain.naming import shown as printable
-from domain.roster import FileProblems, Problem
+from domain.roster import FileProblems, Limits, Problem
 from domain.subscription import User
 from projections import directory
 from projections.directory import LicenceRow
-from projections.review import ProblemRow, shown
+from projections.review_problems import ProblemRow, shown
 
 
 class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
@@ -40,7 +40,7 @@ class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
 class NewLicences(Struct, forbid_unknown_fields=True, frozen=True):
     """Whom to allocate licences to."""
 
-    users: Annotated[list[NewUser], Meta(max_length=1_000_000)]
+    users: Annotated[list[NewUser], Meta(max_length=250_000)]
 
 
 class AllocatedDocument(Struct, frozen=True):
@@ -59,6 +59,7 @@ class AllocatedDocument(Struct, frozen=True):
     | responses(
         "not-found", "seats-exceeded", "key-reused", "file-refused", "file-too-large", "unsupported-media-type"
     ),
+    request_max_body_size=MANY_BYTES,
     opt=ADMINISTRATORS,
 )
 def allocate_licences(
@@ -87,12 +88,17 @@ def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[U
         case "application/json":
             return _users_of_json(body)
         case "text/csv":
-            read = read_licences(body, "licences.csv", rollcall.settings.limits)
-            if isinstance(read, FileProblems):
-                raise FileRefused(request.url.path, "licences.csv", shown(read.problems))
-            return list(read.users), shown(read.problems)
+            return users_of_file(body, "licences.csv", rollcall.settings.limits, request.url.path)
         case _:
             raise UnsupportedMediaType(expected="application/json or text/csv", found=content_type or "nothing")
+
+
+def users_of_file(content: bytes, file_name: str, limits: Limits, location: str) -> tuple[list[User], list[ProblemRow]]:
+    """Return the users that a file wants licensed, and what was wrong with its other rows; raises FileRefused."""
+    read = read_licences(content, file_name, limits)
+    if isinstance(read, FileProblems):
+        raise FileRefused(location, file_name, shown(read.problems))
+    return list(read.users), shown(read.problems)
 
 
 def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
@@ -100,12 +106,16 @@ def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
     refused: list[Problem] = []
     for number, each in enumerate(decoded(body, NewLicences).users, start=1):
         try:
-            email = parse_email(each.email)
-            users.append(User(email, _name(each.first_name), _name(each.last_name)))
+            users.append(user_of(each))
         except EmailInvalid as error:
             detail = str(error.fields["reason"])
             refused.append(Problem("email-invalid", number, 1, "email", printable(each.email), detail))
     return users, shown(refused)
+
+
+def user_of(new: NewUser) -> User:
+    """Return whom to allocate a licence to; raises EmailInvalid."""
+    return User(parse_email(new.email), _name(new.first_name), _name(new.last_name))
 
 
 def _name(text: str) -> str:
@@ -157,12 +167,16 @@ def show_licence(
 ) -> LicenceDocument:
     """Show one licence."""
     find_subscription(rollcall, subscription_id)
-    key = address(request, email)
+    return licence_document(find_licence(rollcall, subscription_id, address(request, email)))
+
+
+def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> LicenceRow:
+    """Return the licence of a canonical address; raises NotFound."""
     with rollcall.reading() as rows:
-        row = directory.find_licence(rows, subscription_id, key)
+        row = directory.find_licence(rows, subscription_id, email)
     if row is None:
-        raise NotFound(what="licence for", id=key)
-    return licence_document(row)
+        raise NotFound(what="licence for", id=email)
+    return row
 
 
 @delete(

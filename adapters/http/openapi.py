@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
 
-def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[str, Provide]) -> bytes:
-    """Return the OpenAPI document of these routes, as JSON."""
+def describe(
+    routes: Sequence[ControllerRouterHandler], dependencies: Mapping[str, Provide], session_cookie: str
+) -> bytes:
+    """Return the OpenAPI document of these routes, as JSON; a browser's session comes in a cookie of this name."""
     app = Litestar(
         routes,
         dependencies=dict(dependencies),
@@ -69,7 +71,7 @@ def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[st
     document["openapi"] = "3.1.0"
     document["tags"] = [{"name": name, "description": said} for name, said in TAGS.items()]
     document["components"]["headers"] = HEADERS
-    document["components"]["securitySchemes"] = SECURITY
+    document["components"]["securitySchemes"] = {**SECURITY, "session": {**SECURITY["session"], "name": session_cookie}}
     for path, methods in document["paths"].items():
         for operation in methods.values():
             _complete(path, operation)

@@ -114,8 +114,14 @@ SECURITY: dict[str, Node] = {
         "bearerFormat": "rollcall_…",
         "description": "An API token: `rollcall token create`, or `POST /api/v1/tokens`.",
     },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "description": "The session of a browser whose person signed in at `/sign-in`. What changes anything is taken "
+        "from Rollcall's own pages alone (`Sec-Fetch-Site`, `Origin`).",
+    },
 }
-"""The ways to say who asks."""
+"""The ways to say who asks. What the cookie is called depends on where Rollcall serves."""
 
 BINARY: Node = {"type": "string", "format": "binary"}
 EVENT: Node = {

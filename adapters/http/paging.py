@@ -46,6 +46,11 @@ def cursor(after: str | None, kind: type[T]) -> T | None:
     return found
 
 
+def token(position: object) -> str:
+    """Return the `after` that stands for a position."""
+    return urlsafe_b64encode(json.encode(position)).decode().rstrip("=")
+
+
 def _not_ours() -> Invalid:
     return Invalid(reason="“after” is not one that a page's Link gave.", field="after")
 
@@ -80,6 +85,6 @@ def page(
     """Return up to `limit` of the rows; one more than that tells that there is a next page."""
     headers = dict(headers or {})
     if len(rows) > limit:
-        after = urlsafe_b64encode(json.encode(position(rows[limit - 1]))).decode().rstrip("=")
-        headers["Link"] = f'<{request.url.path}?{_with(request, after)}>; rel="next"'
+        following = _with(request, token(position(rows[limit - 1])))
+        headers["Link"] = f'<{request.url.path}?{following}>; rel="next"'
     return Response([shown(row) for row in rows[:limit]], headers=headers)

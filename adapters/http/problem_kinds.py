@@ -84,8 +84,16 @@ KINDS: dict[str, Kind] = {
     "sign-in-refused": Kind(
         HTTPStatus.FORBIDDEN,
         "You are not signed in",
-        "A sign-in is begun and ended in the same browser, within ten minutes. A sign-in link works once, within 15 "
+        "A sign-in is begun and ended in the same browser, within ten minutes. A sign-in link works once, within ten "
         "minutes. An identity provider has to vouch for your e-mail address.",
+    ),
+    "identity-taken": Kind(
+        HTTPStatus.FORBIDDEN,
+        "The address belongs to another account",
+        "The first account at the identity provider that signs in with an address keeps it, so that nobody who is "
+        "given the address later gets what was granted to somebody else. Sign in with the account that you used "
+        "before. If there is a new one, whoever runs Rollcall can release the address: "
+        "`rollcall identity release EMAIL`.",
     ),
     "provider-away": Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -166,7 +174,7 @@ KINDS: dict[str, Kind] = {
     "file-too-large": Kind(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "Too large",
-        "The request is larger than it may be. Split the file, each part with the header line.",
+        "The body is larger than its route takes. Send fewer at a time: split a file, each part with the header line.",
     ),
     "unsupported-media-type": Kind(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -178,6 +186,12 @@ KINDS: dict[str, Kind] = {
         "Not HTTP as it should be",
         "What came over the connection cannot be read as a request of HTTP/1.1, and the connection was closed. Look at "
         "what is between the client and this server.",
+    ),
+    "request-timeout": Kind(
+        HTTPStatus.REQUEST_TIMEOUT,
+        "The request did not come in time",
+        "A part of the request was awaited for half a minute, and the connection was closed. Nothing was done. Send it "
+        "again, without a pause.",
     ),
     "headers-too-large": Kind(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

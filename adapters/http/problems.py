@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from litestar.exceptions import (
 )
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
+from litestar.response import Template
 from msgspec import UNSET, Struct, UnsetType, json
 
 from adapters.http.limits import TooManyRequests
@@ -29,7 +29,7 @@ from adapters.http.problem_kinds import KINDS
 from adapters.http.security import EVERYBODY
 from domain import errors
 from domain.errors import RollcallError
-from projections.review import ProblemRow
+from projections.review_problems import ProblemRow
 
 if TYPE_CHECKING:
     from litestar.types import ExceptionHandlersMap
@@ -164,7 +164,9 @@ def _of_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> 
             field = _field(request, key, message)
             return problem(request, "invalid", f"{field}: {message}.", field=field, headers=headers)
         case _ if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return problem(request, "file-too-large", "The request is larger than this route takes.", headers=headers)
+            most = request.route_handler.resolve_request_max_body_size()
+            said = f"The body has more than the {most:,} bytes that this route takes. Send fewer at a time."
+            return problem(request, "file-too-large", said, headers=headers)
         case ClientException():
             return problem(request, "invalid", error.detail or "The request is malformed.", headers=headers)
         case InternalServerException(detail="client disconnected prematurely"):
@@ -236,25 +238,6 @@ def later(document: type[Struct] | None = None) -> dict[int, ResponseSpec]:
 
 # --- the pages that explain them ------------------------------------------------------------------------------------
 
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} · Rollcall</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="/static/rollcall.css">
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p>{explanation}</p>
-<p>Status: {status}. Code: <code>{code}</code>.</p>
-</main>
-</body>
-</html>
-"""
-
 
 @get(
     "/problems/{code:str}",
@@ -263,15 +246,14 @@ PAGE = """<!doctype html>
     responses=responses("not-found"),
     opt=EVERYBODY,
 )
-def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[str]:
+def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[Any]:
     """Explain a kind of problem to people, as a page to browsers and as plain text to everybody else."""
     kind = KINDS.get(code)
     if kind is None:
         raise NotFoundException
     status = f"{kind.status.value} {kind.status.phrase}"
     if request.accept.best_match(["text/plain", "text/html"]) == "text/html":
-        explanation = re.sub("`(.+?)`", r"<code>\1</code>", escape(kind.explanation))
-        content = PAGE.format(title=escape(kind.title), explanation=explanation, status=status, code=code)
-        return Response(content, media_type="text/html", headers={"Vary": "Accept"})
+        context = {"kind": kind, "status": status, "code": code}
+        return Template("problem-kind.html", context=context, media_type="text/html", headers={"Vary": "Accept"})
     text = f"{kind.title} ({status})\n\n{kind.explanation}\n"
     return Response(text, media_type="text/plain", headers={"Vary": "Accept"})

@@ -7,9 +7,12 @@ somebody follows are looked up with one query, and each listener is told of its 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncGenerator
 from contextlib import contextmanager
+from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -32,13 +35,14 @@ from projections import import_list
 from projections.import_list import ImportRow, ImportState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
 log = structlog.get_logger(__name__)
 
 COMMENT_SECONDS = 15.0
 LOOK_AGAIN_SECONDS = 5.0
 BETWEEN_LOOKS_SECONDS = 0.2
+ASK_AGAIN_SECONDS = 1.0
 AT_REST: frozenset[ImportState] = frozenset({"stopped", "completed", "rejected", "discarded"})
 
 
@@ -151,6 +155,26 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
+class Permission:
+    """Whether a listener still may, asked before each message, and once a second at most.
+
+    So whoever may not any longer is told nothing that happens more than a second later, however much happens.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[bool]], clock: Callable[[], float] = monotonic) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._asked = -math.inf
+
+    async def holds(self) -> bool:
+        """Tell whether it holds, or held when that was asked less than a second ago."""
+        now = self._clock()
+        if now - self._asked < ASK_AGAIN_SECONDS:
+            return True
+        self._asked = now
+        return await self._ask()
+
+
 @get(f"{IMPORT}/progress", media_type="text/event-stream", responses=responses("not-found"), opt=READERS)
 async def progress(
     request: AnyRequest,
@@ -178,8 +202,9 @@ async def progress(
 async def _messages(
     request: AnyRequest, feeds: Feeds, row: ImportRow, seen: int
 ) -> AsyncGenerator[ServerSentEventMessage, None]:
+    permission = Permission(partial(_still_may, request))
     async for current in feeds.follow(row, seen):
-        if not await _still_may(request):
+        if not await permission.holds():
             return
         if current is None:
             yield ServerSentEventMessage(data=None, comment="still here")

@@ -21,15 +21,16 @@ from application.importing import plan_at, remove_user, rename_group
 from application.rosters import StoredRoster
 from domain.errors import NotFound
 from domain.roster import Severity
-from projections import review
+from projections import review, review_problems
 from projections.import_list import ImportRow
-from projections.review import ProblemRow, ReviewedGroup, ReviewedUser
+from projections.review import ReviewedGroup, ReviewedUser
+from projections.review_problems import ProblemRow
 from projections.view import Rows
 
 UPLOADED = 1  # the version at which a file is there and was not read yet
 
 
-def _reviewed(rollcall: Rollcall, rows: Rows, row: ImportRow) -> StoredRoster:
+def reviewed(rollcall: Rollcall, rows: Rows, row: ImportRow) -> StoredRoster:
     """Open what the file of an import says; raises NotFound if it was refused."""
     if row.read is None:
         raise NotFound(what="group in this import", id=row.id)
@@ -61,7 +62,7 @@ def list_reviewed_groups(
     wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
     start = cursor(after, int) or 0
     with rollcall.reading() as rows:
-        roster = _reviewed(rollcall, rows, row)
+        roster = reviewed(rollcall, rows, row)
         found = review.groups(rows, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
     return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
 
@@ -80,7 +81,7 @@ def list_reviewed_users(
     row = find_import(rollcall, subscription_id, import_id)
     start = cursor(after, int) or 0
     with rollcall.reading() as rows:
-        roster = _reviewed(rollcall, rows, row)
+        roster = reviewed(rollcall, rows, row)
         found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
     places = {user.email: start + place for place, user in enumerate(found, start=1)}
     return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
@@ -99,15 +100,17 @@ def list_problems(
 ) -> Response[list[ProblemRow]]:
     """List what is wrong with the file, in its order."""
     row = find_import(rollcall, subscription_id, import_id)
-    codes = review.codes(code, severity)
+    codes = review_problems.codes(code, severity)
     start = cursor(after, int) or 0
     if row.read is None:
         ordered = [(n, p) for n, p in enumerate(row.file_problems, start=1) if p.code in codes and n > start]
     else:
         with rollcall.reading() as rows:
-            ordered = review.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
+            ordered = review_problems.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
     headers = etag(row.version)
-    return page(request, ordered, limit, lambda each: each[0], lambda each: review.shown([each[1]])[0], headers)
+    return page(
+        request, ordered, limit, lambda each: each[0], lambda each: review_problems.shown([each[1]])[0], headers
+    )
 
 
 # --- edit -----------------------------------------------------------------------------------------------------------
@@ -140,7 +143,7 @@ def rename(
     row = find_import(rollcall, subscription_id, import_id)
     with rollcall.reading() as rows:
         (group,) = review.groups(
-            rows, subscription_id, import_id, _reviewed(rollcall, rows, row), after=number - 1, limit=1
+            rows, subscription_id, import_id, reviewed(rollcall, rows, row), after=number - 1, limit=1
         )
     return Response(group, headers=etag(done.version))
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 PAGE = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""A page's Content-Security-Policy, unless it says another: styles and images of ours, and no script."""
+"""A page's Content-Security-Policy (https://www.w3.org/TR/CSP3/), unless it says another: what is ours, in files."""
 
 ALWAYS = {
     "x-content-type-options": "nosniff",
@@ -30,6 +30,9 @@ ALWAYS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+TOLD_ALONE = {**ALWAYS, "content-security-policy": NOTHING}
+"""What a refusal says that is sent before a request comes as far as `Secured`, or after."""
+
 STRICT_TRANSPORT = "max-age=31536000"
 MISDIRECTED = KINDS["misdirected"]
 

@@ -133,18 +133,27 @@ def issue_token(
 
     The answer shows it, this once. Sent again under the same key, the answer (200) is the token's present state alone.
     """
+    token_id, token = issue(request, rollcall, data, idempotency_key)
+    told = structs.asdict(_from_stream(rollcall, token_id))
+    shown = IssuedDocument(**told, token=token) if token else IssuedDocument(**told, note=ONCE)
+    return Response(shown, status_code=201 if token else 200, headers={"Cache-Control": "no-store"})
+
+
+def issue(request: AnyRequest, rollcall: Rollcall, data: TokenRequest, key: str | None) -> tuple[UUID, str | None]:
+    """Issue a token, and return its id and what its bearer brings; None for that if it was issued under the key before.
+
+    Raises NotFound for the subscription, and what `granting_in` and `granting.issue_token` do.
+    """
     scope = data.subscription_id
     if scope == ROLLCALL:
         raise NotFound(what="subscription", id=scope)
     principal, whence = granting_in(request, scope)
-    token_id = created_id(request, idempotency_key, rollcall.ports.new_id(), scope)
+    token_id = created_id(request, key, rollcall.ports.new_id(), scope)
     asked = uuid5(NAMESPACE_OID, sha256(json.encode(data)).hexdigest())
-    once = Once(str(token_id), asked) if idempotency_key else None
+    once = Once(str(token_id), asked) if key else None
     secret = token_bytes(SECRET_BYTES)
     done = granting.issue_token(rollcall.ports, whence, token_id, secret, _new(rollcall, data, principal), once)
-    told = structs.asdict(_from_stream(rollcall, token_id))
-    shown = IssuedDocument(**told, token=token_text(token_id, secret)) if done else IssuedDocument(**told, note=ONCE)
-    return Response(shown, status_code=201 if done else 200, headers={"Cache-Control": "no-store"})
+    return token_id, token_text(token_id, secret) if done else None
 
 
 def _new(rollcall: Rollcall, data: TokenRequest, principal: Principal) -> NewToken:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore
@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
 CONNECTION_SECONDS = 8.0  # who asks waits for one as long: a page that says what is wrong beats one that keeps loading
 LOCK_TIMEOUT_SECONDS = 10
@@ -30,7 +31,10 @@ CONNECTING = {
 
 
 class Datastore(PostgresDatastore):
-    """A pool of connections, each of which finds our tables first; `conninfo` is a URL or a libpq string."""
+    """A pool of connections, each of which finds our tables first; `conninfo` is a URL or a libpq string.
+
+    A second pool, as large at most, is for locks alone.
+    """
 
     def __init__(self, conninfo: str, schema: str, pool_size: int) -> None:
         given = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
@@ -61,6 +65,34 @@ class Datastore(PostgresDatastore):
             check=ConnectionPool.check_connection,
             timeout=CONNECTION_SECONDS,
         )
+        self.lock_pool = ConnectionPool(  # whoever holds a lock needs a connection of the other pool
+            self.conninfo,
+            connection_class=Connection[DictRow],
+            kwargs={"row_factory": dict_row, "autocommit": True},
+            min_size=0,
+            max_size=pool_size,
+            open=False,
+            check=ConnectionPool.check_connection,
+            timeout=CONNECTION_SECONDS,
+        )
+
+    def __enter__(self) -> Self:
+        """Open both pools."""
+        self.lock_pool.open()
+        return super().__enter__()
+
+    def close(self) -> None:
+        """Close both pools."""
+        super().close()
+        with suppress(AttributeError):  # what was not made cannot be closed
+            self.lock_pool.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close both pools."""
+        super().__exit__(kind, error, trace)
+        self.lock_pool.close()
 
     def connect(self) -> Connection[DictRow]:
         """Open a connection of one's own, to listen or to hold a lock on; the caller closes it."""

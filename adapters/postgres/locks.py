@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from threading import RLock
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+import psycopg
 
 from adapters.postgres.datastore import lock_key
 
@@ -12,7 +16,10 @@ if TYPE_CHECKING:
     from threading import Event
     from uuid import UUID
 
+    from psycopg.rows import DictRow
+
     from adapters.postgres.datastore import Datastore
+    from application.ports import Deciding
 
 ASK_AGAIN_SECONDS = 1.0
 
@@ -22,6 +29,7 @@ class AdvisoryLocks:
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
+        self._here: WeakValueDictionary[int, RLock] = WeakValueDictionary()
 
     @contextmanager
     def turn(self, import_id: UUID) -> Iterator[None]:
@@ -33,6 +41,22 @@ class AdvisoryLocks:
         key = lock_key(self._datastore.schema, "turn", str(import_id))
         with self._datastore.connect() as connection, connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
+            yield
+
+    @contextmanager
+    def deciding(self, subscription_id: UUID, *what: Deciding) -> Iterator[None]:
+        """Hold the turn to decide on some of a subscription (see `ports.Turns`); all take them in the same order.
+
+        Of one process one thread at a time asks PostgreSQL, so that a crowd takes no more than one connection.
+        """
+        keys = [lock_key(self._datastore.schema, each, str(subscription_id)) for each in sorted(what)]
+        with ExitStack() as held:
+            for key in keys:
+                held.enter_context(self._here.setdefault(key, RLock()))
+            connection = held.enter_context(self._datastore.lock_pool.connection())
+            held.callback(_let_go, connection)
+            for key in keys:
+                connection.execute("SELECT pg_advisory_lock(%s)", (key,))
             yield
 
     @contextmanager
@@ -66,3 +90,9 @@ class AdvisoryLocks:
             key = lock_key(self._datastore.schema, *words)
             row = connection.execute("SELECT pg_try_advisory_lock(%s) AS alone", (key,)).fetchone()
             yield bool(row and row["alone"])
+
+
+def _let_go(connection: psycopg.Connection[DictRow]) -> None:
+    """Let all locks of a connection go; one that broke has let them go itself, and what was decided is fenced."""
+    with suppress(psycopg.OperationalError):
+        connection.execute("SELECT pg_advisory_unlock_all()")

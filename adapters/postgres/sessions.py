@@ -6,15 +6,18 @@ times are the database's: every process sees a session end at the same moment.
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from uuid import UUID
 
-from msgspec import json
+from msgspec import Struct, json, structs
 
 from application.granting import Person
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import timedelta
 
     from adapters.postgres.datastore import Datastore
@@ -25,16 +28,33 @@ T = TypeVar("T")
 SECRET_BYTES = 32
 NOTED_EVERY_SECONDS = 60  # so that a session in use is written once a minute, not with each request
 
-TicketKind: TypeAlias = Literal["link", "oidc"]
+Way: TypeAlias = Literal["link", "oidc"]
+"""How somebody signs in: by a sign-in link, or by the identity provider."""
+
+TicketKind: TypeAlias = Way
 
 CREATE = """
+    DO $$ BEGIN  -- a table of an earlier shape goes: who is in it signs in again
+        IF NOT EXISTS (
+            SELECT FROM information_schema.columns
+            WHERE table_schema = current_schema() AND table_name = 'sessions' AND column_name = 'proven'
+        ) THEN
+            DROP TABLE IF EXISTS sessions;
+        END IF;
+    END $$;
     CREATE TABLE IF NOT EXISTS sessions (
         secret_sha256 bytea PRIMARY KEY,
+        session_id uuid UNIQUE NOT NULL DEFAULT gen_random_uuid(),
         email text NOT NULL,
         name text NOT NULL,
+        way text NOT NULL,
+        browser text NOT NULL,
+        network text NOT NULL,
+        proven boolean NOT NULL,
         started_at timestamptz NOT NULL DEFAULT now(),
         used_at timestamptz NOT NULL DEFAULT now()
     );
+    CREATE INDEX IF NOT EXISTS sessions_of_people ON sessions (email);
     CREATE TABLE IF NOT EXISTS tickets (
         secret_sha256 bytea PRIMARY KEY,
         kind text NOT NULL,
@@ -42,6 +62,35 @@ CREATE = """
         expires_at timestamptz NOT NULL
     );
 """
+
+
+class Arrival(Struct, frozen=True):
+    """How somebody came in: by which way, in which browser, from which address or network.
+
+    `proven` if they showed just then who they are: a provider that is not told to ask vouches for whoever is signed in
+    there.
+    """
+
+    way: Way
+    browser: str
+    network: str
+    proven: bool
+
+
+class Session(Struct, frozen=True):
+    """A session as it is shown: by its id nobody can use it. `used_at` is told to the minute."""
+
+    id: UUID
+    email: str
+    way: Way
+    browser: str
+    network: str
+    started_at: datetime
+    used_at: datetime
+
+
+SELECT = "SELECT session_id AS id, email, way, browser, network, started_at, used_at FROM sessions"
+LIVING = "used_at > now() - %(idle)s AND started_at > now() - %(absolute)s"
 
 
 class PostgresSessions:
@@ -56,7 +105,7 @@ class PostgresSessions:
         with self._datastore.get_connection() as connection:
             connection.execute(CREATE)
 
-    def start(self, person: Person, instead_of: str | None) -> str:
+    def start(self, person: Person, arrival: Arrival, instead_of: str | None) -> str:
         """Begin a session under a new secret, end the one that the browser had before, and return the secret.
 
         Sessions that have expired go at this occasion.
@@ -69,8 +118,9 @@ class PostgresSessions:
                 {"old": _digest(instead_of or ""), **self._lifetimes},
             )
             cursor.execute(
-                "INSERT INTO sessions (secret_sha256, email, name) VALUES (%s, %s, %s)",
-                (_digest(secret), person.email, person.name),
+                "INSERT INTO sessions (secret_sha256, email, name, way, browser, network, proven)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                (_digest(secret), person.email, person.name, *structs.astuple(arrival)),
             )
         return secret
 
@@ -78,10 +128,9 @@ class PostgresSessions:
         """Return whose session this is, and keep it from falling idle; None if it has ended or never was."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
-                """
+                f"""
                 SELECT email, name, used_at < now() - make_interval(secs => %(noted)s) AS due FROM sessions
-                WHERE secret_sha256 = %(secret)s
-                  AND used_at > now() - %(idle)s AND started_at > now() - %(absolute)s
+                WHERE secret_sha256 = %(secret)s AND {LIVING}
                 """,
                 {"secret": _digest(secret), "noted": NOTED_EVERY_SECONDS, **self._lifetimes},
             ).fetchone()
@@ -98,6 +147,51 @@ class PostgresSessions:
                 "DELETE FROM sessions WHERE secret_sha256 = %s RETURNING email", (_digest(secret),)
             ).fetchone()
         return str(row["email"]) if row else None
+
+    def current(self, secret: str) -> Session | None:
+        """Return the session that this is the secret of; None if it has ended or never was."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(
+                f"{SELECT} WHERE secret_sha256 = %(secret)s AND {LIVING}",
+                {"secret": _digest(secret), **self._lifetimes},
+            ).fetchone()
+        return Session(**row) if row else None
+
+    def of(self, email: str | None = None) -> list[Session]:
+        """Return the sessions of an address, or of everybody, last used first."""
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(
+                f"{SELECT} WHERE (%(email)s::text IS NULL OR email = %(email)s) AND {LIVING}"
+                " ORDER BY used_at DESC, started_at DESC, session_id",
+                {"email": email, **self._lifetimes},
+            )
+            return [Session(**row) for row in rows]
+
+    def proven_within(self, session: Session, time: timedelta) -> bool:
+        """Tell whether somebody showed so recently who they are."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(
+                "SELECT FROM sessions WHERE session_id = %s AND proven AND started_at > now() - %s", (session.id, time)
+            ).fetchone()
+        return row is not None
+
+    def end_other(self, than: Session, session_id: UUID | None = None) -> int:
+        """End another session of the same person, or all others; return how many there were."""
+        with self._datastore.get_connection() as connection:
+            return connection.execute(
+                "DELETE FROM sessions WHERE email = %(email)s AND session_id <> %(than)s"
+                " AND (%(wanted)s::uuid IS NULL OR session_id = %(wanted)s)",
+                {"email": than.email, "than": than.id, "wanted": session_id},
+            ).rowcount
+
+    def signed_in(self) -> frozenset[str]:
+        """Return the addresses that have a session now."""
+        return frozenset(session.email for session in self.of())
+
+    def end_of(self, emails: Iterable[str]) -> int:
+        """End all sessions of these addresses, and return how many there were."""
+        with self._datastore.get_connection() as connection:
+            return connection.execute("DELETE FROM sessions WHERE email = ANY(%s)", (list(emails),)).rowcount
 
 
 class PostgresTickets:

@@ -11,7 +11,8 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
 
-LINK_FOR = timedelta(minutes=15)
+LINK_FOR = timedelta(minutes=10)  # no longer: OWASP ASVS 5.0, 6.5.5
+MINUTES = int(LINK_FOR.total_seconds()) // 60
 LOCAL = "http://127.0.0.1:8000"
 
 

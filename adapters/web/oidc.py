@@ -6,7 +6,7 @@ What it says is believed only as far as it proves it: OpenID Connect Core 1.0, s
 from __future__ import annotations
 
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -20,6 +20,7 @@ from joserfc.jwk import KeySet
 
 from application.granting import Person
 from domain.errors import EmailInvalid, RollcallError
+from domain.identity import Account
 from domain.naming import parse_email
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ log = structlog.get_logger(__name__)
 TIMEOUT_SECONDS = 10.0
 DISCOVERED_FOR_SECONDS = 3_600.0
 CLOCKS_APART_SECONDS = 60
+AGAIN = {"prompt": "login", "max_age": "0"}  # OpenID Connect Core 1.0, section 3.1.2.1
+AGAIN_WITHIN_SECONDS = 600
+LONGEST_SUBJECT = 255  # OpenID Connect Core 1.0, section 2
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """How an ID token may be signed: by a key that the provider alone has, so neither `none` nor HS256 and its like."""
 
@@ -61,12 +65,16 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """A sign-in that waits for the provider's answer; `wanted` is the path to go to then."""
+    """A sign-in that waits for the provider's answer; `wanted` is the path to go to then.
+
+    `again` if the provider is to ask who it is, even whoever is signed in there.
+    """
 
     redirect_uri: str
     nonce: str
     verifier: str
     wanted: str
+    again: bool = False
 
 
 class Provider:
@@ -84,12 +92,16 @@ class Provider:
             metadata = await self._discovered()
             async with self._client(metadata, begun) as client:
                 url, _ = client.create_authorization_url(
-                    metadata.authorization_endpoint, state=state, nonce=begun.nonce, code_verifier=begun.verifier
+                    metadata.authorization_endpoint,
+                    state=state,
+                    nonce=begun.nonce,
+                    code_verifier=begun.verifier,
+                    **(AGAIN if begun.again else {}),
                 )
         return str(url)
 
-    async def person(self, begun: Begun, code: str, issuer: str | None) -> Person:
-        """Return whom the provider vouches for; raises SignInRefused and ProviderAway.
+    async def vouched_for(self, begun: Begun, code: str, issuer: str | None) -> tuple[Person, Account]:
+        """Return whom the provider vouches for, and by which account; raises SignInRefused and ProviderAway.
 
         `issuer` is who the browser says has sent it back, so that no other provider can slip in its code (RFC 9207).
         """
@@ -107,7 +119,9 @@ class Provider:
                 claims = await self._validated(metadata, str(token.get("id_token")), begun.nonce)
                 if "email" not in claims and metadata.userinfo_endpoint:
                     claims |= await _userinfo(client, metadata.userinfo_endpoint, claims["sub"])
-        return _person(claims)
+        if begun.again:
+            _check_recent(claims.get("auth_time"))
+        return _person(claims), _account(claims)
 
     def _client(self, metadata: Metadata, begun: Begun) -> AsyncOAuth2Client:
         ways = metadata.token_endpoint_auth_methods_supported
@@ -181,6 +195,21 @@ def _person(claims: dict[str, Any]) -> Person:
         raise SignInRefused(reason=str(error)) from error
     name = claims.get("name")
     return Person(email, name if isinstance(name, str) and name.isprintable() else "")
+
+
+def _check_recent(auth_time: object) -> None:
+    """Refuse a sign-in that is older than ours; who does not say when it was is believed to have done as asked."""
+    if auth_time is None:
+        return
+    if not isinstance(auth_time, int | float) or auth_time < time() - AGAIN_WITHIN_SECONDS - CLOCKS_APART_SECONDS:
+        raise SignInRefused(reason="the identity provider did not ask who you are. Sign out there, then begin again.")
+
+
+def _account(claims: dict[str, Any]) -> Account:
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
+        raise SignInRefused(reason="the identity provider's answer does not tell which account is yours.")
+    return Account(claims["iss"], subject)
 
 
 async def _userinfo(client: AsyncOAuth2Client, url: str, subject: str) -> dict[str, Any]:

@@ -20,9 +20,15 @@ from adapters.http.limits import Limits, client_of
 from adapters.http.security import EVERYBODY
 from adapters.http.site import Site, own_path
 from adapters.metrics import Metrics
+from adapters.postgres.sessions import Arrival, Way
+from adapters.web.browsers import browser_of
 from adapters.web.links import Link
 from adapters.web.oidc import Begun, Provider, SignInRefused
+from adapters.web.pages import posted
 from application.granting import Person
+from application.identifying import bind_account
+from application.recorded import Actor, Origin
+from domain.access import ROLLCALL
 from domain.errors import RollcallError
 
 if TYPE_CHECKING:
@@ -43,14 +49,16 @@ SIGN_IN_POLICY = (
 
 @get("/sign-in", sync_to_thread=False, opt=EVERYBODY)
 def sign_in_page(
-    rollcall: Given[Rollcall], wanted: Annotated[str, QueryParameter(name="next", max_length=2_000)] = "/"
+    rollcall: Given[Rollcall],
+    wanted: Annotated[str, QueryParameter(name="next")] = "/",
+    again: Annotated[bool, QueryParameter()] = False,
 ) -> Template:
-    """Show the ways to sign in."""
+    """Show the ways to sign in; `again` to whoever is signed in and has to show once more who they are."""
     issuer = rollcall.settings.oidc.issuer if rollcall.settings.oidc else ""
     origin = "/".join(issuer.split("/")[:3])
     return Template(
         "sign-in.html",
-        context={"issuer": issuer, "wanted": own_path(wanted)},
+        context={"issuer": issuer, "wanted": own_path(wanted), "again": again},
         headers={"Content-Security-Policy": SIGN_IN_POLICY.format(provider=origin)},
     )
 
@@ -70,8 +78,14 @@ async def begin(
     """Send the browser to the provider; what it comes back with must fit what is kept here and in its cookie."""
     with _attempt(metrics, "oidc", done=False):
         limits.sign_in(client_of(request))
-        wanted = own_path(str((await request.form()).get("next", "/")))
-        begun = Begun(site.url(CALLBACK, request.headers["Host"]), token_urlsafe(32), token_urlsafe(48), wanted)
+        form = await posted(request)
+        begun = Begun(
+            redirect_uri=site.url(CALLBACK, request.headers["Host"]),
+            nonce=token_urlsafe(32),
+            verifier=token_urlsafe(48),
+            wanted=own_path(str(form.get("next", "/"))),
+            again=form.get("again") == "true",
+        )
         browser, state = token_urlsafe(32), token_urlsafe(32)
         where = await _configured(provider).authorization_url(begun, state)
         await sync_to_thread(rollcall.tickets.issue, "oidc", f"{browser}.{state}", begun, BEGUN_FOR)
@@ -98,8 +112,14 @@ async def come_back(
         if "code" not in said:
             log.info("the provider sent no code", error=said.get("error"), description=said.get("error_description"))
             raise SignInRefused(reason="the identity provider did not agree to it, or you did not. Begin again.")
-        person = await _configured(provider).person(begun, said["code"], said.get("iss"))
-        return await sync_to_thread(_signed_in, request, rollcall, limits, person, "oidc", begun.wanted)
+        person, account = await _configured(provider).vouched_for(begun, said["code"], said.get("iss"))
+        await sync_to_thread(bind_account, rollcall.ports, _by_itself(request), person.email, account)
+        return await sync_to_thread(_signed_in, request, rollcall, limits, person, "oidc", begun.wanted, begun.again)
+
+
+def _by_itself(request: AnyRequest) -> Origin:
+    """Return the origin of what a sign-in records: nobody decided it, so it is nobody's act."""
+    return Origin(ROLLCALL, Actor("system", "sign-in", "Sign-in"), request.scope["state"]["request_id"])
 
 
 def _configured(provider: Provider | None) -> Provider:
@@ -131,19 +151,20 @@ def use_link(
         link = rollcall.tickets.use_up("link", secret, Link)
         if link is None:
             raise SignInRefused(reason="this link was used, or has expired. Ask for a new one where you got it.")
-        return _signed_in(request, rollcall, limits, Person(link.email, ""), "link", "/")
+        return _signed_in(request, rollcall, limits, Person(link.email, ""), "link", "/", True)
 
 
 # --- in and out -----------------------------------------------------------------------------------------------------
 
 
 def _signed_in(
-    request: AnyRequest, rollcall: Rollcall, limits: Limits, person: Person, way: str, wanted: str
+    request: AnyRequest, rollcall: Rollcall, limits: Limits, person: Person, way: Way, wanted: str, proven: bool
 ) -> Redirect:
     """Begin a session under a new secret, whatever the browser brought, and send it on."""
     limits.sign_in(person.email)
     site: Site = request.app.state["site"]
-    secret = rollcall.sessions.start(person, request.cookies.get(site.cookie_name("session")))
+    arrival = Arrival(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
+    secret = rollcall.sessions.start(person, arrival, request.cookies.get(site.cookie_name("session")))
     log.info("signed in", way=way, actor=person.email)
     cookies = [site.cookie("session", secret), site.cookie("sign-in", None)]
     return Redirect(wanted, status_code=303, cookies=cookies)

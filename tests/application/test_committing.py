@@ -307,7 +307,7 @@ def test_a_snapshot_that_nobody_can_read_is_passed_over(rollcall: Rollcall) -> N
 def test_what_is_not_committing_cannot_be_stopped(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, FILE)
-    with pytest.raises(WrongState, match="reviewing"):
+    with pytest.raises(WrongState, match="there is nothing to stop"):
         stop(rollcall.ports, origin)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from threading import Barrier
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID, uuid4
 
@@ -15,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from application import committing
+from application import committing, deciding
 from application.committing import CommitRun, start_commit
 from application.grouping import add_users, create_group, delete_group, remove_users, rename_group
 from application.importing import upload
@@ -26,11 +25,11 @@ from domain.group import Group, GroupCreated
 from domain.naming import group_key
 from domain.roster import Limits
 from domain.subscription import LicenceAllocated, LicenceRevoked, User
-from tests.conftest import importing_as, subscribed
-from tests.waiting import Running
+from tests.conftest import importing_as, subscribed, without_turns
+from tests.waiting import at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from adapters.composition import Rollcall
     from application.recorded import Origin
@@ -50,19 +49,26 @@ ACTIONS = st.lists(
         st.sampled_from(USERS),
     ),
     min_size=1,
-    max_size=5,
+    max_size=25,
 )
-RENAMES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), min_size=1, max_size=5)
+RENAMES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), min_size=1, max_size=25)
 FILES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(USERS)), min_size=1, max_size=5)
-UNHURRIED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+UNHURRIED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture
-def rollcall(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
-    """Nobody waits for views; the test moves them, and batches are small, so that there are many of them."""
+@pytest.fixture(params=["by turns and by claims", "by claims alone"])
+def rollcall(request: pytest.FixtureRequest, idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
+    """Nobody waits for views; the test moves them, and batches are small, so that there are many of them.
+
+    With turns nobody may give up, except for a commit's batch, which has none; without them the claims have to do.
+    """
     monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
     monkeypatch.setattr(committing, "GROUPS_A_BATCH", 1)
-    return idle
+    monkeypatch.setattr(committing, "ATTEMPTS", 100_000)
+    if request.param == "by turns and by claims":
+        return idle
+    monkeypatch.setattr(deciding, "ATTEMPTS", 100_000)
+    return without_turns(idle)
 
 
 def act(rollcall: Rollcall, origin: Origin, action: Action) -> None:
@@ -110,18 +116,6 @@ def commit(rollcall: Rollcall, import_id: UUID) -> None:
     run = CommitRun(rollcall.ports, import_id)
     while run.run_batch():
         pass
-
-
-def at_once(*everybody: Callable[[], object]) -> None:
-    """Let everybody begin at the same time, and wait until all are done."""
-    barrier = Barrier(len(everybody))
-
-    def begin(do: Callable[[], object]) -> None:
-        barrier.wait()
-        do()
-
-    for each in [Running(lambda do=do: begin(do)) for do in everybody]:  # type: ignore[misc]  # mypy infers no default
-        each.result()
 
 
 def what_always_holds(rollcall: Rollcall, origin: Origin) -> None:

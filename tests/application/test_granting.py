@@ -102,6 +102,11 @@ class TestAPerson:
                 use(rollcall.ports, nowhere, ANN.email, "auditor")
 
 
+def test_nobody_may_do_anything_until_an_operator_says_so(idle: Rollcall) -> None:
+    assert idle.events.head() == 0, "so nothing is granted, and no token is issued"
+    assert idle.sessions.signed_in() == frozenset()
+
+
 class TestAToken:
     def test_stands_for_its_role_in_its_scope_alone(self, rollcall: Rollcall, origin: Origin) -> None:
         found = bearer(rollcall.ports, issued(rollcall, origin))

@@ -11,11 +11,19 @@ from application.deciding import Done, Once
 from application.grouping import Joined, add_users, create_group, delete_group, remove_users, rename_group
 from application.licensing import revoke_licences
 from application.recorded import Origin
-from domain.errors import EmailsInvalid, GroupNameInvalid, GroupNameTaken, KeyReused, NotFound, NotLicensed
+from domain.errors import (
+    EmailsInvalid,
+    GroupNameInvalid,
+    GroupNameTaken,
+    GroupRenamedMeanwhile,
+    KeyReused,
+    NotFound,
+    NotLicensed,
+)
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from tests.conftest import ANN as ANN_ACTOR
-from tests.conftest import subscribed
+from tests.conftest import subscribed, without_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,9 +39,9 @@ ANN, BEN, CEM = "ann@example.com", "ben@example.com", "cem@example.com"
 
 @pytest.fixture
 def rollcall(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
-    """Nobody waits for views that nobody keeps up."""
+    """Nobody waits for views that nobody keeps up, nor for a turn: some interfere within others' decisions."""
     monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-    return idle
+    return without_turns(idle)
 
 
 @pytest.fixture
@@ -173,6 +181,18 @@ def test_two_who_rename_to_the_same_both_succeed(
 
 
 # --- users ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_somebody_else_changed_meanwhile_is_neither_overwritten_nor_deleted(
+    rollcall: Rollcall, origin: Origin
+) -> None:
+    group = created(rollcall, origin, "Sales")
+    rename_group(rollcall.ports, origin, group, "Europe", "Sales")
+    with pytest.raises(GroupRenamedMeanwhile, match="from “Sales” to “Europe”"):
+        rename_group(rollcall.ports, origin, group, "Asia", "Sales")
+    with pytest.raises(GroupRenamedMeanwhile, match="from “Sales” to “Europe”"):
+        delete_group(rollcall.ports, origin, group, "Sales")
+    assert rename_group(rollcall.ports, origin, group, "Europe", "Sales") == Done(group, 2)
 
 
 def test_users_are_added_and_those_who_are_there_are_told(rollcall: Rollcall, origin: Origin) -> None:

@@ -114,7 +114,7 @@ def test_a_refused_file_leaves_the_record_of_its_refusal_alone(rollcall: Rollcal
     row = row_of(rollcall, origin)
     assert row.state == "rejected"
     assert [(problem.code, problem.line, problem.column) for problem in row.file_problems] == [("header-missing", 1, 1)]
-    with pytest.raises(WrongState, match="rejected"):
+    with pytest.raises(WrongState, match="was refused: there is nothing to edit"):
         rename_group(rollcall.ports, origin, 1, "Europe", 2)
 
 
@@ -191,19 +191,18 @@ def test_an_upload_to_a_subscription_that_is_not_there_is_refused_and_stores_not
         assert cursor.execute("SELECT * FROM blobs").fetchall() == []
 
 
-def test_what_already_holds_is_success_in_whatever_state_it_still_shows(rollcall: Rollcall) -> None:
-    origin = importing_as(subscribed(rollcall, "ann@example.com"))
-    uploaded(rollcall, origin)
-    rename_group(rollcall.ports, origin, 1, "Europe", 2)
-    remove_user(rollcall.ports, origin, 1, "ben@example.com", 3)
-    start_commit(rollcall.ports, origin, 4)
-    stop(rollcall.ports, origin)
-    row = row_of(rollcall, origin)
-    if row.state == "stopped":  # the worker may have been faster
-        assert rename_group(rollcall.ports, origin, 1, "Europe", 3).version == row.version
-        assert remove_user(rollcall.ports, origin, 1, "ben@example.com", 3).version == row.version
-        with pytest.raises(WrongState, match="stopped"):
-            rename_group(rollcall.ports, origin, 1, "Asia", row.version)
+def test_what_already_holds_is_success_in_whatever_state_it_still_shows(idle: Rollcall) -> None:
+    with idle.worker(commits=False):  # so that Stop is in time
+        origin = importing_as(subscribed(idle, "ann@example.com"))
+        uploaded(idle, origin)
+        rename_group(idle.ports, origin, 1, "Europe", 2)
+        remove_user(idle.ports, origin, 1, "ben@example.com", 3)
+        start_commit(idle.ports, origin, 4)
+        version = stop(idle.ports, origin).version
+        assert rename_group(idle.ports, origin, 1, "Europe", 3).version == version
+        assert remove_user(idle.ports, origin, 1, "ben@example.com", 3).version == version
+        with pytest.raises(WrongState, match="Adding the groups of this import has begun"):
+            rename_group(idle.ports, origin, 1, "Asia", version)
 
 
 def test_the_id_of_another_kind_of_stream_is_answered_as_a_missing_one(rollcall: Rollcall) -> None:

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
+from adapters.composition import composed
+from adapters.settings import read_settings
+from application import deciding
 from application.deciding import Once
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.licensing import (
@@ -30,10 +35,11 @@ from domain.subscription import (
     licence_id,
 )
 from projections import directory
-from tests.conftest import ANN, subscribed
+from tests.conftest import ANN, subscribed, without_turns
+from tests.waiting import GENEROUS_SECONDS, Running, at_once, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
     from adapters.composition import Rollcall
@@ -88,29 +94,64 @@ def test_seats_are_not_oversold_by_many_at_once(rollcall: Rollcall) -> None:
     assert seats_of(rollcall, origin) == (10, 10)
 
 
-def test_seats_are_not_oversold_while_some_are_returned_and_their_number_changes(rollcall: Rollcall) -> None:
-    """Sixteen at once allocate, revoke and change the number of seats: twenty changes, so that nobody gives up."""
-    origin = subscribed(rollcall, seats=8)
+@pytest.mark.parametrize("fenced", ["by turns and by claims", "by claims alone"])
+def test_sixteen_who_change_seats_without_a_pause_oversell_none_and_none_gives_up(
+    idle: Rollcall, compose: Callable[[], Rollcall], monkeypatch: pytest.MonkeyPatch, fenced: str
+) -> None:
+    """Threads of two processes allocate, revoke and change the number of seats; nobody waits for the views."""
+    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
+    both = [idle, compose()]
+    if fenced == "by claims alone":
+        both = [without_turns(each) for each in both]
+        monkeypatch.setattr(deciding, "ATTEMPTS", 100_000)
+    origin = subscribed(idle, seats=12)
+    addresses = [[f"u{number}-{each}@example.com" for each in range(2)] for number in range(16)]
 
     def act(number: int) -> None:
-        with suppress(SeatsExceeded):
-            allocate_licences(rollcall.ports, origin, [User(f"u{number}-{each}@example.com") for each in range(2)])
-        if number % 8 == 1:
-            revoke_licences(rollcall.ports, origin, [f"u{number}-0@example.com"])
-        if number % 8 == 0:
-            with suppress(SeatsInUse):
-                change_subscription(rollcall.ports, origin, seats=6 + number % 5)
+        ports = both[number % 2].ports
+        for time in range(15):
+            with suppress(SeatsExceeded):
+                allocate_licences(ports, origin, map(User, addresses[number]))
+            if number % 8:
+                revoke_licences(ports, origin, addresses[number][time % 2 :])
+            else:
+                with suppress(SeatsInUse):
+                    change_subscription(ports, origin, seats=8 + time % 7)
 
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(act, range(16)))
+    at_once(*(partial(act, number) for number in range(16)))
     state = None
-    for record in rollcall.events.history(origin.subscription_id):
+    for record in idle.events.history(origin.subscription_id):
         state = subscription.evolve(state, record.event)  # type: ignore[arg-type]  # the stream has no others
         assert 0 <= state.taken <= state.seats
-    held = rollcall.events.held(
-        origin.subscription_id, "licence", [f"u{number}-{each}@example.com" for number in range(16) for each in (0, 1)]
-    )
-    assert seats_of(rollcall, origin)[1] == len(held) > 0
+    held = idle.events.held(origin.subscription_id, "licence", chain.from_iterable(addresses))
+    assert seats_of(idle, origin)[1] == len(held)
+
+
+def test_a_crowd_that_waits_for_its_turn_leaves_the_connections_to_who_has_it(database: str) -> None:
+    """Four connections, sixteen threads: each needs several to decide, and none waits for one of those who wait."""
+    settings = read_settings({"ROLLCALL_DATABASE_URL": database, "ROLLCALL_POOL_SIZE": "4"})
+    with composed(settings) as rollcall, rollcall.worker():
+        origins = [subscribed(rollcall, seats=100) for _ in range(2)]
+
+        def allocate(number: int) -> None:
+            for each in range(5):
+                user = User(f"u{number}-{each}@example.com")
+                assert allocate_licences(rollcall.ports, origins[number % 2], [user]).allocated == 1
+
+        at_once(*(partial(allocate, number) for number in range(16)))
+        assert [seats_of(rollcall, origin) for origin in origins] == [(100, 40), (100, 40)]
+
+
+def test_others_have_their_turn_while_one_waits_for_the_views(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker is there, so that no view ever tells of it."""
+    origin = subscribed(idle, seats=2)
+    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 2 * GENEROUS_SECONDS)
+    waiting = Running(lambda: allocate_licences(idle.ports, origin, [User(ANN_)]))
+    eventually(lambda: seats_of(idle, origin) == (2, 1))
+    Running(lambda: allocate_licences(idle.ports, origin, [])).result()
+    assert waiting.is_alive()
+    with idle.worker():
+        assert waiting.result().readable
 
 
 def test_two_subscriptions_may_bear_one_name(rollcall: Rollcall) -> None:
@@ -125,7 +166,7 @@ def test_a_request_under_the_same_key_is_done_once(rollcall: Rollcall) -> None:
     asked = uuid4()
     ann, ben = User("ann@example.com"), User("ben@example.com")
     assert allocate_licences(rollcall.ports, origin, [ann], Once("key", asked)).allocated == 1
-    assert allocate_licences(rollcall.ports, origin, [ann], Once("key", asked)) == Allocated(0, 1)
+    assert allocate_licences(rollcall.ports, origin, [ann], Once("key", asked)) == Allocated(0, 1, repeated=True)
     with pytest.raises(KeyReused):
         allocate_licences(rollcall.ports, origin, [ben], Once("key", uuid4()))
     assert allocate_licences(rollcall.ports, origin, [ann], Once("nothing", asked)).allocated == 0
@@ -250,6 +291,8 @@ def test_whoever_comes_back_does_not_return_to_the_groups(rollcall: Rollcall) ->
 def test_a_group_that_is_joined_while_the_licence_is_revoked_is_left_too(
     rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
+    """Whoever adds users without having a turn, as a commit's batch does."""
+    rollcall = without_turns(rollcall)
     origin = subscribed(rollcall, ANN_, BEN_)
     create_group(rollcall.ports, origin, sales := uuid4(), "Sales", [BEN_])
     late = uuid4()

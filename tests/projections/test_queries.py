@@ -12,12 +12,13 @@ from msgspec import json
 from application.importing import discard, rename_group
 from application.licensing import allocate_licences
 from application.recorded import Actor, Origin
-from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup
+from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.subscription import LicenceRevoked, User, licence_id
-from projections import directory, import_list
+from projections import directory, import_list, memberships
 from projections.audit_log import AuditFilter, AuditRow, audit_log
 from projections.group_events import group_events
+from projections.memberships import MemberRow
 from tests.conftest import subscribed
 from tests.histories import in_one_append, uploaded
 
@@ -195,6 +196,33 @@ def test_members_are_read_page_by_page(rollcall: Rollcall) -> None:
             seen += page
         assert directory.members(cursor, uuid4(), group) == []
     assert sorted(seen) == sorted(users)
+
+
+def test_who_is_in_which_group_is_found_by_a_part_of_a_name_and_page_by_page(rollcall: Rollcall) -> None:
+    origin, foreign = subscribed(rollcall), subscribed(rollcall, "ann@example.com")
+    users = [User("ann@example.com", "Ann", "Lee"), User("ben@example.com", "Ben", "Ortega"), User("cem@example.com")]
+    allocate_licences(rollcall.ports, origin, users)
+    groups = {uuid4(): name for name in ("Sales Asia", "Sales Europe", "Support")}
+    emails = tuple(user.email for user in users)
+    in_one_append(rollcall, origin, *((stream, GroupCreated(name, emails)) for stream, name in groups.items()))
+    in_one_append(rollcall, origin, (next(iter(groups)), UsersRemovedFromGroup(("ben@example.com",))))
+    in_one_append(rollcall, foreign, (uuid4(), GroupCreated("Sales", ("ann@example.com",))))
+    caught_up(rollcall)
+    subscription, last = origin.subscription_id, next(reversed(groups))
+    with rollcall.reading() as cursor:
+        (ben,) = memberships.users_of_group(cursor, subscription, last, search="n oRt")
+        assert ben == MemberRow("ben@example.com", "Ben", "Ortega")
+        rest = memberships.users_of_group(cursor, subscription, last, after=ben.email)
+        assert rest == [MemberRow("cem@example.com", "", "")]
+        (first,) = memberships.groups_of_user(cursor, subscription, "ann@example.com", limit=1)
+        behind = (group_key(first.name), first.id)
+        others = memberships.groups_of_user(cursor, subscription, "ann@example.com", after=behind)
+        assert [first.name, *(row.name for row in others)] == ["Sales Asia", "Sales Europe", "Support"]
+        found = memberships.groups_of_user(cursor, subscription, "ben@example.com", search="sALES")
+        assert [row.name for row in found] == ["Sales Europe"]
+        counts = memberships.group_counts(cursor, subscription, ["ann@example.com", "ben@example.com", "x"])
+        assert counts == {"ann@example.com": 3, "ben@example.com": 2}
+        assert directory.count_groups(cursor, subscription) == 3
 
 
 def test_whoever_holds_no_licence_is_told(rollcall: Rollcall) -> None:

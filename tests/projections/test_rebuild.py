@@ -15,7 +15,7 @@ from application.importing import stored_roster
 from application.recorded import Event
 from domain.group import GroupCreated, UsersAddedToGroup
 from domain.import_session import SessionSnapshot
-from projections import audit_log, directory, group_events, groups_added, import_list, review, view
+from projections import audit_log, directory, group_events, groups_added, import_list, review, review_problems, view
 from projections.view import Projector, ReadWithoutPause, RebuiltByAnother
 from tests.adapters.postgres.test_stored_events import members
 from tests.histories import everything_happens, in_one_append, uploaded
@@ -166,7 +166,7 @@ def everything_read(lived: Lived) -> None:
         assert groups_added.groups_skipped(cursor, committed)
         assert group_events.group_events(cursor, subscription)
         assert audit_log.audit_log(cursor, subscription)
-        assert review.problems(cursor, committed)
+        assert review_problems.problems(cursor, committed)
         roster = review_roster(lived, imports[-1])
         assert review.groups(cursor, subscription, committed, roster)
         assert review.users(cursor, subscription, committed, roster, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import uvicorn
 from msgspec import json
 
 from adapters import logs
@@ -24,13 +26,15 @@ from adapters.composition import composed
 from adapters.http.app import create_app
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
-from adapters.serving import serve
+from adapters.serving import Connection, Server, serve
 from adapters.settings import read_settings
 from tests.adapters.http.tokens import Allowed
-from tests.waiting import GENEROUS_SECONDS, eventually
+from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from litestar.types import ASGIApp
 
     from adapters.composition import Rollcall
 
@@ -79,6 +83,22 @@ def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None
                 yield Served(url, process, client, stderr, auth)
             finally:
                 _stop(process)
+
+
+@contextmanager
+def in_this_process(
+    app: ASGIApp, bell: Bell, http: type[Connection] = Connection, *, keep_alive: int = 5
+) -> Iterator[str]:
+    """Serve an app in a thread of this process, so that a test can look inside."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = Server(uvicorn.Config(app, http=http, log_config=None, timeout_keep_alive=keep_alive), bell)
+    running = Running(lambda: server.run(sockets=[listening]))
+    try:
+        eventually(lambda: server.started or not running.is_alive())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        running.result()
 
 
 def asked(rollcall: Rollcall, method: str, path: str, **request: Any) -> httpx.Response:

@@ -5,9 +5,7 @@ WHO is the table. An operation that is not in it fails the tests, and so does on
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import httpx
 import pytest
@@ -18,13 +16,26 @@ from adapters.http.app import create_app
 from adapters.http.security import ALLOWED
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
-from application.granting import revoke_token
-from application.recorded import Actor, Origin
-from domain.access import ROLLCALL, Role, read_token
-from projections import directory
-from tests.adapters.http.tokens import LONG_AGO, token
-from tests.conftest import settings_for, subscribed
-from tests.histories import run_commit, uploaded
+from tests.adapters.http.access_matrix import (
+    ADMINISTRATOR,
+    ALIKE,
+    CONSUMER,
+    EVERYBODY,
+    GRANTER,
+    OPERATOR,
+    OUT,
+    READER,
+    SIGNED_IN,
+    Caller,
+    Named,
+    Seeded,
+    Where,
+    Who,
+    known_status,
+    seed,
+    whole,
+)
+from tests.conftest import settings_for
 from tests.waiting import GENEROUS_SECONDS
 
 if TYPE_CHECKING:
@@ -36,16 +47,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 # --- the table ------------------------------------------------------------------------------------------------------
-
-Who: TypeAlias = frozenset[str]
-
-EVERYBODY: Who = frozenset({"everybody"})
-SIGNED_IN: Who = frozenset(get_args(Role))
-OPERATOR: Who = frozenset({"operator"})
-ADMINISTRATOR: Who = frozenset({"administrator"})
-READER: Who = ADMINISTRATOR | {"auditor"}
-CONSUMER: Who = READER | {"consumer"}
-GRANTER: Who = OPERATOR | ADMINISTRATOR
 
 WHO: dict[str, Who] = {
     # Rollcall as a whole
@@ -99,16 +100,6 @@ WHO: dict[str, Who] = {
     "showReadiness": EVERYBODY,
     "explainProblem": EVERYBODY,
 }
-NOT_DESCRIBED = {
-    *("openapi", "page", "asset"),
-    *("sign_in_page", "begin", "come_back", "link_page", "use_link", "sign_out"),
-    *("get_handler", "head_handler"),  # the stylesheet's
-}
-"""What the API's own page and the pages to sign in by consist of: for everybody."""
-
-FOR_WHOEVER_SIGNED_IN = {"home"}
-"""Pages that show to each their own."""
-
 HIDDEN = {"revokeToken"}
 """What tells nobody but those who may do it whether something is there: 404 where others are answered 403."""
 
@@ -118,24 +109,6 @@ ENDING = {"deleteGroup", "revokeLicence"}
 NAMED_ELSEWHERE = {"listTokens", "issueToken", "revokeToken"}
 """What names its subscription elsewhere than in its path."""
 
-Caller: TypeAlias = Literal[
-    "nobody",
-    "revoked",
-    "expired",
-    "without issuer",
-    "elsewhere",
-    "consumer",
-    "auditor",
-    "administrator",
-    "operator",
-]
-"""Who asks; the four first were something once, and `elsewhere` is the administrator of another subscription."""
-
-Where: TypeAlias = Literal["own", "foreign", "missing", "foreign inside", "missing inside"]
-"""Whose ids the request names; inside: the subscription is one's own, what it shall hold is another's or nobody's."""
-
-OUT: tuple[Caller, ...] = ("nobody", "revoked", "expired", "without issuer")
-
 
 def expected(operation: str, caller: Caller, where: Where, *, scoped: bool) -> int | None:
     """Return the status that a request is answered with, None if it passes and is answered by what it asks for."""
@@ -144,90 +117,16 @@ def expected(operation: str, caller: Caller, where: Where, *, scoped: bool) -> i
         return None
     if caller in OUT:
         return 401
-    may = ("administrator" if caller == "elsewhere" else caller) in who
-    if not scoped:
-        return None if may else 403
-    if caller == "operator":  # is known everywhere
-        there = where in {"own", "foreign"}
-        return (None if there else 404) if may else 403
-    known = caller != "elsewhere" and where not in {"foreign", "missing"}
-    if not known or (operation in HIDDEN and not may):
-        return 404
-    return (None if where == "own" else 404) if may else 403
+    return known_status(who, caller, where, scoped=scoped, hidden=operation in HIDDEN)
 
 
-# --- what the requests name -----------------------------------------------------------------------------------------
-
-
-class Named(NamedTuple):
-    """What is in a subscription."""
-
-    subscription_id: UUID
-    import_id: UUID
-    group_id: UUID
-    doomed_id: UUID
-    token_id: UUID
-
-
-class Seeded(NamedTuple):
-    """Whose ids are which, and everybody's token."""
-
-    names: dict[Where, Named]
-    tokens: dict[Caller, str]
-
-
-def _subscription(rollcall: Rollcall, name: str) -> Named:
-    origin = subscribed(rollcall, "ann@example.com", "leaver@example.com")
-    importing = uploaded(
-        rollcall, origin, f"{name}.csv", f"Groupname,Email\n{name},ann@example.com\n{name} (doomed),ann@example.com\n"
-    )
-    run_commit(rollcall, importing)
-    assert importing.import_id
-    rollcall.catch_up()
-    with rollcall.reading() as rows:
-        group, doomed = directory.groups(rows, origin.subscription_id)
-    issued = _id(token(rollcall, "consumer", origin.subscription_id))
-    return Named(origin.subscription_id, importing.import_id, group.id, doomed.id, issued)
-
-
-def _id(text: str) -> UUID:
-    read = read_token(text)
-    assert read
-    return read[0]
-
-
-def _revoked(rollcall: Rollcall, scope: UUID) -> str:
-    text = token(rollcall, "administrator", scope)
-    revoke_token(rollcall.ports, Origin(scope, Actor("system", "test", "test"), "test"), _id(text))
-    return text
+# --- who asks, and for whose ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def seeded(running: Served, module_database: str) -> Seeded:
     with composed(settings_for(module_database)) as rollcall:
-        own, foreign = _subscription(rollcall, "Sales"), _subscription(rollcall, "Support")
-        other = subscribed(rollcall).subscription_id
-        missing = Named(*(uuid4() for _ in Named._fields))
-        scope = own.subscription_id
-        return Seeded(
-            {
-                "own": own,
-                "foreign": foreign,
-                "missing": missing,
-                "foreign inside": foreign._replace(subscription_id=scope),
-                "missing inside": missing._replace(subscription_id=scope),
-            },
-            {
-                "revoked": _revoked(rollcall, scope),
-                "expired": token(rollcall, "administrator", scope, expires_at=LONG_AGO + timedelta(days=1)),
-                "without issuer": token(rollcall, "administrator", scope, issuer="was.administrator@example.com"),
-                "elsewhere": token(rollcall, "administrator", other),
-                "consumer": token(rollcall, "consumer", scope),
-                "auditor": token(rollcall, "auditor", scope),
-                "administrator": token(rollcall, "administrator", scope),
-                "operator": token(rollcall, "operator", ROLLCALL),
-            },
-        )
+        return seed(rollcall)
 
 
 # --- the requests ---------------------------------------------------------------------------------------------------
@@ -318,29 +217,14 @@ def test_each_may_do_what_the_table_says_and_nothing_else(
                 assert told.get(foreign) == told.get(missing), caller
 
 
-ALIKE: tuple[tuple[Where, Where], ...] = (("foreign", "missing"), ("foreign inside", "missing inside"))
-
-
-def whole(answer: httpx.Response, named: Named) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Return everything that an answer says, but for the ids that were asked for and the date."""
-    content = answer.content
-    for kind, each in named._asdict().items():
-        content = content.replace(str(each).encode(), kind.encode())
-    headers = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() != b"date"]
-    return answer.status_code, headers, content
-
-
 def test_each_route_says_whom_it_is_for(rollcall: Rollcall) -> None:
     """A route that does not would be a mistake of ours to everybody: it fails closed."""
     app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
-    handlers = {
-        handler.handler_name: handler.opt
+    handlers = [
+        handler
         for route in app._app._app.routes  # noqa: SLF001 - what Observed and Secured wrap
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
         if handler.http_methods != {"OPTIONS"}
-    }
-    assert all(ALLOWED in opt for opt in handlers.values())
-    assert {name for name in NOT_DESCRIBED if handlers[name][ALLOWED] is not None} == set()
-    assert {name for name in FOR_WHOEVER_SIGNED_IN if handlers[name][ALLOWED] != frozenset()} == set()
-    assert len(handlers) == len(WHO) + len(NOT_DESCRIBED) + len(FOR_WHOEVER_SIGNED_IN)
+    ]
+    assert [each for each in handlers if ALLOWED not in each.opt] == []

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.composition import composed
 from adapters.http import limits
 from adapters.http.limits import Limits, Rate, TooManyRequests, client_of
 from adapters.settings import Rates
+from adapters.web.links import sign_in_link
 from tests.adapters.http.importing import long_to_read, reader_held, send, send_apart, subscribed
 from tests.adapters.http.serving import served
+from tests.conftest import settings_for
 from tests.waiting import Running
 
 if TYPE_CHECKING:
@@ -164,6 +167,19 @@ class TestServed:
         assert 0 < int(refused.headers["Retry-After"]) <= 600
         assert "too many attempts to sign in" in refused.text
         assert attempt("192.0.2.2").status_code == 403
+
+    def test_sign_ins_with_one_address_are_limited_and_others_attempts_do_not_lock_it_out(
+        self, limited: Served, database: str
+    ) -> None:
+        def attempt(number: int, where: str) -> int:
+            headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": f"192.0.2.{number}"}
+            return httpx.post(where, headers=headers).status_code
+
+        with composed(settings_for(database)) as beside:
+            failed = [attempt(number, f"{limited.url}/sign-in/link/nonsense") for number in range(10)]
+            links = [sign_in_link(beside, "ann@example.com", limited.url) for _ in range(4)]
+            came_in = [attempt(number, link) for number, link in enumerate(links, start=20)]
+        assert (failed, came_in) == ([403] * 10, [303, 303, 303, 429])
 
     def test_uploads_at_once_are_limited(self, limited: Served) -> None:
         subscription = subscribed(limited.client, "ann@example.com")

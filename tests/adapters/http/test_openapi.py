@@ -18,12 +18,14 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 from adapters.composition import Rollcall, composed
 from adapters.http.openapi import examples
 from adapters.http.openapi_tables import HEADERS, TAGS
+from adapters.settings import read_settings
 from application.committing import CommitRun, start_commit
 from application.grouping import create_group
 from application.importing import upload
 from domain.access import ROLLCALL
 from domain.roster import Limits
 from projections import directory
+from tests.adapters.http.serving import asked
 from tests.adapters.http.tokens import token
 from tests.conftest import importing_as, settings_for, subscribed
 
@@ -108,6 +110,7 @@ def test_the_page_asks_nobody_else(running: Served) -> None:
     assert "https:" not in running.client.get("/api/v1/docs/start.js").text
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing,stateful"])
 def test_schemathesis_finds_nothing(running: Served, module_database: str, tmp_path: Path, phases: str) -> None:
@@ -176,3 +179,15 @@ def assert_reached(running: Served) -> None:
         *(("GET", 400), ("GET", 404)),
     }
     assert not {status for _, status in answered if status >= 500}
+
+
+def test_a_session_comes_in_the_cookie_that_is_set(idle: Rollcall, database: str) -> None:
+    def cookie(rollcall: Rollcall) -> str:
+        document = asked(rollcall, "GET", "/api/v1/openapi.json").json()
+        assert {"session": []} in document["paths"]["/api/v1/subscriptions"]["get"]["security"]
+        return str(document["components"]["securitySchemes"]["session"]["name"])
+
+    assert cookie(idle) == "rollcall"
+    environment = {"ROLLCALL_DATABASE_URL": database, "ROLLCALL_PUBLIC_URL": "https://rollcall.example"}
+    with composed(read_settings(environment)) as public:
+        assert cookie(public) == "__Host-rollcall"

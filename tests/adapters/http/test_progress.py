@@ -1,32 +1,26 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from contextlib import closing, contextmanager
-from threading import Event
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
 import pytest
-import uvicorn
-from litestar.enums import ScopeType
 from msgspec import json
 
-from adapters import serving
 from adapters.http import progress
 from adapters.http.app import create_app
 from adapters.http.waking import Bell
 from adapters.metrics import Metrics
 from projections import import_list
 from tests.adapters.http.importing import committed, if_match, lines, reaching, send, subscribed, uploaded
+from tests.adapters.http.serving import in_this_process
 from tests.adapters.http.tokens import Allowed
-from tests.waiting import GENEROUS_SECONDS, Running, eventually
+from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from litestar.types import ASGIApp, Receive, Scope, Send
 
     from adapters.composition import Rollcall
     from tests.adapters.http.serving import Served
@@ -101,20 +95,6 @@ class TestStream:
             (str(version), ending)
         ]
         assert client.get(f"{where}/progress", headers={"Last-Event-ID": str(version)}).status_code == 204
-
-
-@contextmanager
-def in_this_process(app: ASGIApp, bell: Bell) -> Iterator[str]:
-    """Serve an app in a thread of this process, so that a test can look inside."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = serving.Server(uvicorn.Config(app, http=serving.Connection, log_config=None), bell)
-    running = Running(lambda: server.run(sockets=[listening]))
-    try:
-        eventually(lambda: server.started or not running.is_alive())
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        running.result()
 
 
 @pytest.fixture
@@ -219,50 +199,23 @@ class TestListeners:
             assert [each["id"] for each in told(first + "".join(events))] == ["2"]
 
 
-class TestWhoStopsReading:
-    def test_is_cut_off(self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(serving, "STALLED_SECONDS", 0.05)
-        ended = Event()
-        with in_this_process(endless(ended), Bell(rollcall.wakeups)) as url:
-            port = httpx.URL(url).port
-            assert port
-            with socket.create_connection(("127.0.0.1", port)) as listener:
-                listener.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert ended.wait(GENEROUS_SECONDS)
-                while listener.recv(1_000_000):  # what was on its way ends
-                    pass
+class TestPermission:
+    def test_is_asked_once_a_second_at_most_and_before_whatever_comes_later(self) -> None:
+        clock = iter((10.0, 10.2, 10.99))
+        answers = iter((True, True, False))
 
-    def test_a_little_gets_more_time(self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(serving, "STALLED_SECONDS", 5.0)
-        ended = Event()
-        with in_this_process(endless(ended), Bell(rollcall.wakeups)) as url:
-            port = httpx.URL(url).port
-            assert port
-            with socket.create_connection(("127.0.0.1", port)) as listener:
-                listener.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert sum(len(listener.recv(65_536)) for _ in range(200)) > 0
-                assert not ended.is_set()
-            assert ended.wait(GENEROUS_SECONDS)
+        async def ask() -> bool:
+            return next(answers)
 
+        permission = progress.Permission(ask, lambda: next(clock))
+        assert [asyncio.run(permission.holds()) for _ in range(3)] == [True, True, True]
+        assert list(answers) == [True, False], "it was asked once"
 
-def endless(ended: Event) -> ASGIApp:
-    """Return an app that sends and sends, until it is told that nobody is there any more."""
+    def test_that_was_taken_away_ends_what_is_told(self) -> None:
+        clock, answers = iter((10.0, 10.99, 11.0)), iter((True, False))
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            return
-        await receive()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        async def ask() -> bool:
+            return next(answers)
 
-        async def sending() -> None:
-            while True:
-                await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
-                await asyncio.sleep(0)  # nobody who sends to a connection that is gone is kept waiting
-
-        task = asyncio.create_task(sending())
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        task.cancel()
-        ended.set()
-
-    return app
+        permission = progress.Permission(ask, lambda: next(clock))
+        assert [asyncio.run(permission.holds()) for _ in range(3)] == [True, True, False]

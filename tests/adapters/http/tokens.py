@@ -13,7 +13,7 @@ import httpx
 from adapters.composition import composed
 from application.deciding import record
 from application.recorded import Actor, Origin
-from domain.access import ROLLCALL, SECRET_BYTES, Role, issue_token, token_text
+from domain.access import ROLLCALL, SECRET_BYTES, Role, issue_token, read_token, token_text
 from tests.conftest import settings_for
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+TOKENS, SUBSCRIPTIONS = "/api/v1/tokens", "/api/v1/subscriptions"
 SUBSCRIPTION = re.compile("/api/v1/subscriptions/+([0-9a-fA-F-]{32,36})(?:/|$)")
 
 
@@ -42,6 +43,24 @@ def token(
     origin = Origin(scope, Actor("system", "test", "test"), "test")
     rollcall.events.append(scope, record(rollcall.ports, origin, token_id, 0, [issued]))
     return token_text(token_id, secret)
+
+
+def scope_of(where: str) -> UUID:
+    return UUID(where.rpartition("/")[2])
+
+
+def bearing(text: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {text}"}
+
+
+def text_of(client: httpx.Client) -> str:
+    return client.headers["Authorization"].removeprefix("Bearer ")
+
+
+def id_of(text: str) -> UUID:
+    read = read_token(text)
+    assert read
+    return read[0]
 
 
 class Allowed(httpx.Auth):

@@ -16,6 +16,7 @@ from adapters.postgres.event_store import RecordMapper
 from application.recorded import Actor, Event, Origin, Recorded
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
     CommitCompleted,
     CommitStarted,
@@ -144,6 +145,15 @@ STORED: list[tuple[Event, str]] = [
         '{"type":"token.issued","name":"Sync","role":"consumer","secret_sha256":"5e1f","expires_at":"2026-01-31T09:00:00Z","issuer":"ann@example.com"}',
     ),
     (TokenRevoked("Sync"), '{"type":"token.revoked","name":"Sync"}'),
+    (
+        IdentityBound("ann@example.com", "https://id.example", "248289761001"),
+        '{"type":"identity.bound","email":"ann@example.com","issuer":"https://id.example","subject":"248289761001"}',
+    ),
+    (
+        IdentityReleased("ann@example.com", "https://id.example", "248289761001"),
+        '{"type":"identity.released","email":"ann@example.com","issuer":"https://id.example","subject":"248289761001"}',
+    ),
+    (SessionsEnded("ann@example.com"), '{"type":"identity.sessions-ended","email":"ann@example.com"}'),
     (SessionSnapshot(Uploaded()), '{"type":"import.snapshot","state":{"type":"uploaded"}}'),
     (SessionSnapshot(Rejected()), '{"type":"import.snapshot","state":{"type":"rejected"}}'),
     (

@@ -25,9 +25,9 @@ class Browser(httpx.Client):
         """Send a form of one of our own pages."""
         return self.post(path, data=fields, headers=SAME_ORIGIN)
 
-    def begin(self, wanted: str = "/") -> str:
+    def begin(self, wanted: str = "/", **more: str) -> str:
         """Press the button on the sign-in page, and return where that leads."""
-        answer = self.submit("/sign-in/oidc", next=wanted)
+        answer = self.submit("/sign-in/oidc", next=wanted, **more)
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
 

@@ -47,13 +47,18 @@ class Provider:
     def lies(self, *, key: str = "new", alg: str = "RS256", **claims: object) -> None:
         """Have it change the claims of each ID token (None leaves one out) and sign it with another key.
 
-        A `new` key is published, a `stranger`'s is not.
+        A `new` key is published, a `stranger`'s is not; one that is `sent` along is in the token's own header.
         """
         httpx.put(f"{self.url}/lie", json={"key": key, "alg": alg, "claims": claims}).raise_for_status()
 
     def tells_the_truth(self) -> None:
         """Have it be what it is."""
         httpx.put(f"{self.url}/lie", json={}).raise_for_status()
+
+    def told_last(self) -> dict[str, str]:
+        """Return the tokens that it gave out last."""
+        told: dict[str, str] = httpx.get(f"{self.url}/told").json()
+        return told
 
     def agrees(self, url: str, subject: str) -> str:
         """Log somebody in there who came from an address of ours, and return where it sends them back to."""
@@ -92,6 +97,7 @@ class Lying:
         self._app = app
         self._lie: dict[str, Any] = {}
         self._challenge = ""
+        self._told: dict[str, Any] = {}
         self._new, self._stranger = (RSAKey.generate_key(2048, auto_kid=True) for _ in range(2))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -100,6 +106,8 @@ class Lying:
             case "/lie":
                 self._lie = json.decode(request.get_data())
                 return Response(status=204)(environ, start_response)
+            case "/told":
+                return Response(json.encode(self._told))(environ, start_response)
             case "/oauth2/authorize":
                 self._challenge = request.args["code_challenge"]
                 assert request.args["code_challenge_method"] == "S256"
@@ -125,13 +133,16 @@ class Lying:
         told = answer.json()
         if self._lie and "id_token" in told:
             told["id_token"] = self._signed(told["id_token"])
+        self._told = told
         return Response(json.encode(told), status=answer.status_code)
 
     def _signed(self, id_token: str) -> str:
         claims = json.decode(extract_compact(id_token.encode()).payload) | self._lie["claims"]
         claims = {name: value for name, value in claims.items() if value is not None}
-        key = self._stranger if self._lie["key"] == "stranger" else self._new
+        key = self._new if self._lie["key"] == "new" else self._stranger
         header = {"alg": self._lie["alg"], "kid": key.kid}
+        if self._lie["key"] == "sent":
+            header["jwk"] = key.as_dict(private=False)
         signed = f"{_base64(json.encode(header))}.{_base64(json.encode(claims))}"
         match header["alg"]:
             case "none":

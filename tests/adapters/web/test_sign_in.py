@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from adapters.composition import Rollcall, composed
+from adapters.http.site import LONGEST_PATH
 from adapters.web.links import sign_in_link
 from application.granting import grant_access, revoke_access
 from application.recorded import Origin
@@ -95,7 +96,7 @@ class TestALink:
 
     def test_expires(self, signing: Served, beside: Rollcall, browser: Browser) -> None:
         where = link(signing, beside)
-        later(beside, "tickets", "expires_at", timedelta(minutes=15))
+        later(beside, "tickets", "expires_at", timedelta(minutes=10))
         assert browser.submit(where).status_code == 403
 
     @pytest.mark.parametrize("secret", ["nonsense", "%00", "%ff", "é", "x" * 5_000])
@@ -160,11 +161,11 @@ class TestASession:
         sign_in(signing, beside, browser, email)
         where = subscribed(signing.client)
         scope = Origin(_id(where), ANN, "test")
-        assert "nobody has given you access yet" in browser.get("/").text
+        assert "no subscription is open to you" in browser.get("/").text
         assert browser.get(where).status_code == 404
         granted(beside, scope.subscription_id, "auditor", email)
         assert browser.get(where).status_code == 200
-        assert "Contoso" in browser.get("/").text
+        assert browser.get("/").headers["location"] == where.removeprefix("/api/v1")
         refused = browser.post(f"{where}/licences", json={"users": []}, headers=SAME_ORIGIN)
         assert refused.json()["type"] == "/problems/forbidden"
         revoke_access(beside.ports, scope, email, "auditor")
@@ -201,11 +202,32 @@ def test_the_sign_in_page_tells_the_ways_there_are(browser: Browser) -> None:
     assert browser.get("/sign-in/oidc/callback?code=x&state=y").status_code == 403
 
 
+@pytest.mark.parametrize("path", ["a%3Fb%23c%25?q=%C3%A9", "%E2%82%AC%2Fb@x?q=%26"])
+def test_whoever_signs_in_comes_back_to_the_address_as_it_was_sent(browser: Browser, path: str) -> None:
+    path = f"/subscriptions/{uuid4()}/users/{path}"
+    where = httpx.URL(browser.get(path).headers["location"])
+    assert (where.path, where.params["next"]) == ("/sign-in", path)
+
+
+def test_an_address_that_is_too_long_leads_to_the_first_page(browser: Browser) -> None:
+    answer = browser.get(f"/?q={'x' * LONGEST_PATH}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    assert browser.get("/sign-in", params={"next": f"/{'x' * LONGEST_PATH}"}).status_code == 200
+
+
+def test_a_sign_in_that_cannot_be_read_is_refused(browser: Browser) -> None:
+    part = (None, b"/", "text/plain; charset=bogus")
+    answer = browser.post("/sign-in/oidc", files={"next": part}, headers=SAME_ORIGIN)
+    assert (answer.status_code, "The form cannot be read" in answer.text) == (400, True)
+
+
 def test_a_name_shows_as_it_is_and_does_nothing(signing: Served, beside: Rollcall, browser: Browser) -> None:
     made = signing.client.post("/api/v1/subscriptions", json={"name": "<script>alert(1)</script>", "seats": 5})
     granted(beside, _id(made.headers["location"]), "administrator")
     sign_in(signing, beside, browser)
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in browser.get("/").text
+    page = browser.get(f"{made.headers['location'].removeprefix('/api/v1')}/settings")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
+    assert "<script>alert" not in page.text
 
 
 def test_a_page_that_fails_is_a_page(browser: Browser) -> None:

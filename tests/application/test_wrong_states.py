@@ -1,0 +1,93 @@
+"""Every command in every state of an import is done, holds already, or is refused in words that fit the state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from application.committing import CommitRun, start_commit, stop
+from application.importing import discard, find_session, remove_user, rename_group
+from domain.errors import WrongState
+from domain.import_session import ImportSession, Uploaded
+from domain.wrong_state import SAID, Command
+from tests.application.test_importing import uploaded
+from tests.conftest import importing_as, subscribed
+
+if TYPE_CHECKING:
+    from adapters.composition import Rollcall
+    from application.recorded import Origin
+
+pytestmark = pytest.mark.database
+
+ANN = "ann@example.com"
+STATES = [each.__name__ for each in get_args(ImportSession) if each is not Uploaded]
+FINE = {
+    ("edit", "Reviewing"),
+    ("commit", "Reviewing"),
+    ("commit", "Stopped"),
+    ("stop", "Committing"),
+    ("stop", "Stopped"),
+    ("stop", "Completed"),
+    ("discard", "Reviewing"),
+    ("discard", "Stopped"),
+    ("discard", "Discarded"),
+}
+
+
+def brought_to(rollcall: Rollcall, state: str) -> Origin:
+    """Upload a file, and do what brings its import into a state."""
+    ports, origin = rollcall.ports, importing_as(subscribed(rollcall, ANN))
+    uploaded(rollcall, origin, b"x" if state == "Rejected" else f"Groupname,Email\nSales,{ANN}\n".encode())
+    if state in {"Committing", "Stopped", "Completed"}:
+        start_commit(ports, origin, 2)
+    match state:
+        case "Stopped":
+            stop(ports, origin)
+        case "Completed":
+            assert origin.import_id
+            run = CommitRun(ports, origin.import_id)
+            while run.run_batch():
+                pass
+        case "Discarded":
+            discard(ports, origin, 2)
+    found = find_session(ports, origin)
+    assert type(found.state).__name__ == state
+    return origin
+
+
+def do(rollcall: Rollcall, origin: Origin, command: str) -> None:
+    ports = rollcall.ports
+    version = find_session(ports, origin).version
+    match command:
+        case "edit":
+            rename_group(ports, origin, 1, "Marketing", version)
+        case "remove":
+            remove_user(ports, origin, 1, ANN, version)
+        case "commit":
+            start_commit(ports, origin, version)
+        case "stop":
+            stop(ports, origin)
+        case "discard":
+            discard(ports, origin, version)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("command", [*get_args(Command), "remove"])
+def test_a_command_is_done_or_told_why_not(
+    idle: Rollcall, monkeypatch: pytest.MonkeyPatch, command: str, state: str
+) -> None:
+    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
+    origin = brought_to(idle, state)
+    asked = "edit" if command == "remove" else command
+    if (asked, state) in FINE:
+        do(idle, origin, command)
+        return
+    with pytest.raises(WrongState) as refusal:
+        do(idle, origin, command)
+    assert str(refusal.value) == f"{SAID[asked, state]}."  # type: ignore[index]  # one of the commands
+
+
+def test_there_is_a_sentence_for_every_refusal_and_for_nothing_else() -> None:
+    every = {(command, state) for command in get_args(Command) for state in STATES}
+    assert set(SAID) == every - FINE
