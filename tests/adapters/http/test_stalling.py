@@ -127,7 +127,7 @@ class TestWhoSendsSteadily:
         class Looked(Connection):
             made: Connection
 
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
                 super().connection_made(transport)
                 type(self).made = self
 
