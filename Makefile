@@ -28,7 +28,7 @@ test: install ## Run the tests, on the embedded PostgreSQL or on ROLLCALL_TEST_D
 	$(TEST) -m "not slow" $(ARGS)
 
 .PHONY: test-slow
-test-slow: install ## Run the others: a Chromium goes through the console, schemathesis asks the API everything
+test-slow: install ## Run the others: a Chromium in the console, schemathesis, servers that die, imports in a terminal
 	$(TEST) -m slow $(ARGS)
 
 .PHONY: test-database

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.slow]
 
 LICENSED = ("ann@example.com", "ben@example.com", "cid@example.com")
 ROSTER = b"""email,FirstName,LastName,Groupname,Groupname
