@@ -71,6 +71,7 @@ class TestLoopback:
         with pytest.raises(HostUnknown):
             listening_address("a\0b", 8000, beyond_loopback=True)
 
+    @pytest.mark.slow
     @pytest.mark.database
     def test_is_refused_before_anything_runs(self, idle: Rollcall) -> None:
         before = threading.active_count()
@@ -79,6 +80,7 @@ class TestLoopback:
         assert threading.active_count() == before
 
 
+@pytest.mark.slow
 @pytest.mark.database
 class TestStopping:
     def test_answers_what_is_asked_ends_streams_and_leaves_nothing_running(self, database: str) -> None:
@@ -120,6 +122,7 @@ def alone(connection: psycopg.Connection) -> bool:
     return bool(row and row[0] == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.database
 class TestSeveral:
     @pytest.fixture
