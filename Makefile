@@ -49,7 +49,7 @@ benchmark-licences: install ## Measure 100,000 licences in one request: seconds,
 
 .PHONY: screenshots
 screenshots: install ## Write every page of the console as pictures to screenshots/ (ARGS choose: review 320 dark)
-	$(BIN)/python -m tests.adapters.web.screenshots $(ARGS)
+	$(BIN)/python -m tests.adapters.console.screenshots $(ARGS)
 
 .PHONY: lint
 lint: install ## Run ruff, mypy --strict and import-linter

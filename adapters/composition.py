@@ -20,14 +20,14 @@ from adapters.postgres.wakeups import ReadableViews, Wakeups
 from adapters.worker import Worker
 from application.ports import Ports
 from application.rosters import Rosters
-from projections import import_list
 from projections.access import ACCESS
 from projections.audit_log import AUDIT_LOG
-from projections.directory import DIRECTORY
+from projections.directory.read import DIRECTORY
 from projections.group_events import GROUP_EVENTS
 from projections.groups_added import GROUPS_ADDED
-from projections.import_list_view import IMPORT_LIST
-from projections.review_view import review
+from projections.import_list import read as import_list
+from projections.import_list.written import IMPORT_LIST
+from projections.review.written import review
 from projections.view import Projector
 
 if TYPE_CHECKING:

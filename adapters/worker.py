@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 from application.committing import CommitRun, is_committing
-from projections import import_list
+from projections.import_list import read as import_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.deciding import ATTEMPTS, Done, append, deciding_anew, record, unless_stale
+from application.decisions import ATTEMPTS, Done, append, deciding_anew, record, unless_stale
 from application.importing import find_session, stored_roster
 from application.ports import Claim, Claims, Conflict, Stream
 from domain import group, import_session

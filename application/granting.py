@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from application.deciding import Done, Once, append, deciding_anew, find, require
+from application.decisions import Done, Once, append, deciding_anew, find, require
 from application.ports import NO_CLAIMS, Claim, Claims
 from domain import access
 from domain.access import (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.deciding import Appended, Done, append_in_turn, deciding_in_turn, find, require
+from application.decisions import Appended, Done, append_in_turn, deciding_in_turn, find, require
 from application.ports import NO_CLAIMS, Claim, Claims, Stream
 from domain import group
 from domain.errors import GroupNameTaken, GroupRenamedMeanwhile, KeyReused, NotFound, NotLicensed
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from application.deciding import Once
+    from application.decisions import Once
     from application.ports import Ports
     from application.recorded import Origin
     from domain.group import GroupEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from application.deciding import Done, append, deciding_anew, record
+from application.decisions import Done, append, deciding_anew, record
 from domain import identity
 from domain.access import ROLLCALL
 from domain.identity import Account, Identity, IdentityEvent, SessionsEnded, identity_id

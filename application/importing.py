@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.deciding import Done, append, deciding_anew, find, require, unless_stale
+from application.decisions import Done, append, deciding_anew, find, require, unless_stale
 from application.ports import Stream
 from application.rosters import StoredRoster, to_chunks
 from domain import import_session
 from domain.errors import KeyReused, NotFound
+from domain.files.roster_file import read_roster
 from domain.import_session import (
     Committing,
     Discarded,
@@ -28,8 +29,7 @@ from domain.import_session import (
     Stopped,
 )
 from domain.naming import clean_file_name, email_key, parse_group_name
-from domain.roster import FileProblems, Limits, Roster, RosterGroup
-from domain.roster_file import read_roster
+from domain.problems import FileProblems
 from domain.subscription import SubscriptionCreated
 from domain.wrong_state import wrong_state
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from application.ports import Ports
     from application.recorded import Origin
+    from domain.roster import Limits, Roster, RosterGroup
 
 UPLOAD_CHUNK = 1024 * 1024
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.deciding import (
+from application.decisions import (
     Appended,
     Done,
     Once,

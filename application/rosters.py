@@ -12,10 +12,11 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from domain.problems import Problem
 from msgspec import Struct, msgpack
 
 from domain.errors import NotFound
-from domain.roster import FileFormat, Problem, Roster, RosterGroup, RosterUser
+from domain.roster import FileFormat, Roster, RosterGroup, RosterUser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator

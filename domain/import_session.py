@@ -19,7 +19,8 @@ from msgspec.structs import replace
 
 from domain.errors import NotFound, NothingToAdd, SomethingAdded
 from domain.group import Group, GroupCreated, UsersAddedToGroup, add_users, create_group
-from domain.roster import FileFormat, Problem, RosterGroup
+from domain.problems import Problem
+from domain.roster import FileFormat, RosterGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

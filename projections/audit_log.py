@@ -34,7 +34,7 @@ from domain.subscription import (
     SubscriptionCreated,
     SubscriptionRenamed,
 )
-from projections.sentences import sentence
+from projections.reports.sentences import sentence
 from projections.view import View, copy_rows, last_ranks
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from tests.adapters.http.importing import if_match, reaching, send
-from tests.adapters.http.serving import Served, served
+from tests.adapters.api.importing import if_match, reaching, send
+from tests.adapters.server.serving import Served, served
 from tests.benchmark_append import fresh_database
 from tests.waiting import eventually
 

@@ -20,8 +20,8 @@ from rich.table import Table
 from adapters.composition import composed
 from adapters.settings import read_settings
 from application.licensing import change_subscription
-from tests.adapters.http.importing import subscribed
-from tests.adapters.http.serving import served
+from tests.adapters.api.importing import subscribed
+from tests.adapters.server.serving import served
 from tests.benchmark_append import fresh_database
 from tests.conftest import subscribed as subscribed_directly
 from tests.waiting import eventually

@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import get_args
 
+from adapters.console.links import MINUTES
+from adapters.console.sessions import RECENTLY
+from adapters.console.sign_in import BEGUN_FOR
 from adapters.postgres.sessions import Way
 from adapters.settings import describe
-from adapters.web.links import MINUTES
-from adapters.web.sessions import RECENTLY
-from adapters.web.sign_in import BEGUN_FOR
-from tests.adapters.http import test_access_matrix as matrix
-from tests.adapters.http.access_matrix import EVERYBODY, SIGNED_IN
+from tests.adapters.api import test_access_matrix as matrix
+from tests.adapters.api.access_matrix import EVERYBODY, SIGNED_IN
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")

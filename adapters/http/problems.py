@@ -24,12 +24,12 @@ from litestar.params import FromPath
 from litestar.response import Template
 from msgspec import UNSET, Struct, UnsetType, json
 
-from adapters.http.limits import TooManyRequests
 from adapters.http.problem_kinds import KINDS
+from adapters.http.rate_limits import TooManyRequests
 from adapters.http.security import EVERYBODY
 from domain import errors
 from domain.errors import RollcallError
-from projections.review_problems import ProblemRow
+from projections.review.problems import ProblemRow
 
 if TYPE_CHECKING:
     from litestar.types import ExceptionHandlersMap

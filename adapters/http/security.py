@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
 
     from adapters.composition import Rollcall
-    from adapters.http.limits import Limits
+    from adapters.http.rate_limits import Limits
     from adapters.http.site import Site
     from domain.access import Role
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.group import GroupCreated, UsersAddedToGroup
-from projections import directory
+from projections.directory import read as directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,19 +1,28 @@
-"""One server a module: starting one takes a second."""
+"""One server a module, since starting one takes a second; and clients with tokens of every role."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from tests.adapters.http.serving import Served, served
+from adapters.composition import composed
+from domain.access import ROLLCALL, Role
+from tests.adapters.api.importing import subscribed
+from tests.adapters.api.tokens import scope_of, token
+from tests.adapters.server.serving import Served, served
+from tests.conftest import settings_for
+from tests.waiting import GENEROUS_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from adapters.composition import Rollcall
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +41,33 @@ def running(module_database: str) -> Iterator[Served]:
     """Return a server that the tests of one module share."""
     with served(module_database) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def beside(running: Served, module_database: str) -> Iterator[Rollcall]:
+    """Return Rollcall over the served database, in this process."""
+    with composed(settings_for(module_database)) as rollcall:
+        yield rollcall
+
+
+@pytest.fixture
+def subscription(running: Served) -> str:
+    """Return where a new subscription is."""
+    return subscribed(running.client, "ann@example.com")
+
+
+@pytest.fixture
+def as_(running: Served, beside: Rollcall, subscription: str) -> Iterator[Callable[[Role], httpx.Client]]:
+    """Return what makes a client with a token of a role in the subscription, or of an operator."""
+    opened: list[httpx.Client] = []
+
+    def client(role: Role) -> httpx.Client:
+        text = token(beside, role, ROLLCALL if role == "operator" else scope_of(subscription))
+        opened.append(
+            httpx.Client(base_url=running.url, timeout=GENEROUS_SECONDS, headers={"Authorization": f"Bearer {text}"})
+        )
+        return opened[-1]
+
+    yield client
+    for each in opened:
+        each.close()

@@ -26,7 +26,8 @@ from domain import import_session
 from domain.group import GroupCreated
 from domain.import_session import CommitCompleted, CommitStarted, CommitStopped, Completed, GroupAdded
 from domain.roster import Limits
-from projections import directory, import_list
+from projections.directory import read as directory
+from projections.import_list import read as import_list
 from tests.conftest import importing_as, subscribed
 from tests.waiting import Running, eventually, somebody_waits_for_a_lock
 

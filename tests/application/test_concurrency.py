@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from application import committing, deciding
+from application import committing, decisions
 from application.committing import CommitRun, start_commit
 from application.grouping import add_users, create_group, delete_group, remove_users, rename_group
 from application.importing import upload
@@ -67,7 +67,7 @@ def rollcall(request: pytest.FixtureRequest, idle: Rollcall, monkeypatch: pytest
     monkeypatch.setattr(committing, "ATTEMPTS", 100_000)
     if request.param == "by turns and by claims":
         return idle
-    monkeypatch.setattr(deciding, "ATTEMPTS", 100_000)
+    monkeypatch.setattr(decisions, "ATTEMPTS", 100_000)
     return without_turns(idle)
 
 

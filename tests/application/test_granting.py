@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from application import granting
-from application.deciding import Once
+from application.decisions import Once
 from application.granting import Bearer, NewToken, Person, bearer, grant_access, issue_token, revoke_access, roles
 from application.recorded import Actor, Origin
 from domain.access import ROLLCALL, Role, TokenIssued, access_id, token_text

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.deciding import Done, Once
+from application.decisions import Done, Once
 from application.grouping import Joined, add_users, create_group, delete_group, remove_users, rename_group
 from application.licensing import revoke_licences
 from application.recorded import Origin

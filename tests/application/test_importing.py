@@ -13,15 +13,16 @@ from domain.errors import GroupNameInvalid, KeyReused, NotFound, Stale, WrongSta
 from domain.import_session import FileUploaded, FormatDetected, FormatRejected
 from domain.roster import Limits
 from domain.subscription import licence_id
-from projections import import_list, review
+from projections.import_list import read as import_list
+from projections.review import read as review
 from tests.conftest import ANN, importing_as, subscribed
 from tests.waiting import Running
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
-    from application.deciding import Done
-    from projections.import_list import ImportRow
-    from projections.review import ReviewedGroup
+    from application.decisions import Done
+    from projections.import_list.read import ImportRow
+    from projections.review.read import ReviewedGroup
 
 pytestmark = pytest.mark.database
 

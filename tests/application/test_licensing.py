@@ -11,8 +11,8 @@ import pytest
 
 from adapters.composition import composed
 from adapters.settings import read_settings
-from application import deciding
-from application.deciding import Once
+from application import decisions
+from application.decisions import Once
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.licensing import (
     Allocated,
@@ -34,7 +34,7 @@ from domain.subscription import (
     User,
     licence_id,
 )
-from projections import directory
+from projections.directory import read as directory
 from tests.conftest import ANN, subscribed, without_turns
 from tests.waiting import GENEROUS_SECONDS, Running, at_once, eventually
 
@@ -103,7 +103,7 @@ def test_sixteen_who_change_seats_without_a_pause_oversell_none_and_none_gives_u
     both = [idle, compose()]
     if fenced == "by claims alone":
         both = [without_turns(each) for each in both]
-        monkeypatch.setattr(deciding, "ATTEMPTS", 100_000)
+        monkeypatch.setattr(decisions, "ATTEMPTS", 100_000)
     origin = subscribed(idle, seats=12)
     addresses = [[f"u{number}-{each}@example.com" for each in range(2)] for number in range(16)]
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 from threading import Event
 
 import pytest
+from domain.problems import Problem
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import msgpack
@@ -13,8 +14,8 @@ from msgspec import msgpack
 from application import rosters
 from application.rosters import DECODED, Kept, RosterIndex, StoredRoster, to_chunks
 from domain.errors import NotFound
-from domain.roster import GroupEntry, Limits, Problem, Roster, RosterGroup, RosterMember, RosterUser
-from domain.roster_file import read_roster
+from domain.files.roster_file import read_roster
+from domain.roster import GroupEntry, Limits, Roster, RosterGroup, RosterMember, RosterUser
 from tests.waiting import GENEROUS_SECONDS, Running
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from domain.problems import Problem
 
 from domain.errors import NotFound, NothingToAdd, SomethingAdded
 from domain.group import Group, GroupCreated, UsersAddedToGroup
@@ -41,7 +42,7 @@ from domain.import_session import (
     start_commit,
     stop,
 )
-from domain.roster import Problem, RosterGroup, RosterMember
+from domain.roster import RosterGroup, RosterMember
 from tests.scenarios import given
 
 ANN, BEN = "ann@example.com", "ben@example.com"

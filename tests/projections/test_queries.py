@@ -15,10 +15,12 @@ from application.recorded import Actor, Origin
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.subscription import LicenceRevoked, User, licence_id
-from projections import directory, import_list, memberships
 from projections.audit_log import AuditFilter, AuditRow, audit_log
+from projections.directory import memberships
+from projections.directory import read as directory
+from projections.directory.memberships import MemberRow
 from projections.group_events import group_events
-from projections.memberships import MemberRow
+from projections.import_list import read as import_list
 from tests.conftest import subscribed
 from tests.histories import in_one_append, uploaded
 

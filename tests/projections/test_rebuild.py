@@ -15,7 +15,11 @@ from application.importing import stored_roster
 from application.recorded import Event
 from domain.group import GroupCreated, UsersAddedToGroup
 from domain.import_session import SessionSnapshot
-from projections import audit_log, directory, group_events, groups_added, import_list, review, review_problems, view
+from projections import audit_log, group_events, groups_added, view
+from projections.directory import read as directory
+from projections.import_list import read as import_list
+from projections.review import problems as review_problems
+from projections.review import read as review
 from projections.view import Projector, ReadWithoutPause, RebuiltByAnother
 from tests.adapters.postgres.test_stored_events import members
 from tests.histories import everything_happens, in_one_append, uploaded

@@ -11,8 +11,10 @@ from application.importing import plan_at, remove_user, rename_group
 from application.licensing import allocate_licences
 from domain.naming import group_key
 from domain.subscription import LicenceRevoked, User, licence_id
-from projections import file_licences, import_list, review
-from projections.review import Wanted
+from projections.import_list import read as import_list
+from projections.reports import unlicensed as file_licences
+from projections.review import read as review
+from projections.review.read import Wanted
 from tests.conftest import subscribed
 from tests.histories import in_one_append, uploaded
 from tests.projections.test_queries import caught_up
@@ -117,7 +119,7 @@ def test_a_page_that_is_asked_for_again_reads_no_chunk_and_asks_for_no_licence(
         pytest.fail("it was asked again")
 
     monkeypatch.setattr(reviewed.rollcall.blobs, "chunk", asked)
-    monkeypatch.setattr("projections.directory.unlicensed", asked)
+    monkeypatch.setattr("projections.directory.read.unlicensed", asked)
     assert [reviewed.rows(Wanted(only_problems=only), limit=7) for only in (False, True)] == pages
 
 

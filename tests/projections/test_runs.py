@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 import pytest
+from domain.problems import Problem
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from application.importing import detected
 from application.recorded import Event, Origin, Recorded
 from application.rosters import to_chunks
+from domain.files.roster_file import read_roster
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (
     CommitCompleted,
@@ -29,8 +31,7 @@ from domain.import_session import (
     LeftOut,
     UserRemoved,
 )
-from domain.roster import Limits, Problem, Roster
-from domain.roster_file import read_roster
+from domain.roster import Limits, Roster
 from domain.subscription import (
     LicenceAllocated,
     LicenceRevoked,

@@ -23,8 +23,8 @@ from adapters.http.problem_kinds import KINDS
 from domain import errors
 from domain.errors import Refused
 from tests import conftest
-from tests.adapters.http.serving import Served, asked, served
-from tests.adapters.http.test_secured import assert_secured
+from tests.adapters.http.test_headers import assert_secured
+from tests.adapters.server.serving import Served, asked, served
 from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:

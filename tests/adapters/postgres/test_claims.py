@@ -47,7 +47,7 @@ def test_claims_are_what_the_events_say(rollcall: Rollcall) -> None:
 
 
 def _until_nothing_commits(rollcall: Rollcall) -> None:
-    from projections import import_list
+    from projections.import_list import read as import_list
 
     def nothing_commits() -> bool:
         with rollcall.reading() as cursor:

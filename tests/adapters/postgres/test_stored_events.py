@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID
 
 import pytest
+from domain.problems import Problem
 from eventsourcing.persistence import JSONTranscoder, StoredEvent
 
 from adapters.postgres.event_store import RecordMapper
@@ -42,7 +43,6 @@ from domain.import_session import (
     Uploaded,
     UserRemoved,
 )
-from domain.roster import Problem
 from domain.subscription import (
     LicenceAllocated,
     LicenceRevoked,

@@ -1,0 +1,68 @@
+"""The API's description, and a page that shows it without the internet: its scripts come from an installed package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import swagger_ui_bundle
+from litestar import Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+
+from adapters.http.requests import Given
+from adapters.http.security import EVERYBODY
+
+ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
+FOLDER = Path(swagger_ui_bundle.swagger_ui_path)
+# The bundled Swagger UI is of the 4th series, which shows no OpenAPI 3.1 but can show ours as if it were 3.0.
+START = """
+window.addEventListener("load", async () => {
+  const description = await (await fetch("/api/v1/openapi.json")).json();
+  SwaggerUIBundle({ spec: { ...description, openapi: "3.0.3" }, dom_id: "#page" });
+});
+"""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Rollcall API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/api/v1/docs/swagger-ui.css">
+<script src="/api/v1/docs/swagger-ui-bundle.js"></script>
+<script src="/api/v1/docs/start.js"></script>
+</head>
+<body>
+<main id="page"></main>
+<noscript>The API is described at <a href="/api/v1/openapi.json">/api/v1/openapi.json</a>.</noscript>
+</body>
+</html>
+"""
+
+
+@get("/openapi.json", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
+def openapi(described: Given[bytes]) -> Response[bytes]:
+    """Return the API's description."""
+    return Response(described, media_type="application/json")
+
+
+@get("/docs", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
+def page() -> Response[str]:
+    """Return the API's page."""
+    return Response(PAGE, media_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+
+@get("/docs/{name:str}", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
+def asset(name: FromPath[str]) -> Response[bytes]:
+    """Return what the page needs."""
+    if name not in ASSETS:
+        raise NotFoundException
+    content = START.encode() if name == "start.js" else (FOLDER / name).read_bytes()
+    return Response(content, media_type=ASSETS[name], headers={"Cache-Control": "max-age=3600"})
+
+
+ROUTES = (openapi, page, asset)

@@ -1,0 +1,201 @@
+"""How an import looks: its review, its problems and what became of it, for people and for machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET, Struct, UnsetType, field
+from rich.text import Text
+
+from adapters.cli.terminal import ROWS_SHOWN, Column, Failure, visible
+from projections.groups_added import GroupAddedRow, GroupSkippedRow
+from projections.import_list.read import ImportCounts, ImportDocument
+from projections.reports.sentences import FORMATS, SKIPPED, counted
+from projections.review.problems import ProblemRow
+from projections.review.read import ReviewedGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain.problems import Problem
+
+    from adapters.cli.terminal import Terminal
+    from domain.import_session import FormatDetected
+    from projections.import_list.read import ImportProgress, ImportRow
+
+ROWS = {"user_based": "one row a user", "group_based": "one row a group"}
+DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
+STATES = {
+    "reviewing": "cyan",
+    "committing": "blue",
+    "stopped": "yellow",
+    "completed": "green",
+    "rejected": "red",
+    "discarded": "dim",
+}
+REFUSED_CODE = "file-refused"
+
+
+class ImportReport(Struct, frozen=True):
+    """What an import came to, for machines; `error` is there if the exit code is 1."""
+
+    imported: ImportDocument = field(name="import")
+    problems: list[ProblemRow]
+    groups_added: list[GroupAddedRow]
+    groups_skipped: list[GroupSkippedRow]
+    error: Failure | UnsetType = UNSET
+
+
+class DryRunReport(Struct, frozen=True):
+    """What a file would do, for machines; `error` is there if the file is refused."""
+
+    file_name: str
+    size_bytes: int
+    format: str | None
+    encoding: str | None
+    delimiter: str | None
+    counts: ImportCounts
+    users_not_licensed: int
+    problems: list[ProblemRow]
+    groups: list[ReviewedGroup]
+    error: Failure | UnsetType = UNSET
+
+
+def state(text: str) -> Text:
+    """Return an import's state as a word with a colour."""
+    return Text(text, style=STATES.get(text, ""))
+
+
+def summary(terminal: Terminal, name: str, what: str, read: FormatDetected) -> None:
+    """Show what a file is and how much it holds."""
+    terminal.say(Text(name, style="bold"), f"  {what}")
+    delimiter = DELIMITERS.get(read.delimiter, read.delimiter)
+    terminal.say(f"{FORMATS[read.format]} ({ROWS[read.format]}), {read.encoding}, {delimiter}-separated")
+    terminal.say(
+        f"{counted(read.rows, 'row')}, {counted(read.groups, 'group')}, {counted(read.users, 'user')}, "
+        f"{counted(read.memberships, 'membership')}"
+    )
+
+
+def problems(terminal: Terminal, found: Sequence[Problem], total: int) -> None:
+    """Show what is wrong with a file, where, and how to mend it."""
+    terminal.say()
+    terminal.table(
+        (Column("line", number=True), Column("column", number=True), Column("", whole=True), Column("what is wrong")),
+        (
+            (
+                f"{each.line}" if each.line else "",
+                f"{each.column}" if each.column else "",
+                Text(each.severity, style="red" if each.severity == "error" else "yellow"),
+                Text.assemble(visible(each.message), "\n", (visible(each.remedy), "dim")),
+            )
+            for each in found
+        ),
+        title=counted(total, "problem"),
+        more=total - len(found),
+    )
+
+
+def groups_to_review(terminal: Terminal, groups: Sequence[ReviewedGroup], unlicensed: int, total: int) -> None:
+    """Show what an import would do, group by group."""
+    terminal.say()
+    terminal.table(
+        (
+            Column("#", number=True),
+            Column("group"),
+            Column("", whole=True),
+            Column("users", number=True),
+            Column("not licensed", number=True),
+            Column("problems", number=True),
+        ),
+        (
+            (
+                str(each.number),
+                each.name if each.name == each.name_in_file else f"{each.name} (in the file: {each.name_in_file})",
+                _outlook(each),
+                f"{each.users:,}",
+                f"{each.unlicensed:,}" if each.unlicensed else "",
+                f"{each.problems:,}" if each.problems else "",
+            )
+            for each in groups
+        ),
+        title=counted(total, "group"),
+        more=total - len(groups),
+    )
+    if unlicensed:
+        hold = "holds" if unlicensed == 1 else "hold"
+        text = f"{counted(unlicensed, 'user')} of the file {hold} no licence and would be left out."
+        terminal.say(Text(text, style="yellow"))
+
+
+def _outlook(group: ReviewedGroup) -> Text:
+    if group.users == group.unlicensed:
+        return Text("nobody to add", style="yellow")
+    return Text(group.status, style="green" if group.status == "new" else "cyan")
+
+
+def groups_done(
+    terminal: Terminal, added: Sequence[GroupAddedRow], skipped: Sequence[GroupSkippedRow], progress: ImportProgress
+) -> None:
+    """Show which groups an import added, and which it skipped."""
+    terminal.say()
+    terminal.table(
+        (
+            Column("#", number=True),
+            Column("group"),
+            Column("", whole=True),
+            Column("users added", number=True),
+            Column("already there", number=True),
+            Column("left out", number=True),
+            Column("group id", whole=True, optional=True),
+        ),
+        (
+            (
+                str(each.number),
+                each.name,
+                "created" if each.created else "merged",
+                f"{each.users_added:,}",
+                f"{each.users_already_there:,}" if each.users_already_there else "",
+                f"{len(each.left_out):,}" if each.left_out else "",
+                str(each.group_id),
+            )
+            for each in added
+        ),
+        title="Groups added",
+        more=progress.groups_added - len(added),
+    )
+    for each in skipped:
+        terminal.say(Text(f"Group {each.number} was skipped: {SKIPPED[each.reason]}.", style="yellow"))
+    if progress.groups_skipped > len(skipped):
+        terminal.say(Text(f"… and {progress.groups_skipped - len(skipped):,} more were skipped", style="dim"))
+
+
+def outcome(terminal: Terminal, row: ImportRow) -> None:
+    """Say what was added and what was not."""
+    progress = row.progress
+    done = progress.groups_added + progress.groups_skipped
+    what = f"{counted(progress.groups_added, 'group')} added, with {counted(progress.users_added, 'new membership')}"
+    if progress.groups_skipped:
+        what += f"; {progress.groups_skipped:,} skipped"
+    terminal.say()
+    if row.state == "completed":
+        terminal.say(Text("Completed: ", style="green"), f"{what}.")
+        return
+    terminal.say(Text("Stopped: ", style="yellow"), f"{what}.")
+    total = progress.groups_total
+    if done:
+        terminal.say(f"Done: groups 1 to {done:,} of the file. Not added: groups {done + 1:,} to {total:,}.")
+    else:
+        terminal.say(f"None of the {total:,} groups was added.")
+    terminal.say(f"Go on with:\n  rollcall import-resume {row.id}")
+
+
+def refusal(terminal: Terminal, name: str, found: Sequence[Problem]) -> None:
+    """Say why a file is refused."""
+    terminal.note(Text("error: ", style="bold red"), refused(name).message)
+    problems(terminal, found[:ROWS_SHOWN], len(found))
+
+
+def refused(name: str) -> Failure:
+    """Return the error of a file that is refused."""
+    return Failure(REFUSED_CODE, f"“{name}” is refused as a whole. Nothing was added.")

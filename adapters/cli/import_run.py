@@ -1,0 +1,236 @@
+"""One import in the terminal, from the file to its end: review, confirm, watch, stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from domain.problems import FileProblems
+from msgspec import UNSET
+
+from adapters.cli import import_report
+from adapters.cli.import_report import DryRunReport, ImportReport
+from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, STOPPED, ErrorDocument, Failure, stop_button
+from application.committing import start_commit, stop
+from application.importing import detected, stored_roster, upload
+from application.rosters import StoredRoster, to_chunks
+from domain.errors import NotFound, NothingToAdd, WrongState
+from domain.files.roster_file import read_roster
+from domain.naming import clean_file_name
+from domain.wrong_state import SAID
+from projections import groups_added
+from projections.import_list import read as import_list
+from projections.reports import unlicensed as file_licences
+from projections.review import problems as review_problems
+from projections.review import read as review
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from adapters.cli.terminal import Terminal
+    from adapters.composition import Rollcall
+    from application.recorded import Origin
+    from projections.directory.read import SubscriptionRow
+    from projections.import_list.read import ImportRow
+
+NOBODY_LICENSED = "none of the users holds a licence. Allocate licences first"
+
+
+class ImportRun:
+    """One import, driven from a terminal; `origin.import_id` names it.
+
+    Its two entries do as much as the administrator wants and return the exit code.
+    """
+
+    def __init__(
+        self, rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRow, origin: Origin, import_id: UUID
+    ) -> None:
+        self._rollcall = rollcall
+        self._terminal = terminal
+        self._subscription = subscription
+        self._origin = origin
+        self._id = import_id
+        self.report: ImportReport | ErrorDocument | None = None
+
+    def upload(self, file_name: str, content: bytes, *, yes: bool) -> int:
+        """Upload a file, and go on with its review."""
+        try:
+            with self._terminal.busy(f"Reading {clean_file_name(file_name)}"):
+                limits = self._rollcall.settings.limits
+                upload(self._rollcall.ports, self._origin, file_name, "", content, limits)
+                self._rollcall.catch_up("import_list", "review", "directory")
+            return self._carry_on(yes=yes)
+        except (KeyboardInterrupt, click.Abort):
+            return self._left()
+
+    def carry_on(self, *, yes: bool) -> int:
+        """Go on from wherever the import stands."""
+        try:
+            return self._carry_on(yes=yes)
+        except (KeyboardInterrupt, click.Abort):
+            return self._left()
+
+    def _carry_on(self, *, yes: bool) -> int:
+        row = self._row()
+        match row.state:
+            case "rejected":
+                return self._refused(row)
+            case "completed":
+                return self._ended(row)
+            case "reviewing":
+                if not (yes or self._terminal.can_ask()):
+                    raise click.UsageError("Nobody is there to confirm: give --yes to add the groups.")
+                if self._show_review(row) == 0:
+                    return self._nothing_to_add(row, NothingToAdd(reason=NOBODY_LICENSED))
+                if not (yes or self._confirmed()):
+                    return self._left()
+            case "stopped":
+                self._terminal.note("This import was stopped; it goes on now. Ctrl-C stops it.")
+            case "committing":
+                self._terminal.note("The groups of this import are being added. Ctrl-C stops it.")
+            case _:
+                raise WrongState(said=SAID["commit", row.state.capitalize()])
+        try:
+            return self._ended(self._watch(row))
+        except NothingToAdd as refusal:
+            return self._nothing_to_add(row, refusal)
+
+    def _row(self) -> ImportRow:
+        with self._rollcall.reading() as cursor:
+            row = import_list.find_import(cursor, self._id)
+        if row is None:
+            raise NotFound(what="import", id=self._id)
+        return row
+
+    def _show_review(self, row: ImportRow) -> int | None:
+        """Show what would be done, and return how many users could be added; None where nobody looks."""
+        if self._terminal.as_json or row.read is None:
+            return None
+        import_report.summary(self._terminal, row.file_name, f"import {row.id}", row.read)
+        with self._rollcall.reading() as cursor:
+            roster = stored_roster(self._rollcall.ports, row.subscription_id, row.read.roster)
+            groups = review.groups(cursor, row.subscription_id, row.id, roster, limit=ROWS_SHOWN)
+            unlicensed = len(file_licences.unlicensed(cursor, row.subscription_id, roster))
+            problems = [each for _, each in review_problems.problems(cursor, row.id, limit=ROWS_SHOWN)]
+        if problems:
+            import_report.problems(self._terminal, problems, sum(row.read.problems.values()))
+        import_report.groups_to_review(self._terminal, groups, unlicensed, row.read.groups)
+        return row.read.users - unlicensed
+
+    def _confirmed(self) -> bool:
+        self._terminal.say()
+        return self._terminal.confirm(f"Add these groups to “{self._subscription.name}”?")
+
+    def _watch(self, row: ImportRow) -> ImportRow:
+        """Press *Add Groups* unless that is done, and show the progress until the end; Ctrl-C presses *Stop*."""
+        stopping = False
+        with (
+            stop_button(self._rollcall.wakeups.wake) as pressed,
+            self._terminal.progress(row.progress.groups_total) as bar,
+        ):
+            until = row.version
+            if row.state != "committing":
+                until = start_commit(self._rollcall.ports, self._origin, row.version).version
+            while row.state == "committing" or row.version < until:
+                count = self._rollcall.wakeups.count()
+                if pressed and not stopping:
+                    until, stopping = stop(self._rollcall.ports, self._origin).version, True
+                row = self._row()
+                bar.show(row.progress, stopping=stopping)
+                if row.state == "committing" or row.version < until:
+                    self._rollcall.wakeups.wait_for_more(count)
+        return row
+
+    def _ended(self, row: ImportRow) -> int:
+        with self._terminal.busy("Looking up what was added"):
+            current = self._rollcall.catch_up("groups_added")
+        if not current:
+            self._terminal.note("The views are still catching up: what you see may be behind.")
+        if self._terminal.as_json:
+            self._report(row)
+        else:
+            with self._rollcall.reading() as cursor:
+                added = groups_added.groups_added(cursor, row.id, limit=ROWS_SHOWN)
+                skipped = groups_added.groups_skipped(cursor, row.id, limit=ROWS_SHOWN)
+            import_report.groups_done(self._terminal, added, skipped, row.progress)
+            import_report.outcome(self._terminal, row)
+        return DONE if row.state == "completed" else STOPPED
+
+    def _refused(self, row: ImportRow) -> int:
+        if self._terminal.as_json:
+            self._report(row, import_report.refused(row.file_name))
+        else:
+            import_report.refusal(self._terminal, row.file_name, row.file_problems)
+        return REFUSED
+
+    def _nothing_to_add(self, row: ImportRow, refusal: NothingToAdd) -> int:
+        if self._terminal.as_json:
+            self._report(row, Failure(refusal.code, str(refusal)))
+        else:
+            self._terminal.fail(str(refusal), refusal.code)
+            self._terminal.note(f"The import waits. Go on with:\n  rollcall import-resume {self._id}")
+        return REFUSED
+
+    def _left(self) -> int:
+        """Say how an import stands that the administrator left before its end."""
+        try:
+            state = self._row().state
+        except NotFound:
+            state = None
+        how = f"Go on with:\n  rollcall import-resume {self._id}"
+        match state:
+            case None:
+                message = "Nothing was recorded."
+            case "reviewing":
+                message = f"Nothing was added. The import waits. {how}"
+            case "committing":
+                message = f"The import was left while it was running. {how}"
+            case _:
+                message = f"The import is {state}. Look at it with:\n  rollcall import-history {self._id}"
+        self._terminal.note(message)
+        if self._terminal.as_json:
+            self.report = ErrorDocument(Failure("interrupted", message))
+        return STOPPED
+
+    def _report(self, row: ImportRow, error: Failure | None = None) -> None:
+        self._rollcall.catch_up("groups_added", "review")
+        with self._rollcall.reading() as cursor:
+            self.report = ImportReport(
+                imported=import_list.document(row),
+                problems=review_problems.shown(
+                    row.file_problems or [each for _, each in review_problems.problems(cursor, row.id, limit=None)]
+                ),
+                groups_added=groups_added.groups_added(cursor, row.id, limit=None),
+                groups_skipped=groups_added.groups_skipped(cursor, row.id, limit=None),
+                error=error or UNSET,
+            )
+
+
+def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRow, name: str, content: bytes) -> int:
+    """Show what a file would do, and record nothing; return the exit code."""
+    name = clean_file_name(name)
+    with terminal.busy(f"Reading {name}"):
+        read = read_roster(content, name, rollcall.settings.limits)
+    if isinstance(read, FileProblems):
+        if terminal.as_json:
+            shown, counts = review_problems.shown(read.problems), import_list.counts(None, read.problems)
+            refused = import_report.refused(name)
+            terminal.emit(DryRunReport(name, len(content), None, None, None, counts, 0, shown, [], refused))
+        else:
+            import_report.refusal(terminal, name, read.problems)
+        return REFUSED
+    roster = StoredRoster(to_chunks(read).__getitem__)
+    with rollcall.reading() as cursor:
+        groups = review.preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
+        unlicensed = len(file_licences.unlicensed(cursor, subscription.id, roster))
+    told = detected(read, "")
+    if terminal.as_json:
+        shown, counts = review_problems.shown(read.problems), import_list.counts(told)
+        what = (told.format, told.encoding, told.delimiter)
+        terminal.emit(DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups))
+        return DONE
+    import_report.summary(terminal, name, "a dry run: nothing is recorded", told)
+    if read.problems:
+        import_report.problems(terminal, read.problems[:ROWS_SHOWN], len(read.problems))
+    import_report.groups_to_review(terminal, groups, unlicensed, len(roster))
+    return DONE

@@ -1,0 +1,129 @@
+"""The forms of an import's page: rename a group, remove a user, Add Groups, Stop, Continue, discard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from litestar import post
+from litestar.params import FromPath
+
+from adapters.api.imports import find_import
+from adapters.composition import Rollcall
+from adapters.console.import_page import refused
+from adapters.console.imports import IMPORT
+from adapters.console.page_query import ALL, Look, look_of
+from adapters.console.pages import Form, Page, seen
+from adapters.http.requests import AnyRequest, Given, origin
+from adapters.http.security import ADMINISTRATORS
+from application import committing, importing
+from application.decisions import Done
+from application.recorded import Origin
+from domain.errors import NotFound, Refused
+from domain.naming import email_key
+
+
+def _do(
+    request: AnyRequest,
+    rollcall: Rollcall,
+    subscription_id: UUID,
+    import_id: UUID,
+    what: Callable[[Origin], Done],
+    look: Look = ALL,
+    *,
+    group: int = 0,
+    entered: str | None = None,
+) -> Page:
+    """Do what a form asks for and go on to the import's page; or say there why not, beside what was entered."""
+    try:
+        done = what(origin(request, subscription_id, import_id))
+    except NotFound:
+        raise
+    except Refused as error:
+        row = find_import(rollcall, subscription_id, import_id)
+        return refused(request, rollcall, row, look, error, group, entered)
+    where = f"/subscriptions/{subscription_id}/imports/{import_id}?{look.query()}".removesuffix("?")
+    if group:
+        where += f"#group-{group}"
+    return seen(request, rollcall, subscription_id, done, where)
+
+
+@post(f"{IMPORT}/groups/{{number:int}}/rename", sync_to_thread=True, opt=ADMINISTRATORS)
+def rename(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    form: Given[Form],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    number: FromPath[int],
+) -> Page:
+    """Rename a group in this import."""
+    name, version, look = form.text("name"), form.version(), look_of(form.text("look", ""))
+
+    def what(whence: Origin) -> Done:
+        return importing.rename_group(rollcall.ports, whence, number, name, version)
+
+    return _do(request, rollcall, subscription_id, import_id, what, look, group=number, entered=name)
+
+
+@post(f"{IMPORT}/groups/{{number:int}}/remove", sync_to_thread=True, opt=ADMINISTRATORS)
+def remove(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    form: Given[Form],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    number: FromPath[int],
+) -> Page:
+    """Remove a user from a group of this import."""
+    email, version, look = form.text("email"), form.version(), look_of(form.text("look", ""))
+
+    def what(whence: Origin) -> Done:
+        return importing.remove_user(rollcall.ports, whence, number, email_key(email), version)
+
+    return _do(request, rollcall, subscription_id, import_id, what, look, group=number)
+
+
+@post(f"{IMPORT}/commit", sync_to_thread=True, opt=ADMINISTRATORS)
+def commit(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    form: Given[Form],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+) -> Page:
+    """Add the groups as they were reviewed, or go on after a stop."""
+    version = form.version()
+
+    def what(whence: Origin) -> Done:
+        return committing.start_commit(rollcall.ports, whence, version)
+
+    return _do(request, rollcall, subscription_id, import_id, what)
+
+
+@post(f"{IMPORT}/stop", sync_to_thread=True, opt=ADMINISTRATORS)
+def stop(
+    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+) -> Page:
+    """Stop adding."""
+    return _do(request, rollcall, subscription_id, import_id, lambda whence: committing.stop(rollcall.ports, whence))
+
+
+@post(f"{IMPORT}/discard", sync_to_thread=True, opt=ADMINISTRATORS)
+def discard(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    form: Given[Form],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+) -> Page:
+    """Discard an import that has added nothing."""
+    version = form.version()
+
+    def what(whence: Origin) -> Done:
+        return importing.discard(rollcall.ports, whence, version)
+
+    return _do(request, rollcall, subscription_id, import_id, what)
+
+
+ROUTES = (rename, remove, commit, stop, discard)

@@ -1,0 +1,95 @@
+"""An import's pages: its review, its progress or its result, by its state; its history; and all imports there are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from litestar import get
+from litestar.params import FromPath, QueryParameter
+
+from adapters.api.imports import find_import
+from adapters.composition import Rollcall
+from adapters.console.import_page import import_page
+from adapters.console.page_query import Look, Tab
+from adapters.console.pages import Page, page
+from adapters.http.paging import MOST, After, Search, cursor, token
+from adapters.http.requests import AnyRequest, Given, text
+from adapters.http.security import READERS
+from projections.import_list import read as import_list
+from projections.reports import history
+
+IMPORTS = "/subscriptions/{subscription_id:uuid}/imports"
+IMPORT = f"{IMPORTS}/{{import_id:uuid}}"
+A_PAGE = 50
+
+Place = Annotated[int, QueryParameter(ge=0, le=MOST)]
+GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
+
+
+@get(IMPORTS, sync_to_thread=True, opt=READERS)
+def list_imports(
+    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], after: After = None
+) -> Page:
+    """List the imports so far, newest first."""
+    before = cursor(after, tuple[datetime, UUID])
+    with rollcall.reading() as rows:
+        found = import_list.imports(rows, subscription_id, before=before, limit=A_PAGE + 1)
+    following = token((found[A_PAGE - 1].uploaded_at, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None
+    return page(
+        request,
+        rollcall,
+        "imports.html",
+        of=subscription_id,
+        section="imports",
+        found=found[:A_PAGE],
+        following=following,
+        paged=after is not None,
+    )
+
+
+@get(IMPORT, sync_to_thread=True, opt=READERS)
+def show_import(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    show: Annotated[Tab | None, QueryParameter()] = None,
+    q: Search = "",
+    only: Annotated[Literal["problems"] | None, QueryParameter()] = None,
+    after: GroupNumber = 0,
+    open: GroupNumber = 0,  # noqa: A002 - what the address calls it
+    users: GroupNumber = 0,
+    edit: GroupNumber = 0,
+) -> Page:
+    """Show an import as it stands: to be reviewed, being added, stopped, completed, refused or discarded."""
+    row = find_import(rollcall, subscription_id, import_id)
+    return import_page(request, rollcall, row, Look(show, text(q), only, after, open, users, edit))
+
+
+@get(f"{IMPORT}/history", sync_to_thread=True, opt=READERS)
+def show_history(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    after: Place = 0,
+) -> Page:
+    """Tell an import event by event."""
+    row = find_import(rollcall, subscription_id, import_id)
+    found = rollcall.events.history(import_id, after=after, limit=A_PAGE + 1)
+    return page(
+        request,
+        rollcall,
+        "history.html",
+        of=subscription_id,
+        section="imports",
+        row=row,
+        events=[history.history_row(record) for record in found[:A_PAGE]],
+        following=found[A_PAGE - 1].originator_version if len(found) > A_PAGE else None,
+        paged=after > 0,
+    )
+
+
+ROUTES = (list_imports, show_import, show_history)

@@ -1,0 +1,197 @@
+"""Signing in, by a provider or by a link, and out."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+from litestar import get, post
+from litestar.concurrency import sync_to_thread
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect, Template
+
+from adapters.composition import Rollcall
+from adapters.console.browser_names import browser_of
+from adapters.console.links import Link
+from adapters.console.oidc import Begun, Provider, SignInRefused
+from adapters.console.pages import posted
+from adapters.http.rate_limits import Limits, client_of
+from adapters.http.requests import AnyRequest, Given
+from adapters.http.security import EVERYBODY
+from adapters.http.site import Site, own_path
+from adapters.http.validation import ANY_QUERY
+from adapters.metrics import Metrics
+from adapters.postgres.sessions import Arrival, Way
+from application.granting import Person
+from application.identifying import bind_account
+from application.recorded import Actor, Origin
+from domain.access import ROLLCALL
+from domain.errors import RollcallError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = structlog.get_logger(__name__)
+
+BEGUN_FOR = timedelta(minutes=10)
+FORM_BYTES = 10_000
+CALLBACK = "/sign-in/oidc/callback"
+LINK = "/sign-in/link/{secret:str}"
+# A browser checks every redirect that follows a form: to the provider, and wherever that sends people on to.
+SIGN_IN_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'self' https: {provider}; frame-ancestors 'none'"
+)
+
+
+@get("/sign-in", sync_to_thread=False, opt=EVERYBODY)
+def sign_in_page(
+    rollcall: Given[Rollcall],
+    wanted: Annotated[str, QueryParameter(name="next")] = "/",
+    again: Annotated[bool, QueryParameter()] = False,
+) -> Template:
+    """Show the ways to sign in; `again` to whoever is signed in and has to show once more who they are."""
+    issuer = rollcall.settings.oidc.issuer if rollcall.settings.oidc else ""
+    origin = "/".join(issuer.split("/")[:3])
+    return Template(
+        "sign-in.html",
+        context={"issuer": issuer, "wanted": own_path(wanted), "again": again},
+        headers={"Content-Security-Policy": SIGN_IN_POLICY.format(provider=origin)},
+    )
+
+
+# --- by a provider --------------------------------------------------------------------------------------------------
+
+
+@post("/sign-in/oidc", opt=EVERYBODY, status_code=303, request_max_body_size=FORM_BYTES)
+async def begin(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    site: Given[Site],
+    provider: Given[Provider | None],
+    limits: Given[Limits],
+    metrics: Given[Metrics],
+) -> Redirect:
+    """Send the browser to the provider; what it comes back with must fit what is kept here and in its cookie."""
+    with _attempt(metrics, "oidc", done=False):
+        limits.sign_in(client_of(request))
+        form = await posted(request)
+        begun = Begun(
+            redirect_uri=site.url(CALLBACK, request.headers["Host"]),
+            nonce=token_urlsafe(32),
+            verifier=token_urlsafe(48),
+            wanted=own_path(str(form.get("next", "/"))),
+            again=form.get("again") == "true",
+        )
+        browser, state = token_urlsafe(32), token_urlsafe(32)
+        where = await _configured(provider).authorization_url(begun, state)
+        await sync_to_thread(rollcall.tickets.issue, "oidc", f"{browser}.{state}", begun, BEGUN_FOR)
+    return Redirect(where, status_code=303, cookies=[site.cookie("sign-in", browser, BEGUN_FOR)])
+
+
+@get(CALLBACK, opt=EVERYBODY | {ANY_QUERY: True})
+async def come_back(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    site: Given[Site],
+    provider: Given[Provider | None],
+    limits: Given[Limits],
+    metrics: Given[Metrics],
+) -> Redirect:
+    """Take the browser back from the provider, and sign in whom that vouches for."""
+    with _attempt(metrics, "oidc"):
+        limits.sign_in(client_of(request))
+        said = request.query_params
+        browser = request.cookies.get(site.cookie_name("sign-in"), "")
+        begun = await sync_to_thread(rollcall.tickets.use_up, "oidc", f"{browser}.{said.get('state', '')}", Begun)
+        if begun is None:
+            raise SignInRefused(reason="this was not begun in this browser, or too long ago. Begin again.")
+        if "code" not in said:
+            log.info("the provider sent no code", error=said.get("error"), description=said.get("error_description"))
+            raise SignInRefused(reason="the identity provider did not agree to it, or you did not. Begin again.")
+        person, account = await _configured(provider).vouched_for(begun, said["code"], said.get("iss"))
+        await sync_to_thread(bind_account, rollcall.ports, _by_itself(request), person.email, account)
+        return await sync_to_thread(_signed_in, request, rollcall, limits, person, "oidc", begun.wanted, begun.again)
+
+
+def _by_itself(request: AnyRequest) -> Origin:
+    """Return the origin of what a sign-in records: nobody decided it, so it is nobody's act."""
+    return Origin(ROLLCALL, Actor("system", "sign-in", "Sign-in"), request.scope["state"]["request_id"])
+
+
+def _configured(provider: Provider | None) -> Provider:
+    if provider is None:
+        raise SignInRefused(reason="no identity provider is configured. Ask whoever runs Rollcall for a sign-in link.")
+    return provider
+
+
+# --- by a link ------------------------------------------------------------------------------------------------------
+
+
+@get(LINK, sync_to_thread=False, opt=EVERYBODY)
+def link_page(secret: FromPath[str]) -> Template:  # noqa: ARG001 - the page is the same whatever the link is worth
+    """Show a button: what merely looks at links, as mail scanners do, uses none up."""
+    return Template("link.html")
+
+
+@post(LINK, sync_to_thread=True, opt=EVERYBODY, status_code=303, request_max_body_size=FORM_BYTES)
+def use_link(
+    request: AnyRequest,
+    rollcall: Given[Rollcall],
+    limits: Given[Limits],
+    metrics: Given[Metrics],
+    secret: FromPath[str],
+) -> Redirect:
+    """Sign in whom a link is for, and use it up."""
+    with _attempt(metrics, "link"):
+        limits.sign_in(client_of(request))
+        link = rollcall.tickets.use_up("link", secret, Link)
+        if link is None:
+            raise SignInRefused(reason="this link was used, or has expired. Ask for a new one where you got it.")
+        return _signed_in(request, rollcall, limits, Person(link.email, ""), "link", "/", True)
+
+
+# --- in and out -----------------------------------------------------------------------------------------------------
+
+
+def _signed_in(
+    request: AnyRequest, rollcall: Rollcall, limits: Limits, person: Person, way: Way, wanted: str, proven: bool
+) -> Redirect:
+    """Begin a session under a new secret, whatever the browser brought, and send it on."""
+    limits.sign_in(person.email)
+    site: Site = request.app.state["site"]
+    arrival = Arrival(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
+    secret = rollcall.sessions.start(person, arrival, request.cookies.get(site.cookie_name("session")))
+    log.info("signed in", way=way, actor=person.email)
+    cookies = [site.cookie("session", secret), site.cookie("sign-in", None)]
+    return Redirect(wanted, status_code=303, cookies=cookies)
+
+
+@contextmanager
+def _attempt(metrics: Metrics, way: str, *, done: bool = True) -> Iterator[None]:
+    """Tell the metrics and the log what becomes of an attempt to sign in; `done` if its success is one signed in."""
+    try:
+        yield
+    except RollcallError as error:
+        metrics.signed_in(way, error.code)
+        log.info("sign-in refused", way=way, code=error.code, why=str(error))
+        raise
+    if done:
+        metrics.signed_in(way, "signed-in")
+
+
+@post("/sign-out", sync_to_thread=True, opt=EVERYBODY, status_code=303, request_max_body_size=FORM_BYTES)
+def sign_out(request: AnyRequest, rollcall: Given[Rollcall], site: Given[Site]) -> Redirect:
+    """End the session, here and in the browser."""
+    session = request.cookies.get(site.cookie_name("session"))
+    email = rollcall.sessions.end(session) if session else None
+    log.info("signed out", actor=email)
+    # Not "cookies": that would clear those of all hosts of the domain, other programs' too.
+    headers = {"Clear-Site-Data": '"cache", "storage"'}
+    return Redirect("/sign-in", status_code=303, cookies=[site.cookie("session", None)], headers=headers)
+
+
+ROUTES = (sign_in_page, begin, come_back, link_page, use_link, sign_out)

@@ -1,0 +1,62 @@
+"""Whether the process lives, whether it is ready, and how it does."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from litestar import Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from adapters.composition import Rollcall
+from adapters.http.problems import responses
+from adapters.http.requests import Given
+from adapters.http.security import EVERYBODY, allowed
+from adapters.metrics import Metrics, reachable
+
+BEHIND_EVENTS = 10_000
+METRICS_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # which the framework adds
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class Readiness(Struct, frozen=True):
+    """How things are; `views` is by how many events each view lags behind what is recorded."""
+
+    status: Literal["ready", "behind", "database_away"]
+    views: dict[str, int]
+
+
+@get("/health/live", sync_to_thread=False, opt=EVERYBODY)
+def show_liveness() -> Alive:
+    """Tell that the process lives."""
+    return Alive("live")
+
+
+@get(
+    "/health/ready",
+    sync_to_thread=True,
+    responses={503: ResponseSpec(Readiness, description="The database is away, or a view is far behind")},
+    opt=EVERYBODY,
+)
+def show_readiness(rollcall: Given[Rollcall]) -> Response[Readiness]:
+    """Tell whether the database is there and no view is far behind."""
+    if not reachable(rollcall):
+        return Response(Readiness("database_away", {}), status_code=503)
+    lag = {view: lag.events for view, lag in rollcall.lag().items()}
+    behind = max(lag.values(), default=0) > BEHIND_EVENTS
+    return Response(Readiness("behind" if behind else "ready", lag), status_code=503 if behind else 200)
+
+
+@get("/metrics", sync_to_thread=True, media_type="text/plain", responses=responses(), opt=allowed("operator"))
+def show_metrics(metrics: Given[Metrics]) -> Response[str]:
+    """Return the metrics for Prometheus."""
+    return Response(metrics.render().decode(), media_type=METRICS_TYPE)
+
+
+ROUTES = (show_liveness, show_readiness, show_metrics)

@@ -1,0 +1,183 @@
+"""The header: which delimiter, which of the two formats, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+from domain.files.rows import DELIMITERS, Row, Rows, UnclosedQuote
+from domain.files.text import PhysicalLines, Unreadable, check_size, check_type, find_encoding
+from domain.naming import shown
+from domain.problems import Problem
+from domain.roster import FileFormat
+
+if TYPE_CHECKING:
+    from domain.roster import Limits
+
+# The last column of a format may be repeated.
+COLUMNS: dict[FileFormat, tuple[str, ...]] = {
+    "user_based": ("email", "FirstName", "LastName", "Groupname"),
+    "group_based": ("Groupname", "Email"),
+}
+_KNOWN = {name.casefold(): name for names in COLUMNS.values() for name in names}
+_NUMBERED = re.compile(r"(groupname|email)\s*[0-9]{1,9}")
+_SAMPLE_LINES = 20
+_SAMPLE_CHARACTERS = 4096
+_QUOTED = re.compile(r'"[^"]*"')
+_MOST_FAULTS = 100  # more say no more about a header
+
+
+class Header(Struct, frozen=True):
+    """The format that a header asks for, and its cells as found, trimmed."""
+
+    format: FileFormat
+    cells: tuple[str, ...]
+
+
+class OpenText(NamedTuple):
+    """A file whose text can be read, at its header."""
+
+    encoding: str
+    delimiter: str
+    lines: PhysicalLines
+
+    def rows(self, columns: int, cell_bytes: int) -> Rows:
+        """Return its rows, the header first, with no more cells than there may be columns."""
+        return Rows(self.lines, self.delimiter, columns, cell_bytes)
+
+
+def open_text(content: bytes, file_name: str, limits: Limits) -> OpenText:
+    """Open a file by its bytes and name; raises Unreadable if it is no text, too large or empty."""
+    check_type(content, file_name)
+    check_size(content, limits)
+    text = find_encoding(content)
+    if not any(piece.strip() for piece in text.pieces()):
+        raise Unreadable(Problem("file-empty"))
+    lines = PhysicalLines(text.pieces())
+    return OpenText(text.encoding, find_delimiter(lines, limits), lines)
+
+
+def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:
+    """Return the delimiter by which most of the header's cells bear a known name.
+
+    In doubt, the one that stands most often outside quotation marks in the first lines; in doubt still, the comma.
+    """
+    sample = [line[:_SAMPLE_CHARACTERS] for at in range(_SAMPLE_LINES) if (line := lines.peek(at)) is not None]
+    unquoted = _QUOTED.sub("", "\n".join(sample))
+
+    def evidence(delimiter: str) -> tuple[int, int]:
+        row = Rows(lines, delimiter, limits.columns, limits.cell_bytes).first()
+        known = sum(map(_is_known, row.cells)) if isinstance(row, Row) else 0
+        return known, unquoted.count(delimiter)
+
+    return max(DELIMITERS, key=evidence)
+
+
+def _key(cell: str) -> str:
+    return cell.strip().casefold()
+
+
+def _is_known(cell: str) -> bool:
+    key = _key(cell)
+    return key in _KNOWN or _NUMBERED.fullmatch(key) is not None
+
+
+def check_header(row: Row | UnclosedQuote, limits: Limits) -> Header:
+    """Return the header if it is exactly one of the two; raises Unreadable with everything wrong with it."""
+    if isinstance(row, UnclosedQuote):
+        raise Unreadable(_unclosed(row))
+    if row.surplus:
+        detail = f"{limits.columns:,}"
+        raise Unreadable(Problem("too-many-columns", row.surplus.line, row.surplus.column, detail=detail))
+    cells = [cell.strip() for cell in row.cells]
+    while cells and not cells[-1]:
+        cells.pop()
+    header = Header(_format(cells), tuple(cells))
+    if faults := _Comparison(header).faults:
+        raise Unreadable(*(_placed(fault, row) for fault in faults[:_MOST_FAULTS]))
+    return header
+
+
+def _unclosed(fault: UnclosedQuote) -> Problem:
+    if fault.column == 1:
+        return Problem("header-missing", fault.line, 1, value=shown(fault.value))
+    detail = "a name without quotation marks, or between two,"
+    return Problem("header-modified", fault.line, fault.column, value=shown(fault.value), detail=detail)
+
+
+def _format(cells: list[str]) -> FileFormat:
+    first = cells[0] if cells else ""
+    for format_, names in COLUMNS.items():
+        if _key(first) == names[0].casefold():
+            return format_
+    raise Unreadable(Problem("header-missing", 1, 1, header=shown(first), value=shown(first)))
+
+
+def _placed(fault: Problem, row: Row) -> Problem:
+    return Problem(fault.code, row.line_of(fault.column), fault.column, fault.header, fault.value, fault.detail)
+
+
+class _Comparison:
+    """Goes along the header and its format side by side, noting what differs."""
+
+    def __init__(self, header: Header) -> None:
+        self.faults: list[Problem] = []
+        self._cells = header.cells
+        self._keys = [_key(cell) for cell in header.cells]
+        self._names = COLUMNS[header.format]
+        self._expected = [name.casefold() for name in self._names]
+        self._at = 0
+        if not self._reordered():
+            for index in range(len(self._names)):
+                self._expect(index)
+            self._expect_no_others()
+
+    def _reordered(self) -> bool:
+        """Where the columns are all there but in another order, each is simply not the one expected."""
+        keys = self._keys[: len(self._expected)]
+        if keys == self._expected or sorted(keys) != sorted(self._expected):
+            return False
+        for index, name in enumerate(self._names):
+            if keys[index] != self._expected[index]:
+                self._note("header-modified", index, name)
+        return True
+
+    def _expect(self, index: int) -> None:
+        wanted, later = self._expected[index], self._expected[index + 1 :]
+        while self._at < len(self._keys) and self._intruder(wanted, later):
+            self._note("column-unexpected", self._at, self._why_unexpected(self._at))
+            self._at += 1
+        found = self._keys[self._at] if self._at < len(self._keys) else None
+        if found is None or found in later:
+            self.faults.append(Problem("column-missing", 1, self._at + 1, detail=self._names[index]))
+            return
+        if found != wanted:
+            self._note("header-modified", self._at, self._names[index])
+        self._at += 1
+
+    def _intruder(self, wanted: str, later: list[str]) -> bool:
+        found = self._keys[self._at]
+        if found == wanted or found in later:
+            return False
+        return found in _KNOWN or wanted in self._keys[self._at + 1 :]
+
+    def _expect_no_others(self) -> None:
+        last = self._expected[-1]
+        for at in range(self._at, len(self._keys)):
+            key = self._keys[at]
+            if key != last and not (key.startswith(last) and _NUMBERED.fullmatch(key)):
+                self._note("column-unexpected", at, self._why_unexpected(at))
+
+    def _why_unexpected(self, at: int) -> str:
+        key, expected = self._keys[at], ", ".join(self._names)
+        if not key:
+            return f"it has no header; expected are {expected}, and further {self._names[-1]} columns at the end"
+        if key in _KNOWN and key not in self._expected:
+            return f"it is of the other format, and a file has one of them; expected are {expected}"
+        return f"expected are {expected}, and further {self._names[-1]} columns at the end"
+
+    def _note(self, code: str, at: int, detail: str) -> None:
+        found = shown(self._cells[at])
+        self.faults.append(Problem(code, 1, at + 1, found, found, detail))

@@ -1,0 +1,213 @@
+"""Physical lines in, rows of cells out: delimiters and quotes, as in RFC 4180.
+
+Where RFC 4180 is silent: a quotation mark opens a cell only at its beginning, spaces before it aside, and is a
+character like any other elsewhere; spaces between the closing one and the delimiter are ignored. What is empty at the
+end of a row is no cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from domain.files.text import PhysicalLines
+
+DELIMITERS = ",;\t|"
+QUOTED_LINES = 100  # a quoted cell that does not close within so many lines was not meant to be one
+_AT_ONCE = 1000  # surplus cells passed over
+_SHOWN = 300  # characters of a faulty cell worth keeping
+
+
+class Surplus(NamedTuple):
+    """The first filled cell beyond the last header."""
+
+    line: int
+    column: int
+    value: str
+
+
+class Row(Struct, frozen=True, gc=False):
+    """The cells of one row, as many as there are headers at most.
+
+    `line` is where it begins; `starts` holds the line at which each cell begins, if the row has several lines.
+    """
+
+    line: int
+    cells: list[str]
+    starts: list[int] | None = None
+    surplus: Surplus | None = None
+
+    def line_of(self, column: int) -> int:
+        """Return the physical line of a column's cell; where the row is too short for it, that of the row."""
+        return self.starts[column - 1] if self.starts and column <= len(self.starts) else self.line
+
+    @property
+    def filled(self) -> bool:
+        """Whether any cell holds more than white space. Spreadsheets write empty rows as delimiters only."""
+        return bool(self.cells[0].strip()) or self.surplus is not None or any(map(str.strip, self.cells))
+
+
+class UnclosedQuote(NamedTuple):
+    """A quoted cell that does not close: where it begins, how, and where its row begins."""
+
+    line: int
+    column: int
+    value: str
+    row_line: int
+    reason: str
+
+
+class _Quoted(NamedTuple):
+    """A quoted cell that closed: its text, and the place behind its closing quotation mark and spaces."""
+
+    value: str
+    ahead: int
+    position: int
+
+
+class Rows:
+    """The rows of a text, for one delimiter; never more of the cells than there may be columns.
+
+    Iterating yields the filled rows and the faulty ones, each of which is lost up to the line where its faulty cell
+    begins.
+    """
+
+    def __init__(self, lines: PhysicalLines, delimiter: str, columns: int, cell_bytes: int) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._columns = columns
+        self._cell_bytes = cell_bytes
+        self._dialect = csv.reader((), delimiter=delimiter, skipinitialspace=True, strict=True).dialect
+        mark = re.escape(delimiter)
+        self._opening = re.compile(r' *+"')
+        self._closing = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
+        self._behind = re.compile(rf" *+(?={mark}|\Z)")
+        self._filled = re.compile(rf"[^\s{mark}]")
+        blank = rf'(?> *+"" *+|[^\S{mark}]*+)'
+        self._blank_starts = f' "{delimiter}'
+        self._is_blank = re.compile(rf"{blank}(?:{mark}{blank})*+").fullmatch
+        self._blank_cells = re.compile(rf"(?>{blank}{mark}){{{_AT_ONCE}}}")
+        self._cells = re.compile(rf'(?> *+"[^"]*+(?:""[^"]*+)*+" *+{mark}|(?! *+")[^{mark}]*+{mark}){{{_AT_ONCE}}}')
+
+    def __iter__(self) -> Iterator[Row | UnclosedQuote]:
+        lines, delimiter = self._lines, self._delimiter
+        while (line := lines.peek()) is not None:
+            if line[:1] in self._blank_starts and self._is_blank(line):
+                lines.skip(self._is_blank)
+                continue
+            row: Row | UnclosedQuote | None
+            row, passed = self._plain(line.rstrip(delimiter)) if '"' not in line else self._quoted_line(line), 1
+            if row is None:
+                row, passed = self._scan()
+            lines.advance(passed)
+            if isinstance(row, UnclosedQuote) or row.filled:
+                yield row
+
+    def first(self) -> Row | UnclosedQuote:
+        """Return the row that begins at the current line, read no further than to its first surplus, and stay there."""
+        return self._scan(no_further_than_surplus=True)[0]
+
+    def _plain(self, line: str) -> Row:
+        number, cells = self._lines.number, line.split(self._delimiter, self._columns)
+        if len(cells) <= self._columns:
+            return Row(number, cells)
+        return Row(number, cells, None, self._surplus(cells.pop()))
+
+    def _surplus(self, rest: str) -> Surplus | None:
+        filled = self._filled.search(rest)
+        if filled is None:
+            return None
+        start = rest.rfind(self._delimiter, 0, filled.start()) + 1
+        end = rest.find(self._delimiter, filled.start())
+        value = rest[start : min(start + _SHOWN, end if end >= 0 else len(rest))]
+        return Surplus(self._lines.number, self._columns + 1 + rest.count(self._delimiter, 0, start), value)
+
+    def _quoted_line(self, line: str) -> Row | None:
+        # The csv module agrees with `_scan` on every line that it takes and is ten times as fast; what it refuses,
+        # or might take although it is too long, is left to `_scan`.
+        if len(line) * 4 > self._cell_bytes:
+            return None
+        try:
+            cells = next(csv.reader((line,), self._dialect))
+        except csv.Error:
+            return None
+        number, columns = self._lines.number, self._columns
+        if len(cells) <= columns:
+            return Row(number, cells)
+        beyond = enumerate(cells[columns:], columns + 1)
+        surplus = next((Surplus(number, column, cell) for column, cell in beyond if cell.strip()), None)
+        del cells[columns:]
+        return Row(number, cells, None, surplus)
+
+    def _scan(self, *, no_further_than_surplus: bool = False) -> tuple[Row | UnclosedQuote, int]:
+        """Read one row cell by cell; return it with the number of lines it takes."""
+        first, ahead, position, column = self._lines.number, 0, 0, 1
+        cells: list[str] = []
+        starts: list[int] = []
+        surplus: Surplus | None = None
+        while True:
+            if column % _AT_ONCE == self._columns % _AT_ONCE and column > self._columns:
+                column, position = self._skip(ahead, position, column, surplus)
+            start = first + ahead
+            cell = self._cell(ahead, position)
+            if isinstance(cell, str):
+                begin = self._line(ahead)[position : position + _SHOWN].strip()
+                return UnclosedQuote(start, column, begin, first, cell), ahead + 1
+            value, ahead, position = cell
+            if column <= self._columns:
+                cells.append(value)
+                starts.append(start)
+            elif surplus is None and value.strip():
+                surplus = Surplus(start, column, value[:_SHOWN])
+            if position >= len(self._line(ahead)) or (surplus and no_further_than_surplus):
+                return Row(first, cells, starts if ahead else None, surplus), ahead + 1
+            column, position = column + 1, position + 1
+
+    def _skip(self, ahead: int, position: int, column: int, surplus: Surplus | None) -> tuple[int, int]:
+        """Pass over surplus cells of this line, many at a time: all that are blank, or just all once one was not."""
+        line, pattern = self._line(ahead), self._cells if surplus else self._blank_cells
+        while many := pattern.match(line, position):
+            column, position = column + _AT_ONCE, many.end()
+        return column, position
+
+    def _line(self, ahead: int) -> str:
+        return self._lines.peek(ahead) or ""
+
+    def _cell(self, ahead: int, position: int) -> _Quoted | str:
+        line = self._line(ahead)
+        if opening := self._opening.match(line, position):
+            return self._quoted(ahead, opening.end())
+        end = line.find(self._delimiter, position)
+        end = end if end >= 0 else len(line)
+        return _Quoted(line[position:end], ahead, end)
+
+    def _quoted(self, ahead: int, position: int) -> _Quoted | str:
+        """Return the quoted cell that begins behind its opening mark, or why it is none."""
+        parts: list[str] = []
+        room = self._cell_bytes
+        for further in range(ahead, ahead + QUOTED_LINES):
+            line = self._lines.peek(further)
+            if line is None:
+                return "none closes it before the end of the file"
+            closing = self._closing.match(line, position, position + room + 1)
+            part = line[position : closing.end() - 1 if closing else position + room + 1]
+            room -= len(part if part.isascii() else part.encode())
+            if room < 0:
+                return f"none closes it within {self._cell_bytes:,} bytes"
+            parts.append(part)
+            if closing:
+                return self._closed(parts, further, closing.end())
+            position, room = 0, room - 1
+        return f"none closes it within {QUOTED_LINES} lines"
+
+    def _closed(self, parts: list[str], ahead: int, position: int) -> _Quoted | str:
+        behind = self._behind.match(self._line(ahead), position)
+        if behind is None:
+            return "the one that closes it is not followed by a delimiter or the end of the line"
+        return _Quoted("\n".join(parts).replace('""', '"'), ahead, behind.end())

@@ -1,0 +1,251 @@
+"""Bytes in, physical lines out: what kind of file it is, how its text is encoded, where its lines end.
+
+The text is decoded piece by piece, so that a large file is never held a second time, as text.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE, getincrementaldecoder
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from domain.naming import clean_file_name
+from domain.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from domain.roster import Limits
+
+_PIECE = 1 << 18  # bytes decoded at once
+_SAMPLE = 4096  # bytes that show whether every second one is zero
+
+_ZIPPED = (
+    (b"xl/", "an Excel workbook"),
+    (b"word/", "a Word document"),
+    (b"ppt/", "a PowerPoint presentation"),
+    (b"opendocument.spreadsheet", "an OpenDocument spreadsheet"),
+    (b"opendocument", "an OpenDocument file"),
+)
+# How kinds of files begin that are taken for CSV by their name; see each format's specification, or file(1).
+_SIGNATURES = (
+    (b"%PDF-", "a PDF document"),
+    (b"PK\x05\x06", "a zip archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel 97-2003 workbook or another old Office document"),
+    (b"\x89PNG\r\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"{\\rtf", "a rich text document (RTF)"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"PAR1", "a Parquet file"),
+)
+_PATTERNS = (
+    (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P)"), "a bzip2 archive"),
+    (re.compile(rb"MZ[^\n]{0,64}\x00"), "a program"),
+    (re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body|table)\b", re.IGNORECASE), "a web page (HTML)"),
+    (re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\b"), "an XML document"),
+    (re.compile(rb"[^\x00\n]{1,100}\x00.{156,255}ustar", re.DOTALL), "a tar archive"),
+)
+# Bytes that stand like UTF-8, well-formed or not (overlong forms and surrogates too), see RFC 3629 section 3.
+_SHAPED = re.compile(rb"[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}")
+_HIGH = re.compile(rb"[\x80-\xff]{1,64}")
+_UNDEFINED_IN_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+
+
+class Unreadable(Exception):
+    """The file is refused as a whole, for these problems."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__(problems)
+
+
+def check_type(content: bytes, file_name: str) -> None:
+    """Raise Unreadable with `file-type` unless name and content are of a text file that may be CSV."""
+    name = clean_file_name(file_name)
+    if kind := _binary_kind(content):
+        raise Unreadable(Problem("file-type", value=name, detail=kind))
+    if not name.lower().endswith((".csv", ".txt")):
+        raise Unreadable(Problem("file-type", value=name, detail=f"named “{name}”"))
+
+
+def check_size(content: bytes, limits: Limits) -> None:
+    """Raise Unreadable for a file that is larger than it may be."""
+    if len(content) > limits.file_bytes:
+        detail = f"{len(content):,} bytes, more than the {limits.file_bytes:,} that a file may have"
+        raise Unreadable(Problem("file-too-large", detail=detail))
+
+
+def _binary_kind(content: bytes) -> str:
+    if content.startswith(b"PK\x03\x04"):
+        return _zipped_kind(content)
+    kinds = (kind for signature, kind in _SIGNATURES if content.startswith(signature))
+    return next(kinds, "") or next((kind for pattern, kind in _PATTERNS if pattern.match(content)), "")
+
+
+def _zipped_kind(content: bytes) -> str:
+    # A zip file lists its members at its end, an OpenDocument file says what it is at its beginning.
+    listing = content[:4096] + content[-65536:]
+    return next((kind for member, kind in _ZIPPED if member in listing), "a zip archive")
+
+
+class EncodedText(Struct, frozen=True):
+    """Text as bytes whose encoding is known to hold throughout; `start` is behind the byte order mark."""
+
+    content: bytes
+    encoding: str
+    start: int = 0
+
+    def pieces(self) -> Iterator[str]:
+        """Decode it from the beginning, piece by piece."""
+        return _decoded(self.content, self.encoding, self.start)
+
+
+def _decoded(content: bytes, encoding: str, start: int) -> Iterator[str]:
+    decoder = getincrementaldecoder(encoding)("strict")
+    for at in range(start, len(content), _PIECE):
+        undecoded = len(decoder.getstate()[0])
+        end = min(at + _PIECE, len(content))
+        try:
+            yield decoder.decode(content[at:end], end == len(content))
+        except UnicodeDecodeError as error:
+            raise _BadByte(at - undecoded + error.start) from error
+
+
+class _BadByte(Exception):
+    """The byte at this offset cannot be decoded."""
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        super().__init__(offset)
+
+
+def find_encoding(content: bytes) -> EncodedText:
+    """Return the text in the first encoding of the ladder that holds for every byte of it.
+
+    A byte order mark; UTF-16 without one, by its pattern of zero bytes; strict UTF-8; Windows-1252 (WHATWG Encoding
+    Standard, less the bytes that Microsoft leaves undefined). A mark or a pattern decides: where the rest then does
+    not follow, nothing else is tried. Raises Unreadable with `encoding-unknown` and the first bad byte.
+    """
+    if content.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
+        raise Unreadable(Problem("encoding-unknown", detail="it is UTF-32, which is not read here"))
+    for mark, encoding in ((BOM_UTF8, "utf-8"), (BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-16-be")):
+        if content.startswith(mark):
+            return _holding(EncodedText(content, encoding, len(mark)))
+    if encoding := _utf16_by_zeros(content[:_SAMPLE]):
+        return _holding(EncodedText(content, encoding))
+    try:
+        return _checked(EncodedText(content, "utf-8"))
+    except _BadByte as bad:
+        return _windows_1252(content, bad.offset)
+
+
+def _utf16_by_zeros(sample: bytes) -> str:
+    # The header is ASCII, so at least a quarter of the beginning has a zero in one and the same half.
+    pairs = len(sample) // 2
+    first, second = sample[0::2].count(0), sample[1::2].count(0)
+    if second * 4 > pairs and first * 8 < second:
+        return "utf-16-le"
+    if first * 4 > pairs and second * 8 < first:
+        return "utf-16-be"
+    return ""
+
+
+def _checked(text: EncodedText) -> EncodedText:
+    for _ in text.pieces():
+        pass
+    return text
+
+
+def _holding(text: EncodedText) -> EncodedText:
+    try:
+        return _checked(text)
+    except _BadByte as bad:
+        raise _unknown_encoding(text, bad.offset) from bad
+
+
+def _windows_1252(content: bytes, first_bad: int) -> EncodedText:
+    if _looks_like_utf8(content):
+        raise _unknown_encoding(EncodedText(content, "utf-8"), first_bad)
+    text = EncodedText(content, "windows-1252")
+    if undefined := _UNDEFINED_IN_1252.search(content):
+        raise _unknown_encoding(text, undefined.start())
+    return text
+
+
+def _looks_like_utf8(content: bytes) -> bool:
+    runs = [run.group() for run in islice(_HIGH.finditer(content), 100_000)]
+    high = sum(map(len, runs))
+    shaped = high - sum(len(_SHAPED.sub(b"", run)) for run in runs)
+    return shaped * 2 > high
+
+
+def _unknown_encoding(text: EncodedText, offset: int) -> Unreadable:
+    before = text.content[text.start : offset].decode(text.encoding, "ignore")
+    line = 1 + before.count("\n") + before.count("\r") - before.count("\r\n")
+    detail = f"byte 0x{text.content[offset]:02X} at offset {offset:,} (line {line:,}) is not {text.encoding.upper()}"
+    return Unreadable(Problem("encoding-unknown", line=line, detail=detail))
+
+
+class PhysicalLines:
+    """The lines of a text, read once from first to last, with a look ahead.
+
+    A line ends at CRLF, LF or a lone CR. `number` is that of the line which `peek` shows, from 1.
+    """
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self._blocks = _split(pieces)
+        self._lines: list[str] = []
+        self._at = 0
+        self.number = 1
+
+    def peek(self, ahead: int = 0) -> str | None:
+        """Return the line so many lines ahead of the current one, None behind the last."""
+        while self._at + ahead >= len(self._lines):
+            block = next(self._blocks, None)
+            if block is None:
+                return None
+            del self._lines[: self._at]
+            self._at = 0
+            self._lines += block
+        return self._lines[self._at + ahead]
+
+    def advance(self, lines: int = 1) -> None:
+        """Go on by so many lines that were seen."""
+        self._at += lines
+        self.number += lines
+
+    def skip(self, passed: Callable[[str], object]) -> None:
+        """Go on to the next line that is neither empty nor one to be passed over."""
+        while (line := self.peek()) is not None and not (line and not passed(line)):
+            start, lines = self._at, self._lines
+            self._at = next((at for at in range(start, len(lines)) if lines[at] and not passed(lines[at])), len(lines))
+            self.number += self._at - start
+
+
+def _split(pieces: Iterator[str]) -> Iterator[list[str]]:
+    unfinished: list[str] = []
+    held = ""
+    for piece in pieces:
+        text = held + piece
+        # A CR at the end of a piece may be half a CRLF.
+        held = "\r" if text.endswith("\r") else ""
+        lines = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        unfinished.append(lines[0])
+        if len(lines) > 1:
+            lines[0] = "".join(unfinished)
+            unfinished = [lines.pop()]
+            yield lines
+    yield ["".join(unfinished)]

@@ -1,0 +1,198 @@
+"""The imports of a subscription, with their state and how far their commits came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from uuid import UUID
+
+from domain.problems import Problem
+from msgspec import Struct, json
+
+from application.recorded import Actor
+from domain.import_session import FileUploaded, FormatDetected
+from domain.roster import FileFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from psycopg.rows import DictRow
+
+    from projections.view import Rows
+
+ImportState: TypeAlias = Literal["uploaded", "reviewing", "committing", "stopped", "completed", "rejected", "discarded"]
+
+
+class ImportProgress(Struct, frozen=True):
+    """How far the commit came; `eta_seconds` is None unless it is running and has shown its pace."""
+
+    groups_total: int
+    groups_added: int
+    groups_skipped: int
+    users_added: int
+    eta_seconds: float | None = None
+
+
+class ImportRow(Struct, frozen=True):
+    """One import; `read` is what its file was read as, `file_problems` are why it was refused instead."""
+
+    id: UUID
+    subscription_id: UUID
+    file_name: str
+    size_bytes: int
+    sha256: str
+    state: ImportState
+    version: int
+    read: FormatDetected | None
+    progress: ImportProgress
+    uploaded_by: Actor
+    uploaded_at: datetime
+    updated_at: datetime
+    file_problems: tuple[Problem, ...] = ()
+
+
+COLUMNS = """
+    import_id, subscription_id, state, version, file::text AS file, format::text AS format, problems::text AS problems,
+    uploaded_by::text AS uploaded_by, uploaded_at, updated_at, groups_total, groups_added, groups_skipped, users_added,
+    run_started_at, run_started_after
+"""
+
+
+def find_import(cursor: Rows, import_id: UUID) -> ImportRow | None:
+    """Return one import."""
+    cursor.execute(f"SELECT {COLUMNS} FROM imports WHERE import_id = %s", (import_id,))
+    row = cursor.fetchone()
+    return _import(row) if row else None
+
+
+def find_imports(cursor: Rows, import_ids: Sequence[UUID]) -> dict[UUID, ImportRow]:
+    """Return several imports; those that are not there are left out."""
+    cursor.execute(f"SELECT {COLUMNS} FROM imports WHERE import_id = ANY(%s)", (list(import_ids),))
+    return {row["import_id"]: _import(row) for row in cursor}
+
+
+def imports(
+    cursor: Rows, subscription_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int | None = 100
+) -> list[ImportRow]:
+    """Return a page of a subscription's imports, newest first, behind an import's upload time and id."""
+    at, import_id = before or (None, None)
+    cursor.execute(
+        f"""
+        SELECT {COLUMNS} FROM imports
+        WHERE subscription_id = %(subscription)s AND (%(at)s::timestamptz IS NULL OR uploaded_at < %(at)s
+              OR (uploaded_at = %(at)s AND import_id > %(import)s))
+        ORDER BY uploaded_at DESC, import_id LIMIT %(limit)s
+        """,
+        {"subscription": subscription_id, "at": at, "import": import_id, "limit": limit},
+    )
+    return [_import(row) for row in cursor]
+
+
+def committing(cursor: Rows) -> list[UUID]:
+    """Return the imports that wait for a worker or have one: the queue."""
+    cursor.execute("SELECT import_id FROM imports WHERE state = 'committing' ORDER BY run_started_at, import_id")
+    return [row["import_id"] for row in cursor]
+
+
+def running(cursor: Rows, subscription_id: UUID) -> list[ImportRow]:
+    """Return the imports of a subscription whose groups are being added now."""
+    cursor.execute(
+        f"""
+        SELECT {COLUMNS} FROM imports WHERE subscription_id = %s AND state = 'committing'
+        ORDER BY run_started_at, import_id
+        """,
+        (subscription_id,),
+    )
+    return [_import(row) for row in cursor]
+
+
+def _import(row: DictRow) -> ImportRow:
+    file = json.decode(row["file"], type=FileUploaded)
+    return ImportRow(
+        id=row["import_id"],
+        subscription_id=row["subscription_id"],
+        file_name=file.file_name,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        state=row["state"],
+        version=row["version"],
+        read=json.decode(row["format"], type=FormatDetected) if row["format"] else None,
+        progress=_progress(row),
+        uploaded_by=json.decode(row["uploaded_by"], type=Actor),
+        uploaded_at=row["uploaded_at"],
+        updated_at=row["updated_at"],
+        file_problems=json.decode(row["problems"], type=tuple[Problem, ...]),
+    )
+
+
+def _progress(row: DictRow) -> ImportProgress:
+    total, added, skipped = row["groups_total"], row["groups_added"], row["groups_skipped"]
+    eta = None
+    in_this_run = added + skipped - row["run_started_after"]
+    if row["state"] == "committing" and in_this_run > 0:
+        seconds = (row["updated_at"] - row["run_started_at"]).total_seconds()
+        eta = round(seconds / in_this_run * (total - added - skipped), 1)
+    return ImportProgress(total, added, skipped, row["users_added"], eta)
+
+
+# --- for machines ---------------------------------------------------------------------------------------------------
+
+
+class ImportCounts(Struct, frozen=True):
+    """How much a file holds; `problems` counts those found in it by code."""
+
+    rows: int
+    groups: int
+    users: int
+    memberships: int
+    problems: dict[str, int]
+
+
+class ImportDocument(Struct, frozen=True):
+    """An import as the interfaces tell it; `format`, `encoding` and `delimiter` are None where the file is refused."""
+
+    id: UUID
+    subscription_id: UUID
+    file_name: str
+    size_bytes: int
+    sha256: str
+    state: ImportState
+    format: FileFormat | None
+    encoding: str | None
+    delimiter: str | None
+    version: int
+    counts: ImportCounts
+    progress: ImportProgress
+    uploaded_by: Actor
+    uploaded_at: datetime
+    updated_at: datetime
+
+
+def document(row: ImportRow) -> ImportDocument:
+    """Return an import as the interfaces tell it."""
+    return ImportDocument(
+        id=row.id,
+        subscription_id=row.subscription_id,
+        file_name=row.file_name,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        state=row.state,
+        format=row.read.format if row.read else None,
+        encoding=row.read.encoding if row.read else None,
+        delimiter=row.read.delimiter if row.read else None,
+        version=row.version,
+        counts=counts(row.read, row.file_problems),
+        progress=row.progress,
+        uploaded_by=row.uploaded_by,
+        uploaded_at=row.uploaded_at,
+        updated_at=row.updated_at,
+    )
+
+
+def counts(read: FormatDetected | None, file_problems: Iterable[Problem] = ()) -> ImportCounts:
+    """Return how much a file holds, or why it holds nothing."""
+    if read is None:
+        problems = Counter(problem.code for problem in file_problems)
+        return ImportCounts(0, 0, 0, 0, dict(sorted(problems.items())))
+    return ImportCounts(read.rows, read.groups, read.users, read.memberships, dict(sorted(read.problems.items())))

@@ -1,0 +1,150 @@
+"""Everybody who may ask for something, and whose: what the tests of who may do what have in common."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+from uuid import UUID, uuid4
+
+from application.granting import revoke_token
+from application.recorded import Actor, Origin
+from domain.access import ROLLCALL, Role, read_token
+from projections.directory import read as directory
+from tests.adapters.api.tokens import LONG_AGO, token
+from tests.conftest import subscribed
+from tests.histories import run_commit, uploaded
+
+if TYPE_CHECKING:
+    import httpx
+
+    from adapters.composition import Rollcall
+
+Who: TypeAlias = frozenset[str]
+
+EVERYBODY: Who = frozenset({"everybody"})
+SIGNED_IN: Who = frozenset(get_args(Role))
+OPERATOR: Who = frozenset({"operator"})
+ADMINISTRATOR: Who = frozenset({"administrator"})
+READER: Who = ADMINISTRATOR | {"auditor"}
+CONSUMER: Who = READER | {"consumer"}
+GRANTER: Who = OPERATOR | ADMINISTRATOR
+
+Caller: TypeAlias = Literal[
+    "nobody",
+    "revoked",
+    "expired",
+    "without issuer",
+    "elsewhere",
+    "consumer",
+    "auditor",
+    "administrator",
+    "operator",
+]
+"""Who asks; the four first were something once, and `elsewhere` is the administrator of another subscription."""
+
+Where: TypeAlias = Literal["own", "foreign", "missing", "foreign inside", "missing inside"]
+"""Whose ids the request names; inside: the subscription is one's own, what it shall hold is another's or nobody's."""
+
+OUT: tuple[Caller, ...] = ("nobody", "revoked", "expired", "without issuer")
+
+
+def known_status(who: Who, caller: Caller, where: Where, *, scoped: bool, hidden: bool = False) -> int | None:
+    """Return the status that somebody known is answered with, None if it passes; `who` may do what is asked.
+
+    `hidden` is what tells nobody but those who may do it whether something is there: 404 where others are answered 403.
+    """
+    may = ("administrator" if caller == "elsewhere" else caller) in who
+    if not scoped:
+        return None if may else 403
+    if caller == "operator":  # is known everywhere
+        there = where in {"own", "foreign"}
+        return (None if there else 404) if may else 403
+    known = caller != "elsewhere" and where not in {"foreign", "missing"}
+    if not known or (hidden and not may):
+        return 404
+    return (None if where == "own" else 404) if may else 403
+
+
+# --- what the requests name -----------------------------------------------------------------------------------------
+
+
+class Named(NamedTuple):
+    """What is in a subscription."""
+
+    subscription_id: UUID
+    import_id: UUID
+    group_id: UUID
+    doomed_id: UUID
+    token_id: UUID
+
+
+class Seeded(NamedTuple):
+    """Whose ids are which, and everybody's token."""
+
+    names: dict[Where, Named]
+    tokens: dict[Caller, str]
+
+
+def _subscription(rollcall: Rollcall, name: str) -> Named:
+    origin = subscribed(rollcall, "ann@example.com", "leaver@example.com")
+    importing = uploaded(
+        rollcall, origin, f"{name}.csv", f"Groupname,Email\n{name},ann@example.com\n{name} (doomed),ann@example.com\n"
+    )
+    run_commit(rollcall, importing)
+    assert importing.import_id
+    rollcall.catch_up()
+    with rollcall.reading() as rows:
+        group, doomed = directory.groups(rows, origin.subscription_id)
+    issued = _id(token(rollcall, "consumer", origin.subscription_id))
+    return Named(origin.subscription_id, importing.import_id, group.id, doomed.id, issued)
+
+
+def _id(text: str) -> UUID:
+    read = read_token(text)
+    assert read
+    return read[0]
+
+
+def _revoked(rollcall: Rollcall, scope: UUID) -> str:
+    text = token(rollcall, "administrator", scope)
+    revoke_token(rollcall.ports, Origin(scope, Actor("system", "test", "test"), "test"), _id(text))
+    return text
+
+
+def seed(rollcall: Rollcall) -> Seeded:
+    """Make two subscriptions with an import, groups and a token each, and everybody's tokens."""
+    own, foreign = _subscription(rollcall, "Sales"), _subscription(rollcall, "Support")
+    other = subscribed(rollcall).subscription_id
+    missing = Named(*(uuid4() for _ in Named._fields))
+    scope = own.subscription_id
+    return Seeded(
+        {
+            "own": own,
+            "foreign": foreign,
+            "missing": missing,
+            "foreign inside": foreign._replace(subscription_id=scope),
+            "missing inside": missing._replace(subscription_id=scope),
+        },
+        {
+            "revoked": _revoked(rollcall, scope),
+            "expired": token(rollcall, "administrator", scope, expires_at=LONG_AGO + timedelta(days=1)),
+            "without issuer": token(rollcall, "administrator", scope, issuer="was.administrator@example.com"),
+            "elsewhere": token(rollcall, "administrator", other),
+            "consumer": token(rollcall, "consumer", scope),
+            "auditor": token(rollcall, "auditor", scope),
+            "administrator": token(rollcall, "administrator", scope),
+            "operator": token(rollcall, "operator", ROLLCALL),
+        },
+    )
+
+
+ALIKE: tuple[tuple[Where, Where], ...] = (("foreign", "missing"), ("foreign inside", "missing inside"))
+
+
+def whole(answer: httpx.Response, named: Named) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return everything that an answer says, but for the ids that were asked for and the date."""
+    content = answer.content
+    for kind, each in named._asdict().items():
+        content = content.replace(str(each).encode(), kind.encode())
+    headers = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() != b"date"]
+    return answer.status_code, headers, content

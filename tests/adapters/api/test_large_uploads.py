@@ -1,0 +1,56 @@
+"""A large upload: neither the other requests nor the server's memory feel how large it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.adapters.api.importing import lines, long_to_read, reader_held, send, send_apart, subscribed
+from tests.waiting import Running
+
+if TYPE_CHECKING:
+    from tests.adapters.server.serving import Served
+
+pytestmark = pytest.mark.database
+
+ANN = "ann@example.com"
+MEGABYTE = 1024 * 1024
+
+
+def test_while_a_file_is_read_others_are_answered_and_other_files_read(running: Served) -> None:
+    """The process that reads it is held: nobody who waits for it gets an answer before the block ends."""
+    client, subscription = running.client, subscribed(running.client, ANN)
+    upload = Running(lambda: send_apart(running, subscription, long_to_read()))
+    with reader_held(running):
+        for path in (
+            "/health/live",
+            "/health/ready",
+            subscription,
+            f"{subscription}/groups",
+            f"{subscription}/imports",
+        ):
+            assert client.get(path).status_code == 200
+        assert client.post(f"{subscription}/groups", json={"name": "Sales"}).status_code == 201
+        assert send(client, subscription, lines(2)).status_code == 201
+        assert upload.is_alive()
+    assert upload.result().status_code == 201
+
+
+def test_the_servers_memory_does_not_grow_with_the_file(running: Served) -> None:
+    """Its peak after the large one is that of the small one before, but for a part of the difference in size."""
+    subscription = subscribed(running.client, ANN)
+    small, large = 2 * MEGABYTE, 50 * MEGABYTE
+
+    def peak_after(size: int) -> int:
+        answer = send(running.client, subscription, b"no header of ours\n" * (size // 18))
+        assert answer.status_code == 422, "it is kept, and refused"
+        status = Path(f"/proc/{running.process.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found
+        return int(found[1]) * 1024
+
+    before = peak_after(small)
+    assert peak_after(large) - before < (large - small) / 2

@@ -1,0 +1,193 @@
+"""The API's description tells the truth: it is valid, its examples fit, and schemathesis finds nothing it denies."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import jsonschema_rs
+import pytest
+from msgspec import json
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+
+from adapters.api.openapi.document import examples
+from adapters.api.openapi.tables import HEADERS, TAGS
+from adapters.composition import Rollcall, composed
+from adapters.settings import read_settings
+from application.committing import CommitRun, start_commit
+from application.grouping import create_group
+from application.importing import upload
+from domain.access import ROLLCALL
+from domain.roster import Limits
+from projections.directory import read as directory
+from tests.adapters.api.tokens import token
+from tests.adapters.server.serving import asked
+from tests.conftest import importing_as, settings_for, subscribed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from application.recorded import Origin
+    from tests.adapters.server.serving import Served
+
+pytestmark = pytest.mark.database
+
+HERE = Path(__file__).parent
+USERS = [f"user{number}@example.com" for number in range(5)]
+FILE = "Groupname,Email,Email\n" + "".join(
+    f"Group {number},user{number % 5}@example.com,user{(number + 1) % 5}@example.com\n" for number in range(5)
+)
+METHODS = {"get", "put", "post", "delete", "patch"}
+
+
+@pytest.fixture(scope="module")
+def document(running: Served) -> dict[str, Any]:
+    found: dict[str, Any] = running.client.get("/api/v1/openapi.json").json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        yield from ((f"{method} {path}", operation) for method, operation in methods.items() if method in METHODS)
+
+
+def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    jsonschema_rs.validator_for(OPENAPI_31).validate(document)
+
+
+def test_each_example_is_one_of_what_it_exemplifies(document: dict[str, Any]) -> None:
+    found = list(examples(document))
+    assert len(found) > 40
+    for schema, example in found:
+        rooted = {**schema, "components": document["components"]}
+        jsonschema_rs.Draft202012Validator(rooted, validate_formats=True).validate(example)
+
+
+def test_each_operation_has_a_name_of_its_own_a_summary_and_a_tag(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[a-z]+([A-Z][a-z]*)+", name) for name in names)
+    for _, operation in operations(document):
+        assert operation["summary"]
+        assert set(operation["tags"]) <= set(TAGS)
+
+
+def test_each_error_is_a_problem_document(document: dict[str, Any]) -> None:
+    told = [
+        (status, response)
+        for name, operation in operations(document)
+        for status, response in operation["responses"].items()
+        if status >= "400" and name != "get /health/ready"
+    ]
+    assert {status for status, _ in told} >= {"400", "404", "409", "412", "413", "415", "422", "428", "500", "503"}
+    for _, response in told:
+        assert response["content"] == {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+        }
+
+
+def test_each_response_bears_the_request_id(document: dict[str, Any]) -> None:
+    for _, operation in operations(document):
+        for response in operation["responses"].values():
+            assert "X-Request-Id" in response["headers"]
+            assert set(response["headers"]) <= set(HEADERS)
+
+
+def test_the_page_asks_nobody_else(running: Served) -> None:
+    page = running.client.get("/api/v1/docs")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    needed = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(needed) >= 4
+    for each in needed:
+        assert each == "data:," or running.client.get(each).is_success
+    assert "http" not in page.text
+    assert "https:" not in running.client.get("/api/v1/docs/start.js").text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing,stateful"])
+def test_schemathesis_finds_nothing(running: Served, module_database: str, tmp_path: Path, phases: str) -> None:
+    with composed(settings_for(module_database)) as rollcall:
+        seeded = seed(rollcall)
+    done = subprocess.run(  # noqa: S603 - it is the installed program
+        [
+            Path(sys.executable).with_name("st"),
+            *("--config-file", HERE / "schemathesis.toml"),
+            *("run", f"{running.url}/api/v1/openapi.json", "--checks", "all", "--phases", phases),
+        ],
+        env={
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": "tests.adapters.api.schemathesis_hooks",
+            "ROLLCALL_TEST_SEEDED": json.encode({**seeded, "url": running.url}).decode(),
+            "PYTHONPATH": str(HERE.parents[2]),
+            "NO_COLOR": "1",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search("Tested: +[1-9][0-9]", done.stdout), done.stdout
+    if "fuzzing" in phases:  # the other phases are few cases each, and need not come by everything
+        assert_reached(running)
+
+
+def seed(rollcall: Rollcall) -> dict[str, Any]:
+    """Record what schemathesis can aim at: a subscription, its groups, and imports in every state."""
+    origin = subscribed(rollcall, *USERS, *(f"leaver{number}@example.com" for number in range(50)), seats=100_000_000)
+    done = uploaded(rollcall, origin)
+    start_commit(rollcall.ports, origin_of(origin, done), 2)
+    CommitRun(rollcall.ports, done).run_batch()
+    rollcall.catch_up()
+    with rollcall.reading() as rows:
+        group = directory.groups(rows, origin.subscription_id)[0]
+    transient = (create_group(rollcall.ports, origin, uuid4(), f"Transient {number}").id for number in range(200))
+    return {
+        "administrator": token(rollcall, "administrator", origin.subscription_id),
+        "operator": token(rollcall, "operator", ROLLCALL),
+        "subscription": origin.subscription_id,
+        "group": group.id,
+        "groups": list(transient),
+        "done": done,
+        "rejected": uploaded(rollcall, origin, "no header"),
+        "reviewed": [uploaded(rollcall, origin) for _ in range(60)],
+    }
+
+
+def uploaded(rollcall: Rollcall, subscription: Origin, content: str = FILE) -> UUID:
+    origin = importing_as(subscription, uuid4())
+    return upload(rollcall.ports, origin, "groups.csv", "text/csv", content.encode(), Limits()).id
+
+
+def origin_of(subscription: Origin, import_id: UUID) -> Origin:
+    return importing_as(subscription, import_id)
+
+
+def assert_reached(running: Served) -> None:
+    """Assert that requests came through to where something is shown, edited, added, discarded."""
+    answered = {(line["method"], line["status"]) for line in running.log() if line["event"] == "request"}
+    assert answered >= {
+        *(("GET", 200), ("POST", 200), ("POST", 201), ("POST", 202), ("PATCH", 200), ("DELETE", 204)),
+        *(("GET", 400), ("GET", 404)),
+    }
+    assert not {status for _, status in answered if status >= 500}
+
+
+def test_a_session_comes_in_the_cookie_that_is_set(idle: Rollcall, database: str) -> None:
+    def cookie(rollcall: Rollcall) -> str:
+        document = asked(rollcall, "GET", "/api/v1/openapi.json").json()
+        assert {"session": []} in document["paths"]["/api/v1/subscriptions"]["get"]["security"]
+        return str(document["components"]["securitySchemes"]["session"]["name"])
+
+    assert cookie(idle) == "rollcall"
+    environment = {"ROLLCALL_DATABASE_URL": database, "ROLLCALL_PUBLIC_URL": "https://rollcall.example"}
+    with composed(read_settings(environment)) as public:
+        assert cookie(public) == "__Host-rollcall"

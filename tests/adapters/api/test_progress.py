@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psycopg
+import pytest
+from msgspec import json
+
+from adapters.api import progress
+from adapters.http.bell import Bell
+from adapters.metrics import Metrics
+from adapters.server.app import create_app
+from projections.import_list import read as import_list
+from tests.adapters.api.importing import committed, if_match, lines, reaching, send, subscribed, uploaded
+from tests.adapters.api.tokens import Allowed
+from tests.adapters.server.serving import in_this_process
+from tests.waiting import GENEROUS_SECONDS, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from adapters.composition import Rollcall
+    from tests.adapters.server.serving import Served
+
+pytestmark = pytest.mark.database
+
+ANN = "ann@example.com"
+LISTENERS = 200
+DEADLINE = pytest.mark.timeout(int(GENEROUS_SECONDS))
+
+
+@pytest.fixture
+def client(running: Served) -> httpx.Client:
+    return running.client
+
+
+@pytest.fixture
+def where(client: httpx.Client) -> str:
+    return uploaded(client, subscribed(client, ANN), lines(5))
+
+
+def told(text: str) -> list[dict[str, str]]:
+    """Return the events of a stream: their fields by name; a comment's name is empty."""
+    blocks = text.replace("\r\n", "\n").strip().split("\n\n")
+    return [dict(line.split(": ", 1) for line in block.split("\n")) for block in blocks if block]
+
+
+class TestStream:
+    def test_tells_how_far_a_commit_came_until_it_is_done(self, client: httpx.Client, where: str) -> None:
+        with client.stream("GET", f"{where}/progress") as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            assert stream.headers["cache-control"] == "no-cache"
+            client.post(f"{where}/commit", headers={"If-Match": '"2"'})
+            events = told("".join(stream.iter_text()))
+        assert {each["event"] for each in events} == {"progress"}
+        assert [int(each["id"]) for each in events] == sorted({int(each["id"]) for each in events})
+        first, last = json.decode(events[0]["data"]), json.decode(events[-1]["data"])
+        assert (events[0]["id"], first["state"]) == ("2", "reviewing")
+        assert last == {
+            "state": "completed",
+            "groups_total": 5,
+            "groups_added": 5,
+            "groups_skipped": 0,
+            "users_added": 5,
+            "eta_seconds": None,
+        }
+        assert events[-1]["id"] == str(client.get(where).json()["version"])
+
+    def test_goes_on_behind_the_last_event_that_was_seen(self, client: httpx.Client, where: str) -> None:
+        version = committed(client, where)["version"]
+        for seen in (version - 1, version + 1, "nonsense", 0, -1, 10**30):
+            answer = client.get(f"{where}/progress", headers={"Last-Event-ID": str(seen)})
+            assert [each["id"] for each in told(answer.text)] == [str(version)]
+
+    @pytest.mark.parametrize("ending", ["completed", "discarded", "rejected", "stopped"])
+    def test_is_204_for_whoever_saw_the_end(self, client: httpx.Client, where: str, ending: str) -> None:
+        match ending:
+            case "completed":
+                committed(client, where)
+            case "discarded":
+                client.delete(where, headers=if_match(client, where))
+            case "rejected":
+                where = send(client, where.partition("/imports")[0], "x").headers["location"]
+            case "stopped":
+                where = uploaded(client, where.partition("/imports")[0], lines(3_000, "Many"))
+                client.post(f"{where}/commit", headers=if_match(client, where))
+                if client.post(f"{where}/stop").json()["state"] == "completed":
+                    ending = "completed"
+        version = reaching(client, where, ending)["version"]
+        answer = client.get(f"{where}/progress")
+        assert [(each["id"], json.decode(each["data"])["state"]) for each in told(answer.text)] == [
+            (str(version), ending)
+        ]
+        assert client.get(f"{where}/progress", headers={"Last-Event-ID": str(version)}).status_code == 204
+
+
+@pytest.fixture
+def inside(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[progress.Feeds]]]:
+    """Return where a server of this process is, and its feeds."""
+    made: list[progress.Feeds] = []
+
+    class Seen(progress.Feeds):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr("adapters.server.app.Feeds", Seen)
+    bell = Bell(rollcall.wakeups)
+    with in_this_process(create_app(rollcall, bell, Metrics(rollcall)), bell) as url:
+        yield url, made
+
+
+class TestListeners:
+    def test_share_one_look_at_the_database(
+        self, inside: tuple[str, list[progress.Feeds]], database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url, (feeds,) = inside
+        looks: list[int] = []
+
+        def counting(*arguments: Any) -> Any:
+            looks.append(1)
+            return find_imports(*arguments)
+
+        find_imports = import_list.find_imports
+        monkeypatch.setattr(import_list, "find_imports", counting)
+        allowed = Allowed(database)
+        with (
+            httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=allowed) as client,
+            psycopg.connect(database) as connection,
+        ):
+            where = uploaded(client, subscribed(client, ANN), lines(5))
+
+            async def listen(to: httpx.AsyncClient, arrived: list[int]) -> str:
+                async with to.stream("GET", f"{where}/progress") as stream:
+                    events = stream.aiter_text()
+                    first = await anext(events)
+                    arrived.append(1)
+                    return first + "".join([text async for text in events])
+
+            async def all_of_them() -> list[str]:
+                arrived: list[int] = []
+                limits = httpx.Limits(max_connections=None)
+                async with httpx.AsyncClient(
+                    base_url=url, timeout=GENEROUS_SECONDS, limits=limits, auth=allowed
+                ) as many:
+                    listening = [asyncio.create_task(listen(many, arrived)) for _ in range(LISTENERS)]
+                    await asyncio.to_thread(eventually, lambda: len(arrived) == LISTENERS)
+                    looks.clear()
+                    await asyncio.to_thread(committed, client, where)
+                    return await asyncio.gather(*listening)
+
+            heard = asyncio.run(all_of_them())
+            row = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            ).fetchone()
+        assert row
+        assert row[0] < 40, "connections do not grow with the listeners"
+        assert 0 < len(looks) < LISTENERS, "nor do the looks"
+        assert {json.decode(told(text)[-1]["data"])["state"] for text in heard} == {"completed"}
+        eventually(lambda: not feeds.followed())
+
+    def test_are_forgotten_when_they_leave(self, inside: tuple[str, list[progress.Feeds]], database: str) -> None:
+        url, (feeds,) = inside
+        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=Allowed(database)) as client:
+            where = uploaded(client, subscribed(client, ANN), lines(5))
+            with client.stream("GET", f"{where}/progress") as stream:
+                events = stream.iter_text()
+                next(events)
+                assert len(feeds.followed()) == 1
+        eventually(lambda: not feeds.followed())
+
+    def test_hear_a_comment_where_nothing_happens(
+        self, inside: tuple[str, list[progress.Feeds]], database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert progress.COMMENT_SECONDS == 15
+        monkeypatch.setattr(progress, "COMMENT_SECONDS", 0.01)
+        url, _ = inside
+        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=Allowed(database)) as client:
+            where = uploaded(client, subscribed(client, ANN), lines(5))
+            with client.stream("GET", f"{where}/progress") as stream:
+                heard = ""
+                for text in stream.iter_text():
+                    heard += text
+                    if heard.count(": still here") == 3:
+                        break
+
+    def test_are_told_that_the_stream_ends_when_the_server_stops(self, rollcall: Rollcall, database: str) -> None:
+        bell = Bell(rollcall.wakeups)
+        with in_this_process(create_app(rollcall, bell, Metrics(rollcall)), bell) as url:
+            client = httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=Allowed(database))
+            where = uploaded(client, subscribed(client, ANN), lines(5))
+            stream = client.send(client.build_request("GET", f"{where}/progress"), stream=True)
+            events = stream.iter_text()
+            first = next(events)
+        with closing(client):
+            assert [each["id"] for each in told(first + "".join(events))] == ["2"]
+
+
+class TestPermission:
+    def test_is_asked_once_a_second_at_most_and_before_whatever_comes_later(self) -> None:
+        clock = iter((10.0, 10.2, 10.99))
+        answers = iter((True, True, False))
+
+        async def ask() -> bool:
+            return next(answers)
+
+        permission = progress.Permission(ask, lambda: next(clock))
+        assert [asyncio.run(permission.holds()) for _ in range(3)] == [True, True, True]
+        assert list(answers) == [True, False], "it was asked once"
+
+    def test_that_was_taken_away_ends_what_is_told(self) -> None:
+        clock, answers = iter((10.0, 10.99, 11.0)), iter((True, False))
+
+        async def ask() -> bool:
+            return next(answers)
+
+        permission = progress.Permission(ask, lambda: next(clock))
+        assert [asyncio.run(permission.holds()) for _ in range(3)] == [True, True, False]

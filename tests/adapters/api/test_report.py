@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from adapters.api.report import harmless, written
+from application.committing import CommitRun
+from tests.adapters.api.importing import committed, if_match, lines, send, subscribed, uploaded
+from tests.adapters.server.serving import Served, served
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+    from adapters.composition import Rollcall
+
+ANN, BEN, CEM, STRANGER = "ann@example.com", "ben@example.com", "cem@example.com", "stranger@example.com"
+USER_BASED = f"""\
+email,FirstName,LastName,Groupname,Groupname
+{ANN},Ann,Lee,Sales,Asia
+{BEN},,,Sales,
+{ANN},,,Africa,Sales
+nonsense,,,Sales,
+{STRANGER},,,Asia,
+{CEM},,,Asia,
+"""
+
+
+@pytest.fixture
+def client(running: Served) -> httpx.Client:
+    return running.client
+
+
+def report(client: httpx.Client, where: str) -> list[tuple[str, ...]]:
+    answer = client.get(f"{where}/report.csv")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    header, *rows = csv.reader(io.StringIO(answer.text))
+    assert header == ["line", "column", "group", "user", "outcome", "reason"]
+    return [tuple(row) for row in rows]
+
+
+@pytest.mark.database
+class TestReport:
+    def test_tells_of_each_user_of_each_group_where_it_stands_and_what_became_of_it(self, client: httpx.Client) -> None:
+        subscription = subscribed(client, ANN, BEN, CEM)
+        committed(client, uploaded(client, subscription, f"Groupname,Email\nAsia,{ANN}\n"))
+        where = uploaded(client, subscription, USER_BASED)
+        client.delete(f"{where}/groups/2/users/{CEM}", headers=if_match(client, where))
+        client.patch(f"{where}/groups/3", json={"name": "Afrika"}, headers=if_match(client, where))
+        before = report(client, where)
+        assert {row[4:] for row in before if row[4] != "warning" and row[4] != "problem"} == {
+            ("not_added", "the import is in review"),
+            ("removed", "removed in the review"),
+        }
+        committed(client, where)
+        rows = report(client, where)
+        assert rows[:7] == [
+            ("2", "4", "Sales", ANN, "added", ""),
+            ("3", "4", "Sales", BEN, "added", ""),
+            ("2", "5", "Asia", ANN, "already_in_group", ""),
+            ("6", "4", "Asia", STRANGER, "left_out", "holds no licence"),
+            ("7", "4", "Asia", CEM, "removed", "removed in the review"),
+            ("4", "4", "Afrika", ANN, "added", ""),
+            rows[6],
+        ]
+        assert {(row[0], row[3], row[4]) for row in rows[6:]} >= {("5", "nonsense", "problem")}
+        assert {row[0] for row in rows} == {"2", "3", "4", "5", "6", "7"}, "no line of the file is missing"
+
+    def test_tells_why_groups_were_not_added(self, client: httpx.Client) -> None:
+        where = uploaded(
+            client,
+            subscribed(client, ANN),
+            f"Groupname,Email\nSales,{ANN}\nAsia,{STRANGER}\nAfrica,nonsense\nEurope,\n",
+        )
+        committed(client, where)
+        found = {(row[2], row[3]): row[4] for row in report(client, where)}
+        assert found["Sales", ANN] == "added"
+        assert found["Asia", STRANGER] == "left_out"
+        assert found["Africa", ""] == "not_added"
+        assert found["Europe", ""] == "not_added"
+
+    def test_tells_of_each_user_once_that_they_were_added_where_groups_become_one(self, client: httpx.Client) -> None:
+        subscription = subscribed(client, ANN, BEN, CEM)
+        committed(client, uploaded(client, subscription, f"Groupname,Email\nEurope,{CEM}\n"))
+        where = uploaded(
+            client,
+            subscription,
+            f"Groupname,Email,Email,Email\nAsia,{ANN},{CEM},\nOceania,{ANN},,\nAfrica,{ANN},{BEN},{CEM}\n",
+        )
+        for number in (1, 2, 3):
+            client.patch(f"{where}/groups/{number}", json={"name": "Europe"}, headers=if_match(client, where))
+        committed(client, where)
+        assert [(row[0], row[3], row[4]) for row in report(client, where)] == [
+            ("2", ANN, "added"),
+            ("2", CEM, "already_in_group"),
+            ("3", ANN, "already_in_group"),
+            ("4", ANN, "already_in_group"),
+            ("4", BEN, "added"),
+            ("4", CEM, "already_in_group"),
+        ]
+
+    def test_of_a_refused_file_tells_why(self, client: httpx.Client) -> None:
+        where = send(client, subscribed(client), "x,y\n").headers["location"]
+        rows = report(client, where)
+        assert rows
+        assert {row[4] for row in rows} == {"problem"}
+
+    def test_of_a_stopped_import_tells_what_was_left(self, database: str, compose: Callable[[], Rollcall]) -> None:
+        rollcall = compose()
+        with rollcall.worker(commits=False), served(database, "--no-worker") as server:
+            client = server.client
+            where = uploaded(client, subscribed(client, ANN), lines(1_000))
+            client.post(f"{where}/commit", headers=if_match(client, where))
+            run = CommitRun(rollcall.ports, UUID(where.rpartition("/")[2]))
+            assert run.run_batch()
+            added = run.groups_added
+            assert [row[4:] for row in report(client, where)] == [
+                *[("added", "")] * added,
+                *[("not_added", "it is being added")] * (1_000 - added),
+            ]
+            client.post(f"{where}/stop")
+            left = report(client, where)
+            assert [row[4] for row in left] == ["added"] * added + ["not_added"] * (1_000 - added)
+            assert {row[5] for row in left[added:]} == {"the import was stopped before"}
+            client.post(f"{where}/commit", headers=if_match(client, where))
+            run = CommitRun(rollcall.ports, UUID(where.rpartition("/")[2]))
+            while run.run_batch():
+                pass
+            eventually(lambda: client.get(where).json()["state"] == "completed")
+            assert {row[4] for row in report(client, where)} == {"added"}
+
+    def test_holds_no_formula(self, client: httpx.Client) -> None:
+        evil = '"=HYPERLINK(""http://evil"")"'
+        where = uploaded(client, subscribed(client, ANN), f"Groupname,Email\n{evil},{ANN}\n@SUM(A1),+1@example.com\n")
+        cells = [cell for row in report(client, where) for cell in row]
+        assert '\'=HYPERLINK("http://evil")' in cells
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+class TestCsv:
+    @pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "＝1"])
+    def test_no_text_is_a_formula(self, cell: str) -> None:
+        assert harmless(cell) == f"'{cell}"
+
+    @pytest.mark.parametrize("cell", ["a=1", "", -1, "ann@example.com"])
+    def test_all_else_stays_as_it_is(self, cell: object) -> None:
+        assert harmless(cell) == cell
+
+    def test_comes_in_pieces(self) -> None:
+        taken = 0
+
+        def rows() -> Iterator[tuple[object, ...]]:
+            nonlocal taken
+            for taken in range(1, 10_001):
+                yield (taken, 1, 'quo"te', "a\nb", "added", "")
+
+        pieces = written(rows())
+        first = next(pieces)
+        assert taken < 1_000, "it does not wait for the last row"
+        whole = (first + b"".join(pieces)).decode()
+        assert len(list(csv.reader(io.StringIO(whole)))) == 10_001

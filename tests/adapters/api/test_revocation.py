@@ -1,0 +1,132 @@
+"""What was revoked holds at once: in every process, in what goes on, in what began before."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from application.granting import grant_access
+from application.recorded import Actor, Origin
+from tests.adapters.api.importing import committed, if_match, lines, subscribed, uploaded
+from tests.adapters.api.tokens import TOKENS, bearing, id_of, scope_of, text_of, token
+from tests.adapters.http.test_problems import assert_problem
+from tests.adapters.server.serving import Served, served
+from tests.waiting import GENEROUS_SECONDS, Running, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from adapters.composition import Rollcall
+    from domain.access import Role
+
+pytestmark = pytest.mark.database
+
+ANN = "ann@example.com"
+
+
+def revoked(running: Served, client: httpx.Client) -> None:
+    """Revoke the token of a client."""
+    assert running.client.delete(f"{TOKENS}/{id_of(text_of(client))}").status_code == 204
+
+
+def used(rollcall: Rollcall, text: str) -> bool:
+    """Tell whether a token has come by."""
+    return bool(rollcall.last_uses.of([id_of(text)]))
+
+
+@contextmanager
+def unfinished(running: Served, path: str, text: str, kind: str, body: bytes) -> Iterator[Callable[[], bytes]]:
+    """Send a request but for its last byte, and return what sends that and returns the answer."""
+    where = urlsplit(running.url)
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {text}\r\nContent-Type: {kind}\r\n"
+    head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((str(where.hostname), where.port or 0), timeout=GENEROUS_SECONDS) as connection:
+        connection.sendall(head.encode() + body[:-1])
+
+        def finish() -> bytes:
+            connection.sendall(body[-1:])
+            return connection.makefile("rb").read()
+
+        yield finish
+
+
+class TestRevocation:
+    def test_holds_at_once_in_every_process(self, database: str) -> None:
+        with served(database) as one, served(database, "--no-worker") as other:
+            where = subscribed(one.client)
+            asks = {"name": "x", "role": "auditor", "subscription_id": str(scope_of(where))}
+            issued = one.client.post(TOKENS, json=asks, headers=bearing(one.allowed.of(where))).json()
+            groups = f"{other.url}{where}/groups"
+            with httpx.Client(headers=bearing(issued["token"])) as client:
+                assert client.get(groups).status_code == 200
+                deleted = one.client.delete(f"{TOKENS}/{issued['id']}", headers=bearing(one.allowed.of(where)))
+                assert deleted.status_code == 204
+                assert client.get(groups).status_code == 401
+
+    def test_of_an_administrator_ends_the_tokens_they_issued(
+        self, running: Served, beside: Rollcall, subscription: str
+    ) -> None:
+        origin = Origin(scope_of(subscription), Actor("operator", "root", "root"), "test")
+        grant_access(beside.ports, origin, ANN, "administrator")
+        anns = token(beside, "administrator", origin.subscription_id, issuer=ANN)
+        asks = {"name": "x", "role": "administrator", "subscription_id": str(origin.subscription_id)}
+        with httpx.Client(base_url=running.url) as client:
+            issued = client.post(TOKENS, json=asks, headers=bearing(anns)).json()
+            assert issued["issuer"] == ANN, "a token that a token issued hangs on the same person"
+            assert client.get(f"{subscription}/groups", headers=bearing(issued["token"])).status_code == 200
+            assert running.client.delete(f"{subscription}/access/{ANN}").status_code == 204
+            for text in (anns, issued["token"]):
+                assert client.get(f"{subscription}/groups", headers=bearing(text)).status_code == 401
+
+    def test_ends_the_progress_that_is_followed(
+        self, as_: Callable[[Role], httpx.Client], running: Served, subscription: str
+    ) -> None:
+        where = uploaded(running.client, subscription, lines(5))
+        client = as_("auditor")
+        with client.stream("GET", f"{where}/progress") as stream:
+            events = stream.iter_text()
+            assert '"reviewing"' in next(events)
+            revoked(running, client)
+            following = Running(lambda: "".join(events))
+
+            def ended(name: str) -> bool:
+                running.client.patch(f"{where}/groups/1", json={"name": name}, headers=if_match(running.client, where))
+                return not following.is_alive()
+
+            names = map("Name {}".format, count())
+            eventually(lambda: ended(next(names)))
+            committed(running.client, where)
+            assert '"completed"' not in following.result()
+
+    def test_ends_the_wait_for_events(
+        self, as_: Callable[[Role], httpx.Client], running: Served, beside: Rollcall, subscription: str
+    ) -> None:
+        client = as_("consumer")
+        waiting = Running(lambda: client.get(f"{subscription}/events?wait=30"))
+        eventually(lambda: used(beside, text_of(client)))
+        revoked(running, client)
+        committed(running.client, uploaded(running.client, subscription, lines(5)))
+        assert_problem(waiting.result(), 401, "unauthenticated")
+
+    def test_holds_though_the_request_began_before(self, running: Served, beside: Rollcall, subscription: str) -> None:
+        """A body may take its time: what is asked at its beginning need not hold at its end."""
+        file = lines(5).encode()
+        form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n' + file + b"\r\n--x--\r\n"
+        for path, kind, body in (
+            ("licences", "application/json", b'{"users": [{"email": "ben@example.com"}]}'),
+            ("imports", "multipart/form-data; boundary=x", form),
+        ):
+            text = token(beside, "administrator", scope_of(subscription))
+            with unfinished(running, f"{subscription}/{path}", text, kind, body) as finish:
+                eventually(partial(used, beside, text))
+                running.client.delete(f"{TOKENS}/{id_of(text)}")
+                assert finish().startswith(b"HTTP/1.1 401 ")
+        assert running.client.get(f"{subscription}/imports").json() == []
+        assert [row["email"] for row in running.client.get(f"{subscription}/licences").json()] == [ANN]

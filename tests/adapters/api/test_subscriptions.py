@@ -1,0 +1,291 @@
+"""Subscriptions, licences and groups over HTTP: what is created once, what is listed page by page, who sees what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+
+from adapters.postgres.wakeups import ReadableViews
+from tests.adapters.http.test_problems import assert_problem
+from tests.adapters.server.serving import Served, asked
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    import httpx
+
+    from adapters.composition import Rollcall
+
+pytestmark = pytest.mark.database
+
+SUBSCRIPTIONS = "/api/v1/subscriptions"
+CSV = {"Content-Type": "text/csv"}
+
+
+@pytest.fixture
+def subscription(running: Served) -> str:
+    """Return where a new subscription with ten seats is."""
+    return created(running).headers["Location"]
+
+
+def created(running: Served, name: str = "Contoso", seats: int = 10, key: str | None = None) -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key is not None else {}
+    return running.client.post(SUBSCRIPTIONS, json={"name": name, "seats": seats}, headers=headers)
+
+
+def allocated(running: Served, where: str, *emails: str, key: str | None = None) -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key is not None else {}
+    users = [{"email": email} for email in emails]
+    return running.client.post(f"{where}/licences", json={"users": users}, headers=headers)
+
+
+def walked(running: Served, url: str) -> list[list[Any]]:
+    """Return all pages of a list, following their links."""
+    pages = []
+    following: str | None = url
+    while following:
+        page = running.client.get(following)
+        assert page.status_code == 200
+        pages.append(page.json())
+        following = page.links.get("next", {}).get("url")
+    return pages
+
+
+def test_a_subscription_is_created_and_shown(running: Served) -> None:
+    answer = created(running, "  Contoso   Ltd ", 7)
+    assert answer.status_code == 201
+    assert answer.json() == running.client.get(answer.headers["Location"]).json()
+    shown = {name: value for name, value in answer.json().items() if name != "id"}
+    assert shown == {"name": "Contoso Ltd", "seats": 7, "seats_taken": 0, "seats_free": 7}
+
+
+def test_a_number_is_whole_however_it_is_written(running: Served) -> None:
+    answer = running.client.post(
+        SUBSCRIPTIONS, content=b'{"name": "Contoso", "seats": 1.2e1}', headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["seats"]) == (201, 12)
+
+
+def test_the_same_key_creates_once_and_answers_from_the_present_state(running: Served) -> None:
+    key = str(uuid4())
+    first = created(running, key=key)
+    allocated(running, first.headers["Location"], "ann@example.com")
+    again = created(running, key=key)
+    assert (again.status_code, again.headers["Location"]) == (201, first.headers["Location"])
+    assert again.json()["seats_taken"] == 1
+    assert created(running, key=key + "x").headers["Location"] != first.headers["Location"]
+
+
+def test_the_same_key_for_something_else_is_refused(running: Served) -> None:
+    key = str(uuid4())
+    created(running, key=key)
+    assert_problem(created(running, "Fabrikam", key=key), 422, "key-reused")
+    assert_problem(created(running, seats=11, key=key), 422, "key-reused")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_a_key_has_1_to_255_characters(running: Served, key: str) -> None:
+    assert_problem(created(running, key=key), 400, "invalid", "Idempotency-Key")
+
+
+def test_a_subscription_is_renamed_and_its_seats_changed(running: Served, subscription: str) -> None:
+    answer = running.client.patch(subscription, json={"name": " Fabrikam  Ltd ", "seats": 12})
+    assert answer.status_code == 200
+    assert answer.json() == running.client.get(subscription).json()
+    assert (answer.json()["name"], answer.json()["seats"]) == ("Fabrikam Ltd", 12)
+    assert running.client.patch(subscription, json={"seats": 11}).json()["name"] == "Fabrikam Ltd"
+    before = running.client.get(f"{subscription}/audit").json()
+    for same in ({}, {"name": "Fabrikam Ltd"}, {"seats": 11}):
+        assert running.client.patch(subscription, json=same).status_code == 200
+    assert running.client.get(f"{subscription}/audit").json() == before
+    assert [each["text"] for each in before[:3]] == [
+        "Changed the number of seats from 12 to 11",
+        "Changed the number of seats from 10 to 12",
+        "Renamed the subscription “Contoso” to “Fabrikam Ltd”",
+    ]
+
+
+def test_fewer_seats_than_are_taken_change_nothing_at_all(running: Served, subscription: str) -> None:
+    allocated(running, subscription, "ann@example.com", "ben@example.com")
+    answer = running.client.patch(subscription, json={"name": "Fabrikam", "seats": 1})
+    assert "2 seats are taken" in assert_problem(answer, 409, "seats-in-use")["detail"]
+    assert running.client.get(subscription).json()["name"] == "Contoso"
+    assert running.client.patch(subscription, json={"seats": 2}).json()["seats_free"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"name": "\u202e"}, "subscription-name-invalid", None),
+        ({"name": ""}, "invalid", "name"),
+        ({"seats": -1}, "invalid", "seats"),
+        ({"seats": None}, "invalid", "seats"),
+        ({"colour": "red"}, "invalid", "colour"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(
+    running: Served, subscription: str, body: object, code: str, field: str | None
+) -> None:
+    assert_problem(running.client.patch(subscription, json=body), 400, code, field)
+
+
+def test_a_licence_is_revoked_and_its_user_leaves_the_groups(running: Served, subscription: str) -> None:
+    allocated(running, subscription, "ann@example.com", "ben/low@example.com")
+    users = ["ann@example.com", "ben/low@example.com"]
+    where = running.client.post(f"{subscription}/groups", json={"name": "Sales", "users": users}).headers["Location"]
+    for address in ("BEN/low@example.com", "ben%2Flow@example.com"):
+        answer = running.client.delete(f"{subscription}/licences/{address}")
+        assert (answer.status_code, answer.content) == (204, b"")
+    assert running.client.get(f"{where}/users").json() == [{"email": "ann@example.com"}]
+    assert_problem(running.client.get(f"{subscription}/licences/ben/low@example.com"), 404, "not-found")
+    assert running.client.get(subscription).json()["seats_taken"] == 1
+    texts = [each["text"] for each in running.client.get(f"{subscription}/audit?limit=2").json()]
+    assert set(texts) == {"Revoked the licence of ben/low@example.com", "Removed ben/low@example.com from the group"}
+    last = running.client.get(f"{subscription}/events").json()[-1]
+    assert (last["type"], last["data"]) == ("group.users_removed", {"users": ["ben/low@example.com"]})
+
+
+def test_revoking_what_nobody_holds_is_no_change(running: Served, subscription: str) -> None:
+    before = running.client.get(f"{subscription}/audit").json()
+    assert running.client.delete(f"{subscription}/licences/nobody").status_code == 204
+    assert running.client.get(f"{subscription}/audit").json() == before
+    assert_problem(running.client.delete(f"{subscription}/licences/%00"), 400, "invalid", "email")
+    assert_problem(running.client.delete(f"{SUBSCRIPTIONS}/{uuid4()}/licences/nobody"), 404, "not-found")
+
+
+def test_whoever_is_licensed_again_is_in_no_group(running: Served, subscription: str) -> None:
+    allocated(running, subscription, "ann@example.com")
+    body = {"name": "Sales", "users": ["ann@example.com"]}
+    where = running.client.post(f"{subscription}/groups", json=body).headers["Location"]
+    running.client.delete(f"{subscription}/licences/ann@example.com")
+    assert allocated(running, subscription, "ann@example.com").json()["allocated"] == 1
+    assert running.client.get(f"{where}/users").json() == []
+
+
+def test_licences_are_allocated_as_json_or_csv(running: Served, subscription: str) -> None:
+    users = [{"email": "Ann@Example.com", "first_name": "Ann", "last_name": "Lee"}, {"email": "nobody"}]
+    answer = running.client.post(f"{subscription}/licences", json={"users": users}).json()
+    assert (answer["allocated"], answer["already_allocated"]) == (1, 0)
+    assert [(each["code"], each["line"], each["value"]) for each in answer["refused"]] == [
+        ("email-invalid", 2, "nobody")
+    ]
+    content = "email,FirstName,LastName\nann@example.com,,\nben@example.com,Ben,Low\nnobody,,\n"
+    answer = running.client.post(f"{subscription}/licences", content=content, headers=CSV).json()
+    assert (answer["allocated"], answer["already_allocated"]) == (1, 1)
+    assert [(each["code"], each["line"], each["column"]) for each in answer["refused"]] == [("email-invalid", 4, 1)]
+    ann = running.client.get(f"{subscription}/licences/ANN@example.com").json()
+    assert (ann["email"], ann["first_name"], ann["last_name"]) == ("ann@example.com", "Ann", "Lee")
+    assert running.client.get(subscription).json()["seats_taken"] == 2
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["a/b@example.com", "/a@example.com", "a//b/@example.com", "o'neil+tag%41@example.com", "zoë&co?=#@example.com"],
+)
+def test_a_licence_is_shown_whatever_its_address_looks_like(running: Served, subscription: str, email: str) -> None:
+    assert allocated(running, subscription, email).json()["allocated"] == 1
+    answer = running.client.get(f"{subscription}/licences/{quote(email.upper(), safe='')}")
+    assert (answer.status_code, answer.json().get("email")) == (200, email)
+
+
+def test_all_get_a_seat_or_nobody(running: Served, subscription: str) -> None:
+    answer = allocated(running, subscription, *(f"user{number}@example.com" for number in range(11)))
+    assert_problem(answer, 409, "seats-exceeded")
+    assert running.client.get(subscription).json()["seats_taken"] == 0
+
+
+def test_the_same_key_allocates_once(running: Served, subscription: str) -> None:
+    assert allocated(running, subscription, "ann@example.com", key="a").json()["allocated"] == 1
+    again = allocated(running, subscription, "ann@example.com", key="a").json()
+    assert (again["allocated"], again["already_allocated"]) == (0, 1)
+    assert_problem(allocated(running, subscription, "ben@example.com", key="a"), 422, "key-reused")
+
+
+def test_a_file_of_licences_that_cannot_be_read_says_where(running: Served, subscription: str) -> None:
+    answer = running.client.post(f"{subscription}/licences", content="mail,FirstName,LastName\n", headers=CSV)
+    told = assert_problem(answer, 422, "file-refused")
+    assert [(each["code"], each["line"], each["column"]) for each in told["problems"]] == [("header-modified", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"users": [{"email": 1}]}, "users[0].email"),
+        ({"users": [{"email": "a@example.com"}, {}]}, "users[1].email"),
+        ({"users": [{"email": "a@example.com", "colour": "red"}]}, "users[0].colour"),
+        ({"users": "ann"}, "users"),
+        ({}, "users"),
+        ([], "body"),
+    ],
+)
+def test_the_field_that_is_wrong_is_named(running: Served, subscription: str, body: object, field: str) -> None:
+    assert_problem(running.client.post(f"{subscription}/licences", json=body), 400, "invalid", field)
+
+
+def test_a_list_is_walked_page_by_page(running: Served, subscription: str) -> None:
+    emails = sorted(f"user{number}@example.com" for number in range(10))
+    assert allocated(running, subscription, *emails).is_success
+    pages = walked(running, f"{subscription}/licences?limit=3")
+    assert [len(page) for page in pages] == [3, 3, 3, 1]
+    assert [each["email"] for page in pages for each in page] == emails
+    found = walked(running, f"{subscription}/licences?q=USER1&limit=1")
+    assert [each["email"] for page in found for each in page] == ["user1@example.com"]
+
+
+def test_the_link_to_the_next_page_leads_where_the_client_asked(running: Served, subscription: str) -> None:
+    assert allocated(running, subscription, "ann@example.com", "ben@example.com").is_success
+    page = running.client.get(f"{subscription}/licences?limit=1&q=example", headers={"Host": "localhost:1"})
+    assert page.links["next"]["url"].startswith(f"{subscription}/licences?")
+
+
+def test_the_list_of_subscriptions_is_walked_page_by_page(running: Served) -> None:
+    made = {created(running, "Same name").json()["id"] for _ in range(5)}
+    found = [each["id"] for page in walked(running, f"{SUBSCRIPTIONS}?limit=2") for each in page]
+    assert len(set(found)) == len(found)
+    assert made <= set(found)
+
+
+def test_groups_are_listed_searched_and_shown_with_their_users(running: Served, subscription: str) -> None:
+    allocated(running, subscription, "ann@example.com", "ben@example.com")
+    rows = "Sales,ann@example.com,ben@example.com\nSupport,ann@example.com,\nÉcole 👩‍🚀,ann@example.com,\n"
+    file = {"file": ("groups.csv", f"Groupname,Email,Email\n{rows}")}
+    where = running.client.post(f"{subscription}/imports", files=file).headers["Location"]
+    assert running.client.post(f"{where}/commit", headers={"If-Match": '"2"'}).status_code == 202
+    eventually(lambda: len(running.client.get(f"{subscription}/groups").json()) == 3)
+    groups = [each for page in walked(running, f"{subscription}/groups?limit=1") for each in page]
+    assert {(each["name"], each["users"]) for each in groups} == {("Sales", 2), ("Support", 1), ("École 👩‍🚀", 1)}
+    (sales,) = running.client.get(f"{subscription}/groups?q=SALE").json()
+    assert running.client.get(f"{subscription}/groups/{sales['id']}").json() == sales
+    users = [each for page in walked(running, f"{subscription}/groups/{sales['id']}/users?limit=1") for each in page]
+    assert users == [{"email": "ann@example.com"}, {"email": "ben@example.com"}]
+
+
+def test_nothing_of_another_subscription_is_seen(running: Served, subscription: str) -> None:
+    allocated(running, subscription, "ann@example.com")
+    other = created(running, "Fabrikam").headers["Location"]
+    assert running.client.get(f"{other}/licences").json() == []
+    foreign = running.client.get(f"{other}/licences/ann@example.com", headers={"X-Request-Id": "same"})
+    missing = running.client.get(f"{other}/licences/eve@example.com", headers={"X-Request-Id": "same"})
+    assert_problem(foreign, 404, "not-found")
+    assert foreign.content.replace(b"ann@", b"eve@") == missing.content
+    nowhere = f"{SUBSCRIPTIONS}/{uuid4()}"
+    for below in ("", "/licences", "/groups", "/imports", "/audit", "/events"):
+        assert_problem(running.client.get(nowhere + below), 404, "not-found")
+
+
+def test_an_effect_that_cannot_be_read_yet_is_202_with_its_place(
+    idle: Rollcall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReadableViews, "wait", lambda *_: False)
+    answer = asked(idle, "POST", SUBSCRIPTIONS, json={"name": "Contoso", "seats": 10})
+    where = answer.headers["Location"]
+    assert (answer.status_code, answer.content) == (202, b"")
+    with idle.worker():
+        idle.catch_up()
+    assert asked(idle, "GET", where).json()["name"] == "Contoso"
+    users = {"users": [{"email": "ann@example.com"}]}
+    answer = asked(idle, "POST", f"{where}/licences", json=users)
+    assert (answer.status_code, answer.headers["Location"]) == (202, f"{where}/licences")
+    assert answer.json()["allocated"] == 1

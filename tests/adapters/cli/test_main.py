@@ -1,0 +1,334 @@
+"""The real `rollcall`: what it prints for people and for machines, and how it refuses and ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from msgspec import Struct
+
+from application.importing import discard
+from application.recorded import Origin
+from tests.adapters.cli.terminals import COMMAND, InTerminal, environment, run
+from tests.conftest import ANN
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from adapters.composition import Rollcall
+
+NOWHERE = environment("postgresql://ann:s3cret@127.0.0.1:1/rollcall")
+UNKNOWN = str(uuid4())
+
+
+class Refusal(Struct):
+    code: str
+    message: str
+
+
+class ErrorDocument(Struct):
+    error: Refusal
+
+
+@pytest.fixture
+def environ(database: str) -> dict[str, str]:
+    return environment(database)
+
+
+@pytest.fixture
+def roster(tmp_path: Path) -> str:
+    return _file(tmp_path, "roster.csv", "Groupname,Email,Email\nDesign,ann@example.com,ben@example.com\n")
+
+
+def _file(place: Path, name: str, text: str) -> str:
+    path = place / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def _subscription(environ: dict[str, str], name: str = "Contoso") -> str:
+    done = run(environ, "subscription", "create", name, "--seats", "10")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def _error(done: subprocess.CompletedProcess[str]) -> Refusal:
+    """Read the one document of a command that failed; nothing else may be on stdout."""
+    return ErrorDocument(Refusal(**json.loads(done.stdout)["error"])).error
+
+
+class TestHelp:
+    def test_without_a_command_is_shown_with_every_command_in_its_section(self) -> None:
+        done = run(NOWHERE)
+        assert done.returncode == 2
+        for title, command in (("Imports", "import-resume"), ("Subscriptions", "licence"), ("Running it", "worker")):
+            assert re.search(rf"\n{title}:\n(  .*\n)*  {command} ", done.stderr), title
+
+    @pytest.mark.parametrize(
+        "words",
+        [(), ("import",), ("licence", "allocate"), ("audit",), ("views", "rebuild"), ("demo",)],
+        ids=" ".join,
+    )
+    def test_needs_no_database(self, words: tuple[str, ...]) -> None:
+        done = run(NOWHERE, *words, "--help")
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"Usage: {' '.join(('rollcall', *words))} ")
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (("import", "missing.csv", "-s", "x", "--yes"), "'missing.csv' does not exist"),
+            (("import", "/", "-s", "x", "--yes"), "is a directory"),
+            (("import", "\x1b[31m[red].csv", "-s", "x", "--yes"), "\\x1b[31m[red].csv' does not exist"),
+            (("import-resume", "first"), "'first' is not a valid UUID"),
+            (("groups",), "Missing option '--subscription'"),
+            (("groups", "-s", "x", "--limit", "-1"), "it must be from 0"),
+            (("audit", "-s", "x", "--type", "Nothing"), "there is no event “Nothing”"),
+            (("nonsense",), "No such command 'nonsense'"),
+        ],
+    )
+    def test_errors_end_with_2_for_people_and_machines(self, words: tuple[str, ...], message: str) -> None:
+        done = run(NOWHERE, *words, "--json")
+        assert done.returncode == 2
+        error = _error(done)
+        assert (error.code, message in error.message) == ("usage", True)
+        assert f"error: {error.message}\nHelp: rollcall" in done.stderr or "\x1b" in error.message
+        assert "\x1b" not in done.stderr
+
+    def test_settings_that_cannot_be_are_named(self) -> None:
+        done = run({**NOWHERE, "ROLLCALL_POOL_SIZE": "many"}, "groups", "-s", "x", "--json")
+        assert done.returncode == 2
+        assert (_error(done).code, "ROLLCALL_POOL_SIZE is 'many'" in done.stderr) == ("settings", True)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+    def test_a_file_that_cannot_be_read_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "closed.csv"
+        path.touch(mode=0o000)
+        assert run(NOWHERE, "import", str(path), "-s", "x", "--yes").returncode == 2
+
+
+class TestADatabaseThatIsDown:
+    def test_is_told_in_a_sentence(self) -> None:
+        with socket.socket() as taken:  # bound but not listening: nobody answers there
+            taken.bind(("127.0.0.1", 0))
+            url = f"postgresql://ann:s3cret@127.0.0.1:{taken.getsockname()[1]}/rollcall"
+            done = run(environment(url), "groups", "-s", "x", "--json")
+        assert done.returncode == 1
+        assert _error(done).code == "database"
+        assert done.stderr.startswith("error: The database did not answer as it should: ")
+        assert "ROLLCALL_DATABASE_URL" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert "s3cret" not in done.stderr + done.stdout
+
+
+@pytest.mark.database
+class TestRefusals:
+    def test_are_sentences_and_documents(self, environ: dict[str, str], roster: str) -> None:
+        for words in (
+            ("import", roster, "-s", "Nobody’s", "--yes"),
+            ("groups", "-s", "a\x1b[31mb[red]"),
+            ("import-resume", UNKNOWN, "--yes"),
+            ("import-history", UNKNOWN),
+        ):
+            done = run(environ, *words, "--json")
+            assert done.returncode == 1, words
+            assert _error(done).code == "not-found"
+            assert done.stderr.startswith("error: There is no ")
+            assert "\x1b" not in done.stderr
+
+    def test_a_name_of_two_subscriptions_lists_their_ids(self, environ: dict[str, str]) -> None:
+        ids = {_subscription(environ), _subscription(environ)}
+        done = run(environ, "groups", "-s", "Contoso")
+        assert done.returncode == 2
+        assert "2 subscriptions are named “Contoso”" in done.stderr
+        assert set(re.findall(r"[0-9a-f-]{36}", done.stderr)) == ids
+        assert run(environ, "groups", "-s", ids.pop()).returncode == 0
+
+    def test_a_view_that_is_not_there_lists_those_that_are(self, environ: dict[str, str]) -> None:
+        done = run(environ, "views", "rebuild", "nothing", "--json")
+        assert done.returncode == 2
+        assert "directory, review, import_list" in _error(done).message
+
+    def test_an_import_of_nobody_licensed_waits_and_once_discarded_cannot_go_on(
+        self, environ: dict[str, str], roster: str, idle: Rollcall
+    ) -> None:
+        subscription_id = UUID(_subscription(environ))
+        done = run(environ, "import", roster, "-s", "Contoso", "--yes", "--json")
+        document = json.loads(done.stdout)
+        assert (done.returncode, document["error"]["code"]) == (1, "nothing-to-add")
+        assert document["import"]["state"] == "reviewing"
+        with idle.worker(commits=False):
+            discard(idle.ports, Origin(subscription_id, ANN, "test", UUID(document["import"]["id"])), expected=None)
+        again = run(environ, "import-resume", document["import"]["id"], "--yes", "--json")
+        assert (again.returncode, _error(again).code) == (1, "wrong-state")
+
+
+@pytest.mark.database
+class TestEveryCommand:
+    def test_prints_one_document_for_machines_and_a_table_for_people(
+        self, environ: dict[str, str], roster: str, tmp_path: Path
+    ) -> None:
+        def document(*words: str, code: int = 0) -> dict[str, object] | list[dict[str, object]]:
+            done = run(environ, *words, "--json")
+            assert (done.returncode, done.stderr) == (code, ""), words
+            found: dict[str, object] | list[dict[str, object]] = json.loads(done.stdout)
+            return found
+
+        created = document("subscription", "create", "Contoso", "--seats", "3")
+        assert isinstance(created, dict)
+        assert (created["name"], created["seats"], created["seats_taken"]) == ("Contoso", 3, 0)
+        licences = _file(
+            tmp_path,
+            "licences.csv",
+            "email,FirstName,LastName\nann@example.com,Ann,Lee\nben@,Ben,Ray\nben@example.com,Ben,Ray\n"
+            "ann@example.com,,\n",
+        )
+        allocated = document("licence", "allocate", licences, "-s", "Contoso", code=1)
+        assert isinstance(allocated, dict)
+        assert (allocated["allocated"], allocated["already_allocated"]) == (2, 0)
+        assert [(p["code"], p["line"], p["column"]) for p in _list(allocated["refused"])] == [("email-invalid", 3, 1)]
+        assert [(p["code"], p["line"]) for p in _list(allocated["warnings"])] == [("email-repeated", 5)]
+        imported = document("import", roster, "-s", "Contoso", "--yes")
+        assert isinstance(imported, dict)
+        import_id = str(_dict(imported["import"])["id"])
+        [row] = _list(document("imports", "-s", "Contoso"))
+        assert row == imported["import"]
+        assert {each["name"]: each["users"] for each in _list(document("groups", "-s", "Contoso"))} == {"Design": 2}
+        assert _list(document("groups", "-s", "Contoso", "--search", "sales")) == []
+        history = _list(document("import-history", import_id, "--limit", "2"))
+        assert [set(each) for each in history] == 2 * [{"version", "at", "actor", "request_id", "type", "text", "data"}]
+        assert [each["type"] for each in history] == ["FileUploaded", "FormatDetected"]
+        for words, texts in (
+            (("--import", import_id, "--type", "groupcreated"), ["Created the group “Design” with 2 users"]),
+            (("--email", "ANN@example.com", "--limit", "1"), ["Created the group “Design” with 2 users"]),
+            (("--actor", "nobody"), []),
+            (("--to", "2000-01-01"), []),
+            (
+                ("--from", "2000-01-01", "--type", "SubscriptionCreated"),
+                ["Created the subscription “Contoso” with 3 seats"],
+            ),
+        ):
+            assert [each["text"] for each in _list(document("audit", "-s", "Contoso", *words))] == texts, words
+        assert document("views", "rebuild", "directory") == {"rebuilt": ["directory"]}
+        assert [each["name"] for each in _list(document("subscription", "list"))] == ["Contoso"]
+        events = run(environ, "events", "-s", "Contoso", "--json")
+        [event] = [json.loads(line) for line in events.stdout.splitlines()]
+        assert (event["id"], event["type"], event["data"]["name"]) == ("1", "group.created", "Design")
+        assert run(environ, "events", "-s", "Contoso", "--after", "1").stdout == ""
+        table = run(environ, "groups", "-s", "Contoso").stdout.splitlines()
+        assert re.fullmatch(r"id +group +users +created *", table[0])
+        assert re.fullmatch(r"[0-9a-f-]{36}  Design +2  [0-9: -]{19}", table[1])
+        assert run(environ, "views", "rebuild").stdout.count("Rebuilt ") == 7
+        first = run(environ, "audit", "-s", "Contoso", "--limit", "1")
+        assert (len(first.stdout.splitlines()), first.stderr) == (2, "… and more: --limit 0 shows all of them.\n")
+        assert len(run(environ, "audit", "-s", "Contoso", "--limit", "0").stdout.splitlines()) > 2
+
+    def test_is_silent_where_nobody_reads_on(self, environ: dict[str, str]) -> None:
+        _subscription(environ)
+        for words in (
+            ("subscription", "list"),
+            ("subscription", "list", "--json"),
+            ("subscription", "create", "x", "--seats", "1"),
+        ):
+            reader, writer = os.pipe()
+            os.close(reader)
+            done = subprocess.run(  # noqa: S603 - the tests say what
+                [*COMMAND, *words], env=environ, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
+            )
+            os.close(writer)
+            assert (done.returncode, done.stderr) == (141, b""), words
+
+
+@pytest.mark.database
+class TestTheWorker:
+    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+    def test_ends_gracefully(self, environ: dict[str, str], how: signal.Signals) -> None:
+        with InTerminal(environ, "worker") as worker:
+            worker.wait_for("The worker runs")
+            worker.process.send_signal(how)
+            assert worker.end() == 0
+        assert worker.shown == "The worker runs. Ctrl-C stops it.\nThe worker stopped.\n"
+
+    def test_outlives_its_connections(self, environ: dict[str, str], database: str) -> None:
+        """It says so in a line each, without a trace, and goes on."""
+        with InTerminal(environ, "worker") as worker, psycopg.connect(database, autocommit=True) as connection:
+            worker.wait_for("The worker runs")
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            worker.wait_for("opened anew|starts anew")
+            eventually(lambda: _listens(connection))
+            worker.process.send_signal(signal.SIGTERM)
+            assert worker.end() == 0
+        assert "Traceback" not in worker.shown
+
+
+def _listens(connection: psycopg.Connection) -> bool:
+    found = connection.execute(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+    )
+    return found.fetchone() is not None
+
+
+@pytest.mark.database
+class TestTheDemo:
+    def test_works_twice(self, environ: dict[str, str]) -> None:
+        first = run(environ, "demo", "--no-serve")
+        assert (first.returncode, first.stderr) == (0, "")
+        assert first.stdout.count("Completed: ") == 2
+        assert "The groups of Demo now" in first.stdout
+        assert re.search(r"(?m)^http://127\.0\.0\.1:8000/sign-in/link/[A-Za-z0-9_-]{43}$", first.stdout)
+        again = run(environ, "demo", "--json")
+        document = json.loads(again.stdout)
+        assert again.returncode == 0
+        assert [each["import"]["state"] for each in document["imports"]] == ["completed", "completed"]
+        assert all(not each["created"] for report in document["imports"] for each in report["groups_added"])
+        assert len(document["groups"]) == 9
+
+    def test_goes_on_serving_until_it_is_stopped(self, environ: dict[str, str]) -> None:
+        with (
+            subprocess.Popen(  # noqa: S603 - our own command
+                [*COMMAND, "demo"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            ) as demo,
+            ExitStack() as stack,
+        ):
+            stack.callback(demo.kill)
+            assert demo.stderr is not None
+            told = next(line for line in demo.stderr if "serves at" in line)
+            url = re.search(r"http://\S+?(?=\.? )", told)
+            assert url is not None
+            assert httpx.get(f"{url[0].rstrip('.')}/health/live").status_code == 200
+            assert demo.stdout is not None
+            link = next(line.strip() for line in demo.stdout if "/sign-in/link/" in line)
+            with httpx.Client(base_url=url[0].rstrip(".")) as browser:
+                assert browser.post(link, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+                page = browser.get("/").text
+            assert "You are an operator" in page
+            assert "administrator</td>" in page
+            demo.send_signal(signal.SIGINT)
+            demo.stderr.read()
+            assert demo.wait(timeout=30) == 0
+
+
+def _list(value: object) -> list[dict[str, object]]:
+    assert isinstance(value, list)
+    return value
+
+
+def _dict(value: object) -> dict[str, object]:
+    assert isinstance(value, dict)
+    return value

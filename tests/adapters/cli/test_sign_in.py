@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from adapters.console.links import Link
+from adapters.postgres.sessions import Arrival
+from application.granting import Person
+from application.identifying import bind_account
+from application.recorded import Actor, Origin
+from domain.access import ROLLCALL
+from domain.identity import Account, identity_id
+from tests.adapters.cli.terminals import environment, run
+
+if TYPE_CHECKING:
+    from adapters.composition import Rollcall
+
+pytestmark = pytest.mark.database
+
+PUBLIC = {"ROLLCALL_PUBLIC_URL": "https://rollcall.example"}
+
+
+class TestSignInLink:
+    def test_prints_a_link_to_where_rollcall_is_reached_and_nothing_else(self, database: str) -> None:
+        for settings, where in (({}, "http://127.0.0.1:8000"), (PUBLIC, "https://rollcall.example")):
+            done = run(environment(database, **settings), "sign-in-link", "Ann@Example.com")
+            assert done.returncode == 0
+            assert re.fullmatch(rf"{re.escape(where)}/sign-in/link/[A-Za-z0-9_-]{{43}}\n", done.stdout)
+            assert "It signs in ann@example.com, once, within 10 minutes." in done.stderr
+
+    def test_is_for_the_canonical_address(self, database: str, idle: Rollcall) -> None:
+        done = run(environment(database), "sign-in-link", " Ann@Example.com", "--json")
+        told = json.loads(done.stdout)
+        assert (told["email"], told["good_for_seconds"]) == ("ann@example.com", 600)
+        secret = told["url"].rpartition("/")[2]
+        assert idle.tickets.use_up("link", secret, Link) == Link("ann@example.com")
+
+    def test_for_no_address_is_refused(self, database: str) -> None:
+        done = run(environment(database), "sign-in-link", "ann")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "“ann” is not an e-mail address" in done.stderr
+
+
+def bound(rollcall: Rollcall, email: str) -> None:
+    origin = Origin(ROLLCALL, Actor("system", "sign-in", "Sign-in"), "test")
+    bind_account(rollcall.ports, origin, email, Account("https://id.example", f"account of {email}"))
+
+
+class TestIdentity:
+    def test_is_listed_and_released(self, database: str, rollcall: Rollcall) -> None:
+        for email in ("ann@example.com", "ben@example.com"):
+            bound(rollcall, email)
+        environ = environment(database)
+        both = run(environ, "identity", "list").stdout
+        assert both.index("account of ann@example.com") < both.index("account of ben@example.com")
+        (told,) = json.loads(run(environ, "identity", "list", " Ann@Example.com", "--json").stdout)
+        assert (told["email"], told["issuer"]) == ("ann@example.com", "https://id.example")
+        released = run(environ, "identity", "release", " Ann@Example.com").stdout
+        assert "belongs to whichever account signs in with it next" in released
+        assert rollcall.events.history(identity_id("ann@example.com"))[-1].origin.actor.kind == "operator"
+        assert "ann@example.com" not in run(environ, "identity", "list").stdout
+        again = run(environ, "identity", "release", "ann@example.com")
+        assert (again.returncode, again.stdout) == (0, "ann@example.com belonged to no account before.\n")
+
+    def test_of_everybody_is_released_at_once(self, database: str, rollcall: Rollcall) -> None:
+        for email in ("ann@example.com", "ben@example.com"):
+            bound(rollcall, email)
+        done = run(environment(database), "identity", "release", "--all", "--json")
+        assert json.loads(done.stdout) == {"released": ["ann@example.com", "ben@example.com"]}
+        assert "No address belonged" in run(environment(database), "identity", "release", "--all").stdout
+
+    def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
+        for words in ((), ("ann@example.com", "--all")):
+            done = run(environment(database), "identity", "release", *words)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert "Give an address, or --all." in done.stderr
+
+
+class TestSession:
+    def test_is_listed_and_ended(self, database: str, rollcall: Rollcall) -> None:
+        for name in ("ann", "ben"):
+            person = Person(f"{name}@example.com", "")
+            rollcall.sessions.start(person, Arrival("link", f"the browser of {name}", "192.0.2.7", proven=True), None)
+        environ = environment(database)
+        shown = run(environ, "session", "list").stdout
+        assert shown.index("the browser of ben") < shown.index("the browser of ann")
+        (told,) = json.loads(run(environ, "session", "list", " Ann@Example.com", "--json").stdout)
+        assert (told["email"], told["way"], told["network"]) == ("ann@example.com", "link", "192.0.2.7")
+        assert run(environ, "session", "end", "ann@example.com").stdout == "Ended 1 session.\n"
+        assert [each.email for each in rollcall.sessions.of()] == ["ben@example.com"]
+        assert run(environ, "session", "end", "ann@example.com").stdout == "ann@example.com was not signed in.\n"
+        assert json.loads(run(environ, "session", "end", "--all", "--json").stdout) == {"ended": 1}
+        assert run(environ, "session", "end", "--all").stdout == "Nobody was signed in.\n"
+
+    def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
+        for words in ((), ("ann@example.com", "--all")):
+            done = run(environment(database), "session", "end", *words)
+            assert (done.returncode, done.stdout) == (2, "")

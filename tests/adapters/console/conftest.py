@@ -1,0 +1,107 @@
+"""A console whose commits move only when a test says so, and a browser to look at it: one of each a module."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import pytest
+
+from adapters.composition import composed
+from tests.adapters.api.importing import API, if_match, subscribed, uploaded
+from tests.adapters.api.tokens import token
+from tests.adapters.console.browsing import UNHURRIED, chromium, run_batches, somebody, subscription_of
+from tests.adapters.server.serving import served
+from tests.conftest import settings_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    import httpx
+    from playwright.sync_api import Browser, BrowserContext
+
+    from adapters.composition import Rollcall
+    from domain.access import Role
+    from tests.adapters.server.serving import Served
+
+
+@dataclass(frozen=True)
+class Console:
+    """A served console. Addresses are those of pages; the API's begin with `API`."""
+
+    server: Served
+    rollcall: Rollcall
+    tokens: dict[tuple[str, UUID], str] = field(default_factory=dict)
+
+    @property
+    def client(self) -> httpx.Client:
+        """A client of the API that may do everything there."""
+        return self.server.client
+
+    def subscription(self, *emails: str) -> str:
+        """Create a subscription that licenses these users, and return its page."""
+        return subscribed(self.client, *emails).removeprefix(API)
+
+    def reviewing(self, subscription: str, content: str | bytes, name: str = "groups.csv") -> str:
+        """Upload a file, and return the page of its import."""
+        return uploaded(self.client, API + subscription, content, name).removeprefix(API)
+
+    def start(self, page: str) -> None:
+        """Press Add Groups or Continue."""
+        answer = self.client.post(f"{API}{page}/commit", headers=if_match(self.client, API + page))
+        assert answer.status_code == 202, answer.text
+        assert self.rollcall.catch_up()
+
+    def run(self, page: str, batches: int = 1_000_000) -> None:
+        """Do what a worker would, for so many batches."""
+        run_batches(self.rollcall, UUID(urlsplit(page).path.rsplit("/", 1)[1]), batches)
+
+    def bearer(self, page: str, role: Role = "administrator") -> str:
+        """Return a token for the subscription of a page."""
+        scope = subscription_of(page)
+        if (role, scope) not in self.tokens:
+            self.tokens[role, scope] = token(self.rollcall, role, scope)
+        return self.tokens[role, scope]
+
+    def browsed(
+        self, browser: Browser, page: str, role: Role = "administrator", **how: Any
+    ) -> AbstractContextManager[BrowserContext]:
+        """Browse as somebody who holds a role in the subscription of a page."""
+        return somebody(browser, self.server, self.rollcall, page, role, **how)
+
+    def weight(self, page: str) -> int:
+        """Return how many bytes a page has, with the static files that it names, uncompressed."""
+        return self.weighed(self.ask("GET", page).text)
+
+    def weighed(self, content: str) -> int:
+        """Return how many bytes a page of this content has, with the static files that it names, uncompressed."""
+        static = set(re.findall(r'"(/static/[^"#]+)', content))
+        return len(content.encode()) + sum(len(self.client.get(path).content) for path in static)
+
+    def ask(self, method: str, page: str, role: Role = "administrator", **request: object) -> httpx.Response:
+        """Ask for a page as a browser without a browser does."""
+        headers = {"Authorization": f"Bearer {self.bearer(page, role)}", "Accept": "text/html"}
+        answer: httpx.Response = self.client.request(method, page, headers=headers, **request)  # type: ignore[arg-type] # as httpx takes them
+        return answer
+
+
+@pytest.fixture(scope="module")
+def console(module_database: str) -> Iterator[Console]:
+    """Return a console that the tests of one module share."""
+    with (
+        served(module_database, "--no-worker", environment=UNHURRIED) as server,
+        composed(settings_for(module_database)) as rollcall,
+        rollcall.worker(commits=False),
+    ):
+        yield Console(server, rollcall)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return a Chromium that the tests of one module share."""
+    with chromium() as running:
+        yield running

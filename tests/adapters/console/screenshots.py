@@ -1,0 +1,150 @@
+"""Every page as a picture: `python -m tests.adapters.console.screenshots` writes them to screenshots/."""
+
+from __future__ import annotations
+
+import sys
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from adapters.composition import composed
+from adapters.postgres.embedded import embedded_server
+from domain.access import ROLLCALL
+from tests.adapters.api.importing import if_match, send, subscribed, uploaded
+from tests.adapters.console.browsing import UNHURRIED, chromium, granted, run_batches, somebody
+from tests.adapters.server.serving import served
+from tests.conftest import settings_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from adapters.composition import Rollcall
+    from tests.adapters.server.serving import Served
+
+FOLDER = Path("screenshots")
+WIDTHS = (320, 1280, 2560)
+THEMES = ("light", "dark")
+API = "/api/v1"
+PEOPLE = ("ann.lee", "ben.ortega", "chloe.martin", "david.okafor", "elena.rossi", "farid.haddad", "grace.kim")
+
+REFUSED = "email,Vorname,LastName,Team\nann@example.com,Ann,Lee,Design\n"
+LONG_NAME = "A group whose name goes on and on because somebody thought that all of its description belongs there"
+LONG_ADDRESS = f"{'a-long-address-without-a-space' * 2}@{'and-a-domain-as-long' * 2}.of.example.com"
+TROUBLED = f"""Groupname,Email,Email,Email
+Design,ann.lee@example.com,ben.ortega@example.com,hugo.weber@example.com
+Équipe Paris,chloe.martin@example.com,farid.haddad(at)example.com,
+"Sales, Europe",elena.rossi@example.com,grace.kim@example.com,grace.kim@example.com
+<b>Marketing</b>,chloe.martin@example.com,david.okafor@example.com,
+مجموعة المبيعات والتسويق,ann.lee@example.com,temp.agency@example.com,
+{LONG_NAME},ben.ortega@example.com,,
+Pаypal Admins,ann.lee@example.com,{LONG_ADDRESS},
+Nobody here,nobody@example.com,,
+,ann.lee@example.com,,
+"""
+
+
+def main() -> None:
+    """Make all pictures; words as arguments choose those whose name has one of them."""
+    with TemporaryDirectory(prefix="rollcall-pictures-") as folder:
+        Path(folder).chmod(0o755)  # the server's own user must get in, where this runs as root
+        with (
+            embedded_server(Path(folder) / "postgres") as conninfo,
+            served(conninfo, "--no-worker", environment=UNHURRIED) as server,
+            composed(settings_for(conninfo)) as rollcall,
+            rollcall.worker(commits=False),
+            chromium() as browser,
+        ):
+            take(browser, server, rollcall, sys.argv[1:])
+
+
+def take(browser: Browser, server: Served, rollcall: Rollcall, words: list[str]) -> None:
+    """Make the pictures of a server's pages."""
+    FOLDER.mkdir(exist_ok=True)
+    pages = made(server, rollcall)
+    for theme in THEMES:
+        for width in WIDTHS:
+            size = {"width": width, "height": 640 if width == WIDTHS[0] else 800}
+            with somebody(browser, server, rollcall, pages["groups"], viewport=size, color_scheme=theme) as context:
+                page = context.new_page()
+                for name, address in pages.items():
+                    picture = f"{name}-{width}-{theme}"
+                    if not words or any(word in picture for word in words):
+                        page.goto(address)
+                        page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
+
+
+def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
+    """Make a subscription in which everything has happened, and one in which nothing has, and return all pages.
+
+    Whoever administers the first one administers the second one, too, and is an operator.
+    """
+    client = server.client
+    where = subscribed(client, *(f"{name}@example.com" for name in PEOPLE), seats=12)
+    samples = files("adapters").joinpath("samples")
+    refused = send(client, where, REFUSED, "people.csv").headers["location"]
+    done = uploaded(client, where, samples.joinpath("user-based.csv").read_text(), "user-based.csv")
+    review = uploaded(client, where, TROUBLED, "teams-and-offices-2026.csv")
+    everywhere = "".join(f"Office {number},ann.lee@example.com\n" for number in range(1, 3_001))
+    running, stopped = (uploaded(client, where, f"Groupname,Email\n{everywhere}", name) for name in ("a.csv", "b.csv"))
+    for each, batches in ((done, 100), (running, 6), (stopped, 5)):
+        assert client.post(f"{each}/commit", headers=if_match(client, each)).status_code == 202
+        run_batches(rollcall, UUID(each.rsplit("/", 1)[1]), batches)
+    client.post(f"{stopped}/stop")
+    fresh = subscribed(client)
+    names = {"email": "hugo.weber@example.com", "first_name": "Hugo", "last_name": "Weber"}
+    odd = {"email": LONG_ADDRESS, "first_name": "محمد عبد الرحمن", "last_name": "<b>Al</b>-Sayed"}
+    assert client.post(f"{where}/licences", json={"users": [names, odd]}).is_success
+    everybody = [*(f"{name}@example.com" for name in PEOPLE), names["email"], odd["email"]]
+    group, empty = (
+        client.post(f"{where}/groups", json={"name": name, "users": users}).headers["location"]
+        for name, users in ((f"<b>{LONG_NAME}</b>", everybody), ("مجموعة المبيعات والتسويق", []))
+    )
+    for email, role in ((names["email"], "auditor"), (odd["email"], "consumer")):
+        assert client.post(f"{where}/access", json={"email": email, "role": role}).is_success
+    token = {"name": LONG_NAME, "role": "consumer", "subscription_id": where.rpartition("/")[2]}
+    assert client.post(f"{API}/tokens", json=token).is_success
+    granted(rollcall, UUID(fresh.rpartition("/")[2]), "administrator")
+    granted(rollcall, ROLLCALL, "operator", "administrator@example.com")
+    rollcall.catch_up()
+    addresses = {
+        "subscriptions": "/",
+        "sessions": "/sessions",
+        "sign-in": "/sign-in",
+        "sign-in-link": "/sign-in/link/x",
+        "problem-kind": "/problems/stale",
+        "audit": f"{where}/audit?type=&email=ann.lee%40example.com",
+        "audit-nothing": f"{where}/audit?actor=nobody",
+        "settings": f"{where}/settings",
+        "import": f"{where}/import",
+        "refused": refused,
+        "review": review,
+        "review-open": f"{review}?open=2&edit=3",
+        "problems": f"{review}?show=problems",
+        "progress": running,
+        "stopped": stopped,
+        "completed": done,
+        "left": f"{stopped}?show=left",
+        "history": f"{done}/history",
+        "imports": f"{where}/imports",
+        "no-imports": f"{fresh}/imports",
+        "groups": f"{where}/groups",
+        "groups-none-like-it": f"{where}/groups?q=nothing",
+        "no-groups": f"{fresh}/groups",
+        "group": group,
+        "group-renamed": f"{group}?edit=1",
+        "group-empty": f"{empty}?added=2&there=1",
+        "group-gone": f"{where}/groups/{uuid4()}",
+        "users": f"{where}/users",
+        "no-users": f"{fresh}/users",
+        "user": f"{where}/users/ann.lee@example.com",
+        "user-odd": f"{where}/users/{LONG_ADDRESS}",
+        "licences-file": f"{where}/licences/file",
+        "nowhere": f"{where}/nowhere",
+    }
+    return {name: address.removeprefix(API) for name, address in addresses.items()}
+
+
+if __name__ == "__main__":
+    main()

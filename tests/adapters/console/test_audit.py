@@ -1,0 +1,121 @@
+"""The audit page, asked without a browser."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import TYPE_CHECKING
+
+import pytest
+
+from adapters.console.audit import TYPES
+from projections.audit_log import AUDITED
+from tests.adapters.api.importing import API
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.adapters.console.conftest import Console
+
+pytestmark = pytest.mark.database
+
+FILE = "Groupname,Email\nSales,ann@example.com\nSupport,ben@example.com\n"
+
+
+@pytest.fixture(scope="module")
+def subscription(console: Console) -> str:
+    """A subscription in which an import added two groups, and one was renamed by hand."""
+    where = console.subscription("ann@example.com", "ben@example.com")
+    console.bearer(where)  # whose token is issued here, and not between what the tests look at
+    review = console.reviewing(where, FILE, "teams.csv")
+    console.start(review)
+    console.run(review)
+    group = console.client.get(f"{API}{where}/groups").json()[0]["id"]
+    assert console.client.patch(f"{API}{where}/groups/{group}", json={"name": "<b>Sales"}).is_success
+    assert console.rollcall.catch_up()
+    return where
+
+
+def changes(answer: httpx.Response) -> list[str]:
+    """Return what an audit page lists: each change in words."""
+    assert answer.status_code == 200, answer.text
+    return [unescape(each) for each in re.findall('<td class="alone"[^>]*><span><bdi>(.*?)</bdi>', answer.text)]
+
+
+def test_tells_every_change_newest_first(console: Console, subscription: str) -> None:
+    told = changes(console.ask("GET", f"{subscription}/audit"))
+    assert told[0] == "Renamed the group “Sales” to “<b>Sales”"
+    assert told[-1] == "Created the subscription “Contoso” with 1,000,000 seats"
+    assert "Created the group “Support” with 1 user" in told
+
+
+def test_names_the_import_that_caused_a_change(console: Console, subscription: str) -> None:
+    page = console.ask("GET", f"{subscription}/audit?type=GroupCreated").text
+    assert re.search(f'import <a href="{subscription}/imports/[0-9a-f-]*"><bdi>teams.csv</bdi>', page)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("type=LicenceAllocated", {"Allocated a licence to ann@example.com", "Allocated a licence to ben@example.com"}),
+        ("email=BEN%40example.com&type=GroupCreated", {"Created the group “Support” with 1 user"}),
+        ("actor=nobody", set()),
+        ("to=2020-01-01", set()),
+        ("from=2999-01-01", set()),
+        ("type=GroupNameChanged&from=2020-01-01&to=2999-01-01", {"Renamed the group “Sales” to “<b>Sales”"}),
+    ],
+)
+def test_is_filtered(console: Console, subscription: str, query: str, told: set[str]) -> None:
+    assert set(changes(console.ask("GET", f"{subscription}/audit?{query}"))) == told
+
+
+def test_takes_the_days_as_whole_days(console: Console, subscription: str) -> None:
+    today = console.rollcall.ports.now().date().isoformat()
+    assert changes(console.ask("GET", f"{subscription}/audit?from={today}&to={today}"))
+
+
+def test_tells_what_happened_to_one_group(console: Console, subscription: str) -> None:
+    group = console.client.get(f"{API}{subscription}/groups").json()[0]["id"]
+    answer = console.ask("GET", f"{subscription}/audit?group_id={group}")
+    assert changes(answer) == [
+        "Renamed the group “Sales” to “<b>Sales”",
+        "Created the group “Sales” with 1 user",
+    ]
+    assert "Only changes of the group" in answer.text
+
+
+def test_takes_empty_filters_for_none_as_a_form_without_a_script_sends_them(
+    console: Console, subscription: str
+) -> None:
+    answer = console.ask("GET", f"{subscription}/audit?type=&actor=&email=&from=&to=")
+    assert len(changes(answer)) > 5
+
+
+@pytest.mark.parametrize("query", ["from=yesterday", "to=2026-13-01", "group_id=1", "import_id=x", "after=x", "nix=1"])
+def test_refuses_what_is_no_filter(console: Console, subscription: str, query: str) -> None:
+    answer = console.ask("GET", f"{subscription}/audit?{query}")
+    assert (answer.status_code, query.partition("=")[0] in answer.text) == (400, True)
+
+
+def test_shows_nothing_of_a_foreign_import(console: Console, subscription: str) -> None:
+    other = console.subscription()
+    review = console.reviewing(subscription, FILE, "secret-name.csv")
+    answer = console.ask("GET", f"{other}/audit?import_id={review[-36:]}")
+    assert changes(answer) == []
+    assert "secret-name" not in answer.text
+    assert "an import that is not here" in answer.text
+
+
+def test_goes_on_to_the_next_page_with_its_filters(console: Console) -> None:
+    where = console.subscription(*(f"user{number}@example.com" for number in range(51)))
+    first = console.ask("GET", f"{where}/audit?type=LicenceAllocated")
+    following = re.search(r'href="([^"]*after=[^"]*)" rel="next"', first.text)
+    assert following
+    second = changes(console.ask("GET", unescape(following[1])))
+    assert len(changes(first)) == 50
+    assert second == ["Allocated a licence to user0@example.com"]
+
+
+def test_offers_every_change_that_there_is_in_words() -> None:
+    assert set(TYPES) == {event.__name__ for event in AUDITED}
+    assert TYPES["GroupNameChanged"] == "Group name changed"

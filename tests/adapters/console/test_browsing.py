@@ -1,0 +1,384 @@
+"""The console in a real Chromium: few tests, and each of them whole."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.adapters.api.importing import lines
+from tests.adapters.console.browsing import hand_over
+from tests.adapters.console.screenshots import made
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.adapters.console.conftest import Console
+
+pytestmark = [pytest.mark.database, pytest.mark.slow, pytest.mark.timeout(300)]
+
+PEOPLE = [
+    *("ann.lee", "ben.ortega", "chloe.martin", "david.okafor", "elena.rossi", "farid.haddad"),
+    *("grace.kim", "hugo.weber", "ines.silva", "john.smith", "kaito.tanaka"),
+]
+HOSTILE = """<img src=x onerror="alert(1)">'"><script>alert(2)</script>{{7*7}}"""
+
+
+def sample(name: str) -> str:
+    return files("adapters").joinpath("samples", name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def subscription(console: Console) -> str:
+    return console.subscription(*(f"{name}@example.com" for name in PEOPLE))
+
+
+@pytest.fixture
+def page(console: Console, browser: Browser, subscription: str) -> Iterator[Page]:
+    with console.browsed(browser, subscription) as context:
+        yield context.new_page()
+
+
+def row(page: Page, name: str) -> str:
+    """Return the row of a group as text."""
+    return page.locator("tbody", has=page.get_by_role("rowheader", name=name, exact=True)).inner_text()
+
+
+class TestTheWholeFlow:
+    def test_from_the_first_page_to_the_report_with_the_user_based_sample(
+        self, console: Console, page: Page, subscription: str
+    ) -> None:
+        page.goto("/")
+        expect(page).to_have_url(re.compile(f"{subscription}/groups$"))
+        page.get_by_role("link", name="+ Import user groups").first.click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name=".csv").first.click()
+        assert download.value.path().read_text(encoding="utf-8") == sample("user-based.csv")
+        hand_over(page, "user-based.csv", sample("user-based.csv"))
+        expect(page.get_by_text("6 new, 0 existing")).to_be_visible()
+
+        page.locator("#group-2").get_by_role("link", name="Rename").click()
+        expect(page.get_by_role("textbox", name="Name of the group")).to_be_focused()
+        page.keyboard.type("Everybody")
+        page.keyboard.press("Enter")
+        expect(page.locator("#group-2")).to_contain_text("in the file: All Staff")
+        expect(page.locator("#group-2").get_by_role("link", name="Rename")).to_be_focused()
+
+        page.locator("#group-2").get_by_role("link", name="Users").click()
+        expect(page.locator("#group-2").get_by_role("link", name="Users")).to_be_focused()
+        page.get_by_role("button", name="Remove ben.ortega@example.com").click()
+        expect(page.get_by_role("button", name="Remove chloe.martin@example.com")).to_be_focused()
+        expect(page.locator(".gone")).to_contain_text("ben.ortega@example.com")
+        page.locator("#group-1").get_by_role("link", name="Users").click()
+        page.get_by_role("button", name="Remove ann.lee@example.com").first.click()
+        expect(page.locator(".gone")).to_have_count(2)
+
+        page.get_by_role("button", name="Add Groups").click()
+        expect(page.get_by_role("dialog", name="Adding groups")).to_be_visible()
+        console.run(page.url)
+        expect(page.get_by_text("6 groups added")).to_be_visible()
+        assert "Created" in page.get_by_role("row", name="Everybody").inner_text()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Report").click()
+        report = download.value.path().read_text(encoding="utf-8")
+        assert "Everybody,ben.ortega@example.com,removed,removed in the review" in report
+        page.get_by_role("link", name="History").click()
+        expect(page.get_by_text("Renamed group 2 of the file from “All Staff” to “Everybody”")).to_be_visible()
+
+    def test_with_the_group_based_sample_merges_and_can_be_found_again(
+        self, console: Console, page: Page, subscription: str
+    ) -> None:
+        console.run(_committed(console, subscription, "Groupname,Email\nDesign,ann.lee@example.com\n"))
+        page.goto(f"{subscription}/import")
+        hand_over(page, "group-based.txt", sample("group-based.csv"))
+        assert "Existing" in row(page, "Design")
+        page.get_by_role("button", name="Add Groups").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        console.run(page.url)
+        expect(page.get_by_role("row", name="Design")).to_contain_text("Merged")
+        page.get_by_role("link", name="Imports").first.click()
+        expect(page.get_by_role("row", name="group-based.txt")).to_contain_text("Completed")
+
+    def test_with_a_refused_file_takes_the_mended_one_right_there(self, page: Page, subscription: str) -> None:
+        page.goto(f"{subscription}/import")
+        hand_over(page, "people.csv", "email,Vorname,LastName,Groupname\nann.lee@example.com,Ann,Lee,Design\n")
+        expect(page.locator(".fault")).to_contain_text("Vorname")
+        hand_over(page, "people.csv", "email,FirstName,LastName,Groupname\nann.lee@example.com,Ann,Lee,Design\n")
+        expect(page.get_by_role("button", name="Add Groups")).to_be_visible()
+
+
+def _committed(console: Console, subscription: str, content: str) -> str:
+    where = console.reviewing(subscription, content)
+    console.start(where)
+    return where
+
+
+class TestStop:
+    def test_in_the_middle_of_five_thousand_groups_and_continue(
+        self, console: Console, page: Page, browser: Browser, subscription: str
+    ) -> None:
+        rows = "".join(f"Office {number},ann.lee@example.com\n" for number in range(1, 5_001))
+        where = console.reviewing(subscription, f"Groupname,Email\n{rows}")
+        page.goto(where)
+        page.get_by_role("button", name="Add Groups").click()
+        dialog = page.get_by_role("dialog", name="Adding groups")
+        expect(dialog).to_contain_text("0 of 5,000 groups done")
+        console.run(where, 8)
+        expect(dialog).to_contain_text(re.compile(r"[1-9],?[0-9]* of 5,000 groups done"))
+        expect(dialog.get_by_role("status")).to_contain_text("of 5,000 groups done")
+
+        page.close()  # it goes on; whoever comes back finds it
+        with console.browsed(browser, subscription) as context:
+            page = context.new_page()
+            page.goto(where)
+            page.keyboard.press("Escape")
+            expect(page.get_by_role("link", name="History")).to_be_enabled()
+            expect(page.get_by_role("progressbar")).to_be_visible()
+            page.get_by_role("button", name="Stop").click()
+            notice = page.get_by_role("status")
+            expect(notice).to_contain_text("Stopped")
+            console.run(where, 3)
+            added = int(re.sub(r"\D", "", notice.inner_text().split(" groups added")[0]))
+            assert 0 < added < 5_000
+            expect(page.get_by_role("link", name=f"Not added {5_000 - added:,}")).to_be_visible()
+            page.get_by_role("button", name="Continue").click()
+            expect(page.get_by_role("dialog")).to_contain_text(f"{added:,} of 5,000 groups done")
+            console.run(where)
+            expect(page.get_by_role("status")).to_contain_text("5,000 groups added")
+
+
+class TestTwoBrowsers:
+    def test_on_one_import_overwrite_nothing(
+        self, console: Console, page: Page, browser: Browser, subscription: str
+    ) -> None:
+        where = console.reviewing(subscription, sample("group-based.csv"))
+        page.goto(where)
+        page.locator("#group-1").get_by_role("link", name="Rename").click()
+        page.get_by_role("textbox", name="Name of the group").fill("Ours")
+        with console.browsed(browser, subscription) as context:
+            colleague = context.new_page()
+            colleague.goto(where)
+            colleague.locator("#group-2").get_by_role("link", name="Rename").click()
+            colleague.get_by_role("textbox", name="Name of the group").fill("Theirs")
+            colleague.get_by_role("button", name="Save").click()
+            expect(colleague.locator("#group-2")).to_contain_text("Theirs")
+            expect(colleague.locator("#changed")).to_be_hidden()
+        expect(page.locator("#changed")).to_contain_text("Somebody else has changed this import")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("alert").first).to_contain_text("to “Theirs”")
+        expect(page.locator("#group-2")).to_contain_text("Theirs")
+        field = page.get_by_role("textbox", name="Name of the group")
+        expect(field).to_have_value("Ours")
+        expect(field).to_be_focused()
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("#group-1")).to_contain_text("Ours")
+
+
+class TestQuickClicks:
+    def test_are_edits_of_ones_own(self, console: Console, page: Page, subscription: str) -> None:
+        content = "Groupname,Email,Email,Email\nDesign,ann@example.com,ben@example.com,cem@example.com\n"
+        page.goto(f"{console.reviewing(subscription, content)}?open=1")
+        page.evaluate("document.querySelectorAll('#group-1 button[name=email]').forEach((button) => button.click())")
+        expect(page.locator("#group-1 .gone")).to_have_count(3)
+        expect(page.locator("#notice")).to_have_count(0)
+
+
+class TestSignOut:
+    def test_leaves_nothing_to_go_back_to(self, console: Console, page: Page, subscription: str) -> None:
+        page.goto(console.reviewing(subscription, sample("group-based.csv"), "secret.csv"))
+        page.get_by_role("button", name="Sign out").click()
+        expect(page).to_have_url(re.compile("/sign-in$"))
+        page.go_back()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert "secret.csv" not in page.inner_text("body")
+
+
+class TestHostileNames:
+    def test_are_shown_and_never_obeyed(self, console: Console, page: Page, subscription: str) -> None:
+        page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+        quoted = HOSTILE.replace('"', '""')
+        content = f'Groupname,Email\n"{quoted}",ann.lee@example.com\n"=cmd()",ann.lee@example.com\n'
+        page.goto(f"{subscription}/import")
+        hand_over(page, "<b>evil</b>&amp;.csv", content)
+        expect(page.get_by_role("rowheader", name=HOSTILE)).to_be_visible()
+        page.locator("#group-1").get_by_role("link", name="Users").click()
+        page.locator("#group-1").get_by_role("link", name="Rename").click()
+        expect(page.get_by_role("textbox", name="Name of the group")).to_have_value(HOSTILE)
+        page.get_by_role("textbox", name="Name of the group").fill(f"{HOSTILE}!")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("rowheader", name=f"{HOSTILE}!")).to_be_visible()
+        page.get_by_role("searchbox").fill(HOSTILE)
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_role("rowheader", name="=cmd()")).to_be_hidden()
+        page.get_by_role("button", name="Add Groups").click()
+        expect(page.get_by_role("dialog")).to_contain_text(HOSTILE)
+        console.run(page.url)
+        expect(page.get_by_role("row", name=f"{HOSTILE}!")).to_contain_text("Created")
+        page.get_by_role("link", name="History").click()
+        expect(page.get_by_text(f"to “{HOSTILE}!”")).to_be_visible()
+        assert page.locator("main img, main script, main b").count() == 0
+
+
+class TestWithoutJavaScript:
+    def test_everything_works(self, console: Console, browser: Browser, subscription: str) -> None:
+        with console.browsed(browser, subscription, java_script_enabled=False) as context:
+            page = context.new_page()
+            page.goto(f"{subscription}/import")
+            hand_over(page, "user-based.csv", sample("user-based.csv"))
+            page.locator("#group-1").get_by_role("link", name="Rename").click()
+            page.get_by_role("textbox", name="Name of the group").fill("Drawing")
+            page.get_by_role("button", name="Save").click()
+            page.locator("#group-1").get_by_role("link", name="Users").click()
+            page.get_by_role("button", name="Remove ann.lee@example.com").click()
+            expect(page.locator("#group-1 .gone")).to_contain_text("ann.lee@example.com")
+            page.get_by_role("searchbox").fill("draw")
+            page.get_by_role("button", name="Search").click()
+            expect(page.locator("tbody")).to_have_count(1)
+            page.get_by_role("button", name="Add Groups").click()
+            expect(page.get_by_role("dialog")).to_contain_text("0 of 6 groups done")
+            page.get_by_role("button", name="Stop").click()
+            page.get_by_role("button", name="Continue").click()
+            console.run(page.url)
+            expect(page.get_by_text("6 groups added")).to_be_visible()  # the page looks again by itself
+            expect(page.get_by_role("row", name="Drawing")).to_be_visible()
+
+    def test_an_import_is_discarded_after_a_question(
+        self, console: Console, browser: Browser, subscription: str
+    ) -> None:
+        where = console.reviewing(subscription, sample("group-based.csv"))
+        with console.browsed(browser, subscription, java_script_enabled=False) as context:
+            page = context.new_page()
+            page.goto(where)
+            expect(page.get_by_role("button", name="Discard import", exact=True)).to_be_hidden()
+            page.get_by_role("button", name="Discard import…").click()
+            expect(page.get_by_role("button", name="Discard import", exact=True)).to_be_focused()
+            page.keyboard.press("Enter")
+            expect(page.get_by_text("This import was discarded")).to_be_visible()
+
+
+class TestTheKeyboard:
+    def test_suffices(self, console: Console, page: Page, subscription: str) -> None:
+        page.goto(console.reviewing(subscription, sample("group-based.csv")))
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        page.keyboard.press("Enter")
+        press(page, "Enter", on="#group-1 .down")
+        expect(page.locator("#group-1 .up")).to_be_focused()
+        press(page, "Space", on="button[value='ann.lee@example.com']")
+        expect(page.get_by_role("button", name="Remove ben.ortega@example.com")).to_be_focused()
+        press(page, "Enter", on="#group-2 .edit")
+        expect(page.get_by_role("textbox", name="Name of the group")).to_be_focused()
+        page.keyboard.type("By keys")
+        page.keyboard.press("Enter")
+        expect(page.locator("#group-2 .edit")).to_be_focused()
+        press(page, "Enter", on=".head .primary", by="Shift+Tab")
+        dialog = page.get_by_role("dialog", name="Adding groups")
+        expect(dialog.get_by_role("heading")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("#main")).to_be_focused()
+        press(page, "Enter", on="dialog .danger")
+        expect(page.get_by_role("status")).to_contain_text("Stopped")
+
+
+def press(page: Page, key: str, *, on: str, by: str = "Tab") -> None:
+    """Go on to what is wanted, and press a key there."""
+    for _ in range(60):
+        page.keyboard.press(by)
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", on):
+            return page.keyboard.press(key)
+    pytest.fail(f"{on} cannot be reached by {by}")
+
+
+class TestUploading:
+    def test_says_when_it_breaks_off_and_can_be_tried_again(self, page: Page, subscription: str) -> None:
+        page.goto(f"{subscription}/import")
+        page.route("**/import?key=*", lambda route: route.abort())
+        hand_over(page, "people.csv", lines(3), to="The upload broke off")
+        page.unroute("**/import?key=*")
+        page.get_by_role("button", name="Upload and review").click()
+        page.wait_for_url("**/imports/*")
+
+    def test_takes_a_file_that_is_dropped(self, page: Page, subscription: str) -> None:
+        page.goto(f"{subscription}/import")
+        dropped = page.evaluate_handle(
+            """(content) => {
+                const dropped = new DataTransfer();
+                dropped.items.add(new File([content], "dropped.csv"));
+                return dropped;
+            }""",
+            sample("group-based.csv"),
+        )
+        page.dispatch_event("main", "drop", {"dataTransfer": dropped})
+        page.get_by_role("button", name="Upload and review").click()
+        expect(page.get_by_role("heading", name="dropped.csv")).to_be_visible()
+
+
+# --- every page -------------------------------------------------------------------------------------------------------
+
+ROWS_LIKE_THE_FIRST_TEN = (
+    "document.querySelectorAll('.table > tbody > tr:nth-child(n + 11)').forEach((e) => e.remove())"
+)
+COLOURS = ["color-contrast", "link-in-text-block"]
+WIDER_THAN_THE_SCREEN = """
+    [...document.querySelectorAll("body *")]
+        .filter((e) => !e.closest(".scroll, .hidden, .skip, .table thead"))
+        .filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML.slice(0, 200))
+"""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found on a page: its bytes, what axe says of it in the light and in the dark, what leaves the screen."""
+
+    weight: int
+    light: str
+    dark: str
+    wide: list[str]
+
+
+@pytest.fixture(scope="module")
+def looked(console: Console, browser: Browser) -> dict[str, Looked]:
+    """Look at every page, with much on it. In the dark axe looks at colours alone: nothing else differs."""
+    pages = made(console.server, console.rollcall)
+    found: dict[str, Looked] = {}
+    with console.browsed(browser, pages["groups"]) as context:
+        page = context.new_page()
+        for name, address in pages.items():
+            page.set_viewport_size({"width": 1280, "height": 800})
+            page.emulate_media(color_scheme="light")
+            answer = page.goto(address)
+            assert answer
+            page.evaluate(ROWS_LIKE_THE_FIRST_TEN)
+            light = violations(page)
+            page.emulate_media(color_scheme="dark")
+            dark = violations(page, runOnly={"type": "rule", "values": COLOURS})
+            page.set_viewport_size({"width": 320, "height": 640})
+            wide = page.evaluate(WIDER_THAN_THE_SCREEN)
+            found[name] = Looked(console.weighed(answer.text()), light, dark, wide)
+    return found
+
+
+def violations(page: Page, **options: object) -> str:
+    """Return what axe finds wrong with a page, or nothing."""
+    found = Axe().run(page, options=options)
+    return str(found.generate_report()) if found.violations_count else ""
+
+
+class TestEveryPage:
+    def test_weighs_under_a_hundred_kilobytes(self, looked: dict[str, Looked]) -> None:
+        """Together with its stylesheet, its script and its icon, uncached and as they are before any compression."""
+        weights = {name: page.weight for name, page in looked.items()}
+        assert max(weights.values()) < 100_000, weights
+
+    def test_is_accessible_in_both_themes(self, looked: dict[str, Looked]) -> None:
+        assert {name: (page.light, page.dark) for name, page in looked.items() if page.light or page.dark} == {}
+
+    def test_fits_a_narrow_screen(self, looked: dict[str, Looked]) -> None:
+        assert {name: page.wide for name, page in looked.items() if page.wide} == {}

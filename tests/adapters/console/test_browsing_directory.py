@@ -1,0 +1,197 @@
+"""Groups and users in a real Chromium: few tests, and each of them whole."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import FilePayload, expect
+
+from tests.adapters.api.importing import API, lines
+from tests.adapters.console.test_browsing import HOSTILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.adapters.console.conftest import Console
+
+pytestmark = [pytest.mark.database, pytest.mark.slow, pytest.mark.timeout(300)]
+
+PEOPLE = ("ann.lee@example.com", "ben.ortega@example.com", "chloe.martin@example.com")
+
+
+@pytest.fixture(scope="module")
+def subscription(console: Console) -> str:
+    return console.subscription(*PEOPLE)
+
+
+@pytest.fixture
+def page(console: Console, browser: Browser, subscription: str) -> Iterator[Page]:
+    with console.browsed(browser, subscription) as context:
+        yield context.new_page()
+
+
+def create_group(page: Page, subscription: str, name: str, users: str = "") -> None:
+    page.goto(f"{subscription}/groups")
+    page.get_by_role("button", name="New group").click()
+    expect(page.get_by_role("dialog", name="New group")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("First users (optional)").fill(users)
+    page.get_by_role("button", name="Create group").click()
+
+
+def hand_over(page: Page, content: str) -> None:
+    page.locator("#file").set_input_files(
+        FilePayload(name="people.csv", mimeType="text/csv", buffer=f"email,FirstName,LastName\n{content}".encode())
+    )
+    page.get_by_role("button", name="Allocate licences").click()
+
+
+class TestAGroup:
+    def test_from_its_creation_to_its_end(self, page: Page, subscription: str) -> None:
+        create_group(page, subscription, "Design", "ann.lee@example.com nobody@example.com")
+        expect(page.locator(".unfit")).to_contain_text("nobody@example.com")
+        users = page.get_by_label("First users (optional)")
+        expect(users).to_be_focused()
+        users.fill("ann.lee@example.com")
+        page.get_by_role("button", name="Create group").click()
+        expect(page.get_by_role("heading", name="Design")).to_be_visible()
+
+        page.get_by_role("link", name="Rename").click()
+        expect(page.get_by_role("textbox", name="Name of the group")).to_be_focused()
+        page.keyboard.type("Drawing")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Drawing")).to_be_visible()
+        expect(page.get_by_role("link", name="Rename")).to_be_focused()
+
+        page.get_by_role("button", name="Add users").click()
+        expect(page.get_by_label("E-mail addresses")).to_be_focused()
+        page.keyboard.insert_text("Lee, Ann <ann.lee@example.com>; ben.ortega@example.com, \nchloe.martin@example.com")
+        page.get_by_role("dialog").get_by_role("button", name="Add users").click()
+        expect(page.get_by_role("status")).to_contain_text("2 users added")
+
+        page.get_by_role("button", name="Remove ann.lee@example.com").click()
+        expect(page.get_by_role("button", name="Remove ben.ortega@example.com")).to_be_focused()
+        page.keyboard.press("Space")
+        expect(page.get_by_role("button", name="Remove chloe.martin@example.com")).to_be_focused()
+        expect(page.locator(".head")).to_contain_text("1 user ·")
+
+        page.get_by_role("button", name="Delete group…").click()
+        expect(page.get_by_role("dialog", name="Delete this group?")).to_contain_text("its one user leaves it")
+        page.get_by_role("button", name="Delete group", exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text("The group was deleted")
+        expect(page.get_by_text("Drawing")).to_be_hidden()
+
+    def test_that_a_colleague_renamed_is_not_renamed_over_it(
+        self, console: Console, page: Page, subscription: str
+    ) -> None:
+        create_group(page, subscription, "Before")
+        expect(page.get_by_role("heading", name="Before")).to_be_visible()
+        page.get_by_role("link", name="Rename").click()
+        page.get_by_role("textbox", name="Name of the group").fill("Ours")
+        console.client.patch(API + re.sub(r"^https?://[^/]*|\?.*", "", page.url), json={"name": "Theirs"})
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("from “Before” to “Theirs” while you looked at it")
+        field = page.get_by_role("textbox", name="Name of the group")
+        expect(field).to_have_value("Ours")
+        expect(field).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Ours")).to_be_visible()
+
+    def test_list_shows_how_far_a_running_import_is(self, console: Console, page: Page, subscription: str) -> None:
+        running = console.reviewing(subscription, lines(300, "Office").replace("ann@", "ann.lee@"), "offices.csv")
+        console.start(running)
+        page.goto(f"{subscription}/groups")
+        expect(page.locator("#running")).to_contain_text("0 of 300 groups done")
+        console.run(running, 3)
+        expect(page.locator("#running")).to_contain_text(re.compile("[1-9][0-9]* of 300 groups done"))
+        console.run(running)
+        expect(page.locator("#running")).to_be_empty()
+        page.get_by_role("searchbox").fill("office 300")
+        page.get_by_role("button", name="Search").click()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        expect(page.get_by_role("link", name="offices.csv")).to_be_visible()
+
+
+class TestUsers:
+    def test_from_their_licence_to_its_end(self, console: Console, page: Page, subscription: str) -> None:
+        page.goto(f"{subscription}/users")
+        page.get_by_role("button", name="Allocate a licence").click()
+        page.get_by_label("E-mail address").fill("hugo.weber@example.com")
+        page.get_by_label("First name").fill("Hugo")
+        page.get_by_role("button", name="Allocate", exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text("The licence is allocated")
+        console.client.post(f"{API}{subscription}/groups", json={"name": "Hugo’s", "users": ["hugo.weber@example.com"]})
+        page.get_by_role("status").get_by_role("link").click()
+        expect(page.get_by_role("rowheader", name="Hugo’s")).to_be_visible()
+        page.get_by_role("button", name="Revoke licence…").click()
+        expect(page.get_by_role("dialog")).to_contain_text("leaves the one group they are in")
+        page.get_by_role("button", name="Revoke licence", exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text("hugo.weber@example.com holds none any more")
+
+    def test_of_a_file(self, page: Page, subscription: str) -> None:
+        page.goto(f"{subscription}/users")
+        page.get_by_role("link", name="Allocate from a file").click()
+        hand_over(page, "ines.silva@example.com,Ines,Silva\nnonsense,,\n")
+        expect(page.get_by_role("status")).to_contain_text("1 licence allocated")
+        expect(page.get_by_role("row", name="nonsense")).to_contain_text("Correct the address")
+        hand_over(page, "john.smith@example.com,,\n")
+        expect(page.get_by_role("status")).not_to_contain_text("See below")
+        page.get_by_role("link", name="Show the users").click()
+        expect(page.get_by_role("row", name="ines.silva@example.com")).to_contain_text("Ines Silva")
+
+
+class TestHostileNames:
+    def test_are_shown_and_never_obeyed(self, console: Console, page: Page, subscription: str) -> None:
+        page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+        email = "o'b{rien}/./a?#&%41@example.com"
+        user = {"email": email, "first_name": HOSTILE, "last_name": "مجموعة"}
+        console.client.post(f"{API}{subscription}/licences", json={"users": [user]})
+        create_group(page, subscription, HOSTILE, email)
+        expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+        expect(page.get_by_role("row", name=email)).to_contain_text(HOSTILE)
+        page.get_by_role("link", name=email).click()
+        expect(page.get_by_role("heading", name=email)).to_be_visible()
+        page.get_by_role("link", name=HOSTILE).click()
+        page.get_by_role("button", name=f"Remove {email}").click()
+        expect(page.get_by_role("heading", name="Nobody is in this group")).to_be_visible()
+        page.get_by_role("button", name="Delete group…").click()
+        expect(page.get_by_role("dialog")).to_contain_text(HOSTILE)
+        assert page.locator("main img, main script, main b").count() == 0
+
+
+class TestWithoutJavaScript:
+    def test_everything_works(self, console: Console, browser: Browser, subscription: str) -> None:
+        with console.browsed(browser, subscription, java_script_enabled=False) as context:
+            page = context.new_page()
+            create_group(page, subscription, "Plain", "ann.lee@example.com")
+            page.get_by_role("link", name="Rename").click()
+            page.get_by_role("textbox", name="Name of the group").fill("Plainer")
+            page.get_by_role("button", name="Save").click()
+            expect(page.get_by_role("heading", name="Plainer")).to_be_visible()
+            page.get_by_role("button", name="Add users").click()
+            page.get_by_label("E-mail addresses").fill("ben.ortega@example.com nonsense")
+            page.get_by_role("dialog").get_by_role("button", name="Add users").click()
+            expect(page.get_by_role("alert")).to_contain_text("nonsense It has no @-sign.")
+            page.get_by_label("E-mail addresses").fill("ben.ortega@example.com")
+            page.get_by_role("button", name="Add users").click()
+            expect(page.get_by_role("status")).to_contain_text("1 user added")
+            page.get_by_role("button", name="Remove ann.lee@example.com").click()
+            expect(page.get_by_role("row", name="ann.lee@example.com")).to_be_hidden()
+            page.get_by_role("button", name="Delete group…").click()
+            page.get_by_role("button", name="Delete group", exact=True).click()
+            expect(page.get_by_role("status")).to_contain_text("The group was deleted")
+            page.get_by_role("link", name="Users").click()
+            page.get_by_role("button", name="Allocate a licence").click()
+            page.get_by_label("E-mail address").fill("plain@example.com")
+            page.get_by_role("button", name="Allocate", exact=True).click()
+            page.get_by_role("status").get_by_role("link").click()
+            page.get_by_role("button", name="Revoke licence…").click()
+            page.get_by_role("button", name="Revoke licence", exact=True).click()
+            expect(page.get_by_role("status")).to_contain_text("The licence is revoked")
+            page.get_by_role("link", name="Allocate from a file").click()
+            hand_over(page, "plain@example.com,,\n")
+            expect(page.get_by_role("status")).to_contain_text("1 licence allocated")

@@ -1,0 +1,343 @@
+"""The pages of groups, asked without a browser."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+
+from application.recorded import Origin
+from domain.group import GroupCreated
+from tests.adapters.api.importing import API, lines
+from tests.adapters.console.test_pages import HOSTILE, said
+from tests.conftest import ANN
+from tests.histories import in_one_append
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.adapters.console.conftest import Console
+
+ANN_, BEN, CHLOE = "ann@example.com", "ben@example.com", "chloe@example.com"
+
+
+# --- all groups -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def subscription(console: Console) -> str:
+    return console.subscription(ANN_, BEN, CHLOE)
+
+
+@pytest.fixture
+def group(console: Console, subscription: str) -> str:
+    """Return the page of a group with Ann and Ben in it."""
+    return created(console, subscription, f"Group {uuid4()}", f"{ANN_} {BEN}")
+
+
+def created(console: Console, subscription: str, name: str, users: str = "") -> str:
+    answer = console.ask("POST", f"{subscription}/groups", data={"key": str(uuid4()), "name": name, "users": users})
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"])
+
+
+def users_of(console: Console, group: str) -> list[str]:
+    return [each["email"] for each in console.client.get(f"{API}{group}/users").json()]
+
+
+def name_of(console: Console, group: str) -> str:
+    return str(console.client.get(API + group).json()["name"])
+
+
+def field(answer: httpx.Response, name: str) -> str:
+    found = re.search(rf'name="{name}"[^>]*value="([^"]*)"', answer.text)
+    assert found
+    return unescape(found[1])
+
+
+@pytest.mark.database
+class TestAllGroups:
+    def test_say_what_to_do_where_there_are_none(self, console: Console) -> None:
+        fresh = console.subscription()
+        answer = console.ask("GET", f"{fresh}/groups")
+        assert "Import a file with all your groups" in said(answer)
+        assert f'href="{fresh}/import"' in answer.text
+        assert "once an administrator" in said(console.ask("GET", f"{fresh}/groups", "auditor"))
+
+    def test_link_to_each_and_to_the_import_that_created_it(self, console: Console) -> None:
+        subscription = console.subscription(ANN_)
+        by_hand = created(console, subscription, "By hand")
+        page = console.reviewing(subscription, lines(1, "Office"), "offices.csv")
+        console.start(page)
+        console.run(page)
+        answer = console.ask("GET", f"{subscription}/groups")
+        assert f'<a href="{by_hand}"><bdi>By hand</bdi></a>' in answer.text
+        assert f'<a href="{page}"><bdi>offices.csv</bdi></a>' in answer.text
+        assert "Groups 2" in said(answer)
+
+    def test_tell_of_the_import_that_is_running(self, console: Console) -> None:
+        subscription = console.subscription(ANN_)
+        page = console.reviewing(subscription, lines(400, "Office"), "offices.csv")
+        console.start(page)
+        console.run(page, 2)
+        answer = console.ask("GET", f"{subscription}/groups")
+        assert "offices.csv is being added" in said(answer)
+        assert re.search(r"[1-9][0-9]* of 400 groups done", said(answer))
+        assert f'data-watch="/api/v1{page}/progress"' in answer.text
+        console.run(page)
+        assert "is being added" not in said(console.ask("GET", f"{subscription}/groups"))
+
+    def test_go_on_page_by_page_and_keep_the_search(self, console: Console) -> None:
+        subscription = console.subscription()
+        origin = Origin(UUID(subscription[-36:]), ANN, "test")
+        names = [f"Team & <{number:03}>" for number in range(101)]
+        in_one_append(console.rollcall, origin, *((uuid4(), GroupCreated(name, ())) for name in [*names, "Other"]))
+        assert console.rollcall.catch_up()
+        first = console.ask("GET", f"{subscription}/groups?q=team+%26")
+        following = re.search(r'href="([^"]*)" rel="next"', first.text)
+        assert following
+        second = console.ask("GET", unescape(following[1]))
+        assert re.findall(r"Team & <[0-9]+>", said(first)) == names[:100]
+        assert re.findall(r"Team & <[0-9]+>", said(second)) == names[100:]
+        assert "Other" not in said(first) + said(second)
+        assert "No group has “none” in its name" in said(console.ask("GET", f"{subscription}/groups?q=none"))
+
+    def test_weigh_under_a_hundred_kilobytes(self, console: Console) -> None:
+        subscription = console.subscription(ANN_)
+        page = console.reviewing(
+            subscription, lines(120, "The group whose name is as long as most of them are in big companies")
+        )
+        console.start(page)
+        console.run(page)
+        answer = console.ask("GET", f"{subscription}/groups")
+        assert answer.text.count("The group whose name") == 100
+        static = set(re.findall(r'"(/static/[^"#]+)', answer.text))
+        assert len(answer.content) + sum(len(console.client.get(path).content) for path in static) < 100_000
+
+
+NOBODY = re.compile(r'aria-invalid="true".*id="users-wrong" role="alert">\s*<p>Enter at least one e-mail', re.DOTALL)
+
+
+@pytest.mark.database
+class TestANewGroup:
+    def test_is_refused_with_users_among_whom_is_no_address(self, console: Console, subscription: str) -> None:
+        form = {"key": str(uuid4()), "name": f"Group {uuid4()}", "users": "Ann Lee <>, "}
+        answer = console.ask("POST", f"{subscription}/groups", data=form)
+        assert answer.status_code == 400
+        assert NOBODY.search(answer.text)
+        assert f'value="{form["name"]}"' in answer.text
+        assert form["name"] not in said(console.ask("GET", f"{subscription}/groups"))
+
+    def test_has_its_first_users(self, console: Console, subscription: str) -> None:
+        group = created(console, subscription, "  Sales   Europe ", f"{ANN_},{BEN}\r\n{ANN_.upper()}")
+        assert (name_of(console, group), users_of(console, group)) == ("Sales Europe", [ANN_, BEN])
+
+    def test_is_made_once_however_often_its_form_is_sent(self, console: Console, subscription: str) -> None:
+        form = {"key": str(uuid4()), "name": f"Once {uuid4()}", "users": ANN_}
+        first, again = (console.ask("POST", f"{subscription}/groups", data=form) for _ in range(2))
+        assert first.headers["location"] == again.headers["location"]
+        other = console.ask("POST", f"{subscription}/groups", data={**form, "name": "Something else"})
+        assert other.status_code == 422
+        assert "send it once more" in said(other)
+        assert field(other, "key") != form["key"]
+
+    def test_whose_name_is_taken_is_refused_beside_the_name_with_what_was_entered(
+        self, console: Console, subscription: str
+    ) -> None:
+        created(console, subscription, "Taken")
+        form = {"key": str(uuid4()), "name": "taken", "users": f"{ANN_}\n{BEN}"}
+        answer = console.ask("POST", f"{subscription}/groups", data=form)
+        assert answer.status_code == 409
+        assert re.search(r'value="taken"[^>]*aria-invalid="true" aria-describedby="name-wrong"', answer.text)
+        assert "There is already a group named “taken”" in said(answer)
+        assert f">{ANN_}\n{BEN}</textarea>" in answer.text.replace("\r", "")
+
+    def test_with_users_who_cannot_be_added_says_who_and_why(self, console: Console, subscription: str) -> None:
+        form = {"key": str(uuid4()), "name": "Unmade", "users": f"{ANN_} nobody@example.com"}
+        answer = console.ask("POST", f"{subscription}/groups", data=form)
+        assert answer.status_code == 409
+        assert "nobody@example.com No licence in this subscription." in said(answer)
+        assert "Unmade" not in said(console.ask("GET", f"{subscription}/groups?q=unmade"))
+
+    @pytest.mark.parametrize("name", ["", "  ", "bell \x07", "x" * 256])
+    def test_whose_name_cannot_be_used_is_refused(self, console: Console, subscription: str, name: str) -> None:
+        answer = console.ask("POST", f"{subscription}/groups", data={"key": str(uuid4()), "name": name})
+        assert answer.status_code == 400
+        assert "cannot name a group" in said(answer)
+
+
+# --- one group ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.database
+class TestAGroup:
+    def test_shows_its_users_with_their_names(self, console: Console, subscription: str, group: str) -> None:
+        email = "dora@example.com"
+        user = {"email": email, "first_name": "Dora", "last_name": HOSTILE}
+        console.client.post(f"{API}{subscription}/licences", json={"users": [user]})
+        console.ask("POST", f"{group}/add", data={"key": "1", "users": email})
+        answer = console.ask("GET", f"{group}?q=dora")
+        assert HOSTILE not in answer.text
+        assert f"Dora {HOSTILE}" in said(answer)
+        assert ANN_ not in said(answer)
+        assert f'href="{subscription}/audit?group_id={group[-36:]}"' in answer.text
+
+    def test_goes_on_page_by_page(self, console: Console) -> None:
+        emails = [f"user{number:03}@example.com" for number in range(101)]
+        subscription = console.subscription(*emails)
+        group = created(console, subscription, "Many", " ".join(emails))
+        first = console.ask("GET", group)
+        following = re.search(r'href="(\?after=[^"]+)" rel="next"', first.text)
+        assert following
+        rest = console.ask("GET", group + unescape(following[1]))
+        found = [re.findall(r"<bdi>(user[0-9]+@example\.com)", page.text) for page in (first, rest)]
+        assert found == [emails[:100], emails[100:]]
+
+    def test_that_is_not_there_says_what_may_have_happened_whosever_it_was(
+        self, console: Console, subscription: str
+    ) -> None:
+        stranger = console.subscription()
+        foreign = created(console, stranger, "Theirs")[-36:]
+        for missing in (foreign, str(uuid4())):
+            where = f"{subscription}/groups/{missing}"
+            for method, page in (("GET", where), ("POST", f"{where}/rename"), ("POST", f"{where}/add")):
+                form = {"name": "x", "was": "Theirs", "users": ANN_, "key": "1"}
+                answer = console.ask(method, page, data=form if method == "POST" else None)
+                assert answer.status_code == 404, page
+                assert "Somebody may have deleted it meanwhile" in said(answer)
+        assert name_of(console, f"{stranger}/groups/{foreign}") == "Theirs"
+
+    def test_with_a_hostile_name_shows_it(self, console: Console, subscription: str) -> None:
+        group = created(console, subscription, HOSTILE)
+        for page in (group, f"{group}?edit=1", f"{subscription}/groups"):
+            answer = console.ask("GET", page)
+            assert HOSTILE not in answer.text
+            assert HOSTILE in unescape(answer.text)
+
+
+@pytest.mark.database
+class TestRenaming:
+    def test_is_done_in_place(self, console: Console, group: str) -> None:
+        was = name_of(console, group)
+        shown = console.ask("GET", f"{group}?edit=1")
+        assert (field(shown, "was"), field(shown, "name")) == (was, was)
+        answer = console.ask("POST", f"{group}/rename", data={"was": was, "name": f"{was} 2"})
+        assert (answer.status_code, answer.headers["location"]) == (303, group)
+        assert name_of(console, group) == f"{was} 2"
+
+    def test_overwrites_no_name_that_somebody_else_gave_meanwhile(self, console: Console, group: str) -> None:
+        was = name_of(console, group)
+        theirs, ours = f"{was} theirs", f"{was} ours"
+        console.client.patch(API + group, json={"name": theirs})
+        answer = console.ask("POST", f"{group}/rename", data={"was": was, "name": ours})
+        assert answer.status_code == 412
+        assert f"from “{was}” to “{theirs}” while you looked at it" in said(answer)
+        assert (field(answer, "was"), field(answer, "name")) == (theirs, ours)
+        assert name_of(console, group) == theirs
+        again = console.ask("POST", f"{group}/rename", data={"was": field(answer, "was"), "name": ours})
+        assert again.status_code == 303
+        assert name_of(console, group) == ours
+
+    def test_to_what_somebody_else_chose_as_well_is_fine(self, console: Console, group: str) -> None:
+        was = name_of(console, group)
+        form = {"was": was, "name": f"{was} 2"}
+        assert [console.ask("POST", f"{group}/rename", data=form).status_code for _ in range(2)] == [303, 303]
+
+    def test_to_a_taken_name_keeps_what_was_entered_beside_the_reason(
+        self, console: Console, subscription: str, group: str
+    ) -> None:
+        created(console, subscription, "In use")
+        answer = console.ask("POST", f"{group}/rename", data={"was": name_of(console, group), "name": "IN USE"})
+        assert answer.status_code == 409
+        assert re.search(r'value="IN USE"[^>]*aria-invalid="true"', answer.text)
+        assert "There is already a group named “IN USE”" in said(answer)
+
+
+@pytest.mark.database
+class TestAddingUsers:
+    def test_tells_how_many_joined_and_how_many_were_there(self, console: Console, group: str) -> None:
+        answer = console.ask("POST", f"{group}/add", data={"key": "1", "users": f"{ANN_}, Chloé <{CHLOE}>"})
+        assert answer.status_code == 303
+        shown = said(console.ask("GET", answer.headers["location"]))
+        assert "1 user added" in shown
+        assert "1 user was in the group already" in shown
+        assert users_of(console, group) == [ANN_, BEN, CHLOE]
+
+    def test_is_all_or_nothing_and_says_of_each_why_it_cannot_be_added(self, console: Console, group: str) -> None:
+        pasted = f"{CHLOE}\nnobody@example.com\nnonsense"
+        answer = console.ask("POST", f"{group}/add", data={"key": "1", "users": pasted})
+        assert answer.status_code == 400
+        told = re.search(r'<ul class="unfit">(.*?)</ul>', answer.text, re.DOTALL)
+        assert told
+        assert "nobody@example.com No licence in this subscription." in re.sub("<[^>]*>", "", told[1])
+        assert "nonsense It has no @-sign." in re.sub("<[^>]*>", "", told[1])
+        assert CHLOE not in told[1]
+        assert f">{pasted}</textarea>" in answer.text.replace("\r", "")
+        assert users_of(console, group) == [ANN_, BEN]
+
+    def test_is_done_once_however_often_the_form_is_sent(self, console: Console, group: str) -> None:
+        form = {"key": str(uuid4()), "users": CHLOE}
+        console.ask("POST", f"{group}/add", data=form)
+        console.ask("POST", f"{group}/remove", data={"email": CHLOE})
+        assert console.ask("POST", f"{group}/add", data=form).status_code == 303
+        assert CHLOE not in users_of(console, group), "the second is the first once more"
+
+    @pytest.mark.parametrize("pasted", ["", " \r\n", " ,;\r\n", "Lee, Ann <>"])
+    def test_of_nobody_is_refused_beside_the_field(self, console: Console, group: str, pasted: str) -> None:
+        answer = console.ask("POST", f"{group}/add", data={"key": "1", "users": pasted})
+        assert answer.status_code == 400
+        assert NOBODY.search(answer.text)
+        assert users_of(console, group) == [ANN_, BEN]
+
+
+@pytest.mark.database
+class TestRemovingAUser:
+    def test_goes_back_to_the_same_page_of_users(self, console: Console, group: str) -> None:
+        for _ in range(2):  # the second does nothing
+            answer = console.ask("POST", f"{group}/remove", data={"email": ANN_, "q": "a&b", "after": "x"})
+            assert answer.headers["location"] == f"{group}?q=a%26b&after=x"
+        assert users_of(console, group) == [BEN]
+
+
+@pytest.mark.database
+class TestDeleting:
+    def test_says_before_what_happens_and_afterwards_that_it_did(self, console: Console, group: str) -> None:
+        shown = console.ask("GET", group)
+        assert "its 2 users leave it, but keep their licences" in said(shown)
+        for _ in range(2):  # the second finds it gone
+            answer = console.ask("POST", f"{group}/delete", data={"was": field(shown, "was")})
+            assert answer.status_code == 303
+        assert "The group was deleted" in said(console.ask("GET", answer.headers["location"]))
+        assert console.client.get(API + group).status_code == 404
+
+    def test_spares_a_group_that_somebody_else_renamed_meanwhile(self, console: Console, group: str) -> None:
+        was = name_of(console, group)
+        console.client.patch(API + group, json={"name": f"{was} theirs"})
+        answer = console.ask("POST", f"{group}/delete", data={"was": was})
+        assert answer.status_code == 412
+        assert "while you looked at it" in said(answer)
+        assert name_of(console, group) == f"{was} theirs"
+
+
+@pytest.mark.database
+class TestAuditors:
+    def test_see_groups_without_the_actions(self, console: Console, subscription: str, group: str) -> None:
+        for page in (f"{subscription}/groups", group, f"{group}?edit=1"):
+            answer = console.ask("GET", page, "auditor")
+            assert answer.status_code == 200
+            posted = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]*)"', answer.text)
+            assert set(posted) <= {"/sign-out"}
+            assert "popover" not in answer.text
+            assert "Import user groups" not in answer.text
+
+    @pytest.mark.parametrize("form", ["rename", "add", "remove", "delete"])
+    def test_cannot_post_a_form(self, console: Console, group: str, form: str) -> None:
+        fields = {"name": "x", "was": "x", "users": "", "email": ANN_, "key": "1"}
+        assert console.ask("POST", f"{group}/{form}", "auditor", data=fields).status_code == 403
+
+    def test_cannot_create_one(self, console: Console, subscription: str) -> None:
+        fields = {"name": "x", "key": "1"}
+        assert console.ask("POST", f"{subscription}/groups", "auditor", data=fields).status_code == 403

@@ -1,0 +1,315 @@
+"""Signing in by a real provider process: what it proves is believed, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from adapters.composition import composed
+from tests.adapters.cli.terminals import environment, run
+from tests.adapters.console.browsers import Browser, logged, metric
+from tests.adapters.console.provider import Provider, provided
+from tests.adapters.server.serving import Served, served
+from tests.conftest import settings_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+pytestmark = pytest.mark.database
+
+REFUSED = "You are not signed in"
+SIGNED_IN = 'rollcall_sign_ins_total{outcome="signed-in",way="oidc"}'
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with provided() as running:
+        running.knows("ann", email="Ann@Example.com", email_verified=True, name="Ann Low")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def signing(module_database: str, provider: Provider) -> Iterator[Served]:
+    with served(module_database, environment=settings_of(provider)) as running:
+        yield running
+
+
+def settings_of(provider: Provider) -> dict[str, str]:
+    return {
+        "ROLLCALL_OIDC_ISSUER": provider.url,
+        "ROLLCALL_OIDC_CLIENT_ID": "rollcall",
+        "ROLLCALL_OIDC_CLIENT_SECRET": "hunter2",
+        "ROLLCALL_LIMIT_SIGN_INS": "10_000",
+    }
+
+
+@pytest.fixture
+def browser(signing: Served, provider: Provider) -> Iterator[Browser]:
+    with Browser(signing.url) as fresh:
+        yield fresh
+    provider.tells_the_truth()
+
+
+def test_whoever_the_provider_vouches_for_is_signed_in_and_goes_where_they_wanted(
+    signing: Served, browser: Browser, provider: Provider
+) -> None:
+    before = metric(signing, SIGNED_IN)
+    asked = browser.get("/sign-in?next=/x%3Fy%3D1")
+    assert provider.url in asked.text
+    assert 'value="/x?y=1"' in asked.text
+    answer = browser.sign_in(provider, "ann", wanted="/x?y=1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/x?y=1")
+    page = browser.get("/")
+    assert "Ann Low" in page.text
+    assert "ann@example.com" in page.text
+    assert metric(signing, SIGNED_IN) == before + 1
+    assert logged(signing, "signed in")[-1]["actor"] == "ann@example.com"
+
+
+def test_the_request_says_what_the_standards_ask_for(signing: Served, browser: Browser) -> None:
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(browser.begin()).query).items()}
+    assert asked.pop("redirect_uri") == f"{signing.url}/sign-in/oidc/callback"
+    assert len(asked.pop("state")) >= 43
+    assert len(asked.pop("nonce")) >= 43
+    assert len(asked.pop("code_challenge")) == 43
+    assert asked == {
+        "response_type": "code",
+        "client_id": "rollcall",
+        "scope": "openid email profile",
+        "code_challenge_method": "S256",
+    }
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"nonce": "another"},
+        {"nonce": None},
+        {"aud": "another"},
+        {"aud": ["rollcall", "another"]},
+        {"aud": None},
+        {"azp": "another"},
+        {"iss": "https://another.example"},
+        {"iss": None},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": 7},
+        {"sub": "a\0b"},
+        {"sub": "x" * 256},
+        {"exp": int(time.time()) - 3_600},
+        {"exp": None},
+        {"iat": int(time.time()) + 3_600},
+        {"nbf": int(time.time()) + 3_600},
+        {"alg": "none"},
+        {"alg": "HS256"},
+        {"key": "stranger"},
+        {"key": "sent"},
+        {"email_verified": False},
+        {"email_verified": "true"},
+        {"email_verified": None},
+        {"email": "nonsense"},
+        {"email": 7},
+    ],
+    ids="-".join,  # without the values, for the time is one of them
+)
+def test_what_is_not_proven_signs_nobody_in(browser: Browser, provider: Provider, lie: dict[str, object]) -> None:
+    provider.lies(**lie)  # type: ignore[arg-type] # each is one of its arguments
+    answer = browser.sign_in(provider, "ann")
+    assert (answer.status_code, browser.session) == (403, None)
+    assert REFUSED in answer.text
+    assert "Traceback" not in answer.text
+    assert browser.get("/").headers["location"] == "/sign-in"
+
+
+def test_whoever_is_to_sign_in_again_is_asked_by_the_provider(browser: Browser, provider: Provider) -> None:
+    def again() -> httpx.Response:
+        return browser.get(provider.agrees(browser.begin("/sessions", again="true"), "ann"))
+
+    asked = parse_qs(urlsplit(browser.begin("/sessions", again="true")).query)
+    assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+    assert 'name="again" value="true"' in browser.get("/sign-in?next=/sessions&again=true").text
+    for auth_time, status in ((int(time.time()), 303), (int(time.time()) - 3_600, 403), ("now", 403), (None, 303)):
+        provider.lies(auth_time=auth_time)
+        answer = again()
+        assert answer.status_code == status, answer.text
+        assert status == 303 or "did not ask who you are" in answer.text
+    provider.lies(auth_time=int(time.time()) - 3_600)
+    assert browser.sign_in(provider, "ann").status_code == 303, "the first time, whoever is signed in there is"
+
+
+def test_sessions_are_ended_by_whoever_the_provider_asked_and_not_by_whoever_is_signed_in_there(
+    signing: Served, browser: Browser, provider: Provider
+) -> None:
+    provider.knows("zoe", email="zoe@example.com", email_verified=True)
+    with Browser(signing.url) as another:
+        another.sign_in(provider, "zoe")
+        browser.sign_in(provider, "zoe")
+        answer = browser.submit("/sessions", session="others")
+        assert answer.headers["location"] == "/sign-in?next=%2Fsessions&again=true"
+        assert another.get("/sessions").status_code == 200
+        browser.get(provider.agrees(browser.begin("/sessions", again="true"), "zoe"))
+        assert browser.submit("/sessions", session="others").headers["location"] == "/sessions"
+        assert another.get("/sessions").status_code == 303
+
+
+def test_a_new_key_of_the_provider_is_looked_up(browser: Browser, provider: Provider) -> None:
+    provider.lies(key="new")
+    assert browser.sign_in(provider, "ann").status_code == 303
+
+
+def test_an_address_that_only_the_userinfo_tells_is_good(browser: Browser, provider: Provider) -> None:
+    provider.lies(email=None, email_verified=None)
+    assert browser.sign_in(provider, "ann").status_code == 303
+    assert "ann@example.com" in browser.get("/").text
+
+
+def test_an_address_that_is_not_verified_signs_nobody_in(browser: Browser, provider: Provider) -> None:
+    provider.knows("eve", email="ann@example.com", email_verified=False)
+    answer = browser.sign_in(provider, "eve")
+    assert answer.status_code == 403
+    assert "has not verified your e-mail address" in answer.text
+
+
+def test_an_address_stays_with_the_account_that_signed_in_with_it_first(
+    signing: Served, browser: Browser, provider: Provider
+) -> None:
+    for subject in ("cem", "namesake"):
+        provider.knows(subject, email="cem@example.com", email_verified=True)
+    refused = 'rollcall_sign_ins_total{outcome="identity-taken",way="oidc"}'
+    before = metric(signing, refused)
+    assert browser.sign_in(provider, "cem").status_code == 303
+    with Browser(signing.url) as another:
+        answer = another.sign_in(provider, "namesake")
+        assert (answer.status_code, another.session) == (403, None)
+        assert "belongs to another account" in answer.text
+        assert "rollcall identity release cem@example.com" in answer.text
+        assert "namesake" not in answer.text
+    assert metric(signing, refused) == before + 1
+    assert browser.sign_in(provider, "cem").status_code == 303
+    (told,) = signing.client.get("/api/v1/audit?email=cem@example.com").json()
+    assert told["text"] == f"Bound cem@example.com to the account “cem” of {provider.url}"
+    assert told["actor"] == {"kind": "system", "id": "sign-in", "name": "Sign-in"}
+
+
+def test_a_released_address_goes_to_the_next_account(
+    signing: Served, browser: Browser, provider: Provider, module_database: str
+) -> None:
+    for subject in ("dan", "dan2"):
+        provider.knows(subject, email="dan@example.com", email_verified=True)
+    assert browser.sign_in(provider, "dan").status_code == 303
+    assert run(environment(module_database), "identity", "release", "dan@example.com").returncode == 0
+    for subject, status in (("dan2", 303), ("dan", 403)):
+        with Browser(signing.url) as another:
+            assert another.sign_in(provider, subject).status_code == status
+
+
+def test_another_provider_gives_nobodys_address_away(
+    signing: Served, browser: Browser, provider: Provider, module_database: str
+) -> None:
+    assert browser.sign_in(provider, "ann").status_code == 303
+    with provided() as other:
+        other.knows("ann", email="ann@example.com", email_verified=True)
+        with served(module_database, environment=settings_of(other)) as elsewhere, Browser(elsewhere.url) as another:
+            answer = another.sign_in(other, "ann")
+            assert (answer.status_code, another.session) == (403, None)
+            assert "belongs to another account" in answer.text
+
+
+def with_query(url: str, **changed: str | None) -> str:
+    parts = urlsplit(url)
+    query: dict[str, str | None] = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    kept = {name: value for name, value in (query | changed).items() if value is not None}
+    return parts._replace(query=urlencode(kept)).geturl()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"state": "another"}, {"state": None}, {"code": "another"}, {"code": None}, {"iss": "https://x.example"}],
+)
+def test_an_answer_that_does_not_fit_the_request_signs_nobody_in(
+    browser: Browser, provider: Provider, changed: dict[str, str | None]
+) -> None:
+    back = provider.agrees(browser.begin(), "ann")
+    answer = browser.get(with_query(back, **changed))
+    assert (answer.status_code, browser.session) == (403, None)
+    assert REFUSED in answer.text
+
+
+def test_an_answer_that_names_its_issuer_is_good(browser: Browser, provider: Provider) -> None:
+    back = provider.agrees(browser.begin(), "ann")
+    assert browser.get(with_query(back, iss=provider.url, session_state="x")).status_code == 303
+
+
+def test_another_browser_cannot_use_the_answer_and_does_not_use_it_up(
+    signing: Served, browser: Browser, provider: Provider
+) -> None:
+    back = provider.agrees(browser.begin(), "ann")
+    with Browser(signing.url) as another:
+        assert another.get(back).status_code == 403
+        another.begin()
+        assert another.get(back).status_code == 403
+    assert browser.get(back).status_code == 303
+
+
+def test_neither_an_answer_nor_a_code_works_twice(signing: Served, browser: Browser, provider: Provider) -> None:
+    back = provider.agrees(browser.begin(), "ann")
+    assert browser.get(back).status_code == 303
+    assert browser.get(back).status_code == 403
+    (code,) = parse_qs(urlsplit(back).query)["code"]
+    with Browser(signing.url) as another:
+        again = with_query(provider.agrees(another.begin(), "ann"), code=code)
+        assert (another.get(again).status_code, another.session) == (403, None)
+
+
+def test_whoever_does_not_agree_at_the_provider_is_told_so(browser: Browser, provider: Provider) -> None:
+    begun = browser.begin()
+    (state,) = parse_qs(urlsplit(begun).query)["state"]
+    answer = browser.get(with_query(provider.denies(begun), state=state))
+    assert answer.status_code == 403
+    assert "did not agree to it, or you did not" in answer.text
+
+
+def test_a_provider_that_is_away_is_told_of_on_a_page(database: str) -> None:
+    environment = {"ROLLCALL_OIDC_ISSUER": "http://127.0.0.1:9", "ROLLCALL_OIDC_CLIENT_ID": "rollcall"}
+    with served(database, environment=environment) as signing, Browser(signing.url) as browser:
+        answer = browser.submit("/sign-in/oidc")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "rollcall sign-in-link EMAIL" in answer.text
+        assert "127.0.0.1:9" not in answer.text
+        assert logged(signing, "the identity provider did not answer as it should")
+        assert metric(signing, 'rollcall_sign_ins_total{outcome="provider-away",way="oidc"}') == 1
+
+
+def test_the_tokens_of_the_provider_stay_where_they_are_needed(
+    signing: Served, browser: Browser, provider: Provider, module_database: str
+) -> None:
+    answer = browser.sign_in(provider, "ann")
+    tokens = [provider.told_last()[name] for name in ("id_token", "access_token")]
+    with composed(settings_for(module_database)) as rollcall, rollcall.reading() as cursor:
+        cursor.execute("SELECT sessions::text AS told FROM sessions UNION ALL SELECT tickets::text FROM tickets")
+        stored = [str(row["told"]) for row in cursor]
+    shown = [str(answer.headers), browser.get("/").text, str(dict(browser.cookies))]
+    log = signing.stderr.read_text(encoding="utf-8")
+    assert all(len(token) > 20 and token not in told for token in tokens for told in (*shown, *stored, log))
+
+
+def test_a_provider_that_says_it_is_another_is_not_believed(database: str, provider: Provider) -> None:
+    with served(database, environment=settings_of(Provider(f"{provider.url}/"))) as signing:
+        with Browser(signing.url) as browser:
+            assert browser.submit("/sign-in/oidc").status_code == 503
+        (told,) = logged(signing, "the identity provider did not answer as it should")
+        assert f"says that it is {provider.url}" in told["error"]
+
+
+def test_no_secret_is_in_the_log(signing: Served, browser: Browser, provider: Provider) -> None:
+    browser.sign_in(provider, "ann")
+    log = signing.stderr.read_text(encoding="utf-8")
+    assert "hunter2" not in log
+    assert browser.session
+    assert browser.session not in log

@@ -1,0 +1,234 @@
+"""The first page and a subscription's settings, asked without a browser."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from html import unescape
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.console.settings import SENT_BEFORE, TOKENS, number_of_seats
+from application.recorded import Origin
+from domain.access import ROLLCALL, TokenIssued, TokenRevoked
+from domain.errors import SeatsInvalid
+from tests.adapters.api.importing import API
+from tests.adapters.api.tokens import token
+from tests.conftest import ANN
+from tests.histories import in_one_append
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.adapters.console.conftest import Console
+
+
+FORM = {"was_name": "Contoso", "was_seats": "1,000,000"}
+"""What the form of a fresh subscription was loaded with."""
+
+
+@pytest.fixture
+def subscription(console: Console) -> str:
+    return console.subscription("ann@example.com", "ben@example.com")
+
+
+def said(answer: httpx.Response) -> str:
+    return " ".join(unescape(re.sub("<[^>]*>", "", answer.text)).split())
+
+
+@pytest.fixture(scope="module")
+def operator(console: Console) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token(console.rollcall, 'operator', ROLLCALL)}", "Accept": "text/html"}
+
+
+@pytest.mark.database
+class TestOperators:
+    def test_see_every_subscription_and_only_its_settings(
+        self, console: Console, operator: dict[str, str], subscription: str
+    ) -> None:
+        assert f'href="{subscription}"' in console.client.get("/", headers=operator).text
+        answer = console.client.get(subscription, headers=operator)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{subscription}/settings")
+        page = console.client.get(f"{subscription}/settings", headers=operator)
+        assert re.findall('<a href="[^"]*" aria-current="page">', page.text) == [
+            f'<a href="{subscription}/settings" aria-current="page">'
+        ]
+        for tab in ("groups", "users", "imports", "audit"):
+            assert f'href="{subscription}/{tab}"' not in page.text
+        assert console.client.get(f"{subscription}/audit", headers=operator).status_code == 403
+
+    def test_create_a_subscription_once_however_often_the_form_is_sent(
+        self, console: Console, operator: dict[str, str]
+    ) -> None:
+        form = {"name": f"Northwind {uuid4()}", "seats": "1,500", "key": str(uuid4())}
+        first, again = (console.client.post("/subscriptions", headers=operator, data=form) for _ in range(2))
+        assert first.status_code == again.status_code == 303
+        assert first.headers["location"] == again.headers["location"]
+        page = console.client.get(f"{first.headers['location']}/settings", headers=operator)
+        assert 'value="1,500"' in page.text
+        other = console.client.post("/subscriptions", headers=operator, data=form | {"seats": "2"})
+        assert (other.status_code, SENT_BEFORE in said(other)) == (422, True)
+        assert "Idempotency-Key" not in said(other)
+
+    @pytest.mark.parametrize(("name", "seats"), [("", "5"), ("Northwind", "many"), ("Northwind", "1.5")])
+    def test_are_told_beside_the_form_what_is_wrong(
+        self, console: Console, operator: dict[str, str], name: str, seats: str
+    ) -> None:
+        form = {"name": name, "seats": seats, "key": str(uuid4())}
+        answer = console.client.post("/subscriptions", headers=operator, data=form)
+        assert answer.status_code == 400
+        assert 'role="alert"' in answer.text
+        assert f'name="seats" inputmode="numeric" required autocomplete="off" value="{seats}"' in answer.text
+
+
+@pytest.mark.database
+class TestTheSubscription:
+    def test_is_renamed_and_given_other_seats(self, console: Console, subscription: str) -> None:
+        form = FORM | {"name": "Fabrikam", "seats": "12"}
+        answer = console.ask("POST", f"{subscription}/settings", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{subscription}/settings#subscription")
+        assert "10 free" in said(console.ask("GET", f"{subscription}/settings"))
+
+    def test_keeps_the_seats_that_are_taken_and_what_was_entered(self, console: Console, subscription: str) -> None:
+        form = FORM | {"name": "Fabrikam", "seats": "1"}
+        answer = console.ask("POST", f"{subscription}/settings", data=form)
+        assert answer.status_code == 409
+        assert "2 seats are taken, so there cannot be only 1" in said(answer)
+        assert 'value="Fabrikam"' in answer.text
+        assert "Contoso" in said(console.ask("GET", f"{subscription}/settings"))
+
+    def test_keeps_what_somebody_else_changed_since_a_page_was_loaded(
+        self, console: Console, subscription: str
+    ) -> None:
+        page = console.ask("GET", f"{subscription}/settings").text
+        shown = {name: unescape(value) for name, value in re.findall('name="(was_[a-z]+)" value="([^"]*)"', page)}
+        assert shown == FORM
+        unchanged = {name.removeprefix("was_"): value for name, value in shown.items()}
+        for changed in ({"name": "Fabrikam"}, {"seats": "12"}):  # each on the page as it was at first
+            answer = console.ask("POST", f"{subscription}/settings", data=shown | unchanged | changed)
+            assert answer.status_code == 303
+        settings = console.ask("GET", f"{subscription}/settings")
+        assert 'name="name" dir="auto" maxlength="255" required value="Fabrikam"' in settings.text
+        assert "10 free" in said(settings)
+
+
+@pytest.mark.database
+class TestAccess:
+    def test_is_given_and_revoked(self, console: Console, subscription: str) -> None:
+        there = f"{subscription}/settings"
+        given_to = {"email": "Cem@Example.com", "role": "auditor"}
+        assert console.ask("POST", f"{there}/access", data=given_to).status_code == 303
+        assert "cem@example.com" in console.ask("GET", there).text
+        assert console.ask("POST", f"{there}/access/revoke", data=given_to).status_code == 303
+        assert "cem@example.com" not in console.ask("GET", there).text
+
+    def test_is_refused_beside_what_was_entered(self, console: Console, subscription: str) -> None:
+        answer = console.ask("POST", f"{subscription}/settings/access", data={"email": "<b>", "role": "auditor"})
+        assert answer.status_code == 400
+        assert "is not an e-mail address" in said(answer)
+        assert 'value="&lt;b&gt;" aria-invalid="true"' in answer.text
+
+    def test_of_an_operator_is_not_given_here(self, console: Console, subscription: str) -> None:
+        form = {"email": "cem@example.com", "role": "operator"}
+        assert console.ask("POST", f"{subscription}/settings/access", data=form).status_code == 400
+
+    def test_is_shown_to_auditors_who_cannot_change_it(self, console: Console, subscription: str) -> None:
+        page = console.ask("GET", f"{subscription}/settings", "auditor")
+        assert "Access" in page.text
+        assert "API tokens" not in page.text
+        assert re.findall('<form[^>]*action="([^"]*)"', page.text) == ["/sign-out"]
+        for path in ("", "/access", "/access/revoke", "/tokens", "/tokens/revoke"):
+            assert console.ask("POST", f"{subscription}/settings{path}", "auditor", data={}).status_code == 403
+
+
+@pytest.mark.database
+class TestTokens:
+    def issued(self, console: Console, subscription: str, **changed: str) -> httpx.Response:
+        form = {"name": "Nightly sync", "role": "consumer", "days": "30", "key": str(uuid4())}
+        return console.ask("POST", f"{subscription}/settings/tokens", data=form | changed)
+
+    def test_are_shown_once_and_work_until_they_are_revoked(self, console: Console, subscription: str) -> None:
+        key = str(uuid4())
+        answer, again = (self.issued(console, subscription, key=key) for _ in range(2))
+        shown = re.search(r'class="secret">(rollcall_[^<]*)<', answer.text)
+        assert shown
+        assert "rollcall_" not in again.text
+        assert "The token was shown when this form was first sent, and is shown once." in said(again)
+        bearer = {"Authorization": f"Bearer {shown[1]}"}
+        assert console.client.get(f"{API}{subscription}/events", headers=bearer).status_code == 200
+
+        page = console.ask("GET", f"{subscription}/settings").text
+        (token_id,) = re.findall(r'name="token" value="([^"]*)"', page[page.index("Nightly sync") :])[:1]
+        assert page.count("<bdi>Nightly sync</bdi>") == 2  # its row and its question
+        revoked = console.ask("POST", f"{subscription}/settings/tokens/revoke", data={"token": token_id})
+        assert revoked.status_code == 303
+        assert console.client.get(f"{API}{subscription}/events", headers=bearer).status_code == 401
+
+    def test_last_as_long_as_was_chosen(self, console: Console, subscription: str) -> None:
+        for days in ("30", ""):
+            self.issued(console, subscription, days=days)
+        found = console.client.get(
+            f"{API}/tokens",
+            params={"subscription_id": subscription[-36:]},
+            headers={"Authorization": f"Bearer {console.bearer(subscription)}"},
+        ).json()
+        lasting = {each["expires_at"] is None for each in found if each["name"] == "Nightly sync"}
+        assert lasting == {True, False}
+
+    @pytest.mark.parametrize("changed", [{"days": "31"}, {"role": "operator"}, {"role": ""}])
+    def test_are_refused_for_what_no_form_offers(
+        self, console: Console, subscription: str, changed: dict[str, str]
+    ) -> None:
+        assert self.issued(console, subscription, **changed).status_code == 400
+
+    def test_of_a_form_that_was_sent_with_other_entries_are_refused_in_words_for_people(
+        self, console: Console, subscription: str
+    ) -> None:
+        key = str(uuid4())
+        self.issued(console, subscription, key=key)
+        answer = self.issued(console, subscription, key=key, name="Another")
+        assert answer.status_code == 422
+        assert SENT_BEFORE in said(answer)
+        assert "Idempotency-Key" not in said(answer)
+        assert 'value="Another"' in answer.text
+
+    def test_are_listed_however_many_newer_ones_were_revoked(self, console: Console) -> None:
+        subscription = console.subscription()
+        origin = Origin(UUID(subscription[-36:]), ANN, "test")
+        self.issued(console, subscription, name="The oldest")
+        streams = [uuid4() for _ in range(TOKENS)]
+        issued = TokenIssued("Gone", "auditor", sha256(b"").hexdigest(), None, None)
+        in_one_append(console.rollcall, origin, *((each, issued) for each in streams))
+        in_one_append(console.rollcall, origin, *((each, TokenRevoked("Gone")) for each in streams))
+        assert console.rollcall.catch_up()
+        page = console.ask("GET", f"{subscription}/settings")
+        assert "<bdi>The oldest</bdi>" in page.text
+        assert "<bdi>Gone</bdi>" not in page.text
+        assert "1,000 tokens more were revoked" in said(page)
+
+    def test_need_a_name(self, console: Console, subscription: str) -> None:
+        answer = self.issued(console, subscription, name=" ")
+        assert answer.status_code == 400
+        assert "cannot name a token" in said(answer)
+
+    def test_of_another_subscription_are_not_there(self, console: Console, subscription: str) -> None:
+        theirs = self.issued(console, subscription, name="Theirs")
+        (token_id, *_) = re.findall('name="token" value="([^"]*)"', theirs.text)
+        elsewhere = f"{console.subscription()}/settings/tokens/revoke"
+        for each in (token_id, str(uuid4())):
+            assert console.ask("POST", elsewhere, data={"token": each}).status_code == 404
+
+
+@given(st.integers(0, 10**15 - 1), st.sampled_from([" ", ",", ".", "’", "\u202f"]))
+def test_seats_are_read_however_their_thousands_are_set_apart(seats: int, apart: str) -> None:
+    assert number_of_seats(f" {seats} ") == number_of_seats(f"{seats:,}".replace(",", apart)) == seats
+
+
+@pytest.mark.parametrize("entered", ["", "-1", "1.5", "1,00", "1e3", "٣", "12 34", "five"])
+def test_seats_are_not_guessed(entered: str) -> None:
+    with pytest.raises(SeatsInvalid):
+        number_of_seats(entered)

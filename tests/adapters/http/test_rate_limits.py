@@ -1,0 +1,203 @@
+"""How often, and how many at once: what is allowed, what is refused, and when to come back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.composition import composed
+from adapters.console.links import sign_in_link
+from adapters.http import rate_limits
+from adapters.http.rate_limits import Limits, Rate, TooManyRequests, client_of
+from adapters.settings import Rates
+from tests.adapters.api.importing import long_to_read, reader_held, send, send_apart, subscribed
+from tests.adapters.server.serving import served
+from tests.conftest import settings_for
+from tests.waiting import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.adapters.server.serving import Served
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def taken(rate: Rate, key: str = "key") -> bool:
+    try:
+        rate.take(key, "There were too many.")
+    except TooManyRequests:
+        return False
+    return True
+
+
+class TestARate:
+    def test_takes_as_many_as_the_limit_then_none_until_one_is_due(self) -> None:
+        clock = Clock()
+        rate = Rate(20, 600, clock)
+        assert [taken(rate) for _ in range(22)] == [True] * 20 + [False] * 2
+        clock.now += 29.9
+        assert not taken(rate)
+        clock.now += 0.1
+        assert [taken(rate), taken(rate)] == [True, False]
+        clock.now += 600
+        assert [taken(rate) for _ in range(21)] == [True] * 20 + [False]
+
+    def test_is_each_keys_own(self) -> None:
+        rate = Rate(1, 60, Clock())
+        assert [taken(rate, "a"), taken(rate, "b"), taken(rate, "a")] == [True, True, False]
+
+    @given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=100))
+    def test_says_when_it_takes_the_next_one(self, limit: int, pauses: list[float]) -> None:
+        clock = Clock()
+        rate = Rate(limit, 60, clock)
+        for pause in pauses:
+            clock.now += pause
+            try:
+                rate.take("key", "")
+            except TooManyRequests as refusal:
+                clock.now += int(str(refusal.fields["seconds"]))
+                assert taken(rate)
+
+    @given(st.integers(1, 20), st.lists(st.floats(0, 20), max_size=200))
+    def test_takes_no_more_than_the_limit_and_what_is_due_in_any_time(self, limit: int, pauses: list[float]) -> None:
+        clock = Clock()
+        rate = Rate(limit, 60, clock)
+        times = []
+        for pause in pauses:
+            clock.now += pause
+            if taken(rate):
+                times.append(clock.now)
+        for first in range(len(times)):
+            for last in range(first, len(times)):
+                assert last - first + 1 <= limit + (times[last] - times[first]) * limit / 60 + 1e-3
+
+    def test_remembers_no_more_keys_than_it_can_bear_and_the_worst_of_them(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rate_limits, "KEYS", 100)
+        clock = Clock()
+        rate = Rate(2, 60, clock)
+        assert [taken(rate, "worst") for _ in range(3)] == [True, True, False]
+        for number in range(500):
+            assert taken(rate, f"key {number}")
+        assert not taken(rate, "worst")
+        assert len(rate._due) <= 101  # noqa: SLF001 - what it holds in memory is the point
+
+
+class TestUploads:
+    def test_of_one_subscription_at_once_are_limited_and_others_are_not(self) -> None:
+        allowed = Limits(Rates(sign_ins=1, requests=1, uploads=2))
+        here, elsewhere = uuid4(), uuid4()
+        for _ in range(3):
+            with allowed.upload(here), allowed.upload(here), allowed.upload(elsewhere):
+                with pytest.raises(TooManyRequests), allowed.upload(here):
+                    pass
+                with allowed.upload(elsewhere):
+                    pass
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unix", "unix"),
+        (None, ""),
+    ],
+)
+def test_a_client_is_its_address_and_with_ipv6_its_network(address: str | None, client: str) -> None:
+    class Connection:
+        class client:  # noqa: N801 - as the framework calls it
+            host = address
+
+    if address is None:
+        Connection.client = None  # type: ignore[assignment,misc] # over a Unix socket there is none
+    connection: Any = Connection
+    assert client_of(connection) == client
+
+
+def assert_too_many(answer: httpx.Response) -> None:
+    assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-requests")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert f"Try again in {answer.headers['Retry-After']} s." in answer.json()["detail"]
+
+
+@pytest.mark.database
+class TestServed:
+    @pytest.fixture
+    def limited(self, database: str) -> Iterator[Served]:
+        environment = {
+            "ROLLCALL_LIMIT_REQUESTS": "10",
+            "ROLLCALL_LIMIT_SIGN_INS": "3",
+            "ROLLCALL_LIMIT_UPLOADS": "1",
+            "ROLLCALL_TRUSTED_PROXIES": "127.0.0.0/8",
+        }
+        with served(database, environment=environment) as server:
+            yield server
+
+    def test_requests_of_one_token_are_limited_be_it_good_or_bad(self, limited: Served) -> None:
+        for headers in ({}, {"Authorization": "Bearer nonsense"}):
+            answers = [limited.client.get("/api/v1/subscriptions", headers=headers) for _ in range(11)]
+            assert 429 not in {answer.status_code for answer in answers[:10]}
+            assert_too_many(answers[10])
+        assert limited.client.get("/health/live").is_success
+
+    def test_sign_ins_of_one_client_are_limited_and_of_another_are_not(self, limited: Served) -> None:
+        def attempt(client: str) -> httpx.Response:
+            headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": f"203.0.113.99, {client}"}
+            return httpx.post(f"{limited.url}/sign-in/link/nonsense", headers=headers)
+
+        assert [attempt("192.0.2.1").status_code for _ in range(4)] == [403, 403, 403, 429]
+        refused = attempt("192.0.2.1")
+        assert 0 < int(refused.headers["Retry-After"]) <= 600
+        assert "too many attempts to sign in" in refused.text
+        assert attempt("192.0.2.2").status_code == 403
+
+    def test_sign_ins_with_one_address_are_limited_and_others_attempts_do_not_lock_it_out(
+        self, limited: Served, database: str
+    ) -> None:
+        def attempt(number: int, where: str) -> int:
+            headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": f"192.0.2.{number}"}
+            return httpx.post(where, headers=headers).status_code
+
+        with composed(settings_for(database)) as beside:
+            failed = [attempt(number, f"{limited.url}/sign-in/link/nonsense") for number in range(10)]
+            links = [sign_in_link(beside, "ann@example.com", limited.url) for _ in range(4)]
+            came_in = [attempt(number, link) for number, link in enumerate(links, start=20)]
+        assert (failed, came_in) == ([403] * 10, [303, 303, 303, 429])
+
+    def test_uploads_at_once_are_limited(self, limited: Served) -> None:
+        subscription = subscribed(limited.client, "ann@example.com")
+        upload = Running(lambda: send_apart(limited, subscription, long_to_read()))
+        with reader_held(limited):
+            assert_too_many(send(limited.client, subscription, "Groupname,Email\n"))
+        assert upload.result().status_code == 201
+        assert send(limited.client, subscription, "Groupname,Email\nSales,ann@example.com\n").status_code == 201
+
+
+@pytest.mark.database
+def test_nobody_is_told_another_client_by_whom_one_does_not_trust(database: str) -> None:
+    with served(database, environment={"ROLLCALL_LIMIT_SIGN_INS": "1"}) as server:
+        codes = [
+            httpx.post(
+                f"{server.url}/sign-in/link/x",
+                headers={"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": f"192.0.2.{number}"},
+            ).status_code
+            for number in range(3)
+        ]
+    assert codes == [403, 429, 429]

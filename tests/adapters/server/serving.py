@@ -1,0 +1,142 @@
+"""The real server in a process of its own, over a database of its own, on a port that is free.
+
+Run as a program it is that server: `python -m tests.adapters.server.serving [--no-worker]` prints where it listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import uvicorn
+from msgspec import json
+
+from adapters import logs
+from adapters.composition import composed
+from adapters.http.bell import Bell
+from adapters.metrics import Metrics
+from adapters.server.app import create_app
+from adapters.server.server import Connection, Server, serve
+from adapters.settings import read_settings
+from tests.adapters.api.tokens import Allowed
+from tests.waiting import GENEROUS_SECONDS, Running, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from litestar.types import ASGIApp
+
+    from adapters.composition import Rollcall
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that runs: where it is, its process, a client that may do everything there, what it writes to stderr."""
+
+    url: str
+    process: subprocess.Popen[str]
+    client: httpx.Client
+    stderr: Path
+    allowed: Allowed
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the lines of its log, each of which is JSON."""
+        return [json.decode(line) for line in self.stderr.read_text(encoding="utf-8").splitlines()]
+
+
+@contextmanager
+def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """Serve over a database while the block runs; the server is then asked to stop by SIGTERM, and has to."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")}
+    own |= {"ROLLCALL_DATABASE_URL": conninfo, "ROLLCALL_LIMIT_REQUESTS": "1_000_000", **(environment or {})}
+    with TemporaryDirectory(prefix="rollcall-served-") as folder:
+        stderr = Path(folder) / "stderr"
+        with stderr.open("w") as errors:
+            process = subprocess.Popen(  # noqa: S603 - it is this file
+                [sys.executable, "-m", "tests.adapters.server.serving", *arguments],
+                cwd=ROOT,
+                env=own,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        auth = Allowed(conninfo)
+        with process, httpx.Client(timeout=GENEROUS_SECONDS, auth=auth) as client:
+            try:
+                assert process.stdout
+                url = process.stdout.readline().strip()
+                assert url, f"it did not start: {stderr.read_text(encoding='utf-8')}"
+                client.base_url = httpx.URL(url)
+                eventually(lambda: process.poll() is not None or _lives(client))
+                yield Served(url, process, client, stderr, auth)
+            finally:
+                _stop(process)
+
+
+@contextmanager
+def in_this_process(
+    app: ASGIApp, bell: Bell, http: type[Connection] = Connection, *, keep_alive: int = 5
+) -> Iterator[str]:
+    """Serve an app in a thread of this process, so that a test can look inside."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = Server(uvicorn.Config(app, http=http, log_config=None, timeout_keep_alive=keep_alive), bell)
+    running = Running(lambda: server.run(sockets=[listening]))
+    try:
+        eventually(lambda: server.started or not running.is_alive())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        running.result()
+
+
+def asked(rollcall: Rollcall, method: str, path: str, **request: Any) -> httpx.Response:
+    """Ask the API within this process, where a test can make parts of it fail."""
+
+    async def ask() -> httpx.Response:
+        app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost", auth=Allowed(rollcall.datastore.conninfo)
+        ) as client:
+            return await client.request(method, path, **request)
+
+    return asyncio.run(ask())
+
+
+def _lives(client: httpx.Client) -> bool:
+    try:
+        return client.get("/health/live").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(GENEROUS_SECONDS)
+    finally:
+        process.kill()
+
+
+def main() -> None:
+    """Serve over the database of ROLLCALL_DATABASE_URL until SIGTERM."""
+    logs.configure()
+    with composed(read_settings(os.environ)) as rollcall:
+        worker = "--no-worker" not in sys.argv
+        serve(rollcall, "127.0.0.1", 0, worker=worker, ready=lambda url: print(url, flush=True))  # noqa: T201 - read
+
+
+if __name__ == "__main__":
+    main()
