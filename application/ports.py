@@ -9,14 +9,14 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from application.recorded import Origin
+from application.records import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from application.recorded import Recorded
+    from application.records import Record
 
 S = TypeVar("S")
 E = TypeVar("E")
@@ -99,7 +99,7 @@ class EventStore(Protocol):
         """Return which of these keys are held, and by which stream."""
         ...
 
-    def append(self, subscription_id: UUID, records: Sequence[Recorded], claims: Claims = NO_CLAIMS) -> int:
+    def append(self, subscription_id: UUID, records: Sequence[Record], claims: Claims = NO_CLAIMS) -> int:
         """Store all records or none, durably, and return the position of the last; raises Conflict."""
         ...
 
@@ -107,7 +107,7 @@ class EventStore(Protocol):
         """Keep a stream's state, so that the next load reads only what came after."""
         ...
 
-    def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Recorded]:
+    def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
         """Return a stream's events in order."""
         ...
 
@@ -149,7 +149,7 @@ class Memberships(Protocol):
         ...
 
 
-class Sessions(Protocol):
+class SignIns(Protocol):
     """Who is signed in. Sessions are rows that expire, and no events; what operators do to them is an event."""
 
     def signed_in(self) -> frozenset[str]:
@@ -181,7 +181,7 @@ class Turns(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ports:
     """Everything a use case may touch."""
 
@@ -190,6 +190,6 @@ class Ports:
     readable: Readable
     memberships: Memberships
     turns: Turns
-    sessions: Sessions
+    sign_ins: SignIns
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Struct, json, structs
 
-from application.recorded import Actor
+from application.records import Actor
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
@@ -40,8 +40,8 @@ from projections.view import View, copy_rows, last_ranks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from application.recorded import Event, Recorded
-    from projections.view import Rows
+    from application.records import Event, Record
+    from projections.view import ViewCursor
 
 OPERATED = (
     SubscriptionCreated,
@@ -104,7 +104,7 @@ AUDITED = (
 )
 
 
-def _changed(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _changed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     last = last_ranks(cursor, "SELECT max(number) AS rank FROM audit_log WHERE subscription_id = wanted.id", run)
     rows: list[tuple[object, ...]] = []
     for record in run:
@@ -183,7 +183,7 @@ EVERY_CHANGE = AuditFilter()
 
 
 def audit_log(
-    cursor: Rows,
+    cursor: ViewCursor,
     subscription_id: UUID,
     wanted: AuditFilter = EVERY_CHANGE,
     *,
@@ -203,7 +203,7 @@ def audit_log(
 
 
 def operators_log(
-    cursor: Rows,
+    cursor: ViewCursor,
     wanted: AuditFilter = EVERY_CHANGE,
     *,
     subscription_id: UUID | None = None,
@@ -251,7 +251,7 @@ def _row(row: Mapping[str, Any]) -> AuditRow:
 
 
 def joined_by_import(
-    cursor: Rows, subscription_id: UUID, import_id: UUID, groups: Sequence[UUID]
+    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, groups: Sequence[UUID]
 ) -> dict[UUID, list[set[str]]]:
     """Return who joined these groups by an import: once for each group of the file that brought somebody, in order."""
     cursor.execute(

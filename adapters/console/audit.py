@@ -95,7 +95,7 @@ def show_audit(
     """Show who changed what, and when."""
     wanted = Wanted(actor, type, email, since, until, import_id, group_id)
     asked = wanted.filter()
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = audit_log.audit_log(rows, subscription_id, asked, before=cursor(after, int), limit=A_PAGE + 1)
         imports = import_list.find_imports(rows, [row.import_id for row in found if row.import_id])
         group = directory.find_group(rows, subscription_id, asked.group_id) if asked.group_id else None

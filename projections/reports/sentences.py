@@ -32,7 +32,7 @@ from domain.subscription import (
 )
 
 if TYPE_CHECKING:
-    from application.recorded import Event
+    from application.records import Event
 
 FORMATS = {"user_based": "user-based", "group_based": "group-based"}
 SKIPPED = {

@@ -13,6 +13,7 @@ from tests.adapters.api.importing import committed, lines, subscribed, uploaded
 from tests.adapters.api.tokens import SUBSCRIPTIONS, scope_of
 from tests.adapters.http.test_problems import assert_problem
 from tests.conftest import subscribed as recorded
+from tests.conftest import working
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,15 +91,15 @@ class TestSubscriptions:
         first, second, third = (recorded(idle) for _ in range(3))
         person = Person(ANN, "Ann")
         readers: frozenset[Role] = frozenset(("administrator", "auditor"))
-        with idle.worker():
-            grant_access(idle.ports, first, ANN, "auditor")
-            grant_access(idle.ports, second, ANN, "administrator")
-            grant_access(idle.ports, third, ANN, "consumer")
-            assert idle.catch_up()
+        with working(idle):
+            grant_access(idle, first, ANN, "auditor")
+            grant_access(idle, second, ANN, "administrator")
+            grant_access(idle, third, ANN, "consumer")
+            assert idle.health.catch_up()
         assert set(security.scopes(idle, person, readers)) == {first.subscription_id, second.subscription_id}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-            revoke_access(idle.ports, second, ANN)
+            revoke_access(idle, second, ANN)
         assert security.scopes(idle, person, readers) == [first.subscription_id]
         assert security.scopes(idle, Person(BEN, "Ben"), readers) == []
 

@@ -18,9 +18,9 @@ import pytest
 from msgspec import Struct
 
 from application.importing import discard
-from application.recorded import Origin
+from application.records import Origin
 from tests.adapters.cli.terminals import COMMAND, InTerminal, environment, run
-from tests.conftest import ANN
+from tests.conftest import ANN, working
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ class TestRefusals:
         document = json.loads(done.stdout)
         assert (done.returncode, document["error"]["code"]) == (1, "nothing-to-add")
         assert document["import"]["state"] == "reviewing"
-        with idle.worker(commits=False):
-            discard(idle.ports, Origin(subscription_id, ANN, "test", UUID(document["import"]["id"])), expected=None)
+        with working(idle, commits=False):
+            discard(idle, Origin(subscription_id, ANN, "test", UUID(document["import"]["id"])), expected=None)
         again = run(environ, "import-resume", document["import"]["id"], "--yes", "--json")
         assert (again.returncode, _error(again).code) == (1, "wrong-state")
 

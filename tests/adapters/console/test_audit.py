@@ -32,7 +32,7 @@ def subscription(console: Console) -> str:
     console.run(review)
     group = console.client.get(f"{API}{where}/groups").json()[0]["id"]
     assert console.client.patch(f"{API}{where}/groups/{group}", json={"name": "<b>Sales"}).is_success
-    assert console.rollcall.catch_up()
+    assert console.rollcall.health.catch_up()
     return where
 
 
@@ -70,7 +70,7 @@ def test_is_filtered(console: Console, subscription: str, query: str, told: set[
 
 
 def test_takes_the_days_as_whole_days(console: Console, subscription: str) -> None:
-    today = console.rollcall.ports.now().date().isoformat()
+    today = console.rollcall.now().date().isoformat()
     assert changes(console.ask("GET", f"{subscription}/audit?from={today}&to={today}"))
 
 

@@ -291,7 +291,7 @@ def test_the_tokens_of_the_provider_stay_where_they_are_needed(
 ) -> None:
     answer = browser.sign_in(provider, "ann")
     tokens = [provider.told_last()[name] for name in ("id_token", "access_token")]
-    with composed(settings_for(module_database)) as rollcall, rollcall.reading() as cursor:
+    with composed(settings_for(module_database)) as rollcall, rollcall.views() as cursor:
         cursor.execute("SELECT sessions::text AS told FROM sessions UNION ALL SELECT tickets::text FROM tickets")
         stored = [str(row["told"]) for row in cursor]
     shown = [str(answer.headers), browser.get("/").text, str(dict(browser.cookies))]

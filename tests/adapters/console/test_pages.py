@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.recorded import Origin
+from application.records import Origin
 from domain.import_session import FileUploaded, FormatRejected
 from tests.adapters.api.importing import API, lines, send
 from tests.conftest import ANN
@@ -356,7 +356,7 @@ class TestTheListOfImports:
             for event in (FileUploaded(f"empty-{number}.csv", "text/csv", 0, ""), FormatRejected(()))
         ]
         in_one_append(console.rollcall, origin, *events)
-        assert console.rollcall.catch_up()
+        assert console.rollcall.health.catch_up()
         first = console.ask("GET", f"{subscription}/imports")
         names = re.findall(r"empty-[0-9]+\.csv", first.text)
         assert len(names) == 50
