@@ -1,4 +1,4 @@
-"""One commit run, batch by batch, until done or stopped."""
+"""Start and stop a commit, and run it batch by batch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.decisions import ATTEMPTS, CommandResult, append, deciding_anew, record, unless_stale
+from application.decisions import (
+    ATTEMPTS,
+    CommandResult,
+    Decision,
+    append_to,
+    decide_and_append,
+    new_records,
+    unless_stale,
+)
 from application.importing import find_session, stored_roster
 from application.ports import Claim, Claims, Conflict, Stream
 from domain import group, import_session
@@ -39,7 +47,7 @@ if TYPE_CHECKING:
     from application.rosters import StoredRoster
     from domain.roster import RosterGroup
 
-# Two events a group: 500 events an append is where others beside a bulk writer wait least (LIBRARY_NOTES.md).
+# A group takes two events, and others wait least beside a bulk writer if an append has 500 (LIBRARY_NOTES.md).
 GROUPS_A_BATCH = 250
 MEMBERSHIPS_A_BATCH = 10_000
 EVENTS_A_SNAPSHOT = 5_000
@@ -48,12 +56,12 @@ LONG_BATCH = timedelta(milliseconds=100)
 
 
 def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
-    """Press *Add Groups* having seen a version, or *Continue*; a worker does the rest.
+    """Start to add the groups of an import as reviewed at a version, or go on after a stop; a worker does the rest.
 
     Raises NotFound, Stale, WrongState and NothingToAdd.
     """
 
-    def decide(session: ImportSession) -> ImportEvent | None:
+    def decide_on_session(session: ImportSession) -> ImportEvent | None:
         match session:
             case Reviewing(plan) | Stopped(plan):
                 roster = stored_roster(ports, origin.subscription_id, plan.roster)
@@ -65,62 +73,58 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
             case _:
                 raise wrong_state(session, "commit")
 
-    def attempt() -> CommandResult:
+    def decide() -> Decision[CommandResult]:
         stream = find_session(ports, origin)
-        event: ImportEvent | None = unless_stale(stream, expected, decide)
-        if event is None:
-            return CommandResult(stream.id, stream.version)
-        done = append(ports, origin, stream.id, stream.version, [event])
-        state = import_session.evolve(stream.state, event)
-        ports.events.keep_snapshot(Stream(stream.id, done.version, state, origin))
-        return done
+        event: ImportEvent | None = unless_stale(stream, expected, decide_on_session)
+        return append_to(ports, origin, stream.id, stream.version, [event])
 
-    return deciding_anew(attempt)
+    started = decide_and_append(ports, origin, decide)
+    ports.events.keep_snapshot(find_session(ports, origin))
+    return started
 
 
 def stop(ports: Ports, origin: Origin) -> CommandResult:
-    """Press *Stop*: when this returns, no further group can be added. Raises NotFound and WrongState."""
+    """Stop adding the groups of an import: once this returns, no more are added. Raises NotFound and WrongState."""
 
-    def attempt() -> CommandResult:
+    def decide() -> Decision[CommandResult]:
         stream = find_session(ports, origin)
         match stream.state:
-            case Committing():
-                return append(ports, origin, stream.id, stream.version, [import_session.stop(stream.state)])
+            case Committing() as session:
+                return append_to(ports, origin, stream.id, stream.version, [import_session.stop(session)])
             case Stopped() | Completed():
-                return CommandResult(stream.id, stream.version)
+                return Decision(CommandResult(stream.id, stream.version))
             case _:
                 raise wrong_state(stream.state, "stop")
 
-    with ports.turns.turn(find_session(ports, origin).id):
-        return deciding_anew(attempt)
+    return decide_and_append(ports, origin, decide, ports.turns.commit(find_session(ports, origin).id))
 
 
 def is_committing(ports: Ports, import_id: UUID) -> bool:
-    """Tell whether an import has groups to add now, whatever the views say."""
+    """Tell whether an import has groups to add now, however far the views are behind."""
     session = ports.events.load(import_id, import_session.evolve)
     return session is not None and isinstance(session.state, Committing)
 
 
 def _anybody_licensed(ports: Ports, subscription_id: UUID, plan: Plan, groups: Iterator[RosterGroup]) -> bool:
-    """Tell whether any user of these groups who is to be added holds a licence: as a rule, one of the first does."""
-    asked: set[str] = set()
+    """Tell whether any user to be added to these groups has a licence; usually one of the first users has."""
+    looked_up: set[str] = set()
     while some := list(islice(groups, GROUPS_A_BATCH)):
-        users = {user for each in some for user in plan.users(each)} - asked
+        users = {user for each in some for user in plan.users(each)} - looked_up
         if ports.events.held(subscription_id, "licence", users):
             return True
-        asked |= users
+        looked_up |= users
     return False
 
 
-class Facts(Struct, frozen=True):
-    """What a batch is decided on, read just before: who holds a licence, and the groups that bear its names."""
+class BatchFacts(Struct, frozen=True):
+    """What a batch is decided on: which of its users have a licence, and which of its groups exist, by name key."""
 
     licensed: frozenset[str]
     groups: dict[str, Stream[GroupState]]
 
 
 class CommitRun:
-    """One worker's run of one import's commit. It keeps the session's state between batches."""
+    """A worker's run of one import's commit. It keeps the session's state from batch to batch."""
 
     def __init__(self, ports: Ports, import_id: UUID) -> None:
         self._ports = ports
@@ -134,13 +138,13 @@ class CommitRun:
         self._snapshot_at = 0
 
     def run_batch(self) -> bool:
-        """Add the next groups, all of them or none; False once the import is not committing any more.
+        """Add the next groups, all of them or none; False if the import is no longer committing.
 
-        A batch that met a conflict adds nothing and is decided anew by the next call. `groups_added` is how many groups
-        the last batch added.
+        If others were faster, the batch adds nothing, and the next call decides again. `groups_added` is how many
+        groups the last batch added. Raises Busy after `ATTEMPTS` calls in a row that added nothing.
         """
         self.groups_added = 0
-        with self._ports.turns.turn(self._id):
+        with self._ports.turns.commit(self._id):
             session = self._current_session()
             if session is None or not isinstance(session.state, Committing):
                 self._keep_snapshot(session, at_least=1)
@@ -149,11 +153,11 @@ class CommitRun:
                 self._add_groups(session, session.state)
                 self._conflicts = 0
             except Conflict:
-                self._decide_anew()
+                self._forget()
         return True
 
-    def _decide_anew(self) -> None:
-        """Forget what was known, for somebody else changed it; raises Busy if that happens again and again."""
+    def _forget(self) -> None:
+        """Forget what was loaded, because others have changed it; raises Busy if that happens too often in a row."""
         self._session = None
         self._licensed.clear()
         self._conflicts += 1
@@ -161,7 +165,7 @@ class CommitRun:
             raise Busy
 
     def _current_session(self) -> Stream[ImportSession] | None:
-        """Return the session; it is loaded anew only if somebody else has written to it."""
+        """Return the session; it is loaded again only if others have appended to it."""
         versions = self._ports.events.versions([self._id])
         if self._session is None or versions.get(self._id) != self._session.version:
             self._session = self._ports.events.load(self._id, import_session.evolve)
@@ -173,12 +177,12 @@ class CommitRun:
             self._roster = stored_roster(self._ports, stream.origin.subscription_id, session.plan.roster)
         started = self._ports.now()
         groups = _next_batch(self._roster.groups(session.progress.done), self._pace)
-        batch = _Batch(self._ports, stream.origin, session, self._facts(stream.origin, session, groups))
+        batch = _Batch(self._ports, stream.origin, session, self._load_facts(stream.origin, session, groups))
         for each in groups:
             batch.add(each, imported_group_id(self._id, each.number))
         events = batch.finish()
         records = [
-            *record(self._ports, stream.origin, stream.id, stream.version, events),
+            *new_records(self._ports, stream.origin, stream.id, stream.version, events),
             *batch.group_records,
         ]
         self._ports.events.append(stream.origin.subscription_id, records, batch.claims())
@@ -187,21 +191,21 @@ class CommitRun:
         self._keep_pace(self._ports.now() - started)
         self.groups_added = sum(isinstance(event, GroupAdded) for event in events)
 
-    def _facts(self, origin: Origin, session: Committing, groups: Sequence[RosterGroup]) -> Facts:
-        """Look up what the batch is decided on; who held a licence before is proven by the append alone."""
+    def _load_facts(self, origin: Origin, session: Committing, groups: Sequence[RosterGroup]) -> BatchFacts:
+        """Load what the batch is decided on. Licences found by earlier batches are left for the append to check."""
         users = {user for each in groups for user in session.plan.users(each)}
         unknown = users - self._licensed
         self._licensed.update(self._ports.events.held(origin.subscription_id, "licence", unknown))
         keys = {group_key(session.plan.name(each)) for each in groups}
         names = self._ports.events.held(origin.subscription_id, "group-name", keys)
         streams = self._ports.events.load_many(names.values(), group.evolve)
-        return Facts(
+        return BatchFacts(
             frozenset(users & self._licensed),
             {key: streams[stream] for key, stream in names.items() if stream in streams},
         )
 
     def _keep_pace(self, took: timedelta) -> None:
-        """Take fewer groups where a batch took long, for groups to merge into may be large: whoever stops waits."""
+        """Take fewer groups after a slow batch, because Stop waits for it. Adding to large groups is slow."""
         self._pace = max(1, self._pace // 2) if took > LONG_BATCH else min(GROUPS_A_BATCH, self._pace * 2)
 
     def _keep_snapshot(self, session: Stream[ImportSession] | None, at_least: int) -> None:
@@ -211,9 +215,9 @@ class CommitRun:
 
 
 class _Batch:
-    """The groups of one append, added one after the other, so that two of the same name become one."""
+    """The groups of one append, added one after the other, so that two with the same name become one."""
 
-    def __init__(self, ports: Ports, origin: Origin, session: Committing, facts: Facts) -> None:
+    def __init__(self, ports: Ports, origin: Origin, session: Committing, facts: BatchFacts) -> None:
         self._ports = ports
         self._origin = origin
         self._session = session
@@ -243,7 +247,7 @@ class _Batch:
         return self.events
 
     def claims(self) -> Claims:
-        """Return what must still hold when this is appended."""
+        """Return what must hold when the batch is appended."""
         own = {claim.stream for claim in self._created}
         merged = tuple(claim for claim in self._merged if claim.stream not in own)
         return Claims(taken=tuple(self._created), relied_on=merged, licensed=self._facts.licensed)
@@ -254,13 +258,13 @@ class _Batch:
 
     def _change_group(self, key: str, new_id: UUID, addition: Addition) -> None:
         event = addition.group_event
-        assert event is not None  # noqa: S101 - asked for by the only caller
+        assert event is not None  # noqa: S101 - the only caller has checked
         before = None if isinstance(event, GroupCreated) else self._facts.groups[key]
         if before is None:
             self._created.append(Claim("group-name", key, new_id))
         group_id, version = (before.id, before.version) if before else (new_id, 0)
         state = group.evolve(before.state if before else None, event)
-        self.group_records += record(self._ports, self._origin, group_id, version, [event])
+        self.group_records += new_records(self._ports, self._origin, group_id, version, [event])
         self._facts.groups[key] = Stream(group_id, version + 1, state, self._origin)
 
 

@@ -1,146 +1,160 @@
-"""Load, decide, append: what every use case does, and what it does when others were faster."""
+"""Load, decide, append, wait for the views: what every command does, and what it does when others were faster."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.ports import NO_CLAIMS, Claims, Conflict, E, S, Stream
+from application.ports import NO_CLAIMS, Claim, Claims, Conflict, S, Stream
 from application.records import Event, Record
-from domain.errors import Busy, KeyReused, NotFound, Refused, Stale
+from domain.errors import Busy, KeyReused, Refused, Stale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
-    from application.ports import Deciding, EventStore, Evolve, Ports
+    from application.ports import E, Evolve, Ports
     from application.records import Origin
 
-R = TypeVar("R")
-Outcome = TypeVar("Outcome", bound=Struct)  # what has a field `readable`
+T = TypeVar("T")
+Result = TypeVar("Result", bound=Struct | None)
+Result_co = TypeVar("Result_co", bound=Struct | None, covariant=True)
 
 ATTEMPTS = 20
 
 
 class CommandResult(Struct, frozen=True):
-    """What a command came to: its stream's id and version, and whether the views show it already."""
+    """The id and version of a command's stream, and whether the views show the change already."""
 
     id: UUID
     version: int
     readable: bool = True
 
 
-class AppendResult(Struct, Generic[Outcome], frozen=True):
-    """What an append came to, and the position and the kinds of events that the views have yet to tell."""
+class Decision(Struct, Generic[Result_co], frozen=True):
+    """What a command has decided: the records to append, if any, with their claims, and the result once that is done.
 
-    outcome: Outcome
-    position: int
-    events: frozenset[type[Event]]
+    The result has a field `readable`, or is None.
+    """
 
-
-class RequestKey(Struct, frozen=True):
-    """A request's key, and an id that derives from what is asked for: the same key asks for the same thing."""
-
-    key: str
-    asked: UUID
-
-    def is_done(self, events: EventStore, subscription_id: UUID) -> bool:
-        """Tell whether it was done before: its claim is taken by the append that does it. Raises KeyReused."""
-        held = events.held(subscription_id, "request", [self.key]).get(self.key)
-        if held not in {None, self.asked}:
-            raise KeyReused
-        return held is not None
+    result: Result_co
+    records: Sequence[Record] = ()
+    claims: Claims = NO_CLAIMS
 
 
-def deciding_anew(decide: Callable[[], R]) -> R:
-    """Run load-decide-append until nobody interferes; raises Busy when somebody does again and again."""
+def decide_and_append(
+    ports: Ports,
+    origin: Origin,
+    decide: Callable[[], Decision[Result]],
+    turn: AbstractContextManager[None] | None = None,
+) -> Result:
+    """Append what `decide` has decided, wait until the views show it, and return the result.
+
+    `decide` loads what it needs and changes nothing itself: it is called again, up to `ATTEMPTS` times, if others were
+    faster. A `turn` keeps them from being faster; it ends before the wait for the views begins. Raises what `decide`
+    raises, and Busy.
+    """
+    with turn or nullcontext():
+        decision, position = _append(ports, origin, decide)
+    if not decision.records or decision.result is None:
+        return decision.result
+    events = {type(record.event) for record in decision.records}
+    return replace(decision.result, readable=ports.readable.wait(position, events))
+
+
+def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]) -> tuple[Decision[Result], int]:
     for _ in range(ATTEMPTS):
+        decision = decide()
+        if not decision.records and decision.claims == NO_CLAIMS:
+            return decision, 0
         try:
-            return decide()
+            return decision, ports.events.append(origin.subscription_id, decision.records, decision.claims)
         except Conflict:
             continue
     raise Busy
 
 
-def deciding_in_turn(
-    ports: Ports, origin: Origin, *what: Deciding, decide: Callable[[], Outcome | AppendResult[Outcome]]
-) -> Outcome:
-    """Decide on the seats or groups of the origin's subscription in one's turn, then wait until the views tell of it.
+def append_to(
+    ports: Ports,
+    origin: Origin,
+    stream_id: UUID,
+    version: int,
+    events: Iterable[Event | None],
+    claims: Claims = NO_CLAIMS,
+) -> Decision[CommandResult]:
+    """Decide to append these events, except those that are None, to a stream that has this version."""
+    records = new_records(ports, origin, stream_id, version, [event for event in events if event is not None])
+    return Decision(CommandResult(stream_id, version + len(records)), records, claims if records else NO_CLAIMS)
 
-    Nobody else decides on them meanwhile but a commit's batches, so that even a large change in a crowd is decided
-    once or twice. Others' turns come before the views are waited for. Raises Busy as `deciding_anew` does.
+
+def change_stream(
+    ports: Ports,
+    origin: Origin,
+    stream_id: UUID,
+    evolve: Evolve[S, E],
+    empty: S,
+    decide: Callable[[S], Iterable[Event | None]],
+) -> CommandResult | None:
+    """Decide on one stream, whose state is `empty` before its first event, and append the events that come of it.
+
+    Returns None if there are none. Raises what `decide` raises, and Busy.
     """
-    with ports.turns.deciding(origin.subscription_id, *what):
-        decided = deciding_anew(decide)
-    if isinstance(decided, AppendResult):
-        return replace(decided.outcome, readable=ports.readable.wait(decided.position, decided.events))
-    return decided
+
+    def decide_on_stream() -> Decision[CommandResult | None]:
+        stream = ports.events.load(stream_id, evolve)
+        state, version = (stream.state, stream.version) if stream else (empty, 0)
+        decision = append_to(ports, origin, stream_id, version, decide(state))
+        return decision if decision.records else Decision(None)
+
+    return decide_and_append(ports, origin, decide_on_stream)
 
 
-def find(
-    events: EventStore, origin: Origin, what: str, stream: UUID, begins: type[Event], evolve: Evolve[S, E]
-) -> Stream[S]:
-    """Load a stream of the origin's subscription that begins with an event of this kind.
-
-    A foreign one, or one of another kind, is answered exactly as a missing one: NotFound.
-    """
-    require(events, origin, what, stream, begins)
-    found = events.load(stream, evolve)
-    if found is None:
-        raise NotFound(what=what, id=stream)
-    return found
+def new_records(ports: Ports, origin: Origin, stream_id: UUID, version: int, events: Iterable[Event]) -> list[Record]:
+    """Put events into their envelopes, to be appended to a stream that has this version."""
+    at = ports.now()
+    return [Record(stream_id, number, at, origin, event) for number, event in enumerate(events, start=version + 1)]
 
 
-def require(events: EventStore, origin: Origin, what: str, stream: UUID, begins: type[Event]) -> Event:
-    """Return the event a stream of the origin's subscription begins with; raises NotFound as `find` does."""
-    for first in events.history(stream, limit=1):
-        if isinstance(first.event, begins) and first.origin.subscription_id == origin.subscription_id:
-            return first.event
-    raise NotFound(what=what, id=stream)
+def unless_stale(stream: Stream[S], expected: int | None, decide: Callable[[S], T]) -> T | None:
+    """Decide on a stream that the caller expects to have a version; None means any.
 
-
-def unless_stale(stream: Stream[S], expected: int | None, decide: Callable[[S], R]) -> R | None:
-    """Decide; what already holds is fine at any version, else stale goes before refused.
-
-    Raises Stale, and what the decision raises.
+    If the decision is that there is nothing to change, the version does not matter. Otherwise raises Stale if the
+    stream has another version, even if the decision would have been refused, and then whatever the decision raises.
     """
     stale = expected not in {None, stream.version}
     try:
-        event = decide(stream.state)
+        decided = decide(stream.state)
     except Refused:
         if not stale:
             raise
     else:
-        if event is None or not stale:
-            return event
+        if decided is None or not stale:
+            return decided
     raise Stale(expected=expected, actual=stream.version)
 
 
-def record(ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Iterable[Event]) -> list[Record]:
-    """Put events into their envelopes, behind a version of their stream."""
-    at = ports.now()
-    return [Record(stream, version, at, origin, event) for version, event in enumerate(events, start=after_version + 1)]
+class RequestKey(Struct, frozen=True):
+    """The idempotency key of a request, and a fingerprint of its body: the same key always comes with the same body."""
+
+    key: str
+    fingerprint: UUID
 
 
-def append(
-    ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Sequence[Event], claims: Claims = NO_CLAIMS
-) -> CommandResult:
-    """Append to one stream, and wait a moment until the views tell of it; raises Conflict."""
-    done = append_in_turn(ports, origin, stream, after_version, events, claims)
-    return replace(done.outcome, readable=ports.readable.wait(done.position, done.events))
+def request_claims(request_key: RequestKey | None) -> tuple[Claim, ...]:
+    """Return the claims that the append of a request takes, so that the request is carried out only once."""
+    return (Claim("request", request_key.key, request_key.fingerprint),) if request_key else ()
 
 
-def append_in_turn(
-    ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Sequence[Event], claims: Claims = NO_CLAIMS
-) -> AppendResult[CommandResult]:
-    """Append to one stream, and leave the waiting to `deciding_in_turn`; raises Conflict."""
-    records = record(ports, origin, stream, after_version, events)
-    position = ports.events.append(origin.subscription_id, records, claims)
-    return AppendResult(CommandResult(stream, records[-1].originator_version), position, kinds(records))
-
-
-def kinds(records: Iterable[Record]) -> frozenset[type[Event]]:
-    """Return which kinds of events these are."""
-    return frozenset(type(each.event) for each in records)
+def is_repeated(ports: Ports, subscription_id: UUID, request_key: RequestKey | None) -> bool:
+    """Tell whether a request was carried out before; raises KeyReused if the key came with another body then."""
+    for claim in request_claims(request_key):
+        holder = ports.events.held(subscription_id, claim.kind, [claim.key]).get(claim.key)
+        if holder not in {None, claim.stream}:
+            raise KeyReused
+        return holder is not None
+    return False

@@ -1,7 +1,7 @@
-"""Grant and revoke access, issue and revoke tokens; and find out what somebody may do.
+"""Grant and revoke access, issue and revoke tokens, and find out what a person or a token may do.
 
-What somebody may do is read from the streams themselves, never from a view: whoever was revoked is out at once, in
-every process, however far the views are behind.
+Roles are read from the streams themselves, never from a view: a revocation takes effect at once in every process,
+however far the views are behind.
 """
 
 from __future__ import annotations
@@ -12,8 +12,17 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from application.decisions import CommandResult, RequestKey, append, deciding_anew, find, require
-from application.ports import NO_CLAIMS, Claim, Claims
+from application.decisions import (
+    CommandResult,
+    Decision,
+    append_to,
+    change_stream,
+    decide_and_append,
+    is_repeated,
+    request_claims,
+)
+from application.ports import Claims
+from application.streams import SUBSCRIPTION, TOKEN, find, first_event
 from domain import access
 from domain.access import (
     GRANTING,
@@ -22,31 +31,33 @@ from domain.access import (
     AccessEvent,
     Role,
     Token,
-    TokenEvent,
     TokenIssued,
     access_id,
     read_token,
 )
 from domain.errors import NotFound
 from domain.naming import parse_email
-from domain.subscription import SubscriptionCreated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from application.decisions import RequestKey
     from application.ports import Ports
     from application.records import Origin
 
 
 class Person(Struct, frozen=True):
-    """Somebody who signed in: known by a canonical address."""
+    """A person who is signed in, known by their canonical address."""
 
     email: str
     name: str
 
 
 class Bearer(Struct, frozen=True):
-    """Whoever brings this token: it holds one role in one scope, thanks to its issuer if a person issued it."""
+    """A client that has sent a valid token. The token grants one role in one scope.
+
+    `issuer` is the address of the person who issued the token; None if it was issued on the command line.
+    """
 
     token_id: UUID
     name: str
@@ -59,7 +70,7 @@ Principal: TypeAlias = Person | Bearer
 
 
 class NewToken(Struct, frozen=True):
-    """What a token is issued from; `issuer` is the person on whose access it hangs."""
+    """What is needed to issue a token. It is valid only as long as its `issuer`, if any, may issue such tokens."""
 
     name: str
     role: Role
@@ -67,11 +78,11 @@ class NewToken(Struct, frozen=True):
     issuer: str | None = None
 
 
-# --- what somebody may do -------------------------------------------------------------------------------------------
+# --- roles ----------------------------------------------------------------------------------------------------------
 
 
 def roles(ports: Ports, principal: Principal, scopes: Iterable[UUID]) -> dict[UUID, frozenset[Role]]:
-    """Return what a principal is in each of these scopes, as of now."""
+    """Return the roles that a principal has now in each of these scopes."""
     match principal:
         case Bearer():
             return {scope: frozenset({principal.role} if scope == principal.scope else ()) for scope in scopes}
@@ -80,23 +91,27 @@ def roles(ports: Ports, principal: Principal, scopes: Iterable[UUID]) -> dict[UU
 
 
 def bearer(ports: Ports, text: str) -> Bearer | None:
-    """Return who brings a token; None if it is no token of ours or good for nothing any more.
+    """Return the bearer of a token; None if the token is not valid.
 
-    That is once it was revoked, has expired, or its issuer may not issue such tokens any longer.
+    A token is valid until it expires, is revoked, or its issuer loses the right to issue such tokens.
     """
     read = read_token(text)
     if read is None:
         return None
     token_id, secret = read
     match ports.events.history(token_id, limit=2):
-        case [only] if isinstance(only.event, TokenIssued):  # what would follow is its revocation
+        case [only] if isinstance(only.event, TokenIssued):  # a second event would be its revocation
             token, scope = access.evolve_token(None, only.event), only.origin.subscription_id
-            if isinstance(token, Token) and token.admits(secret, ports.now()) and _is_vouched_for(ports, token, scope):
+            if (
+                isinstance(token, Token)
+                and token.admits(secret, ports.now())
+                and _is_backed_by_issuer(ports, token, scope)
+            ):
                 return Bearer(token_id, token.name, token.role, scope, token.issuer)
     return None
 
 
-def _is_vouched_for(ports: Ports, token: Token, scope: UUID) -> bool:
+def _is_backed_by_issuer(ports: Ports, token: Token, scope: UUID) -> bool:
     if token.issuer is None:
         return True
     held = _granted(ports, token.issuer, {scope, ROLLCALL})
@@ -113,65 +128,54 @@ def _granted(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, fro
 
 
 def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> CommandResult | None:
-    """Give an address a role in the origin's scope; None if it held it before.
+    """Give an address a role in the origin's scope; None if it has the role already.
 
     Raises NotFound for the subscription, EmailInvalid and RoleOutOfScope.
     """
     canonical = parse_email(email)
 
-    def decide(held: Access) -> list[AccessEvent]:
-        granted = access.grant(held, origin.subscription_id, canonical, role)
-        return [granted] if granted else []
+    def decide(held: Access) -> list[AccessEvent | None]:
+        return [access.grant(held, origin.subscription_id, canonical, role)]
 
-    return _decide(ports, origin, canonical, decide)
+    return _change_access(ports, origin, canonical, decide)
 
 
 def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = None) -> CommandResult | None:
-    """Take a role, or all roles, from an address in the origin's scope; None if it held none of them.
+    """Take a role, or all roles, from an address in the origin's scope; None if it has none of them.
 
     Raises NotFound for the subscription, and EmailInvalid.
     """
     canonical = parse_email(email)
 
-    def decide(held: Access) -> list[AccessEvent]:
-        events = (access.revoke(held, canonical, each) for each in ([role] if role else sorted(held.roles)))
-        return [event for event in events if event]
+    def decide(held: Access) -> list[AccessEvent | None]:
+        return [access.revoke(held, canonical, each) for each in ([role] if role else sorted(held.roles))]
 
-    return _decide(ports, origin, canonical, decide)
+    return _change_access(ports, origin, canonical, decide)
 
 
-def _decide(
-    ports: Ports, origin: Origin, email: str, decide: Callable[[Access], list[AccessEvent]]
+def _change_access(
+    ports: Ports, origin: Origin, email: str, decide: Callable[[Access], Iterable[AccessEvent | None]]
 ) -> CommandResult | None:
     _require_scope(ports, origin)
-    stream_id = access_id(origin.subscription_id, email)
-
-    def attempt() -> CommandResult | None:
-        stream = ports.events.load(stream_id, access.evolve)
-        held, version = (stream.state, stream.version) if stream else (Access(), 0)
-        events = decide(held)
-        return append(ports, origin, stream_id, version, events) if events else None
-
-    return deciding_anew(attempt)
+    return change_stream(ports, origin, access_id(origin.subscription_id, email), access.evolve, Access(), decide)
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------
 
 
 def issue_token(
-    ports: Ports, origin: Origin, token_id: UUID, secret: bytes, new: NewToken, once: RequestKey | None = None
+    ports: Ports, origin: Origin, token_id: UUID, secret: bytes, new: NewToken, request_key: RequestKey | None = None
 ) -> CommandResult | None:
-    """Issue a token in the origin's scope; None if that was done before under the same key.
+    """Issue a token in the origin's scope; None if the request with this key has issued it before.
 
     Raises NotFound for the subscription, RoleOutOfScope, TokenNameInvalid, ExpiryInvalid and KeyReused.
     """
     _require_scope(ports, origin)
     scope = origin.subscription_id
-    claims = Claims(taken=(Claim("request", once.key, once.asked),)) if once else NO_CLAIMS
 
-    def attempt() -> CommandResult | None:
-        if once and once.is_done(ports.events, scope):
-            return None
+    def decide() -> Decision[CommandResult | None]:
+        if is_repeated(ports, scope, request_key):
+            return Decision(None)
         issued = access.issue_token(
             scope=scope,
             name=new.name,
@@ -181,9 +185,9 @@ def issue_token(
             now=ports.now(),
             issuer=new.issuer,
         )
-        return append(ports, origin, token_id, 0, [issued], claims)
+        return append_to(ports, origin, token_id, 0, [issued], Claims(taken=request_claims(request_key)))
 
-    return deciding_anew(attempt)
+    return decide_and_append(ports, origin, decide)
 
 
 def scope_of_token(ports: Ports, token_id: UUID) -> UUID:
@@ -195,20 +199,16 @@ def scope_of_token(ports: Ports, token_id: UUID) -> UUID:
 
 
 def revoke_token(ports: Ports, origin: Origin, token_id: UUID) -> CommandResult:
-    """Revoke a token of the origin's scope; raises NotFound."""
+    """Revoke a token of the origin's scope, unless it is revoked already; raises NotFound."""
 
-    def attempt() -> CommandResult:
-        stream = find(ports.events, origin, "token", token_id, TokenIssued, access.evolve_token)
-        event: TokenEvent | None = access.revoke_token(stream.state)
-        return (
-            append(ports, origin, stream.id, stream.version, [event])
-            if event
-            else CommandResult(stream.id, stream.version)
-        )
+    def decide() -> Decision[CommandResult]:
+        stream = find(ports, origin, TOKEN, token_id)
+        revoked = access.revoke_token(stream.state)
+        return append_to(ports, origin, stream.id, stream.version, [revoked])
 
-    return deciding_anew(attempt)
+    return decide_and_append(ports, origin, decide)
 
 
 def _require_scope(ports: Ports, origin: Origin) -> None:
     if origin.subscription_id != ROLLCALL:
-        require(ports.events, origin, "subscription", origin.subscription_id, SubscriptionCreated)
+        first_event(ports, origin, SUBSCRIPTION, origin.subscription_id)

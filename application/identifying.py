@@ -1,13 +1,14 @@
-"""Whose account at the identity provider an address is: bind and release it; and end who is signed in with it."""
+"""Which account at the identity provider an address belongs to, and ending the sign-ins of an address."""
 
 from __future__ import annotations
 
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from application.decisions import CommandResult, append, deciding_anew, record
+from msgspec import Struct
+
+from application.decisions import CommandResult, Decision, change_stream, decide_and_append, new_records
 from domain import identity
-from domain.access import ROLLCALL
 from domain.identity import Account, Identity, IdentityEvent, SessionsEnded, identity_id
 from domain.naming import parse_email
 
@@ -19,53 +20,54 @@ if TYPE_CHECKING:
 
 
 def bind_account(ports: Ports, origin: Origin, email: str, account: Account) -> CommandResult | None:
-    """Let nobody but this account sign in with a canonical address; None if that was so before.
+    """Bind a canonical address to an account, so that no other can sign in with it; None if it is bound already.
 
-    Of several that come first at once, one gets it. Raises IdentityTaken if another account has it.
+    If several accounts come first at the same time, one of them gets the address. Raises IdentityTaken if another
+    account has it.
     """
-    return _decide(ports, origin, email, lambda held: identity.bind(held, email, account))
+    return _change_identity(ports, origin, email, lambda held: identity.bind(held, email, account))
 
 
 def release_identity(ports: Ports, origin: Origin, email: str) -> CommandResult | None:
-    """Let the next account that signs in with an address have it, and end the sessions of the address.
+    """Leave an address to the next account that signs in with it, and end its sign-ins.
 
-    None if it belonged to no account. Raises EmailInvalid.
+    Returns None if the address belongs to no account. Raises EmailInvalid.
     """
     canonical = parse_email(email)
-    done = _decide(ports, origin, canonical, lambda held: identity.release(held, canonical))
-    ports.sign_ins.end_of([canonical])  # also if it was released before: that may have failed between the two
-    return done
+    result = _change_identity(ports, origin, canonical, lambda held: identity.release(held, canonical))
+    ports.sign_ins.end_of([canonical])  # even without a change: an earlier attempt may have failed just here
+    return result
 
 
-def end_sessions(ports: Ports, origin: Origin, email: str | None = None) -> int:
-    """End the sessions of an address, or of everybody, in every process at once; return how many there were.
-
-    It is on record before it is done: whoever repeats a command that failed ends what is left. Raises EmailInvalid.
-    """
-    wanted = ports.sign_ins.signed_in()
-    if email is not None:
-        wanted &= {parse_email(email)}
-    if wanted:
-        deciding_anew(lambda: _record_ended(ports, origin, wanted))
-    return ports.sign_ins.end_of(wanted)
-
-
-def _record_ended(ports: Ports, origin: Origin, emails: frozenset[str]) -> None:
-    streams = {email: identity_id(email) for email in sorted(emails)}
-    versions = ports.events.versions(streams.values())
-    ended = (record(ports, origin, at, versions.get(at, 0), [SessionsEnded(email)]) for email, at in streams.items())
-    ports.readable.wait(ports.events.append(ROLLCALL, list(chain.from_iterable(ended))), {SessionsEnded})
-
-
-def _decide(
+def _change_identity(
     ports: Ports, origin: Origin, email: str, decide: Callable[[Identity], IdentityEvent | None]
 ) -> CommandResult | None:
     stream_id = identity_id(email)
+    return change_stream(ports, origin, stream_id, identity.evolve, Identity(), lambda held: [decide(held)])
 
-    def attempt() -> CommandResult | None:
-        stream = ports.events.load(stream_id, identity.evolve)
-        held, version = (stream.state, stream.version) if stream else (Identity(), 0)
-        event = decide(held)
-        return append(ports, origin, stream_id, version, [event]) if event else None
 
-    return deciding_anew(attempt)
+class _EndResult(Struct, frozen=True):
+    readable: bool = True
+
+
+def end_sign_ins(ports: Ports, origin: Origin, email: str | None = None) -> int:
+    """End the sign-ins of an address, or of everybody, in every process; return how many there were.
+
+    It is recorded before it is done: if it fails in between, repeating the command ends the rest. Raises EmailInvalid.
+    """
+    emails = ports.sign_ins.signed_in()
+    if email is not None:
+        emails &= {parse_email(email)}
+    streams = {identity_id(each): each for each in sorted(emails)}
+
+    def decide() -> Decision[_EndResult]:
+        versions = ports.events.versions(streams)
+        records = (
+            new_records(ports, origin, stream, versions.get(stream, 0), [SessionsEnded(each)])
+            for stream, each in streams.items()
+        )
+        return Decision(_EndResult(), list(chain.from_iterable(records)))
+
+    if streams:
+        decide_and_append(ports, origin, decide)
+    return ports.sign_ins.end_of(emails)

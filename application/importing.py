@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.decisions import CommandResult, append, deciding_anew, find, require, unless_stale
+from application.decisions import CommandResult, Decision, append_to, decide_and_append, unless_stale
 from application.ports import Stream
 from application.rosters import StoredRoster, to_chunks
+from application.streams import IMPORT, SUBSCRIPTION, find, first_event
 from domain import import_session
 from domain.errors import KeyReused, NotFound
 from domain.files.roster_file import read_roster
@@ -30,7 +31,6 @@ from domain.import_session import (
 )
 from domain.naming import clean_file_name, email_key, parse_group_name
 from domain.problems import FileProblems
-from domain.subscription import SubscriptionCreated
 from domain.wrong_state import wrong_state
 
 if TYPE_CHECKING:
@@ -57,36 +57,58 @@ ReadFile: TypeAlias = FileProblems | ReadRoster
 def upload(
     ports: Ports, origin: Origin, file_name: str, media_type: str, content: bytes, limits: Limits
 ) -> CommandResult:
-    """Read a file that fits the memory, and record it (see `record_upload`)."""
+    """Read a file that fits into memory, and record it (see `record_upload`)."""
     name = clean_file_name(file_name)
     pieces = [content[start : start + UPLOAD_CHUNK] for start in range(0, len(content), UPLOAD_CHUNK)]
     return record_upload(ports, origin, name, media_type, pieces, read_file(content, name, limits))
 
 
 def read_file(content: bytes, name: str, limits: Limits) -> ReadFile:
-    """Read a file's bytes; pure, so that another process can do it."""
+    """Read a file's bytes. This is a pure function, so another process can run it."""
     read = read_roster(content, name, limits)
     return read if isinstance(read, FileProblems) else ReadRoster(detected(read, ""), to_chunks(read))
+
+
+def detected(read: Roster, digest: str) -> FormatDetected:
+    """Return the event that says how a file was read; `digest` is the SHA-256 that its roster is stored under."""
+    return FormatDetected(
+        format=read.format,
+        encoding=read.encoding,
+        delimiter=read.delimiter,
+        header=read.header,
+        rows=read.rows,
+        groups=len(read.entries),
+        users=len(read.users),
+        memberships=read.memberships,
+        problems=read.problem_counts,
+        roster=digest,
+    )
 
 
 def record_upload(
     ports: Ports, origin: Origin, name: str, media_type: str, pieces: Iterable[bytes], read: ReadFile
 ) -> CommandResult:
-    """Record a file, its bytes piece by piece, and its verdict, whether it can be read or not.
+    """Store a file, given piece by piece, and record the upload together with what reading it came to.
 
-    `origin.import_id` names the new import; the same upload under the same id is answered from what is there. Raises
-    NotFound for a subscription that is not there, and KeyReused for another upload under the same id.
+    `origin.import_id` is the id of the new import. Repeating the same upload under the same id changes nothing. Raises
+    NotFound if there is no such subscription, and KeyReused if the id belongs to another upload.
     """
-    if origin.import_id is None:
+    import_id = origin.import_id
+    if import_id is None:
         raise ValueError("an upload needs the id of its import")
-    require(ports.events, origin, "subscription", origin.subscription_id, SubscriptionCreated)
+    first_event(ports, origin, SUBSCRIPTION, origin.subscription_id)
     size = sum(len(piece) for piece in pieces)
-    with ports.turns.upload(origin.import_id):  # nothing is stored that is then refused
-        if ports.events.history(origin.import_id, limit=1):
-            uploaded = FileUploaded(name, media_type, size, _sha256(pieces))
-            return _uploaded_before(ports, origin, origin.import_id, uploaded)
-        uploaded = FileUploaded(name, media_type, size, ports.blobs.put(origin.subscription_id, "file", pieces))
-        return append(ports, origin, origin.import_id, 0, [uploaded, _verdict(ports, origin.subscription_id, read)])
+
+    def decide() -> Decision[CommandResult]:
+        if version := ports.events.versions([import_id]).get(import_id):
+            if first_event(ports, origin, IMPORT, import_id) != FileUploaded(name, media_type, size, _sha256(pieces)):
+                raise KeyReused
+            return Decision(CommandResult(import_id, version))
+        digest = ports.blobs.put(origin.subscription_id, "file", pieces)  # before the event that names it
+        uploaded = FileUploaded(name, media_type, size, digest)
+        return append_to(ports, origin, import_id, 0, [uploaded, _verdict(ports, origin.subscription_id, read)])
+
+    return decide_and_append(ports, origin, decide, ports.turns.upload(import_id))
 
 
 def _sha256(pieces: Iterable[bytes]) -> str:
@@ -100,28 +122,6 @@ def _verdict(ports: Ports, subscription_id: UUID, read: ReadFile) -> FormatDetec
     if isinstance(read, FileProblems):
         return FormatRejected(read.problems)
     return replace(read.detected, roster=ports.blobs.put(subscription_id, "roster", read.chunks))
-
-
-def _uploaded_before(ports: Ports, origin: Origin, import_id: UUID, uploaded: FileUploaded) -> CommandResult:
-    if require(ports.events, origin, "import", import_id, FileUploaded) != uploaded:
-        raise KeyReused
-    return CommandResult(import_id, ports.events.versions([import_id])[import_id])
-
-
-def detected(read: Roster, digest: str) -> FormatDetected:
-    """Say what a file was read as; `digest` is where its roster is kept."""
-    return FormatDetected(
-        format=read.format,
-        encoding=read.encoding,
-        delimiter=read.delimiter,
-        header=read.header,
-        rows=read.rows,
-        groups=len(read.entries),
-        users=len(read.users),
-        memberships=read.memberships,
-        problems=read.problem_counts,
-        roster=digest,
-    )
 
 
 def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected: int | None) -> CommandResult:
@@ -140,7 +140,7 @@ def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected:
             case _:
                 raise wrong_state(session, "edit")
 
-    return _change(ports, origin, expected, decide)
+    return _edit(ports, origin, expected, decide)
 
 
 def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected: int | None) -> CommandResult:
@@ -156,7 +156,7 @@ def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected:
             case _:
                 raise wrong_state(session, "edit")
 
-    return _change(ports, origin, expected, decide)
+    return _edit(ports, origin, expected, decide)
 
 
 def discard(ports: Ports, origin: Origin, expected: int | None) -> CommandResult:
@@ -171,23 +171,18 @@ def discard(ports: Ports, origin: Origin, expected: int | None) -> CommandResult
             case _:
                 raise wrong_state(session, "discard")
 
-    return _change(ports, origin, expected, decide)
+    return _edit(ports, origin, expected, decide)
 
 
-def _change(
-    ports: Ports,
-    origin: Origin,
-    expected: int | None,
-    decide: Callable[[ImportSession], ImportEvent | None],
+def _edit(
+    ports: Ports, origin: Origin, expected: int | None, decide: Callable[[ImportSession], ImportEvent | None]
 ) -> CommandResult:
-    def attempt() -> CommandResult:
+    def decide_on_stream() -> Decision[CommandResult]:
         stream = find_session(ports, origin)
         event: ImportEvent | None = unless_stale(stream, expected, decide)
-        if event is None:
-            return CommandResult(stream.id, stream.version)
-        return append(ports, origin, stream.id, stream.version, [event])
+        return append_to(ports, origin, stream.id, stream.version, [event])
 
-    return deciding_anew(attempt)
+    return decide_and_append(ports, origin, decide_on_stream)
 
 
 def stored_roster(ports: Ports, subscription_id: UUID, digest: str) -> StoredRoster:
@@ -196,10 +191,10 @@ def stored_roster(ports: Ports, subscription_id: UUID, digest: str) -> StoredRos
 
 
 def find_session(ports: Ports, origin: Origin) -> Stream[ImportSession]:
-    """Load the import the origin names; raises NotFound."""
+    """Load the import of the origin; raises NotFound."""
     if origin.import_id is None:
         raise NotFound(what="import", id=None)
-    return find(ports.events, origin, "import", origin.import_id, FileUploaded, import_session.evolve)
+    return find(ports, origin, IMPORT, origin.import_id)
 
 
 def plan_at(ports: Ports, import_id: UUID, version: int) -> Plan | None:

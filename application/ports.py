@@ -1,4 +1,4 @@
-"""What the application needs from outside."""
+"""What the application needs from outside: its ports. Each is implemented over PostgreSQL and in memory."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ S = TypeVar("S")
 E = TypeVar("E")
 
 ClaimKind: TypeAlias = Literal["group-name", "licence", "request"]
-
-Deciding: TypeAlias = Literal["seats", "groups"]
 BlobKind: TypeAlias = Literal["file", "roster"]
+
+SharedPart: TypeAlias = Literal["seats", "groups"]
+"""The parts of a subscription that several people may want to change at the same time."""
 
 
 class Claim(Struct, frozen=True):
-    """A key of a subscription (a group's name, a licensed address) belongs to one stream, and to no other.
+    """A key that belongs to one stream of a subscription and to no other: a group's name, or a licensed address.
 
-    A request's key belongs to what was asked for (an id derived from its body): it stands for nothing else.
+    The key of a request belongs to the request's fingerprint (see `decisions.RequestKey`).
     """
 
     kind: ClaimKind
@@ -38,41 +39,42 @@ class Claim(Struct, frozen=True):
     stream: UUID
 
 
-class Absence(Struct, frozen=True):
-    """These addresses (canonical) joined no group of the subscription behind a position of the log."""
+class NoJoins(Struct, frozen=True):
+    """The condition that none of these canonical addresses has joined a group of the subscription since a position."""
 
     emails: frozenset[str]
     since: int
 
 
 class Claims(Struct, frozen=True):
-    """What an append proves inside its own transaction: it releases, then takes, and relies on what others hold.
+    """What an append does to the claims, and what must hold for it to succeed; both in the append's transaction.
 
-    These are the rules that span streams: one name one group, only licensed users are added, and whoever loses the
-    licence leaves every group. `licensed` are addresses that must hold a licence; their streams follow from the
-    addresses. `joined_nothing` is who must not have joined a group since the groups to leave were looked up.
+    It releases claims first, then takes others, then checks the ones that it relies on. These are the rules that span
+    streams: one name means one group, and only users with a licence are in groups. `licensed` are canonical addresses
+    that must have a licence. `no_joins` protects a revocation: users must not have joined a group since the groups that
+    they have to leave were looked up.
     """
 
     released: tuple[Claim, ...] = ()
     taken: tuple[Claim, ...] = ()
     relied_on: tuple[Claim, ...] = ()
     licensed: frozenset[str] = frozenset()
-    joined_nothing: Absence | None = None
+    no_joins: NoJoins | None = None
 
 
 NO_CLAIMS = Claims()
 
 
 class Conflict(Exception):
-    """A stream moved on, or a claim no longer holds: nothing was appended."""
+    """A stream has new events, or a claim no longer holds, so nothing was appended."""
 
 
 Evolve: TypeAlias = Callable[[S | None, E], S]
-"""An aggregate's fold: the state before (None at first) and an event of its own give the state after."""
+"""Returns an aggregate's state after an event, given its state before; that is None before the first event."""
 
 
 class Stream(Struct, Generic[S], frozen=True):
-    """An aggregate as loaded: its state after `version` events, and the origin of its last one."""
+    """An aggregate as loaded: its state after `version` events, and the origin of the last of them."""
 
     id: UUID
     version: int
@@ -81,7 +83,7 @@ class Stream(Struct, Generic[S], frozen=True):
 
 
 def fold(evolve: Evolve[S, E], before: Stream[S] | None, records: Iterable[Record]) -> Stream[S] | None:
-    """Return a stream after these records of it, given how it was before them; None if there is nothing to fold."""
+    """Return a stream as it is after more of its records; None if it has none at all."""
     state = before.state if before else None
     last: Record | None = None
     for last in records:
@@ -95,15 +97,15 @@ class EventStore(Protocol):
     """Streams of events in one total order."""
 
     def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
-        """Fold one stream, from its latest snapshot if it has one; None where nothing is stored."""
+        """Fold one stream, up to a version if one is given; None if the stream has no events."""
         ...
 
     def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:
-        """Fold several streams with one query; those without events are left out."""
+        """Fold several streams at once; streams without events are left out."""
         ...
 
     def versions(self, streams: Iterable[UUID]) -> dict[UUID, int]:
-        """Return how many events each stream has; those without are left out."""
+        """Return the version of each stream, which is how many events it has; streams without events are left out."""
         ...
 
     def held(self, subscription_id: UUID, kind: ClaimKind, keys: Iterable[str]) -> dict[str, UUID]:
@@ -111,28 +113,31 @@ class EventStore(Protocol):
         ...
 
     def append(self, subscription_id: UUID, records: Sequence[Record], claims: Claims = NO_CLAIMS) -> int:
-        """Store all records or none, durably, and return the position of the last; raises Conflict."""
+        """Store all records durably, or none, and return the position of the last one (0 without records).
+
+        Raises Conflict.
+        """
         ...
 
     def keep_snapshot(self, stream: Stream[S]) -> None:
-        """Keep a stream's state, so that the next load reads only what came after."""
+        """Keep a stream's state, so that the next load has fewer events to read. A store may choose not to."""
         ...
 
     def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
-        """Return a stream's events in order."""
+        """Return a stream's events in order, starting behind version `after`. Their positions are left at 0."""
         ...
 
 
 class Blobs(Protocol):
-    """Bytes under their SHA-256 within a subscription, in chunks.
+    """Bytes in chunks, stored under their SHA-256 within a subscription.
 
-    Files and rosters are apart: the bytes of a file are whatever somebody uploads, be it a roster's, cut elsewhere.
+    Uploaded files and rosters are kept apart. A file could have the same bytes as a roster in other chunks.
     """
 
     def put(self, subscription_id: UUID, kind: BlobKind, chunks: Iterable[bytes]) -> str:
-        """Store the chunks durably, once however often, and return the hexadecimal SHA-256 of all of them.
+        """Store the chunks durably, unless they are stored already, and return the hexadecimal SHA-256 of all bytes.
 
-        They are gone through twice, so an iterable that can be read again.
+        The iterable may be read twice, so don't pass an iterator.
         """
         ...
 
@@ -142,59 +147,59 @@ class Blobs(Protocol):
 
 
 class Readable(Protocol):
-    """Read your own writes."""
+    """Makes sure that you can read what you have just written."""
 
     def wait(self, position: int, events: Iterable[type]) -> bool:
-        """Wait until the views that tell of such events show this position; False if that takes too long."""
+        """Wait until the views that handle such events have reached a position; False if that takes too long."""
         ...
 
 
 class Memberships(Protocol):
-    """Who is in which groups, exactly."""
+    """Who is in which groups, exactly: however far the views are behind."""
 
     def group_ids_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
         """Return the ids of all groups that these addresses are in at a position of the log, and the position.
 
-        Groups that they have left, or that were deleted, may be among them: the groups' own streams decide.
+        Groups that the users have left, or that were deleted, may be among them: the groups' streams decide.
         """
         ...
 
 
 class SignIns(Protocol):
-    """Who is signed in. Sessions are rows that expire, and no events; what operators do to them is an event."""
+    """Who is signed in to the console. Sign-ins are not events, because they expire; ending them by command is one."""
 
     def signed_in(self) -> frozenset[str]:
-        """Return the addresses that have a session now."""
+        """Return the addresses that are signed in now."""
         ...
 
     def end_of(self, emails: Iterable[str]) -> int:
-        """End all sessions of these addresses, in every process at once, and return how many there were."""
+        """End all sign-ins of these addresses in every process, and return how many there were."""
         ...
 
 
 class Turns(Protocol):
-    """A batch and a Stop of one import exclude each other, over all processes; so do uploads under one id.
+    """Lets one thread at a time do certain things, over all processes. Each context manager waits for its turn.
 
-    Whoever decides on the seats or the groups of one subscription does it in turn, so that nobody is overtaken again
-    and again. That is politeness: what an append proves is what guarantees the rules, also where somebody has no turn.
+    The turns to decide are a courtesy: without them a large change could be overtaken again and again by small ones.
+    They don't keep the rules. Appends do that, with their claims, and some of them are made without a turn.
     """
 
-    def turn(self, import_id: UUID) -> AbstractContextManager[None]:
-        """Hold the import's turn; whoever waits gets it next."""
+    def commit(self, import_id: UUID) -> AbstractContextManager[None]:
+        """Hold the turn to add a batch of an import's groups, or to stop the import. First come, first served."""
         ...
 
-    def deciding(self, subscription_id: UUID, *what: Deciding) -> AbstractContextManager[None]:
-        """Hold the turn to decide on a subscription's seats, its groups, or both."""
+    def decide(self, subscription_id: UUID, *parts: SharedPart) -> AbstractContextManager[None]:
+        """Hold the turn to decide on a subscription's seats, on its groups, or on both."""
         ...
 
     def upload(self, import_id: UUID) -> AbstractContextManager[None]:
-        """Hold the turn to upload it, for as long as that takes."""
+        """Hold the turn to upload a file as this import."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Everything a use case may touch."""
+    """Everything that a use case may use."""
 
     events: EventStore
     blobs: Blobs

@@ -1,4 +1,4 @@
-"""The envelope around an event: where, when, who, why."""
+"""The envelope of an event: its stream, when it happened, who caused it and how."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Event: TypeAlias = (
 
 
 class Actor(Struct, frozen=True):
-    """Who did it."""
+    """Who made a change. `id` is unique among actors of one kind, `name` is for people."""
 
     kind: Literal["administrator", "operator", "system"]
     id: str
@@ -35,7 +35,7 @@ class Actor(Struct, frozen=True):
 
 
 class Origin(Struct, frozen=True):
-    """Where a change comes from; every event of one command bears the same."""
+    """Where a change comes from; all events of one command have the same origin."""
 
     subscription_id: UUID
     actor: Actor

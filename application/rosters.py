@@ -1,7 +1,7 @@
-"""How a roster is kept: in chunks, so that one group is read without reading them all.
+"""How a roster is stored: in chunks, so that you can read one group without reading all of them.
 
-The first chunk is an index; then come the groups, some thousand memberships to a chunk; then the problems.
-Stored shapes: never change a field's place or meaning, or replays of old imports are no longer exact.
+The first chunk is an index. Then come the groups, several thousand memberships to a chunk, the users and the problems.
+These are stored shapes: never change the place or meaning of a field, or replays of old imports are no longer exact.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ T = TypeVar("T")
 
 MEMBERSHIPS_A_CHUNK = 4_000
 ENTRIES_A_CHUNK = 5_000
-DECODED = 14  # bytes in memory for one of a chunk at most (a test measures it)
-KEPT_BYTES = 64 * 1024 * 1024
-KEPT_BYTES_OF_ONE = 8 * 1024 * 1024
+DECODED = 14  # bytes in memory per byte of a chunk, at most (a test measures it)
+CACHE_BYTES = 64 * 1024 * 1024
+ONE_ROSTER_CACHE_BYTES = 8 * 1024 * 1024
 
 
 class RosterIndex(Struct, frozen=True):
-    """The roster without its groups. `sizes` are the groups' usable users; chunk k begins with group `first[k - 1]`."""
+    """A roster without its groups. `sizes` is the number of usable users of each group.
+
+    Chunk k begins with the group `first[k - 1]`.
+    """
 
     format: FileFormat
     encoding: str
@@ -48,7 +51,7 @@ class RosterIndex(Struct, frozen=True):
 
 
 def to_chunks(roster: Roster) -> list[bytes]:
-    """Lay a roster out in chunks; equal rosters give equal bytes."""
+    """Return a roster as chunks; equal rosters give equal bytes."""
     encode = msgpack.Encoder().encode
     first: list[int] = []
     groups: list[bytes] = []
@@ -71,11 +74,11 @@ def to_chunks(roster: Roster) -> list[bytes]:
     return [encode(index), *groups, *users, *problems]
 
 
-class Kept:
-    """What was worked out of rosters, the latest used of it, up to so many bytes.
+class RosterCache:
+    """What was read or computed from rosters: up to so many bytes, of whatever was used last.
 
-    Whoever shares it gives it keys that mean the same for ever: a roster never changes. Threads may share it; what
-    several want at once is worked out once.
+    Rosters never change, so a key must mean the same for ever. Threads may share the cache: what several of them need
+    at the same time is computed once.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -86,7 +89,7 @@ class Kept:
         self.size = 0
 
     def get(self, key: Hashable, make: Callable[[], tuple[T, int]]) -> T:
-        """Return what is kept under a key, or what `make` returns, with its size in bytes."""
+        """Return the value of a key; if it isn't cached, `make` returns the value and its size in bytes."""
         found: tuple[T, int] | None = self._find(key)
         if found is not None:
             return found[0]
@@ -96,7 +99,7 @@ class Kept:
             try:
                 if (found := self._find(key)) is None:
                     found = make()
-                    self._keep(key, found)
+                    self._put(key, found)
             finally:
                 with self._lock:
                     self._making.pop(key, None)
@@ -108,7 +111,7 @@ class Kept:
                 self._values.move_to_end(key)
             return found
 
-    def _keep(self, key: Hashable, found: tuple[Any, int]) -> None:
+    def _put(self, key: Hashable, found: tuple[Any, int]) -> None:
         with self._lock:
             _, before = self._values.pop(key, (None, 0))
             self._values[key] = found
@@ -119,14 +122,15 @@ class Kept:
 
 
 class StoredRoster:
-    """A roster read chunk by chunk; `fetch` returns the chunk of a number.
+    """A roster that is read chunk by chunk; `fetch` returns the chunk with a number.
 
-    `kept` holds what was read of it, and of others, each under its `name`; if it is not given, a few chunks are kept.
+    A `cache` may be shared with other rosters, so this one needs a `name` in it. Without one, the roster caches a few
+    chunks by itself.
     """
 
-    def __init__(self, fetch: Callable[[int], bytes], kept: Kept | None = None, name: Hashable = None) -> None:
+    def __init__(self, fetch: Callable[[int], bytes], cache: RosterCache | None = None, name: Hashable = None) -> None:
         self._fetch = fetch
-        self._kept = kept or Kept(KEPT_BYTES_OF_ONE)
+        self._cache = cache or RosterCache(ONE_ROSTER_CACHE_BYTES)
         self._name = name
         self.index = self._decoded(0, RosterIndex)
 
@@ -141,16 +145,16 @@ class StoredRoster:
         return self._decoded(chunk, list[RosterGroup])[number - self.index.first[chunk - 1]]
 
     def groups(self, after: int = 0) -> Iterator[RosterGroup]:
-        """Return the groups behind a number, in order, reading no further than they are asked for."""
+        """Return the groups behind a number, in order; chunks are read as the iteration gets to them."""
         return (self.group(number) for number in range(after + 1, len(self) + 1))
 
     def every_group(self) -> Iterator[RosterGroup]:
-        """Return all groups, in order, and keep none of them: whatever else is kept stays."""
+        """Return all groups in order, past the cache, so that they don't push anything out of it."""
         for chunk in range(1, len(self.index.first) + 1):
             yield from msgpack.decode(self._fetch(chunk), type=list[RosterGroup])
 
     def users(self) -> Iterator[list[RosterUser]]:
-        """Return all users of the file, each once, some thousand at a time."""
+        """Return all users of the file, each once, in lists of several thousand."""
         start = 1 + len(self.index.first)
         for number in range(start, start + self.index.user_chunks):
             yield msgpack.decode(self._fetch(number), type=list[RosterUser])
@@ -161,33 +165,36 @@ class StoredRoster:
         for number in range(start, start + self.index.problem_chunks):
             yield from msgpack.decode(self._fetch(number), type=list[Problem])
 
-    def remembered(self, what: Hashable, make: Callable[[], tuple[T, int]]) -> T:
-        """Return what was worked out of this roster before, or what `make` returns, with its size in bytes."""
-        return self._kept.get((self._name, what), make)
+    def cached(self, what: Hashable, make: Callable[[], tuple[T, int]]) -> T:
+        """Return a value computed from this roster; if it isn't cached, `make` returns it and its size in bytes."""
+        return self._cache.get((self._name, what), make)
 
     def _decoded(self, chunk: int, kind: type[T]) -> T:
         def decode() -> tuple[T, int]:
             body = self._fetch(chunk)
             return msgpack.decode(body, type=kind), DECODED * len(body)
 
-        return self.remembered(chunk, decode)
+        return self.cached(chunk, decode)
 
 
 class Rosters:
-    """The rosters that were read from files. What is read again and again is decoded once."""
+    """The stored rosters, with a cache, so that what is read often is decoded once."""
 
-    def __init__(self, blobs: Blobs, most_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, blobs: Blobs, most_bytes: int = CACHE_BYTES) -> None:
         self._blobs = blobs
-        self._kept = Kept(most_bytes)
+        self._cache = RosterCache(most_bytes)
 
     def open(self, subscription_id: UUID, digest: str, fetch: Callable[[int], bytes] | None = None) -> StoredRoster:
-        """Open a subscription's roster; `fetch` reads its chunks over a connection that one has already."""
+        """Open a subscription's roster; `fetch` reads its chunks another way, over a connection already held, say."""
         fetch = fetch or partial(self._blobs.chunk, subscription_id, "roster", digest)
-        return StoredRoster(fetch, self._kept, (subscription_id, digest))
+        return StoredRoster(fetch, self._cache, (subscription_id, digest))
 
 
 def _chunked(items: Iterable[T], weight: Callable[[T], int], limit: int) -> Iterator[list[T]]:
-    """Cut items into runs that weigh up to the limit, or hold one item that weighs more; an item weighs 1 at least."""
+    """Cut items into lists whose weights add up to the limit at most; a heavier item gets a list to itself.
+
+    An item weighs at least 1.
+    """
     chunk: list[T] = []
     room = limit
     for item in items:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: one template database a run, cloned for each test."""
+"""A real PostgreSQL for the tests that need one: a template database for the whole run, cloned for each test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
 from uuid import UUID, uuid4
 
 import psycopg
@@ -16,33 +16,42 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
-from adapters.composition import Rollcall, composed
+from adapters.composition import Overrides, Rollcall, composed
+from adapters.memory.ports import AlwaysReadable
 from adapters.postgres.embedded import embedded_server
-from adapters.postgres.locks import AdvisoryTurns
 from adapters.settings import Settings, read_settings
 from adapters.worker import Worker
 from application.licensing import allocate_licences, create_subscription
+from application.ports import Ports
 from application.records import Actor, Origin
 from domain.subscription import User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from application.ports import Deciding
+    from application.ports import SharedPart, Turns
+
+P = TypeVar("P", bound=Ports)
 
 ANN = Actor("administrator", "ann", "Ann")
 
 
+class Compose(Protocol):
+    """Puts Rollcall together over a test's database; calling it again gives another process's view of it."""
+
+    def __call__(self, **overrides: Unpack[Overrides]) -> Rollcall: ...
+
+
 @pytest.fixture(autouse=True)
-def _no_settings_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what a developer has set for the program away from its tests."""
+def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own settings of the program away from its tests."""
     for name in list(os.environ):
         if name.startswith("ROLLCALL_") and not name.startswith("ROLLCALL_TEST_"):
             monkeypatch.delenv(name)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make a place for the embedded server that all test workers share; only the first process comes by here first."""
+    """Make a directory for the embedded server that all test workers share: the first process to start makes it."""
     if "ROLLCALL_TEST_SERVER_DIR" not in os.environ:
         directory = Path(mkdtemp(prefix="rollcall-test-"))
         directory.chmod(0o755)  # the server's own user must get in, where the tests run as root
@@ -52,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """Where PostgreSQL is: the server of ROLLCALL_TEST_DATABASE_URL, or an embedded one that all test workers share."""
+    """Return the server of ROLLCALL_TEST_DATABASE_URL, or start an embedded one that all test workers share."""
     if url := os.environ.get("ROLLCALL_TEST_DATABASE_URL"):
         yield url
     else:
@@ -62,7 +71,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server: str, worker_id: str) -> Iterator[str]:
-    """Make a database with every table in it, to be cloned; named after the one that the tests were given."""
+    """Make a database with all tables, to be cloned; its name begins with that of the database given to the tests."""
     name = f"{conninfo_to_dict(server)['dbname']}_{uuid4().hex[:12]}_{worker_id}"
     _execute(server, SQL("CREATE DATABASE {}").format(Identifier(name)))
     with composed(settings_for(make_conninfo(server, dbname=name))):
@@ -71,9 +80,9 @@ def template(server: str, worker_id: str) -> Iterator[str]:
     _execute(server, SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 
-@pytest.fixture
-def database(server: str, template: str) -> Iterator[str]:
-    """Return the connection string of a database of this test's own."""
+@contextmanager
+def cloned(server: str, template: str) -> Iterator[str]:
+    """Clone the template database and yield the connection string of the copy; it is dropped at the end."""
     name = f"{template}_{uuid4().hex[:8]}"
     _execute(server, SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
     yield make_conninfo(server, dbname=name)
@@ -81,16 +90,29 @@ def database(server: str, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def compose(database: str) -> Iterator[Callable[[], Rollcall]]:
-    """Return what puts Rollcall together over this test's database: once more is another process's view of it."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(composed(settings_for(database)))
+def database(server: str, template: str) -> Iterator[str]:
+    """Return the connection string of a database for this test alone."""
+    with cloned(server, template) as conninfo:
+        yield conninfo
 
 
 @pytest.fixture
-def idle(compose: Callable[[], Rollcall]) -> Rollcall:
-    """Return Rollcall without a worker: nothing moves but what the test moves."""
+def compose(database: str) -> Iterator[Compose]:
+    """Return a function that puts Rollcall together over this test's database."""
+    with ExitStack() as stack:
+        yield lambda **overrides: stack.enter_context(composed(settings_for(database), **overrides))
+
+
+@pytest.fixture
+def idle(compose: Compose) -> Rollcall:
+    """Return Rollcall without a worker: nothing happens but what the test does."""
     return compose()
+
+
+@pytest.fixture
+def unattended(compose: Compose) -> Rollcall:
+    """Return Rollcall without a worker, whose commands do not wait for the views either."""
+    return compose(readable=AlwaysReadable())
 
 
 @pytest.fixture
@@ -101,7 +123,7 @@ def rollcall(idle: Rollcall) -> Iterator[Rollcall]:
 
 
 def working(rollcall: Rollcall, *, commits: bool = True) -> Worker:
-    """Return a worker, which works while it is entered."""
+    """Return a worker for use as a context manager: it works as long as the block runs."""
     at_once = rollcall.settings.worker_commits if commits else 0
     parts = (rollcall.projectors, rollcall.locks, rollcall.wakeups, rollcall.views)
     return Worker(rollcall, *parts, commits=at_once)
@@ -112,29 +134,34 @@ def settings_for(conninfo: str) -> Settings:
     return read_settings({"ROLLCALL_DATABASE_URL": conninfo})
 
 
-def subscribed(rollcall: Rollcall, *emails: str, seats: int = 1_000_000) -> Origin:
-    """Create a subscription that licenses these users, and return an administrator's origin."""
+def subscribed(ports: Ports, *emails: str, seats: int = 1_000_000) -> Origin:
+    """Create a subscription, allocate licences to these users, and return an administrator's origin in it."""
     origin = Origin(uuid4(), ANN, "test")
-    create_subscription(rollcall, origin, "Contoso", seats)
-    allocate_licences(rollcall, origin, [User(email) for email in emails])
+    create_subscription(ports, origin, "Contoso", seats)
+    allocate_licences(ports, origin, [User(email) for email in emails])
     return origin
 
 
-class _NoTurns(AdvisoryTurns):
-    """Everybody decides at once: the proof inside the append has to do."""
+class NoTurnsToDecide:
+    """Lets everybody decide at the same time, so that only the claims keep the rules. The other turns stay."""
+
+    def __init__(self, turns: Turns) -> None:
+        self.commit = turns.commit
+        self.upload = turns.upload
 
     @contextmanager
-    def deciding(self, _subscription_id: UUID, *_what: Deciding) -> Iterator[None]:
+    def decide(self, _subscription_id: UUID, *_parts: SharedPart) -> Iterator[None]:
+        """Wait for nobody."""
         yield
 
 
-def without_turns(rollcall: Rollcall) -> Rollcall:
-    """Return the same without the turns to decide."""
-    return replace(rollcall, turns=_NoTurns(rollcall.datastore))
+def without_turns(ports: P) -> P:
+    """Return the same ports, except that there are no turns to decide."""
+    return replace(ports, turns=NoTurnsToDecide(ports.turns))
 
 
 def importing_as(origin: Origin, import_id: UUID | None = None) -> Origin:
-    """Return the same origin for an import."""
+    """Return the same origin with an import: a new one, unless its id is given."""
     return Origin(origin.subscription_id, origin.actor, origin.request_id, import_id or uuid4())
 
 

@@ -13,7 +13,7 @@ from adapters.cli.terminal import DONE, Column, Terminal
 from adapters.composition import composed
 from adapters.console.links import LINK_FOR, MINUTES, sign_in_link
 from adapters.settings import read_settings
-from application.identifying import end_sessions, release_identity
+from application.identifying import end_sign_ins, release_identity
 from domain.access import ROLLCALL
 from domain.naming import parse_email
 from projections import access
@@ -176,7 +176,7 @@ def session_end(*, email: str | None, everybody: bool, as_json: bool) -> int:
         raise click.UsageError("Give an address, or --all.")
     terminal = Terminal(as_json=as_json)
     with running("access") as rollcall:
-        ended = end_sessions(rollcall, me(ROLLCALL), email)
+        ended = end_sign_ins(rollcall, me(ROLLCALL), email)
     if as_json:
         terminal.emit(Ended(ended))
     none = f"{email} was not signed in." if email else "Nobody was signed in."

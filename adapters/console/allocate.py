@@ -21,7 +21,7 @@ from adapters.http.requests import AnyRequest, Given, once, origin
 from adapters.http.security import ADMINISTRATORS
 from adapters.http.uploads import BrokenOff, FileTooLarge, received
 from application import licensing
-from application.licensing import Allocated
+from application.licensing import AllocationResult
 from domain.errors import KeyReused, RollcallError, SeatsExceeded
 from domain.naming import clean_file_name
 from projections.review.problems import ProblemRow
@@ -39,7 +39,7 @@ class Outcome(Struct, frozen=True):
     """What became of a file: what was allocated, or why nothing was; and what is wrong with it, where."""
 
     file_name: str = ""
-    done: Allocated | None = None
+    done: AllocationResult | None = None
     problems: list[ProblemRow] = []
     error: RollcallError | None = None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
-from application.ports import NO_CLAIMS, Absence, Claims, Conflict, fold
+from application.ports import NO_CLAIMS, Claims, Conflict, NoJoins, fold
 from domain.group import GroupCreated, UsersAddedToGroup
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class MemoryEventStore:
         """Store all records or none, and return the position of the last; raises Conflict."""
         with self._lock:
             holders = _claimed(self._holders[subscription_id], claims)
-            if claims.joined_nothing is not None:
-                self._require_no_joins(subscription_id, claims.joined_nothing)
+            if claims.no_joins is not None:
+                self._require_no_joins(subscription_id, claims.no_joins)
             self._require_free_versions(records)
             self._holders[subscription_id] = holders
             for record in records:
@@ -92,11 +92,11 @@ class MemoryEventStore:
         if len(wanted) < len(records) or any(version in self._streams.get(stream, {}) for stream, version in wanted):
             raise Conflict("a version of a stream is taken")
 
-    def _require_no_joins(self, subscription_id: UUID, absence: Absence) -> None:
-        for record in self._log[absence.since :]:
+    def _require_no_joins(self, subscription_id: UUID, no_joins: NoJoins) -> None:
+        for record in self._log[no_joins.since :]:
             match record.event:
                 case GroupCreated(users=users) | UsersAddedToGroup(users=users):
-                    if record.origin.subscription_id == subscription_id and absence.emails.intersection(users):
+                    if record.origin.subscription_id == subscription_id and no_joins.emails.intersection(users):
                         raise Conflict("a user has joined a group since")
 
 

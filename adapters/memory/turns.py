@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
     from uuid import UUID
 
-    from application.ports import Deciding
+    from application.ports import SharedPart
 
 
 class MemoryTurns:
-    """A queue for each thing that is done in turn: whoever has waited longest is next."""
+    """A queue for each thing that is done in turn: the thread that has waited longest is next."""
 
     def __init__(self) -> None:
         self._moved = Condition()
         self._queues: defaultdict[Hashable, deque[object]] = defaultdict(deque)
 
     @contextmanager
-    def turn(self, import_id: UUID) -> Iterator[None]:
-        """Hold the turn to add groups of an import, or to stop it."""
-        with self._queued("turn", import_id):
+    def commit(self, import_id: UUID) -> Iterator[None]:
+        """Hold the turn to add a batch of an import's groups, or to stop the import."""
+        with self._queued("commit", import_id):
             yield
 
     @contextmanager
-    def deciding(self, subscription_id: UUID, *what: Deciding) -> Iterator[None]:
+    def decide(self, subscription_id: UUID, *parts: SharedPart) -> Iterator[None]:
         """Hold the turn to decide on a subscription's seats, its groups, or both; all take them in the same order."""
         with ExitStack() as held:
-            for each in sorted(what):
+            for each in sorted(parts):
                 held.enter_context(self._queued(each, subscription_id))
             yield
 

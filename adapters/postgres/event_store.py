@@ -136,8 +136,8 @@ class Recorder(PostgresApplicationRecorder):
             **_columns("taken", claims.taken),
             **_columns("relied_on", claims.relied_on),
             "licensed": list(claims.licensed),
-            "absent": list(claims.joined_nothing.emails) if claims.joined_nothing else [],
-            "since": claims.joined_nothing.since if claims.joined_nothing else 0,
+            "absent": list(claims.no_joins.emails) if claims.no_joins else [],
+            "since": claims.no_joins.since if claims.no_joins else 0,
         }
         with self.datastore.get_connection() as connection:
             rows = connection.execute(self._append, arguments, prepare=True, binary=True)

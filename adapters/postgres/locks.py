@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from adapters.postgres.datastore import Datastore
-    from application.ports import Deciding
+    from application.ports import SharedPart
 
 ASK_AGAIN_SECONDS = 1.0
 
@@ -32,7 +32,7 @@ class AdvisoryTurns:
         self._here: WeakValueDictionary[int, RLock] = WeakValueDictionary()
 
     @contextmanager
-    def turn(self, import_id: UUID) -> Iterator[None]:
+    def commit(self, import_id: UUID) -> Iterator[None]:
         """Hold the import's turn (see `ports.Turns`); PostgreSQL queues fairly, so whoever waits is next.
 
         The connection is no one of the pool's: who has a turn needs those, and must not wait for others who wait for
@@ -44,12 +44,12 @@ class AdvisoryTurns:
             yield
 
     @contextmanager
-    def deciding(self, subscription_id: UUID, *what: Deciding) -> Iterator[None]:
+    def decide(self, subscription_id: UUID, *parts: SharedPart) -> Iterator[None]:
         """Hold the turn to decide on some of a subscription (see `ports.Turns`); all take them in the same order.
 
         Of one process one thread at a time asks PostgreSQL, so that a crowd takes no more than one connection.
         """
-        keys = [lock_key(self._datastore.schema, each, str(subscription_id)) for each in sorted(what)]
+        keys = [lock_key(self._datastore.schema, each, str(subscription_id)) for each in sorted(parts)]
         with ExitStack() as held:
             for key in keys:
                 held.enter_context(self._here.setdefault(key, RLock()))

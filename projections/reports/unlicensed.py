@@ -52,7 +52,7 @@ def _remembered(
         return found, BYTES_A_USER * (len(found) + 1) + BYTES_A_NUMBER * len(numbers)
 
     # The position goes first: what is found is at least as new.
-    return roster.remembered((position(cursor, directory.DIRECTORY.name), numbers), sized)
+    return roster.cached((position(cursor, directory.DIRECTORY.name), numbers), sized)
 
 
 def groups_of(roster: StoredRoster, users: frozenset[str]) -> array[int]:
@@ -64,4 +64,4 @@ def groups_of(roster: StoredRoster, users: frozenset[str]) -> array[int]:
         )
         return numbers, numbers.itemsize * len(numbers) + BYTES_A_USER * (len(users) + 1)
 
-    return roster.remembered(users, look_up) if users else array("I")
+    return roster.cached(users, look_up) if users else array("I")

@@ -296,7 +296,7 @@ def test_a_stop_and_a_batch_wait_for_each_other(idle: Rollcall, database: str) -
         origin = committing_import(idle, subscribed(idle, *USERS), 5)
         assert origin.import_id
         for run in (CommitRun(idle, origin.import_id).run_batch, partial(stop, idle, origin)):
-            with idle.turns.turn(origin.import_id):
+            with idle.turns.commit(origin.import_id):
                 running = Running(run)
                 eventually(lambda: somebody_waits_for_a_lock(looking))
                 assert running.is_alive()

@@ -1,4 +1,4 @@
-"""Groups by hand: who may be in them, what they may be called, and what happens beside others who are faster."""
+"""Groups changed by hand: their users, their names, and what happens if others are faster."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from adapters.memory.ports import MemoryPorts, memory_ports
 from application.decisions import CommandResult, RequestKey
-from application.grouping import Joined, add_users, create_group, delete_group, remove_users, rename_group
+from application.grouping import JoinResult, add_users, create_group, delete_group, remove_users, rename_group
 from application.licensing import revoke_licences
 from application.records import Origin
 from domain.errors import (
@@ -22,238 +23,222 @@ from domain.errors import (
 )
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
+from tests.application.interference import before_the_next_append
 from tests.conftest import ANN as ANN_ACTOR
 from tests.conftest import subscribed, without_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from adapters.composition import Rollcall
-    from application.ports import Claims
-    from application.records import Event, Record
-
-pytestmark = pytest.mark.database
+    from application.records import Event
 
 ANN, BEN, CEM = "ann@example.com", "ben@example.com", "cem@example.com"
 
 
 @pytest.fixture
-def rollcall(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
-    """Nobody waits for views that nobody keeps up, nor for a turn: some interfere within others' decisions."""
-    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-    return without_turns(idle)
+def ports() -> MemoryPorts:
+    """Return ports without turns to decide: in some tests others change things between a decision and its append."""
+    return without_turns(memory_ports())
 
 
 @pytest.fixture
-def origin(rollcall: Rollcall) -> Origin:
-    """Return an administrator's origin in a subscription that licenses Ann and Ben."""
-    return subscribed(rollcall, ANN, BEN)
+def origin(ports: MemoryPorts) -> Origin:
+    """Return an administrator's origin in a subscription where Ann and Ben have a licence."""
+    return subscribed(ports, ANN, BEN)
 
 
-def created(rollcall: Rollcall, origin: Origin, name: str = "Sales", *users: str) -> UUID:
-    return create_group(rollcall, origin, uuid4(), name, users).id
+def created(ports: MemoryPorts, origin: Origin, name: str = "Sales", *users: str) -> UUID:
+    return create_group(ports, origin, uuid4(), name, users).id
 
 
-def happened(rollcall: Rollcall, group: UUID) -> list[Event]:
-    return [record.event for record in rollcall.events.history(group)]
+def happened(ports: MemoryPorts, group: UUID) -> list[Event]:
+    return [record.event for record in ports.events.history(group)]
 
 
-def bearers(rollcall: Rollcall, origin: Origin, *names: str) -> set[UUID]:
-    return set(rollcall.events.held(origin.subscription_id, "group-name", map(group_key, names)).values())
-
-
-def before_the_next_append(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
-    """Let something happen between a decision and its append."""
-    append = rollcall.events.append
-
-    def late(subscription: UUID, records: Sequence[Record], claims: Claims) -> int:
-        monkeypatch.undo()
-        happens()
-        return append(subscription, records, claims)
-
-    monkeypatch.setattr(rollcall.events, "append", late)
+def group_ids(ports: MemoryPorts, origin: Origin, *names: str) -> set[UUID]:
+    return set(ports.events.held(origin.subscription_id, "group-name", map(group_key, names)).values())
 
 
 # --- create ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_group_is_created_with_its_users(rollcall: Rollcall, origin: Origin) -> None:
-    group = created(rollcall, origin, "  Sales   Europe ", "Ann@Example.com", BEN, ANN)
-    assert happened(rollcall, group) == [GroupCreated("Sales Europe", (ANN, BEN))]
-    assert rollcall.events.history(group)[0].origin == origin
+def test_a_group_is_created_with_its_users(ports: MemoryPorts, origin: Origin) -> None:
+    group = created(ports, origin, "  Sales   Europe ", "Ann@Example.com", BEN, ANN)
+    assert happened(ports, group) == [GroupCreated("Sales Europe", (ANN, BEN))]
+    assert ports.events.history(group)[0].origin == origin
 
 
-def test_a_name_is_borne_by_one_group_however_it_is_spelled(rollcall: Rollcall, origin: Origin) -> None:
-    created(rollcall, origin, "Straße")
+def test_only_one_group_has_a_name_however_it_is_spelled(ports: MemoryPorts, origin: Origin) -> None:
+    created(ports, origin, "Straße")
     with pytest.raises(GroupNameTaken, match="“STRASSE”"):
-        created(rollcall, origin, "STRASSE")
-    created(rollcall, subscribed(rollcall), "Straße")
+        created(ports, origin, "STRASSE")
+    created(ports, subscribed(ports), "Straße")
 
 
-def test_a_name_is_refused_as_imports_refuse_it(rollcall: Rollcall, origin: Origin) -> None:
+def test_a_name_is_refused_as_imports_refuse_it(ports: MemoryPorts, origin: Origin) -> None:
     for name in ("", "a\x00b", "x" * 256, "\u200b"):
         with pytest.raises(GroupNameInvalid):
-            created(rollcall, origin, name)
+            created(ports, origin, name)
 
 
-def test_one_user_who_cannot_be_added_refuses_all_and_everyone_is_named(rollcall: Rollcall, origin: Origin) -> None:
+def test_if_one_user_cannot_be_added_nobody_is_and_all_such_users_are_named(ports: MemoryPorts, origin: Origin) -> None:
     with pytest.raises(NotLicensed, match=CEM) as refused:
-        created(rollcall, origin, "Sales", ANN, CEM, "dan@example.com")
+        created(ports, origin, "Sales", ANN, CEM, "dan@example.com")
     assert refused.value.fields["emails"] == [CEM, "dan@example.com"]
     with pytest.raises(EmailsInvalid, match="nobody"):
-        created(rollcall, origin, "Sales", ANN, "nobody")
-    assert bearers(rollcall, origin, "Sales") == set()
+        created(ports, origin, "Sales", ANN, "nobody")
+    assert group_ids(ports, origin, "Sales") == set()
 
 
-def test_the_same_under_one_id_is_created_once(rollcall: Rollcall, origin: Origin) -> None:
+def test_repeating_a_creation_under_its_id_changes_nothing(ports: MemoryPorts, origin: Origin) -> None:
     group = uuid4()
     for _ in range(2):
-        assert create_group(rollcall, origin, group, "Sales", [ANN]).version == 1
-    rename_group(rollcall, origin, group, "Europe")
-    assert create_group(rollcall, origin, group, "Sales", [ANN]) == CommandResult(group, 2)
+        assert create_group(ports, origin, group, "Sales", [ANN]).version == 1
+    rename_group(ports, origin, group, "Europe")
+    assert create_group(ports, origin, group, "Sales", [ANN]) == CommandResult(group, 2)
     for name, users in (("Sales", [BEN]), ("Europe", [ANN])):
         with pytest.raises(KeyReused):
-            create_group(rollcall, origin, group, name, users)
+            create_group(ports, origin, group, name, users)
 
 
-def test_there_are_no_groups_without_a_subscription(rollcall: Rollcall) -> None:
+def test_a_group_needs_a_subscription(ports: MemoryPorts) -> None:
     with pytest.raises(NotFound, match="no subscription"):
-        created(rollcall, Origin(uuid4(), ANN_ACTOR, "test"))
+        created(ports, Origin(uuid4(), ANN_ACTOR, "test"))
 
 
-def test_a_name_that_is_taken_meanwhile_is_refused(
-    rollcall: Rollcall, origin: Origin, monkeypatch: pytest.MonkeyPatch
+def test_a_name_that_is_taken_in_between_is_refused(
+    ports: MemoryPorts, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before_the_next_append(rollcall, monkeypatch, lambda: created(rollcall, origin, "sales"))
+    before_the_next_append(ports, monkeypatch, lambda: created(ports, origin, "sales"))
     with pytest.raises(GroupNameTaken):
-        created(rollcall, origin, "Sales")
+        created(ports, origin, "Sales")
 
 
 # --- rename and delete ----------------------------------------------------------------------------------------------
 
 
-def test_a_renamed_group_leaves_its_name_to_others(rollcall: Rollcall, origin: Origin) -> None:
-    group = created(rollcall, origin, "Sales")
-    assert rename_group(rollcall, origin, group, "Europe").version == 2
-    assert happened(rollcall, group)[1] == GroupNameChanged("Sales", "Europe")
-    assert created(rollcall, origin, "SALES") != group
+def test_renaming_a_group_frees_its_old_name(ports: MemoryPorts, origin: Origin) -> None:
+    group = created(ports, origin, "Sales")
+    assert rename_group(ports, origin, group, "Europe").version == 2
+    assert happened(ports, group)[1] == GroupNameChanged("Sales", "Europe")
+    assert created(ports, origin, "SALES") != group
     with pytest.raises(GroupNameTaken):
-        rename_group(rollcall, origin, group, "sales")
+        rename_group(ports, origin, group, "sales")
 
 
-def test_another_spelling_of_the_name_keeps_it(rollcall: Rollcall, origin: Origin) -> None:
-    group = created(rollcall, origin, "Sales")
-    rename_group(rollcall, origin, group, "SALES")
-    assert happened(rollcall, group)[1] == GroupNameChanged("Sales", "SALES")
-    assert bearers(rollcall, origin, "sales") == {group}
+def test_another_spelling_of_the_name_keeps_it(ports: MemoryPorts, origin: Origin) -> None:
+    group = created(ports, origin, "Sales")
+    rename_group(ports, origin, group, "SALES")
+    assert happened(ports, group)[1] == GroupNameChanged("Sales", "SALES")
+    assert group_ids(ports, origin, "sales") == {group}
 
 
-def test_the_name_that_a_group_bears_is_no_change(rollcall: Rollcall, origin: Origin) -> None:
-    group = created(rollcall, origin, "Sales")
-    assert rename_group(rollcall, origin, group, " Sales ") == CommandResult(group, 1)
+def test_the_name_that_a_group_has_is_no_change(ports: MemoryPorts, origin: Origin) -> None:
+    group = created(ports, origin, "Sales")
+    assert rename_group(ports, origin, group, " Sales ") == CommandResult(group, 1)
 
 
-def test_a_deleted_group_leaves_its_name_and_is_not_found(rollcall: Rollcall, origin: Origin) -> None:
-    group = created(rollcall, origin, "Sales", ANN)
-    delete_group(rollcall, origin, group)
-    assert happened(rollcall, group)[1] == GroupDeleted("Sales")
-    assert bearers(rollcall, origin, "Sales") == set()
-    assert created(rollcall, origin, "Sales") != group
+def test_deleting_a_group_frees_its_name(ports: MemoryPorts, origin: Origin) -> None:
+    group = created(ports, origin, "Sales", ANN)
+    delete_group(ports, origin, group)
+    assert happened(ports, group)[1] == GroupDeleted("Sales")
+    assert group_ids(ports, origin, "Sales") == set()
+    assert created(ports, origin, "Sales") != group
 
 
-def test_a_rename_beside_another_rename_releases_the_name_that_the_group_bears_then(
-    rollcall: Rollcall, origin: Origin, monkeypatch: pytest.MonkeyPatch
+def test_a_rename_after_another_one_in_between_frees_the_name_that_the_group_has_by_then(
+    ports: MemoryPorts, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    group = created(rollcall, origin, "Sales")
-    before_the_next_append(rollcall, monkeypatch, lambda: rename_group(rollcall, origin, group, "Europe"))
-    rename_group(rollcall, origin, group, "Asia")
-    assert happened(rollcall, group)[1:] == [GroupNameChanged("Sales", "Europe"), GroupNameChanged("Europe", "Asia")]
-    assert bearers(rollcall, origin, "Sales", "Europe", "Asia") == {group}
-    assert bearers(rollcall, origin, "Sales", "Europe") == set()
+    group = created(ports, origin, "Sales")
+    before_the_next_append(ports, monkeypatch, lambda: rename_group(ports, origin, group, "Europe"))
+    rename_group(ports, origin, group, "Asia")
+    assert happened(ports, group)[1:] == [GroupNameChanged("Sales", "Europe"), GroupNameChanged("Europe", "Asia")]
+    assert group_ids(ports, origin, "Sales", "Europe", "Asia") == {group}
+    assert group_ids(ports, origin, "Sales", "Europe") == set()
 
 
-def test_two_who_rename_to_the_same_both_succeed(
-    rollcall: Rollcall, origin: Origin, monkeypatch: pytest.MonkeyPatch
+def test_two_renames_to_the_same_name_both_succeed(
+    ports: MemoryPorts, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    group = created(rollcall, origin, "Sales")
-    before_the_next_append(rollcall, monkeypatch, lambda: rename_group(rollcall, origin, group, "Europe"))
-    assert rename_group(rollcall, origin, group, "Europe") == CommandResult(group, 2)
+    group = created(ports, origin, "Sales")
+    before_the_next_append(ports, monkeypatch, lambda: rename_group(ports, origin, group, "Europe"))
+    assert rename_group(ports, origin, group, "Europe") == CommandResult(group, 2)
+
+
+def test_a_group_that_was_renamed_since_it_was_seen_is_neither_renamed_nor_deleted(
+    ports: MemoryPorts, origin: Origin
+) -> None:
+    group = created(ports, origin, "Sales")
+    rename_group(ports, origin, group, "Europe", "Sales")
+    with pytest.raises(GroupRenamedMeanwhile, match="from “Sales” to “Europe”"):
+        rename_group(ports, origin, group, "Asia", "Sales")
+    with pytest.raises(GroupRenamedMeanwhile, match="from “Sales” to “Europe”"):
+        delete_group(ports, origin, group, "Sales")
+    assert rename_group(ports, origin, group, "Europe", "Sales") == CommandResult(group, 2)
 
 
 # --- users ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_name_that_somebody_else_changed_meanwhile_is_neither_overwritten_nor_deleted(
-    rollcall: Rollcall, origin: Origin
-) -> None:
-    group = created(rollcall, origin, "Sales")
-    rename_group(rollcall, origin, group, "Europe", "Sales")
-    with pytest.raises(GroupRenamedMeanwhile, match="from “Sales” to “Europe”"):
-        rename_group(rollcall, origin, group, "Asia", "Sales")
-    with pytest.raises(GroupRenamedMeanwhile, match="from “Sales” to “Europe”"):
-        delete_group(rollcall, origin, group, "Sales")
-    assert rename_group(rollcall, origin, group, "Europe", "Sales") == CommandResult(group, 2)
-
-
-def test_users_are_added_and_those_who_are_there_are_told(rollcall: Rollcall, origin: Origin) -> None:
-    group = created(rollcall, origin, "Sales", ANN)
-    joined = add_users(rollcall, origin, group, [BEN, "ANN@example.com"])
+def test_users_are_added_and_those_who_were_there_are_reported(ports: MemoryPorts, origin: Origin) -> None:
+    group = created(ports, origin, "Sales", ANN)
+    joined = add_users(ports, origin, group, [BEN, "ANN@example.com"])
     assert (joined.added, joined.already_there) == ((BEN,), (ANN,))
-    assert happened(rollcall, group)[1:] == [UsersAddedToGroup((BEN,))]
-    assert add_users(rollcall, origin, group, [BEN, ANN]) == Joined((), (BEN, ANN))
+    assert happened(ports, group)[1:] == [UsersAddedToGroup((BEN,))]
+    assert add_users(ports, origin, group, [BEN, ANN]) == JoinResult((), (BEN, ANN))
 
 
-def test_one_who_cannot_be_added_leaves_the_group_as_it_is(rollcall: Rollcall, origin: Origin) -> None:
-    group = created(rollcall, origin, "Sales", ANN)
+def test_if_one_user_cannot_be_added_the_group_stays_as_it_is(ports: MemoryPorts, origin: Origin) -> None:
+    group = created(ports, origin, "Sales", ANN)
     with pytest.raises(NotLicensed, match=CEM):
-        add_users(rollcall, origin, group, [BEN, CEM])
+        add_users(ports, origin, group, [BEN, CEM])
     with pytest.raises(EmailsInvalid):
-        add_users(rollcall, origin, group, [BEN, "nobody"])
-    assert len(happened(rollcall, group)) == 1
+        add_users(ports, origin, group, [BEN, "nobody"])
+    assert len(happened(ports, group)) == 1
 
 
 @pytest.mark.parametrize("how", ["create", "add"])
-def test_whoever_loses_the_licence_meanwhile_is_not_added(
-    rollcall: Rollcall, origin: Origin, monkeypatch: pytest.MonkeyPatch, how: str
+def test_a_user_whose_licence_is_revoked_in_between_is_not_added(
+    ports: MemoryPorts, origin: Origin, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    group = created(rollcall, origin, "Sales")
+    group = created(ports, origin, "Sales")
     joins: dict[str, Callable[[], object]] = {
-        "create": lambda: created(rollcall, origin, "Europe", ANN, BEN),
-        "add": lambda: add_users(rollcall, origin, group, [ANN, BEN]),
+        "create": lambda: created(ports, origin, "Europe", ANN, BEN),
+        "add": lambda: add_users(ports, origin, group, [ANN, BEN]),
     }
-    before_the_next_append(rollcall, monkeypatch, lambda: revoke_licences(rollcall, origin, [BEN]))
+    before_the_next_append(ports, monkeypatch, lambda: revoke_licences(ports, origin, [BEN]))
     with pytest.raises(NotLicensed, match=BEN):
         joins[how]()
-    assert len(happened(rollcall, group)) == 1
-    assert bearers(rollcall, origin, "Europe") == set()
+    assert len(happened(ports, group)) == 1
+    assert group_ids(ports, origin, "Europe") == set()
 
 
-def test_users_are_added_once_under_one_key(rollcall: Rollcall, origin: Origin) -> None:
-    group, asked = created(rollcall, origin, "Sales", ANN), uuid4()
-    assert add_users(rollcall, origin, group, [BEN], RequestKey("key", asked)).added == (BEN,)
-    remove_users(rollcall, origin, group, [BEN])
-    assert add_users(rollcall, origin, group, [BEN], RequestKey("key", asked)) == Joined((), ())
+def test_a_request_that_is_repeated_adds_its_users_once(ports: MemoryPorts, origin: Origin) -> None:
+    group, request = created(ports, origin, "Sales", ANN), RequestKey("key", uuid4())
+    assert add_users(ports, origin, group, [BEN], request).added == (BEN,)
+    remove_users(ports, origin, group, [BEN])
+    assert add_users(ports, origin, group, [BEN], request) == JoinResult((), ())
     with pytest.raises(KeyReused):
-        add_users(rollcall, origin, group, [ANN], RequestKey("key", uuid4()))
+        add_users(ports, origin, group, [ANN], RequestKey("key", uuid4()))
 
 
-def test_users_are_removed_and_strangers_passed_over(rollcall: Rollcall, origin: Origin) -> None:
-    group = created(rollcall, origin, "Sales", ANN, BEN)
-    assert remove_users(rollcall, origin, group, [BEN, CEM]).version == 2
-    assert happened(rollcall, group)[1:] == [UsersRemovedFromGroup((BEN,))]
-    assert remove_users(rollcall, origin, group, [BEN, CEM]) == CommandResult(group, 2)
+def test_users_are_removed_and_those_not_in_the_group_are_ignored(ports: MemoryPorts, origin: Origin) -> None:
+    group = created(ports, origin, "Sales", ANN, BEN)
+    assert remove_users(ports, origin, group, [BEN, CEM]).version == 2
+    assert happened(ports, group)[1:] == [UsersRemovedFromGroup((BEN,))]
+    assert remove_users(ports, origin, group, [BEN, CEM]) == CommandResult(group, 2)
 
 
-def test_a_group_that_is_missing_foreign_or_deleted_is_answered_alike(rollcall: Rollcall, origin: Origin) -> None:
-    foreign = created(rollcall, subscribed(rollcall, ANN), "Sales", ANN)
-    deleted = created(rollcall, origin, "Sales", ANN)
-    delete_group(rollcall, origin, deleted)
+def test_a_group_that_is_missing_foreign_or_deleted_is_answered_alike(ports: MemoryPorts, origin: Origin) -> None:
+    foreign = created(ports, subscribed(ports, ANN), "Sales", ANN)
+    deleted = created(ports, origin, "Sales", ANN)
+    delete_group(ports, origin, deleted)
     for group in (uuid4(), foreign, deleted, origin.subscription_id):
         for ask in (
-            lambda each: rename_group(rollcall, origin, each, "Europe"),
-            lambda each: delete_group(rollcall, origin, each),
-            lambda each: add_users(rollcall, origin, each, [ANN]),
-            lambda each: remove_users(rollcall, origin, each, [ANN]),
+            lambda each: rename_group(ports, origin, each, "Europe"),
+            lambda each: delete_group(ports, origin, each),
+            lambda each: add_users(ports, origin, each, [ANN]),
+            lambda each: remove_users(ports, origin, each, [ANN]),
         ):
             with pytest.raises(NotFound, match=f"There is no group {group}"):
                 ask(group)

@@ -5,151 +5,103 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapters.postgres.sign_ins import Arrival
-from application.granting import Person
-from application.identifying import bind_account, end_sessions, release_identity
+from application.identifying import bind_account, end_sign_ins, release_identity
 from application.records import Actor, Origin
 from domain.access import ROLLCALL
 from domain.errors import EmailInvalid, IdentityTaken
-from domain.identity import Account, IdentityBound, identity_id
-from projections import access, audit_log
+from domain.identity import Account, IdentityBound, IdentityReleased, SessionsEnded, identity_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from adapters.memory.ports import MemoryPorts
+    from application.records import Event
 
-    from adapters.composition import Rollcall
-    from projections.access import IdentityRow
-
-pytestmark = pytest.mark.database
-
-ANN = "ann@example.com"
+ANN, BEN = "ann@example.com", "ben@example.com"
 OPERATING = Origin(ROLLCALL, Actor("operator", "root", "root"), "test")
 HERS, HIS = Account("https://id.example", "1"), Account("https://id.example", "2")
 
 
-def signed_in(rollcall: Rollcall, *emails: str) -> list[str]:
-    """Sign people in, and return their sessions' secrets."""
-    arrival = Arrival("oidc", "Firefox on Linux", "192.0.2.7", proven=True)
-    return [rollcall.sign_ins.start(Person(email, ""), arrival, None) for email in emails]
+def signed_in(ports: MemoryPorts, *emails: str) -> list[str]:
+    """Sign people in, and return the secrets of their sign-ins."""
+    return [ports.sign_ins.start(email) for email in emails]
 
 
-def last(over: Rollcall, secrets: list[str]) -> list[bool]:
-    """Return which sessions last."""
-    return [over.sign_ins.find(each) is not None for each in secrets]
+def last(ports: MemoryPorts, secrets: list[str]) -> list[bool]:
+    """Return which sign-ins have not ended."""
+    return [ports.sign_ins.find(each) is not None for each in secrets]
 
 
-def listed(rollcall: Rollcall, email: str | None = None) -> list[IdentityRow]:
-    with rollcall.views() as cursor:
-        return access.identities(cursor, email=email)
-
-
-def binds(rollcall: Rollcall, account: Account) -> bool:
+def binds(ports: MemoryPorts, account: Account) -> bool:
     """Return whether an account may sign in with Ann's address."""
     try:
-        bind_account(rollcall, OPERATING, ANN, account)
+        bind_account(ports, OPERATING, ANN, account)
     except IdentityTaken:
         return False
     return True
 
 
-class TestAnAddress:
-    def test_belongs_to_one_account_until_it_is_released(self, rollcall: Rollcall) -> None:
-        assert [binds(rollcall, each) for each in (HERS, HIS, HERS)] == [True, False, True]
-        assert release_identity(rollcall, OPERATING, " Ann@Example.com ")
-        assert release_identity(rollcall, OPERATING, ANN) is None
-        assert [binds(rollcall, each) for each in (HIS, HERS)] == [True, False]
-        assert [type(each.event).__name__ for each in rollcall.events.history(identity_id(ANN))] == [
-            "IdentityBound",
-            "IdentityReleased",
-            "IdentityBound",
-        ]
+def recorded(ports: MemoryPorts, email: str = ANN) -> list[Event]:
+    return [each.event for each in ports.events.history(identity_id(email))]
 
-    def test_belongs_to_exactly_one_of_many_that_come_first_at_once(
-        self, idle: Rollcall, compose: Callable[[], Rollcall], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-        processes = (idle, compose())
+
+class TestAnAddress:
+    def test_belongs_to_one_account_until_it_is_released(self, ports: MemoryPorts) -> None:
+        assert [binds(ports, each) for each in (HERS, HIS, HERS)] == [True, False, True]
+        assert release_identity(ports, OPERATING, " Ann@Example.com ")
+        assert release_identity(ports, OPERATING, ANN) is None
+        assert [binds(ports, each) for each in (HIS, HERS)] == [True, False]
+        assert [type(each) for each in recorded(ports)] == [IdentityBound, IdentityReleased, IdentityBound]
+
+    def test_belongs_to_exactly_one_of_many_accounts_that_come_first_at_once(self, ports: MemoryPorts) -> None:
         accounts = [Account("https://id.example", str(number)) for number in range(6)]
         with ThreadPoolExecutor(len(accounts)) as threads:
-            won = list(threads.map(lambda each: binds(processes[accounts.index(each) % 2], each), accounts))
+            won = list(threads.map(lambda each: binds(ports, each), accounts))
         assert sorted(won) == [False] * 5 + [True]
-        (bound,) = idle.events.history(identity_id(ANN))
-        assert isinstance(bound.event, IdentityBound)
-        assert bound.event.subject == accounts[won.index(True)].subject
+        (bound,) = recorded(ports)
+        assert isinstance(bound, IdentityBound)
+        assert bound.subject == accounts[won.index(True)].subject
 
-    def test_belongs_to_whoever_was_faster_while_it_was_decided(
-        self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        load = rollcall.events.load
+    def test_belongs_to_the_account_that_was_faster(self, ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch) -> None:
+        load = ports.events.load
 
-        def others_are_faster(*asked: Any) -> Any:
-            found = load(*asked)
+        def load_and_be_overtaken(*arguments: Any) -> Any:
+            found = load(*arguments)
             monkeypatch.undo()
-            assert binds(rollcall, HIS)
+            assert binds(ports, HIS)
             return found
 
-        monkeypatch.setattr(rollcall.events, "load", others_are_faster)
-        assert not binds(rollcall, HERS)
+        monkeypatch.setattr(ports.events, "load", load_and_be_overtaken)
+        assert not binds(ports, HERS)
 
-    def test_is_listed_with_its_account(self, rollcall: Rollcall) -> None:
-        binds(rollcall, HERS)
-        bind_account(rollcall, OPERATING, "ben@example.com", HIS)
-        assert [(row.email, row.issuer, row.subject) for row in listed(rollcall)] == [
-            (ANN, HERS.issuer, "1"),
-            ("ben@example.com", HIS.issuer, "2"),
-        ]
-        assert [row.subject for row in listed(rollcall, ANN)] == ["1"]
-        release_identity(rollcall, OPERATING, ANN)
-        assert listed(rollcall, ANN) == []
-
-    def test_that_is_none_is_refused(self, rollcall: Rollcall) -> None:
+    def test_must_be_valid(self, ports: MemoryPorts) -> None:
         with pytest.raises(EmailInvalid):
-            release_identity(rollcall, OPERATING, "nonsense")
-
-    def test_is_in_the_log_of_operators_when_it_is_bound_and_when_it_is_released(self, rollcall: Rollcall) -> None:
-        binds(rollcall, HERS)
-        release_identity(rollcall, OPERATING, ANN)
-        with rollcall.views() as cursor:
-            told = audit_log.operators_log(cursor, audit_log.AuditFilter(email=ANN))
-        assert [(row.type, row.text) for row in told] == [
-            ("IdentityReleased", f"Released {ANN} from the account “1” of https://id.example"),
-            ("IdentityBound", f"Bound {ANN} to the account “1” of https://id.example"),
-        ]
+            release_identity(ports, OPERATING, "nonsense")
 
 
-class TestSessions:
-    def test_of_one_address_are_ended_in_every_process_and_that_is_on_record(
-        self, rollcall: Rollcall, compose: Callable[[], Rollcall]
-    ) -> None:
-        elsewhere = compose()
-        secrets = signed_in(rollcall, ANN, ANN, "ben@example.com")
-        assert end_sessions(rollcall, OPERATING, " Ann@Example.com ") == 2
-        assert last(elsewhere, secrets) == [False, False, True]
-        assert end_sessions(rollcall, OPERATING, ANN) == 0
-        with rollcall.views() as cursor:
-            (told,) = audit_log.operators_log(cursor, audit_log.AuditFilter(type="SessionsEnded"))
-        assert (told.text, told.actor.kind) == (f"Ended the sessions of {ANN}", "operator")
+class TestSignIns:
+    def test_of_one_address_are_ended_and_that_is_recorded(self, ports: MemoryPorts) -> None:
+        secrets = signed_in(ports, ANN, ANN, BEN)
+        assert end_sign_ins(ports, OPERATING, " Ann@Example.com ") == 2
+        assert last(ports, secrets) == [False, False, True]
+        assert end_sign_ins(ports, OPERATING, ANN) == 0
+        (record,) = ports.events.history(identity_id(ANN))
+        assert (record.event, record.origin) == (SessionsEnded(ANN), OPERATING)
 
-    def test_of_everybody_are_ended_at_once(self, rollcall: Rollcall) -> None:
-        secrets = signed_in(rollcall, ANN, "ben@example.com", ANN)
-        binds(rollcall, HERS)
-        assert end_sessions(rollcall, OPERATING) == 3
-        assert last(rollcall, secrets) == [False, False, False]
-        assert end_sessions(rollcall, OPERATING) == 0
-        with rollcall.views() as cursor:
-            told = audit_log.operators_log(cursor, audit_log.AuditFilter(type="SessionsEnded"))
-        assert sorted(row.text for row in told) == [
-            f"Ended the sessions of {ANN}",
-            "Ended the sessions of ben@example.com",
-        ]
-        assert not binds(rollcall, HIS), "the address stays whose it was"
+    def test_of_everybody_are_ended_at_once(self, ports: MemoryPorts) -> None:
+        secrets = signed_in(ports, ANN, BEN, ANN)
+        binds(ports, HERS)
+        head = ports.events.head()
+        assert end_sign_ins(ports, OPERATING) == 3
+        assert last(ports, secrets) == [False, False, False]
+        assert end_sign_ins(ports, OPERATING) == 0
+        assert [each.event for each in ports.events.read_log(head, 10)] == [SessionsEnded(ANN), SessionsEnded(BEN)]
+        assert not binds(ports, HIS), "the address still belongs to its account"
 
-    def test_are_ended_with_the_release_of_their_address_and_others_are_not(self, rollcall: Rollcall) -> None:
-        binds(rollcall, HERS)
-        secrets = signed_in(rollcall, ANN, "ben@example.com")
-        release_identity(rollcall, OPERATING, ANN)
-        assert last(rollcall, secrets) == [False, True]
+    def test_of_an_address_are_ended_when_it_is_released_and_others_are_not(self, ports: MemoryPorts) -> None:
+        binds(ports, HERS)
+        secrets = signed_in(ports, ANN, BEN)
+        release_identity(ports, OPERATING, ANN)
+        assert last(ports, secrets) == [False, True]
 
-    def test_of_no_address_are_refused(self, rollcall: Rollcall) -> None:
+    def test_of_an_invalid_address_cannot_be_ended(self, ports: MemoryPorts) -> None:
         with pytest.raises(EmailInvalid):
-            end_sessions(rollcall, OPERATING, "nonsense")
+            end_sign_ins(ports, OPERATING, "nonsense")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import msgpack
 
 from application import rosters
-from application.rosters import DECODED, Kept, RosterIndex, StoredRoster, to_chunks
+from application.rosters import DECODED, RosterCache, RosterIndex, StoredRoster, to_chunks
 from domain.errors import NotFound
 from domain.files.roster_file import read_roster
 from domain.problems import Problem
@@ -45,14 +45,14 @@ def rosters_of_any_shape(draw: st.DrawFn) -> Roster:
 
 
 class Chunks:
-    """Chunks, and which of them were asked for."""
+    """The chunks of a roster, and which of them were fetched."""
 
     def __init__(self, roster: Roster) -> None:
         self.chunks = to_chunks(roster)
-        self.asked: list[int] = []
+        self.fetched: list[int] = []
 
     def fetch(self, number: int) -> bytes:
-        self.asked.append(number)
+        self.fetched.append(number)
         return self.chunks[number]
 
 
@@ -71,8 +71,8 @@ def test_a_roster_comes_back_as_it_was(roster: Roster, memberships_a_chunk: int,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rosters, "MEMBERSHIPS_A_CHUNK", memberships_a_chunk)
         patch.setattr(rosters, "ENTRIES_A_CHUNK", entries_a_chunk)
-        kept = Chunks(roster)
-    stored = StoredRoster(kept.fetch)
+        source = Chunks(roster)
+    stored = StoredRoster(source.fetch)
     index = stored.index
     assert (index.format, index.encoding, index.delimiter) == (roster.format, roster.encoding, roster.delimiter)
     assert (index.header, index.rows) == (roster.header, roster.rows)
@@ -81,90 +81,90 @@ def test_a_roster_comes_back_as_it_was(roster: Roster, memberships_a_chunk: int,
     assert list(stored.groups()) == list(roster)
     assert [user for some in stored.users() for user in some] == roster.users
     assert list(stored.problems()) == roster.problems
-    assert sorted(set(kept.asked)) == list(range(len(kept.chunks))), "every chunk holds something, and is found"
+    assert sorted(set(source.fetched)) == list(range(len(source.chunks))), "every chunk has a purpose"
 
 
 @given(rosters_of_any_shape(), st.data())
 def test_one_group_is_read_by_its_number(roster: Roster, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rosters, "MEMBERSHIPS_A_CHUNK", 3)
-        kept = Chunks(roster)
+        source = Chunks(roster)
     for number in data.draw(st.lists(st.integers(1, max(1, len(roster.entries))), max_size=4)):
         if roster.entries:
-            assert StoredRoster(kept.fetch).group(number) == roster.group(number)
+            assert StoredRoster(source.fetch).group(number) == roster.group(number)
 
 
 @pytest.mark.parametrize("number", [1, 150, 300])
 def test_one_group_is_read_from_the_index_and_one_chunk(number: int) -> None:
     roster = large()
-    kept = Chunks(roster)
-    assert StoredRoster(kept.fetch).group(number) == roster.group(number)
-    assert len(kept.chunks) > 4
-    assert kept.asked[0] == 0
-    assert len(kept.asked) == 2
-    assert len(kept.chunks[kept.asked[1]]) < sum(map(len, kept.chunks)) / 2
+    source = Chunks(roster)
+    assert StoredRoster(source.fetch).group(number) == roster.group(number)
+    assert len(source.chunks) > 4
+    assert source.fetched[0] == 0
+    assert len(source.fetched) == 2
+    assert len(source.chunks[source.fetched[1]]) < sum(map(len, source.chunks)) / 2
 
 
 def test_the_groups_of_one_chunk_read_it_once() -> None:
-    kept = Chunks(large())
-    assert len(list(StoredRoster(kept.fetch).groups())) == 300
-    assert len(kept.asked) == len(set(kept.asked))
+    source = Chunks(large())
+    assert len(list(StoredRoster(source.fetch).groups())) == 300
+    assert len(source.fetched) == len(set(source.fetched))
 
 
-def test_the_groups_behind_a_number_do_not_read_those_before_it() -> None:
+def test_reading_the_groups_behind_a_number_does_not_read_those_before_it() -> None:
     roster = large()
-    kept = Chunks(roster)
-    assert list(StoredRoster(kept.fetch).groups(after=298)) == list(roster)[298:]
-    assert len(kept.asked) == 2
+    source = Chunks(roster)
+    assert list(StoredRoster(source.fetch).groups(after=298)) == list(roster)[298:]
+    assert len(source.fetched) == 2
 
 
-def test_a_chunk_holds_no_more_than_it_may() -> None:
-    """So that a batch of a commit never reads much more than it adds."""
+def test_chunks_are_no_larger_than_their_limit() -> None:
+    """So a batch of a commit never reads much more than it adds."""
     roster = large()
     index = StoredRoster(Chunks(roster).fetch).index
     for first, following in zip(index.first, [*index.first[1:], 301], strict=True):
         assert sum(index.sizes[first - 1 : following - 1]) <= rosters.MEMBERSHIPS_A_CHUNK
 
 
-# --- what is kept ---------------------------------------------------------------------------------------------------
+# --- the cache ------------------------------------------------------------------------------------------------------
 
 
-def test_rosters_that_share_what_is_kept_read_a_chunk_once() -> None:
-    roster, kept = large(), Kept(100_000_000)
+def test_rosters_with_a_shared_cache_read_a_chunk_once() -> None:
+    roster, cache = large(), RosterCache(100_000_000)
     sources = [Chunks(roster), Chunks(roster), Chunks(large(groups=1))]
     for source, name in zip(sources, ["one", "one", "other"], strict=True):
-        assert StoredRoster(source.fetch, kept, name).group(1).members
-    assert [len(source.asked) for source in sources] == [2, 0, 2]
+        assert StoredRoster(source.fetch, cache, name).group(1).members
+    assert [len(source.fetched) for source in sources] == [2, 0, 2]
 
 
-def test_every_group_is_read_without_driving_out_what_is_kept() -> None:
+def test_reading_every_group_pushes_nothing_out_of_the_cache() -> None:
     source = Chunks(large())
     stored = StoredRoster(source.fetch)
     first = stored.group(1)
     assert len(list(stored.every_group())) == 300
     assert next(stored.every_group()) == first
-    read = len(source.asked)
+    read = len(source.fetched)
     assert stored.group(1) is first
-    assert len(source.asked) == read
+    assert len(source.fetched) == read
 
 
 @given(st.integers(0, 30), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 12))))
-def test_no_more_is_kept_than_may_be(most: int, asked: list[tuple[int, int]]) -> None:
-    """And what was used last is kept: a model in a list says what must be there."""
-    kept, model = Kept(most), list[tuple[int, int]]()
+def test_the_cache_does_not_grow_beyond_its_limit(most: int, asked: list[tuple[int, int]]) -> None:
+    """Values used last stay in it: a model in a list says which."""
+    cache, model = RosterCache(most), list[tuple[int, int]]()
     for key, size in asked:
         made: list[int] = []
         known = dict(model).get(key)
-        assert kept.get(key, lambda key=key, size=size, made=made: (made.append(key) or key, size)) == key  # type: ignore[misc] # mypy cannot infer a lambda with defaults
+        assert cache.get(key, lambda key=key, size=size, made=made: (made.append(key) or key, size)) == key  # type: ignore[misc] # mypy cannot infer a lambda with defaults
         assert bool(made) == (known is None)
         model = [each for each in model if each[0] != key] + [(key, size if known is None else known)]
         while sum(each for _, each in model) > most:
             model.pop(0)
-        assert kept.size == sum(each for _, each in model) <= most
+        assert cache.size == sum(each for _, each in model) <= most
 
 
-def test_what_several_threads_want_at_once_is_made_once() -> None:
-    kept, made, begun, go_on = Kept(100), list[str](), Event(), Event()
+def test_a_value_that_several_threads_need_at_once_is_made_once() -> None:
+    cache, made, begun, go_on = RosterCache(100), list[str](), Event(), Event()
 
     def make() -> tuple[str, int]:
         made.append("value")
@@ -172,24 +172,24 @@ def test_what_several_threads_want_at_once_is_made_once() -> None:
         assert go_on.wait(GENEROUS_SECONDS)
         return "value", 1
 
-    first = Running(lambda: kept.get("key", make))
+    first = Running(lambda: cache.get("key", make))
     assert begun.wait(GENEROUS_SECONDS)
-    others = [Running(lambda: kept.get("key", make)) for _ in range(3)]
-    assert kept.get("another", lambda: ("in the meantime", 1)) == "in the meantime"
+    others = [Running(lambda: cache.get("key", make)) for _ in range(3)]
+    assert cache.get("another", lambda: ("in the meantime", 1)) == "in the meantime"
     go_on.set()
     assert [each.result() for each in (first, *others)] == ["value"] * 4
     assert made == ["value"]
 
 
-def test_what_could_not_be_made_is_tried_anew() -> None:
-    kept = Kept(100)
+def test_a_value_whose_making_failed_is_made_again() -> None:
+    cache = RosterCache(100)
     with pytest.raises(ZeroDivisionError):
-        kept.get("key", lambda: (1 // 0, 1))
-    assert kept.get("key", lambda: (7, 1)) == 7
+        cache.get("key", lambda: (1 // 0, 1))
+    assert cache.get("key", lambda: (7, 1)) == 7
 
 
 @pytest.mark.parametrize(("groups", "members"), [(1, 4_000), (400, 10), (2_000, 2), (4_000, 1), (4_000, 0)], ids=str)
-def test_what_is_decoded_is_no_larger_than_it_is_taken_for(groups: int, members: int) -> None:
+def test_decoded_chunks_are_no_larger_than_estimated(groups: int, members: int) -> None:
     row = [RosterMember(f"user{n}@example.com", "Änn", "Lee", 9_000 + n, n) for n in range(members)]
     chunk = msgpack.encode([RosterGroup(n, f"Group {n}", 9_000 + n, 1, tuple(row)) for n in range(1, groups + 1)])
     assert memory_of(chunk, list[RosterGroup]) <= DECODED * len(chunk)
@@ -218,8 +218,8 @@ def test_equal_rosters_give_equal_bytes(roster: Roster) -> None:
     assert to_chunks(deepcopy(roster)) == to_chunks(roster)
 
 
-def test_the_stored_shape_is_what_it_ever_was() -> None:
-    """If this fails, the rosters of imports that wait for their commit cannot be read any more."""
+def test_the_stored_shape_has_not_changed() -> None:
+    """If this fails, rosters that are stored already can no longer be read."""
     roster = Roster(
         "user_based",
         "utf-8",

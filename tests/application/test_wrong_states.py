@@ -1,4 +1,4 @@
-"""Every command in every state of an import is done, holds already, or is refused in words that fit the state."""
+"""In every state of an import, each command either succeeds or is refused with a sentence for that state."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from tests.application.test_importing import uploaded
 from tests.conftest import importing_as, subscribed
 
 if TYPE_CHECKING:
-    from adapters.composition import Rollcall
+    from adapters.memory.ports import MemoryPorts
     from application.records import Origin
-
-pytestmark = pytest.mark.database
 
 ANN = "ann@example.com"
 STATES = [each.__name__ for each in get_args(ImportSession) if each is not Uploaded]
@@ -35,10 +33,10 @@ FINE = {
 }
 
 
-def brought_to(rollcall: Rollcall, state: str) -> Origin:
-    """Upload a file, and do what brings its import into a state."""
-    ports, origin = rollcall, importing_as(subscribed(rollcall, ANN))
-    uploaded(rollcall, origin, b"x" if state == "Rejected" else f"Groupname,Email\nSales,{ANN}\n".encode())
+def brought_to(ports: MemoryPorts, state: str) -> Origin:
+    """Upload a file and bring its import into a state."""
+    origin = importing_as(subscribed(ports, ANN))
+    uploaded(ports, origin, b"x" if state == "Rejected" else f"Groupname,Email\nSales,{ANN}\n".encode())
     if state in {"Committing", "Stopped", "Completed"}:
         start_commit(ports, origin, 2)
     match state:
@@ -56,8 +54,7 @@ def brought_to(rollcall: Rollcall, state: str) -> Origin:
     return origin
 
 
-def do(rollcall: Rollcall, origin: Origin, command: str) -> None:
-    ports = rollcall
+def do(ports: MemoryPorts, origin: Origin, command: str) -> None:
     version = find_session(ports, origin).version
     match command:
         case "edit":
@@ -74,18 +71,15 @@ def do(rollcall: Rollcall, origin: Origin, command: str) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("command", [*get_args(Command), "remove"])
-def test_a_command_is_done_or_told_why_not(
-    idle: Rollcall, monkeypatch: pytest.MonkeyPatch, command: str, state: str
-) -> None:
-    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-    origin = brought_to(idle, state)
-    asked = "edit" if command == "remove" else command
-    if (asked, state) in FINE:
-        do(idle, origin, command)
+def test_a_command_succeeds_or_says_why_not(ports: MemoryPorts, command: str, state: str) -> None:
+    origin = brought_to(ports, state)
+    kind = "edit" if command == "remove" else command
+    if (kind, state) in FINE:
+        do(ports, origin, command)
         return
     with pytest.raises(WrongState) as refusal:
-        do(idle, origin, command)
-    assert str(refusal.value) == f"{SAID[asked, state]}."  # type: ignore[index]  # one of the commands
+        do(ports, origin, command)
+    assert str(refusal.value) == f"{SAID[kind, state]}."  # type: ignore[index]  # one of the commands
 
 
 def test_there_is_a_sentence_for_every_refusal_and_for_nothing_else() -> None:

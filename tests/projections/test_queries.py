@@ -35,10 +35,9 @@ FILE = "Groupname,Email\nSales,ann@example.com\n"
 
 
 @pytest.fixture
-def rollcall(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
-    """Views move when `caught_up` says so."""
-    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-    return idle
+def rollcall(unattended: Rollcall) -> Rollcall:
+    """Return Rollcall whose views move when `caught_up` moves them."""
+    return unattended
 
 
 def caught_up(rollcall: Rollcall) -> Rollcall:

@@ -67,9 +67,8 @@ class Reviewed:
 
 
 @pytest.fixture
-def reviewed(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Reviewed:
-    monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-    return Reviewed(idle)
+def reviewed(unattended: Rollcall) -> Reviewed:
+    return Reviewed(unattended)
 
 
 def test_every_way_to_ask_agrees_with_asking_for_everything(reviewed: Reviewed) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapters.http import security
+from adapters.memory.ports import AlwaysReadable
 from application.granting import Person, grant_access, revoke_access
 from domain.access import ROLLCALL, Role
 from tests.adapters.api.importing import committed, lines, subscribed, uploaded
@@ -97,9 +99,7 @@ class TestSubscriptions:
             grant_access(idle, third, ANN, "consumer")
             assert idle.health.catch_up()
         assert set(security.scopes(idle, person, readers)) == {first.subscription_id, second.subscription_id}
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-            revoke_access(idle, second, ANN)
+        revoke_access(replace(idle, readable=AlwaysReadable()), second, ANN)
         assert security.scopes(idle, person, readers) == [first.subscription_id]
         assert security.scopes(idle, Person(BEN, "Ben"), readers) == []
 

@@ -349,7 +349,7 @@ class _HeldCommit:
         self._turn.close()
 
     def _hold(self) -> None:
-        self._turn.enter_context(self._desk.seen.turns.turn(self.import_id))
+        self._turn.enter_context(self._desk.seen.turns.commit(self.import_id))
 
 
 @pytest.fixture

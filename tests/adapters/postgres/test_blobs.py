@@ -1,8 +1,9 @@
+"""What is PostgreSQL's own about the blobs; the rest of it is in tests/contracts."""
+
 from __future__ import annotations
 
 from functools import partial
 from hashlib import sha256
-from os import urandom
 from typing import TYPE_CHECKING, LiteralString
 from uuid import UUID, uuid4
 
@@ -45,42 +46,9 @@ def count(database: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def test_a_blob_is_kept_under_its_digest_in_the_chunks_it_came_in(blobs: PostgresBlobs) -> None:
-    digest = blobs.put(SUBSCRIPTION, "file", CHUNKS)
-    assert digest == sha256(b"".join(CHUNKS)).hexdigest()
-    assert stored(blobs, digest) == CHUNKS
-
-
 def test_a_blob_is_stored_once_however_often_it_comes(blobs: PostgresBlobs, database: str) -> None:
     assert len({blobs.put(SUBSCRIPTION, "file", CHUNKS) for _ in range(3)}) == 1
     assert count(database) == (1, 4)
-
-
-def test_the_same_bytes_in_other_chunks_stay_as_they_came_first(blobs: PostgresBlobs) -> None:
-    """A blob never changes, whoever is reading it."""
-    digest = blobs.put(SUBSCRIPTION, "file", CHUNKS)
-    assert blobs.put(SUBSCRIPTION, "file", [b"".join(CHUNKS)]) == digest
-    assert stored(blobs, digest) == CHUNKS
-
-
-def test_an_empty_blob_is_a_blob(blobs: PostgresBlobs) -> None:
-    digest = blobs.put(SUBSCRIPTION, "file", [])
-    assert digest == sha256().hexdigest()
-    assert blobs.chunks(SUBSCRIPTION, "file", digest) == 0
-
-
-def test_a_megabyte_of_anything_comes_back_as_it_was(blobs: PostgresBlobs) -> None:
-    chunks = [urandom(1024 * 1024) for _ in range(3)]
-    assert stored(blobs, blobs.put(SUBSCRIPTION, "file", chunks)) == chunks
-
-
-def test_no_subscription_sees_anothers_blob(blobs: PostgresBlobs) -> None:
-    digest = blobs.put(SUBSCRIPTION, "file", CHUNKS)
-    foreign = uuid4()
-    with pytest.raises(KeyError):
-        blobs.chunk(foreign, "file", digest, 0)
-    with pytest.raises(KeyError):
-        blobs.chunks(foreign, "file", digest)
 
 
 def test_the_same_file_of_two_subscriptions_is_kept_for_each(blobs: PostgresBlobs, database: str) -> None:
@@ -89,20 +57,6 @@ def test_the_same_file_of_two_subscriptions_is_kept_for_each(blobs: PostgresBlob
     assert blobs.put(other, "file", CHUNKS) == digest
     assert stored(blobs, digest, other) == CHUNKS
     assert count(database) == (2, 8)
-
-
-@pytest.mark.parametrize("number", [-1, 4])
-def test_there_is_no_chunk_beyond_the_ends(blobs: PostgresBlobs, number: int) -> None:
-    digest = blobs.put(SUBSCRIPTION, "file", CHUNKS)
-    with pytest.raises(KeyError):
-        blobs.chunk(SUBSCRIPTION, "file", digest, number)
-
-
-def test_what_was_never_stored_is_not_there(blobs: PostgresBlobs) -> None:
-    with pytest.raises(KeyError):
-        blobs.chunk(SUBSCRIPTION, "file", sha256().hexdigest(), 0)
-    with pytest.raises(KeyError):
-        blobs.chunks(SUBSCRIPTION, "file", sha256().hexdigest())
 
 
 def test_many_put_the_same_at_once(compose: Callable[[], Rollcall], database: str) -> None:
@@ -114,10 +68,10 @@ def test_many_put_the_same_at_once(compose: Callable[[], Rollcall], database: st
 
 
 @pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
-def test_a_blob_is_there_when_put_returns_even_if_somebody_else_was_about_to_store_it(
+def test_a_blob_is_there_when_put_returns_even_if_another_transaction_was_about_to_store_it(
     blobs: PostgresBlobs, database: str, ends: LiteralString
 ) -> None:
-    """Whoever comes second waits: the first may yet fail, and then nobody would have stored it."""
+    """The second waits for the first: the first may still fail, and then the blob would be missing."""
     digest = sha256(b"bytes").hexdigest()
     with psycopg.connect(database) as first, psycopg.connect(database, autocommit=True) as looking:
         first.execute("INSERT INTO rollcall.blobs VALUES (%s, 'file', %s, 1)", (SUBSCRIPTION, digest))
@@ -130,11 +84,3 @@ def test_a_blob_is_there_when_put_returns_even_if_somebody_else_was_about_to_sto
         first.execute(ends)
         assert putting.result() == digest
     assert stored(blobs, digest) == [b"bytes"]
-
-
-def test_a_file_with_the_bytes_of_a_roster_does_not_change_how_the_roster_is_cut(blobs: PostgresBlobs) -> None:
-    file = blobs.put(SUBSCRIPTION, "file", [b"".join(CHUNKS)])
-    roster = blobs.put(SUBSCRIPTION, "roster", CHUNKS)
-    assert file == roster
-    assert blobs.chunks(SUBSCRIPTION, "file", file) == 1
-    assert [blobs.chunk(SUBSCRIPTION, "roster", roster, number) for number in range(len(CHUNKS))] == CHUNKS

@@ -1,5 +1,8 @@
+"""What is PostgreSQL's own about turns and locks; the rest of the turns is in tests/contracts."""
+
 from __future__ import annotations
 
+from functools import partial
 from threading import Barrier
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -9,7 +12,11 @@ import pytest
 
 from adapters.composition import composed
 from adapters.settings import read_settings
-from tests.waiting import Running, eventually, somebody_waits_for_a_lock
+from application.licensing import allocate_licences
+from domain import subscription
+from domain.subscription import User
+from tests.conftest import subscribed, working
+from tests.waiting import Running, at_once, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,49 +27,36 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 
-def test_one_process_at_a_time_has_an_imports_turn(compose: Callable[[], Rollcall], database: str) -> None:
-    one, other, import_id = compose().turns, compose().turns, uuid4()
-    order: list[str] = []
-
-    def second() -> None:
-        with other.turn(import_id):
-            order.append("second")
-
-    with psycopg.connect(database, autocommit=True) as looking:
-        with one.turn(import_id):
-            waiting = Running(second)
-            eventually(lambda: somebody_waits_for_a_lock(looking))
-            order.append("first")
-        waiting.result()
-    assert order == ["first", "second"]
-
-
-def test_the_turns_of_two_imports_do_not_exclude_each_other(compose: Callable[[], Rollcall]) -> None:
-    one, other = compose().turns, compose().turns
-    with one.turn(uuid4()), other.turn(uuid4()):
-        pass
-
-
-def test_a_turn_ends_with_an_error_too(idle: Rollcall) -> None:
-    import_id = uuid4()
-    with pytest.raises(RuntimeError), idle.turns.turn(import_id):
-        raise RuntimeError
-    with idle.turns.turn(import_id):
-        pass
-
-
-def test_whoever_has_a_turn_does_not_wait_for_those_who_wait_for_theirs(database: str) -> None:
-    """As many as the pool has connections have a turn, and each of them needs another one to do what it has it for."""
+def test_a_turn_takes_no_connection_from_the_pool(database: str) -> None:
+    """There are as many turns as the pool has connections, and each holder needs a connection as well."""
     settings = read_settings({"ROLLCALL_DATABASE_URL": database, "ROLLCALL_POOL_SIZE": "4"})
     with composed(settings) as rollcall:
         together = Barrier(4)
 
-        def take_a_turn() -> int:
-            with rollcall.turns.turn(uuid4()):
+        def take_turn() -> int:
+            with rollcall.turns.commit(uuid4()):
                 together.wait(timeout=20)
                 return rollcall.events.head()
 
-        assert [each.result(20) for each in [Running(take_a_turn) for _ in range(4)]] == [0, 0, 0, 0]
+        assert [each.result(20) for each in [Running(take_turn) for _ in range(4)]] == [0, 0, 0, 0]
+
+
+def test_a_crowd_that_waits_for_its_turn_leaves_the_connections_to_the_holder(database: str) -> None:
+    """Sixteen threads share four connections. A holder needs several, and must not wait for one of those who wait."""
+    settings = read_settings({"ROLLCALL_DATABASE_URL": database, "ROLLCALL_POOL_SIZE": "4"})
+    with composed(settings) as rollcall, working(rollcall):
+        origins = [subscribed(rollcall, seats=100) for _ in range(2)]
+
+        def allocate(number: int) -> None:
+            for each in range(5):
+                user = User(f"u{number}-{each}@example.com")
+                assert allocate_licences(rollcall, origins[number % 2], [user]).allocated == 1
+
+        at_once(*(partial(allocate, number) for number in range(16)))
+        for origin in origins:
+            stream = rollcall.events.load(origin.subscription_id, subscription.evolve)
+            assert stream
+            assert (stream.state.seats, stream.state.taken) == (100, 40)
 
 
 def test_one_process_at_a_time_is_alone(compose: Callable[[], Rollcall]) -> None:
@@ -76,7 +70,7 @@ def test_one_process_at_a_time_is_alone(compose: Callable[[], Rollcall]) -> None
     eventually(lambda: is_free(other, "view", "audit_log"))
 
 
-def test_a_holder_whose_connection_breaks_is_alone_no_more(compose: Callable[[], Rollcall], database: str) -> None:
+def test_a_holder_whose_connection_breaks_is_no_longer_alone(compose: Callable[[], Rollcall], database: str) -> None:
     one, other = compose().locks, compose().locks
     with one.try_alone("commit", "x") as first, psycopg.connect(database, autocommit=True) as connection:
         assert first
@@ -88,6 +82,6 @@ def test_a_holder_whose_connection_breaks_is_alone_no_more(compose: Callable[[],
 
 
 def is_free(locks: AdvisoryLocks, *words: str) -> bool:
-    """Tell whether somebody else could be alone; the server notices a moment later that a connection was closed."""
+    """Tell whether another process can take the lock. The server takes a moment to notice a closed connection."""
     with locks.try_alone(*words) as alone:
         return alone

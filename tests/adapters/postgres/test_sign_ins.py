@@ -13,8 +13,6 @@ from adapters.postgres.sign_ins import NOTED_EVERY_SECONDS, Arrival
 from application.granting import Person
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from adapters.composition import Rollcall
 
 pytestmark = pytest.mark.database
@@ -148,16 +146,6 @@ class TestASession:
         assert [bool(idle.sign_ins.find(each)) for each in secrets] == [True, False, True, True]
         assert idle.sign_ins.end_other(here) == 1
         assert [bool(idle.sign_ins.find(each)) for each in secrets] == [True, False, False, True]
-
-    def test_that_somebody_else_ends_is_over_in_every_process(
-        self, idle: Rollcall, compose: Callable[[], Rollcall]
-    ) -> None:
-        elsewhere = compose()
-        secrets = [idle.sign_ins.start(person, HERE, None) for person in (ANN, ANN, BEN)]
-        assert all(elsewhere.sign_ins.find(each) for each in secrets)
-        assert idle.sign_ins.end_of([ANN.email]) == 2
-        assert [elsewhere.sign_ins.find(each) for each in secrets] == [None, None, BEN]
-        assert idle.sign_ins.end_of([ANN.email]) == 0
 
     def test_tells_whether_it_began_lately_with_a_proof(self, idle: Rollcall) -> None:
         unproven = structs.replace(HERE, proven=False)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from adapters.postgres import wakeups
+from adapters.memory.ports import AlwaysReadable
 from adapters.postgres.wakeups import ReadableViews
 from projections.view import views_channel
 from tests.conftest import subscribed
@@ -20,11 +21,9 @@ pytestmark = pytest.mark.database
 
 
 @pytest.fixture
-def rollcall(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
-    """Return Rollcall with something to be shown, which no view shows yet, and nobody waits for it."""
-    with monkeypatch.context() as patch:
-        patch.setattr(wakeups, "READABLE_WITHIN_SECONDS", 0.0)
-        subscribed(idle)
+def rollcall(idle: Rollcall) -> Rollcall:
+    """Return Rollcall with events that no view shows yet."""
+    subscribed(replace(idle, readable=AlwaysReadable()))
     return idle
 
 

@@ -1,0 +1,57 @@
+"""The kinds of streams that a subscription has, and how a use case finds one of them.
+
+A stream of another subscription, or of another kind, is answered exactly as a missing one: NotFound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic
+
+from msgspec import Struct
+
+from application.ports import S, Stream
+from application.records import Event
+from domain import access, group, import_session, subscription
+from domain.access import TokenIssued, TokenState
+from domain.errors import NotFound
+from domain.group import GroupCreated, GroupState
+from domain.import_session import FileUploaded, ImportSession
+from domain.subscription import Subscription, SubscriptionCreated
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from application.ports import Ports
+    from application.records import Origin
+
+
+class StreamKind(Struct, Generic[S], frozen=True):
+    """What people call it, the event that such a stream begins with, and the aggregate's fold."""
+
+    name: str
+    first: type[Event]
+    evolve: Callable[[S | None, Any], S]
+
+
+SUBSCRIPTION = StreamKind[Subscription]("subscription", SubscriptionCreated, subscription.evolve)
+GROUP = StreamKind[GroupState]("group", GroupCreated, group.evolve)
+IMPORT = StreamKind[ImportSession]("import", FileUploaded, import_session.evolve)
+TOKEN = StreamKind[TokenState]("token", TokenIssued, access.evolve_token)
+
+
+def find(ports: Ports, origin: Origin, kind: StreamKind[S], stream_id: UUID) -> Stream[S]:
+    """Load a stream of this kind in the origin's subscription; raises NotFound."""
+    first_event(ports, origin, kind, stream_id)
+    stream = ports.events.load(stream_id, kind.evolve)
+    if stream is None:
+        raise NotFound(what=kind.name, id=stream_id)
+    return stream
+
+
+def first_event(ports: Ports, origin: Origin, kind: StreamKind[S], stream_id: UUID) -> Event:
+    """Return the event that a stream of this kind in the origin's subscription begins with; raises NotFound."""
+    for first in ports.events.history(stream_id, limit=1):
+        if isinstance(first.event, kind.first) and first.origin.subscription_id == origin.subscription_id:
+            return first.event
+    raise NotFound(what=kind.name, id=stream_id)

@@ -1,0 +1,72 @@
+"""A commit keeps snapshots of its session, which spare later loads most of the events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from application.committing import CommitRun, start_commit
+from application.importing import upload
+from domain import import_session
+from domain.import_session import CommitCompleted, Completed
+from domain.roster import Limits
+from tests.conftest import importing_as, subscribed
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from adapters.composition import Rollcall
+    from application.records import Event
+
+pytestmark = pytest.mark.database
+
+FILE = b"Groupname,Email\nSales,ann@example.com\nMarketing,ann@example.com\n"
+
+
+def started(rollcall: Rollcall) -> UUID:
+    """Upload a file, start its commit, and return the import's id."""
+    origin = importing_as(subscribed(rollcall, "ann@example.com"))
+    upload(rollcall, origin, "groups.csv", "text/csv", FILE, Limits())
+    start_commit(rollcall, origin, 2)
+    assert origin.import_id
+    return origin.import_id
+
+
+def run(rollcall: Rollcall, import_id: UUID) -> None:
+    commit_run = CommitRun(rollcall, import_id)
+    while commit_run.run_batch():
+        pass
+
+
+def events_folded(rollcall: Rollcall, import_id: UUID) -> list[Event]:
+    """Return the events that loading the session folds, a snapshot among them."""
+    folded: list[Event] = []
+
+    def evolve(
+        state: import_session.ImportSession | None, event: import_session.ImportEvent
+    ) -> import_session.ImportSession:
+        folded.append(event)
+        return import_session.evolve(state, event)
+
+    assert rollcall.events.load(import_id, evolve)
+    return folded
+
+
+def test_a_snapshot_is_kept_when_a_commit_starts_and_when_it_ends(unattended: Rollcall) -> None:
+    import_id = started(unattended)
+    assert len(events_folded(unattended, import_id)) == 1, "the snapshot alone, of three events"
+    run(unattended, import_id)
+    assert len(events_folded(unattended, import_id)) == 1, "the snapshot alone, of six events"
+    loaded = unattended.events.load(import_id, import_session.evolve)
+    assert loaded
+    assert isinstance(loaded.state, Completed)
+
+
+def test_a_snapshot_that_cannot_be_read_is_passed_over(unattended: Rollcall) -> None:
+    import_id = started(unattended)
+    with unattended.datastore.transaction(commit=True) as cursor:
+        cursor.execute("UPDATE rollcall_snapshots SET state = convert_to('{\"shape\": \"unknown\"}', 'UTF8')")
+        assert cursor.rowcount == 1
+    run(unattended, import_id)
+    assert isinstance(unattended.events.history(import_id)[-1].event, CommitCompleted)

@@ -1,0 +1,247 @@
+"""Streams, their versions, and the total order of all events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.memory.ports import memory_ports
+from application.ports import Conflict, Stream
+from application.records import Actor, Event, Origin, Record
+from domain import import_session, subscription
+from domain.import_session import CommitStarted, FileUploaded, FormatDetected, GroupAdded
+from domain.subscription import LicenceRevoked, SeatsChanged, SeatsTaken, Subscription, SubscriptionCreated
+from tests.waiting import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.composition import Rollcall
+    from adapters.memory.event_store import MemoryEventStore
+    from adapters.postgres.event_store import PostgresEventStore
+    from tests.contracts.conftest import Implementation
+
+    Store: TypeAlias = MemoryEventStore | PostgresEventStore
+
+ORIGIN = Origin(uuid4(), Actor("administrator", "ann", "Ann"), "test")
+FILLER = LicenceRevoked("x" * 120)  # some 300 bytes, as most records are
+
+
+@pytest.fixture
+def store(ports: Implementation) -> Store:
+    return ports.events
+
+
+def recorded(stream: UUID, version: int, event: Event = FILLER) -> Record:
+    return Record(stream, version, datetime.now(UTC), ORIGIN, event)
+
+
+def append(store: Store, records: Sequence[Record]) -> int:
+    return store.append(ORIGIN.subscription_id, records)
+
+
+def identity(records: Sequence[Record]) -> list[tuple[UUID, int]]:
+    return [(record.originator_id, record.originator_version) for record in records]
+
+
+def log_after(store: Store, position: int) -> list[Record]:
+    found: list[Record] = []
+    while batch := store.read_log(found[-1].position if found else position, 500):
+        found += batch
+    return found
+
+
+# --- order ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_sees_all_events_of_two_writers_once_and_in_order(
+    ports: Implementation, elsewhere: Implementation
+) -> None:
+    """Positions become visible in their order, so a reader that follows the log misses nothing."""
+    head, reader, writers = ports.events.head(), ports.events, [ports.events, elsewhere.events]
+
+    def write(store: Store) -> list[tuple[UUID, int]]:
+        stream, written = uuid4(), []
+        for start in range(1, 12_001, 60):
+            batch = [recorded(stream, version) for version in range(start, start + 60)]
+            append(store, batch)
+            written += identity(batch)
+        return written
+
+    writing = [Running(partial(write, store)) for store in writers]
+    seen: list[Record] = []
+    while True:
+        done = not any(each.is_alive() for each in writing)
+        if batch := reader.read_log(seen[-1].position if seen else head, 500):
+            seen += batch
+        elif done:
+            break
+
+    positions = [record.position for record in seen]
+    assert positions == sorted(set(positions))
+    for written in (each.result() for each in writing):
+        assert [each for each in identity(seen) if each[0] == written[0][0]] == written
+    assert len(seen) == 24_000
+
+
+def test_an_append_returns_the_position_of_its_last_event(store: Store) -> None:
+    head, stream = store.head(), uuid4()
+    first = append(store, [recorded(stream, 1)])
+    last = append(store, [recorded(stream, 2), recorded(stream, 3)])
+    assert [record.position for record in log_after(store, head)][::2] == [first, last]
+    assert store.head() == last
+
+
+def test_an_append_of_nothing_is_at_position_0(store: Store) -> None:
+    append(store, [recorded(uuid4(), 1)])
+    head = store.head()
+    assert append(store, []) == 0
+    assert store.head() == head
+
+
+def test_the_head_of_an_empty_memory_is_0() -> None:
+    store = memory_ports().events
+    assert store.head() == 0
+    assert store.read_log(0, 10) == []
+
+
+@pytest.mark.database
+def test_the_head_of_an_empty_database_is_0(idle: Rollcall) -> None:
+    assert idle.events.head() == 0
+    assert idle.events.read_log(0, 10) == []
+
+
+def test_the_log_can_be_read_in_parts(store: Store) -> None:
+    head = store.head()
+    append(store, [recorded(uuid4(), version) for version in range(1, 11)])
+    log = log_after(store, head)
+    assert len(log) == 10
+    assert store.read_log(log[2].position, 100, until=log[5].position) == log[3:6]
+    assert store.read_log(log[2].position, 2) == log[3:5]
+    assert store.read_log(log[9].position, 2) == []
+
+
+# --- versions -------------------------------------------------------------------------------------------------------
+
+
+def test_a_version_that_is_taken_conflicts_and_nothing_is_stored(store: Store) -> None:
+    stream, other = uuid4(), uuid4()
+    append(store, [recorded(stream, 1)])
+    head = store.head()
+    with pytest.raises(Conflict):
+        append(store, [recorded(other, 1), recorded(stream, 1)])
+    assert log_after(store, head) == []
+    assert store.versions([stream, other]) == {stream: 1}
+
+
+def test_one_append_cannot_take_a_version_twice(store: Store) -> None:
+    stream = uuid4()
+    with pytest.raises(Conflict):
+        append(store, [recorded(stream, 1), recorded(stream, 1)])
+    assert store.versions([stream]) == {}
+
+
+def test_if_two_append_the_same_version_one_succeeds(ports: Implementation, elsewhere: Implementation) -> None:
+    stores, stream = [ports.events, elsewhere.events], uuid4()
+
+    def attempt(store: Store, version: int) -> bool:
+        try:
+            append(store, [recorded(stream, version)])
+        except Conflict:
+            return False
+        return True
+
+    for version in range(1, 51):
+        attempts = [Running(partial(attempt, store, version)) for store in stores]
+        assert sorted(each.result() for each in attempts) == [False, True]
+
+
+def test_versions_are_those_of_the_last_events(store: Store) -> None:
+    long, short = uuid4(), uuid4()
+    append(store, [*(recorded(long, version) for version in range(1, 8)), recorded(short, 1)])
+    assert store.versions([long, short, uuid4()]) == {long: 7, short: 1}
+    assert store.versions([]) == {}
+
+
+# --- streams --------------------------------------------------------------------------------------------------------
+
+
+def test_a_stream_without_events_is_none(store: Store) -> None:
+    assert store.load(uuid4(), subscription.evolve) is None
+    assert store.history(uuid4()) == []
+
+
+def test_a_stream_is_the_fold_of_its_events(store: Store) -> None:
+    stream = subscribed(store)
+    assert store.load(stream, subscription.evolve) == Stream(stream, 3, Subscription("Old", 7, 2), ORIGIN)
+
+
+def test_a_stream_can_be_loaded_as_it_was(store: Store) -> None:
+    stream = subscribed(store)
+    before = store.load(stream, subscription.evolve, at_version=1)
+    assert before == Stream(stream, 1, Subscription("Old", 5, 0), ORIGIN)
+    assert store.load(stream, subscription.evolve, at_version=9) == store.load(stream, subscription.evolve)
+
+
+def test_several_streams_are_loaded_at_once(store: Store) -> None:
+    first, second = subscribed(store), subscribed(store, "New")
+    found = store.load_many([first, uuid4(), second], subscription.evolve)
+    assert {stream: loaded.state for stream, loaded in found.items()} == {
+        first: Subscription("Old", 7, 2),
+        second: Subscription("New", 7, 2),
+    }
+    assert found[second] == store.load(second, subscription.evolve)
+    assert store.load_many([], subscription.evolve) == {}
+
+
+def test_a_history_is_what_was_appended(store: Store) -> None:
+    """Positions are left at 0: only the log has them."""
+    stream = uuid4()
+    records = [recorded(stream, 1, SubscriptionCreated("Contoso", 5)), recorded(stream, 2, SeatsTaken(2))]
+    append(store, records)
+    assert store.history(stream) == records
+
+
+def test_a_history_is_read_page_by_page(store: Store) -> None:
+    stream = uuid4()
+    append(store, [recorded(stream, version) for version in range(1, 8)])
+    append(store, [recorded(uuid4(), 1)])
+    pages = [store.history(stream, after=after, limit=3) for after in (0, 3, 6, 7)]
+    assert [[record.originator_version for record in page] for page in pages] == [[1, 2, 3], [4, 5, 6], [7], []]
+    assert len(store.history(stream)) == 7
+
+
+def test_a_snapshot_changes_nothing_that_is_loaded(store: Store) -> None:
+    stream = session(store)
+    loaded = store.load(stream, import_session.evolve)
+    assert loaded
+    store.keep_snapshot(loaded)
+    store.keep_snapshot(loaded)
+    assert store.load(stream, import_session.evolve) == loaded
+    append(store, [recorded(stream, 5, import_session.CommitStopped(1, 1))])
+    after = store.load(stream, import_session.evolve)
+    assert after == Stream(stream, 5, import_session.evolve(loaded.state, import_session.CommitStopped(1, 1)), ORIGIN)
+    assert store.load(stream, import_session.evolve, at_version=4) == loaded
+
+
+def subscribed(store: Store, name: str = "Old") -> UUID:
+    stream = uuid4()
+    events: list[Event] = [SubscriptionCreated(name, 5), SeatsTaken(2), SeatsChanged(5, 7)]
+    append(store, [recorded(stream, version, event) for version, event in enumerate(events, start=1)])
+    return stream
+
+
+def session(store: Store) -> UUID:
+    stream = uuid4()
+    events: list[Event] = [
+        FileUploaded("groups.csv", "text/csv", 3, "digest"),
+        FormatDetected("group_based", "utf-8", ",", ("Groupname", "Email"), 2, 2, 2, 2, {}, "roster"),
+        CommitStarted(2, 2),
+        GroupAdded(1, uuid4(), "Sales", created=True, users_added=1, users_already_there=0),
+    ]
+    append(store, [recorded(stream, version, event) for version, event in enumerate(events, start=1)])
+    return stream

@@ -1,0 +1,78 @@
+"""The groups of a user are known exactly, however far the views are behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.memory.ports import MemoryPorts
+from adapters.postgres import memberships
+from application.grouping import add_users, create_group, delete_group, remove_users
+from tests.conftest import subscribed
+
+if TYPE_CHECKING:
+    from application.records import Origin
+    from tests.contracts.conftest import Implementation
+
+USERS = [f"user{number}@example.com" for number in range(4)]
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["create", "add", "remove", "delete"]), st.integers(0, 3), st.integers(0, 3))
+)
+
+
+def advance_directory(ports: Implementation) -> None:
+    """Let the directory catch up with the log; in memory there is none."""
+    if isinstance(ports, MemoryPorts):
+        return
+    (view,) = (each for each in ports.projectors if each.view.name == "directory")
+    position = view.position()
+    while (reached := view.advance(position)) > position:
+        position = reached
+
+
+def step(ports: Implementation, origin: Origin, groups: dict[UUID, set[str]], what: str, who: str, which: int) -> None:
+    """Change a group, and what is expected of it."""
+    group = list(groups)[which % len(groups)] if groups else None
+    if what == "create" or group is None:
+        create_group(ports, origin, new := uuid4(), str(new), [who])
+        groups[new] = {who}
+    elif what == "add":
+        add_users(ports, origin, group, [who])
+        groups[group].add(who)
+    elif what == "remove":
+        remove_users(ports, origin, group, [who])
+        groups[group].discard(who)
+    else:
+        delete_group(ports, origin, group)
+        del groups[group]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=STEPS, after=STEPS, at_once=st.integers(1, 5))
+def test_no_group_is_missing(
+    ports: Implementation,
+    before: list[tuple[str, int, int]],
+    after: list[tuple[str, int, int]],
+    at_once: int,
+) -> None:
+    origin, groups = subscribed(ports, *USERS), dict[UUID, set[str]]()
+    other = subscribed(ports, *USERS)
+    for what, who, which in before:
+        step(ports, origin, groups, what, USERS[who], which)
+    advance_directory(ports)
+    create_group(ports, other, uuid4(), "Foreign", USERS)
+    for what, who, which in after:
+        step(ports, origin, groups, what, USERS[who], which)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memberships, "EVENTS_AT_ONCE", at_once)
+        for wanted in ([USERS[0]], USERS[1:3], USERS, []):
+            found, position = ports.memberships.group_ids_of(origin.subscription_id, wanted)
+            assert position == ports.events.head()
+            assert found >= {group for group, users in groups.items() if users & set(wanted)}
+            assert all(
+                any(record.origin == origin for record in ports.events.history(group, limit=1)) for group in found
+            )
