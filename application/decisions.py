@@ -37,9 +37,9 @@ class CommandResult(Struct, frozen=True):
 
 
 class Decision(Struct, Generic[Result_co], frozen=True):
-    """What a command has decided: the records to append, if any, with their claims, and the result once that is done.
+    """What a command has decided: the records to append, if any, with their claims, and the result to return then.
 
-    The result has a field `readable`, or is None.
+    A result has a field `readable`, which says whether the views show the change already. It may be None.
     """
 
     result: Result_co

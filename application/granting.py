@@ -87,7 +87,7 @@ def roles(ports: Ports, principal: Principal, scopes: Iterable[UUID]) -> dict[UU
         case Bearer():
             return {scope: frozenset({principal.role} if scope == principal.scope else ()) for scope in scopes}
         case Person():
-            return _granted(ports, principal.email, scopes)
+            return _roles_of(ports, principal.email, scopes)
 
 
 def bearer(ports: Ports, text: str) -> Bearer | None:
@@ -114,11 +114,11 @@ def bearer(ports: Ports, text: str) -> Bearer | None:
 def _is_backed_by_issuer(ports: Ports, token: Token, scope: UUID) -> bool:
     if token.issuer is None:
         return True
-    held = _granted(ports, token.issuer, {scope, ROLLCALL})
+    held = _roles_of(ports, token.issuer, {scope, ROLLCALL})
     return bool(GRANTING & frozenset().union(*held.values()))
 
 
-def _granted(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, frozenset[Role]]:
+def _roles_of(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, frozenset[Role]]:
     streams = {scope: access_id(scope, email) for scope in scopes}
     found = ports.events.load_many(streams.values(), access.evolve)
     return {scope: found[stream].state.roles if stream in found else frozenset() for scope, stream in streams.items()}

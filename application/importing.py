@@ -1,4 +1,4 @@
-"""Upload a file, rename its groups, remove users, discard it."""
+"""Upload a file, review it (rename groups, remove users), or discard the import."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ UPLOAD_CHUNK = 1024 * 1024
 
 
 class ReadRoster(Struct, frozen=True):
-    """What a file was read as, and its roster laid out to be stored: chunks that can be gone through again."""
+    """How a file was read, and its roster as chunks to be stored. You can iterate over them more than once."""
 
     detected: FormatDetected
     chunks: Iterable[bytes]
@@ -140,7 +140,7 @@ def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected:
             case _:
                 raise wrong_state(session, "edit")
 
-    return _edit(ports, origin, expected, decide)
+    return _change_session(ports, origin, expected, decide)
 
 
 def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected: int | None) -> CommandResult:
@@ -156,11 +156,11 @@ def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected:
             case _:
                 raise wrong_state(session, "edit")
 
-    return _edit(ports, origin, expected, decide)
+    return _change_session(ports, origin, expected, decide)
 
 
 def discard(ports: Ports, origin: Origin, expected: int | None) -> CommandResult:
-    """Put an import away that has added nothing; raises NotFound, SomethingAdded, Stale and WrongState."""
+    """Discard an import that has added nothing; raises NotFound, SomethingAdded, Stale and WrongState."""
 
     def decide(session: ImportSession) -> ImportEvent | None:
         match session:
@@ -171,10 +171,10 @@ def discard(ports: Ports, origin: Origin, expected: int | None) -> CommandResult
             case _:
                 raise wrong_state(session, "discard")
 
-    return _edit(ports, origin, expected, decide)
+    return _change_session(ports, origin, expected, decide)
 
 
-def _edit(
+def _change_session(
     ports: Ports, origin: Origin, expected: int | None, decide: Callable[[ImportSession], ImportEvent | None]
 ) -> CommandResult:
     def decide_on_stream() -> Decision[CommandResult]:
@@ -186,7 +186,7 @@ def _edit(
 
 
 def stored_roster(ports: Ports, subscription_id: UUID, digest: str) -> StoredRoster:
-    """Open the roster that was read from an import's file."""
+    """Open the roster of an import; `digest` is the SHA-256 that it is stored under."""
     return StoredRoster(partial(ports.blobs.chunk, subscription_id, "roster", digest))
 
 
@@ -198,7 +198,7 @@ def find_session(ports: Ports, origin: Origin) -> Stream[ImportSession]:
 
 
 def plan_at(ports: Ports, import_id: UUID, version: int) -> Plan | None:
-    """Return what a commit would have done at a version; None before the file was read, or if it was refused."""
+    """Return what a commit would have done at a version; None if there was no plan (the file was refused, say)."""
     stream = ports.events.load(import_id, import_session.evolve, at_version=version)
     match stream:
         case Stream(version=found, state=Reviewing(plan) | Committing(plan) | Stopped(plan)) if found == version:

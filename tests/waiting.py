@@ -89,7 +89,12 @@ def again_and_again(run: Callable[[], object]) -> Iterator[Running[int]]:
 
 
 def somebody_waits_for_a_lock(connection: psycopg.Connection) -> bool:
+    return waiting_for_locks(connection) > 0
+
+
+def waiting_for_locks(connection: psycopg.Connection) -> int:
+    """Return how many connections to the same database are waiting for a lock."""
     row = connection.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     ).fetchone()
-    return bool(row and row[0])
+    return int(row[0]) if row else 0

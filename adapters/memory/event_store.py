@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import takewhile
 from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -33,9 +34,11 @@ class MemoryEventStore:
 
     def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
         """Fold one stream, up to a version if one is given; None if the stream has no events."""
-        history = self.history(stream)
+        records = self.history(stream)
         return fold(
-            evolve, None, (each for each in history if at_version is None or each.originator_version <= at_version)
+            evolve,
+            None,
+            records if at_version is None else takewhile(lambda each: each.originator_version <= at_version, records),
         )
 
     def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:

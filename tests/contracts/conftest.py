@@ -5,6 +5,7 @@ The tests of a module share one database, so each of them works in subscriptions
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import psycopg
@@ -14,7 +15,7 @@ from adapters.composition import Rollcall, composed
 from adapters.memory.ports import AlwaysReadable, MemoryPorts, memory_ports
 from adapters.memory.turns import MemoryTurns
 from tests.conftest import cloned, settings_for
-from tests.waiting import somebody_waits_for_a_lock
+from tests.waiting import waiting_for_locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,15 +42,24 @@ def elsewhere(ports: Implementation, request: pytest.FixtureRequest) -> Implemen
 
 
 @pytest.fixture
-def is_anyone_waiting(ports: Implementation, request: pytest.FixtureRequest) -> Iterator[Callable[[], bool]]:
-    """Return a function that tells whether anyone is waiting for a turn."""
+def far_away(ports: Implementation, request: pytest.FixtureRequest) -> Implementation:
+    """Return the same ports as a third process has them."""
+    if isinstance(ports, MemoryPorts):
+        return ports
+    over_postgres: Rollcall = request.getfixturevalue("yonder")
+    return over_postgres
+
+
+@pytest.fixture
+def waiting(ports: Implementation, request: pytest.FixtureRequest) -> Iterator[Callable[[], int]]:
+    """Return a function that counts the threads that are waiting for a turn."""
     if isinstance(ports, MemoryPorts):
         turns = ports.turns
         assert isinstance(turns, MemoryTurns)
-        yield lambda: turns.waiting() > 0
+        yield turns.waiting
     else:
         with psycopg.connect(request.getfixturevalue("shared_database"), autocommit=True) as connection:
-            yield lambda: somebody_waits_for_a_lock(connection)
+            yield partial(waiting_for_locks, connection)
 
 
 @pytest.fixture(scope="module")
@@ -69,5 +79,12 @@ def here(shared_database: str) -> Iterator[Rollcall]:
 @pytest.fixture(scope="module")
 def there(shared_database: str) -> Iterator[Rollcall]:
     """Return Rollcall over the module's database, as another process has it."""
+    with composed(settings_for(shared_database), readable=AlwaysReadable()) as rollcall:
+        yield rollcall
+
+
+@pytest.fixture(scope="module")
+def yonder(shared_database: str) -> Iterator[Rollcall]:
+    """Return Rollcall over the module's database, as a third process has it."""
     with composed(settings_for(shared_database), readable=AlwaysReadable()) as rollcall:
         yield rollcall

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from application.ports import Turns
+    from application.ports import SharedPart, Turns
     from tests.contracts.conftest import Implementation
 
     Take: TypeAlias = Callable[[Turns, UUID], AbstractContextManager[None]]
@@ -39,7 +39,7 @@ INDEPENDENT = [
 def test_these_turns_exclude_each_other_and_the_next_follows_at_once(
     ports: Implementation,
     elsewhere: Implementation,
-    is_anyone_waiting: Callable[[], bool],
+    waiting: Callable[[], int],
     first: str,
     second: str,
 ) -> None:
@@ -50,12 +50,12 @@ def test_these_turns_exclude_each_other_and_the_next_follows_at_once(
             order.append("second")
 
     with KINDS[first](ports.turns, of):
-        waiting = Running(wait_for_turn)
-        eventually(is_anyone_waiting)
+        second_turn = Running(wait_for_turn)
+        eventually(waiting)
         order.append("first")
     with KINDS[first](ports.turns, of):
         order.append("the first again")
-    waiting.result()
+    second_turn.result()
     assert order == ["first", "second", "the first again"]
 
 
@@ -98,19 +98,19 @@ def test_a_turn_ends_with_an_error_too(ports: Implementation, elsewhere: Impleme
     assert Running(take_turn).result()
 
 
-def test_two_who_name_seats_and_groups_in_another_order_do_not_block_each_other(
-    ports: Implementation, elsewhere: Implementation
+def test_the_order_in_which_seats_and_groups_are_named_causes_no_deadlock(
+    ports: Implementation, elsewhere: Implementation, far_away: Implementation, waiting: Callable[[], int]
 ) -> None:
     subscription = uuid4()
 
-    def decide(turns: Turns, *, seats_first: bool) -> int:
-        for _ in range(50):
-            with turns.decide(subscription, *(("seats", "groups") if seats_first else ("groups", "seats"))):
-                pass
-        return 50
+    def decide(turns: Turns, *parts: SharedPart) -> bool:
+        with turns.decide(subscription, *parts):
+            return True
 
-    both = [
-        Running(lambda: decide(ports.turns, seats_first=True)),
-        Running(lambda: decide(elsewhere.turns, seats_first=False)),
-    ]
-    assert [each.result(seconds=20) for each in both] == [50, 50]
+    with far_away.turns.decide(subscription, "seats"):
+        one = Running(lambda: decide(ports.turns, "seats", "groups"))
+        eventually(lambda: waiting() == 1)
+        other = Running(lambda: decide(elsewhere.turns, "groups", "seats"))
+        eventually(lambda: waiting() == 2)
+    assert one.result(seconds=20)
+    assert other.result(seconds=20)
