@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import takewhile
 from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,11 +34,9 @@ class MemoryEventStore:
     def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
         """Fold one stream, up to a version if one is given; None if the stream has no events."""
         records = self.history(stream)
-        return fold(
-            evolve,
-            None,
-            records if at_version is None else takewhile(lambda each: each.originator_version <= at_version, records),
-        )
+        if at_version is not None:
+            records = [record for record in records if record.originator_version <= at_version]
+        return fold(evolve, None, records)
 
     def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:
         """Fold several streams; streams without events are left out."""
