@@ -10,7 +10,7 @@ from typing import get_args
 
 from adapters.console.links import MINUTES
 from adapters.console.sessions import RECENTLY
-from adapters.console.sign_in import BEGUN_FOR
+from adapters.console.sign_in import PENDING_FOR
 from adapters.postgres.sign_ins import Way
 from adapters.settings import describe
 from tests.adapters.api import test_access_matrix as matrix
@@ -101,7 +101,7 @@ def test_the_limits_and_lifetimes_are_those_of_the_code() -> None:
     defaults = {name: default for name, default, _ in describe()}
     assert {what: how_much for what, (how_much, setting) in told.items() if not setting} == {
         "a sign-in link works": f"{MINUTES} minutes, once",
-        "a sign-in at the provider takes at most": f"{BEGUN_FOR.total_seconds() / 60:.0f} minutes",
+        "a sign-in at the provider takes at most": f"{PENDING_FOR.total_seconds() / 60:.0f} minutes",
         "who ends sessions has shown who they are within": f"{RECENTLY.total_seconds() / 60:.0f} minutes",
     }
     with_setting = {setting: how_much.partition(" ")[0] for how_much, setting in told.values() if setting}

@@ -206,7 +206,10 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         guards=[same_origin, authorized, as_declared],
         state=State({"rollcall": rollcall, "limits": limits, "site": site}),
         template_config=pages.templates(),
-        exception_handlers={**HANDLERS, **dict.fromkeys((NotFoundException, MethodNotAllowedException), pages.nowhere)},
+        exception_handlers={
+            **HANDLERS,
+            **dict.fromkeys((NotFoundException, MethodNotAllowedException), pages.unknown_address),
+        },
         lifespan=[lifespan],
         request_max_body_size=SMALL_BYTES,
         openapi_config=None,

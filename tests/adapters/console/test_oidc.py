@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-REFUSED = "You are not signed in"
+REFUSED = "You aren’t signed in"
 SIGNED_IN = 'rollcall_sign_ins_total{outcome="signed-in",way="oidc"}'
 
 
@@ -137,7 +137,7 @@ def test_whoever_is_to_sign_in_again_is_asked_by_the_provider(browser: Browser, 
         provider.lies(auth_time=auth_time)
         answer = again()
         assert answer.status_code == status, answer.text
-        assert status == 303 or "did not ask who you are" in answer.text
+        assert status == 303 or "didn’t ask you to sign in again" in answer.text
     provider.lies(auth_time=int(time.time()) - 3_600)
     assert browser.sign_in(provider, "ann").status_code == 303, "the first time, whoever is signed in there is"
 
@@ -172,7 +172,7 @@ def test_an_address_that_is_not_verified_signs_nobody_in(browser: Browser, provi
     provider.knows("eve", email="ann@example.com", email_verified=False)
     answer = browser.sign_in(provider, "eve")
     assert answer.status_code == 403
-    assert "has not verified your e-mail address" in answer.text
+    assert "hasn’t verified your e-mail address" in answer.text
 
 
 def test_an_address_stays_with_the_account_that_signed_in_with_it_first(
@@ -271,7 +271,7 @@ def test_whoever_does_not_agree_at_the_provider_is_told_so(browser: Browser, pro
     (state,) = parse_qs(urlsplit(begun).query)["state"]
     answer = browser.get(with_query(provider.denies(begun), state=state))
     assert answer.status_code == 403
-    assert "did not agree to it, or you did not" in answer.text
+    assert "you or the identity provider cancelled it" in answer.text
 
 
 def test_a_provider_that_is_away_is_told_of_on_a_page(database: str) -> None:
@@ -282,7 +282,7 @@ def test_a_provider_that_is_away_is_told_of_on_a_page(database: str) -> None:
         assert int(answer.headers["Retry-After"]) > 0
         assert "rollcall sign-in-link EMAIL" in answer.text
         assert "127.0.0.1:9" not in answer.text
-        assert logged(signing, "the identity provider did not answer as it should")
+        assert logged(signing, "the identity provider did not respond as it should")
         assert metric(signing, 'rollcall_sign_ins_total{outcome="provider-away",way="oidc"}') == 1
 
 
@@ -303,8 +303,8 @@ def test_a_provider_that_says_it_is_another_is_not_believed(database: str, provi
     with served(database, environment=settings_of(Provider(f"{provider.url}/"))) as signing:
         with Browser(signing.url) as browser:
             assert browser.submit("/sign-in/oidc").status_code == 503
-        (told,) = logged(signing, "the identity provider did not answer as it should")
-        assert f"says that it is {provider.url}" in told["error"]
+        (told,) = logged(signing, "the identity provider did not respond as it should")
+        assert f"says it is {provider.url}" in told["error"]
 
 
 def test_no_secret_is_in_the_log(signing: Served, browser: Browser, provider: Provider) -> None:

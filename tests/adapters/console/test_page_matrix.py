@@ -111,7 +111,7 @@ FORM = {
     "was_name": "",
     "was_seats": "",
     "key": "the same",
-    "look": "",
+    "query": "",
     "role": "consumer",
     "days": "30",
     "users": "ann@example.com",

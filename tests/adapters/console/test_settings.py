@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.console.settings import SENT_BEFORE, TOKENS, number_of_seats
+from adapters.console.forms import SUBMITTED_BEFORE
+from adapters.console.settings import TOKENS, number_of_seats
 from application.records import Origin
 from domain.access import ROLLCALL, TokenIssued, TokenRevoked
 from domain.errors import SeatsInvalid
@@ -71,7 +72,7 @@ class TestOperators:
         page = console.client.get(f"{first.headers['location']}/settings", headers=operator)
         assert 'value="1,500"' in page.text
         other = console.client.post("/subscriptions", headers=operator, data=form | {"seats": "2"})
-        assert (other.status_code, SENT_BEFORE in said(other)) == (422, True)
+        assert (other.status_code, SUBMITTED_BEFORE in said(other)) == (422, True)
         assert "Idempotency-Key" not in said(other)
 
     @pytest.mark.parametrize(("name", "seats"), [("", "5"), ("Northwind", "many"), ("Northwind", "1.5")])
@@ -157,13 +158,16 @@ class TestTokens:
         shown = re.search(r'class="secret">(rollcall_[^<]*)<', answer.text)
         assert shown
         assert "rollcall_" not in again.text
-        assert "The token was shown when this form was first sent, and is shown once." in said(again)
+        assert (
+            "The token “Nightly sync” was shown when you first submitted this form and can’t be shown again."
+            in said(again)
+        )
         bearer = {"Authorization": f"Bearer {shown[1]}"}
         assert console.client.get(f"{API}{subscription}/events", headers=bearer).status_code == 200
 
         page = console.ask("GET", f"{subscription}/settings").text
         (token_id,) = re.findall(r'name="token" value="([^"]*)"', page[page.index("Nightly sync") :])[:1]
-        assert page.count("<bdi>Nightly sync</bdi>") == 2  # its row and its question
+        assert page.count("<bdi>Nightly sync</bdi>") == 2  # in its row and in its confirmation
         revoked = console.ask("POST", f"{subscription}/settings/tokens/revoke", data={"token": token_id})
         assert revoked.status_code == 303
         assert console.client.get(f"{API}{subscription}/events", headers=bearer).status_code == 401
@@ -192,7 +196,7 @@ class TestTokens:
         self.issued(console, subscription, key=key)
         answer = self.issued(console, subscription, key=key, name="Another")
         assert answer.status_code == 422
-        assert SENT_BEFORE in said(answer)
+        assert SUBMITTED_BEFORE in said(answer)
         assert "Idempotency-Key" not in said(answer)
         assert 'value="Another"' in answer.text
 
@@ -208,7 +212,7 @@ class TestTokens:
         page = console.ask("GET", f"{subscription}/settings")
         assert "<bdi>The oldest</bdi>" in page.text
         assert "<bdi>Gone</bdi>" not in page.text
-        assert "1,000 tokens more were revoked" in said(page)
+        assert "1,000 revoked tokens aren’t listed" in said(page)
 
     def test_need_a_name(self, console: Console, subscription: str) -> None:
         answer = self.issued(console, subscription, name=" ")

@@ -78,7 +78,7 @@ class TestALink:
         with Browser(signing.url) as another:
             again = another.submit(where)
             assert (again.status_code, another.session) == (403, None)
-            assert "this link was used, or has expired" in again.text
+            assert "this link has already been used or has expired" in again.text
         assert metric(signing, 'rollcall_sign_ins_total{outcome="signed-in",way="link"}') == before + 1
 
     def test_is_not_used_up_by_looking_at_it(self, signing: Served, beside: Rollcall, browser: Browser) -> None:
@@ -161,7 +161,7 @@ class TestASession:
         sign_in(signing, beside, browser, email)
         where = subscribed(signing.client)
         scope = Origin(_id(where), ANN, "test")
-        assert "no subscription is open to you" in browser.get("/").text
+        assert "you don’t have access to any subscription" in browser.get("/").text
         assert browser.get(where).status_code == 404
         granted(beside, scope.subscription_id, "auditor", email)
         assert browser.get(where).status_code == 200
@@ -218,7 +218,7 @@ def test_an_address_that_is_too_long_leads_to_the_first_page(browser: Browser) -
 def test_a_sign_in_that_cannot_be_read_is_refused(browser: Browser) -> None:
     part = (None, b"/", "text/plain; charset=bogus")
     answer = browser.post("/sign-in/oidc", files={"next": part}, headers=SAME_ORIGIN)
-    assert (answer.status_code, "The form cannot be read" in answer.text) == (400, True)
+    assert (answer.status_code, "The form can’t be read" in answer.text) == (400, True)
 
 
 def test_a_name_shows_as_it_is_and_does_nothing(signing: Served, beside: Rollcall, browser: Browser) -> None:
