@@ -1,4 +1,4 @@
-"""The filters of the templates: how numbers, sizes, times, states and events read on a page."""
+"""The filters of the templates: how numbers, sizes, times and states read on a page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from projections.reports.sentences import FORMATS, SKIPPED, TITLES, counted
+from projections.reports.sentences import FORMATS, SKIPPED, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,6 @@ FILTERS: dict[str, Callable[..., object]] = {
     "counted": counted,
     "in_path": in_path,
     "state": STATES.__getitem__,
-    "event_title": TITLES.__getitem__,
     "format_name": FORMATS.__getitem__,
     "skip_reason": SKIPPED.__getitem__,
 }
