@@ -21,8 +21,7 @@ from adapters.http.validation import MANY_BYTES, decoded
 from application import licensing
 from domain.errors import EmailInvalid, NotFound
 from domain.files.licence_file import read_licences
-from domain.naming import collapsed, parse_email, without_controls
-from domain.naming import shown as printable
+from domain.naming import collapsed, parse_email, printable, without_controls
 from domain.roster import Limits
 from domain.subscription import User
 from projections.directory import read as directory

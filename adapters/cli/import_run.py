@@ -17,7 +17,6 @@ from application.rosters import StoredRoster, to_chunks
 from domain.errors import NotFound, NothingToAdd, WrongState
 from domain.files.roster_file import read_roster
 from domain.naming import clean_file_name
-from domain.wrong_state import SAID
 from projections import groups_added
 from projections.import_list import read as import_list
 from projections.reports import unlicensed as file_licences
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from projections.directory.read import SubscriptionRow
     from projections.import_list.read import ImportRow
 
-NOBODY_LICENSED = "none of the users holds a licence. Allocate licences first"
+NOBODY_LICENSED = "none of the users has a licence. Allocate licences first"
 
 
 class ImportRun:
@@ -89,7 +88,7 @@ class ImportRun:
             case "committing":
                 self._terminal.note("The groups of this import are being added. Ctrl-C stops it.")
             case _:
-                raise WrongState(said=SAID["commit", row.state.capitalize()])
+                raise WrongState("commit", row.state)
         try:
             return self._ended(self._watch(row))
         except NothingToAdd as refusal:

@@ -18,7 +18,7 @@ from adapters.http.requests import AnyRequest, Given, created_id, origin, text
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
 from domain.errors import EmailInvalid, KeyReused, Refused
-from domain.naming import group_key, parse_email, shown
+from domain.naming import group_key, parse_email, printable
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 
@@ -90,7 +90,7 @@ def unfit(rollcall: Rollcall, subscription_id: UUID, emails: Iterable[str]) -> l
         try:
             reasons[parse_email(email)] = None
         except EmailInvalid as error:
-            reasons[shown(email)] = str(error.fields["reason"])
+            reasons[printable(email)] = str(error.fields["reason"])
     with rollcall.reading() as rows:
         strangers = directory.unlicensed(rows, subscription_id, [each for each, why in reasons.items() if not why])
     reasons |= dict.fromkeys(strangers, NO_LICENCE)

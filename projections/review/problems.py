@@ -36,7 +36,7 @@ def shown(problems: Iterable[Problem]) -> list[ProblemRow]:
 
 def codes(code: str | None = None, severity: Severity | None = None) -> list[str]:
     """Return the codes of the problems that are wanted."""
-    return [each for each, (severe, _, _) in PROBLEMS.items() if code in {None, each} and severity in {None, severe}]
+    return [each for each, kind in PROBLEMS.items() if code in {None, each} and severity in {None, kind.severity}]
 
 
 def problems(
