@@ -3,7 +3,6 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from domain.problems import Problem
 
 from domain.errors import NotFound, NothingToAdd, SomethingAdded
 from domain.group import Group, GroupCreated, UsersAddedToGroup
@@ -42,6 +41,7 @@ from domain.import_session import (
     start_commit,
     stop,
 )
+from domain.problems import Problem
 from domain.roster import RosterGroup, RosterMember
 from tests.scenarios import given
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from domain.problems import FileProblems, Problem
 
 from domain.files.licence_file import LicenceFile, read_licences
+from domain.problems import FileProblems, Problem
 from domain.roster import Limits
 from domain.subscription import User
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import NamedTuple
 from unicodedata import category
 
-from domain.problems import FileProblems
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from domain.errors import GroupNameInvalid
 from domain.files.roster_file import read_roster
 from domain.files.rows import QUOTED_LINES
 from domain.naming import collapsed, email_key, group_key, parse_group_name, without_controls
+from domain.problems import FileProblems
 from domain.roster import Limits, Roster
 
 USERS = ("email", "FirstName", "LastName", "Groupname", "Groupname")
