@@ -8,12 +8,12 @@ from domain.roster import Limits
 from tests.domain.files.examples import Place, memberships, places, refusal, roster
 
 
-def test_the_header_outweighs_what_stands_in_the_rows() -> None:
+def test_the_header_decides_the_delimiter_whatever_the_rows_contain() -> None:
     read = roster("email;FirstName;LastName;Groupname\na@example.com;A,B;C,D,E;F,G,H,I,J,K\n")
     assert (read.delimiter, memberships(read)) == (";", {"F,G,H,I,J,K": ["a@example.com"]})
 
 
-def test_header_names_match_without_case_and_space_and_further_ones_may_carry_a_number() -> None:
+def test_headers_match_regardless_of_case_and_spaces_and_repeated_ones_can_be_numbered() -> None:
     read = roster('EMAIL, firstname ,"LastName ",GROUPNAME,Groupname2, groupname 3 \na@example.com,,,A,B,C\n')
     assert list(memberships(read)) == ["A", "B", "C"]
     read = roster("groupname,EMAIL,Email2,Email 3\nA,a@example.com,b@example.com,c@example.com\n")
@@ -57,23 +57,23 @@ def test_header_names_match_without_case_and_space_and_further_ones_may_carry_a_
         ),
     ],
 )
-def test_a_header_that_is_not_exactly_one_of_the_two_is_refused(header: str, expected: list[Place]) -> None:
+def test_a_header_that_matches_neither_format_is_refused(header: str, expected: list[Place]) -> None:
     assert places(refusal(header + "\na@example.com,Ann,Lee,Sales\n")) == expected
 
 
-def test_header_problems_name_what_was_found_and_what_was_expected() -> None:
+def test_header_problems_name_what_was_found_and_what_is_expected() -> None:
     (problem,) = refusal("email,Vorname,LastName,Groupname\n")
     assert "“Vorname”" in problem.message
     assert "“FirstName”" in problem.message
     (problem,) = refusal("email,LastName,Groupname\n")
     assert "“FirstName”" in problem.message
-    assert "leave it blank instead" in problem.remedy
+    assert "you can leave it blank" in problem.remedy
     (problem,) = refusal("Groupname,Email,LastName\n")
     assert "“LastName”" in problem.message
     assert "Groupname, Email" in problem.message
 
 
-def test_a_header_over_several_lines_is_reported_at_the_line_of_the_cell() -> None:
+def test_a_problem_of_a_header_over_several_lines_is_reported_on_the_line_of_its_cell() -> None:
     assert places(refusal('email,FirstName,"LastName\n",Group\na@example.com,,,Sales')) == [("header-modified", 2, 4)]
 
 

@@ -39,7 +39,7 @@ def test_the_samples_are_read_without_problems(name: str, format_: str, groups: 
     assert (read.format, len(read.entries), len(read.users), read.problems) == (format_, groups, users, [])
 
 
-def test_groups_are_numbered_in_order_of_first_appearance_also_without_a_usable_user() -> None:
+def test_groups_are_numbered_in_order_of_first_appearance_even_without_usable_users() -> None:
     read = roster(USERS + "nobody,,,First\na@example.com,,,Second,First\n")
     assert [(group.number, group.name, len(group.members)) for group in read] == [(1, "First", 1), (2, "Second", 1)]
     read = roster(GROUPS + "First,nobody\nSecond,a@example.com\n")
@@ -81,7 +81,7 @@ def test_the_first_spelling_of_a_group_and_the_first_filled_names_of_a_user_are_
         ("a@example.com,A\x00nn,,A\n", ("looks-alike", 2, 2), (1,)),
     ],
 )
-def test_problems_of_a_user_based_file_stand_at_their_line_and_column(
+def test_problems_of_a_user_based_file_are_reported_at_their_line_and_column(
     rows: str, expected: Place, groups: tuple[int, ...]
 ) -> None:
     read = roster(USERS + rows)
@@ -106,7 +106,7 @@ def test_problems_of_a_user_based_file_stand_at_their_line_and_column(
         ("A,a@example.com,αnn@example.com\n", ("looks-alike", 2, 3), (1,)),
     ],
 )
-def test_problems_of_a_group_based_file_stand_at_their_line_and_column(
+def test_problems_of_a_group_based_file_are_reported_at_their_line_and_column(
     rows: str, expected: Place, groups: tuple[int, ...]
 ) -> None:
     read = roster(GROUPS + rows)
@@ -125,14 +125,14 @@ def test_problems_of_a_group_based_file_stand_at_their_line_and_column(
         (GROUPS + "\x07,b@example.com\nA,a@example.com\n", "b@example.com", {"A": ["a@example.com"]}),
     ],
 )
-def test_a_fault_spoils_nothing_beyond_its_row_or_cell(text: str, lost: str, kept: dict[str, list[str]]) -> None:
+def test_a_fault_affects_only_its_own_row_or_cell(text: str, lost: str, kept: dict[str, list[str]]) -> None:
     read = roster(text)
     assert memberships(read) == kept
     assert len(read.problems) == 1
     assert lost not in {user.email for user in read.users}
 
 
-def test_two_faults_of_one_row_are_both_reported() -> None:
+def test_two_faults_in_one_row_are_both_reported() -> None:
     read = roster(USERS + "bob,Bob\n,,,\x00,A\nb@example.com,,,\x00\n")
     assert places(read.problems) == [
         ("email-invalid", 2, 1),
@@ -144,19 +144,19 @@ def test_two_faults_of_one_row_are_both_reported() -> None:
     assert [user.email for user in read.users] == ["b@example.com"]
 
 
-def test_an_address_cell_that_is_too_long_is_one_problem_and_loses_the_row() -> None:
+def test_an_address_that_is_too_long_is_one_problem_and_loses_the_row() -> None:
     read = roster(USERS + "x" * 70_000 + ",Ann,Lee,A\n")
     assert places(read.problems) == [("cell-too-long", 2, 1)]
     assert memberships(read) == {"A": []}
 
 
-def test_a_name_that_is_too_long_is_left_out_each_time_it_occurs() -> None:
+def test_a_first_name_that_is_too_long_is_reported_and_left_blank_on_every_row() -> None:
     read = roster(USERS + f"a@example.com,{'x' * 256},Lee,A\nb@example.com,{'x' * 256},Lee,A\n")
     assert places(read.problems) == [("cell-too-long", 2, 2), ("cell-too-long", 3, 2)]
     assert [(user.first_name, user.last_name) for user in read.users] == [("", "Lee"), ("", "Lee")]
 
 
-def test_users_repeated_over_several_rows_are_merged_and_each_repetition_is_told() -> None:
+def test_rows_of_the_same_user_are_merged_and_every_repeat_is_reported() -> None:
     read = roster(USERS + "a@example.com,,,A,B\nb@example.com,,,A\na@example.com,,,B,C\na@example.com,,,A\n")
     assert memberships(read) == {
         "A": ["a@example.com", "b@example.com"],
@@ -172,13 +172,13 @@ def test_users_repeated_over_several_rows_are_merged_and_each_repetition_is_told
     assert "line 2" in read.problems[0].message
 
 
-def test_groups_repeated_over_several_rows_are_merged_and_each_repetition_is_told() -> None:
+def test_rows_of_the_same_group_are_merged_and_every_repeat_is_reported() -> None:
     read = roster(GROUPS + "A,a@example.com\nB,a@example.com\nA,A@example.com,b@example.com\n")
     assert memberships(read) == {"A": ["a@example.com", "b@example.com"], "B": ["a@example.com"]}
     assert places(read.problems) == [("group-repeated", 4, 1), ("user-repeated", 4, 2)]
 
 
-def test_what_looks_alike_is_told_once_for_each_group_and_user() -> None:
+def test_a_misleading_name_is_reported_once_per_group_and_user() -> None:
     row = "аnn@example.com,,,Sаles\n"
     assert roster(USERS + row * 3).problem_counts == {"email-repeated": 2, "looks-alike": 2, "user-repeated": 2}
 
@@ -208,7 +208,8 @@ def test_nul_bytes_never_reach_the_roster() -> None:
     ],
     ids=range(13),
 )
-def test_extremes_end_within_seconds(text: str) -> None:
+def test_extreme_files_are_read_within_seconds(text: str) -> None:
+    """Each would take minutes or gigabytes if reading took quadratic time, or memory for rows times columns."""
     start = time.monotonic()
     read_roster(text.encode(), "list.csv")
     assert time.monotonic() - start < 10

@@ -12,13 +12,13 @@ from tests.domain.files.examples import GROUPS, USERS, memberships, places, rost
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 @pytest.mark.parametrize("text", [USERS + 'a@example.com,"O""Neil",,Sales,HR\n', GROUPS + '"Sales",a@example.com\n'])
-def test_every_delimiter_and_line_end_is_read(delimiter: str, end: str, text: str) -> None:
+def test_every_delimiter_and_line_ending_is_read(delimiter: str, end: str, text: str) -> None:
     read = roster(text.replace(",", delimiter).replace("\n", end))
     assert (read.delimiter, read.rows, read.problems) == (delimiter, 1, [])
     assert read.users[0].email == "a@example.com"
 
 
-def test_blank_lines_and_rows_of_empty_cells_are_no_rows() -> None:
+def test_blank_lines_and_rows_of_empty_cells_are_skipped() -> None:
     read = roster(USERS + '\n \n,,,,\n"", ,\t,,\na@example.com,,,Sales\n,,,,,,,,\n\n')
     assert (read.rows, read.problems, read.group(1).members[0].line) == (1, [], 6)
 
@@ -32,14 +32,14 @@ def test_surplus_empty_cells_and_trailing_header_delimiters_are_ignored() -> Non
     )
 
 
-def test_quoted_cells_hold_delimiters_line_breaks_and_doubled_quotes() -> None:
+def test_quoted_cells_can_contain_delimiters_line_breaks_and_doubled_quotes() -> None:
     read = roster(USERS + 'a@example.com,"An""n","L,\r\nee","Sales, ""East"""\nb@example.com,,,HR\n')
     assert memberships(read) == {'Sales, "East"': ["a@example.com"], "HR": ["b@example.com"]}
     assert (read.users[0].first_name, read.users[0].last_name) == ('An"n', "L, ee")
     assert [(entry.line, entry.column) for entry in read.entries] == [(3, 4), (4, 4)]
 
 
-def test_a_quote_inside_an_unquoted_cell_is_a_character_and_spaces_around_quotes_are_ignored() -> None:
+def test_a_quote_inside_an_unquoted_cell_is_an_ordinary_character_and_spaces_around_quotes_are_ignored() -> None:
     read = roster(USERS + 'a@example.com,Jim "Jo" X,6", "Sales" ,HR\n')
     assert read.users[0].first_name == 'Jim "Jo" X'
     assert read.users[0].last_name == '6"'
@@ -48,7 +48,7 @@ def test_a_quote_inside_an_unquoted_cell_is_a_character_and_spaces_around_quotes
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
-def test_lines_are_physical_also_after_cells_of_several_lines(end: str) -> None:
+def test_line_numbers_are_physical_lines_even_after_cells_that_span_lines(end: str) -> None:
     rows = [
         USERS[:-1],
         'a@example.com,"A',
@@ -66,7 +66,7 @@ def test_lines_are_physical_also_after_cells_of_several_lines(end: str) -> None:
     assert [(entry.name, entry.line, entry.column) for entry in read.entries] == [("A", 4, 4), ("B", 8, 5)]
 
 
-def test_mixed_line_ends_each_end_one_line() -> None:
+def test_line_endings_can_be_mixed() -> None:
     read = roster(USERS[:-1] + "\ra@example.com,,,A\r\n\n\r\r\nb@example.com,,,A\nbob,,,A")
     assert list(read.entries[0].lines) == [2, 6]
     assert places(read.problems) == [("email-invalid", 7, 1)]
@@ -86,32 +86,32 @@ def test_mixed_line_ends_each_end_one_line() -> None:
         ('"' + ("x" * 1000 + "\n") * 66 + '"', 3),
     ],
 )
-def test_a_quote_that_does_not_close_is_reported_where_it_opens(cell: str, column: int) -> None:
+def test_an_unclosed_quote_is_reported_where_it_opens(cell: str, column: int) -> None:
     read = roster(USERS + f"\nb@example.com,Bob,{cell},A\n")
     assert places(read.problems)[0] == ("quote-unclosed", 3, column)
     assert "b@example.com" not in {user.email for user in read.users}
 
 
 @pytest.mark.parametrize("cell", ['"' + "\n" * 99 + '"', '"' + " " * 65_536 + '"', '"' + " " * 65_530 + '\n"'])
-def test_a_quote_that_closes_within_the_bounds_is_a_cell(cell: str) -> None:
+def test_a_quoted_cell_may_be_as_long_as_the_limits_allow(cell: str) -> None:
     read = roster(USERS + f"b@example.com,Bob,{cell},A\nbob,,,A")
     assert places(read.problems) == [("email-invalid", 3 + cell.count("\n"), 1)]
 
 
-def test_reading_goes_on_at_the_line_after_an_unclosed_quote() -> None:
+def test_reading_continues_on_the_line_after_an_unclosed_quote() -> None:
     read = roster(USERS + 'a@example.com,"Ann,Lee,A\nb@example.com,Bob,"Lee",A\nc@example.com,,,A\n')
     assert places(read.problems) == [("quote-unclosed", 2, 2)]
     assert memberships(read) == {"A": ["b@example.com", "c@example.com"]}
 
 
-def test_a_row_that_fails_on_a_later_line_is_lost_up_to_there() -> None:
+def test_a_row_with_an_unclosed_quote_on_a_later_line_is_lost_up_to_that_line() -> None:
     read = roster(USERS + 'a@example.com,"A\nnn","Lee,A\nb@example.com,,,A\n')
     assert places(read.problems) == [("quote-unclosed", 3, 2 + 1)]
     assert "line 2" in read.problems[0].message
     assert memberships(read) == {"A": ["b@example.com"]}
 
 
-def test_ten_thousand_columns_cost_nothing_where_they_are_not_filled() -> None:
+def test_ten_thousand_empty_columns_take_no_memory() -> None:
     header = USERS[:-1] + ",Groupname" * 9_995 + "\n"
     rows = "".join(f"u{number}@example.com,,,A\n" for number in range(5_000))
     sparse = "".join(f"v{number}@example.com,,,{',' * 9_990}A\n" for number in range(50))
