@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return everything as Prometheus reads it; without the database, what this process knows by itself."""
-        there = reachable(self._rollcall)
+        there = self._rollcall.health.is_database_reachable()
         self._database.set(there)
         if there:
             self._look_up()
@@ -71,16 +70,7 @@ class Metrics:
         return generate_latest(self._registry)
 
     def _look_up(self) -> None:
-        self._commits.set(self._rollcall.commits_running())
-        for view, lag in self._rollcall.lag().items():
+        self._commits.set(self._rollcall.health.commits_running())
+        for view, lag in self._rollcall.health.lag().items():
             self._lag_events.labels(view).set(lag.events)
             self._lag_seconds.labels(view).set(lag.seconds)
-
-
-def reachable(rollcall: Rollcall) -> bool:
-    """Tell whether the database answers, on a connection of its own: the pool may have none to spare."""
-    try:
-        rollcall.datastore.connect().close()
-    except psycopg.Error:
-        return False
-    return True

@@ -74,12 +74,12 @@ class Settings(Struct, frozen=True):
     database_schema: str
     data_dir: Path
     pool_size: int
-    worker_sessions: int
+    worker_commits: int
     limits: Limits
     public_url: str | None
     trusted_proxies: str
     oidc: Oidc | None
-    sessions: Lifetimes
+    sign_ins: Lifetimes
     rates: Rates
 
     def __repr__(self) -> str:
@@ -137,7 +137,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         database_schema=values["DATABASE_SCHEMA"],
         data_dir=values["DATA_DIR"],
         pool_size=values["POOL_SIZE"],
-        worker_sessions=values["WORKER_SESSIONS"],
+        worker_commits=values["WORKER_COMMITS"],
         limits=Limits(
             file_bytes=values["LIMIT_FILE_BYTES"],
             rows=values["LIMIT_ROWS"],
@@ -147,7 +147,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         public_url=values["PUBLIC_URL"],
         trusted_proxies=values["TRUSTED_PROXIES"],
         oidc=_oidc(values),
-        sessions=Lifetimes(
+        sign_ins=Lifetimes(
             idle=timedelta(minutes=values["SESSION_IDLE_MINUTES"]),
             absolute=timedelta(hours=values["SESSION_HOURS"]),
         ),
@@ -304,7 +304,7 @@ VARIABLES = (
         200,
         "Connections of one process for short work, and as many at most to wait in turn; a worker has a dozen more.",
     ),
-    _number("WORKER_SESSIONS", 4, 1, 64, "Commits that one worker runs side by side."),
+    _number("WORKER_COMMITS", 4, 1, 64, "Commits that one worker runs side by side."),
     _number("LIMIT_FILE_BYTES", 100_000_000, 1_000, 10_000_000_000, "Size of a file at most, in bytes."),
     _number("LIMIT_ROWS", 1_000_000, 1, 100_000_000, "Rows of a file at most, without its header."),
     _number("LIMIT_COLUMNS", 10_000, 4, 1_000_000, "Columns of a file at most."),

@@ -13,12 +13,15 @@ from application.committing import CommitRun, is_committing
 from projections.import_list import read as import_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from uuid import UUID
 
-    from adapters.composition import Rollcall
-    from projections.view import Projector
+    from adapters.postgres.locks import AdvisoryLocks
+    from adapters.postgres.wakeups import Wakeups
+    from application.ports import Ports
+    from projections.view import Projector, ViewCursor
 
 log = logging.getLogger(__name__)
 
@@ -31,20 +34,28 @@ class Worker:
     Whatever a thread does it may be killed in the middle: the next process that is alive goes on from what is stored.
     """
 
-    def __init__(self, rollcall: Rollcall, sessions: int, added: Callable[[int], None]) -> None:
-        """`sessions` is how many commits run side by side in this process; 0 keeps up the views alone.
+    def __init__(
+        self,
+        ports: Ports,
+        projectors: Iterable[Projector],
+        locks: AdvisoryLocks,
+        wakeups: Wakeups,
+        views: Callable[[], AbstractContextManager[ViewCursor]],
+        *,
+        commits: int,
+        groups_added: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """`commits` is how many run side by side in this process; with 0 it keeps up the views alone.
 
-        `added` is told how many groups each batch added.
+        `groups_added` is called with the number of groups that each batch added.
         """
-        self._locks = rollcall.locks
-        self._wakeups = rollcall.wakeups
+        self._locks = locks
+        self._wakeups = wakeups
         self._stopping = Event()
-        self._threads = [
-            self._thread(f"view {each.view.name}", partial(self._project, each)) for each in rollcall.projectors
-        ]
-        if sessions:
-            committer = Committer(rollcall, sessions, added, self._stopping)
-            self._threads.append(self._thread("commits", committer.run))
+        self._threads = [self._thread(f"view {each.view.name}", partial(self._project, each)) for each in projectors]
+        if commits:
+            committer = Committer(ports, locks, wakeups, views, commits, groups_added)
+            self._threads.append(self._thread("commits", partial(committer.run, self._stopping)))
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -90,36 +101,45 @@ class Worker:
 class Committer:
     """Runs the commits: the committing imports in Postgres are the queue, and each run holds an advisory lock."""
 
-    def __init__(self, rollcall: Rollcall, sessions: int, added: Callable[[int], None], stopping: Event) -> None:
-        self._rollcall = rollcall
-        self._wakeups = rollcall.wakeups
-        self._sessions = sessions
-        self._added = added
-        self._stopping = stopping
+    def __init__(
+        self,
+        ports: Ports,
+        locks: AdvisoryLocks,
+        wakeups: Wakeups,
+        views: Callable[[], AbstractContextManager[ViewCursor]],
+        at_once: int,
+        groups_added: Callable[[int], None],
+    ) -> None:
+        self._ports = ports
+        self._locks = locks
+        self._wakeups = wakeups
+        self._views = views
+        self._at_once = at_once
+        self._groups_added = groups_added
         self._runs: dict[UUID, tuple[CommitRun, ExitStack]] = {}
         self._paused: dict[UUID, float] = {}
 
-    def run(self) -> None:
+    def run(self, stopping: Event) -> None:
         """Give every import of this process a batch in turn, until stopping."""
         try:
-            while not self._stopping.is_set():
+            while not stopping.is_set():
                 count = self._wakeups.count()
                 self._take_on_more()
                 going_on = [import_id for import_id in list(self._runs) if self._run_batch(import_id)]
                 if not going_on:
-                    self._wakeups.wait_for_more(count, self._stopping)
+                    self._wakeups.wait_for_more(count, stopping)
         finally:
             for import_id in list(self._runs):
                 self._leave(import_id)
 
     def _take_on_more(self) -> None:
-        with self._rollcall.reading() as cursor:
+        with self._views() as cursor:
             waiting = import_list.committing(cursor)
         for import_id in waiting:
-            if len(self._runs) < self._sessions and self._is_free(import_id):
+            if len(self._runs) < self._at_once and self._is_free(import_id):
                 held = ExitStack()
-                if held.enter_context(self._rollcall.locks.try_alone("commit", str(import_id))):
-                    self._runs[import_id] = (CommitRun(self._rollcall.ports, import_id), held)
+                if held.enter_context(self._locks.try_alone("commit", str(import_id))):
+                    self._runs[import_id] = (CommitRun(self._ports, import_id), held)
                 else:
                     held.close()
                     self._pause(import_id)
@@ -129,7 +149,7 @@ class Committer:
         return (
             import_id not in self._runs
             and monotonic() >= self._paused.get(import_id, 0)
-            and is_committing(self._rollcall.ports, import_id)
+            and is_committing(self._ports, import_id)
         )
 
     def _run_batch(self, import_id: UUID) -> bool:
@@ -137,7 +157,7 @@ class Committer:
         run, _ = self._runs[import_id]
         try:
             if run.run_batch():
-                self._added(run.groups_added)
+                self._groups_added(run.groups_added)
                 return True
         except Exception:
             log.exception("The commit of import %s failed and is tried anew", import_id)

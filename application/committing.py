@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.decisions import ATTEMPTS, Done, append, deciding_anew, record, unless_stale
+from application.decisions import ATTEMPTS, CommandResult, append, deciding_anew, record, unless_stale
 from application.importing import find_session, stored_roster
 from application.ports import Claim, Claims, Conflict, Stream
 from domain import group, import_session
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.ports import Ports
-    from application.recorded import Origin, Recorded
+    from application.records import Origin, Record
     from application.rosters import StoredRoster
     from domain.roster import RosterGroup
 
@@ -46,7 +46,7 @@ FIRST_BATCH = 16
 LONG_BATCH = timedelta(milliseconds=100)
 
 
-def start_commit(ports: Ports, origin: Origin, expected: int) -> Done:
+def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
     """Press *Add Groups* having seen a version, or *Continue*; a worker does the rest.
 
     Raises NotFound, Stale, WrongState and NothingToAdd.
@@ -64,11 +64,11 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> Done:
             case _:
                 raise import_session.wrong_state(session, "commit")
 
-    def attempt() -> Done:
+    def attempt() -> CommandResult:
         stream = find_session(ports, origin)
         event: ImportEvent | None = unless_stale(stream, expected, decide)
         if event is None:
-            return Done(stream.id, stream.version)
+            return CommandResult(stream.id, stream.version)
         done = append(ports, origin, stream.id, stream.version, [event])
         state = import_session.evolve(stream.state, event)
         ports.events.keep_snapshot(Stream(stream.id, done.version, state, origin))
@@ -77,16 +77,16 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> Done:
     return deciding_anew(attempt)
 
 
-def stop(ports: Ports, origin: Origin) -> Done:
+def stop(ports: Ports, origin: Origin) -> CommandResult:
     """Press *Stop*: when this returns, no further group can be added. Raises NotFound and WrongState."""
 
-    def attempt() -> Done:
+    def attempt() -> CommandResult:
         stream = find_session(ports, origin)
         match stream.state:
             case Committing():
                 return append(ports, origin, stream.id, stream.version, [import_session.stop(stream.state)])
             case Stopped() | Completed():
-                return Done(stream.id, stream.version)
+                return CommandResult(stream.id, stream.version)
             case _:
                 raise import_session.wrong_state(stream.state, "stop")
 
@@ -221,7 +221,7 @@ class _Batch:
         self._merged: list[Claim] = []
         self.state: ImportSession = session
         self.events: list[ImportEvent] = []
-        self.group_records: list[Recorded] = []
+        self.group_records: list[Record] = []
 
     def add(self, roster_group: RosterGroup, new_id: UUID) -> None:
         """Decide on one group of the file."""

@@ -9,14 +9,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from application.ports import NO_CLAIMS, Claims, Conflict, E, S, Stream
-from application.recorded import Event, Recorded
+from application.records import Event, Record
 from domain.errors import Busy, KeyReused, NotFound, Refused, Stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from application.ports import Deciding, EventStore, Evolve, Ports
-    from application.recorded import Origin
+    from application.records import Origin
 
 R = TypeVar("R")
 Outcome = TypeVar("Outcome", bound=Struct)  # what has a field `readable`
@@ -24,7 +24,7 @@ Outcome = TypeVar("Outcome", bound=Struct)  # what has a field `readable`
 ATTEMPTS = 20
 
 
-class Done(Struct, frozen=True):
+class CommandResult(Struct, frozen=True):
     """What a command came to: its stream's id and version, and whether the views show it already."""
 
     id: UUID
@@ -32,7 +32,7 @@ class Done(Struct, frozen=True):
     readable: bool = True
 
 
-class Appended(Struct, Generic[Outcome], frozen=True):
+class AppendResult(Struct, Generic[Outcome], frozen=True):
     """What an append came to, and the position and the kinds of events that the views have yet to tell."""
 
     outcome: Outcome
@@ -40,7 +40,7 @@ class Appended(Struct, Generic[Outcome], frozen=True):
     events: frozenset[type[Event]]
 
 
-class Once(Struct, frozen=True):
+class RequestKey(Struct, frozen=True):
     """A request's key, and an id that derives from what is asked for: the same key asks for the same thing."""
 
     key: str
@@ -65,7 +65,7 @@ def deciding_anew(decide: Callable[[], R]) -> R:
 
 
 def deciding_in_turn(
-    ports: Ports, origin: Origin, *what: Deciding, decide: Callable[[], Outcome | Appended[Outcome]]
+    ports: Ports, origin: Origin, *what: Deciding, decide: Callable[[], Outcome | AppendResult[Outcome]]
 ) -> Outcome:
     """Decide on the seats or groups of the origin's subscription in one's turn, then wait until the views tell of it.
 
@@ -74,7 +74,7 @@ def deciding_in_turn(
     """
     with ports.turns.deciding(origin.subscription_id, *what):
         decided = deciding_anew(decide)
-    if isinstance(decided, Appended):
+    if isinstance(decided, AppendResult):
         return replace(decided.outcome, readable=ports.readable.wait(decided.position, decided.events))
     return decided
 
@@ -118,17 +118,15 @@ def unless_stale(stream: Stream[S], expected: int | None, decide: Callable[[S], 
     raise Stale(expected=expected, actual=stream.version)
 
 
-def record(ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Iterable[Event]) -> list[Recorded]:
+def record(ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Iterable[Event]) -> list[Record]:
     """Put events into their envelopes, behind a version of their stream."""
     at = ports.now()
-    return [
-        Recorded(stream, version, at, origin, event) for version, event in enumerate(events, start=after_version + 1)
-    ]
+    return [Record(stream, version, at, origin, event) for version, event in enumerate(events, start=after_version + 1)]
 
 
 def append(
     ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Sequence[Event], claims: Claims = NO_CLAIMS
-) -> Done:
+) -> CommandResult:
     """Append to one stream, and wait a moment until the views tell of it; raises Conflict."""
     done = append_in_turn(ports, origin, stream, after_version, events, claims)
     return replace(done.outcome, readable=ports.readable.wait(done.position, done.events))
@@ -136,13 +134,13 @@ def append(
 
 def append_in_turn(
     ports: Ports, origin: Origin, stream: UUID, after_version: int, events: Sequence[Event], claims: Claims = NO_CLAIMS
-) -> Appended[Done]:
+) -> AppendResult[CommandResult]:
     """Append to one stream, and leave the waiting to `deciding_in_turn`; raises Conflict."""
     records = record(ports, origin, stream, after_version, events)
     position = ports.events.append(origin.subscription_id, records, claims)
-    return Appended(Done(stream, records[-1].originator_version), position, kinds(records))
+    return AppendResult(CommandResult(stream, records[-1].originator_version), position, kinds(records))
 
 
-def kinds(records: Iterable[Recorded]) -> frozenset[type[Event]]:
+def kinds(records: Iterable[Record]) -> frozenset[type[Event]]:
     """Return which kinds of events these are."""
     return frozenset(type(each.event) for each in records)

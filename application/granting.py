@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from application.decisions import Done, Once, append, deciding_anew, find, require
+from application.decisions import CommandResult, RequestKey, append, deciding_anew, find, require
 from application.ports import NO_CLAIMS, Claim, Claims
 from domain import access
 from domain.access import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from application.ports import Ports
-    from application.recorded import Origin
+    from application.records import Origin
 
 
 class Person(Struct, frozen=True):
@@ -112,7 +112,7 @@ def _granted(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, fro
 # --- access ---------------------------------------------------------------------------------------------------------
 
 
-def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> Done | None:
+def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> CommandResult | None:
     """Give an address a role in the origin's scope; None if it held it before.
 
     Raises NotFound for the subscription, EmailInvalid and RoleOutOfScope.
@@ -126,7 +126,7 @@ def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> Done |
     return _decide(ports, origin, canonical, decide)
 
 
-def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = None) -> Done | None:
+def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = None) -> CommandResult | None:
     """Take a role, or all roles, from an address in the origin's scope; None if it held none of them.
 
     Raises NotFound for the subscription, and EmailInvalid.
@@ -140,11 +140,13 @@ def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = 
     return _decide(ports, origin, canonical, decide)
 
 
-def _decide(ports: Ports, origin: Origin, email: str, decide: Callable[[Access], list[AccessEvent]]) -> Done | None:
+def _decide(
+    ports: Ports, origin: Origin, email: str, decide: Callable[[Access], list[AccessEvent]]
+) -> CommandResult | None:
     _require_scope(ports, origin)
     stream_id = access_id(origin.subscription_id, email)
 
-    def attempt() -> Done | None:
+    def attempt() -> CommandResult | None:
         stream = ports.events.load(stream_id, access.evolve)
         held, version = (stream.state, stream.version) if stream else (Access(), 0)
         events = decide(held)
@@ -157,8 +159,8 @@ def _decide(ports: Ports, origin: Origin, email: str, decide: Callable[[Access],
 
 
 def issue_token(
-    ports: Ports, origin: Origin, token_id: UUID, secret: bytes, new: NewToken, once: Once | None = None
-) -> Done | None:
+    ports: Ports, origin: Origin, token_id: UUID, secret: bytes, new: NewToken, once: RequestKey | None = None
+) -> CommandResult | None:
     """Issue a token in the origin's scope; None if that was done before under the same key.
 
     Raises NotFound for the subscription, RoleOutOfScope, TokenNameInvalid, ExpiryInvalid and KeyReused.
@@ -167,7 +169,7 @@ def issue_token(
     scope = origin.subscription_id
     claims = Claims(taken=(Claim("request", once.key, once.asked),)) if once else NO_CLAIMS
 
-    def attempt() -> Done | None:
+    def attempt() -> CommandResult | None:
         if once and once.is_done(ports.events, scope):
             return None
         issued = access.issue_token(
@@ -192,13 +194,17 @@ def scope_of_token(ports: Ports, token_id: UUID) -> UUID:
     raise NotFound(what="token", id=token_id)
 
 
-def revoke_token(ports: Ports, origin: Origin, token_id: UUID) -> Done:
+def revoke_token(ports: Ports, origin: Origin, token_id: UUID) -> CommandResult:
     """Revoke a token of the origin's scope; raises NotFound."""
 
-    def attempt() -> Done:
+    def attempt() -> CommandResult:
         stream = find(ports.events, origin, "token", token_id, TokenIssued, access.evolve_token)
         event: TokenEvent | None = access.revoke_token(stream.state)
-        return append(ports, origin, stream.id, stream.version, [event]) if event else Done(stream.id, stream.version)
+        return (
+            append(ports, origin, stream.id, stream.version, [event])
+            if event
+            else CommandResult(stream.id, stream.version)
+        )
 
     return deciding_anew(attempt)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from application.decisions import Appended, Done, append_in_turn, deciding_in_turn, find, require
+from application.decisions import AppendResult, CommandResult, append_in_turn, deciding_in_turn, find, require
 from application.ports import NO_CLAIMS, Claim, Claims, Stream
 from domain import group
 from domain.errors import GroupNameTaken, GroupRenamedMeanwhile, KeyReused, NotFound, NotLicensed
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from application.decisions import Once
+    from application.decisions import RequestKey
     from application.ports import Ports
-    from application.recorded import Origin
+    from application.records import Origin
     from domain.group import GroupEvent
 
 
@@ -32,7 +32,7 @@ class Joined(Struct, frozen=True):
     readable: bool = True
 
 
-def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails: Iterable[str] = ()) -> Done:
+def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails: Iterable[str] = ()) -> CommandResult:
     """Create a group under an id, with its first users; the same under the same id is answered from what is there.
 
     Raises NotFound, GroupNameInvalid, GroupNameTaken, EmailsInvalid, NotLicensed and KeyReused.
@@ -40,12 +40,12 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
     created = group.create_group(parse_group_name(name), parse_emails(emails))
     name_claim = _name_claim(group_id, created.name)
 
-    def attempt() -> Done | Appended[Done]:
+    def attempt() -> CommandResult | AppendResult[CommandResult]:
         require(ports.events, origin, "subscription", origin.subscription_id, SubscriptionCreated)
         if version := ports.events.versions([group_id]).get(group_id):
             if require(ports.events, origin, "group", group_id, GroupCreated) != created:
                 raise KeyReused
-            return Done(group_id, version)
+            return CommandResult(group_id, version)
         _require_free(ports, origin, name_claim, created.name)
         _require_licensed(ports, origin, created.users)
         claims = Claims(taken=(name_claim,), licensed=frozenset(created.users))
@@ -54,14 +54,14 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
     return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
-def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str, seen: str | None = None) -> Done:
+def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str, seen: str | None = None) -> CommandResult:
     """Give a group another name; `seen` is the one under which somebody looked at it.
 
     Raises NotFound, GroupNameInvalid, GroupNameTaken and GroupRenamedMeanwhile.
     """
     new = parse_group_name(name)
 
-    def attempt() -> Done | Appended[Done]:
+    def attempt() -> CommandResult | AppendResult[CommandResult]:
         stream = _find_group(ports, origin, group_id)
         event = group.rename_group(stream.state, new)
         if event is not None:
@@ -75,13 +75,13 @@ def rename_group(ports: Ports, origin: Origin, group_id: UUID, name: str, seen: 
     return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
-def delete_group(ports: Ports, origin: Origin, group_id: UUID, seen: str | None = None) -> Done:
+def delete_group(ports: Ports, origin: Origin, group_id: UUID, seen: str | None = None) -> CommandResult:
     """Delete a group, whoever is in it; `seen` is the name under which somebody looked at it.
 
     Raises NotFound and GroupRenamedMeanwhile.
     """
 
-    def attempt() -> Done | Appended[Done]:
+    def attempt() -> CommandResult | AppendResult[CommandResult]:
         stream = _find_group(ports, origin, group_id)
         _require_seen(stream.state, seen)
         claims = Claims(released=(_name_claim(group_id, stream.state.name),))
@@ -90,14 +90,16 @@ def delete_group(ports: Ports, origin: Origin, group_id: UUID, seen: str | None 
     return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
-def add_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str], once: Once | None = None) -> Joined:
+def add_users(
+    ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str], once: RequestKey | None = None
+) -> Joined:
     """Add users to a group, unless they are in it: all of them or, if one cannot be, nobody.
 
     Raises NotFound, EmailsInvalid, NotLicensed and KeyReused.
     """
     users = parse_emails(emails)
 
-    def attempt() -> Joined | Appended[Joined]:
+    def attempt() -> Joined | AppendResult[Joined]:
         stream = _find_group(ports, origin, group_id)
         if once and once.is_done(ports.events, origin.subscription_id):
             return Joined((), tuple(user for user in users if user in stream.state.users))
@@ -111,16 +113,16 @@ def add_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str
         claims = Claims(taken=request, licensed=frozenset(event.users))
         done = append_in_turn(ports, origin, stream.id, stream.version, [event], claims)
         joined = Joined(event.users, tuple(user for user in users if user in stream.state.users))
-        return Appended(joined, done.position, done.events)
+        return AppendResult(joined, done.position, done.events)
 
     return deciding_in_turn(ports, origin, "groups", decide=attempt)
 
 
-def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str]) -> Done:
+def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str]) -> CommandResult:
     """Remove users (canonical addresses) from a group, those who are in it; raises NotFound."""
     gone = tuple(emails)
 
-    def attempt() -> Done | Appended[Done]:
+    def attempt() -> CommandResult | AppendResult[CommandResult]:
         stream = _find_group(ports, origin, group_id)
         return _append(ports, origin, stream, group.remove_users(stream.state, gone))
 
@@ -139,9 +141,9 @@ def _find_group(ports: Ports, origin: Origin, group_id: UUID) -> Stream[Group]:
 
 def _append(
     ports: Ports, origin: Origin, stream: Stream[Group], event: GroupEvent | None, claims: Claims = NO_CLAIMS
-) -> Done | Appended[Done]:
+) -> CommandResult | AppendResult[CommandResult]:
     if event is None:
-        return Done(stream.id, stream.version)
+        return CommandResult(stream.id, stream.version)
     return append_in_turn(ports, origin, stream.id, stream.version, [event], claims)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from application.decisions import Done, append, deciding_anew, record
+from application.decisions import CommandResult, append, deciding_anew, record
 from domain import identity
 from domain.access import ROLLCALL
 from domain.identity import Account, Identity, IdentityEvent, SessionsEnded, identity_id
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from application.ports import Ports
-    from application.recorded import Origin
+    from application.records import Origin
 
 
-def bind_account(ports: Ports, origin: Origin, email: str, account: Account) -> Done | None:
+def bind_account(ports: Ports, origin: Origin, email: str, account: Account) -> CommandResult | None:
     """Let nobody but this account sign in with a canonical address; None if that was so before.
 
     Of several that come first at once, one gets it. Raises IdentityTaken if another account has it.
@@ -26,14 +26,14 @@ def bind_account(ports: Ports, origin: Origin, email: str, account: Account) -> 
     return _decide(ports, origin, email, lambda held: identity.bind(held, email, account))
 
 
-def release_identity(ports: Ports, origin: Origin, email: str) -> Done | None:
+def release_identity(ports: Ports, origin: Origin, email: str) -> CommandResult | None:
     """Let the next account that signs in with an address have it, and end the sessions of the address.
 
     None if it belonged to no account. Raises EmailInvalid.
     """
     canonical = parse_email(email)
     done = _decide(ports, origin, canonical, lambda held: identity.release(held, canonical))
-    ports.sessions.end_of([canonical])  # also if it was released before: that may have failed between the two
+    ports.sign_ins.end_of([canonical])  # also if it was released before: that may have failed between the two
     return done
 
 
@@ -42,12 +42,12 @@ def end_sessions(ports: Ports, origin: Origin, email: str | None = None) -> int:
 
     It is on record before it is done: whoever repeats a command that failed ends what is left. Raises EmailInvalid.
     """
-    wanted = ports.sessions.signed_in()
+    wanted = ports.sign_ins.signed_in()
     if email is not None:
         wanted &= {parse_email(email)}
     if wanted:
         deciding_anew(lambda: _record_ended(ports, origin, wanted))
-    return ports.sessions.end_of(wanted)
+    return ports.sign_ins.end_of(wanted)
 
 
 def _record_ended(ports: Ports, origin: Origin, emails: frozenset[str]) -> None:
@@ -59,10 +59,10 @@ def _record_ended(ports: Ports, origin: Origin, emails: frozenset[str]) -> None:
 
 def _decide(
     ports: Ports, origin: Origin, email: str, decide: Callable[[Identity], IdentityEvent | None]
-) -> Done | None:
+) -> CommandResult | None:
     stream_id = identity_id(email)
 
-    def attempt() -> Done | None:
+    def attempt() -> CommandResult | None:
         stream = ports.events.load(stream_id, identity.evolve)
         held, version = (stream.state, stream.version) if stream else (Identity(), 0)
         event = decide(held)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.decisions import Done, append, deciding_anew, find, require, unless_stale
+from application.decisions import CommandResult, append, deciding_anew, find, require, unless_stale
 from application.ports import Stream
 from application.rosters import StoredRoster, to_chunks
 from domain import import_session
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.ports import Ports
-    from application.recorded import Origin
+    from application.records import Origin
     from domain.roster import Limits, Roster, RosterGroup
 
 UPLOAD_CHUNK = 1024 * 1024
@@ -53,7 +53,9 @@ class ReadRoster(Struct, frozen=True):
 ReadFile: TypeAlias = FileProblems | ReadRoster
 
 
-def upload(ports: Ports, origin: Origin, file_name: str, media_type: str, content: bytes, limits: Limits) -> Done:
+def upload(
+    ports: Ports, origin: Origin, file_name: str, media_type: str, content: bytes, limits: Limits
+) -> CommandResult:
     """Read a file that fits the memory, and record it (see `record_upload`)."""
     name = clean_file_name(file_name)
     pieces = [content[start : start + UPLOAD_CHUNK] for start in range(0, len(content), UPLOAD_CHUNK)]
@@ -68,7 +70,7 @@ def read_file(content: bytes, name: str, limits: Limits) -> ReadFile:
 
 def record_upload(
     ports: Ports, origin: Origin, name: str, media_type: str, pieces: Iterable[bytes], read: ReadFile
-) -> Done:
+) -> CommandResult:
     """Record a file, its bytes piece by piece, and its verdict, whether it can be read or not.
 
     `origin.import_id` names the new import; the same upload under the same id is answered from what is there. Raises
@@ -99,10 +101,10 @@ def _verdict(ports: Ports, subscription_id: UUID, read: ReadFile) -> FormatDetec
     return replace(read.detected, roster=ports.blobs.put(subscription_id, "roster", read.chunks))
 
 
-def _uploaded_before(ports: Ports, origin: Origin, import_id: UUID, uploaded: FileUploaded) -> Done:
+def _uploaded_before(ports: Ports, origin: Origin, import_id: UUID, uploaded: FileUploaded) -> CommandResult:
     if require(ports.events, origin, "import", import_id, FileUploaded) != uploaded:
         raise KeyReused
-    return Done(import_id, ports.events.versions([import_id])[import_id])
+    return CommandResult(import_id, ports.events.versions([import_id])[import_id])
 
 
 def detected(read: Roster, digest: str) -> FormatDetected:
@@ -121,7 +123,7 @@ def detected(read: Roster, digest: str) -> FormatDetected:
     )
 
 
-def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected: int | None) -> Done:
+def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected: int | None) -> CommandResult:
     """Give a group of the file another name; raises GroupNameInvalid, NotFound, Stale and WrongState."""
     new = parse_group_name(name)
 
@@ -140,7 +142,7 @@ def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected:
     return _change(ports, origin, expected, decide)
 
 
-def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected: int | None) -> Done:
+def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected: int | None) -> CommandResult:
     """Leave a user out of a group of the file; raises NotFound, Stale and WrongState."""
 
     def decide(session: ImportSession) -> ImportEvent | None:
@@ -156,7 +158,7 @@ def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected:
     return _change(ports, origin, expected, decide)
 
 
-def discard(ports: Ports, origin: Origin, expected: int | None) -> Done:
+def discard(ports: Ports, origin: Origin, expected: int | None) -> CommandResult:
     """Put an import away that has added nothing; raises NotFound, SomethingAdded, Stale and WrongState."""
 
     def decide(session: ImportSession) -> ImportEvent | None:
@@ -176,12 +178,12 @@ def _change(
     origin: Origin,
     expected: int | None,
     decide: Callable[[ImportSession], ImportEvent | None],
-) -> Done:
-    def attempt() -> Done:
+) -> CommandResult:
+    def attempt() -> CommandResult:
         stream = find_session(ports, origin)
         event: ImportEvent | None = unless_stale(stream, expected, decide)
         if event is None:
-            return Done(stream.id, stream.version)
+            return CommandResult(stream.id, stream.version)
         return append(ports, origin, stream.id, stream.version, [event])
 
     return deciding_anew(attempt)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from application.decisions import (
-    Appended,
-    Done,
-    Once,
+    AppendResult,
+    CommandResult,
+    RequestKey,
     append,
     append_in_turn,
     deciding_in_turn,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.ports import Ports, Stream
-    from application.recorded import Origin, Recorded
+    from application.records import Origin, Record
 
 
 class Allocated(Struct, frozen=True):
@@ -61,7 +61,7 @@ class Revoked(Struct, frozen=True):
     readable: bool = True
 
 
-def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> Done:
+def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> CommandResult:
     """Create the subscription that the origin names; the same under the same id is answered from what is there.
 
     Raises SubscriptionNameInvalid, SeatsInvalid and KeyReused.
@@ -73,35 +73,39 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
         first = require(ports.events, origin, "subscription", origin.subscription_id, SubscriptionCreated)
         if first != created:
             raise KeyReused from None
-        return Done(origin.subscription_id, ports.events.versions([origin.subscription_id])[origin.subscription_id])
+        return CommandResult(
+            origin.subscription_id, ports.events.versions([origin.subscription_id])[origin.subscription_id]
+        )
 
 
-def change_subscription(ports: Ports, origin: Origin, name: str | None = None, seats: int | None = None) -> Done:
+def change_subscription(
+    ports: Ports, origin: Origin, name: str | None = None, seats: int | None = None
+) -> CommandResult:
     """Give a subscription another name, another number of seats, or both at once or neither.
 
     Raises NotFound, SubscriptionNameInvalid, SeatsInvalid and SeatsInUse.
     """
 
-    def attempt() -> Done | Appended[Done]:
+    def attempt() -> CommandResult | AppendResult[CommandResult]:
         stream = _find_subscription(ports, origin)
         renamed = subscription.rename(stream.state, name) if name is not None else None
         changed = subscription.change_seats(stream.state, seats) if seats is not None else None
         events = [event for event in (renamed, changed) if event is not None]
         if not events:
-            return Done(stream.id, stream.version)
+            return CommandResult(stream.id, stream.version)
         return append_in_turn(ports, origin, stream.id, stream.version, events)
 
     return deciding_in_turn(ports, origin, "seats", decide=attempt)
 
 
-def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once: Once | None = None) -> Allocated:
+def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once: RequestKey | None = None) -> Allocated:
     """Give each user a seat, unless they hold one: all of them or nobody.
 
     Raises NotFound, SeatsExceeded and KeyReused.
     """
     wanted = {user.email: user for user in users}
 
-    def attempt() -> Allocated | Appended[Allocated]:
+    def attempt() -> Allocated | AppendResult[Allocated]:
         stream = _find_subscription(ports, origin)
         held = ports.events.held(stream.id, "licence", wanted)
         if once and once.is_done(ports.events, stream.id):
@@ -113,7 +117,7 @@ def allocate_licences(ports: Ports, origin: Origin, users: Iterable[User], once:
             return Allocated(0, len(held))
         position = _append_licences(ports, origin, stream, decided, request)
         allocated = Allocated(decided.taken.seats, len(held))
-        return Appended(allocated, position, frozenset({SeatsTaken, LicenceAllocated}))
+        return AppendResult(allocated, position, frozenset({SeatsTaken, LicenceAllocated}))
 
     return deciding_in_turn(ports, origin, "seats", decide=attempt)
 
@@ -125,7 +129,7 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
     """
     wanted = tuple(dict.fromkeys(emails))
 
-    def attempt() -> Revoked | Appended[Revoked]:
+    def attempt() -> Revoked | AppendResult[Revoked]:
         stream = _find_subscription(ports, origin)
         held = ports.events.held(stream.id, "licence", wanted)
         decided = subscription.revoke(email for email in wanted if email in held)
@@ -152,10 +156,10 @@ def _append_licences(
 
 def _append_revocation(
     ports: Ports, origin: Origin, stream: Stream[Subscription], decided: Revocation
-) -> Appended[Revoked]:
+) -> AppendResult[Revoked]:
     """Append that the seats are free, the licences revoked and the groups left: all of it or nothing."""
     emails = tuple(each.email for each in decided.licences)
-    group_ids, position = ports.memberships.groups_of(stream.id, emails)
+    group_ids, position = ports.memberships.group_ids_of(stream.id, emails)
     records = record(ports, origin, stream.id, stream.version, [decided.returned])
     records += _licence_records(ports, origin, decided.licences)
     for each in ports.events.load_many(group_ids, group.evolve).values():
@@ -165,18 +169,18 @@ def _append_revocation(
         released=_licence_claims(stream.id, decided.licences), joined_nothing=Absence(frozenset(emails), position)
     )
     last = ports.events.append(stream.id, records, claims)
-    return Appended(Revoked(emails), last, kinds(records))
+    return AppendResult(Revoked(emails), last, kinds(records))
 
 
 def _licence_claims(subscription_id: UUID, licences: Iterable[LicenceEvent]) -> tuple[Claim, ...]:
     return tuple(Claim("licence", each.email, licence_id(subscription_id, each.email)) for each in licences)
 
 
-def _licence_records(ports: Ports, origin: Origin, licences: Iterable[LicenceEvent]) -> list[Recorded]:
+def _licence_records(ports: Ports, origin: Origin, licences: Iterable[LicenceEvent]) -> list[Record]:
     """Put the events of licences into their envelopes, each behind the last of its stream."""
     events = {licence_id(origin.subscription_id, each.email): each for each in licences}
     versions = ports.events.versions(events)
-    records: list[Recorded] = []
+    records: list[Record] = []
     for stream, event in events.items():
         records += record(ports, origin, stream, versions.get(stream, 0), [event])
     return records

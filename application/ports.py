@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from msgspec import Struct
 
-from application.recorded import Origin
+from application.records import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from application.recorded import Recorded
+    from application.records import Record
 
 S = TypeVar("S")
 E = TypeVar("E")
@@ -80,6 +80,17 @@ class Stream(Struct, Generic[S], frozen=True):
     origin: Origin
 
 
+def fold(evolve: Evolve[S, E], before: Stream[S] | None, records: Iterable[Record]) -> Stream[S] | None:
+    """Return a stream after these records of it, given how it was before them; None if there is nothing to fold."""
+    state = before.state if before else None
+    last: Record | None = None
+    for last in records:
+        state = evolve(state, cast("E", last.event))
+    if last is None:
+        return before
+    return Stream(last.originator_id, last.originator_version, cast("S", state), last.origin)
+
+
 class EventStore(Protocol):
     """Streams of events in one total order."""
 
@@ -99,7 +110,7 @@ class EventStore(Protocol):
         """Return which of these keys are held, and by which stream."""
         ...
 
-    def append(self, subscription_id: UUID, records: Sequence[Recorded], claims: Claims = NO_CLAIMS) -> int:
+    def append(self, subscription_id: UUID, records: Sequence[Record], claims: Claims = NO_CLAIMS) -> int:
         """Store all records or none, durably, and return the position of the last; raises Conflict."""
         ...
 
@@ -107,7 +118,7 @@ class EventStore(Protocol):
         """Keep a stream's state, so that the next load reads only what came after."""
         ...
 
-    def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Recorded]:
+    def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
         """Return a stream's events in order."""
         ...
 
@@ -141,15 +152,15 @@ class Readable(Protocol):
 class Memberships(Protocol):
     """Who is in which groups, exactly."""
 
-    def groups_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
-        """Return every group that any of these addresses is in at a position of the log, and that position.
+    def group_ids_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
+        """Return the ids of all groups that these addresses are in at a position of the log, and the position.
 
-        Some of the groups may have been left or deleted: their own streams tell.
+        Groups that they have left, or that were deleted, may be among them: the groups' own streams decide.
         """
         ...
 
 
-class Sessions(Protocol):
+class SignIns(Protocol):
     """Who is signed in. Sessions are rows that expire, and no events; what operators do to them is an event."""
 
     def signed_in(self) -> frozenset[str]:
@@ -181,7 +192,7 @@ class Turns(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ports:
     """Everything a use case may touch."""
 
@@ -190,6 +201,6 @@ class Ports:
     readable: Readable
     memberships: Memberships
     turns: Turns
-    sessions: Sessions
+    sign_ins: SignIns
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]

@@ -12,10 +12,10 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from domain.problems import Problem
 from msgspec import Struct, msgpack
 
 from domain.errors import NotFound
+from domain.problems import Problem
 from domain.roster import FileFormat, Roster, RosterGroup, RosterUser
 
 if TYPE_CHECKING:

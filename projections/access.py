@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct, json
 
-from application.recorded import Actor
+from application.records import Actor
 from domain.access import AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked
 from domain.identity import IdentityBound, IdentityReleased
 from projections.view import View, columns, copy_rows, told
@@ -19,8 +19,8 @@ from projections.view import View, columns, copy_rows, told
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from application.recorded import Recorded
-    from projections.view import Rows
+    from application.records import Record
+    from projections.view import ViewCursor
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS access_grants (
@@ -53,7 +53,7 @@ CREATE = """
 """
 
 
-def _granted(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _granted(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "access_grants (subscription_id, email, role, granted_at, granted_by)",
@@ -64,7 +64,7 @@ def _granted(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
     gone = ((record.origin.subscription_id, event.email, event.role) for record, event in told(run, AccessRevoked))
     cursor.execute(
         """
@@ -75,7 +75,7 @@ def _revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _issued(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _issued(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "access_tokens (token_id, subscription_id, name, role, issuer, issued_at, issued_by, expires_at)",
@@ -95,7 +95,7 @@ def _issued(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _token_revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _token_revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
         UPDATE access_tokens AS k SET revoked_at = t.at FROM unnest(%s::uuid[], %s::timestamptz[]) AS t (id, at)
@@ -105,7 +105,7 @@ def _token_revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _bound(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _bound(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "access_identities (email, issuer, subject, bound_at)",
@@ -113,12 +113,12 @@ def _bound(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _released(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _released(cursor: ViewCursor, run: Sequence[Record]) -> None:
     gone = [event.email for _, event in told(run, IdentityReleased)]
     cursor.execute("DELETE FROM access_identities WHERE email = ANY(%s)", (gone,))
 
 
-def _actor(record: Recorded) -> str:
+def _actor(record: Record) -> str:
     return json.encode(record.origin.actor).decode()
 
 
@@ -150,7 +150,7 @@ class GrantRow(Struct, frozen=True):
 
 
 def grants(
-    cursor: Rows,
+    cursor: ViewCursor,
     scope: UUID,
     *,
     email: str | None = None,
@@ -170,7 +170,7 @@ def grants(
     return [GrantRow(**{**row, "granted_by": json.decode(row["granted_by"], type=Actor)}) for row in cursor]
 
 
-def scopes_of(cursor: Rows, email: str) -> list[UUID]:
+def scopes_of(cursor: ViewCursor, email: str) -> list[UUID]:
     """Return the scopes in which an address holds a role, as far as the view has come: candidates, no more."""
     cursor.execute("SELECT DISTINCT subscription_id FROM access_grants WHERE email = %s", (email,))
     return [row["subscription_id"] for row in cursor]
@@ -191,7 +191,7 @@ class TokenRow(Struct, frozen=True):
 
 
 def tokens(
-    cursor: Rows,
+    cursor: ViewCursor,
     scopes: Sequence[UUID],
     *,
     before: tuple[datetime, UUID] | None = None,
@@ -220,7 +220,7 @@ def tokens(
     return [TokenRow(**{**row, "issued_by": json.decode(row["issued_by"], type=Actor)}) for row in cursor]
 
 
-def count_revoked_tokens(cursor: Rows, scope: UUID) -> int:
+def count_revoked_tokens(cursor: ViewCursor, scope: UUID) -> int:
     """Return how many tokens of a scope were revoked."""
     cursor.execute(
         "SELECT count(*) AS revoked FROM access_tokens WHERE subscription_id = %s AND revoked_at IS NOT NULL", (scope,)
@@ -238,7 +238,7 @@ class IdentityRow(Struct, frozen=True):
     bound_at: datetime
 
 
-def identities(cursor: Rows, *, email: str | None = None, limit: int | None = None) -> list[IdentityRow]:
+def identities(cursor: ViewCursor, *, email: str | None = None, limit: int | None = None) -> list[IdentityRow]:
     """Return whose accounts addresses are, by address; or one address's."""
     cursor.execute(
         """

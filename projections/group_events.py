@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from application.recorded import Event, Recorded
-    from projections.view import Rows
+    from application.records import Event, Record
+    from projections.view import ViewCursor
 
 PublicType: TypeAlias = Literal[
     "group.created", "group.users_added", "group.users_removed", "group.renamed", "group.deleted"
@@ -38,7 +38,7 @@ CREATE = """
 """
 
 
-def _happened(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _happened(cursor: ViewCursor, run: Sequence[Record]) -> None:
     last = last_ranks(cursor, "SELECT max(position) AS rank FROM group_events WHERE subscription_id = wanted.id", run)
     rows: list[tuple[object, ...]] = []
     for record in run:
@@ -90,7 +90,7 @@ class CloudEvent(Struct, frozen=True):
     data: Raw
 
 
-def group_events(cursor: Rows, subscription_id: UUID, *, after: int = 0, limit: int = 100) -> list[CloudEvent]:
+def group_events(cursor: ViewCursor, subscription_id: UUID, *, after: int = 0, limit: int = 100) -> list[CloudEvent]:
     """Return a subscription's events behind a position, oldest first."""
     cursor.execute(
         """

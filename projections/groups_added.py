@@ -14,8 +14,8 @@ from projections.view import View, copy_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from application.recorded import Recorded
-    from projections.view import Rows
+    from application.records import Record
+    from projections.view import ViewCursor
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS groups_added (
@@ -36,7 +36,7 @@ CREATE = """
 """
 
 
-def _done(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _done(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "groups_added (import_id, number, group_id, name, created, users_added, users_already_there, skipped,"
@@ -45,7 +45,7 @@ def _done(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _row(record: Recorded) -> tuple[object, ...]:
+def _row(record: Record) -> tuple[object, ...]:
     what: tuple[object, ...]
     match record.event:
         case GroupAdded(number, group_id, name, created, added, already_there, left_out):
@@ -87,7 +87,7 @@ class GroupSkippedRow(Struct, frozen=True):
 
 
 def groups_added(
-    cursor: Rows, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
+    cursor: ViewCursor, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
 ) -> list[GroupAddedRow]:
     """Return a page of the groups that an import added, behind a number and up to a last one."""
     cursor.execute(
@@ -115,7 +115,7 @@ def groups_added(
 
 
 def groups_skipped(
-    cursor: Rows, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
+    cursor: ViewCursor, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
 ) -> list[GroupSkippedRow]:
     """Return a page of the groups that an import passed over, behind a number and up to a last one."""
     cursor.execute(
@@ -130,7 +130,7 @@ def groups_skipped(
     return [GroupSkippedRow(row["number"], row["skipped"], _left_out(row["left_out"])) for row in cursor]
 
 
-def memberships_left_out(cursor: Rows, import_id: UUID) -> int:
+def memberships_left_out(cursor: ViewCursor, import_id: UUID) -> int:
     """Return how many memberships an import left out: a user counts in each group."""
     cursor.execute(
         """
@@ -142,7 +142,7 @@ def memberships_left_out(cursor: Rows, import_id: UUID) -> int:
     return sum(row["memberships"] for row in cursor)
 
 
-def joined_before(cursor: Rows, import_id: UUID, groups: Sequence[UUID]) -> dict[int, int]:
+def joined_before(cursor: ViewCursor, import_id: UUID, groups: Sequence[UUID]) -> dict[int, int]:
     """Return of each group of the file that brought users to one of these, by its number, how many did before it."""
     cursor.execute(
         """

@@ -16,7 +16,7 @@ from psycopg.errors import LockNotAvailable
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier, Literal
 
-from application.recorded import Recorded
+from application.records import Record
 from domain.errors import RollcallError
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from eventsourcing.postgres import PostgresDatastore
 
 K = TypeVar("K")
-Rows: TypeAlias = Cursor[DictRow]
-Handler: TypeAlias = Callable[[Rows, Sequence[Recorded]], None]
-ReadLog: TypeAlias = Callable[[int, int, int | None], list[Recorded]]
+ViewCursor: TypeAlias = Cursor[DictRow]
+Handler: TypeAlias = Callable[[ViewCursor, Sequence[Record]], None]
+ReadLog: TypeAlias = Callable[[int, int, int | None], list[Record]]
 """Return the events behind a position, up to so many, up to a position or to the end of the log."""
 
 BATCH = 500
@@ -62,7 +62,7 @@ class View(Struct, frozen=True):
     create: str
     handlers: Mapping[type, Handler]
 
-    def apply(self, cursor: Rows, records: Iterable[Recorded]) -> None:
+    def apply(self, cursor: ViewCursor, records: Iterable[Record]) -> None:
         """Write what these events mean, in their order."""
         told = (record for record in records if type(record.event) in self.handlers)
         for handle, run in groupby(told, lambda record: self.handlers[type(record.event)]):
@@ -174,7 +174,7 @@ class Projector:
         digest = sha256(self._datastore.schema.encode()).hexdigest()[:16]
         return Identifier(f"rebuild_{self.view.name}_{digest}")
 
-    def _write_to_scratch(self, cursor: Rows, mine: int) -> None:
+    def _write_to_scratch(self, cursor: ViewCursor, mine: int) -> None:
         """Let what follows in this transaction write to the schema that this rebuild made, if it is still there."""
         self._hold_rebuild(cursor)
         if self._scratch_number(cursor) != mine:
@@ -183,15 +183,15 @@ class Projector:
             SQL("SET LOCAL search_path = {}, {}").format(self._scratch, Identifier(self._datastore.schema)),
         )
 
-    def _hold_rebuild(self, cursor: Rows) -> None:
+    def _hold_rebuild(self, cursor: ViewCursor) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._scratch.as_string(),))
 
-    def _scratch_number(self, cursor: Rows) -> int:
+    def _scratch_number(self, cursor: ViewCursor) -> int:
         cursor.execute("SELECT to_regnamespace(%s)::oid::bigint AS number", (self._scratch.as_string(),))
         row = cursor.fetchone()
         return int(row["number"] or 0) if row else 0
 
-    def _hold_tracking(self, cursor: Rows) -> int:
+    def _hold_tracking(self, cursor: ViewCursor) -> int:
         """Keep the view's runner waiting, even one that has yet to begin, and return how far it came."""
         table = Identifier(TRACKING_TABLE)
         cursor.execute(
@@ -207,12 +207,12 @@ class Projector:
         row = cursor.fetchone()
         return int(row["notification_id"]) if row else 0
 
-    def _track(self, cursor: Rows, position: int) -> None:
+    def _track(self, cursor: ViewCursor, position: int) -> None:
         self._tracking._insert_tracking(cursor, Tracking(self.view.name, position))  # noqa: SLF001 - the library's
         # documented way to track inside a transaction of one's own
 
 
-def position(cursor: Rows, view: str) -> int:
+def position(cursor: ViewCursor, view: str) -> int:
     """Return the position of the latest event that a view shows."""
     cursor.execute(
         SQL("SELECT notification_id FROM {} WHERE application_name = %s").format(Identifier(TRACKING_TABLE)), (view,)
@@ -226,12 +226,12 @@ def views_channel(schema: str) -> str:
     return f"{schema}_views"
 
 
-def told(run: Iterable[Recorded], kind: type[K]) -> Iterator[tuple[Recorded, K]]:
+def told(run: Iterable[Record], kind: type[K]) -> Iterator[tuple[Record, K]]:
     """Return the records of one kind of event, each with its event."""
     return ((record, record.event) for record in run if isinstance(record.event, kind))
 
 
-def copy_rows(cursor: Rows, target: LiteralString, rows: Iterable[tuple[object, ...]]) -> None:
+def copy_rows(cursor: ViewCursor, target: LiteralString, rows: Iterable[tuple[object, ...]]) -> None:
     """Write rows to a table with its columns, such as `groups (id, name)`, by COPY."""
     with cursor.copy(f"COPY {target} FROM STDIN") as copy:
         for row in rows:
@@ -243,7 +243,7 @@ def columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]
     return list(map(list, zip(*rows, strict=True))) or [[] for _ in range(width)]
 
 
-def last_ranks(cursor: Rows, highest: LiteralString, run: Iterable[Recorded]) -> Counter[UUID]:
+def last_ranks(cursor: ViewCursor, highest: LiteralString, run: Iterable[Record]) -> Counter[UUID]:
     """Return how far each subscription of a run has counted, for a view that counts within each.
 
     `highest` selects the highest rank of the subscription `wanted.id`.

@@ -67,7 +67,7 @@ def single_append(rollcall: Rollcall) -> Callable[[], object]:
     """Return what appends one event to a subscription that has nothing to do with the licences."""
     origin = subscribed_directly(rollcall)
     seats = iter(range(1, 1_000_000_000))
-    return lambda: change_subscription(rollcall.ports, origin, seats=next(seats))
+    return lambda: change_subscription(rollcall, origin, seats=next(seats))
 
 
 def peak_memory(process: int) -> float:
@@ -87,7 +87,7 @@ def main() -> None:
         httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.allowed) as client,
         httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.allowed) as reader,
     ):
-        rollcall.ports.readable.wait = lambda *_: True  # type: ignore[method-assign]  # the append alone is measured
+        rollcall.readable.wait = lambda *_: True  # type: ignore[method-assign]  # the append alone is measured
         append = single_append(rollcall)
 
         def tell(what: str, taken: list[float]) -> None:

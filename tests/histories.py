@@ -15,7 +15,7 @@ from application.identifying import bind_account, release_identity
 from application.importing import discard, remove_user, rename_group, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
-from application.recorded import Event, Origin, Recorded
+from application.records import Event, Origin, Record
 from domain.access import ROLLCALL, AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked, access_id
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import Account, IdentityBound, IdentityReleased, SessionsEnded, identity_id
@@ -73,7 +73,7 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     monkeypatch.setattr(committing, "GROUPS_A_BATCH", 2)
     other = subscribed(rollcall, *USERS[:3], seats=5)
     origin = subscribed(rollcall, *USERS, seats=20)
-    allocate_licences(rollcall.ports, origin, [User("zoë@example.com", "Zoë", "O'Neil\t\\")])
+    allocate_licences(rollcall, origin, [User("zoë@example.com", "Zoë", "O'Neil\t\\")])
 
     run_commit(rollcall, uploaded(rollcall, origin, "users.csv", USER_BASED))
     second = uploaded(rollcall, origin, "groups.txt", GROUP_BASED)
@@ -81,7 +81,7 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     with_a_stop(rollcall, second)
     run_commit(rollcall, uploaded(rollcall, other, "users.csv", USER_BASED))
     uploaded(rollcall, origin, "refused.csv", REFUSED)
-    discard(rollcall.ports, uploaded(rollcall, origin, "again.csv", USER_BASED), None)
+    discard(rollcall, uploaded(rollcall, origin, "again.csv", USER_BASED), None)
     uploaded(rollcall, other, "in review.csv", GROUP_BASED)
     by_hand(rollcall, origin)
     much_at_once(rollcall, origin)
@@ -92,48 +92,48 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
 
 def uploaded(rollcall: Rollcall, origin: Origin, name: str, content: str) -> Origin:
     importing = importing_as(origin)
-    upload(rollcall.ports, importing, name, "text/csv", content.encode(), Limits())
+    upload(rollcall, importing, name, "text/csv", content.encode(), Limits())
     return importing
 
 
 def edit(rollcall: Rollcall, origin: Origin) -> None:
     for number, name in ((2, "Europe"), (2, "Europa"), (5, "Afrika"), (6, "asia")):
-        rename_group(rollcall.ports, origin, number, name, None)
+        rename_group(rollcall, origin, number, name, None)
     for number, email in ((1, USERS[0]), (4, USERS[6]), (4, USERS[7])):
-        remove_user(rollcall.ports, origin, number, email, None)
+        remove_user(rollcall, origin, number, email, None)
 
 
 def run_commit(rollcall: Rollcall, origin: Origin) -> None:
     assert origin.import_id
     session = rollcall.events.versions([origin.import_id])[origin.import_id]
-    start_commit(rollcall.ports, origin, session)
-    run = CommitRun(rollcall.ports, origin.import_id)
+    start_commit(rollcall, origin, session)
+    run = CommitRun(rollcall, origin.import_id)
     while run.run_batch():
         pass
 
 
 def with_a_stop(rollcall: Rollcall, origin: Origin) -> None:
     assert origin.import_id
-    start_commit(rollcall.ports, origin, rollcall.events.versions([origin.import_id])[origin.import_id])
-    assert CommitRun(rollcall.ports, origin.import_id).run_batch()
-    stop(rollcall.ports, origin)
+    start_commit(rollcall, origin, rollcall.events.versions([origin.import_id])[origin.import_id])
+    assert CommitRun(rollcall, origin.import_id).run_batch()
+    stop(rollcall, origin)
     run_commit(rollcall, origin)
 
 
 def by_hand(rollcall: Rollcall, origin: Origin) -> None:
     """Change groups, seats and licences one after the other; who loses the licence leaves groups and comes back."""
     group, short = uuid4(), uuid4()
-    create_group(rollcall.ports, origin, group, "By hand", USERS[:3])
-    create_group(rollcall.ports, origin, short, "Short-lived", USERS[:2])
-    rename_by_hand(rollcall.ports, origin, group, "BY HAND")
-    rename_by_hand(rollcall.ports, origin, group, "Handmade")
-    add_users(rollcall.ports, origin, group, USERS[2:5])
-    remove_users(rollcall.ports, origin, group, USERS[:1])
-    delete_group(rollcall.ports, origin, short)
-    revoke_licences(rollcall.ports, origin, USERS[1:3])
-    allocate_licences(rollcall.ports, origin, [User(USERS[1]), User(USERS[2])])
-    change_subscription(rollcall.ports, origin, "Contoso Ltd", 21)
-    change_subscription(rollcall.ports, origin, "Contoso", 20)
+    create_group(rollcall, origin, group, "By hand", USERS[:3])
+    create_group(rollcall, origin, short, "Short-lived", USERS[:2])
+    rename_by_hand(rollcall, origin, group, "BY HAND")
+    rename_by_hand(rollcall, origin, group, "Handmade")
+    add_users(rollcall, origin, group, USERS[2:5])
+    remove_users(rollcall, origin, group, USERS[:1])
+    delete_group(rollcall, origin, short)
+    revoke_licences(rollcall, origin, USERS[1:3])
+    allocate_licences(rollcall, origin, [User(USERS[1]), User(USERS[2])])
+    change_subscription(rollcall, origin, "Contoso Ltd", 21)
+    change_subscription(rollcall, origin, "Contoso", 20)
 
 
 def much_at_once(rollcall: Rollcall, origin: Origin) -> None:
@@ -194,7 +194,7 @@ def much_at_once(rollcall: Rollcall, origin: Origin) -> None:
 
 def access_changes(rollcall: Rollcall, origin: Origin) -> None:
     """Grant and revoke, issue and revoke; then the same in one append, so that they come as one run too."""
-    ports, operating = rollcall.ports, Origin(ROLLCALL, origin.actor, "operating")
+    ports, operating = rollcall, Origin(ROLLCALL, origin.actor, "operating")
     roles: tuple[Role, ...] = ("administrator", "auditor", "consumer")
     for role in roles:
         grant_access(ports, origin, USERS[0], role)
@@ -229,7 +229,7 @@ def access_changes(rollcall: Rollcall, origin: Origin) -> None:
 
 def identity_changes(rollcall: Rollcall, origin: Origin) -> None:
     """Bind, release and bind again, one after the other; then the same in one append."""
-    ports, operating = rollcall.ports, Origin(ROLLCALL, origin.actor, "operating")
+    ports, operating = rollcall, Origin(ROLLCALL, origin.actor, "operating")
     for email in ("o'neil@example.com", USERS[0], USERS[1]):
         bind_account(ports, operating, email, Account("https://id.example", f"of\\{email}"))
     release_identity(ports, operating, USERS[0])
@@ -255,12 +255,12 @@ def existing_group(rollcall: Rollcall, origin: Origin, name: str) -> UUID:
 
 def in_one_append(
     rollcall: Rollcall, origin: Origin, *events: tuple[UUID, Event], claims: Claims | None = None
-) -> Sequence[Recorded]:
+) -> Sequence[Record]:
     """Append events to their streams, each behind the last."""
     versions = rollcall.events.versions({stream for stream, _ in events})
     records = []
     for stream, event in events:
         versions[stream] = versions.get(stream, 0) + 1
-        records.append(Recorded(stream, versions[stream], rollcall.ports.now(), origin, event))
+        records.append(Record(stream, versions[stream], rollcall.now(), origin, event))
     rollcall.events.append(origin.subscription_id, records, claims or Claims())
     return records

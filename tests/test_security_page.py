@@ -11,7 +11,7 @@ from typing import get_args
 from adapters.console.links import MINUTES
 from adapters.console.sessions import RECENTLY
 from adapters.console.sign_in import BEGUN_FOR
-from adapters.postgres.sessions import Way
+from adapters.postgres.sign_ins import Way
 from adapters.settings import describe
 from tests.adapters.api import test_access_matrix as matrix
 from tests.adapters.api.access_matrix import EVERYBODY, SIGNED_IN

@@ -18,7 +18,7 @@ from adapters.http.problems import later, responses
 from adapters.http.requests import AnyRequest, Given, not_yet, text
 from adapters.http.security import GRANTERS, allowed, granting_in
 from application import granting
-from application.recorded import Actor
+from application.records import Actor
 from domain.access import Role
 from domain.naming import parse_email
 from projections import access
@@ -71,7 +71,7 @@ def list_access(
     """List who holds which role in the subscription, by address."""
     find_subscription(rollcall, subscription_id)
     position = cursor(after, tuple[str, str])
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = access.grants(rows, subscription_id, after=position, limit=limit + 1)
     return page(request, found, limit, lambda row: (row.email, row.role), grant_document)
 
@@ -91,9 +91,9 @@ def grant_access(
     """
     find_subscription(rollcall, subscription_id)
     _, whence = granting_in(request, subscription_id)
-    done = granting.grant_access(rollcall.ports, whence, data.email, data.role)
+    done = granting.grant_access(rollcall, whence, data.email, data.role)
     email = parse_email(data.email)
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         held = [row for row in access.grants(rows, subscription_id, email=email) if row.role == data.role]
     if not held:
         return not_yet(request.url.path)
@@ -120,7 +120,7 @@ def revoke_access(
     """
     find_subscription(rollcall, subscription_id)
     _, whence = granting_in(request, subscription_id)
-    done = granting.revoke_access(rollcall.ports, whence, text(email.removeprefix("/"), "email"), role)
+    done = granting.revoke_access(rollcall, whence, text(email.removeprefix("/"), "email"), role)
     if done and not done.readable:
         return not_yet(f"/api/v1/subscriptions/{subscription_id}/access")
     return Response(None, status_code=204)

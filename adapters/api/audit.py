@@ -19,7 +19,7 @@ from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import responses
 from adapters.http.requests import AnyRequest, Given, moment, text
 from adapters.http.security import CONSUMERS, READERS, allowed, authorized
-from application.recorded import Actor
+from application.records import Actor
 from domain.access import ROLLCALL
 from domain.naming import email_key
 from projections import audit_log, group_events
@@ -93,7 +93,7 @@ def list_changes(
         import_id=import_id,
         group_id=group_id,
     )
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = audit_log.audit_log(rows, subscription_id, wanted, before=cursor(after, int), limit=limit + 1)
     return page(request, found, limit, lambda row: row.number, audit_document)
 
@@ -118,7 +118,7 @@ def list_operations(
     """
     wanted = _wanted(actor, type, email, since, until)
     before = cursor(after, tuple[datetime, UUID, int])
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = audit_log.operators_log(rows, wanted, subscription_id=subscription_id, before=before, limit=limit + 1)
     return page(request, found, limit, lambda row: (row.at, row.subscription_id, row.number), operation_document)
 
@@ -128,7 +128,7 @@ def _wanted(
 ) -> AuditFilter:
     return AuditFilter(
         actor=text(actor, "actor") if actor else None,
-        type=text(type_, "type") if type_ else None,
+        types=(text(type_, "type"),) if type_ else (),
         email=text(email_key(email), "email") if email else None,
         since=moment(since, "from"),
         until=moment(until, "to"),
@@ -170,7 +170,7 @@ async def list_group_events(
 
 
 def _events(rollcall: Rollcall, subscription_id: UUID, after: int, limit: int) -> list[CloudEvent]:
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         return group_events.group_events(rows, subscription_id, after=after, limit=limit)
 
 

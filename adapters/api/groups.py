@@ -96,7 +96,7 @@ def list_groups(
 ) -> Response[list[GroupDocument]]:
     """List the groups by name."""
     find_subscription(rollcall, subscription_id)
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = directory.groups(
             rows, subscription_id, search=text(q), after=cursor(after, tuple[str, UUID]), limit=limit + 1
         )
@@ -120,14 +120,14 @@ def list_group_users(
 ) -> Response[list[MemberDocument]]:
     """List the users of a group by address."""
     find_group(rollcall, subscription_id, group_id)
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = directory.members(rows, subscription_id, group_id, after=cursor(after, str) or "", limit=limit + 1)
     return page(request, found, limit, lambda email: email, MemberDocument)
 
 
 def find_group(rollcall: Rollcall, subscription_id: UUID, group_id: UUID) -> GroupRow:
     """Return a group; raises NotFound."""
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         row = directory.find_group(rows, subscription_id, group_id)
     if row is None:
         raise NotFound(what="group", id=group_id)
@@ -153,10 +153,10 @@ def create_group(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[GroupDocument | None]:
     """Create a group, with its first users: all of them or, if one cannot be added, nothing."""
-    group_id = created_id(request, idempotency_key, rollcall.ports.new_id(), subscription_id)
+    group_id = created_id(request, idempotency_key, rollcall.new_id(), subscription_id)
     whence = origin(request, subscription_id)
     where = f"/api/v1/subscriptions/{subscription_id}/groups/{group_id}"
-    if not grouping.create_group(rollcall.ports, whence, group_id, data.name, data.users).readable:
+    if not grouping.create_group(rollcall, whence, group_id, data.name, data.users).readable:
         return not_yet(where)
     return Response(group_document(find_group(rollcall, subscription_id, group_id)), headers={"Location": where})
 
@@ -176,7 +176,7 @@ def rename_group(
 ) -> Response[GroupDocument | None]:
     """Rename a group."""
     whence = origin(request, subscription_id)
-    if not grouping.rename_group(rollcall.ports, whence, group_id, data.name).readable:
+    if not grouping.rename_group(rollcall, whence, group_id, data.name).readable:
         return not_yet(request.url.path)
     return Response(group_document(find_group(rollcall, subscription_id, group_id)))
 
@@ -191,7 +191,7 @@ def delete_group(
     request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
 ) -> Response[None]:
     """Delete a group, whoever is in it; its users keep their licences."""
-    done = grouping.delete_group(rollcall.ports, origin(request, subscription_id), group_id)
+    done = grouping.delete_group(rollcall, origin(request, subscription_id), group_id)
     return no_content(request, readable=done.readable)
 
 
@@ -213,7 +213,7 @@ def add_group_users(
 ) -> Response[JoinedDocument]:
     """Add users to a group: all of them or, if one cannot be added, nobody."""
     asked = once(request, idempotency_key, subscription_id, json.encode(data))
-    joined = grouping.add_users(rollcall.ports, origin(request, subscription_id), group_id, data.emails, asked)
+    joined = grouping.add_users(rollcall, origin(request, subscription_id), group_id, data.emails, asked)
     status, headers = (200, {}) if joined.readable else (202, {"Location": request.url.path})
     return Response(JoinedDocument(joined.added, joined.already_there), status_code=status, headers=headers)
 
@@ -233,7 +233,7 @@ def remove_group_user(
 ) -> Response[None]:
     """Remove a user from a group."""
     whence = origin(request, subscription_id)
-    done = grouping.remove_users(rollcall.ports, whence, group_id, [address(request, email)])
+    done = grouping.remove_users(rollcall, whence, group_id, [address(request, email)])
     return no_content(request, readable=done.readable)
 
 

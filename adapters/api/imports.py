@@ -33,7 +33,7 @@ from adapters.http.requests import (
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.uploads import FileBody, received
 from application.committing import start_commit, stop
-from application.decisions import Done
+from application.decisions import CommandResult
 from application.importing import discard, record_upload
 from domain.errors import NotFound
 from domain.naming import clean_file_name
@@ -50,7 +50,7 @@ IMPORT = "/subscriptions/{subscription_id:uuid}/imports/{import_id:uuid}"
 
 def find_import(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> ImportRow:
     """Return an import; a foreign one is answered exactly as a missing one: NotFound."""
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         row = import_list.find_import(rows, import_id)
     if row is None or row.subscription_id != subscription_id:
         raise NotFound(what="import", id=import_id)
@@ -62,12 +62,12 @@ def location(row_id: UUID, subscription_id: UUID) -> str:
     return f"/api/v1/subscriptions/{subscription_id}/imports/{row_id}"
 
 
-def readable_later(done: Done, subscription_id: UUID) -> Response[Any]:
+def readable_later(done: CommandResult, subscription_id: UUID) -> Response[Any]:
     """Answer that an edit is done, but cannot be read yet."""
     return not_yet(location(done.id, subscription_id), **etag(done.version))
 
 
-def nothing(done: Done) -> Response[None]:
+def nothing(done: CommandResult) -> Response[None]:
     """Answer that an edit is done."""
     return Response(None, status_code=204, headers=etag(done.version))
 
@@ -101,12 +101,12 @@ async def upload(
 
 async def take_upload(
     request: AnyRequest, rollcall: Rollcall, reading: Reading, limits: Limits, subscription_id: UUID, key: str | None
-) -> Done:
+) -> CommandResult:
     """Take the file that a request sends as the multipart field `file`, have it read, and record it.
 
     Raises NotFound, and what `Limits.upload`, `received`, `Reading.read` and `record_upload` do.
     """
-    import_id = created_id(request, key, rollcall.ports.new_id(), subscription_id)
+    import_id = created_id(request, key, rollcall.new_id(), subscription_id)
     await sync_to_thread(find_subscription, rollcall, subscription_id)
     with limits.upload(subscription_id):
         async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
@@ -114,11 +114,11 @@ async def take_upload(
             async with reading.read(sent.file, name) as read:
                 whence = await sync_to_thread(origin, request, subscription_id, import_id)
                 return await sync_to_thread(
-                    record_upload, rollcall.ports, whence, name, sent.media_type, Pieces(sent.file), read
+                    record_upload, rollcall, whence, name, sent.media_type, Pieces(sent.file), read
                 )
 
 
-def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: Done) -> Response[ImportDocument | None]:
+def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) -> Response[ImportDocument | None]:
     where = location(done.id, subscription_id)
     if not done.readable:
         return not_yet(where)
@@ -146,7 +146,7 @@ def list_imports(
 ) -> Response[list[ImportDocument]]:
     """List the imports, newest first."""
     find_subscription(rollcall, subscription_id)
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         before = cursor(after, tuple[datetime, UUID])
         found = import_list.imports(rows, subscription_id, before=before, limit=limit + 1)
     return page(request, found, limit, lambda row: (row.uploaded_at, row.id), document)
@@ -197,7 +197,7 @@ def discard_import(
     if_match: IfMatch = None,
 ) -> Response[None]:
     """Discard an import that has added nothing."""
-    done = discard(rollcall.ports, origin(request, subscription_id, import_id), version(if_match))
+    done = discard(rollcall, origin(request, subscription_id, import_id), version(if_match))
     return readable_later(done, subscription_id) if not done.readable else nothing(done)
 
 
@@ -219,7 +219,7 @@ def commit(
     if_match: IfMatch = None,
 ) -> Response[ImportDocument]:
     """Add the groups as they were reviewed at a version, or go on after a stop; a worker does it."""
-    done = start_commit(rollcall.ports, origin(request, subscription_id, import_id), version(if_match))
+    done = start_commit(rollcall, origin(request, subscription_id, import_id), version(if_match))
     row = find_import(rollcall, subscription_id, import_id)
     headers = {"Location": location(import_id, subscription_id), **etag(max(done.version, row.version))}
     return Response(document(row), headers=headers)
@@ -239,7 +239,7 @@ def stop_import(
     import_id: FromPath[UUID],
 ) -> Response[ImportDocument]:
     """Stop adding: when this answers, no further group can be added."""
-    done = stop(rollcall.ports, origin(request, subscription_id, import_id))
+    done = stop(rollcall, origin(request, subscription_id, import_id))
     row = find_import(rollcall, subscription_id, import_id)
     return Response(document(row), headers=etag(max(done.version, row.version)))
 
@@ -274,7 +274,7 @@ def list_groups_added(
 ) -> Response[list[AddedDocument]]:
     """List the groups that an import added, in the order of the file."""
     find_import(rollcall, subscription_id, import_id)
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = groups_added.groups_added(rows, import_id, after=cursor(after, int) or 0, limit=limit + 1)
     return page(request, found, limit, lambda row: row.number, added_document)
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from domain.problems import FileProblems, Problem
 from litestar import Response, delete, get, post
 from litestar.params import FromPath, RawBody
 from msgspec import Meta, Struct
@@ -22,6 +21,7 @@ from application import licensing
 from domain.errors import EmailInvalid, NotFound
 from domain.files.licence_file import read_licences
 from domain.naming import collapsed, parse_email, printable, without_controls
+from domain.problems import FileProblems, Problem
 from domain.roster import Limits
 from domain.subscription import User
 from projections.directory import read as directory
@@ -73,7 +73,7 @@ def allocate_licences(
     find_subscription(rollcall, subscription_id)
     users, refused = _users(request, rollcall, body)
     asked = once(request, idempotency_key, subscription_id, body)
-    done = licensing.allocate_licences(rollcall.ports, origin(request, subscription_id), users, asked)
+    done = licensing.allocate_licences(rollcall, origin(request, subscription_id), users, asked)
     status = 200 if done.readable else 202
     headers = {} if done.readable else {"Location": request.url.path}
     return Response(
@@ -149,7 +149,7 @@ def list_licences(
 ) -> Response[list[LicenceDocument]]:
     """List the licences by address."""
     find_subscription(rollcall, subscription_id)
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = directory.licences(
             rows, subscription_id, search=text(q), after=cursor(after, str) or "", limit=limit + 1
         )
@@ -172,7 +172,7 @@ def show_licence(
 
 def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> LicenceRow:
     """Return the licence of a canonical address; raises NotFound."""
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         row = directory.find_licence(rows, subscription_id, email)
     if row is None:
         raise NotFound(what="licence for", id=email)
@@ -189,7 +189,7 @@ def revoke_licence(
     request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
 ) -> Response[None]:
     """Revoke a licence: the seat is free again, and the user leaves every group of the subscription at once."""
-    done = licensing.revoke_licences(rollcall.ports, origin(request, subscription_id), [address(request, email)])
+    done = licensing.revoke_licences(rollcall, origin(request, subscription_id), [address(request, email)])
     return no_content(request, readable=done.readable)
 
 

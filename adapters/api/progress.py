@@ -141,7 +141,7 @@ class Feeds:
             feed.wake()
 
     def _rows(self, ids: list[UUID]) -> dict[UUID, ImportRow]:
-        with self._rollcall.reading() as cursor:
+        with self._rollcall.views() as cursor:
             return import_list.find_imports(cursor, ids)
 
 

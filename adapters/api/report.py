@@ -42,11 +42,11 @@ def report(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id
     `line` and `column` are where it stands in the file. It tells what is recorded when it is asked for.
     """
     find_import(rollcall, subscription_id, import_id)
-    if not rollcall.catch_up(*TOLD_BY):
+    if not rollcall.health.catch_up(*TOLD_BY):
         raise Behind
     row = find_import(rollcall, subscription_id, import_id)
     return Stream(
-        written(structs.astuple(each) for each in reporting.report(rollcall.reading, rollcall.blobs, row)),
+        written(structs.astuple(each) for each in reporting.report(rollcall.views, rollcall.blobs, row)),
         media_type="text/csv",
         headers={"Content-Disposition": f'attachment; filename="report-{import_id}.csv"'},
     )

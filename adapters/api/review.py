@@ -6,7 +6,6 @@ from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
-from domain.problems import Severity
 from litestar import Response, delete, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
@@ -21,17 +20,18 @@ from adapters.postgres.blobs import read_chunk
 from application.importing import plan_at, remove_user, rename_group
 from application.rosters import StoredRoster
 from domain.errors import NotFound
+from domain.problems import Severity
 from projections.import_list.read import ImportRow
 from projections.review import problems as review_problems
 from projections.review import read as review
 from projections.review.problems import ProblemRow
 from projections.review.read import ReviewedGroup, ReviewedUser
-from projections.view import Rows
+from projections.view import ViewCursor
 
 UPLOADED = 1  # the version at which a file is there and was not read yet
 
 
-def reviewed(rollcall: Rollcall, rows: Rows, row: ImportRow) -> StoredRoster:
+def reviewed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> StoredRoster:
     """Open what the file of an import says; raises NotFound if it was refused."""
     if row.read is None:
         raise NotFound(what="group in this import", id=row.id)
@@ -59,10 +59,10 @@ def list_reviewed_groups(
         raise NotFound(what="version", id=version)
     if row.read is None or version == UPLOADED:
         return page(request, [], limit, lambda group: group.number, lambda group: group, etag(version or row.version))
-    plan = plan_at(rollcall.ports, import_id, version) if version is not None else None
+    plan = plan_at(rollcall, import_id, version) if version is not None else None
     wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
     start = cursor(after, int) or 0
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         roster = reviewed(rollcall, rows, row)
         found = review.groups(rows, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
     return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
@@ -81,7 +81,7 @@ def list_reviewed_users(
     """List the users of one group of an import, in the order of the file."""
     row = find_import(rollcall, subscription_id, import_id)
     start = cursor(after, int) or 0
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         roster = reviewed(rollcall, rows, row)
         found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
     places = {user.email: start + place for place, user in enumerate(found, start=1)}
@@ -106,7 +106,7 @@ def list_problems(
     if row.read is None:
         ordered = [(n, p) for n, p in enumerate(row.file_problems, start=1) if p.code in codes and n > start]
     else:
-        with rollcall.reading() as rows:
+        with rollcall.views() as rows:
             ordered = review_problems.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
     headers = etag(row.version)
     return page(
@@ -138,11 +138,11 @@ def rename(
 ) -> Response[ReviewedGroup | None]:
     """Rename a group in this import."""
     whence, seen = origin(request, subscription_id, import_id), version(if_match)
-    done = rename_group(rollcall.ports, whence, number, data.name, seen)
+    done = rename_group(rollcall, whence, number, data.name, seen)
     if not done.readable:
         return readable_later(done, subscription_id)
     row = find_import(rollcall, subscription_id, import_id)
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         (group,) = review.groups(
             rows, subscription_id, import_id, reviewed(rollcall, rows, row), after=number - 1, limit=1
         )
@@ -163,7 +163,7 @@ def remove(
 ) -> Response[None]:
     """Remove a user from a group of this import."""
     whence, seen = origin(request, subscription_id, import_id), version(if_match)
-    done = remove_user(rollcall.ports, whence, number, address(request, email), seen)
+    done = remove_user(rollcall, whence, number, address(request, email), seen)
     return readable_later(done, subscription_id) if not done.readable else nothing(done)
 
 

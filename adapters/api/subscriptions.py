@@ -58,7 +58,7 @@ def subscription_document(row: SubscriptionRow) -> SubscriptionDocument:
 
 def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> SubscriptionRow:
     """Return a subscription; raises NotFound."""
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = directory.subscriptions(rows, name_or_id=str(subscription_id))
     for row in found:
         if row.id == subscription_id:
@@ -79,10 +79,10 @@ def create_subscription(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[SubscriptionDocument | None]:
     """Create a subscription."""
-    subscription_id = created_id(request, idempotency_key, rollcall.ports.new_id(), None)
+    subscription_id = created_id(request, idempotency_key, rollcall.new_id(), None)
     where = f"/api/v1/subscriptions/{subscription_id}"
     whence = origin(request, subscription_id)
-    if not licensing.create_subscription(rollcall.ports, whence, data.name, data.seats).readable:
+    if not licensing.create_subscription(rollcall, whence, data.name, data.seats).readable:
         return not_yet(where)
     try:
         row = find_subscription(rollcall, subscription_id)
@@ -98,7 +98,7 @@ def list_subscriptions(
     """List the subscriptions that you administer or audit, by name; to operators, all of them."""
     position = cursor(after, tuple[str, UUID])
     seen = scopes(rollcall, request.scope["state"]["principal"], SHOWN_TO)
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = directory.subscriptions(rows, among=None if ROLLCALL in seen else seen, after=position, limit=limit + 1)
     return page(request, found, limit, lambda row: (row.name, row.id), subscription_document)
 
@@ -128,7 +128,7 @@ def change_subscription(
 ) -> Response[SubscriptionDocument | None]:
     """Rename a subscription, change its number of seats, or both at once."""
     done = licensing.change_subscription(
-        rollcall.ports,
+        rollcall,
         origin(request, subscription_id),
         None if data.name is UNSET else data.name,
         None if data.seats is UNSET else data.seats,

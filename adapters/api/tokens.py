@@ -20,9 +20,9 @@ from adapters.http.problems import later, responses
 from adapters.http.requests import AnyRequest, Given, IdempotencyKey, created_id, not_yet
 from adapters.http.security import SIGNED_IN, Forbidden, granting_in, scopes
 from application import granting
-from application.decisions import Once
+from application.decisions import RequestKey
 from application.granting import NewToken, Person, Principal
-from application.recorded import Actor
+from application.records import Actor
 from domain.access import GRANTING, ROLLCALL, SECRET_BYTES, TOKEN_DAYS, Role, TokenIssued, TokenRevoked, token_text
 from domain.errors import NotFound
 from projections import access
@@ -102,7 +102,7 @@ def list_tokens(
     else:
         granting_in(request, subscription_id)
         among = [find_subscription(rollcall, subscription_id).id]
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = access.tokens(rows, among, before=position, limit=limit + 1)
     used = rollcall.last_uses.of(row.token_id for row in found)
     return page(
@@ -148,16 +148,16 @@ def issue(request: AnyRequest, rollcall: Rollcall, data: TokenRequest, key: str 
     if scope == ROLLCALL:
         raise NotFound(what="subscription", id=scope)
     principal, whence = granting_in(request, scope)
-    token_id = created_id(request, key, rollcall.ports.new_id(), scope)
+    token_id = created_id(request, key, rollcall.new_id(), scope)
     asked = uuid5(NAMESPACE_OID, sha256(json.encode(data)).hexdigest())
-    once = Once(str(token_id), asked) if key else None
+    once = RequestKey(str(token_id), asked) if key else None
     secret = token_bytes(SECRET_BYTES)
-    done = granting.issue_token(rollcall.ports, whence, token_id, secret, _new(rollcall, data, principal), once)
+    done = granting.issue_token(rollcall, whence, token_id, secret, _new(rollcall, data, principal), once)
     return token_id, token_text(token_id, secret) if done else None
 
 
 def _new(rollcall: Rollcall, data: TokenRequest, principal: Principal) -> NewToken:
-    default = rollcall.ports.now() + timedelta(days=TOKEN_DAYS)
+    default = rollcall.now() + timedelta(days=TOKEN_DAYS)
     expires_at = default if isinstance(data.expires_at, UnsetType) else data.expires_at
     issuer = principal.email if isinstance(principal, Person) else principal.issuer
     return NewToken(data.name, data.role, expires_at, issuer)
@@ -186,12 +186,12 @@ def _from_stream(rollcall: Rollcall, token_id: UUID) -> TokenDocument:
 @delete("/tokens/{token_id:uuid}", sync_to_thread=True, responses=later() | responses("not-found"), opt=SIGNED_IN)
 def revoke_token(request: AnyRequest, rollcall: Given[Rollcall], token_id: FromPath[UUID]) -> Response[None]:
     """Revoke a token of a subscription that you administer; operators, any. It holds at once, in every process."""
-    scope = granting.scope_of_token(rollcall.ports, token_id)
+    scope = granting.scope_of_token(rollcall, token_id)
     try:
         _, whence = granting_in(request, None if scope == ROLLCALL else scope)
     except (NotFound, Forbidden):  # to whoever may not revoke it, it is not there
         raise NotFound(what="token", id=token_id) from None
-    done = granting.revoke_token(rollcall.ports, whence, token_id)
+    done = granting.revoke_token(rollcall, whence, token_id)
     return Response(None, status_code=204) if done.readable else not_yet("/api/v1/tokens")
 
 

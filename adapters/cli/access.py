@@ -91,7 +91,7 @@ def access_grant(*, email: str, role: Role, name_or_id: str | None, as_json: boo
     """Give whoever has the address EMAIL a role."""
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
-        done = granting.grant_access(rollcall.ports, me(_scope(rollcall, name_or_id)), email, role)
+        done = granting.grant_access(rollcall, me(_scope(rollcall, name_or_id)), email, role)
     if as_json:
         terminal.emit(Granted(email, done is not None))
     terminal.say(f"{email} has the role {role} now." if done else f"{email} had the role {role} before.")
@@ -110,7 +110,7 @@ def access_revoke(*, email: str, role: Role | None, name_or_id: str | None, as_j
     """
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
-        done = granting.revoke_access(rollcall.ports, me(_scope(rollcall, name_or_id)), email, role)
+        done = granting.revoke_access(rollcall, me(_scope(rollcall, name_or_id)), email, role)
     if as_json:
         terminal.emit(Granted(email, done is not None))
     what = f"the role {role}" if role else "any role"
@@ -127,7 +127,7 @@ def access_list(*, name_or_id: str | None, limit: int, as_json: bool) -> int:
     terminal = Terminal(as_json=as_json)
     with running("directory", "access") as rollcall:
         scope = _scope(rollcall, name_or_id)
-        with rollcall.reading() as cursor:
+        with rollcall.views() as cursor:
             rows = view.grants(cursor, scope, limit=limit + 1)
     terminal.listing(
         rows,
@@ -172,7 +172,7 @@ def token_create(
     secret, token_id = token_bytes(SECRET_BYTES), uuid4()
     new = NewToken(role if name is None else name, role, expires_at)
     with running("directory") as rollcall:
-        granting.issue_token(rollcall.ports, me(_scope(rollcall, name_or_id)), token_id, secret, new)
+        granting.issue_token(rollcall, me(_scope(rollcall, name_or_id)), token_id, secret, new)
     text = token_text(token_id, secret)
     if as_json:
         terminal.emit(IssuedToken(token_id, text, expires_at))
@@ -191,7 +191,7 @@ def token_list(*, name_or_id: str | None, limit: int, as_json: bool) -> int:
     terminal = Terminal(as_json=as_json)
     with running("directory", "access") as rollcall:
         scope = _scope(rollcall, name_or_id)
-        with rollcall.reading() as cursor:
+        with rollcall.views() as cursor:
             rows = view.tokens(cursor, [scope], limit=limit + 1)
         used = rollcall.last_uses.of(row.token_id for row in rows)
     terminal.listing(
@@ -224,8 +224,8 @@ def token_revoke(*, token_id: UUID, as_json: bool) -> int:
     """Revoke the token ID. It holds at once, in every process."""
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
-        scope = granting.scope_of_token(rollcall.ports, token_id)
-        granting.revoke_token(rollcall.ports, me(scope), token_id)
+        scope = granting.scope_of_token(rollcall, token_id)
+        granting.revoke_token(rollcall, me(scope), token_id)
     if as_json:
         terminal.emit({"revoked": token_id})
     terminal.say("The token is good for nothing any more.")

@@ -76,10 +76,10 @@ def audit(
     """
     terminal = Terminal(as_json=as_json)
     address = email_key(email) if email else None
-    wanted = audit_log.AuditFilter(actor, event, import_id, group_id, address, since, until)
+    wanted = audit_log.AuditFilter(actor, (event,) if event else (), import_id, group_id, address, since, until)
     with running("directory", "audit_log") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        with rollcall.reading() as cursor:
+        with rollcall.views() as cursor:
             rows = audit_log.audit_log(cursor, found.id, wanted, limit=one_more(limit))
     terminal.listing(
         rows,
@@ -113,7 +113,7 @@ def events(*, name_or_id: str, after: int, limit: int | None, as_json: bool) -> 
 def _events(rollcall: Rollcall, subscription_id: UUID, after: int) -> Iterator[CloudEvent]:
     """Return the events behind a position, reading no further than they are asked for, a page at a time."""
     while True:
-        with rollcall.reading() as cursor:
+        with rollcall.views() as cursor:
             page = group_events.group_events(cursor, subscription_id, after=after, limit=EVENTS_A_PAGE)
         if not page:
             return

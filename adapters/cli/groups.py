@@ -55,8 +55,8 @@ def group_create(*, name: str, emails: tuple[str, ...], name_or_id: str, as_json
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        new_id = rollcall.ports.new_id()
-        grouping.create_group(rollcall.ports, me(found.id), new_id, name, emails)
+        new_id = rollcall.new_id()
+        grouping.create_group(rollcall, me(found.id), new_id, name, emails)
         created = _shown(rollcall, found, new_id)
     if as_json:
         terminal.emit(created)
@@ -76,7 +76,7 @@ def group_rename(*, group: str, name: str, name_or_id: str, as_json: bool) -> in
     with running("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         group_id = _group_id(rollcall, found, group)
-        grouping.rename_group(rollcall.ports, me(found.id), group_id, name)
+        grouping.rename_group(rollcall, me(found.id), group_id, name)
         renamed = _shown(rollcall, found, group_id)
     if as_json:
         terminal.emit(renamed)
@@ -96,7 +96,7 @@ def group_delete(*, group: str, name_or_id: str, as_json: bool) -> int:
         found = find_subscription(rollcall, name_or_id)
         group_id = _group_id(rollcall, found, group)
         deleted = _shown(rollcall, found, group_id)
-        grouping.delete_group(rollcall.ports, me(found.id), group_id)
+        grouping.delete_group(rollcall, me(found.id), group_id)
     if as_json:
         terminal.emit(deleted)
     else:
@@ -114,7 +114,7 @@ def group_add(*, group: str, emails: tuple[str, ...], name_or_id: str, as_json: 
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        joined = grouping.add_users(rollcall.ports, me(found.id), _group_id(rollcall, found, group), emails)
+        joined = grouping.add_users(rollcall, me(found.id), _group_id(rollcall, found, group), emails)
     if as_json:
         terminal.emit(JoinedReport(joined.added, joined.already_there))
     else:
@@ -133,7 +133,7 @@ def group_remove(*, group: str, emails: tuple[str, ...], name_or_id: str, as_jso
     with running("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         group_id = _group_id(rollcall, found, group)
-        grouping.remove_users(rollcall.ports, me(found.id), group_id, map(email_key, emails))
+        grouping.remove_users(rollcall, me(found.id), group_id, map(email_key, emails))
         left = _shown(rollcall, found, group_id)
     if as_json:
         terminal.emit(left)
@@ -154,8 +154,8 @@ def _group_id(rollcall: Rollcall, found: SubscriptionRow, name_or_id: str) -> UU
 
 
 def _shown(rollcall: Rollcall, found: SubscriptionRow, group_id: UUID) -> GroupRow:
-    rollcall.catch_up("directory")
-    with rollcall.reading() as cursor:
+    rollcall.health.catch_up("directory")
+    with rollcall.views() as cursor:
         row = directory.find_group(cursor, found.id, group_id)
     if row is None:
         raise NotFound(what="group", id=group_id)
@@ -172,7 +172,7 @@ def groups(*, name_or_id: str, search: str, limit: int | None, as_json: bool) ->
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        with rollcall.reading() as cursor:
+        with rollcall.views() as cursor:
             rows = directory.groups(cursor, found.id, search=search, limit=one_more(limit))
     terminal.listing(
         rows,

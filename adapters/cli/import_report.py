@@ -17,10 +17,9 @@ from projections.review.read import ReviewedGroup
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain.problems import Problem
-
     from adapters.cli.terminal import Terminal
     from domain.import_session import FormatDetected
+    from domain.problems import Problem
     from projections.import_list.read import ImportProgress, ImportRow
 
 ROWS = {"user_based": "one row a user", "group_based": "one row a group"}

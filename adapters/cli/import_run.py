@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from domain.problems import FileProblems
 from msgspec import UNSET
 
 from adapters.cli import import_report
@@ -17,6 +16,7 @@ from application.rosters import StoredRoster, to_chunks
 from domain.errors import NotFound, NothingToAdd, WrongState
 from domain.files.roster_file import read_roster
 from domain.naming import clean_file_name
+from domain.problems import FileProblems
 from projections import groups_added
 from projections.import_list import read as import_list
 from projections.reports import unlicensed as file_licences
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from adapters.cli.terminal import Terminal
     from adapters.composition import Rollcall
-    from application.recorded import Origin
+    from application.records import Origin
     from projections.directory.read import SubscriptionRow
     from projections.import_list.read import ImportRow
 
@@ -56,8 +56,8 @@ class ImportRun:
         try:
             with self._terminal.busy(f"Reading {clean_file_name(file_name)}"):
                 limits = self._rollcall.settings.limits
-                upload(self._rollcall.ports, self._origin, file_name, "", content, limits)
-                self._rollcall.catch_up("import_list", "review", "directory")
+                upload(self._rollcall, self._origin, file_name, "", content, limits)
+                self._rollcall.health.catch_up("import_list", "review", "directory")
             return self._carry_on(yes=yes)
         except (KeyboardInterrupt, click.Abort):
             return self._left()
@@ -95,7 +95,7 @@ class ImportRun:
             return self._nothing_to_add(row, refusal)
 
     def _row(self) -> ImportRow:
-        with self._rollcall.reading() as cursor:
+        with self._rollcall.views() as cursor:
             row = import_list.find_import(cursor, self._id)
         if row is None:
             raise NotFound(what="import", id=self._id)
@@ -106,8 +106,8 @@ class ImportRun:
         if self._terminal.as_json or row.read is None:
             return None
         import_report.summary(self._terminal, row.file_name, f"import {row.id}", row.read)
-        with self._rollcall.reading() as cursor:
-            roster = stored_roster(self._rollcall.ports, row.subscription_id, row.read.roster)
+        with self._rollcall.views() as cursor:
+            roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
             groups = review.groups(cursor, row.subscription_id, row.id, roster, limit=ROWS_SHOWN)
             unlicensed = len(file_licences.unlicensed(cursor, row.subscription_id, roster))
             problems = [each for _, each in review_problems.problems(cursor, row.id, limit=ROWS_SHOWN)]
@@ -129,11 +129,11 @@ class ImportRun:
         ):
             until = row.version
             if row.state != "committing":
-                until = start_commit(self._rollcall.ports, self._origin, row.version).version
+                until = start_commit(self._rollcall, self._origin, row.version).version
             while row.state == "committing" or row.version < until:
                 count = self._rollcall.wakeups.count()
                 if pressed and not stopping:
-                    until, stopping = stop(self._rollcall.ports, self._origin).version, True
+                    until, stopping = stop(self._rollcall, self._origin).version, True
                 row = self._row()
                 bar.show(row.progress, stopping=stopping)
                 if row.state == "committing" or row.version < until:
@@ -142,13 +142,13 @@ class ImportRun:
 
     def _ended(self, row: ImportRow) -> int:
         with self._terminal.busy("Looking up what was added"):
-            current = self._rollcall.catch_up("groups_added")
+            current = self._rollcall.health.catch_up("groups_added")
         if not current:
             self._terminal.note("The views are still catching up: what you see may be behind.")
         if self._terminal.as_json:
             self._report(row)
         else:
-            with self._rollcall.reading() as cursor:
+            with self._rollcall.views() as cursor:
                 added = groups_added.groups_added(cursor, row.id, limit=ROWS_SHOWN)
                 skipped = groups_added.groups_skipped(cursor, row.id, limit=ROWS_SHOWN)
             import_report.groups_done(self._terminal, added, skipped, row.progress)
@@ -192,8 +192,8 @@ class ImportRun:
         return STOPPED
 
     def _report(self, row: ImportRow, error: Failure | None = None) -> None:
-        self._rollcall.catch_up("groups_added", "review")
-        with self._rollcall.reading() as cursor:
+        self._rollcall.health.catch_up("groups_added", "review")
+        with self._rollcall.views() as cursor:
             self.report = ImportReport(
                 imported=import_list.document(row),
                 problems=review_problems.shown(
@@ -219,7 +219,7 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
             import_report.refusal(terminal, name, read.problems)
         return REFUSED
     roster = StoredRoster(to_chunks(read).__getitem__)
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         groups = review.preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
         unlicensed = len(file_licences.unlicensed(cursor, subscription.id, roster))
     told = detected(read, "")

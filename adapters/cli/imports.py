@@ -103,7 +103,7 @@ def imports(*, name_or_id: str, limit: int | None, as_json: bool) -> int:
     terminal = Terminal(as_json=as_json)
     with running("directory", "import_list") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        with rollcall.reading() as cursor:
+        with rollcall.views() as cursor:
             rows = import_list.imports(cursor, found.id, limit=one_more(limit))
     terminal.listing(
         [import_list.document(row) for row in rows],
@@ -168,7 +168,7 @@ def _history_cells(row: HistoryRow) -> tuple[str, ...]:
 
 
 def _find_import(rollcall: Rollcall, import_id: UUID) -> ImportRow:
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         row = import_list.find_import(cursor, import_id)
     if row is None:
         raise NotFound(what="import", id=import_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from domain.problems import FileProblems
 from msgspec import UNSET, Struct, UnsetType
 
 from adapters.cli import import_report
@@ -24,6 +23,7 @@ from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, Column, Failure, Te
 from application.licensing import allocate_licences, revoke_licences
 from domain.files.licence_file import LicenceFile, read_licences
 from domain.naming import clean_file_name, email_key, parse_email, without_controls
+from domain.problems import FileProblems
 from domain.subscription import User
 from projections.directory import read as directory
 from projections.reports.sentences import counted
@@ -79,7 +79,7 @@ def licence_allocate(
             read = read_licences(content_of(file, limits.file_bytes), file.name, limits)
         if isinstance(read, FileProblems):
             return _refused(terminal, clean_file_name(file.name if file else ""), read)
-        done = allocate_licences(rollcall.ports, me(found.id), read.users)
+        done = allocate_licences(rollcall, me(found.id), read.users)
     errors = [each for each in read.problems if each.severity == "error"]
     if as_json:
         warnings = shown(each for each in read.problems if each.severity == "warning")
@@ -112,7 +112,7 @@ def licence_revoke(*, emails: tuple[str, ...], name_or_id: str, as_json: bool) -
     addresses = [email_key(email) for email in emails]
     with running("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        revoked = revoke_licences(rollcall.ports, me(found.id), addresses).emails
+        revoked = revoke_licences(rollcall, me(found.id), addresses).emails
     if as_json:
         terminal.emit(RevocationReport(list(revoked)))
     else:
@@ -130,7 +130,7 @@ def licence_list(*, name_or_id: str, search: str, limit: int | None, as_json: bo
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        with rollcall.reading() as cursor:
+        with rollcall.views() as cursor:
             rows = directory.licences(cursor, found.id, search=search, limit=one_more(limit))
     terminal.listing(
         rows,

@@ -187,8 +187,8 @@ def _demo(terminal: Terminal, *, serving: bool) -> int:
                 if terminal.as_json:
                     terminal.emit(run.report)
                 return code
-        rollcall.catch_up("directory")
-        with rollcall.reading() as cursor:
+        rollcall.health.catch_up("directory")
+        with rollcall.views() as cursor:
             rows = directory.groups(cursor, found.id)
         found = find_subscription(rollcall, str(found.id))
         _grant_demo_roles(rollcall, found)
@@ -211,8 +211,8 @@ def _demo(terminal: Terminal, *, serving: bool) -> int:
 
 def _grant_demo_roles(rollcall: Rollcall, demo_subscription: SubscriptionRow) -> None:
     """Let DEMO_ADMINISTRATOR do everything: a demo has nothing to lose, and is served on loopback alone."""
-    grant_access(rollcall.ports, me(ROLLCALL), DEMO_ADMINISTRATOR, "operator")
-    grant_access(rollcall.ports, me(demo_subscription.id), DEMO_ADMINISTRATOR, "administrator")
+    grant_access(rollcall, me(ROLLCALL), DEMO_ADMINISTRATOR, "operator")
+    grant_access(rollcall, me(demo_subscription.id), DEMO_ADMINISTRATOR, "administrator")
 
 
 def _tell_link(terminal: Terminal, link: str) -> None:
@@ -222,16 +222,16 @@ def _tell_link(terminal: Terminal, link: str) -> None:
 
 def _demo_subscription(rollcall: Rollcall, terminal: Terminal) -> SubscriptionRow:
     """Return the subscription of the demo, which licenses the users of the samples; the oldest if there are several."""
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         found = directory.subscriptions(cursor, name_or_id=DEMO)
     oldest = min(found, key=lambda row: row.created_at, default=None)
     if oldest is None:
-        done = create_subscription(rollcall.ports, me(uuid4()), DEMO, DEMO_SEATS)
-        rollcall.catch_up("directory")
+        done = create_subscription(rollcall, me(uuid4()), DEMO, DEMO_SEATS)
+        rollcall.health.catch_up("directory")
         oldest = find_subscription(rollcall, str(done.id))
     users = {user.email: user for name in SAMPLES for user in _users_of(name)}
-    done_now = allocate_licences(rollcall.ports, me(oldest.id), users.values()).allocated
-    rollcall.catch_up("directory")
+    done_now = allocate_licences(rollcall, me(oldest.id), users.values()).allocated
+    rollcall.health.catch_up("directory")
     terminal.say(
         f"The subscription {DEMO} ({oldest.id}) licenses {counted(len(users), 'user')}, {done_now:,} of them now."
     )

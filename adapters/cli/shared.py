@@ -14,7 +14,8 @@ import click
 
 from adapters.composition import Rollcall, composed
 from adapters.settings import read_settings
-from application.recorded import Actor, Origin
+from adapters.worker import Worker
+from application.records import Actor, Origin
 from domain.errors import NotFound
 from domain.naming import printable
 from projections.directory import read as directory
@@ -52,10 +53,13 @@ file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=Fal
 @contextmanager
 def running(*views: str, commits: bool = False) -> Iterator[Rollcall]:
     """Run Rollcall in this process, these views caught up (all, if none is named)."""
-    with composed(read_settings(os.environ)) as rollcall, rollcall.worker(commits=commits):
-        if not rollcall.catch_up(*views):
-            click.echo("The views are still catching up: what you see may be behind.", err=True)
-        yield rollcall
+    with composed(read_settings(os.environ)) as rollcall:
+        at_once = rollcall.settings.worker_commits if commits else 0
+        parts = (rollcall.projectors, rollcall.locks, rollcall.wakeups, rollcall.views)
+        with Worker(rollcall, *parts, commits=at_once):
+            if not rollcall.health.catch_up(*views):
+                click.echo("The views are still catching up: what you see may be behind.", err=True)
+            yield rollcall
 
 
 def me(subscription_id: UUID, import_id: UUID | None = None) -> Origin:
@@ -69,7 +73,7 @@ def me(subscription_id: UUID, import_id: UUID | None = None) -> Origin:
 
 def find_subscription(rollcall: Rollcall, name_or_id: str) -> SubscriptionRow:
     """Return the subscription that bears a name or an id; raises NotFound, and a usage error if several do."""
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         found = directory.subscriptions(cursor, name_or_id=name_or_id)
     if not found:
         raise NotFound(what="subscription", id=f"“{name_or_id}”")

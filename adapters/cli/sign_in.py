@@ -20,7 +20,7 @@ from projections import access
 from projections.reports.sentences import counted
 
 if TYPE_CHECKING:
-    from adapters.postgres.sessions import Session
+    from adapters.postgres.sign_ins import SignIn
     from projections.access import IdentityRow
 
 
@@ -84,7 +84,7 @@ def identity_list(*, email: str | None, limit: int | None, as_json: bool) -> int
     """List to which accounts addresses belong; with EMAIL, that one's."""
     terminal = Terminal(as_json=as_json)
     canonical = parse_email(email) if email is not None else None
-    with running("access") as rollcall, rollcall.reading() as cursor:
+    with running("access") as rollcall, rollcall.views() as cursor:
         rows = access.identities(cursor, email=canonical, limit=one_more(limit))
     terminal.listing(
         rows,
@@ -113,11 +113,11 @@ def identity_release(*, email: str | None, everybody: bool, as_json: bool) -> in
     terminal = Terminal(as_json=as_json)
     with running("access") as rollcall:
         if email is None:
-            with rollcall.reading() as cursor:
+            with rollcall.views() as cursor:
                 wanted = [row.email for row in access.identities(cursor)]
         else:
             wanted = [parse_email(email)]
-        released = [each for each in wanted if release_identity(rollcall.ports, me(ROLLCALL), each)]
+        released = [each for each in wanted if release_identity(rollcall, me(ROLLCALL), each)]
     if as_json:
         terminal.emit(Released(released))
     for each in released:
@@ -143,7 +143,7 @@ def session_list(*, email: str | None, as_json: bool) -> int:
     terminal = Terminal(as_json=as_json)
     canonical = parse_email(email) if email is not None else None
     with composed(read_settings(os.environ)) as rollcall:
-        rows = rollcall.sessions.of(canonical)
+        rows = rollcall.sign_ins.of(canonical)
     terminal.listing(
         rows,
         (
@@ -159,7 +159,7 @@ def session_list(*, email: str | None, as_json: bool) -> int:
     return DONE
 
 
-def _session_cells(row: Session) -> tuple[str, ...]:
+def _session_cells(row: SignIn) -> tuple[str, ...]:
     return row.email, row.browser, time_of(row.started_at), time_of(row.used_at), row.way, row.network
 
 
@@ -176,7 +176,7 @@ def session_end(*, email: str | None, everybody: bool, as_json: bool) -> int:
         raise click.UsageError("Give an address, or --all.")
     terminal = Terminal(as_json=as_json)
     with running("access") as rollcall:
-        ended = end_sessions(rollcall.ports, me(ROLLCALL), email)
+        ended = end_sessions(rollcall, me(ROLLCALL), email)
     if as_json:
         terminal.emit(Ended(ended))
     none = f"{email} was not signed in." if email else "Nobody was signed in."

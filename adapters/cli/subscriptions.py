@@ -26,8 +26,8 @@ def subscription_create(*, name: str, seats: int, as_json: bool) -> int:
     """Create a subscription named NAME, and print its id."""
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
-        done = create_subscription(rollcall.ports, me(uuid4()), name, seats)
-        rollcall.catch_up("directory")
+        done = create_subscription(rollcall, me(uuid4()), name, seats)
+        rollcall.health.catch_up("directory")
         created = find_subscription(rollcall, str(done.id))
     if as_json:
         terminal.emit(created)
@@ -58,8 +58,8 @@ def _change(name_or_id: str, *, as_json: bool, name: str | None = None, seats: i
     terminal = Terminal(as_json=as_json)
     with running("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        change_subscription(rollcall.ports, me(found.id), name, seats)
-        rollcall.catch_up("directory")
+        change_subscription(rollcall, me(found.id), name, seats)
+        rollcall.health.catch_up("directory")
         changed = find_subscription(rollcall, str(found.id))
     if as_json:
         terminal.emit(changed)
@@ -73,7 +73,7 @@ def _change(name_or_id: str, *, as_json: bool, name: str | None = None, seats: i
 def subscription_list(*, as_json: bool) -> int:
     """List the subscriptions by name, with their seats."""
     terminal = Terminal(as_json=as_json)
-    with running("directory") as rollcall, rollcall.reading() as cursor:
+    with running("directory") as rollcall, rollcall.views() as cursor:
         rows = directory.subscriptions(cursor)
     terminal.listing(
         rows,

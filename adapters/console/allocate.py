@@ -79,7 +79,7 @@ def _form(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, outcom
         status=outcome.status if outcome else 200,
         outcome=outcome,
         problems=outcome.problems[:PROBLEMS_SHOWN] if outcome else [],
-        key=rollcall.ports.new_id(),
+        key=rollcall.new_id(),
         limits=rollcall.settings.limits,
     )
 
@@ -112,7 +112,7 @@ def _allocated(
     try:
         users, problems = users_of_file(content, name, rollcall.settings.limits, request.url.path)
         asked = once(request, key, subscription_id, content)
-        done = licensing.allocate_licences(rollcall.ports, origin(request, subscription_id), users, asked)
+        done = licensing.allocate_licences(rollcall, origin(request, subscription_id), users, asked)
     except FileRefused as refused:
         return Outcome(name, problems=refused.problems)
     except (SeatsExceeded, KeyReused) as error:

@@ -53,7 +53,7 @@ class Wanted(Struct, frozen=True, rename={"since": "from", "until": "to"}):
         until = _day(self.until, "to")
         return AuditFilter(
             actor=text(self.actor.strip(), "actor") or None,
-            type=text(self.type, "type") or None,
+            types=(text(self.type, "type"),) if self.type else (),
             import_id=_id(self.import_id, "import_id"),
             group_id=_id(self.group_id, "group_id"),
             email=text(email_key(self.email), "email") or None,
@@ -95,7 +95,7 @@ def show_audit(
     """Show who changed what, and when."""
     wanted = Wanted(actor, type, email, since, until, import_id, group_id)
     asked = wanted.filter()
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = audit_log.audit_log(rows, subscription_id, asked, before=cursor(after, int), limit=A_PAGE + 1)
         imports = import_list.find_imports(rows, [row.import_id for row in found if row.import_id])
         group = directory.find_group(rows, subscription_id, asked.group_id) if asked.group_id else None

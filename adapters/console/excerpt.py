@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain.problems import Problem
-
     from domain.roster import Limits
 
 BYTES = 1 << 16

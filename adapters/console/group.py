@@ -20,8 +20,8 @@ from adapters.http.problem_kinds import KINDS
 from adapters.http.requests import AnyRequest, Given, once, origin, text
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
-from application.decisions import Done
-from application.recorded import Origin
+from application.decisions import CommandResult
+from application.records import Origin
 from domain.errors import NotFound, Refused
 from domain.naming import email_key
 from projections.directory import memberships
@@ -64,7 +64,7 @@ def _group_page(
         row = find_group(rollcall, subscription_id, group_id)
     except NotFound:
         return gone(request, rollcall, subscription_id, "groups", "group")
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         behind = cursor(after, str) or ""
         found = memberships.users_of_group(rows, subscription_id, group_id, search=q, after=behind, limit=A_PAGE + 1)
         created_by = import_list.find_import(rows, row.import_id) if row.import_id else None
@@ -88,7 +88,7 @@ def _group_page(
         edit=edit,
         joined=joined,
         refusal=refusal,
-        key=rollcall.ports.new_id(),
+        key=rollcall.new_id(),
     )
 
 
@@ -100,7 +100,7 @@ def _do(
     rollcall: Rollcall,
     subscription_id: UUID,
     group_id: UUID,
-    what: Callable[[Origin], Done],
+    what: Callable[[Origin], CommandResult],
     *,
     back: str = "",
     entered: str | None = None,
@@ -127,8 +127,8 @@ def rename(
     """Rename the group, unless somebody else did while this name was entered."""
     name, was = form.text("name"), form.text("was")
 
-    def what(whence: Origin) -> Done:
-        return grouping.rename_group(rollcall.ports, whence, group_id, name, was)
+    def what(whence: Origin) -> CommandResult:
+        return grouping.rename_group(rollcall, whence, group_id, name, was)
 
     return _do(request, rollcall, subscription_id, group_id, what, entered=name)
 
@@ -146,7 +146,7 @@ def add(
     asked = once(request, form.text("key"), subscription_id, json.encode(addresses(users)))
     try:
         emails = named(users)
-        done = grouping.add_users(rollcall.ports, origin(request, subscription_id), group_id, emails, asked)
+        done = grouping.add_users(rollcall, origin(request, subscription_id), group_id, emails, asked)
     except NotFound:
         return gone(request, rollcall, subscription_id, "groups", "group")
     except Refused as error:
@@ -169,8 +169,8 @@ def remove(
     email, look = form.text("email"), {"q": form.text("q", ""), "after": form.text("after", "")}
     query = urlencode({name: value for name, value in look.items() if value})
 
-    def what(whence: Origin) -> Done:
-        return grouping.remove_users(rollcall.ports, whence, group_id, [email_key(email)])
+    def what(whence: Origin) -> CommandResult:
+        return grouping.remove_users(rollcall, whence, group_id, [email_key(email)])
 
     back = f"/subscriptions/{subscription_id}/groups/{group_id}?{query}".removesuffix("?")
     return _do(request, rollcall, subscription_id, group_id, what, back=back)
@@ -188,7 +188,7 @@ def delete(
     was = form.text("was")
     back = f"/subscriptions/{subscription_id}/groups?deleted=1"
     try:
-        done = grouping.delete_group(rollcall.ports, origin(request, subscription_id), group_id, was)
+        done = grouping.delete_group(rollcall, origin(request, subscription_id), group_id, was)
     except NotFound:
         return see(back)
     except Refused as error:

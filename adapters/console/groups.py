@@ -91,7 +91,7 @@ def unfit(rollcall: Rollcall, subscription_id: UUID, emails: Iterable[str]) -> l
             reasons[parse_email(email)] = None
         except EmailInvalid as error:
             reasons[printable(email)] = str(error.fields["reason"])
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         strangers = directory.unlicensed(rows, subscription_id, [each for each, why in reasons.items() if not why])
     reasons |= dict.fromkeys(strangers, NO_LICENCE)
     return [Unfit(email, why) for email, why in reasons.items() if why]
@@ -120,7 +120,7 @@ def _groups_page(
     *,
     deleted: int = 0,
 ) -> Page:
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = directory.groups(
             rows, subscription_id, search=q, after=cursor(after, tuple[str, UUID]), limit=A_PAGE + 1
         )
@@ -142,7 +142,7 @@ def _groups_page(
         q=q,
         refusal=refusal,
         deleted=deleted,
-        key=rollcall.ports.new_id(),
+        key=rollcall.new_id(),
         **context,
     )
 
@@ -158,11 +158,11 @@ def create_group(
 ) -> Page:
     """Create a group, with its first users, and go on to it."""
     name, users = form.text("name"), form.text("users", "")
-    group_id = created_id(request, form.text("key"), rollcall.ports.new_id(), subscription_id)
+    group_id = created_id(request, form.text("key"), rollcall.new_id(), subscription_id)
     whence = origin(request, subscription_id)
     try:
         emails = named(users) if users.strip() else []
-        done = grouping.create_group(rollcall.ports, whence, group_id, name, emails)
+        done = grouping.create_group(rollcall, whence, group_id, name, emails)
     except Refused as error:
         refusal = Refusal(error, name, users, unfit(rollcall, subscription_id, addresses(users)))
         return _groups_page(request, rollcall, subscription_id, refusal=refusal)

@@ -17,8 +17,8 @@ from adapters.console.pages import Form, Page, seen
 from adapters.http.requests import AnyRequest, Given, origin
 from adapters.http.security import ADMINISTRATORS
 from application import committing, importing
-from application.decisions import Done
-from application.recorded import Origin
+from application.decisions import CommandResult
+from application.records import Origin
 from domain.errors import NotFound, Refused
 from domain.naming import email_key
 
@@ -28,7 +28,7 @@ def _do(
     rollcall: Rollcall,
     subscription_id: UUID,
     import_id: UUID,
-    what: Callable[[Origin], Done],
+    what: Callable[[Origin], CommandResult],
     look: Look = ALL,
     *,
     group: int = 0,
@@ -60,8 +60,8 @@ def rename(
     """Rename a group in this import."""
     name, version, look = form.text("name"), form.version(), look_of(form.text("look", ""))
 
-    def what(whence: Origin) -> Done:
-        return importing.rename_group(rollcall.ports, whence, number, name, version)
+    def what(whence: Origin) -> CommandResult:
+        return importing.rename_group(rollcall, whence, number, name, version)
 
     return _do(request, rollcall, subscription_id, import_id, what, look, group=number, entered=name)
 
@@ -78,8 +78,8 @@ def remove(
     """Remove a user from a group of this import."""
     email, version, look = form.text("email"), form.version(), look_of(form.text("look", ""))
 
-    def what(whence: Origin) -> Done:
-        return importing.remove_user(rollcall.ports, whence, number, email_key(email), version)
+    def what(whence: Origin) -> CommandResult:
+        return importing.remove_user(rollcall, whence, number, email_key(email), version)
 
     return _do(request, rollcall, subscription_id, import_id, what, look, group=number)
 
@@ -95,8 +95,8 @@ def commit(
     """Add the groups as they were reviewed, or go on after a stop."""
     version = form.version()
 
-    def what(whence: Origin) -> Done:
-        return committing.start_commit(rollcall.ports, whence, version)
+    def what(whence: Origin) -> CommandResult:
+        return committing.start_commit(rollcall, whence, version)
 
     return _do(request, rollcall, subscription_id, import_id, what)
 
@@ -106,7 +106,7 @@ def stop(
     request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Page:
     """Stop adding."""
-    return _do(request, rollcall, subscription_id, import_id, lambda whence: committing.stop(rollcall.ports, whence))
+    return _do(request, rollcall, subscription_id, import_id, lambda whence: committing.stop(rollcall, whence))
 
 
 @post(f"{IMPORT}/discard", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -120,8 +120,8 @@ def discard(
     """Discard an import that has added nothing."""
     version = form.version()
 
-    def what(whence: Origin) -> Done:
-        return importing.discard(rollcall.ports, whence, version)
+    def what(whence: Origin) -> CommandResult:
+        return importing.discard(rollcall, whence, version)
 
     return _do(request, rollcall, subscription_id, import_id, what)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from adapters.http.requests import AnyRequest
     from projections.import_list.read import ImportRow
     from projections.review.read import ReviewedGroup
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 A_PAGE = 50  # of long names and addresses, and the page weighs less than 100 kB
 CHANGES_TOLD = 5
@@ -91,7 +91,7 @@ def refused(
 
 
 def _review(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         shown: dict[str, Any] = {
             "existing": review.existing(rows, row.subscription_id, row.id),
             "unlicensed": _unlicensed(rollcall, rows, row),
@@ -106,7 +106,7 @@ def _review(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
     return shown | {"following": following, "problems_found": sum(row.read.problems.values()) if row.read else 0}
 
 
-def _unlicensed(rollcall: Rollcall, rows: Rows, row: ImportRow) -> int | None:
+def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | None:
     """Return how many users of the file hold no licence; None where it would take too long to ask for each."""
     if row.read is None or row.read.users > USERS_ASKED_FOR:
         return None
@@ -114,7 +114,7 @@ def _unlicensed(rollcall: Rollcall, rows: Rows, row: ImportRow) -> int | None:
 
 
 def _groups(
-    rollcall: Rollcall, rows: Rows, row: ImportRow, look: Look, after: int
+    rollcall: Rollcall, rows: ViewCursor, row: ImportRow, look: Look, after: int
 ) -> tuple[list[ReviewedGroup], int | None]:
     """Return a page of an import's groups, and behind which number the next one begins."""
     wanted = review.Wanted(search=look.q, only_problems=look.only is not None)
@@ -123,7 +123,7 @@ def _groups(
     return found[:A_PAGE], found[A_PAGE - 1].number if len(found) > A_PAGE else None
 
 
-def _opened(rollcall: Rollcall, rows: Rows, row: ImportRow, look: Look) -> dict[str, Any] | None:
+def _opened(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, look: Look) -> dict[str, Any] | None:
     """Return the users of the group that is opened, and its problems."""
     if not look.open:
         return None
@@ -141,7 +141,7 @@ def _opened(rollcall: Rollcall, rows: Rows, row: ImportRow, look: Look) -> dict[
 
 def _progress(rollcall: Rollcall, row: ImportRow, _look: Look) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         names = review.names(rows, row.id, range(done + 1, done + 2))
     return {"done": done, "current": names.get(done + 1)}
 
@@ -149,7 +149,7 @@ def _progress(rollcall: Rollcall, row: ImportRow, _look: Look) -> dict[str, Any]
 def _result(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
     shown: dict[str, Any] = {"remaining": row.progress.groups_total - done, "done": done}
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         shown["left_out"] = groups_added.memberships_left_out(rows, row.id)
         if look.show == "left":
             skipped = groups_added.groups_skipped(rows, row.id, after=look.after, limit=A_PAGE + 1)
@@ -172,7 +172,7 @@ def _result(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
 def _rejected(rollcall: Rollcall, row: ImportRow, _look: Look) -> dict[str, Any]:
     content = rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, 0) if row.size_bytes else b""
     return {
-        "key": rollcall.ports.new_id(),
+        "key": rollcall.new_id(),
         "limits": rollcall.settings.limits,
         "error": None,
         "problems": review_problems.shown(row.file_problems),

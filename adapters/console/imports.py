@@ -34,7 +34,7 @@ def list_imports(
 ) -> Page:
     """List the imports so far, newest first."""
     before = cursor(after, tuple[datetime, UUID])
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = import_list.imports(rows, subscription_id, before=before, limit=A_PAGE + 1)
     following = token((found[A_PAGE - 1].uploaded_at, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None
     return page(

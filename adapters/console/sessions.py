@@ -15,7 +15,7 @@ from adapters.http.problems import Invalid
 from adapters.http.requests import AnyRequest, Given
 from adapters.http.security import SIGNED_IN, Unauthenticated
 from adapters.http.site import Site
-from adapters.postgres.sessions import Session
+from adapters.postgres.sign_ins import SignIn
 from application.granting import Person, Principal
 
 log = structlog.get_logger(__name__)
@@ -36,8 +36,8 @@ def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Page:
         rollcall,
         "sessions.html",
         here=here,
-        others=[each for each in rollcall.sessions.of(person.email) if each.id != here.id],
-        may_end=rollcall.sessions.proven_within(here, RECENTLY),
+        others=[each for each in rollcall.sign_ins.of(person.email) if each.id != here.id],
+        may_end=rollcall.sign_ins.proven_within(here, RECENTLY),
         again=SIGN_IN_AGAIN,
         ways=WAYS,
     )
@@ -52,9 +52,9 @@ def end_sessions(request: AnyRequest, rollcall: Given[Rollcall], form: Given[For
     wanted = form.text("session", "")
     session_id = None if wanted == OTHERS else _session_id(wanted)
     person, here = _here(request, rollcall)
-    if not rollcall.sessions.proven_within(here, RECENTLY):
+    if not rollcall.sign_ins.proven_within(here, RECENTLY):
         return see(SIGN_IN_AGAIN)
-    ended = rollcall.sessions.end_other(here, session_id)
+    ended = rollcall.sign_ins.end_other(here, session_id)
     log.info("sessions ended", actor=person.email, sessions=ended)
     return see("/sessions")
 
@@ -66,11 +66,11 @@ def _session_id(given: str) -> UUID:
         raise Invalid(reason="There is no such session. Load the page again.", field="session") from None
 
 
-def _here(request: AnyRequest, rollcall: Rollcall) -> tuple[Person, Session]:
+def _here(request: AnyRequest, rollcall: Rollcall) -> tuple[Person, SignIn]:
     """Return who asks, and by which session; raises Unauthenticated for a token, which has none."""
     site: Site = request.app.state["site"]
     principal: Principal = request.scope["state"]["principal"]
-    here = rollcall.sessions.current(request.cookies.get(site.cookie_name("session"), ""))
+    here = rollcall.sign_ins.current(request.cookies.get(site.cookie_name("session"), ""))
     if not isinstance(principal, Person) or here is None:
         raise Unauthenticated(reason="This page is for people who are signed in.")
     return principal, here

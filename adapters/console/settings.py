@@ -29,8 +29,8 @@ from projections import access
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from application.decisions import Done
-    from application.recorded import Origin
+    from application.decisions import CommandResult
+    from application.records import Origin
 
 SETTINGS = "/subscriptions/{subscription_id:uuid}/settings"
 A_PAGE = 100
@@ -83,7 +83,7 @@ def _settings(
 ) -> Page:
     principal = request.scope["state"]["principal"]
     grants = bool(GRANTING & held_in(rollcall, principal, subscription_id))
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         held = access.grants(rows, subscription_id, after=after, limit=A_PAGE + 1)
         good = access.tokens(rows, [subscription_id], revoked=False, limit=TOKENS) if grants else []
         revoked = access.count_revoked_tokens(rows, subscription_id) if grants else 0
@@ -96,7 +96,7 @@ def _settings(
         "tokens": good,
         "revoked": revoked,
         "used": rollcall.last_uses.of(each.token_id for each in good),
-        "key": rollcall.ports.new_id(),
+        "key": rollcall.new_id(),
         "refusal": refusal,
         "roles": ROLES,
         "lifetimes": LIFETIMES,
@@ -119,7 +119,7 @@ def _do(
     request: AnyRequest,
     rollcall: Rollcall,
     subscription_id: UUID,
-    what: Callable[[Origin], Done | None],
+    what: Callable[[Origin], CommandResult | None],
     form: str,
     entered: dict[str, str],
 ) -> Page:
@@ -144,9 +144,9 @@ def change(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], su
     name = entered["name"] if entered["name"] != entered["was_name"] else None
     seats = entered["seats"] if entered["seats"] != entered["was_seats"] else None
 
-    def what(whence: Origin) -> Done:
+    def what(whence: Origin) -> CommandResult:
         wanted = number_of_seats(seats) if seats is not None else None
-        return licensing.change_subscription(rollcall.ports, whence, name, wanted)
+        return licensing.change_subscription(rollcall, whence, name, wanted)
 
     return _do(request, rollcall, subscription_id, what, "subscription", entered)
 
@@ -166,8 +166,8 @@ def grant(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], sub
     """Give somebody a role."""
     email, role = form.text("email"), _role(form)
 
-    def what(whence: Origin) -> Done | None:
-        return granting.grant_access(rollcall.ports, whence, email, role)
+    def what(whence: Origin) -> CommandResult | None:
+        return granting.grant_access(rollcall, whence, email, role)
 
     return _do(request, rollcall, subscription_id, what, "access", {"email": email, "role": role})
 
@@ -177,8 +177,8 @@ def revoke(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], su
     """Take a role from somebody."""
     email, role = form.text("email"), _role(form)
 
-    def what(whence: Origin) -> Done | None:
-        return granting.revoke_access(rollcall.ports, whence, email, role)
+    def what(whence: Origin) -> CommandResult | None:
+        return granting.revoke_access(rollcall, whence, email, role)
 
     return _do(request, rollcall, subscription_id, what, "access", {})
 
@@ -200,7 +200,7 @@ def issue_token(
 ) -> Page:
     """Issue a token, and show it: this once."""
     name, role, days = form.text("name"), _role(form), form.text("days")
-    asked = TokenRequest(name, role, subscription_id, _expiry(days, rollcall.ports.now()))
+    asked = TokenRequest(name, role, subscription_id, _expiry(days, rollcall.now()))
     try:
         _, fresh = issue(request, rollcall, asked, form.text("key"))
     except NotFound:
@@ -208,7 +208,7 @@ def issue_token(
     except Refused as error:
         refusal = Refusal("tokens", error, {"name": name, "role": role, "days": days})
         return _settings(request, rollcall, subscription_id, refusal=refusal)
-    rollcall.catch_up(access.ACCESS.name)
+    rollcall.health.catch_up(access.ACCESS.name)
     return _settings(
         request, rollcall, subscription_id, fresh=fresh, note=None if fresh else SHOWN_ONCE, fresh_name=name
     )
@@ -232,8 +232,8 @@ def revoke_token(
     except ValueError:
         raise Invalid(reason="The form names no token. Load the page again.", field="token") from None
 
-    def what(whence: Origin) -> Done:
-        return granting.revoke_token(rollcall.ports, whence, token_id)
+    def what(whence: Origin) -> CommandResult:
+        return granting.revoke_token(rollcall, whence, token_id)
 
     return _do(request, rollcall, subscription_id, what, "tokens", {})
 

@@ -24,10 +24,10 @@ from adapters.http.security import EVERYBODY
 from adapters.http.site import Site, own_path
 from adapters.http.validation import ANY_QUERY
 from adapters.metrics import Metrics
-from adapters.postgres.sessions import Arrival, Way
+from adapters.postgres.sign_ins import Arrival, Way
 from application.granting import Person
 from application.identifying import bind_account
-from application.recorded import Actor, Origin
+from application.records import Actor, Origin
 from domain.access import ROLLCALL
 from domain.errors import RollcallError
 
@@ -113,7 +113,7 @@ async def come_back(
             log.info("the provider sent no code", error=said.get("error"), description=said.get("error_description"))
             raise SignInRefused(reason="the identity provider did not agree to it, or you did not. Begin again.")
         person, account = await _configured(provider).vouched_for(begun, said["code"], said.get("iss"))
-        await sync_to_thread(bind_account, rollcall.ports, _by_itself(request), person.email, account)
+        await sync_to_thread(bind_account, rollcall, _by_itself(request), person.email, account)
         return await sync_to_thread(_signed_in, request, rollcall, limits, person, "oidc", begun.wanted, begun.again)
 
 
@@ -164,7 +164,7 @@ def _signed_in(
     limits.sign_in(person.email)
     site: Site = request.app.state["site"]
     arrival = Arrival(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
-    secret = rollcall.sessions.start(person, arrival, request.cookies.get(site.cookie_name("session")))
+    secret = rollcall.sign_ins.start(person, arrival, request.cookies.get(site.cookie_name("session")))
     log.info("signed in", way=way, actor=person.email)
     cookies = [site.cookie("session", secret), site.cookie("sign-in", None)]
     return Redirect(wanted, status_code=303, cookies=cookies)
@@ -187,7 +187,7 @@ def _attempt(metrics: Metrics, way: str, *, done: bool = True) -> Iterator[None]
 def sign_out(request: AnyRequest, rollcall: Given[Rollcall], site: Given[Site]) -> Redirect:
     """End the session, here and in the browser."""
     session = request.cookies.get(site.cookie_name("session"))
-    email = rollcall.sessions.end(session) if session else None
+    email = rollcall.sign_ins.end(session) if session else None
     log.info("signed out", actor=email)
     # Not "cookies": that would clear those of all hosts of the domain, other programs' too.
     headers = {"Clear-Site-Data": '"cache", "storage"'}

@@ -39,12 +39,12 @@ def _subscriptions(
     principal: Principal = request.scope["state"]["principal"]
     seen_in = scopes(rollcall, principal, SHOWN_TO)
     operator = ROLLCALL in seen_in
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         among = None if operator else seen_in
         found = directory.subscriptions(rows, among=among, after=after, limit=A_PAGE + 1)
     if len(found) == 1 and not operator and after is None:
         return see(f"/subscriptions/{found[0].id}")
-    held = granting.roles(rollcall.ports, principal, [row.id for row in found])
+    held = granting.roles(rollcall, principal, [row.id for row in found])
     return page(
         request,
         rollcall,
@@ -53,7 +53,7 @@ def _subscriptions(
         following=token((found[A_PAGE - 1].name, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None,
         paged=after is not None,
         operator=operator,
-        key=rollcall.ports.new_id(),
+        key=rollcall.new_id(),
         status=KINDS[refusal.error.code].status if refusal else 200,
         refusal=refusal,
     )
@@ -63,14 +63,14 @@ def _subscriptions(
 def create_subscription(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form]) -> Page:
     """Create a subscription; the form's key makes sure that sending it again creates no second one."""
     name, seats, key = form.text("name"), form.text("seats"), form.text("key")
-    subscription_id = created_id(request, key, rollcall.ports.new_id(), None)
+    subscription_id = created_id(request, key, rollcall.new_id(), None)
     try:
         whence = origin(request, subscription_id)
-        licensing.create_subscription(rollcall.ports, whence, name, number_of_seats(seats))
+        licensing.create_subscription(rollcall, whence, name, number_of_seats(seats))
     except Refused as error:
         refusal = Refusal("subscription", error, {"name": name, "seats": seats})
         return _subscriptions(request, rollcall, refusal=refusal)
-    rollcall.catch_up(directory.DIRECTORY.name)
+    rollcall.health.catch_up(directory.DIRECTORY.name)
     return see(f"/subscriptions/{subscription_id}")
 
 

@@ -43,7 +43,7 @@ def _form(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, error:
         of=subscription_id,
         section="imports",
         status=KINDS[error.code].status if error else 200,
-        key=rollcall.ports.new_id(),
+        key=rollcall.new_id(),
         limits=rollcall.settings.limits,
         error=ADVICE.get(type(error), str(error)) if error else None,
     )

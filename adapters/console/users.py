@@ -28,7 +28,7 @@ from projections.import_list import read as import_list
 
 if TYPE_CHECKING:
     from projections.directory.read import LicenceRow
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 USERS = "/subscriptions/{subscription_id:uuid}/users"
 LICENCES = "/subscriptions/{subscription_id:uuid}/licences"
@@ -102,7 +102,7 @@ def _users_page(
     told: Notice = NOTHING,
 ) -> Page:
     behind = cursor(after, str) or ""
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = directory.licences(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
         shown: dict[str, Any] = {
             "groups": memberships.group_counts(rows, subscription_id, [each.email for each in found]),
@@ -123,17 +123,17 @@ def _users_page(
         paged=after is not None,
         q=q,
         refusal=refusal,
-        key=rollcall.ports.new_id(),
+        key=rollcall.new_id(),
         **shown,
     )
 
 
-def _held(rows: Rows, subscription_id: UUID, email: str) -> LicenceRow | None:
+def _held(rows: ViewCursor, subscription_id: UUID, email: str) -> LicenceRow | None:
     """Return the licence of an address that the page is to tell of, if it is one and has one."""
     return directory.find_licence(rows, subscription_id, email) if email else None
 
 
-def _without(rows: Rows, subscription_id: UUID, email: str) -> str:
+def _without(rows: ViewCursor, subscription_id: UUID, email: str) -> str:
     """Return an address that the page is to tell of, if it holds no licence."""
     return email if email and directory.unlicensed(rows, subscription_id, [email]) else ""
 
@@ -154,7 +154,7 @@ def show_user(
     except NotFound:
         return gone(request, rollcall, subscription_id, "users", "user")
     behind = cursor(after, tuple[str, UUID])
-    with rollcall.reading() as rows:
+    with rollcall.views() as rows:
         found = memberships.groups_of_user(rows, subscription_id, key, search=text(q), after=behind, limit=A_PAGE + 1)
         total = memberships.group_counts(rows, subscription_id, [key]).get(key, 0)
         imports = import_list.find_imports(rows, [each.import_id for each in found if each.import_id])
@@ -187,7 +187,7 @@ def allocate(
     whence = origin(request, subscription_id)
     try:
         user = user_of(_new_user(entered))
-        done = licensing.allocate_licences(rollcall.ports, whence, [user], asked)
+        done = licensing.allocate_licences(rollcall, whence, [user], asked)
     except Refused as error:
         return _users_page(request, rollcall, subscription_id, refusal=Refusal(error, **entered))
     told = urlencode({"held" if done.already_allocated and not done.repeated else "allocated": user.email})
@@ -207,7 +207,7 @@ def _new_user(entered: dict[str, str]) -> NewUser:
 def revoke(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
     """Revoke a licence; the user leaves every group. One that is revoked already is fine, and told of."""
     email = email_key(form.text("email"))
-    done = licensing.revoke_licences(rollcall.ports, origin(request, subscription_id), [email])
+    done = licensing.revoke_licences(rollcall, origin(request, subscription_id), [email])
     told = urlencode({"revoked" if done.emails else "without": email})
     where = f"/subscriptions/{subscription_id}/users?{told}"
     return seen(request, rollcall, subscription_id, done, where)

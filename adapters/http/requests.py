@@ -16,8 +16,8 @@ from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
 from adapters.http.security import ALLOWED, SUBSCRIPTION, authorize
-from application.decisions import Once
-from application.recorded import Actor, Origin
+from application.decisions import RequestKey
+from application.records import Actor, Origin
 from domain.naming import email_key
 
 T = TypeVar("T")
@@ -92,12 +92,12 @@ def address(request: AnyRequest, found: str) -> str:
     return text(email_key(sent[1] if sent else found), "email")
 
 
-def once(request: AnyRequest, key: str | None, subscription_id: UUID, body: bytes) -> Once | None:
+def once(request: AnyRequest, key: str | None, subscription_id: UUID, body: bytes) -> RequestKey | None:
     """Return what a request's key stands for, where nothing is created whose id could derive from it."""
     if key is None:
         return None
     named = created_id(request, key, UUID(int=0), subscription_id)
-    return Once(str(named), uuid5(NAMESPACE_OID, sha256(body).hexdigest()))
+    return RequestKey(str(named), uuid5(NAMESPACE_OID, sha256(body).hexdigest()))
 
 
 def no_content(request: AnyRequest, *, readable: bool) -> Response[None]:

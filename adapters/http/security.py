@@ -15,7 +15,7 @@ from litestar.enums import HttpMethod
 
 from application import granting
 from application.granting import Bearer, Person, Principal
-from application.recorded import Actor, Origin
+from application.records import Actor, Origin
 from domain.access import GRANTING, ROLLCALL
 from domain.errors import NotFound, RollcallError
 from projections import access
@@ -142,10 +142,10 @@ def _bearer(rollcall: Rollcall, connection: Connection, given: list[str]) -> Bea
         raise Unauthenticated(reason="This kind of authorization is not known here.")
     token = token.strip(" ")
     _count(connection, token)
-    found = granting.bearer(rollcall.ports, token)
+    found = granting.bearer(rollcall, token)
     if found is None:
         raise Unauthenticated(reason="This token is none of ours, was revoked, or has expired.")
-    rollcall.last_uses.note(found.token_id, rollcall.ports.now())
+    rollcall.last_uses.note(found.token_id, rollcall.now())
     return found
 
 
@@ -155,7 +155,7 @@ def _person(rollcall: Rollcall, connection: Connection) -> Person:
     if not session:
         raise Unauthenticated(reason="This needs to know who asks.")
     _count(connection, session)
-    found = rollcall.sessions.find(session)
+    found = rollcall.sign_ins.find(session)
     if found is None:
         raise Unauthenticated(reason="Your session has ended.")
     return found
@@ -168,7 +168,7 @@ def _count(connection: Connection, secret: str) -> None:
 
 def held_in(rollcall: Rollcall, principal: Principal, scope: UUID) -> frozenset[Role]:
     """Return the roles that count in a scope: those held there, and in Rollcall as a whole."""
-    return frozenset().union(*granting.roles(rollcall.ports, principal, {ROLLCALL, scope}).values())
+    return frozenset().union(*granting.roles(rollcall, principal, {ROLLCALL, scope}).values())
 
 
 def scopes(rollcall: Rollcall, principal: Principal, wanted: frozenset[Role]) -> list[UUID]:
@@ -177,9 +177,9 @@ def scopes(rollcall: Rollcall, principal: Principal, wanted: frozenset[Role]) ->
         case Bearer(scope=scope):
             candidates = [scope]
         case Person(email):
-            with rollcall.reading() as rows:
+            with rollcall.views() as rows:
                 candidates = access.scopes_of(rows, email)
-    found = granting.roles(rollcall.ports, principal, candidates)
+    found = granting.roles(rollcall, principal, candidates)
     return [scope for scope, held in found.items() if held & wanted]
 
 

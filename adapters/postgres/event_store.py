@@ -42,8 +42,8 @@ from adapters.postgres.event_sql import (
     SELECT_STREAMS,
     SELECT_VERSIONS,
 )
-from application.ports import NO_CLAIMS, Claim, ClaimKind, Claims, Conflict, Stream
-from application.recorded import Event, Origin, Recorded
+from application.ports import NO_CLAIMS, Claim, ClaimKind, Claims, Conflict, Stream, fold
+from application.records import Event, Origin, Record
 from domain.import_session import SessionSnapshot
 
 if TYPE_CHECKING:
@@ -74,18 +74,18 @@ class RecordMapper(Mapper[UUID]):
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         """Encode a record."""
-        record: Recorded = domain_event
+        record: Record = domain_event
         topic = str(record.event.__struct_config__.tag)
         state = self._encode(_Body(record.at, record.origin, record.event))
         return StoredEvent(record.originator_id, record.originator_version, topic, state)
 
-    def to_domain_event(self, stored_event: StoredEvent) -> Recorded:
+    def to_domain_event(self, stored_event: StoredEvent) -> Record:
         """Decode a record; it knows its position if it comes from the log."""
         body = self._decode(stored_event.state)
         stream = stored_event.originator_id
         assert isinstance(stream, UUID)  # noqa: S101 - what the column's type says
         position = stored_event.id if isinstance(stored_event, Notification) else 0
-        return Recorded(stream, stored_event.originator_version, body.at, body.origin, body.event, position)
+        return Record(stream, stored_event.originator_version, body.at, body.origin, body.event, position)
 
 
 class Recorder(PostgresApplicationRecorder):
@@ -244,19 +244,19 @@ class PostgresEventStore(Application[UUID]):
     def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
         """Fold one stream, from its latest snapshot if it has one; None where nothing is stored."""
         try:
-            projector = cast("Any", partial(_fold, evolve))
+            projector = cast("Any", partial(fold, evolve))
             return cast("Stream[S]", self.repository.get(stream, version=at_version, projector_func=projector))
         except AggregateNotFoundError:
             return None
         except DecodeError:  # a snapshot of another shape, by a newer process say: the events are what counts
-            return _fold(evolve, None, self.events.get(stream, lte=at_version))
+            return fold(evolve, None, cast("Iterator[Record]", self.events.get(stream, lte=at_version)))
 
     def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:
         """Fold several streams with one query; those without events are left out."""
         records = map(self.mapper.to_domain_event, self._own_recorder.select_streams(list(streams)))
         found = {}
         for stream, events in groupby(records, attrgetter("originator_id")):
-            folded = _fold(evolve, None, events)
+            folded = fold(evolve, None, cast("Iterator[Record]", events))
             assert folded is not None  # noqa: S101 - groupby yields no empty group
             found[stream] = folded
         return found
@@ -269,7 +269,7 @@ class PostgresEventStore(Application[UUID]):
         """Return which of these keys are held, and by which stream."""
         return self._own_recorder.select_held(subscription_id, kind, keys)
 
-    def append(self, subscription_id: UUID, records: Sequence[Recorded], claims: Claims = NO_CLAIMS) -> int:
+    def append(self, subscription_id: UUID, records: Sequence[Record], claims: Claims = NO_CLAIMS) -> int:
         """Store all records or none, durably, and return the position of the last; raises Conflict."""
         stored = [self.mapper.to_stored_event(record) for record in records]
         try:
@@ -285,32 +285,22 @@ class PostgresEventStore(Application[UUID]):
         assert self.snapshots is not None  # noqa: S101 - enabled above
         snapshot = SessionSnapshot(stream.state)
         with suppress(IntegrityError):  # somebody kept the same one already
-            self.snapshots.put([Recorded(stream.id, stream.version, datetime.now(UTC), stream.origin, snapshot)])
+            self.snapshots.put([Record(stream.id, stream.version, datetime.now(UTC), stream.origin, snapshot)])
 
-    def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Recorded]:
+    def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
         """Return a stream's events in order."""
         decode = self.mapper.to_domain_event
         stored = self._own_recorder.select_stream(stream, after, limit)
-        return [cast("Recorded", decode(each)) for each in stored]
+        return [cast("Record", decode(each)) for each in stored]
 
-    def read_log(self, after: int, limit: int, until: int | None = None) -> list[Recorded]:
+    def read_log(self, after: int, limit: int, until: int | None = None) -> list[Record]:
         """Return the events of all streams behind a position, in the total order."""
         decode = self.mapper.to_domain_event
-        return [cast("Recorded", decode(each)) for each in self._own_recorder.select_log(after, until, limit)]
+        return [cast("Record", decode(each)) for each in self._own_recorder.select_log(after, until, limit)]
 
     def head(self) -> int:
         """Return the position of the latest event, 0 before the first."""
         return self.recorder.max_notification_id() or 0
-
-
-def _fold(evolve: Evolve[S, E], before: Stream[S] | None, records: Iterable[Any]) -> Stream[S] | None:
-    state = before.state if before else None
-    last: Recorded | None = None
-    for last in records:
-        state = evolve(state, cast("E", last.event))
-    if last is None:
-        return before
-    return Stream(last.originator_id, last.originator_version, cast("S", state), last.origin)
 
 
 def _columns(prefix: str, claims: Sequence[Claim]) -> dict[str, list[Any]]:

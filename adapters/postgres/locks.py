@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 ASK_AGAIN_SECONDS = 1.0
 
 
-class AdvisoryLocks:
-    """Locks named by words. PostgreSQL lets them go when their holder's connection ends, however it ends."""
+class AdvisoryTurns:
+    """Turns in a subscription or an import (see `ports.Turns`)."""
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
@@ -67,6 +67,13 @@ class AdvisoryLocks:
                 "SELECT pg_advisory_lock(%s)", (lock_key(self._datastore.schema, "upload", str(import_id)),)
             )
             yield
+
+
+class AdvisoryLocks:
+    """Locks named by words. PostgreSQL releases them when their holder's connection ends, however it ends."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
 
     @contextmanager
     def alone(self, *words: str, stopping: Event) -> Iterator[bool]:

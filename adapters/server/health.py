@@ -13,7 +13,7 @@ from adapters.composition import Rollcall
 from adapters.http.problems import responses
 from adapters.http.requests import Given
 from adapters.http.security import EVERYBODY, allowed
-from adapters.metrics import Metrics, reachable
+from adapters.metrics import Metrics
 
 BEHIND_EVENTS = 10_000
 METRICS_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # which the framework adds
@@ -46,9 +46,9 @@ def show_liveness() -> Alive:
 )
 def show_readiness(rollcall: Given[Rollcall]) -> Response[Readiness]:
     """Tell whether the database is there and no view is far behind."""
-    if not reachable(rollcall):
+    if not rollcall.health.is_database_reachable():
         return Response(Readiness("database_away", {}), status_code=503)
-    lag = {view: lag.events for view, lag in rollcall.lag().items()}
+    lag = {view: lag.events for view, lag in rollcall.health.lag().items()}
     behind = max(lag.values(), default=0) > BEHIND_EVENTS
     return Response(Readiness("behind" if behind else "ready", lag), status_code=503 if behind else 200)
 

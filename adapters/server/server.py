@@ -23,6 +23,7 @@ from adapters.http.headers import TOLD_ALONE
 from adapters.http.problem_kinds import KINDS
 from adapters.metrics import Metrics
 from adapters.server.app import create_app, told
+from adapters.worker import Worker
 from domain.errors import RollcallError
 
 if TYPE_CHECKING:
@@ -238,7 +239,17 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
         listening.bind(address)
         listening.listen(config.backlog)  # before anybody is told the address: who connects early waits, unrefused
         if worker:
-            stack.enter_context(rollcall.worker(added=metrics.groups_added))
+            stack.enter_context(
+                Worker(
+                    rollcall,
+                    rollcall.projectors,
+                    rollcall.locks,
+                    rollcall.wakeups,
+                    rollcall.views,
+                    commits=settings.worker_commits,
+                    groups_added=metrics.groups_added,
+                )
+            )
         at, on, *_ = listening.getsockname()
         url = f"http://[{at}]:{on}" if family == socket.AF_INET6 else f"http://{at}:{on}"
         ready(url)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 
 class MemberRow(Struct, frozen=True):
@@ -25,7 +25,7 @@ class MemberRow(Struct, frozen=True):
 
 
 def users_of_group(
-    cursor: Rows, subscription_id: UUID, group_id: UUID, *, search: str = "", after: str = "", limit: int = 100
+    cursor: ViewCursor, subscription_id: UUID, group_id: UUID, *, search: str = "", after: str = "", limit: int = 100
 ) -> list[MemberRow]:
     """Return a page of a group's users by address, behind an address; `search` is a part of address or names."""
     cursor.execute(
@@ -49,7 +49,7 @@ def users_of_group(
 
 
 def groups_of_user(
-    cursor: Rows,
+    cursor: ViewCursor,
     subscription_id: UUID,
     email: str,
     *,
@@ -79,7 +79,7 @@ def groups_of_user(
     return [GroupRow(*row.values()) for row in cursor]
 
 
-def group_counts(cursor: Rows, subscription_id: UUID, emails: Sequence[str]) -> dict[str, int]:
+def group_counts(cursor: ViewCursor, subscription_id: UUID, emails: Sequence[str]) -> dict[str, int]:
     """Return in how many groups each of these addresses is; those that are in none are left out."""
     cursor.execute(
         """

@@ -15,7 +15,7 @@ from projections.view import TRACKING_TABLE, View
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS directory_subscriptions (
@@ -88,7 +88,7 @@ class GroupRow(Struct, frozen=True):
 
 
 def subscriptions(
-    cursor: Rows,
+    cursor: ViewCursor,
     *,
     name_or_id: str | None = None,
     among: Sequence[UUID] | None = None,
@@ -123,7 +123,7 @@ class LicenceRow(Struct, frozen=True):
 
 
 def licences(
-    cursor: Rows, subscription_id: UUID, *, search: str = "", after: str = "", limit: int | None = 100
+    cursor: ViewCursor, subscription_id: UUID, *, search: str = "", after: str = "", limit: int | None = 100
 ) -> list[LicenceRow]:
     """Return a page of the licences by address, behind an address; `search` is a part of the address or the names."""
     cursor.execute(
@@ -139,7 +139,7 @@ def licences(
     return [LicenceRow(*row.values()) for row in cursor]
 
 
-def find_licence(cursor: Rows, subscription_id: UUID, email: str) -> LicenceRow | None:
+def find_licence(cursor: ViewCursor, subscription_id: UUID, email: str) -> LicenceRow | None:
     """Return the licence of a canonical address."""
     cursor.execute(
         """
@@ -152,7 +152,7 @@ def find_licence(cursor: Rows, subscription_id: UUID, email: str) -> LicenceRow 
     return LicenceRow(*row.values()) if row else None
 
 
-def find_group(cursor: Rows, subscription_id: UUID, group_id: UUID) -> GroupRow | None:
+def find_group(cursor: ViewCursor, subscription_id: UUID, group_id: UUID) -> GroupRow | None:
     """Return one group."""
     cursor.execute(
         """
@@ -166,7 +166,7 @@ def find_group(cursor: Rows, subscription_id: UUID, group_id: UUID) -> GroupRow 
 
 
 def groups(
-    cursor: Rows,
+    cursor: ViewCursor,
     subscription_id: UUID,
     *,
     search: str = "",
@@ -187,14 +187,16 @@ def groups(
     return [GroupRow(*row.values()) for row in cursor]
 
 
-def count_groups(cursor: Rows, subscription_id: UUID) -> int:
+def count_groups(cursor: ViewCursor, subscription_id: UUID) -> int:
     """Return how many groups a subscription has."""
     cursor.execute("SELECT count(*) AS groups FROM directory_groups WHERE subscription_id = %s", (subscription_id,))
     row = cursor.fetchone()
     return row["groups"] if row else 0
 
 
-def members(cursor: Rows, subscription_id: UUID, group_id: UUID, *, after: str = "", limit: int = 100) -> list[str]:
+def members(
+    cursor: ViewCursor, subscription_id: UUID, group_id: UUID, *, after: str = "", limit: int = 100
+) -> list[str]:
     """Return a page of a group's users by address, behind an address."""
     cursor.execute(
         """
@@ -206,7 +208,7 @@ def members(cursor: Rows, subscription_id: UUID, group_id: UUID, *, after: str =
     return [row["email"] for row in cursor]
 
 
-def groups_of(cursor: Rows, subscription_id: UUID, emails: Iterable[str]) -> tuple[set[UUID], int]:
+def group_ids_of(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> tuple[set[UUID], int]:
     """Return the groups that any of these addresses is in, and the position of the log at which that was so.
 
     One statement, hence one snapshot, which PostgreSQL takes once it has the tables: no rebuild comes in between.
@@ -225,7 +227,7 @@ def groups_of(cursor: Rows, subscription_id: UUID, emails: Iterable[str]) -> tup
     return set(row["groups"]), row["position"] or 0
 
 
-def group_ids_by_key(cursor: Rows, subscription_id: UUID, keys: Iterable[str]) -> dict[str, UUID]:
+def group_ids_by_key(cursor: ViewCursor, subscription_id: UUID, keys: Iterable[str]) -> dict[str, UUID]:
     """Return which of these name keys (see `naming.group_key`) are borne by a group."""
     cursor.execute(
         """
@@ -241,7 +243,7 @@ def group_ids_by_key(cursor: Rows, subscription_id: UUID, keys: Iterable[str]) -
     return {row["key"]: row["group_id"] for row in cursor}
 
 
-def unlicensed(cursor: Rows, subscription_id: UUID, emails: Iterable[str]) -> set[str]:
+def unlicensed(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> set[str]:
     """Return which of these addresses hold no licence."""
     cursor.execute(
         """

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
-    from application.recorded import Recorded
-    from projections.view import Handler, Rows
+    from application.records import Record
+    from projections.view import Handler, ViewCursor
 
 
-def _subscriptions_created(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _subscriptions_created(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "directory_subscriptions (subscription_id, name, seats, taken, created_at)",
@@ -34,7 +34,7 @@ def _subscriptions_created(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _subscriptions_renamed(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _subscriptions_renamed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     latest = {r.originator_id: event.new for r, event in told(run, SubscriptionRenamed)}
     cursor.execute(
         """
@@ -45,7 +45,7 @@ def _subscriptions_renamed(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _seats_changed(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _seats_changed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     latest = {r.originator_id: event.new for r, event in told(run, SeatsChanged)}
     cursor.execute(
         """
@@ -56,7 +56,7 @@ def _seats_changed(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _seats_moved(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _seats_moved(cursor: ViewCursor, run: Sequence[Record]) -> None:
     taken: Counter[UUID] = Counter()
     for r, took in told(run, SeatsTaken):
         taken[r.originator_id] += took.seats
@@ -71,7 +71,7 @@ def _seats_moved(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _licences_allocated(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _licences_allocated(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "directory_licences (subscription_id, email, first_name, last_name, allocated_at)",
@@ -82,7 +82,7 @@ def _licences_allocated(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _licences_revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _licences_revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
         DELETE FROM directory_licences AS l USING unnest(%s::uuid[], %s::text[]) AS t (subscription_id, email)
@@ -92,7 +92,7 @@ def _licences_revoked(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _groups_created(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _groups_created(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "directory_groups (subscription_id, group_id, name, name_key, users, created_at, import_id)",
@@ -112,12 +112,12 @@ def _groups_created(cursor: Rows, run: Sequence[Recorded]) -> None:
     _copy_members(cursor, ((r, event.users) for r, event in told(run, GroupCreated)))
 
 
-def _users_added(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _users_added(cursor: ViewCursor, run: Sequence[Record]) -> None:
     _copy_members(cursor, ((r, event.users) for r, event in told(run, UsersAddedToGroup)))
     _count_users(cursor, ((r, len(event.users)) for r, event in told(run, UsersAddedToGroup)))
 
 
-def _users_removed(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _users_removed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
         DELETE FROM directory_members AS m
@@ -129,7 +129,7 @@ def _users_removed(cursor: Rows, run: Sequence[Recorded]) -> None:
     _count_users(cursor, ((r, -len(event.users)) for r, event in told(run, UsersRemovedFromGroup)))
 
 
-def _groups_renamed(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _groups_renamed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     latest = {r.originator_id: (r.origin.subscription_id, event.new) for r, event in told(run, GroupNameChanged)}
     cursor.execute(
         """
@@ -141,7 +141,7 @@ def _groups_renamed(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _groups_deleted(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _groups_deleted(cursor: ViewCursor, run: Sequence[Record]) -> None:
     gone = columns(((r.origin.subscription_id, r.originator_id) for r in run), 2)
     for table in ("directory_groups", "directory_members"):
         cursor.execute(
@@ -153,15 +153,15 @@ def _groups_deleted(cursor: Rows, run: Sequence[Recorded]) -> None:
         )
 
 
-def _members(groups: Iterable[tuple[Recorded, Sequence[str]]]) -> Iterator[tuple[UUID, UUID, str]]:
+def _members(groups: Iterable[tuple[Record, Sequence[str]]]) -> Iterator[tuple[UUID, UUID, str]]:
     return ((r.origin.subscription_id, r.originator_id, user) for r, users in groups for user in users)
 
 
-def _copy_members(cursor: Rows, groups: Iterable[tuple[Recorded, Sequence[str]]]) -> None:
+def _copy_members(cursor: ViewCursor, groups: Iterable[tuple[Record, Sequence[str]]]) -> None:
     copy_rows(cursor, "directory_members (subscription_id, group_id, email)", _members(groups))
 
 
-def _count_users(cursor: Rows, counts: Iterable[tuple[Recorded, int]]) -> None:
+def _count_users(cursor: ViewCursor, counts: Iterable[tuple[Record, int]]) -> None:
     change: Counter[tuple[UUID, UUID]] = Counter()
     for r, count in counts:
         change[r.origin.subscription_id, r.originator_id] += count

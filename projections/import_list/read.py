@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID
 
-from domain.problems import Problem
 from msgspec import Struct, json
 
-from application.recorded import Actor
+from application.records import Actor
 from domain.import_session import FileUploaded, FormatDetected
+from domain.problems import Problem
 from domain.roster import FileFormat
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 ImportState: TypeAlias = Literal["uploaded", "reviewing", "committing", "stopped", "completed", "rejected", "discarded"]
 
@@ -59,21 +59,21 @@ COLUMNS = """
 """
 
 
-def find_import(cursor: Rows, import_id: UUID) -> ImportRow | None:
+def find_import(cursor: ViewCursor, import_id: UUID) -> ImportRow | None:
     """Return one import."""
     cursor.execute(f"SELECT {COLUMNS} FROM imports WHERE import_id = %s", (import_id,))
     row = cursor.fetchone()
     return _import(row) if row else None
 
 
-def find_imports(cursor: Rows, import_ids: Sequence[UUID]) -> dict[UUID, ImportRow]:
+def find_imports(cursor: ViewCursor, import_ids: Sequence[UUID]) -> dict[UUID, ImportRow]:
     """Return several imports; those that are not there are left out."""
     cursor.execute(f"SELECT {COLUMNS} FROM imports WHERE import_id = ANY(%s)", (list(import_ids),))
     return {row["import_id"]: _import(row) for row in cursor}
 
 
 def imports(
-    cursor: Rows, subscription_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int | None = 100
+    cursor: ViewCursor, subscription_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int | None = 100
 ) -> list[ImportRow]:
     """Return a page of a subscription's imports, newest first, behind an import's upload time and id."""
     at, import_id = before or (None, None)
@@ -89,13 +89,13 @@ def imports(
     return [_import(row) for row in cursor]
 
 
-def committing(cursor: Rows) -> list[UUID]:
+def committing(cursor: ViewCursor) -> list[UUID]:
     """Return the imports that wait for a worker or have one: the queue."""
     cursor.execute("SELECT import_id FROM imports WHERE state = 'committing' ORDER BY run_started_at, import_id")
     return [row["import_id"] for row in cursor]
 
 
-def running(cursor: Rows, subscription_id: UUID) -> list[ImportRow]:
+def running(cursor: ViewCursor, subscription_id: UUID) -> list[ImportRow]:
     """Return the imports of a subscription whose groups are being added now."""
     cursor.execute(
         f"""

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from application.recorded import Recorded
+    from application.records import Record
     from projections.import_list.read import ImportState
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 # Counters stay integers of their own, so that a batch is one update; what never changes is one document.
 CREATE = """
@@ -65,7 +65,7 @@ STATES: dict[type, ImportState] = {
 }
 
 
-def _uploaded(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _uploaded(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "imports (import_id, subscription_id, state, version, file, uploaded_by, uploaded_at, updated_at)",
@@ -85,7 +85,7 @@ def _uploaded(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _detected(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _detected(cursor: ViewCursor, run: Sequence[Record]) -> None:
     _moved(cursor, run)
     cursor.execute(
         """
@@ -98,7 +98,7 @@ def _detected(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _rejected(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _rejected(cursor: ViewCursor, run: Sequence[Record]) -> None:
     _moved(cursor, run)
     cursor.execute(
         """
@@ -109,7 +109,7 @@ def _rejected(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _edited(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _edited(cursor: ViewCursor, run: Sequence[Record]) -> None:
     latest = {r.originator_id: (r.originator_version, r.at) for r in run}
     cursor.execute(
         """
@@ -120,7 +120,7 @@ def _edited(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _started(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _started(cursor: ViewCursor, run: Sequence[Record]) -> None:
     _moved(cursor, run)
     cursor.execute(
         """
@@ -131,7 +131,7 @@ def _started(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _progressed(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _progressed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     """Add a batch of groups up, import by import."""
     steps: dict[UUID, _Step] = {}
     for r in run:
@@ -156,7 +156,7 @@ def _progressed(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _moved(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _moved(cursor: ViewCursor, run: Sequence[Record]) -> None:
     """Write the state, version and time that each import has after the run."""
     latest = {r.originator_id: (STATES[type(r.event)], r.originator_version, r.at) for r in run}
     cursor.execute(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, to_builtins
 
-from application.recorded import Actor
+from application.records import Actor
 from projections.reports.sentences import sentence
 
 if TYPE_CHECKING:
-    from application.recorded import Recorded
+    from application.records import Record
 
 
 class HistoryRow(Struct, frozen=True):
@@ -26,7 +26,7 @@ class HistoryRow(Struct, frozen=True):
     data: dict[str, object]
 
 
-def history_row(record: Recorded) -> HistoryRow:
+def history_row(record: Record) -> HistoryRow:
     """Put a recorded event into words."""
     data = to_builtins(record.event)
     data.pop("type")  # the stored tag, which `type` tells

@@ -20,18 +20,17 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from uuid import UUID
 
-    from domain.problems import Problem
-
     from application.ports import Blobs
+    from domain.problems import Problem
     from domain.roster import RosterGroup
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 Outcome: TypeAlias = Literal["added", "already_in_group", "left_out", "removed", "not_added", "problem", "warning"]
 
 NOT_ADDED: dict[ImportState, str] = {
     "reviewing": "the import is in review",
-    "committing": "it is being added",
-    "stopped": "the import was stopped before",
+    "committing": "groups are still being added",
+    "stopped": "the import was stopped",
     "discarded": "the import was discarded",
 }
 GROUPS_AT_ONCE = 200
@@ -49,7 +48,9 @@ class ReportRow(Struct, frozen=True):
     reason: str
 
 
-def report(reading: Callable[[], AbstractContextManager[Rows]], blobs: Blobs, row: ImportRow) -> Iterator[ReportRow]:
+def report(
+    reading: Callable[[], AbstractContextManager[ViewCursor]], blobs: Blobs, row: ImportRow
+) -> Iterator[ReportRow]:
     """Return the report group by group, then the problems; what is known of some hundred groups is in memory at a time.
 
     Nobody's connection is held between two rows: whoever takes them may be slow.
@@ -65,7 +66,7 @@ def report(reading: Callable[[], AbstractContextManager[Rows]], blobs: Blobs, ro
     yield from _of_problems(reading, row)
 
 
-def _fates(cursor: Rows, row: ImportRow, numbers: range) -> dict[int, _Fates]:
+def _fates(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[int, _Fates]:
     """Look up what became of some groups of the file."""
     removed: dict[int, set[str]] = {}
     for number, email in review.removals(cursor, row.id, numbers):
@@ -128,7 +129,7 @@ class _Fates(Struct, frozen=True):
         if email in self.removed:
             return "removed", "removed in the review"
         if email in left_out:
-            return "left_out", "holds no licence"
+            return "left_out", "no licence"
         if email in self.newcomers:
             return "added", ""
         if self.done is not None:
@@ -136,7 +137,7 @@ class _Fates(Struct, frozen=True):
         return "not_added", NOT_ADDED.get(self.row.state, "")
 
 
-def _of_problems(reading: Callable[[], AbstractContextManager[Rows]], row: ImportRow) -> Iterator[ReportRow]:
+def _of_problems(reading: Callable[[], AbstractContextManager[ViewCursor]], row: ImportRow) -> Iterator[ReportRow]:
     yield from map(_of_problem, row.file_problems)
     after = 0
     while True:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.rosters import StoredRoster
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 BYTES_A_USER = 200
 BYTES_A_NUMBER = 40
 
 
-def unlicensed(cursor: Rows, subscription_id: UUID, roster: StoredRoster) -> frozenset[str]:
+def unlicensed(cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster) -> frozenset[str]:
     """Return which of a file's users hold no licence."""
 
     def look_up() -> frozenset[str]:
@@ -32,7 +32,9 @@ def unlicensed(cursor: Rows, subscription_id: UUID, roster: StoredRoster) -> fro
     return _remembered(cursor, roster, (), look_up)
 
 
-def unlicensed_in(cursor: Rows, subscription_id: UUID, roster: StoredRoster, numbers: Sequence[int]) -> frozenset[str]:
+def unlicensed_in(
+    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, numbers: Sequence[int]
+) -> frozenset[str]:
     """Return which users of some groups of a file hold no licence."""
 
     def look_up() -> frozenset[str]:
@@ -43,7 +45,7 @@ def unlicensed_in(cursor: Rows, subscription_id: UUID, roster: StoredRoster, num
 
 
 def _remembered(
-    cursor: Rows, roster: StoredRoster, numbers: tuple[int, ...], look_up: Callable[[], frozenset[str]]
+    cursor: ViewCursor, roster: StoredRoster, numbers: tuple[int, ...], look_up: Callable[[], frozenset[str]]
 ) -> frozenset[str]:
     def sized() -> tuple[frozenset[str], int]:
         found = look_up()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.problems import PROBLEMS, Problem, Severity
 from msgspec import Struct
+
+from domain.problems import PROBLEMS, Problem, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 
 class ProblemRow(Struct, frozen=True):
@@ -40,7 +41,12 @@ def codes(code: str | None = None, severity: Severity | None = None) -> list[str
 
 
 def problems(
-    cursor: Rows, import_id: UUID, *, wanted: Sequence[str] = tuple(PROBLEMS), after: int = 0, limit: int | None = 100
+    cursor: ViewCursor,
+    import_id: UUID,
+    *,
+    wanted: Sequence[str] = tuple(PROBLEMS),
+    after: int = 0,
+    limit: int | None = 100,
 ) -> list[tuple[int, Problem]]:
     """Return a page of the problems of some codes, in the order of the file, behind an ordinal: each with its own."""
     cursor.execute(
@@ -59,7 +65,7 @@ def _problem(row: DictRow) -> tuple[int, Problem]:
 
 
 def problems_of_group(
-    cursor: Rows, import_id: UUID, number: int, *, after: int = 0, limit: int = 100
+    cursor: ViewCursor, import_id: UUID, number: int, *, after: int = 0, limit: int = 100
 ) -> list[tuple[int, Problem]]:
     """Return a page of the problems by which a group loses something, in the order of the file, behind an ordinal."""
     cursor.execute(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.rosters import StoredRoster
-    from projections.view import Rows
+    from projections.view import ViewCursor
 
 UserStatus: TypeAlias = Literal["to_add", "already_in_group", "not_licensed", "removed"]
 
@@ -62,7 +62,7 @@ EVERY_GROUP = Wanted()
 
 
 def groups(
-    cursor: Rows,
+    cursor: ViewCursor,
     subscription_id: UUID,
     import_id: UUID,
     roster: StoredRoster,
@@ -87,7 +87,9 @@ def groups(
     return found[:limit]
 
 
-def _suspects(cursor: Rows, import_id: UUID, roster: StoredRoster, unlicensed: frozenset[str], after: int) -> list[int]:
+def _suspects(
+    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, unlicensed: frozenset[str], after: int
+) -> list[int]:
     """Return the groups behind a number in which something was found, or somebody holds no licence."""
     cursor.execute(
         "SELECT DISTINCT number FROM review_group_problems WHERE import_id = %s AND number > %s", (import_id, after)
@@ -98,7 +100,7 @@ def _suspects(cursor: Rows, import_id: UUID, roster: StoredRoster, unlicensed: f
 
 
 def _rows(
-    cursor: Rows, import_id: UUID, roster: StoredRoster, wanted: Wanted, numbers: Sequence[int], limit: int
+    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, wanted: Wanted, numbers: Sequence[int], limit: int
 ) -> list[_Row]:
     """Return the first of these groups that are wanted, with their edits: the present ones, or those of a plan."""
     if wanted.plan is not None:
@@ -134,7 +136,7 @@ def _rows(
 
 
 def _rows_of_plan(
-    cursor: Rows,
+    cursor: ViewCursor,
     import_id: UUID,
     roster: StoredRoster,
     wanted: Wanted,
@@ -160,7 +162,7 @@ def _rows_of_plan(
     ]
 
 
-def _problem_counts(cursor: Rows, import_id: UUID, numbers: Sequence[int]) -> dict[int, int]:
+def _problem_counts(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> dict[int, int]:
     cursor.execute(
         """
         SELECT number, count(*) AS problems FROM review_group_problems
@@ -172,7 +174,7 @@ def _problem_counts(cursor: Rows, import_id: UUID, numbers: Sequence[int]) -> di
 
 
 def preview(
-    cursor: Rows, subscription_id: UUID, roster: StoredRoster, *, limit: int | None = 100
+    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, *, limit: int | None = 100
 ) -> list[ReviewedGroup]:
     """Return the first groups of a file that was not uploaded, all of them if there is no limit."""
     problems = Counter(number for problem in roster.problems() for number in set(problem.groups))
@@ -184,7 +186,7 @@ def preview(
 
 
 def users(
-    cursor: Rows,
+    cursor: ViewCursor,
     subscription_id: UUID,
     import_id: UUID,
     roster: StoredRoster,
@@ -210,7 +212,7 @@ def users(
     return [ReviewedUser(m.email, m.first_name, m.last_name, status(m.email), m.line, m.column) for m in members]
 
 
-def existing(cursor: Rows, subscription_id: UUID, import_id: UUID) -> int:
+def existing(cursor: ViewCursor, subscription_id: UUID, import_id: UUID) -> int:
     """Return how many of an import's groups bear the name of a group that is there."""
     cursor.execute(
         """
@@ -225,7 +227,7 @@ def existing(cursor: Rows, subscription_id: UUID, import_id: UUID) -> int:
     return int(row["existing"]) if row else 0
 
 
-def removals(cursor: Rows, import_id: UUID, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
+def removals(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
     """Return which users were removed from which groups of the file."""
     cursor.execute(
         "SELECT number, email FROM review_removed WHERE import_id = %s AND number = ANY(%s)",
@@ -234,7 +236,7 @@ def removals(cursor: Rows, import_id: UUID, numbers: Sequence[int]) -> Iterator[
     return ((row["number"], row["email"]) for row in cursor.fetchall())
 
 
-def names(cursor: Rows, import_id: UUID, numbers: range) -> dict[int, str]:
+def names(cursor: ViewCursor, import_id: UUID, numbers: range) -> dict[int, str]:
     """Return the names under which groups of the file are to be added."""
     cursor.execute(
         "SELECT number, name FROM review_groups WHERE import_id = %s AND number >= %s AND number < %s",
@@ -254,7 +256,7 @@ class _Row(Struct, frozen=True):
 
 
 def _joined(
-    cursor: Rows,
+    cursor: ViewCursor,
     subscription_id: UUID,
     roster: StoredRoster,
     rows: Sequence[_Row],
@@ -284,7 +286,7 @@ def _joined(
 
 
 def _already_there(
-    cursor: Rows, subscription_id: UUID, import_id: UUID, number: int, emails: Sequence[str]
+    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, number: int, emails: Sequence[str]
 ) -> set[str]:
     cursor.execute("SELECT name_key FROM review_groups WHERE import_id = %s AND number = %s", (import_id, number))
     row = cursor.fetchone()

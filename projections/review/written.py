@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from application.ports import Blobs
-    from application.recorded import Recorded
-    from projections.view import Rows
+    from application.records import Record
+    from projections.view import ViewCursor
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS review_groups (
@@ -54,7 +54,7 @@ CREATE = """
 """
 
 
-def _detected(blobs: Blobs, cursor: Rows, run: Sequence[Recorded]) -> None:
+def _detected(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:
     for record, event in told(run, FormatDetected):
         roster = StoredRoster(partial(blobs.chunk, record.origin.subscription_id, "roster", event.roster))
         copy_rows(
@@ -84,7 +84,7 @@ def _detected(blobs: Blobs, cursor: Rows, run: Sequence[Recorded]) -> None:
         )
 
 
-def _renamed(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _renamed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     latest = {(record.originator_id, event.group): event.new for record, event in told(run, GroupRenamed)}
     cursor.execute(
         """
@@ -96,7 +96,7 @@ def _renamed(cursor: Rows, run: Sequence[Recorded]) -> None:
     )
 
 
-def _removed(cursor: Rows, run: Sequence[Recorded]) -> None:
+def _removed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     removed = [(record.originator_id, event.group, event.email) for record, event in told(run, UserRemoved)]
     copy_rows(cursor, "review_removed (import_id, number, email)", removed)
     cursor.execute(

@@ -21,7 +21,7 @@ def test_nothing_given_means_the_embedded_server_and_the_defaults() -> None:
     assert settings.database_url is None
     assert settings.database_schema == "rollcall"
     assert settings.pool_size == 10
-    assert settings.worker_sessions == 4
+    assert settings.worker_commits == 4
     assert settings.limits == Limits()
 
 
@@ -43,7 +43,7 @@ def test_every_setting_can_be_given() -> None:
             "ROLLCALL_DATABASE_SCHEMA": "tenants_7",
             "ROLLCALL_DATA_DIR": "/srv/rollcall",
             "ROLLCALL_POOL_SIZE": "200",
-            "ROLLCALL_WORKER_SESSIONS": "1",
+            "ROLLCALL_WORKER_COMMITS": "1",
             "ROLLCALL_LIMIT_FILE_BYTES": "50_000_000",
             "ROLLCALL_LIMIT_ROWS": "5",
             "ROLLCALL_LIMIT_COLUMNS": "6",
@@ -52,7 +52,7 @@ def test_every_setting_can_be_given() -> None:
     )
     assert settings.database_schema == "tenants_7"
     assert settings.data_dir == Path("/srv/rollcall")
-    assert (settings.pool_size, settings.worker_sessions) == (200, 1)
+    assert (settings.pool_size, settings.worker_commits) == (200, 1)
     assert settings.limits == Limits(file_bytes=50_000_000, rows=5, columns=6, cell_bytes=2048)
 
 
@@ -62,7 +62,7 @@ def test_every_setting_can_be_given() -> None:
         ("ROLLCALL_POOL_SIZE", "many", "a whole number from 4 to 200"),
         ("ROLLCALL_POOL_SIZE", "1", "a whole number from 4 to 200"),
         ("ROLLCALL_POOL_SIZE", "201", "a whole number from 4 to 200"),
-        ("ROLLCALL_WORKER_SESSIONS", "", "a whole number from 1 to 64"),
+        ("ROLLCALL_WORKER_COMMITS", "", "a whole number from 1 to 64"),
         ("ROLLCALL_LIMIT_ROWS", "-1", "a whole number from 1 to 100_000_000"),
         ("ROLLCALL_DATA_DIR", "data", "an absolute path"),
         ("ROLLCALL_DATABASE_SCHEMA", "Roll call", "lower-case letters"),

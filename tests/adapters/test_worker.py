@@ -28,7 +28,7 @@ from domain.import_session import CommitCompleted, CommitStarted, CommitStopped,
 from domain.roster import Limits
 from projections.directory import read as directory
 from projections.import_list import read as import_list
-from tests.conftest import importing_as, subscribed
+from tests.conftest import importing_as, subscribed, working
 from tests.waiting import Running, eventually, somebody_waits_for_a_lock
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from application.ports import Ports
-    from application.recorded import Event, Origin, Recorded
+    from application.records import Event, Origin, Record
 
 pytestmark = pytest.mark.database
 
@@ -50,8 +50,8 @@ def committing_import(rollcall: Rollcall, subscription: Origin, groups: int, nam
     origin = importing_as(subscription)
     rows = [f"{name} {number},{USERS[number % 4]},{USERS[(number + 1) % 4]}" for number in range(1, groups + 1)]
     content = "\n".join(["Groupname,Email,Email", *rows]).encode()
-    done = upload(rollcall.ports, origin, "groups.csv", "text/csv", content, Limits())
-    start_commit(rollcall.ports, origin, done.version)
+    done = upload(rollcall, origin, "groups.csv", "text/csv", content, Limits())
+    start_commit(rollcall, origin, done.version)
     return origin
 
 
@@ -87,8 +87,8 @@ def assert_each_group_was_added_once(rollcall: Rollcall, origin: Origin, groups:
         if isinstance(record.event, GroupCreated) and record.origin.import_id == origin.import_id
     )
     assert created == Counter(event.group_id for event in added)
-    assert rollcall.catch_up()
-    with rollcall.reading() as cursor:
+    assert rollcall.health.catch_up()
+    with rollcall.views() as cursor:
         rows = directory.groups(cursor, origin.subscription_id, limit=100_000)
         row = import_list.find_import(cursor, origin.import_id)
     assert sum(row.import_id == origin.import_id and row.users == 2 for row in rows) == groups
@@ -96,7 +96,7 @@ def assert_each_group_was_added_once(rollcall: Rollcall, origin: Origin, groups:
     assert (row.state, row.progress.groups_added, row.progress.users_added) == ("completed", groups, 2 * groups)
 
 
-def log_of(rollcall: Rollcall) -> Iterator[Recorded]:
+def log_of(rollcall: Rollcall) -> Iterator[Record]:
     position = 0
     while batch := rollcall.events.read_log(position, 5_000):
         yield from batch
@@ -144,17 +144,17 @@ def test_a_worker_finds_what_is_to_be_committed(rollcall: Rollcall) -> None:
 
 
 def test_a_worker_finds_what_was_left_before_it_began(idle: Rollcall) -> None:
-    with idle.worker(commits=False):
+    with working(idle, commits=False):
         origin = committing_import(idle, subscribed(idle, *USERS), 10)
-        assert idle.catch_up()
+        assert idle.health.catch_up()
     assert not is_completed(idle, origin)
-    with idle.worker():
+    with working(idle):
         eventually(lambda: is_completed(idle, origin))
         assert_each_group_was_added_once(idle, origin, 10)
 
 
 def test_a_worker_ends_after_the_batch_that_is_running(idle: Rollcall, small_batches: None) -> None:
-    with idle.worker():
+    with working(idle):
         origin = committing_import(idle, subscribed(idle, *USERS), 1_000)
         eventually(lambda: added(idle, origin) > 0)
     left = added(idle, origin)
@@ -170,11 +170,11 @@ def test_one_process_at_a_time_runs_an_import(
     idle: Rollcall, compose: Callable[[], Rollcall], small_batches: None, watched: Watched
 ) -> None:
     elsewhere = compose()
-    with idle.worker(commits=False):
+    with working(idle, commits=False):
         subscription = subscribed(idle, *USERS)
         imports = [committing_import(idle, subscription, 100, f"Import {number}") for number in range(3)]
-        assert idle.catch_up()
-    with idle.worker(), elsewhere.worker():
+        assert idle.health.catch_up()
+    with working(idle), working(elsewhere):
         eventually(lambda: all(is_completed(idle, each) for each in imports))
         for each in imports:
             assert_each_group_was_added_once(idle, each, 100)
@@ -186,7 +186,7 @@ def test_one_process_at_a_time_runs_an_import(
 @contextmanager
 def worker_process(database: str) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
-        [sys.executable, "-c", "from adapters.cli import main; main()", "worker"],
+        [sys.executable, "-c", "from adapters.cli.main import main; main()", "worker"],
         cwd=ROOT,
         env={**os.environ, "ROLLCALL_DATABASE_URL": database},
         stdout=subprocess.DEVNULL,
@@ -200,20 +200,20 @@ def worker_process(database: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_worker_that_is_killed_in_the_middle_is_taken_over(idle: Rollcall, database: str) -> None:
     groups = 4_000
-    with idle.worker(commits=False):
+    with working(idle, commits=False):
         origin = committing_import(idle, subscribed(idle, *USERS), groups)
         with worker_process(database) as process:
             eventually(lambda: added(idle, origin) > 0)
             process.send_signal(signal.SIGKILL)
             process.wait()
         assert added(idle, origin) < groups, "it was killed too late to show anything"
-    with idle.worker():
+    with working(idle):
         eventually(lambda: is_completed(idle, origin))
         assert_each_group_was_added_once(idle, origin, groups)
 
 
 def test_a_worker_process_ends_when_it_is_told_to(idle: Rollcall, database: str) -> None:
-    with idle.worker(commits=False):
+    with working(idle, commits=False):
         origin = committing_import(idle, subscribed(idle, *USERS), 10)
         with worker_process(database) as process:
             eventually(lambda: is_completed(idle, origin))
@@ -225,11 +225,11 @@ def test_a_worker_process_ends_when_it_is_told_to(idle: Rollcall, database: str)
 
 
 def test_imports_progress_in_turns_by_batch(idle: Rollcall, small_batches: None, watched: Watched) -> None:
-    with idle.worker(commits=False):
+    with working(idle, commits=False):
         subscription = subscribed(idle, *USERS)
         imports = [committing_import(idle, subscription, 50, f"Import {number}") for number in range(3)]
-        assert idle.catch_up()
-    with idle.worker():
+        assert idle.health.catch_up()
+    with working(idle):
         eventually(lambda: all(is_completed(idle, each) for each in imports))
     order = [import_id for import_id, _ in watched.batches]
     for turn in range(10):
@@ -237,26 +237,26 @@ def test_imports_progress_in_turns_by_batch(idle: Rollcall, small_batches: None,
 
 
 def test_more_imports_than_run_side_by_side_are_all_completed(idle: Rollcall) -> None:
-    with idle.worker(commits=False):
+    with working(idle, commits=False):
         subscription = subscribed(idle, *USERS)
         imports = [
             committing_import(idle, subscription, 5, f"Import {number}")
-            for number in range(idle.settings.worker_sessions + 3)
+            for number in range(idle.settings.worker_commits + 3)
         ]
-    with idle.worker():
+    with working(idle):
         eventually(lambda: all(is_completed(idle, each) for each in imports))
 
 
 def test_a_commit_that_fails_does_not_take_the_others_down_and_is_tried_anew(
     idle: Rollcall, small_batches: None, watched: Watched
 ) -> None:
-    with idle.worker(commits=False):
+    with working(idle, commits=False):
         subscription = subscribed(idle, *USERS)
         failing, sound = (committing_import(idle, subscription, 20, name) for name in ("Failing", "Sound"))
-        assert idle.catch_up()
+        assert idle.health.catch_up()
     assert failing.import_id
     watched.failures[failing.import_id] = 1_000_000
-    with idle.worker():
+    with working(idle):
         eventually(lambda: is_completed(idle, sound))
         assert not is_completed(idle, failing)
         watched.failures.clear()
@@ -275,11 +275,11 @@ def test_nothing_is_added_after_a_stop_and_continue_adds_the_rest_once(rollcall:
     stops = 0
     while not is_completed(rollcall, origin):
         eventually(partial(added_more_or_all, rollcall, origin, added(rollcall, origin)))
-        stopped = stop(rollcall.ports, origin)
+        stopped = stop(rollcall, origin)
         if is_completed(rollcall, origin):
             break
         stops += 1
-        start_commit(rollcall.ports, origin, stopped.version)
+        start_commit(rollcall, origin, stopped.version)
     assert stops > 1
     events = events_of(rollcall, origin)
     for before_it, event in pairwise(events):
@@ -292,11 +292,11 @@ def test_nothing_is_added_after_a_stop_and_continue_adds_the_rest_once(rollcall:
 
 def test_a_stop_and_a_batch_wait_for_each_other(idle: Rollcall, database: str) -> None:
     """Else a worker at full speed would make every Stop stale, again and again."""
-    with idle.worker(commits=False), psycopg.connect(database, autocommit=True) as looking:
+    with working(idle, commits=False), psycopg.connect(database, autocommit=True) as looking:
         origin = committing_import(idle, subscribed(idle, *USERS), 5)
         assert origin.import_id
-        for run in (CommitRun(idle.ports, origin.import_id).run_batch, partial(stop, idle.ports, origin)):
-            with idle.locks.turn(origin.import_id):
+        for run in (CommitRun(idle, origin.import_id).run_batch, partial(stop, idle, origin)):
+            with idle.turns.turn(origin.import_id):
                 running = Running(run)
                 eventually(lambda: somebody_waits_for_a_lock(looking))
                 assert running.is_alive()
@@ -307,7 +307,7 @@ def test_what_was_stopped_stays_stopped(rollcall: Rollcall, small_batches: None,
     subscription = subscribed(rollcall, *USERS)
     stopped = committing_import(rollcall, subscription, 500, "Stopped")
     eventually(lambda: added(rollcall, stopped) > 0)
-    stop(rollcall.ports, stopped)
+    stop(rollcall, stopped)
     events = events_of(rollcall, stopped)
     assert isinstance(events[-1], CommitStopped)
     other = committing_import(rollcall, subscription, 50, "Another")
@@ -326,15 +326,15 @@ def test_a_view_that_fails_does_not_take_the_others_down_and_catches_up_once_it_
         raise RuntimeError("this handler fails")
 
     failing.view = msgspec.structs.replace(sound, handlers=dict.fromkeys(sound.handlers, fail))
-    with idle.worker():
+    with working(idle):
         origin = committing_import(idle, subscribed(idle, *USERS), 20)
         eventually(lambda: is_completed(idle, origin))
         head = idle.events.head()
         eventually(lambda: all(each.position() >= head for each in idle.projectors if each is not failing))
         assert failing.position() < head
         failing.view = sound
-        assert idle.catch_up()
-        with idle.reading() as cursor:
+        assert idle.health.catch_up()
+        with idle.views() as cursor:
             cursor.execute("SELECT count(*) AS number FROM group_events")
             assert cursor.fetchall() == [{"number": 20}]
 

@@ -12,7 +12,7 @@ from application import committing
 from application.committing import CommitRun, start_commit, stop
 from application.importing import remove_user, rename_group
 from application.ports import Claim, Claims
-from application.recorded import Origin, Recorded
+from application.records import Origin, Record
 from domain import group, import_session
 from domain.errors import NothingToAdd, Stale, WrongState
 from domain.group import Group, GroupCreated, GroupDeleted, UsersAddedToGroup
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from application.ports import EventStore, Stream
-    from application.recorded import Event
+    from application.records import Event
     from domain.group import GroupState
 
 pytestmark = pytest.mark.database
@@ -60,7 +60,7 @@ def events_of(rollcall: Rollcall, origin: Origin) -> list[Event]:
 
 def run(rollcall: Rollcall, origin: Origin) -> int:
     assert origin.import_id is not None
-    commit_run = CommitRun(rollcall.ports, origin.import_id)
+    commit_run = CommitRun(rollcall, origin.import_id)
     batches = 0
     while commit_run.run_batch():
         batches += 1
@@ -76,15 +76,15 @@ def group_of(rollcall: Rollcall, origin: Origin, name: str) -> Stream[GroupState
 
 def append_beside(rollcall: Rollcall, origin: Origin, stream: UUID, version: int, event: Event, claims: Claims) -> None:
     """Do what somebody else does meanwhile."""
-    record = Recorded(stream, version, rollcall.ports.now(), origin, event)
+    record = Record(stream, version, rollcall.now(), origin, event)
     rollcall.events.append(origin.subscription_id, [record], claims)
 
 
 def test_a_commit_adds_what_was_reviewed(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, ANN))
     version = uploaded(rollcall, origin, FILE).version
-    version = rename_group(rollcall.ports, origin, 2, "Europe", version).version
-    start_commit(rollcall.ports, origin, version)
+    version = rename_group(rollcall, origin, 2, "Europe", version).version
+    start_commit(rollcall, origin, version)
     run(rollcall, origin)
     sales, europe = group_of(rollcall, origin, "Sales"), group_of(rollcall, origin, "Europe")
     assert events_of(rollcall, origin)[3:] == [
@@ -101,7 +101,7 @@ def test_what_the_worker_records_bears_the_origin_of_the_start(rollcall: Rollcal
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, FILE)
     by_whom = Origin(origin.subscription_id, origin.actor, "the click", origin.import_id)
-    start_commit(rollcall.ports, by_whom, 2)
+    start_commit(rollcall, by_whom, 2)
     run(rollcall, origin)
     assert origin.import_id is not None
     assert {record.origin for record in rollcall.events.history(origin.import_id, after=2)} == {by_whom}
@@ -113,7 +113,7 @@ def test_a_taken_name_means_merging_into_that_group(rollcall: Rollcall) -> None:
     for content in (f"Groupname,Email\nSALES ,{CEM}\n".encode(), FILE):
         origin = importing_as(subscribed_origin)
         uploaded(rollcall, origin, content)
-        start_commit(rollcall.ports, origin, 2)
+        start_commit(rollcall, origin, 2)
         run(rollcall, origin)
     sales = group_of(rollcall, origin, "sales")
     assert sales.state == Group("SALES", frozenset({ANN, BEN, CEM}))
@@ -123,8 +123,8 @@ def test_a_taken_name_means_merging_into_that_group(rollcall: Rollcall) -> None:
 def test_two_groups_of_one_name_become_one(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, ANN, BEN))
     uploaded(rollcall, origin, f"Groupname,Email\nSales,{ANN}\nEurope,{BEN}\n".encode())
-    rename_group(rollcall.ports, origin, 2, "sales", 2)
-    start_commit(rollcall.ports, origin, 3)
+    rename_group(rollcall, origin, 2, "sales", 2)
+    start_commit(rollcall, origin, 3)
     run(rollcall, origin)
     assert group_of(rollcall, origin, "Sales").state == Group("Sales", frozenset({ANN, BEN}))
 
@@ -134,8 +134,8 @@ def test_a_batch_is_decided_anew_when_a_name_is_taken_meanwhile(
 ) -> None:
     origin = importing_as(subscribed(rollcall, ANN, BEN))
     uploaded(rollcall, origin, FILE)
-    start_commit(rollcall.ports, origin, 2)
-    stream = rollcall.ports.new_id()
+    start_commit(rollcall, origin, 2)
+    stream = rollcall.new_id()
     claims = Claims(taken=(Claim("group-name", "sales", stream),))
     _once_before_an_append(
         rollcall,
@@ -152,7 +152,7 @@ def test_a_batch_is_decided_anew_when_a_licence_is_revoked_meanwhile(
 ) -> None:
     origin = importing_as(subscribed(rollcall, ANN, BEN))
     uploaded(rollcall, origin, FILE)
-    start_commit(rollcall.ports, origin, 2)
+    start_commit(rollcall, origin, 2)
     stream = licence_id(origin.subscription_id, BEN)
     claims = Claims(released=(Claim("licence", BEN, stream),))
     _once_before_an_append(
@@ -164,11 +164,11 @@ def test_a_batch_is_decided_anew_when_a_licence_is_revoked_meanwhile(
 
 def test_a_group_that_was_deleted_meanwhile_is_created(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = importing_as(subscribed(rollcall, ANN, BEN))
-    stream = rollcall.ports.new_id()
+    stream = rollcall.new_id()
     claim = Claim("group-name", "sales", stream)
     append_beside(rollcall, origin, stream, 1, GroupCreated("Sales", (ANN, BEN)), Claims(taken=(claim,)))
     uploaded(rollcall, origin, FILE)
-    start_commit(rollcall.ports, origin, 2)
+    start_commit(rollcall, origin, 2)
     _once_before_an_append(
         rollcall,
         monkeypatch,
@@ -186,15 +186,15 @@ def test_nothing_is_added_after_a_stop_until_the_next_start(
     monkeypatch.setattr(committing, "FIRST_BATCH", 1)
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, FILE)
-    start_commit(rollcall.ports, origin, 2)
+    start_commit(rollcall, origin, 2)
     assert origin.import_id is not None
-    commit_run = CommitRun(rollcall.ports, origin.import_id)
+    commit_run = CommitRun(rollcall, origin.import_id)
     assert commit_run.run_batch()
-    stopped = stop(rollcall.ports, origin)
+    stopped = stop(rollcall, origin)
     assert not commit_run.run_batch()
     assert events_of(rollcall, origin)[-1] == CommitStopped(1, 2)
-    assert stop(rollcall.ports, origin).version == stopped.version
-    start_commit(rollcall.ports, origin, stopped.version)
+    assert stop(rollcall, origin).version == stopped.version
+    start_commit(rollcall, origin, stopped.version)
     run(rollcall, origin)
     done = [event.group for event in events_of(rollcall, origin) if isinstance(event, (GroupAdded, GroupSkipped))]
     assert done == [1, 2, 3]
@@ -204,11 +204,11 @@ def test_the_last_batch_is_one_append_with_the_completion(rollcall: Rollcall, mo
     monkeypatch.setattr(committing, "FIRST_BATCH", 2)
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, FILE)
-    start_commit(rollcall.ports, origin, 2)
-    appended: list[Sequence[Recorded]] = []
+    start_commit(rollcall, origin, 2)
+    appended: list[Sequence[Record]] = []
     append = rollcall.events.append
 
-    def spy(subscription_id: UUID, records: Sequence[Recorded], claims: Claims) -> int:
+    def spy(subscription_id: UUID, records: Sequence[Record], claims: Claims) -> int:
         appended.append(records)
         return append(subscription_id, records, claims)
 
@@ -223,59 +223,59 @@ def test_batches_are_bounded_by_memberships_too(rollcall: Rollcall, monkeypatch:
     origin = importing_as(subscribed(rollcall, ANN, BEN))
     rows = "".join(f"Group {number},{ANN},{BEN}\n" for number in range(3))
     uploaded(rollcall, origin, f"Groupname,Email,Email\n{rows}".encode())
-    start_commit(rollcall.ports, origin, 2)
+    start_commit(rollcall, origin, 2)
     assert run(rollcall, origin) == 3
 
 
 def test_a_commit_names_the_version_that_was_reviewed(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, FILE)
-    remove_user(rollcall.ports, origin, 1, BEN, 2)
+    remove_user(rollcall, origin, 1, BEN, 2)
     with pytest.raises(Stale):
-        start_commit(rollcall.ports, origin, 2)
-    assert start_commit(rollcall.ports, origin, 3).version == 4
-    assert start_commit(rollcall.ports, origin, 3).version == 4, "a double click commits once"
+        start_commit(rollcall, origin, 2)
+    assert start_commit(rollcall, origin, 3).version == 4
+    assert start_commit(rollcall, origin, 3).version == 4, "a double click commits once"
     with pytest.raises(Stale):
-        start_commit(rollcall.ports, origin, 2)
+        start_commit(rollcall, origin, 2)
     run(rollcall, origin)
-    assert start_commit(rollcall.ports, origin, 3).version == 8, "also when the first one is through"
+    assert start_commit(rollcall, origin, 3).version == 8, "also when the first one is through"
 
 
 def test_a_commit_with_nothing_to_add_is_refused(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, CEM))
     uploaded(rollcall, origin, FILE)
     with pytest.raises(NothingToAdd, match="licence"):
-        start_commit(rollcall.ports, origin, 2)
+        start_commit(rollcall, origin, 2)
 
 
 def test_only_users_who_are_left_to_add_count(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, f"Groupname,Email,Email\nSales,{ANN},{BEN}\n".encode())
-    remove_user(rollcall.ports, origin, 1, ANN, 2)
+    remove_user(rollcall, origin, 1, ANN, 2)
     with pytest.raises(NothingToAdd, match="licence"):
-        start_commit(rollcall.ports, origin, 3)
+        start_commit(rollcall, origin, 3)
 
 
 def test_a_commit_goes_on_only_if_somebody_is_left_to_add(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committing, "FIRST_BATCH", 1)
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, f"Groupname,Email\nSales,{ANN}\nEurope,{BEN}\n".encode())
-    start_commit(rollcall.ports, origin, 2)
+    start_commit(rollcall, origin, 2)
     assert origin.import_id is not None
-    CommitRun(rollcall.ports, origin.import_id).run_batch()
-    version = stop(rollcall.ports, origin).version
+    CommitRun(rollcall, origin.import_id).run_batch()
+    version = stop(rollcall, origin).version
     with pytest.raises(NothingToAdd, match="licence"):
-        start_commit(rollcall.ports, origin, version)
+        start_commit(rollcall, origin, version)
 
 
 def test_fewer_groups_are_taken_where_a_batch_takes_long(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committing, "FIRST_BATCH", 4)
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, ("Groupname,Email\n" + "".join(f"G{n},{ANN}\n" for n in range(10))).encode())
-    start_commit(rollcall.ports, origin, 2)
+    start_commit(rollcall, origin, 2)
     assert origin.import_id is not None
     clock = count()
-    slow = replace(rollcall.ports, now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(clock)))
+    slow = replace(rollcall, now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(clock)))
     commit_run = CommitRun(slow, origin.import_id)
     sizes = []
     while commit_run.run_batch():
@@ -289,7 +289,7 @@ def test_a_long_name_is_never_taken_for_the_digest_of_another(rollcall: Rollcall
     origin = importing_as(subscribed(rollcall, ANN))
     names = (long, f"sha256:{digest}", digest, "Sales")
     uploaded(rollcall, origin, ("Groupname,Email\n" + "".join(f"{name},{ANN}\n" for name in names)).encode())
-    start_commit(rollcall.ports, origin, 2)
+    start_commit(rollcall, origin, 2)
     run(rollcall, origin)
     assert len(rollcall.events.held(origin.subscription_id, "group-name", map(group_key, names))) == len(names)
 
@@ -297,7 +297,7 @@ def test_a_long_name_is_never_taken_for_the_digest_of_another(rollcall: Rollcall
 def test_a_snapshot_that_nobody_can_read_is_passed_over(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, FILE)
-    start_commit(rollcall.ports, origin, 2)
+    start_commit(rollcall, origin, 2)
     with rollcall.datastore.transaction(commit=True) as cursor:
         cursor.execute("UPDATE rollcall_snapshots SET state = convert_to('{\"shape\": \"unknown\"}', 'UTF8')")
     run(rollcall, origin)
@@ -308,7 +308,7 @@ def test_what_is_not_committing_cannot_be_stopped(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, FILE)
     with pytest.raises(WrongState, match="there is nothing to stop"):
-        stop(rollcall.ports, origin)
+        stop(rollcall, origin)
 
 
 def test_loading_a_session_reads_only_what_came_after_its_snapshot(
@@ -316,7 +316,7 @@ def test_loading_a_session_reads_only_what_came_after_its_snapshot(
 ) -> None:
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, FILE)
-    start_commit(rollcall.ports, origin, 2)
+    start_commit(rollcall, origin, 2)
     run(rollcall, origin)
     assert origin.import_id is not None
     folded: list[Event] = []
@@ -336,8 +336,8 @@ def test_loading_a_session_reads_only_what_came_after_its_snapshot(
 def test_a_stopped_import_can_be_loaded_at_an_earlier_version(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, FILE)
-    start_commit(rollcall.ports, origin, 2)
-    stop(rollcall.ports, origin)
+    start_commit(rollcall, origin, 2)
+    stop(rollcall, origin)
     assert origin.import_id is not None
     stopped = rollcall.events.load(origin.import_id, import_session.evolve)
     assert stopped is not None
@@ -352,7 +352,7 @@ def test_a_merge_that_adds_nobody_leaves_the_group_as_it_is(rollcall: Rollcall) 
     for _ in range(2):
         origin = importing_as(subscribed_origin)
         uploaded(rollcall, origin, FILE)
-        start_commit(rollcall.ports, origin, 2)
+        start_commit(rollcall, origin, 2)
         run(rollcall, origin)
     sales = group_of(rollcall, origin, "Sales")
     assert sales.version == 1
@@ -374,7 +374,7 @@ class EventStoreAppend:
         self._meanwhile = meanwhile
         self._events = events
 
-    def __call__(self, subscription_id: UUID, records: Sequence[Recorded], claims: Claims) -> int:
+    def __call__(self, subscription_id: UUID, records: Sequence[Record], claims: Claims) -> int:
         meanwhile, self._meanwhile = self._meanwhile, None
         if callable(meanwhile):
             meanwhile()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adapters.composition import Rollcall
-    from application.recorded import Origin
+    from application.records import Origin
 
 pytestmark = pytest.mark.database
 
@@ -78,15 +78,15 @@ def act(rollcall: Rollcall, origin: Origin, action: Action) -> None:
     with suppress(GroupNameTaken, NotFound, NotLicensed):
         match what:
             case "create":
-                create_group(rollcall.ports, origin, uuid4(), name, [user])
+                create_group(rollcall, origin, uuid4(), name, [user])
             case "rename":
-                rename_group(rollcall.ports, origin, found, other)
+                rename_group(rollcall, origin, found, other)
             case "delete":
-                delete_group(rollcall.ports, origin, found)
+                delete_group(rollcall, origin, found)
             case "add":
-                add_users(rollcall.ports, origin, found, [user])
+                add_users(rollcall, origin, found, [user])
             case "remove":
-                remove_users(rollcall.ports, origin, found, [user])
+                remove_users(rollcall, origin, found, [user])
 
 
 def act_in_turn(rollcall: Rollcall, origin: Origin, actions: Sequence[Action]) -> None:
@@ -99,21 +99,21 @@ def revoke_late(rollcall: Rollcall, origin: Origin, emails: Sequence[str], late:
     for email in emails:
         for _ in range(late):
             rollcall.events.head()
-        revoke_licences(rollcall.ports, origin, [email])
+        revoke_licences(rollcall, origin, [email])
 
 
 def started_import(rollcall: Rollcall, origin: Origin, rows: Sequence[tuple[str, str]]) -> UUID:
     """Upload a file of groups with one user each, and press *Add Groups*."""
     importing = importing_as(origin)
     content = "Groupname,Email\n" + "".join(f"{name},{user}\n" for name, user in rows)
-    upload(rollcall.ports, importing, "groups.csv", "text/csv", content.encode(), Limits())
-    start_commit(rollcall.ports, importing, 2)
+    upload(rollcall, importing, "groups.csv", "text/csv", content.encode(), Limits())
+    start_commit(rollcall, importing, 2)
     assert importing.import_id is not None
     return importing.import_id
 
 
 def commit(rollcall: Rollcall, import_id: UUID) -> None:
-    run = CommitRun(rollcall.ports, import_id)
+    run = CommitRun(rollcall, import_id)
     while run.run_batch():
         pass
 
@@ -144,7 +144,7 @@ def what_always_holds(rollcall: Rollcall, origin: Origin) -> None:
         position = projector.position()
         while (reached := projector.advance(position)) > position:
             position = reached
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         claims = cursor.execute(
             "SELECT key, stream_id FROM rollcall_events_claims WHERE subscription_id = %s AND kind = 'group-name'",
             (subscription,),
@@ -175,7 +175,7 @@ def test_one_name_is_one_group_whoever_does_what_at_once(
     """Two administrators, an import, and somebody who renames one group after the other."""
     origin = subscribed(rollcall, *USERS)
     for name in sorted(existing):
-        create_group(rollcall.ports, origin, uuid4(), name)
+        create_group(rollcall, origin, uuid4(), name)
     import_id = started_import(rollcall, origin, file)
     at_once(
         lambda: act_in_turn(rollcall, origin, one),
@@ -220,7 +220,7 @@ def test_a_licence_that_is_revoked_at_any_time_never_ends_up_in_a_group(
     what_always_holds(rollcall, origin)
     if comes_back:
         before = rollcall.events.head()
-        allocate_licences(rollcall.ports, origin, map(User, USERS))
+        allocate_licences(rollcall, origin, map(User, USERS))
         events = [record.event for record in rollcall.events.read_log(before, 100)]
         assert {type(event).__name__ for event in events} <= {"SeatsTaken", "LicenceAllocated"}
         what_always_holds(rollcall, origin)

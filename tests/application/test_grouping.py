@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.decisions import Done, Once
+from application.decisions import CommandResult, RequestKey
 from application.grouping import Joined, add_users, create_group, delete_group, remove_users, rename_group
 from application.licensing import revoke_licences
-from application.recorded import Origin
+from application.records import Origin
 from domain.errors import (
     EmailsInvalid,
     GroupNameInvalid,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from application.ports import Claims
-    from application.recorded import Event, Recorded
+    from application.records import Event, Record
 
 pytestmark = pytest.mark.database
 
@@ -51,7 +51,7 @@ def origin(rollcall: Rollcall) -> Origin:
 
 
 def created(rollcall: Rollcall, origin: Origin, name: str = "Sales", *users: str) -> UUID:
-    return create_group(rollcall.ports, origin, uuid4(), name, users).id
+    return create_group(rollcall, origin, uuid4(), name, users).id
 
 
 def happened(rollcall: Rollcall, group: UUID) -> list[Event]:
@@ -66,7 +66,7 @@ def before_the_next_append(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch, 
     """Let something happen between a decision and its append."""
     append = rollcall.events.append
 
-    def late(subscription: UUID, records: Sequence[Recorded], claims: Claims) -> int:
+    def late(subscription: UUID, records: Sequence[Record], claims: Claims) -> int:
         monkeypatch.undo()
         happens()
         return append(subscription, records, claims)
@@ -108,12 +108,12 @@ def test_one_user_who_cannot_be_added_refuses_all_and_everyone_is_named(rollcall
 def test_the_same_under_one_id_is_created_once(rollcall: Rollcall, origin: Origin) -> None:
     group = uuid4()
     for _ in range(2):
-        assert create_group(rollcall.ports, origin, group, "Sales", [ANN]).version == 1
-    rename_group(rollcall.ports, origin, group, "Europe")
-    assert create_group(rollcall.ports, origin, group, "Sales", [ANN]) == Done(group, 2)
+        assert create_group(rollcall, origin, group, "Sales", [ANN]).version == 1
+    rename_group(rollcall, origin, group, "Europe")
+    assert create_group(rollcall, origin, group, "Sales", [ANN]) == CommandResult(group, 2)
     for name, users in (("Sales", [BEN]), ("Europe", [ANN])):
         with pytest.raises(KeyReused):
-            create_group(rollcall.ports, origin, group, name, users)
+            create_group(rollcall, origin, group, name, users)
 
 
 def test_there_are_no_groups_without_a_subscription(rollcall: Rollcall) -> None:
@@ -134,28 +134,28 @@ def test_a_name_that_is_taken_meanwhile_is_refused(
 
 def test_a_renamed_group_leaves_its_name_to_others(rollcall: Rollcall, origin: Origin) -> None:
     group = created(rollcall, origin, "Sales")
-    assert rename_group(rollcall.ports, origin, group, "Europe").version == 2
+    assert rename_group(rollcall, origin, group, "Europe").version == 2
     assert happened(rollcall, group)[1] == GroupNameChanged("Sales", "Europe")
     assert created(rollcall, origin, "SALES") != group
     with pytest.raises(GroupNameTaken):
-        rename_group(rollcall.ports, origin, group, "sales")
+        rename_group(rollcall, origin, group, "sales")
 
 
 def test_another_spelling_of_the_name_keeps_it(rollcall: Rollcall, origin: Origin) -> None:
     group = created(rollcall, origin, "Sales")
-    rename_group(rollcall.ports, origin, group, "SALES")
+    rename_group(rollcall, origin, group, "SALES")
     assert happened(rollcall, group)[1] == GroupNameChanged("Sales", "SALES")
     assert bearers(rollcall, origin, "sales") == {group}
 
 
 def test_the_name_that_a_group_bears_is_no_change(rollcall: Rollcall, origin: Origin) -> None:
     group = created(rollcall, origin, "Sales")
-    assert rename_group(rollcall.ports, origin, group, " Sales ") == Done(group, 1)
+    assert rename_group(rollcall, origin, group, " Sales ") == CommandResult(group, 1)
 
 
 def test_a_deleted_group_leaves_its_name_and_is_not_found(rollcall: Rollcall, origin: Origin) -> None:
     group = created(rollcall, origin, "Sales", ANN)
-    delete_group(rollcall.ports, origin, group)
+    delete_group(rollcall, origin, group)
     assert happened(rollcall, group)[1] == GroupDeleted("Sales")
     assert bearers(rollcall, origin, "Sales") == set()
     assert created(rollcall, origin, "Sales") != group
@@ -165,8 +165,8 @@ def test_a_rename_beside_another_rename_releases_the_name_that_the_group_bears_t
     rollcall: Rollcall, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = created(rollcall, origin, "Sales")
-    before_the_next_append(rollcall, monkeypatch, lambda: rename_group(rollcall.ports, origin, group, "Europe"))
-    rename_group(rollcall.ports, origin, group, "Asia")
+    before_the_next_append(rollcall, monkeypatch, lambda: rename_group(rollcall, origin, group, "Europe"))
+    rename_group(rollcall, origin, group, "Asia")
     assert happened(rollcall, group)[1:] == [GroupNameChanged("Sales", "Europe"), GroupNameChanged("Europe", "Asia")]
     assert bearers(rollcall, origin, "Sales", "Europe", "Asia") == {group}
     assert bearers(rollcall, origin, "Sales", "Europe") == set()
@@ -176,8 +176,8 @@ def test_two_who_rename_to_the_same_both_succeed(
     rollcall: Rollcall, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = created(rollcall, origin, "Sales")
-    before_the_next_append(rollcall, monkeypatch, lambda: rename_group(rollcall.ports, origin, group, "Europe"))
-    assert rename_group(rollcall.ports, origin, group, "Europe") == Done(group, 2)
+    before_the_next_append(rollcall, monkeypatch, lambda: rename_group(rollcall, origin, group, "Europe"))
+    assert rename_group(rollcall, origin, group, "Europe") == CommandResult(group, 2)
 
 
 # --- users ----------------------------------------------------------------------------------------------------------
@@ -187,28 +187,28 @@ def test_a_name_that_somebody_else_changed_meanwhile_is_neither_overwritten_nor_
     rollcall: Rollcall, origin: Origin
 ) -> None:
     group = created(rollcall, origin, "Sales")
-    rename_group(rollcall.ports, origin, group, "Europe", "Sales")
+    rename_group(rollcall, origin, group, "Europe", "Sales")
     with pytest.raises(GroupRenamedMeanwhile, match="from “Sales” to “Europe”"):
-        rename_group(rollcall.ports, origin, group, "Asia", "Sales")
+        rename_group(rollcall, origin, group, "Asia", "Sales")
     with pytest.raises(GroupRenamedMeanwhile, match="from “Sales” to “Europe”"):
-        delete_group(rollcall.ports, origin, group, "Sales")
-    assert rename_group(rollcall.ports, origin, group, "Europe", "Sales") == Done(group, 2)
+        delete_group(rollcall, origin, group, "Sales")
+    assert rename_group(rollcall, origin, group, "Europe", "Sales") == CommandResult(group, 2)
 
 
 def test_users_are_added_and_those_who_are_there_are_told(rollcall: Rollcall, origin: Origin) -> None:
     group = created(rollcall, origin, "Sales", ANN)
-    joined = add_users(rollcall.ports, origin, group, [BEN, "ANN@example.com"])
+    joined = add_users(rollcall, origin, group, [BEN, "ANN@example.com"])
     assert (joined.added, joined.already_there) == ((BEN,), (ANN,))
     assert happened(rollcall, group)[1:] == [UsersAddedToGroup((BEN,))]
-    assert add_users(rollcall.ports, origin, group, [BEN, ANN]) == Joined((), (BEN, ANN))
+    assert add_users(rollcall, origin, group, [BEN, ANN]) == Joined((), (BEN, ANN))
 
 
 def test_one_who_cannot_be_added_leaves_the_group_as_it_is(rollcall: Rollcall, origin: Origin) -> None:
     group = created(rollcall, origin, "Sales", ANN)
     with pytest.raises(NotLicensed, match=CEM):
-        add_users(rollcall.ports, origin, group, [BEN, CEM])
+        add_users(rollcall, origin, group, [BEN, CEM])
     with pytest.raises(EmailsInvalid):
-        add_users(rollcall.ports, origin, group, [BEN, "nobody"])
+        add_users(rollcall, origin, group, [BEN, "nobody"])
     assert len(happened(rollcall, group)) == 1
 
 
@@ -219,9 +219,9 @@ def test_whoever_loses_the_licence_meanwhile_is_not_added(
     group = created(rollcall, origin, "Sales")
     joins: dict[str, Callable[[], object]] = {
         "create": lambda: created(rollcall, origin, "Europe", ANN, BEN),
-        "add": lambda: add_users(rollcall.ports, origin, group, [ANN, BEN]),
+        "add": lambda: add_users(rollcall, origin, group, [ANN, BEN]),
     }
-    before_the_next_append(rollcall, monkeypatch, lambda: revoke_licences(rollcall.ports, origin, [BEN]))
+    before_the_next_append(rollcall, monkeypatch, lambda: revoke_licences(rollcall, origin, [BEN]))
     with pytest.raises(NotLicensed, match=BEN):
         joins[how]()
     assert len(happened(rollcall, group)) == 1
@@ -230,30 +230,30 @@ def test_whoever_loses_the_licence_meanwhile_is_not_added(
 
 def test_users_are_added_once_under_one_key(rollcall: Rollcall, origin: Origin) -> None:
     group, asked = created(rollcall, origin, "Sales", ANN), uuid4()
-    assert add_users(rollcall.ports, origin, group, [BEN], Once("key", asked)).added == (BEN,)
-    remove_users(rollcall.ports, origin, group, [BEN])
-    assert add_users(rollcall.ports, origin, group, [BEN], Once("key", asked)) == Joined((), ())
+    assert add_users(rollcall, origin, group, [BEN], RequestKey("key", asked)).added == (BEN,)
+    remove_users(rollcall, origin, group, [BEN])
+    assert add_users(rollcall, origin, group, [BEN], RequestKey("key", asked)) == Joined((), ())
     with pytest.raises(KeyReused):
-        add_users(rollcall.ports, origin, group, [ANN], Once("key", uuid4()))
+        add_users(rollcall, origin, group, [ANN], RequestKey("key", uuid4()))
 
 
 def test_users_are_removed_and_strangers_passed_over(rollcall: Rollcall, origin: Origin) -> None:
     group = created(rollcall, origin, "Sales", ANN, BEN)
-    assert remove_users(rollcall.ports, origin, group, [BEN, CEM]).version == 2
+    assert remove_users(rollcall, origin, group, [BEN, CEM]).version == 2
     assert happened(rollcall, group)[1:] == [UsersRemovedFromGroup((BEN,))]
-    assert remove_users(rollcall.ports, origin, group, [BEN, CEM]) == Done(group, 2)
+    assert remove_users(rollcall, origin, group, [BEN, CEM]) == CommandResult(group, 2)
 
 
 def test_a_group_that_is_missing_foreign_or_deleted_is_answered_alike(rollcall: Rollcall, origin: Origin) -> None:
     foreign = created(rollcall, subscribed(rollcall, ANN), "Sales", ANN)
     deleted = created(rollcall, origin, "Sales", ANN)
-    delete_group(rollcall.ports, origin, deleted)
+    delete_group(rollcall, origin, deleted)
     for group in (uuid4(), foreign, deleted, origin.subscription_id):
         for ask in (
-            lambda each: rename_group(rollcall.ports, origin, each, "Europe"),
-            lambda each: delete_group(rollcall.ports, origin, each),
-            lambda each: add_users(rollcall.ports, origin, each, [ANN]),
-            lambda each: remove_users(rollcall.ports, origin, each, [ANN]),
+            lambda each: rename_group(rollcall, origin, each, "Europe"),
+            lambda each: delete_group(rollcall, origin, each),
+            lambda each: add_users(rollcall, origin, each, [ANN]),
+            lambda each: remove_users(rollcall, origin, each, [ANN]),
         ):
             with pytest.raises(NotFound, match=f"There is no group {group}"):
                 ask(group)

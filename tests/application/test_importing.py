@@ -8,19 +8,19 @@ import pytest
 
 from application.committing import start_commit, stop
 from application.importing import discard, remove_user, rename_group, upload
-from application.recorded import Origin
+from application.records import Origin
 from domain.errors import GroupNameInvalid, KeyReused, NotFound, Stale, WrongState
 from domain.import_session import FileUploaded, FormatDetected, FormatRejected
 from domain.roster import Limits
 from domain.subscription import licence_id
 from projections.import_list import read as import_list
 from projections.review import read as review
-from tests.conftest import ANN, importing_as, subscribed
+from tests.conftest import ANN, importing_as, subscribed, working
 from tests.waiting import Running
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
-    from application.decisions import Done
+    from application.decisions import CommandResult
     from projections.import_list.read import ImportRow
     from projections.review.read import ReviewedGroup
 
@@ -29,13 +29,13 @@ pytestmark = pytest.mark.database
 FILE = b"Groupname,Email,Email\nSales,ann@example.com,ben@example.com\nMarketing,ann@example.com,nonsense\n"
 
 
-def uploaded(rollcall: Rollcall, origin: Origin, content: bytes = FILE, name: str = "groups.csv") -> Done:
-    return upload(rollcall.ports, origin, name, "text/csv", content, Limits())
+def uploaded(rollcall: Rollcall, origin: Origin, content: bytes = FILE, name: str = "groups.csv") -> CommandResult:
+    return upload(rollcall, origin, name, "text/csv", content, Limits())
 
 
 def row_of(rollcall: Rollcall, origin: Origin) -> ImportRow:
     assert origin.import_id is not None
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         row = import_list.find_import(cursor, origin.import_id)
     assert row is not None
     return row
@@ -46,8 +46,8 @@ def reviewed(rollcall: Rollcall, origin: Origin) -> list[ReviewedGroup]:
 
     row = row_of(rollcall, origin)
     assert row.read is not None
-    roster = stored_roster(rollcall.ports, row.subscription_id, row.read.roster)
-    with rollcall.reading() as cursor:
+    roster = stored_roster(rollcall, row.subscription_id, row.read.roster)
+    with rollcall.views() as cursor:
         return review.groups(cursor, row.subscription_id, row.id, roster)
 
 
@@ -103,7 +103,7 @@ def test_of_two_files_at_once_under_the_same_id_one_is_refused_and_leaves_nothin
 
 
 def blobs(rollcall: Rollcall) -> list[dict[str, Any]]:
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         cursor.execute("SELECT kind, sha256 FROM blobs ORDER BY 1, 2")
         return cursor.fetchall()
 
@@ -116,7 +116,7 @@ def test_a_refused_file_leaves_the_record_of_its_refusal_alone(rollcall: Rollcal
     assert row.state == "rejected"
     assert [(problem.code, problem.line, problem.column) for problem in row.file_problems] == [("header-missing", 1, 1)]
     with pytest.raises(WrongState, match="was refused, so there is nothing to edit"):
-        rename_group(rollcall.ports, origin, 1, "Europe", 2)
+        rename_group(rollcall, origin, 1, "Europe", 2)
 
 
 def test_the_file_name_is_reduced_to_a_clean_base_name(rollcall: Rollcall) -> None:
@@ -128,8 +128,8 @@ def test_the_file_name_is_reduced_to_a_clean_base_name(rollcall: Rollcall) -> No
 def test_edits_show_in_the_review(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall, "ann@example.com", "ben@example.com"))
     version = uploaded(rollcall, origin).version
-    version = rename_group(rollcall.ports, origin, 1, " Sales   Europe ", version).version
-    version = remove_user(rollcall.ports, origin, 1, " BEN@example.com", version).version
+    version = rename_group(rollcall, origin, 1, " Sales   Europe ", version).version
+    version = remove_user(rollcall, origin, 1, " BEN@example.com", version).version
     sales, _ = reviewed(rollcall, origin)
     assert (sales.name, sales.name_in_file, sales.users) == ("Sales Europe", "Sales", 1)
     assert row_of(rollcall, origin).version == version == 4
@@ -138,25 +138,25 @@ def test_edits_show_in_the_review(rollcall: Rollcall) -> None:
 def test_who_asks_for_what_already_holds_has_it_at_any_version(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall))
     version = uploaded(rollcall, origin).version
-    rename_group(rollcall.ports, origin, 1, "Europe", version)
-    remove_user(rollcall.ports, origin, 1, "ben@example.com", 3)
-    assert rename_group(rollcall.ports, origin, 1, "Europe", version).version == 4
-    assert remove_user(rollcall.ports, origin, 1, "ben@example.com", version).version == 4
-    discard(rollcall.ports, origin, 4)
-    assert discard(rollcall.ports, origin, version).version == 5
+    rename_group(rollcall, origin, 1, "Europe", version)
+    remove_user(rollcall, origin, 1, "ben@example.com", 3)
+    assert rename_group(rollcall, origin, 1, "Europe", version).version == 4
+    assert remove_user(rollcall, origin, 1, "ben@example.com", version).version == 4
+    discard(rollcall, origin, 4)
+    assert discard(rollcall, origin, version).version == 5
 
 
 def test_a_stale_edit_is_refused_before_a_wrong_state_is(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall))
     version = uploaded(rollcall, origin).version
-    rename_group(rollcall.ports, origin, 1, "Europe", version)
+    rename_group(rollcall, origin, 1, "Europe", version)
     with pytest.raises(Stale, match=r"version 2.*version 3"):
-        rename_group(rollcall.ports, origin, 1, "Asia", version)
-    discard(rollcall.ports, origin, 3)
+        rename_group(rollcall, origin, 1, "Asia", version)
+    discard(rollcall, origin, 3)
     with pytest.raises(Stale):
-        rename_group(rollcall.ports, origin, 1, "Asia", version)
+        rename_group(rollcall, origin, 1, "Asia", version)
     with pytest.raises(WrongState, match="discarded"):
-        rename_group(rollcall.ports, origin, 1, "Asia", 4)
+        rename_group(rollcall, origin, 1, "Asia", 4)
 
 
 def test_an_edit_needs_a_group_and_a_user_of_the_file(rollcall: Rollcall) -> None:
@@ -164,11 +164,11 @@ def test_an_edit_needs_a_group_and_a_user_of_the_file(rollcall: Rollcall) -> Non
     version = uploaded(rollcall, origin).version
     for number in (0, 3, -1):
         with pytest.raises(NotFound, match="group in this import"):
-            rename_group(rollcall.ports, origin, number, "Europe", version)
+            rename_group(rollcall, origin, number, "Europe", version)
     with pytest.raises(NotFound, match=r"cem@example\.com"):
-        remove_user(rollcall.ports, origin, 1, "cem@example.com", version)
+        remove_user(rollcall, origin, 1, "cem@example.com", version)
     with pytest.raises(GroupNameInvalid):
-        rename_group(rollcall.ports, origin, 1, "\x00", version)
+        rename_group(rollcall, origin, 1, "\x00", version)
 
 
 def test_a_foreign_import_is_answered_exactly_as_a_missing_one(rollcall: Rollcall) -> None:
@@ -178,7 +178,7 @@ def test_a_foreign_import_is_answered_exactly_as_a_missing_one(rollcall: Rollcal
     messages = []
     for import_id in (mine.import_id, uuid4()):
         with pytest.raises(NotFound) as refusal:
-            rename_group(rollcall.ports, importing_as(stranger, import_id), 1, "Europe", 2)
+            rename_group(rollcall, importing_as(stranger, import_id), 1, "Europe", 2)
         messages.append(str(refusal.value).replace(str(import_id), "…"))
     assert messages[0] == messages[1]
 
@@ -193,17 +193,17 @@ def test_an_upload_to_a_subscription_that_is_not_there_is_refused_and_stores_not
 
 
 def test_what_already_holds_is_success_in_whatever_state_it_still_shows(idle: Rollcall) -> None:
-    with idle.worker(commits=False):  # so that Stop is in time
+    with working(idle, commits=False):  # so that Stop is in time
         origin = importing_as(subscribed(idle, "ann@example.com"))
         uploaded(idle, origin)
-        rename_group(idle.ports, origin, 1, "Europe", 2)
-        remove_user(idle.ports, origin, 1, "ben@example.com", 3)
-        start_commit(idle.ports, origin, 4)
-        version = stop(idle.ports, origin).version
-        assert rename_group(idle.ports, origin, 1, "Europe", 3).version == version
-        assert remove_user(idle.ports, origin, 1, "ben@example.com", 3).version == version
+        rename_group(idle, origin, 1, "Europe", 2)
+        remove_user(idle, origin, 1, "ben@example.com", 3)
+        start_commit(idle, origin, 4)
+        version = stop(idle, origin).version
+        assert rename_group(idle, origin, 1, "Europe", 3).version == version
+        assert remove_user(idle, origin, 1, "ben@example.com", 3).version == version
         with pytest.raises(WrongState, match="has started to add its groups"):
-            rename_group(idle.ports, origin, 1, "Asia", version)
+            rename_group(idle, origin, 1, "Asia", version)
 
 
 def test_the_id_of_another_kind_of_stream_is_answered_as_a_missing_one(rollcall: Rollcall) -> None:
@@ -212,7 +212,7 @@ def test_the_id_of_another_kind_of_stream_is_answered_as_a_missing_one(rollcall:
     guessed = licence_id(mine.subscription_id, "ann@example.com")
     for origin in (importing_as(stranger, guessed), importing_as(mine, guessed), importing_as(mine, uuid4())):
         with pytest.raises(NotFound, match="There is no import"):
-            rename_group(rollcall.ports, origin, 1, "Europe", 2)
+            rename_group(rollcall, origin, 1, "Europe", 2)
 
 
 def test_an_upload_under_a_strangers_import_id_is_answered_as_a_missing_one(rollcall: Rollcall) -> None:

@@ -12,7 +12,7 @@ import pytest
 from adapters.composition import composed
 from adapters.settings import read_settings
 from application import decisions
-from application.decisions import Once
+from application.decisions import RequestKey
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.licensing import (
     Allocated,
@@ -22,7 +22,7 @@ from application.licensing import (
     create_subscription,
     revoke_licences,
 )
-from application.recorded import Origin
+from application.records import Origin
 from domain import group, subscription
 from domain.errors import KeyReused, NotFound, SeatsExceeded, SeatsInUse
 from domain.group import Group, GroupCreated, UsersRemovedFromGroup
@@ -35,7 +35,7 @@ from domain.subscription import (
     licence_id,
 )
 from projections.directory import read as directory
-from tests.conftest import ANN, subscribed, without_turns
+from tests.conftest import ANN, subscribed, without_turns, working
 from tests.waiting import GENEROUS_SECONDS, Running, at_once, eventually
 
 if TYPE_CHECKING:
@@ -43,16 +43,16 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from adapters.composition import Rollcall
-    from application.recorded import Event
+    from application.records import Event
 
 pytestmark = pytest.mark.database
 
 
 def test_a_licence_can_be_read_once_it_was_allocated(rollcall: Rollcall) -> None:
     origin = subscribed(rollcall, seats=3)
-    done = allocate_licences(rollcall.ports, origin, [User("ann@example.com"), User("ben@example.com")])
+    done = allocate_licences(rollcall, origin, [User("ann@example.com"), User("ben@example.com")])
     assert (done.allocated, done.already_allocated, done.readable) == (2, 0, True)
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         (row,) = directory.subscriptions(cursor)
         assert (row.name, row.seats, row.seats_taken, row.seats_free) == ("Contoso", 3, 2, 1)
         assert directory.unlicensed(cursor, row.id, ["ann@example.com", "cem@example.com"]) == {"cem@example.com"}
@@ -61,22 +61,22 @@ def test_a_licence_can_be_read_once_it_was_allocated(rollcall: Rollcall) -> None
 def test_whoever_holds_a_licence_takes_no_second_seat(rollcall: Rollcall) -> None:
     origin = subscribed(rollcall, "ann@example.com", seats=2)
     users = [User("ann@example.com"), User("ben@example.com"), User("ben@example.com")]
-    done = allocate_licences(rollcall.ports, origin, users)
+    done = allocate_licences(rollcall, origin, users)
     assert (done.allocated, done.already_allocated) == (1, 1)
-    done = allocate_licences(rollcall.ports, origin, users)
+    done = allocate_licences(rollcall, origin, users)
     assert (done.allocated, done.already_allocated) == (0, 2)
 
 
 def test_too_few_seats_allocate_to_nobody(rollcall: Rollcall) -> None:
     origin = subscribed(rollcall, seats=1)
     with pytest.raises(SeatsExceeded):
-        allocate_licences(rollcall.ports, origin, [User("ann@example.com"), User("ben@example.com")])
+        allocate_licences(rollcall, origin, [User("ann@example.com"), User("ben@example.com")])
     assert rollcall.events.held(origin.subscription_id, "licence", ["ann@example.com"]) == {}
 
 
 def test_a_subscription_that_is_not_there_licenses_nobody(rollcall: Rollcall) -> None:
     with pytest.raises(NotFound):
-        allocate_licences(rollcall.ports, Origin(uuid4(), ANN, "test"), [User("ann@example.com")])
+        allocate_licences(rollcall, Origin(uuid4(), ANN, "test"), [User("ann@example.com")])
 
 
 def test_seats_are_not_oversold_by_many_at_once(rollcall: Rollcall) -> None:
@@ -84,7 +84,7 @@ def test_seats_are_not_oversold_by_many_at_once(rollcall: Rollcall) -> None:
 
     def take(number: int) -> bool:
         try:
-            allocate_licences(rollcall.ports, origin, [User(f"u{number}@example.com")])
+            allocate_licences(rollcall, origin, [User(f"u{number}@example.com")])
         except SeatsExceeded:
             return False
         return True
@@ -108,7 +108,7 @@ def test_sixteen_who_change_seats_without_a_pause_oversell_none_and_none_gives_u
     addresses = [[f"u{number}-{each}@example.com" for each in range(2)] for number in range(16)]
 
     def act(number: int) -> None:
-        ports = both[number % 2].ports
+        ports = both[number % 2]
         for time in range(15):
             with suppress(SeatsExceeded):
                 allocate_licences(ports, origin, map(User, addresses[number]))
@@ -130,13 +130,13 @@ def test_sixteen_who_change_seats_without_a_pause_oversell_none_and_none_gives_u
 def test_a_crowd_that_waits_for_its_turn_leaves_the_connections_to_who_has_it(database: str) -> None:
     """Four connections, sixteen threads: each needs several to decide, and none waits for one of those who wait."""
     settings = read_settings({"ROLLCALL_DATABASE_URL": database, "ROLLCALL_POOL_SIZE": "4"})
-    with composed(settings) as rollcall, rollcall.worker():
+    with composed(settings) as rollcall, working(rollcall):
         origins = [subscribed(rollcall, seats=100) for _ in range(2)]
 
         def allocate(number: int) -> None:
             for each in range(5):
                 user = User(f"u{number}-{each}@example.com")
-                assert allocate_licences(rollcall.ports, origins[number % 2], [user]).allocated == 1
+                assert allocate_licences(rollcall, origins[number % 2], [user]).allocated == 1
 
         at_once(*(partial(allocate, number) for number in range(16)))
         assert [seats_of(rollcall, origin) for origin in origins] == [(100, 40), (100, 40)]
@@ -146,18 +146,18 @@ def test_others_have_their_turn_while_one_waits_for_the_views(idle: Rollcall, mo
     """No worker is there, so that no view ever tells of it."""
     origin = subscribed(idle, seats=2)
     monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 2 * GENEROUS_SECONDS)
-    waiting = Running(lambda: allocate_licences(idle.ports, origin, [User(ANN_)]))
+    waiting = Running(lambda: allocate_licences(idle, origin, [User(ANN_)]))
     eventually(lambda: seats_of(idle, origin) == (2, 1))
-    Running(lambda: allocate_licences(idle.ports, origin, [])).result()
+    Running(lambda: allocate_licences(idle, origin, [])).result()
     assert waiting.is_alive()
-    with idle.worker():
+    with working(idle):
         assert waiting.result().readable
 
 
 def test_two_subscriptions_may_bear_one_name(rollcall: Rollcall) -> None:
     for _ in range(2):
-        create_subscription(rollcall.ports, Origin(uuid4(), ANN, "test"), "Contoso", 1)
-    with rollcall.reading() as cursor:
+        create_subscription(rollcall, Origin(uuid4(), ANN, "test"), "Contoso", 1)
+    with rollcall.views() as cursor:
         assert len(directory.subscriptions(cursor, name_or_id="Contoso")) == 2
 
 
@@ -165,13 +165,13 @@ def test_a_request_under_the_same_key_is_done_once(rollcall: Rollcall) -> None:
     origin = subscribed(rollcall, seats=10)
     asked = uuid4()
     ann, ben = User("ann@example.com"), User("ben@example.com")
-    assert allocate_licences(rollcall.ports, origin, [ann], Once("key", asked)).allocated == 1
-    assert allocate_licences(rollcall.ports, origin, [ann], Once("key", asked)) == Allocated(0, 1, repeated=True)
+    assert allocate_licences(rollcall, origin, [ann], RequestKey("key", asked)).allocated == 1
+    assert allocate_licences(rollcall, origin, [ann], RequestKey("key", asked)) == Allocated(0, 1, repeated=True)
     with pytest.raises(KeyReused):
-        allocate_licences(rollcall.ports, origin, [ben], Once("key", uuid4()))
-    assert allocate_licences(rollcall.ports, origin, [ann], Once("nothing", asked)).allocated == 0
+        allocate_licences(rollcall, origin, [ben], RequestKey("key", uuid4()))
+    assert allocate_licences(rollcall, origin, [ann], RequestKey("nothing", asked)).allocated == 0
     with pytest.raises(KeyReused):
-        allocate_licences(rollcall.ports, origin, [ben], Once("nothing", uuid4()))
+        allocate_licences(rollcall, origin, [ben], RequestKey("nothing", uuid4()))
 
 
 # --- change and revoke ----------------------------------------------------------------------------------------------
@@ -200,11 +200,11 @@ def test_a_name_and_seats_change_together_or_not_at_all(rollcall: Rollcall) -> N
     origin = subscribed(rollcall, ANN_, BEN_, seats=5)
     before = rollcall.events.head()
     with pytest.raises(SeatsInUse):
-        change_subscription(rollcall.ports, origin, "Fabrikam", 1)
+        change_subscription(rollcall, origin, "Fabrikam", 1)
     assert appended(rollcall, before) == []
-    change_subscription(rollcall.ports, origin, "Fabrikam", 2)
+    change_subscription(rollcall, origin, "Fabrikam", 2)
     assert appended(rollcall, before) == [SubscriptionRenamed("Contoso", "Fabrikam"), SeatsChanged(5, 2)]
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         (row,) = directory.subscriptions(cursor)
     assert (row.name, row.seats, row.seats_free) == ("Fabrikam", 2, 0)
 
@@ -212,11 +212,11 @@ def test_a_name_and_seats_change_together_or_not_at_all(rollcall: Rollcall) -> N
 def test_what_a_subscription_is_already_is_no_change(rollcall: Rollcall) -> None:
     origin = subscribed(rollcall, seats=5)
     before = rollcall.events.head()
-    assert change_subscription(rollcall.ports, origin, "Contoso", 5).version == 1
-    assert change_subscription(rollcall.ports, origin).version == 1
+    assert change_subscription(rollcall, origin, "Contoso", 5).version == 1
+    assert change_subscription(rollcall, origin).version == 1
     assert appended(rollcall, before) == []
     with pytest.raises(NotFound):
-        change_subscription(rollcall.ports, Origin(uuid4(), ANN, "test"), "Fabrikam")
+        change_subscription(rollcall, Origin(uuid4(), ANN, "test"), "Fabrikam")
 
 
 def test_a_user_whose_licence_is_revoked_leaves_every_group_at_once(rollcall: Rollcall) -> None:
@@ -224,17 +224,17 @@ def test_a_user_whose_licence_is_revoked_leaves_every_group_at_once(rollcall: Ro
     other = subscribed(rollcall, ANN_)
     ids = [uuid4() for _ in range(5)]
     sales, both, bens, deleted, foreign = ids
-    create_group(rollcall.ports, origin, sales, "Sales", [ANN_])
-    create_group(rollcall.ports, origin, both, "Both", [BEN_])
-    add_users(rollcall.ports, origin, both, [ANN_])
-    create_group(rollcall.ports, origin, bens, "Ben's", [BEN_, ANN_])
-    remove_users(rollcall.ports, origin, bens, [ANN_])
-    create_group(rollcall.ports, origin, deleted, "Deleted", [ANN_])
-    delete_group(rollcall.ports, origin, deleted)
-    create_group(rollcall.ports, other, foreign, "Sales", [ANN_])
+    create_group(rollcall, origin, sales, "Sales", [ANN_])
+    create_group(rollcall, origin, both, "Both", [BEN_])
+    add_users(rollcall, origin, both, [ANN_])
+    create_group(rollcall, origin, bens, "Ben's", [BEN_, ANN_])
+    remove_users(rollcall, origin, bens, [ANN_])
+    create_group(rollcall, origin, deleted, "Deleted", [ANN_])
+    delete_group(rollcall, origin, deleted)
+    create_group(rollcall, other, foreign, "Sales", [ANN_])
     before = rollcall.events.head()
 
-    assert revoke_licences(rollcall.ports, origin, [ANN_, ANN_, "nobody"]) == Revoked((ANN_,), readable=True)
+    assert revoke_licences(rollcall, origin, [ANN_, ANN_, "nobody"]) == Revoked((ANN_,), readable=True)
     records = rollcall.events.read_log(before, 100)
     assert [each.event for each in records[:2]] == [SeatsReturned(1), LicenceRevoked(ANN_)]
     assert {each.originator_id: each.event for each in records[2:]} == dict.fromkeys(
@@ -242,7 +242,7 @@ def test_a_user_whose_licence_is_revoked_leaves_every_group_at_once(rollcall: Ro
     )
     assert {each.origin for each in records} == {origin}
     assert members_of(rollcall, foreign) == {ANN_}
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         assert directory.unlicensed(cursor, origin.subscription_id, [ANN_, BEN_]) == {ANN_}
         assert directory.members(cursor, origin.subscription_id, both) == [BEN_]
         assert {row.name: row.users for row in directory.groups(cursor, origin.subscription_id)} == {
@@ -256,32 +256,32 @@ def test_a_user_whose_licence_is_revoked_leaves_every_group_at_once(rollcall: Ro
 def test_groups_that_no_view_shows_yet_are_left_too(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
     origin = subscribed(idle, ANN_)
-    with idle.worker():
-        create_group(idle.ports, origin, shown := uuid4(), "Shown", [ANN_])
-        idle.catch_up()
-    create_group(idle.ports, origin, hidden := uuid4(), "Hidden", [ANN_])
-    assert revoke_licences(idle.ports, origin, [ANN_]) == Revoked((ANN_,), readable=False)
+    with working(idle):
+        create_group(idle, origin, shown := uuid4(), "Shown", [ANN_])
+        idle.health.catch_up()
+    create_group(idle, origin, hidden := uuid4(), "Hidden", [ANN_])
+    assert revoke_licences(idle, origin, [ANN_]) == Revoked((ANN_,), readable=False)
     assert members_of(idle, shown) == members_of(idle, hidden) == frozenset()
 
 
 def test_revoking_a_licence_that_nobody_holds_changes_nothing(rollcall: Rollcall) -> None:
     origin = subscribed(rollcall, ANN_)
     before = rollcall.events.head()
-    assert revoke_licences(rollcall.ports, origin, [BEN_, "nonsense"]) == Revoked(())
+    assert revoke_licences(rollcall, origin, [BEN_, "nonsense"]) == Revoked(())
     assert appended(rollcall, before) == []
     with pytest.raises(NotFound):
-        revoke_licences(rollcall.ports, Origin(uuid4(), ANN, "test"), [ANN_])
+        revoke_licences(rollcall, Origin(uuid4(), ANN, "test"), [ANN_])
 
 
 def test_whoever_comes_back_does_not_return_to_the_groups(rollcall: Rollcall) -> None:
     origin = subscribed(rollcall, ANN_, seats=1)
-    create_group(rollcall.ports, origin, sales := uuid4(), "Sales", [ANN_])
-    revoke_licences(rollcall.ports, origin, [ANN_])
-    assert allocate_licences(rollcall.ports, origin, [User(ANN_, "Ann", "Lee")]).allocated == 1
+    create_group(rollcall, origin, sales := uuid4(), "Sales", [ANN_])
+    revoke_licences(rollcall, origin, [ANN_])
+    assert allocate_licences(rollcall, origin, [User(ANN_, "Ann", "Lee")]).allocated == 1
     assert members_of(rollcall, sales) == frozenset()
     assert len(rollcall.events.history(licence_id(origin.subscription_id, ANN_))) == 3
     assert seats_of(rollcall, origin) == (1, 1)
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         found = directory.find_licence(cursor, origin.subscription_id, ANN_)
     assert found is not None
     assert (found.first_name, found.last_name) == ("Ann", "Lee")
@@ -294,20 +294,20 @@ def test_a_group_that_is_joined_while_the_licence_is_revoked_is_left_too(
     """Whoever adds users without having a turn, as a commit's batch does."""
     rollcall = without_turns(rollcall)
     origin = subscribed(rollcall, ANN_, BEN_)
-    create_group(rollcall.ports, origin, sales := uuid4(), "Sales", [BEN_])
+    create_group(rollcall, origin, sales := uuid4(), "Sales", [BEN_])
     late = uuid4()
-    groups_of = rollcall.ports.memberships.groups_of
+    group_ids_of = rollcall.memberships.group_ids_of
 
     def joining(subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
         monkeypatch.undo()
-        found = groups_of(subscription_id, emails)
+        found = group_ids_of(subscription_id, emails)
         if how == "created":
-            create_group(rollcall.ports, origin, late, "Late", [ANN_])
+            create_group(rollcall, origin, late, "Late", [ANN_])
         else:
-            add_users(rollcall.ports, origin, sales, [ANN_])
+            add_users(rollcall, origin, sales, [ANN_])
         return found
 
-    monkeypatch.setattr(rollcall.ports.memberships, "groups_of", joining)
-    assert revoke_licences(rollcall.ports, origin, [ANN_]).emails == (ANN_,)
+    monkeypatch.setattr(rollcall.memberships, "group_ids_of", joining)
+    assert revoke_licences(rollcall, origin, [ANN_]).emails == (ANN_,)
     assert members_of(rollcall, late if how == "created" else sales) <= {BEN_}
     assert GroupCreated("Late", (ANN_,)) in appended(rollcall, 0) or how == "added"

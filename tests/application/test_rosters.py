@@ -6,7 +6,6 @@ from copy import deepcopy
 from threading import Event
 
 import pytest
-from domain.problems import Problem
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import msgpack
@@ -15,6 +14,7 @@ from application import rosters
 from application.rosters import DECODED, Kept, RosterIndex, StoredRoster, to_chunks
 from domain.errors import NotFound
 from domain.files.roster_file import read_roster
+from domain.problems import Problem
 from domain.roster import GroupEntry, Limits, Roster, RosterGroup, RosterMember, RosterUser
 from tests.waiting import GENEROUS_SECONDS, Running
 

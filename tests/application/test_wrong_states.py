@@ -15,7 +15,7 @@ from tests.conftest import importing_as, subscribed
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
-    from application.recorded import Origin
+    from application.records import Origin
 
 pytestmark = pytest.mark.database
 
@@ -36,7 +36,7 @@ FINE = {
 
 def brought_to(rollcall: Rollcall, state: str) -> Origin:
     """Upload a file, and do what brings its import into a state."""
-    ports, origin = rollcall.ports, importing_as(subscribed(rollcall, ANN))
+    ports, origin = rollcall, importing_as(subscribed(rollcall, ANN))
     uploaded(rollcall, origin, b"x" if state == "rejected" else f"Groupname,Email\nSales,{ANN}\n".encode())
     if state in {"committing", "stopped", "completed"}:
         start_commit(ports, origin, 2)
@@ -56,7 +56,7 @@ def brought_to(rollcall: Rollcall, state: str) -> Origin:
 
 
 def do(rollcall: Rollcall, origin: Origin, command: str) -> None:
-    ports = rollcall.ports
+    ports = rollcall
     version = find_session(ports, origin).version
     match command:
         case "edit":

@@ -11,7 +11,7 @@ from msgspec import json
 
 from application.importing import discard, rename_group
 from application.licensing import allocate_licences
-from application.recorded import Actor, Origin
+from application.records import Actor, Origin
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.subscription import LicenceRevoked, User, licence_id
@@ -59,8 +59,8 @@ class Audited:
         subscription = self.origin.subscription_id
         self.importing = uploaded(rollcall, self.origin, "groups.csv", FILE)
         by_bea = Origin(subscription, Actor("administrator", "bea", "Bea"), "2", self.importing.import_id)
-        rename_group(rollcall.ports, by_bea, 1, "Vertrieb", None)
-        discard(rollcall.ports, self.importing, None)
+        rename_group(rollcall, by_bea, 1, "Vertrieb", None)
+        discard(rollcall, self.importing, None)
         self.group = uuid4()
         in_one_append(
             rollcall,
@@ -73,7 +73,7 @@ class Audited:
         caught_up(rollcall)
 
     def rows(self, wanted: AuditFilter, **page: int) -> list[AuditRow]:
-        with self.rollcall.reading() as cursor:
+        with self.rollcall.views() as cursor:
             return audit_log(cursor, self.origin.subscription_id, wanted, **page)
 
     def types(self, **wanted: Any) -> list[str]:
@@ -101,12 +101,12 @@ def test_the_audit_log_can_be_asked_for_some_changes_alone(rollcall: Rollcall) -
     audited = Audited(rollcall)
     import_id = audited.importing.import_id
     assert audited.types(actor="bea") == ["GroupRenamed"]
-    assert audited.types(type="GroupCreated") == ["GroupCreated"]
+    assert audited.types(types=("GroupCreated",)) == ["GroupCreated"]
     assert audited.types(import_id=import_id) == ["ImportDiscarded", "GroupRenamed", "FormatDetected", "FileUploaded"]
     assert audited.types(group_id=audited.group) == ["UsersAddedToGroup", "GroupCreated"]
     assert audited.types(email="ann@example.com") == ["LicenceRevoked", "GroupCreated", "LicenceAllocated"]
     assert audited.types(email="nobody@example.com") == []
-    assert audited.types(import_id=import_id, actor="bea", type="GroupRenamed") == ["GroupRenamed"]
+    assert audited.types(import_id=import_id, actor="bea", types=("GroupRenamed", "UserRemoved")) == ["GroupRenamed"]
     assert audited.types(import_id=import_id, group_id=audited.group) == []
 
 
@@ -151,7 +151,7 @@ def with_groups(rollcall: Rollcall, names: Sequence[str]) -> tuple[Origin, dict[
 def test_paging_through_the_directory_shows_every_group_once_whatever_its_name(rollcall: Rollcall, size: int) -> None:
     origin, groups = with_groups(rollcall, ODD_NAMES)
     seen: list[directory.GroupRow] = []
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         while page := directory.groups(
             cursor,
             origin.subscription_id,
@@ -168,7 +168,7 @@ def test_a_search_finds_a_part_of_a_name_and_takes_nothing_for_a_pattern(rollcal
     origin, _ = with_groups(rollcall, ODD_NAMES)
 
     def found(search: str) -> set[str]:
-        with rollcall.reading() as cursor:
+        with rollcall.views() as cursor:
             return {row.name for row in directory.groups(cursor, origin.subscription_id, search=search)}
 
     assert found("100%") == {"100%"}
@@ -182,7 +182,7 @@ def test_a_search_finds_a_part_of_a_name_and_takes_nothing_for_a_pattern(rollcal
 def test_groups_are_found_by_their_keys(rollcall: Rollcall) -> None:
     origin, groups = with_groups(rollcall, ODD_NAMES)
     keys = {group_key(name): stream for stream, name in groups.items()}
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         assert directory.group_ids_by_key(cursor, origin.subscription_id, [*keys, "no such group"]) == keys
         assert directory.group_ids_by_key(cursor, uuid4(), keys) == {}
 
@@ -193,7 +193,7 @@ def test_members_are_read_page_by_page(rollcall: Rollcall) -> None:
     in_one_append(rollcall, origin, (group, GroupCreated("Sales", tuple(reversed(users)))))
     caught_up(rollcall)
     seen: list[str] = []
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         while page := directory.members(cursor, origin.subscription_id, group, after=seen[-1] if seen else "", limit=2):
             seen += page
         assert directory.members(cursor, uuid4(), group) == []
@@ -203,7 +203,7 @@ def test_members_are_read_page_by_page(rollcall: Rollcall) -> None:
 def test_who_is_in_which_group_is_found_by_a_part_of_a_name_and_page_by_page(rollcall: Rollcall) -> None:
     origin, foreign = subscribed(rollcall), subscribed(rollcall, "ann@example.com")
     users = [User("ann@example.com", "Ann", "Lee"), User("ben@example.com", "Ben", "Ortega"), User("cem@example.com")]
-    allocate_licences(rollcall.ports, origin, users)
+    allocate_licences(rollcall, origin, users)
     groups = {uuid4(): name for name in ("Sales Asia", "Sales Europe", "Support")}
     emails = tuple(user.email for user in users)
     in_one_append(rollcall, origin, *((stream, GroupCreated(name, emails)) for stream, name in groups.items()))
@@ -211,7 +211,7 @@ def test_who_is_in_which_group_is_found_by_a_part_of_a_name_and_page_by_page(rol
     in_one_append(rollcall, foreign, (uuid4(), GroupCreated("Sales", ("ann@example.com",))))
     caught_up(rollcall)
     subscription, last = origin.subscription_id, next(reversed(groups))
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         (ben,) = memberships.users_of_group(cursor, subscription, last, search="n oRt")
         assert ben == MemberRow("ben@example.com", "Ben", "Ortega")
         rest = memberships.users_of_group(cursor, subscription, last, after=ben.email)
@@ -230,9 +230,9 @@ def test_who_is_in_which_group_is_found_by_a_part_of_a_name_and_page_by_page(rol
 def test_whoever_holds_no_licence_is_told(rollcall: Rollcall) -> None:
     origin = subscribed(rollcall, "ann@example.com")
     foreign = subscribed(rollcall, "ben@example.com")
-    allocate_licences(rollcall.ports, foreign, [User("cem@example.com")])
+    allocate_licences(rollcall, foreign, [User("cem@example.com")])
     caught_up(rollcall)
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         asked = ["ann@example.com", "ben@example.com", "cem@example.com"]
         assert directory.unlicensed(cursor, origin.subscription_id, asked) == set(asked[1:])
         assert directory.unlicensed(cursor, origin.subscription_id, []) == set()
@@ -241,7 +241,7 @@ def test_whoever_holds_no_licence_is_told(rollcall: Rollcall) -> None:
 def test_a_subscription_is_found_by_name_or_id(rollcall: Rollcall) -> None:
     origin, other = subscribed(rollcall, "ann@example.com", seats=7), subscribed(rollcall)
     caught_up(rollcall)
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         (row,) = directory.subscriptions(cursor, name_or_id=str(origin.subscription_id).upper())
         assert (row.id, row.seats, row.seats_taken, row.seats_free) == (origin.subscription_id, 7, 1, 6)
         by_name = {row.id for row in directory.subscriptions(cursor, name_or_id="Contoso")}
@@ -259,7 +259,7 @@ def test_imports_are_read_page_by_page_newest_first(rollcall: Rollcall) -> None:
     caught_up(rollcall)
     pages: list[list[UUID]] = []
     before = None
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         cursor.execute("UPDATE imports SET uploaded_at = '2026-01-01' WHERE import_id = ANY(%s)", (imports[1:4],))
         while page := import_list.imports(cursor, origin.subscription_id, before=before, limit=2):
             pages.append([row.id for row in page])
@@ -290,7 +290,7 @@ def test_the_events_of_groups_are_ranked_within_their_subscription(rollcall: Rol
     in_one_append(rollcall, one, (first, GroupNameChanged("Sales", "Vertrieb")), (second, GroupCreated("Asia", ())))
     in_one_append(rollcall, other, (foreign, GroupDeleted("Foreign")))
     caught_up(rollcall)
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         found = group_events(cursor, one.subscription_id)
         assert [(each.id, each.type, each.subject) for each in found] == [
             ("1", "group.created", f"groups/{first}"),

@@ -12,7 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.datastore import Datastore
 from application.importing import stored_roster
-from application.recorded import Event
+from application.records import Event
 from domain.group import GroupCreated, UsersAddedToGroup
 from domain.import_session import SessionSnapshot
 from projections import audit_log, group_events, groups_added, view
@@ -22,6 +22,7 @@ from projections.review import problems as review_problems
 from projections.review import read as review
 from projections.view import Projector, ReadWithoutPause, RebuiltByAnother
 from tests.adapters.postgres.test_stored_events import members
+from tests.conftest import working
 from tests.histories import everything_happens, in_one_append, uploaded
 from tests.waiting import Running, again_and_again, eventually, somebody_waits_for_a_lock
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from adapters.composition import Rollcall
-    from application.recorded import Origin, Recorded
+    from application.records import Origin, Record
     from application.rosters import StoredRoster
     from projections.view import ReadLog
 
@@ -49,9 +50,9 @@ class Lived:
 
 @pytest.fixture
 def lived(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Lived:
-    with idle.worker(commits=False):
+    with working(idle, commits=False):
         origin = everything_happens(idle, monkeypatch)
-        assert idle.catch_up()
+        assert idle.health.catch_up()
     return Lived(idle, origin)
 
 
@@ -128,24 +129,24 @@ def test_a_rebuild_mends_what_was_wrong(lived: Lived, database: str) -> None:
 def test_a_rebuilt_view_goes_on(lived: Lived, database: str) -> None:
     for each in lived.rollcall.projectors:
         each.rebuild()
-    with lived.rollcall.worker(commits=False):
+    with working(lived.rollcall, commits=False):
         uploaded(lived.rollcall, lived.origin, "more.csv", "Groupname,Email\nMore,user0@example.com\n")
         in_one_append(lived.rollcall, lived.origin, (uuid4(), GroupCreated("More", ())))
-        assert lived.rollcall.catch_up()
+        assert lived.rollcall.health.catch_up()
     assert replayed(database, lived, [500], "replayed") == dumped(database, lived.rollcall.projectors)
 
 
 def test_a_rebuild_never_runs_ahead_of_the_view_that_serves(lived: Lived, database: str) -> None:
     """Nobody is to read, a moment later, less than before."""
-    with lived.rollcall.reading() as cursor:
+    with lived.rollcall.views() as cursor:
         before = [row.number for row in audit_log.audit_log(cursor, lived.origin.subscription_id, limit=1_000)]
     in_one_append(lived.rollcall, lived.origin, (uuid4(), GroupCreated("Later", ())))
     assert lived.projectors["audit_log"].rebuild() == lived.rollcall.events.head() - 1
-    with lived.rollcall.reading() as cursor:
+    with lived.rollcall.views() as cursor:
         after = [row.number for row in audit_log.audit_log(cursor, lived.origin.subscription_id, limit=1_000)]
     assert after == before
-    with lived.rollcall.worker(commits=False):
-        assert lived.rollcall.catch_up()
+    with working(lived.rollcall, commits=False):
+        assert lived.rollcall.health.catch_up()
     assert replayed(database, lived, [500], "replayed") == dumped(database, lived.rollcall.projectors)
 
 
@@ -159,7 +160,7 @@ def test_a_view_that_has_seen_nothing_can_be_rebuilt(idle: Rollcall) -> None:
 def everything_read(lived: Lived) -> None:
     """Ask every query, and find an answer."""
     rollcall, subscription = lived.rollcall, lived.origin.subscription_id
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         assert directory.subscriptions(cursor)
         found = directory.groups(cursor, subscription)
         assert found
@@ -178,7 +179,7 @@ def everything_read(lived: Lived) -> None:
 
 def review_roster(lived: Lived, row: import_list.ImportRow) -> StoredRoster:
     assert row.read
-    return stored_roster(lived.rollcall.ports, row.subscription_id, row.read.roster)
+    return stored_roster(lived.rollcall, row.subscription_id, row.read.roster)
 
 
 def test_a_rebuild_disturbs_neither_readers_nor_the_runner(
@@ -199,16 +200,16 @@ def test_a_rebuild_disturbs_neither_readers_nor_the_runner(
         uploaded(lived.rollcall, lived.origin, "more.csv", f"Groupname,Email\nM{next(names)},user0@example.com\n")
 
     with (
-        lived.rollcall.worker(commits=False),
+        working(lived.rollcall, commits=False),
         again_and_again(lambda: everything_read(lived)),
         again_and_again(lambda: everything_read(lived)),
         again_and_again(write),
     ):
         for each in [*elsewhere.projectors, *elsewhere.projectors]:
             each.rebuild()
-        assert lived.rollcall.catch_up()
-    with lived.rollcall.worker(commits=False):
-        assert lived.rollcall.catch_up()
+        assert lived.rollcall.health.catch_up()
+    with working(lived.rollcall, commits=False):
+        assert lived.rollcall.health.catch_up()
     assert replayed(database, lived, [500], "replayed") == dumped(database, lived.rollcall.projectors)
 
 
@@ -241,7 +242,7 @@ class Crashing:
         self._read_log = read_log
         self._left = times
 
-    def __call__(self, after: int, _: int, until: int | None) -> list[Recorded]:
+    def __call__(self, after: int, _: int, until: int | None) -> list[Record]:
         if not self._left:
             raise PulledThePlugError
         self._left -= 1
@@ -279,7 +280,7 @@ def test_a_rebuild_gives_way_to_one_that_began_later(lived: Lived, database: str
     datastore, read_log = lived.rollcall.datastore, lived.rollcall.events.read_log
     later = [Projector(datastore, directory.DIRECTORY, Crashing(read_log, 1))]
 
-    def overtaken(after: int, _: int, until: int | None) -> list[Recorded]:
+    def overtaken(after: int, _: int, until: int | None) -> list[Record]:
         if after and later:
             with pytest.raises(PulledThePlugError):
                 later.pop().rebuild()

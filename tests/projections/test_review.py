@@ -21,7 +21,7 @@ from tests.projections.test_queries import caught_up
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
-    from application.recorded import Origin
+    from application.records import Origin
     from application.rosters import StoredRoster
 
 pytestmark = pytest.mark.database
@@ -52,14 +52,14 @@ class Reviewed:
     def rows(self, wanted: Wanted, *, after: int = 0, limit: int = GROUPS) -> list[review.ReviewedGroup]:
         origin = self.importing
         assert origin.import_id
-        with self.rollcall.reading() as cursor:
+        with self.rollcall.views() as cursor:
             roster = self.roster()
             return review.groups(
                 cursor, origin.subscription_id, origin.import_id, roster, wanted, after=after, limit=limit
             )
 
     def roster(self) -> StoredRoster:
-        with self.rollcall.reading() as cursor:
+        with self.rollcall.views() as cursor:
             row = import_list.find_import(cursor, self.importing.import_id) if self.importing.import_id else None
         assert row
         assert row.read
@@ -73,7 +73,7 @@ def reviewed(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Reviewed:
 
 
 def test_every_way_to_ask_agrees_with_asking_for_everything(reviewed: Reviewed) -> None:
-    ports, origin = reviewed.rollcall.ports, reviewed.importing
+    ports, origin = reviewed.rollcall, reviewed.importing
     assert origin.import_id
     for number, name in ((2, "Crew 1"), (7, "crew 12"), (7, "Team 2")):
         rename_group(ports, origin, number, name, None)
@@ -105,7 +105,7 @@ def test_what_is_remembered_of_licences_follows_them(reviewed: Reviewed) -> None
     assert reviewed.groups(wanted) == sorted([*before, 2])
     unlicensed = [row.unlicensed for row in reviewed.rows(review.EVERY_GROUP, limit=3)]
     assert unlicensed == [1, 1, 2]
-    allocate_licences(reviewed.rollcall.ports, origin, [User(f"user{number}@example.com") for number in (0, 3)])
+    allocate_licences(reviewed.rollcall, origin, [User(f"user{number}@example.com") for number in (0, 3)])
     caught_up(reviewed.rollcall)
     assert reviewed.groups(wanted, limit=3) == [2, 3, 5]
 
@@ -125,6 +125,6 @@ def test_a_page_that_is_asked_for_again_reads_no_chunk_and_asks_for_no_licence(
 
 def test_the_unlicensed_users_of_a_file_are_each_told_once(reviewed: Reviewed) -> None:
     subscription = reviewed.origin.subscription_id
-    with reviewed.rollcall.reading() as cursor:
+    with reviewed.rollcall.views() as cursor:
         found = file_licences.unlicensed(cursor, subscription, reviewed.roster())
     assert found == {f"user{number}@example.com" for number in range(0, GROUPS, 3)}

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 import pytest
-from domain.problems import Problem
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from application.importing import detected
-from application.recorded import Event, Origin, Recorded
+from application.records import Event, Origin, Record
 from application.rosters import to_chunks
 from domain.files.roster_file import read_roster
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
@@ -31,6 +30,7 @@ from domain.import_session import (
     LeftOut,
     UserRemoved,
 )
+from domain.problems import Problem
 from domain.roster import Limits, Roster
 from domain.subscription import (
     LicenceAllocated,
@@ -64,7 +64,7 @@ class World:
     """What is true by now, and the events that said so. Each method lets one thing happen, if it can."""
 
     def __init__(self, choose: st.DataObject, read: FormatDetected) -> None:
-        self.records: list[Recorded] = []
+        self.records: list[Record] = []
         self._choose = choose
         self._read = read
         self._versions: dict[UUID, int] = {}
@@ -85,7 +85,7 @@ class World:
         position = len(self.records) + 1
         origin = Origin(subscription, ANN, f"request {position}", import_id)
         at = BEGAN + timedelta(seconds=position)
-        self.records.append(Recorded(stream, version, at, origin, event, position))
+        self.records.append(Record(stream, version, at, origin, event, position))
 
     def _new(self) -> UUID:
         return uuid5(SUBSCRIPTIONS[0], str(len(self.records)))
@@ -211,9 +211,9 @@ def read(idle: Rollcall) -> FormatDetected:
     return detected(roster, digests[0])
 
 
-def rows_after(rollcall: Rollcall, batches: Sequence[Sequence[Recorded]]) -> dict[str, list[str]]:
+def rows_after(rollcall: Rollcall, batches: Sequence[Sequence[Record]]) -> dict[str, list[str]]:
     """Return the rows that the views have after these batches, and take them back."""
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         for batch in batches:
             for each in rollcall.projectors:
                 each.view.apply(cursor, batch)
@@ -224,7 +224,7 @@ def rows_after(rollcall: Rollcall, batches: Sequence[Sequence[Recorded]]) -> dic
     return found
 
 
-def cut(records: Sequence[Recorded], sizes: Sequence[int]) -> Iterator[list[Recorded]]:
+def cut(records: Sequence[Record], sizes: Sequence[int]) -> Iterator[list[Record]]:
     at = 0
     for size in sizes:
         yield list(records[at : at + size])
@@ -232,10 +232,10 @@ def cut(records: Sequence[Recorded], sizes: Sequence[int]) -> Iterator[list[Reco
     yield list(records[at:])
 
 
-def by_kind(records: Sequence[Recorded]) -> list[Recorded]:
+def by_kind(records: Sequence[Record]) -> list[Record]:
     """Move events of other streams together, each stream in its order: the longest runs that could have come."""
     waiting = {stream: list(some) for stream, some in groupby(sorted(records, key=_stream), key=_stream)}
-    ordered: list[Recorded] = []
+    ordered: list[Record] = []
     while waiting:
         kind = type(next(iter(waiting.values()))[0].event)
         for stream in list(waiting):
@@ -246,7 +246,7 @@ def by_kind(records: Sequence[Recorded]) -> list[Recorded]:
     return ordered
 
 
-def _stream(record: Recorded) -> UUID:
+def _stream(record: Record) -> UUID:
     return record.originator_id
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 from uuid import UUID, uuid4
 
 from application.granting import revoke_token
-from application.recorded import Actor, Origin
+from application.records import Actor, Origin
 from domain.access import ROLLCALL, Role, read_token
 from projections.directory import read as directory
 from tests.adapters.api.tokens import LONG_AGO, token
@@ -92,8 +92,8 @@ def _subscription(rollcall: Rollcall, name: str) -> Named:
     )
     run_commit(rollcall, importing)
     assert importing.import_id
-    rollcall.catch_up()
-    with rollcall.reading() as rows:
+    rollcall.health.catch_up()
+    with rollcall.views() as rows:
         group, doomed = directory.groups(rows, origin.subscription_id)
     issued = _id(token(rollcall, "consumer", origin.subscription_id))
     return Named(origin.subscription_id, importing.import_id, group.id, doomed.id, issued)
@@ -107,7 +107,7 @@ def _id(text: str) -> UUID:
 
 def _revoked(rollcall: Rollcall, scope: UUID) -> str:
     text = token(rollcall, "administrator", scope)
-    revoke_token(rollcall.ports, Origin(scope, Actor("system", "test", "test"), "test"), _id(text))
+    revoke_token(rollcall, Origin(scope, Actor("system", "test", "test"), "test"), _id(text))
     return text
 
 

@@ -11,6 +11,7 @@ from adapters.postgres.wakeups import ReadableViews
 from tests.adapters.api.importing import subscribed
 from tests.adapters.http.test_problems import assert_problem
 from tests.adapters.server.serving import Served, asked
+from tests.conftest import working
 
 if TYPE_CHECKING:
     import httpx
@@ -175,8 +176,8 @@ def test_an_effect_that_cannot_be_read_yet_is_202_with_its_place(
     monkeypatch.setattr(ReadableViews, "wait", lambda *_: False)
     subscription = asked(idle, "POST", "/api/v1/subscriptions", json={"name": "Contoso", "seats": 10}).headers
     where = subscription["Location"]
-    with idle.worker():
-        idle.catch_up()
+    with working(idle):
+        idle.health.catch_up()
     asked(idle, "POST", f"{where}/licences", json={"users": [{"email": ANN}, {"email": BEN}]})
     group = asked(idle, "POST", f"{where}/groups", json={"name": "Sales"}).headers["Location"]
     added = asked(idle, "POST", f"{group}/users", json={"emails": [ANN, BEN]})
@@ -190,8 +191,8 @@ def test_an_effect_that_cannot_be_read_yet_is_202_with_its_place(
     ):
         answer = asked(idle, method, path, **body)
         assert (answer.status_code, answer.headers["Location"], answer.content) == (202, path, b"")
-    with idle.worker():
-        idle.catch_up()
+    with working(idle):
+        idle.health.catch_up()
     shown = asked(idle, "GET", group).json()
     assert (shown["name"], shown["users"]) == ("Europe", 0)
     assert asked(idle, "GET", where).json()["seats_taken"] == 1

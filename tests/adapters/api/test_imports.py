@@ -31,6 +31,7 @@ from tests.adapters.api.importing import (
     written,
 )
 from tests.adapters.server.serving import Served, served
+from tests.conftest import working
 from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
@@ -555,7 +556,7 @@ class TestStop:
     def stepping(self, database: str, compose: Callable[[], Rollcall]) -> Iterator[tuple[Served, Rollcall]]:
         """Return a server that runs no commits, and who runs them: batch by batch, when the test says so."""
         rollcall = compose()
-        with rollcall.worker(commits=False), served(database, "--no-worker") as server:
+        with working(rollcall, commits=False), served(database, "--no-worker") as server:
             yield server, rollcall
 
     def test_half_way_stops_and_going_on_adds_the_rest_once(self, stepping: tuple[Served, Rollcall]) -> None:
@@ -563,7 +564,7 @@ class TestStop:
         client = server.client
         where = uploaded(client, subscribed(client, ANN), lines(1_000))
         started = client.post(f"{where}/commit", headers=if_match(client, where))
-        run = CommitRun(rollcall.ports, UUID(started.json()["id"]))
+        run = CommitRun(rollcall, UUID(started.json()["id"]))
         done = 0
         for _ in range(3):
             assert run.run_batch()
@@ -583,7 +584,7 @@ class TestStop:
             assert refused.status_code == 409
 
         assert client.post(f"{where}/commit", headers=if_match(client, where)).status_code == 202
-        run = CommitRun(rollcall.ports, UUID(started.json()["id"]))
+        run = CommitRun(rollcall, UUID(started.json()["id"]))
         while run.run_batch():
             pass
         assert reaching(client, where, "completed")["progress"]["groups_added"] == 1_000

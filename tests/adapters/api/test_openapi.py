@@ -32,7 +32,7 @@ from tests.conftest import importing_as, settings_for, subscribed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from application.recorded import Origin
+    from application.records import Origin
     from tests.adapters.server.serving import Served
 
 pytestmark = pytest.mark.database
@@ -144,12 +144,12 @@ def seed(rollcall: Rollcall) -> dict[str, Any]:
     """Record what schemathesis can aim at: a subscription, its groups, and imports in every state."""
     origin = subscribed(rollcall, *USERS, *(f"leaver{number}@example.com" for number in range(50)), seats=100_000_000)
     done = uploaded(rollcall, origin)
-    start_commit(rollcall.ports, origin_of(origin, done), 2)
-    CommitRun(rollcall.ports, done).run_batch()
-    rollcall.catch_up()
-    with rollcall.reading() as rows:
+    start_commit(rollcall, origin_of(origin, done), 2)
+    CommitRun(rollcall, done).run_batch()
+    rollcall.health.catch_up()
+    with rollcall.views() as rows:
         group = directory.groups(rows, origin.subscription_id)[0]
-    transient = (create_group(rollcall.ports, origin, uuid4(), f"Transient {number}").id for number in range(200))
+    transient = (create_group(rollcall, origin, uuid4(), f"Transient {number}").id for number in range(200))
     return {
         "administrator": token(rollcall, "administrator", origin.subscription_id),
         "operator": token(rollcall, "operator", ROLLCALL),
@@ -164,7 +164,7 @@ def seed(rollcall: Rollcall) -> dict[str, Any]:
 
 def uploaded(rollcall: Rollcall, subscription: Origin, content: str = FILE) -> UUID:
     origin = importing_as(subscription, uuid4())
-    return upload(rollcall.ports, origin, "groups.csv", "text/csv", content.encode(), Limits()).id
+    return upload(rollcall, origin, "groups.csv", "text/csv", content.encode(), Limits()).id
 
 
 def origin_of(subscription: Origin, import_id: UUID) -> Origin:

@@ -11,6 +11,7 @@ from adapters.api.report import harmless, written
 from application.committing import CommitRun
 from tests.adapters.api.importing import committed, if_match, lines, send, subscribed, uploaded
 from tests.adapters.server.serving import Served, served
+from tests.conftest import working
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class TestReport:
             ("2", "4", "Sales", ANN, "added", ""),
             ("3", "4", "Sales", BEN, "added", ""),
             ("2", "5", "Asia", ANN, "already_in_group", ""),
-            ("6", "4", "Asia", STRANGER, "left_out", "holds no licence"),
+            ("6", "4", "Asia", STRANGER, "left_out", "no licence"),
             ("7", "4", "Asia", CEM, "removed", "removed in the review"),
             ("4", "4", "Afrika", ANN, "added", ""),
             rows[6],
@@ -114,23 +115,23 @@ class TestReport:
 
     def test_of_a_stopped_import_tells_what_was_left(self, database: str, compose: Callable[[], Rollcall]) -> None:
         rollcall = compose()
-        with rollcall.worker(commits=False), served(database, "--no-worker") as server:
+        with working(rollcall, commits=False), served(database, "--no-worker") as server:
             client = server.client
             where = uploaded(client, subscribed(client, ANN), lines(1_000))
             client.post(f"{where}/commit", headers=if_match(client, where))
-            run = CommitRun(rollcall.ports, UUID(where.rpartition("/")[2]))
+            run = CommitRun(rollcall, UUID(where.rpartition("/")[2]))
             assert run.run_batch()
             added = run.groups_added
             assert [row[4:] for row in report(client, where)] == [
                 *[("added", "")] * added,
-                *[("not_added", "it is being added")] * (1_000 - added),
+                *[("not_added", "groups are still being added")] * (1_000 - added),
             ]
             client.post(f"{where}/stop")
             left = report(client, where)
             assert [row[4] for row in left] == ["added"] * added + ["not_added"] * (1_000 - added)
-            assert {row[5] for row in left[added:]} == {"the import was stopped before"}
+            assert {row[5] for row in left[added:]} == {"the import was stopped"}
             client.post(f"{where}/commit", headers=if_match(client, where))
-            run = CommitRun(rollcall.ports, UUID(where.rpartition("/")[2]))
+            run = CommitRun(rollcall, UUID(where.rpartition("/")[2]))
             while run.run_batch():
                 pass
             eventually(lambda: client.get(where).json()["state"] == "completed")

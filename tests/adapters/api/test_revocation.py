@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from application.granting import grant_access
-from application.recorded import Actor, Origin
+from application.records import Actor, Origin
 from tests.adapters.api.importing import committed, if_match, lines, subscribed, uploaded
 from tests.adapters.api.tokens import TOKENS, bearing, id_of, scope_of, text_of, token
 from tests.adapters.http.test_problems import assert_problem
@@ -74,7 +74,7 @@ class TestRevocation:
         self, running: Served, beside: Rollcall, subscription: str
     ) -> None:
         origin = Origin(scope_of(subscription), Actor("operator", "root", "root"), "test")
-        grant_access(beside.ports, origin, ANN, "administrator")
+        grant_access(beside, origin, ANN, "administrator")
         anns = token(beside, "administrator", origin.subscription_id, issuer=ANN)
         asks = {"name": "x", "role": "administrator", "subscription_id": str(origin.subscription_id)}
         with httpx.Client(base_url=running.url) as client:

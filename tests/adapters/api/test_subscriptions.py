@@ -11,6 +11,7 @@ import pytest
 from adapters.postgres.wakeups import ReadableViews
 from tests.adapters.http.test_problems import assert_problem
 from tests.adapters.server.serving import Served, asked
+from tests.conftest import working
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def test_a_subscription_is_renamed_and_its_seats_changed(running: Served, subscr
     assert [each["text"] for each in before[:3]] == [
         "Changed the number of seats from 12 to 11",
         "Changed the number of seats from 10 to 12",
-        "Renamed the subscription “Contoso” to “Fabrikam Ltd”",
+        "Renamed subscription “Contoso” to “Fabrikam Ltd”",
     ]
 
 
@@ -282,8 +283,8 @@ def test_an_effect_that_cannot_be_read_yet_is_202_with_its_place(
     answer = asked(idle, "POST", SUBSCRIPTIONS, json={"name": "Contoso", "seats": 10})
     where = answer.headers["Location"]
     assert (answer.status_code, answer.content) == (202, b"")
-    with idle.worker():
-        idle.catch_up()
+    with working(idle):
+        idle.health.catch_up()
     assert asked(idle, "GET", where).json()["name"] == "Contoso"
     users = {"users": [{"email": "ann@example.com"}]}
     answer = asked(idle, "POST", f"{where}/licences", json=users)

@@ -12,7 +12,7 @@ import httpx
 
 from adapters.composition import composed
 from application.decisions import record
-from application.recorded import Actor, Origin
+from application.records import Actor, Origin
 from domain.access import ROLLCALL, SECRET_BYTES, Role, issue_token, read_token, token_text
 from tests.conftest import settings_for
 
@@ -41,7 +41,7 @@ def token(
         issuer=issuer,
     )
     origin = Origin(scope, Actor("system", "test", "test"), "test")
-    rollcall.events.append(scope, record(rollcall.ports, origin, token_id, 0, [issued]))
+    rollcall.events.append(scope, record(rollcall, origin, token_id, 0, [issued]))
     return token_text(token_id, secret)
 
 

@@ -82,7 +82,7 @@ class TestToken:
         assert done.returncode == 0
         assert done.stdout.count("\n") == 1
         assert "shown once" in done.stderr
-        found = granting.bearer(rollcall.ports, done.stdout.strip())
+        found = granting.bearer(rollcall, done.stdout.strip())
         assert isinstance(found, Bearer)
         assert (found.name, found.role, found.scope, found.issuer) == ("Sync", "consumer", subscription, None)
         secret = done.stdout.strip()
@@ -95,7 +95,7 @@ class TestToken:
     ) -> None:
         issued = document(environ, "token", "create", "--role", "operator", "--expires", "never")
         assert issued["expires_at"] is None
-        found = granting.bearer(rollcall.ports, issued["token"])
+        found = granting.bearer(rollcall, issued["token"])
         assert found
         assert found.scope == ROLLCALL
         [row] = document(environ, "token", "list")
@@ -105,12 +105,12 @@ class TestToken:
             None,
             None,
         )
-        rollcall.last_uses.note(found.token_id, rollcall.ports.now())
+        rollcall.last_uses.note(found.token_id, rollcall.now())
         [row] = document(environ, "token", "list")
         assert row["last_used_at"]
         assert document(environ, "token", "list", "-s", str(subscription)) == []
         assert document(environ, "token", "revoke", issued["id"]) == {"revoked": issued["id"]}
-        assert granting.bearer(rollcall.ports, issued["token"]) is None
+        assert granting.bearer(rollcall, issued["token"]) is None
         assert " revoked " in run(environ, "token", "list").stdout
         assert run(environ, "token", "revoke", issued["id"]).returncode == 0
         assert "There is no token" in refused(environ, 1, "token", "revoke", str(subscription))
@@ -142,14 +142,14 @@ class TestAccess:
         assert run(environ, "access", "list", *where).stdout.count(ANN.email) == 2
         assert document(environ, "access", "list") == []
         assert document(environ, "access", "revoke", ANN.email, *where, "--role", "consumer")["changed"]
-        assert granting.roles(rollcall.ports, ANN, {subscription}) == {subscription: {"auditor"}}
+        assert granting.roles(rollcall, ANN, {subscription}) == {subscription: {"auditor"}}
         assert "any role any more" in run(environ, "access", "revoke", ANN.email, *where).stdout
         assert "did not have any role" in run(environ, "access", "revoke", ANN.email, *where).stdout
-        assert granting.roles(rollcall.ports, ANN, {subscription}) == {subscription: frozenset()}
+        assert granting.roles(rollcall, ANN, {subscription}) == {subscription: frozenset()}
 
     def test_of_operators_is_of_all_of_rollcall(self, environ: dict[str, str], rollcall: Rollcall) -> None:
         assert document(environ, "access", "grant", ANN.email, "--role", "operator")["changed"]
-        assert granting.roles(rollcall.ports, ANN, {ROLLCALL}) == {ROLLCALL: {"operator"}}
+        assert granting.roles(rollcall, ANN, {ROLLCALL}) == {ROLLCALL: {"operator"}}
         [row] = document(environ, "access", "list")
         assert (row["email"], row["role"], row["granted_by"]["kind"]) == (ANN.email, "operator", "operator")
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.adapters.cli.terminals import environment, run
-from tests.conftest import subscribed
+from tests.conftest import subscribed, working
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
@@ -40,7 +40,7 @@ class Contoso:
 
 @pytest.fixture
 def contoso(database: str, idle: Rollcall) -> Contoso:
-    with idle.worker():
+    with working(idle):
         subscribed(idle, ANN, BEN, seats=3)
     return Contoso(database)
 

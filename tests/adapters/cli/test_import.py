@@ -18,7 +18,7 @@ from projections import groups_added
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 from tests.adapters.cli.terminals import InTerminal, environment, run
-from tests.conftest import subscribed
+from tests.conftest import subscribed, working
 from tests.waiting import Running, eventually
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Desk:
     seen: Rollcall
 
     def count(self, table: str) -> int:
-        with self.seen.reading() as cursor:
+        with self.seen.views() as cursor:
             cursor.execute(f"SELECT count(*) AS rows FROM {table}")
             row = cursor.fetchone()
         return int(row["rows"]) if row else 0
@@ -63,16 +63,16 @@ class Desk:
 
     def state(self, import_id: UUID) -> import_list.ImportRow:
         """Tell how an import stands, from what was recorded."""
-        with self.seen.worker(commits=False):
-            assert self.seen.catch_up()
-        with self.seen.reading() as cursor:
+        with working(self.seen, commits=False):
+            assert self.seen.health.catch_up()
+        with self.seen.views() as cursor:
             row = import_list.find_import(cursor, import_id)
         assert row is not None
         return row
 
     def waiting_for_turns(self, import_id: UUID) -> int:
         key = lock_key(self.seen.datastore.schema, "turn", str(import_id))
-        with self.seen.reading() as cursor:
+        with self.seen.views() as cursor:
             cursor.execute(
                 """
                 SELECT count(*) AS waiting FROM pg_locks
@@ -85,7 +85,7 @@ class Desk:
 
     def waiting_to_append(self) -> int | None:
         """Tell which process of the server waits to append: PostgreSQL's, not the command's."""
-        with self.seen.reading() as cursor:
+        with self.seen.views() as cursor:
             cursor.execute(
                 """
                 SELECT pid FROM pg_locks JOIN pg_database AS d ON d.oid = database
@@ -96,14 +96,14 @@ class Desk:
         return int(row["pid"]) if row else None
 
     def is_served_by(self, pid: int) -> bool:
-        with self.seen.reading() as cursor:
+        with self.seen.views() as cursor:
             cursor.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (pid,))
             return cursor.fetchone() is not None
 
 
 @pytest.fixture
 def desk(idle: Rollcall, database: str) -> Desk:
-    with idle.worker(commits=False):
+    with working(idle, commits=False):
         subscribed(idle, *LICENSED)
     return Desk(environment(database), idle)
 
@@ -349,7 +349,7 @@ class _HeldCommit:
         self._turn.close()
 
     def _hold(self) -> None:
-        self._turn.enter_context(self._desk.seen.ports.turns.turn(self.import_id))
+        self._turn.enter_context(self._desk.seen.turns.turn(self.import_id))
 
 
 @pytest.fixture
@@ -443,7 +443,7 @@ class TestKilled:
 
 
 def _state_now(desk: Desk, import_id: UUID) -> str:
-    with desk.seen.reading() as cursor:
+    with desk.seen.views() as cursor:
         row = import_list.find_import(cursor, import_id)
     assert row is not None
     return row.state
@@ -452,7 +452,7 @@ def _state_now(desk: Desk, import_id: UUID) -> str:
 def _assert_all_added_once(desk: Desk, import_id: UUID) -> None:
     row = desk.state(import_id)
     assert row.state == "completed"
-    with desk.seen.reading() as cursor:
+    with desk.seen.views() as cursor:
         added = groups_added.groups_added(cursor, import_id, limit=2 * MANY)
         groups = directory.groups(cursor, row.subscription_id, limit=2 * MANY)
     assert [each.number for each in added] == list(range(1, MANY + 1))

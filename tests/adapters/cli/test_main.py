@@ -18,9 +18,9 @@ import pytest
 from msgspec import Struct
 
 from application.importing import discard
-from application.recorded import Origin
+from application.records import Origin
 from tests.adapters.cli.terminals import COMMAND, InTerminal, environment, run
-from tests.conftest import ANN
+from tests.conftest import ANN, working
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ class TestRefusals:
         document = json.loads(done.stdout)
         assert (done.returncode, document["error"]["code"]) == (1, "nothing-to-add")
         assert document["import"]["state"] == "reviewing"
-        with idle.worker(commits=False):
-            discard(idle.ports, Origin(subscription_id, ANN, "test", UUID(document["import"]["id"])), expected=None)
+        with working(idle, commits=False):
+            discard(idle, Origin(subscription_id, ANN, "test", UUID(document["import"]["id"])), expected=None)
         again = run(environ, "import-resume", document["import"]["id"], "--yes", "--json")
         assert (again.returncode, _error(again).code) == (1, "wrong-state")
 
@@ -212,13 +212,13 @@ class TestEveryCommand:
         assert [set(each) for each in history] == 2 * [{"version", "at", "actor", "request_id", "type", "text", "data"}]
         assert [each["type"] for each in history] == ["FileUploaded", "FormatDetected"]
         for words, texts in (
-            (("--import", import_id, "--type", "groupcreated"), ["Created the group “Design” with 2 users"]),
-            (("--email", "ANN@example.com", "--limit", "1"), ["Created the group “Design” with 2 users"]),
+            (("--import", import_id, "--type", "groupcreated"), ["Created group “Design” with 2 users"]),
+            (("--email", "ANN@example.com", "--limit", "1"), ["Created group “Design” with 2 users"]),
             (("--actor", "nobody"), []),
             (("--to", "2000-01-01"), []),
             (
                 ("--from", "2000-01-01", "--type", "SubscriptionCreated"),
-                ["Created the subscription “Contoso” with 3 seats"],
+                ["Created subscription “Contoso” with 3 seats"],
             ),
         ):
             assert [each["text"] for each in _list(document("audit", "-s", "Contoso", *words))] == texts, words

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.console.links import Link
-from adapters.postgres.sessions import Arrival
+from adapters.postgres.sign_ins import Arrival
 from application.granting import Person
 from application.identifying import bind_account
-from application.recorded import Actor, Origin
+from application.records import Actor, Origin
 from domain.access import ROLLCALL
 from domain.identity import Account, identity_id
 from tests.adapters.cli.terminals import environment, run
@@ -46,7 +46,7 @@ class TestSignInLink:
 
 def bound(rollcall: Rollcall, email: str) -> None:
     origin = Origin(ROLLCALL, Actor("system", "sign-in", "Sign-in"), "test")
-    bind_account(rollcall.ports, origin, email, Account("https://id.example", f"account of {email}"))
+    bind_account(rollcall, origin, email, Account("https://id.example", f"account of {email}"))
 
 
 class TestIdentity:
@@ -83,14 +83,14 @@ class TestSession:
     def test_is_listed_and_ended(self, database: str, rollcall: Rollcall) -> None:
         for name in ("ann", "ben"):
             person = Person(f"{name}@example.com", "")
-            rollcall.sessions.start(person, Arrival("link", f"the browser of {name}", "192.0.2.7", proven=True), None)
+            rollcall.sign_ins.start(person, Arrival("link", f"the browser of {name}", "192.0.2.7", proven=True), None)
         environ = environment(database)
         shown = run(environ, "session", "list").stdout
         assert shown.index("the browser of ben") < shown.index("the browser of ann")
         (told,) = json.loads(run(environ, "session", "list", " Ann@Example.com", "--json").stdout)
         assert (told["email"], told["way"], told["network"]) == ("ann@example.com", "link", "192.0.2.7")
         assert run(environ, "session", "end", "ann@example.com").stdout == "Ended 1 session.\n"
-        assert [each.email for each in rollcall.sessions.of()] == ["ben@example.com"]
+        assert [each.email for each in rollcall.sign_ins.of()] == ["ben@example.com"]
         assert run(environ, "session", "end", "ann@example.com").stdout == "ann@example.com was not signed in.\n"
         assert json.loads(run(environ, "session", "end", "--all", "--json").stdout) == {"ended": 1}
         assert run(environ, "session", "end", "--all").stdout == "Nobody was signed in.\n"

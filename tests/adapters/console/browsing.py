@@ -12,7 +12,7 @@ from playwright.sync_api import FilePayload, expect, sync_playwright
 from adapters.console.links import sign_in_link
 from application.committing import CommitRun
 from application.granting import grant_access
-from application.recorded import Actor, Origin
+from application.records import Actor, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def subscription_of(page: str) -> UUID:
 def granted(rollcall: Rollcall, scope: UUID, role: Role, email: str | None = None) -> str:
     """Let somebody hold a role in a scope, and return their address: by default one that is named after the role."""
     email = email or f"{role}@example.com"
-    grant_access(rollcall.ports, Origin(scope, Actor("system", "test", "test"), "test"), email, role)
+    grant_access(rollcall, Origin(scope, Actor("system", "test", "test"), "test"), email, role)
     return email
 
 
@@ -94,11 +94,11 @@ def _complains(message: Any) -> bool:
 
 def run_batches(rollcall: Rollcall, import_id: UUID, at_most: int = 1_000_000) -> None:
     """Do what a worker would, for so many batches of a commit."""
-    run = CommitRun(rollcall.ports, import_id)
+    run = CommitRun(rollcall, import_id)
     for _ in range(at_most):
         if not run.run_batch():
             break
-    assert rollcall.catch_up()
+    assert rollcall.health.catch_up()
 
 
 def hand_over(page: Page, name: str, content: str, to: str | None = None) -> None:

@@ -15,7 +15,7 @@ from tests.adapters.api.importing import API, if_match, subscribed, uploaded
 from tests.adapters.api.tokens import token
 from tests.adapters.console.browsing import UNHURRIED, chromium, run_batches, somebody, subscription_of
 from tests.adapters.server.serving import served
-from tests.conftest import settings_for
+from tests.conftest import settings_for, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ class Console:
         """Press Add Groups or Continue."""
         answer = self.client.post(f"{API}{page}/commit", headers=if_match(self.client, API + page))
         assert answer.status_code == 202, answer.text
-        assert self.rollcall.catch_up()
+        assert self.rollcall.health.catch_up()
 
     def run(self, page: str, batches: int = 1_000_000) -> None:
         """Do what a worker would, for so many batches."""
@@ -95,7 +95,7 @@ def console(module_database: str) -> Iterator[Console]:
     with (
         served(module_database, "--no-worker", environment=UNHURRIED) as server,
         composed(settings_for(module_database)) as rollcall,
-        rollcall.worker(commits=False),
+        working(rollcall, commits=False),
     ):
         yield Console(server, rollcall)
 

@@ -15,7 +15,7 @@ from domain.access import ROLLCALL
 from tests.adapters.api.importing import if_match, send, subscribed, uploaded
 from tests.adapters.console.browsing import UNHURRIED, chromium, granted, run_batches, somebody
 from tests.adapters.server.serving import served
-from tests.conftest import settings_for
+from tests.conftest import settings_for, working
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -53,7 +53,7 @@ def main() -> None:
             embedded_server(Path(folder) / "postgres") as conninfo,
             served(conninfo, "--no-worker", environment=UNHURRIED) as server,
             composed(settings_for(conninfo)) as rollcall,
-            rollcall.worker(commits=False),
+            working(rollcall, commits=False),
             chromium() as browser,
         ):
             take(browser, server, rollcall, sys.argv[1:])
@@ -107,7 +107,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     assert client.post(f"{API}/tokens", json=token).is_success
     granted(rollcall, UUID(fresh.rpartition("/")[2]), "administrator")
     granted(rollcall, ROLLCALL, "operator", "administrator@example.com")
-    rollcall.catch_up()
+    rollcall.health.catch_up()
     addresses = {
         "subscriptions": "/",
         "sessions": "/sessions",

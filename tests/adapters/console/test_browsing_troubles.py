@@ -96,7 +96,7 @@ def test_whoever_was_signed_out_meanwhile_comes_to_sign_in(console: Console, pag
 def test_what_cannot_be_read_yet_is_gone_on_to_by_itself(console: Console, page: Page, subscription: str) -> None:
     made = console.client.post(f"{API}{subscription}/groups", json={"name": "Lagging"})
     group = made.headers["location"].removeprefix(API)
-    assert console.rollcall.catch_up()
+    assert console.rollcall.health.catch_up()
     page.goto(f"{group}?edit=1")
     page.get_by_role("textbox").first.fill("Caught up")
     with psycopg.connect(console.rollcall.datastore.conninfo) as held:

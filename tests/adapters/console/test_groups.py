@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.recorded import Origin
+from application.records import Origin
 from domain.group import GroupCreated
 from tests.adapters.api.importing import API, lines
 from tests.adapters.console.test_pages import HOSTILE, said
@@ -95,7 +95,7 @@ class TestAllGroups:
         origin = Origin(UUID(subscription[-36:]), ANN, "test")
         names = [f"Team & <{number:03}>" for number in range(101)]
         in_one_append(console.rollcall, origin, *((uuid4(), GroupCreated(name, ())) for name in [*names, "Other"]))
-        assert console.rollcall.catch_up()
+        assert console.rollcall.health.catch_up()
         first = console.ask("GET", f"{subscription}/groups?q=team+%26")
         following = re.search(r'href="([^"]*)" rel="next"', first.text)
         assert following

@@ -192,7 +192,7 @@ def test_an_address_stays_with_the_account_that_signed_in_with_it_first(
     assert metric(signing, refused) == before + 1
     assert browser.sign_in(provider, "cem").status_code == 303
     (told,) = signing.client.get("/api/v1/audit?email=cem@example.com").json()
-    assert told["text"] == f"Bound cem@example.com to the account “cem” of {provider.url}"
+    assert told["text"] == f"Linked cem@example.com to account “cem” at {provider.url}"
     assert told["actor"] == {"kind": "system", "id": "sign-in", "name": "Sign-in"}
 
 
@@ -291,7 +291,7 @@ def test_the_tokens_of_the_provider_stay_where_they_are_needed(
 ) -> None:
     answer = browser.sign_in(provider, "ann")
     tokens = [provider.told_last()[name] for name in ("id_token", "access_token")]
-    with composed(settings_for(module_database)) as rollcall, rollcall.reading() as cursor:
+    with composed(settings_for(module_database)) as rollcall, rollcall.views() as cursor:
         cursor.execute("SELECT sessions::text AS told FROM sessions UNION ALL SELECT tickets::text FROM tickets")
         stored = [str(row["told"]) for row in cursor]
     shown = [str(answer.headers), browser.get("/").text, str(dict(browser.cookies))]

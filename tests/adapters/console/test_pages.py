@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.recorded import Origin
+from application.records import Origin
 from domain.import_session import FileUploaded, FormatRejected
 from tests.adapters.api.importing import API, lines, send
 from tests.conftest import ANN
@@ -321,7 +321,7 @@ class TestACommit:
         console.run(page)
         shown = said(console.ask("GET", page))
         assert "400 groups added, 400 users added" in shown
-        assert "none of its users holds a licence" in said(console.ask("GET", f"{page}?show=left"))
+        assert "none of its users has a licence" in said(console.ask("GET", f"{page}?show=left"))
         assert "Completed: 400 groups added, 1 skipped" in said(console.ask("GET", f"{page}/history?after=400"))
 
     def test_that_is_done_says_so_of_what_is_behind_its_last_group(self, console: Console, subscription: str) -> None:
@@ -356,7 +356,7 @@ class TestTheListOfImports:
             for event in (FileUploaded(f"empty-{number}.csv", "text/csv", 0, ""), FormatRejected(()))
         ]
         in_one_append(console.rollcall, origin, *events)
-        assert console.rollcall.catch_up()
+        assert console.rollcall.health.catch_up()
         first = console.ask("GET", f"{subscription}/imports")
         names = re.findall(r"empty-[0-9]+\.csv", first.text)
         assert len(names) == 50

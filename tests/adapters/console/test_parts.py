@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from domain.problems import FileProblems, Problem
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from adapters.console.page_query import Look, look_of
 from adapters.console.wording import ago, left, size
 from adapters.http.problems import Invalid
 from domain.files.roster_file import read_roster
+from domain.problems import FileProblems, Problem
 from domain.roster import Limits
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ import pytest
 from adapters.composition import Rollcall, composed
 from adapters.console.links import sign_in_link
 from tests.adapters.console.browsers import Browser, logged
-from tests.adapters.postgres.test_sessions import later
+from tests.adapters.postgres.test_sign_ins import later
 from tests.adapters.server.serving import Served, served
 from tests.conftest import settings_for
 
@@ -97,7 +97,7 @@ def test_one_can_be_ended_and_is_over_at_once(beside: Rollcall, ann: Browser, ot
     answer = ann.submit("/sessions", session=to_end(ann)[0])
     assert (answer.status_code, answer.headers["location"]) == (303, "/sessions")
     assert not is_in(other)
-    assert beside.sessions.find(str(other.session)) is None
+    assert beside.sign_ins.find(str(other.session)) is None
     assert is_in(ann)
 
 
@@ -134,7 +134,7 @@ def test_whoever_signed_in_a_while_ago_does_so_again_first(
 def test_a_session_of_somebody_else_cannot_be_ended(signing: Served, beside: Rollcall, ann: Browser) -> None:
     with Browser(signing.url) as stranger:
         signed_in(stranger, signing, beside, "stranger@example.com")
-        (theirs, *_) = beside.sessions.of("stranger@example.com")
+        (theirs, *_) = beside.sign_ins.of("stranger@example.com")
         for session in (str(theirs.id), str(uuid4())):
             answer = ann.submit("/sessions", session=session)
             assert (answer.status_code, answer.headers["location"]) == (303, "/sessions")

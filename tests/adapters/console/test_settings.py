@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.console.settings import SENT_BEFORE, TOKENS, number_of_seats
-from application.recorded import Origin
+from application.records import Origin
 from domain.access import ROLLCALL, TokenIssued, TokenRevoked
 from domain.errors import SeatsInvalid
 from tests.adapters.api.importing import API
@@ -204,7 +204,7 @@ class TestTokens:
         issued = TokenIssued("Gone", "auditor", sha256(b"").hexdigest(), None, None)
         in_one_append(console.rollcall, origin, *((each, issued) for each in streams))
         in_one_append(console.rollcall, origin, *((each, TokenRevoked("Gone")) for each in streams))
-        assert console.rollcall.catch_up()
+        assert console.rollcall.health.catch_up()
         page = console.ask("GET", f"{subscription}/settings")
         assert "<bdi>The oldest</bdi>" in page.text
         assert "<bdi>Gone</bdi>" not in page.text

@@ -15,11 +15,11 @@ from adapters.composition import Rollcall, composed
 from adapters.console.links import sign_in_link
 from adapters.http.site import LONGEST_PATH
 from application.granting import grant_access, revoke_access
-from application.recorded import Origin
+from application.records import Origin
 from domain.access import ROLLCALL
 from tests.adapters.api.importing import subscribed
 from tests.adapters.console.browsers import SAME_ORIGIN, Browser, logged, metric
-from tests.adapters.postgres.test_sessions import later
+from tests.adapters.postgres.test_sign_ins import later
 from tests.adapters.server.serving import Served, served
 from tests.conftest import ANN, settings_for
 
@@ -65,7 +65,7 @@ def sign_in(signing: Served, beside: Rollcall, browser: Browser, email: str = EM
 
 
 def granted(beside: Rollcall, scope: UUID, role: Role, email: str = EMAIL) -> None:
-    grant_access(beside.ports, Origin(scope, ANN, "test"), email, role)
+    grant_access(beside, Origin(scope, ANN, "test"), email, role)
 
 
 class TestALink:
@@ -168,7 +168,7 @@ class TestASession:
         assert browser.get("/").headers["location"] == where.removeprefix("/api/v1")
         refused = browser.post(f"{where}/licences", json={"users": []}, headers=SAME_ORIGIN)
         assert refused.json()["type"] == "/problems/forbidden"
-        revoke_access(beside.ports, scope, email, "auditor")
+        revoke_access(beside, scope, email, "auditor")
         assert browser.get(where).status_code == 404
 
     def test_is_who_did_it(self, signing: Served, beside: Rollcall, browser: Browser) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.ports import Absence, Claim, Claims, Conflict
-from application.recorded import Actor, Origin, Recorded
+from application.records import Actor, Origin, Record
 from domain.group import GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.subscription import LicenceRevoked, licence_id
@@ -46,7 +46,7 @@ def licence(email: str) -> Claim:
 def append(store: PostgresEventStore, claims: Claims, subscription: UUID = SUBSCRIPTION) -> UUID:
     """Append one event to a stream of its own, and return the stream."""
     stream, origin = uuid4(), Origin(subscription, Actor("system", "test", "Test"), "test")
-    store.append(subscription, [Recorded(stream, 1, datetime.now(UTC), origin, LicenceRevoked("x"))], claims)
+    store.append(subscription, [Record(stream, 1, datetime.now(UTC), origin, LicenceRevoked("x"))], claims)
     return stream
 
 
@@ -172,7 +172,7 @@ def test_a_conflict_writes_nothing_at_all(store: PostgresEventStore) -> None:
 def test_a_version_conflict_takes_no_key(store: PostgresEventStore) -> None:
     stream = append(store, Claims())
     origin = Origin(SUBSCRIPTION, Actor("system", "test", "Test"), "test")
-    record = Recorded(stream, 1, datetime.now(UTC), origin, LicenceRevoked("x"))
+    record = Record(stream, 1, datetime.now(UTC), origin, LicenceRevoked("x"))
     with pytest.raises(Conflict):
         store.append(SUBSCRIPTION, [record], Claims(taken=(name("sales", ONE),)))
     assert holders(store, "sales") == {}
@@ -222,7 +222,7 @@ ANN, BEN, ZOE = "ann@example.com", "ben@example.com", 'zoë"\\@example.com'
 def join(store: PostgresEventStore, event: GroupEvent, subscription: UUID = SUBSCRIPTION) -> int:
     """Record an event of some group, and return its position."""
     origin = Origin(subscription, Actor("system", "test", ANN), "test")
-    return store.append(subscription, [Recorded(uuid4(), 1, datetime.now(UTC), origin, event)])
+    return store.append(subscription, [Record(uuid4(), 1, datetime.now(UTC), origin, event)])
 
 
 def absent(since: int, *emails: str) -> Claims:

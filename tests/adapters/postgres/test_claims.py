@@ -23,16 +23,16 @@ def test_claims_are_what_the_events_say(rollcall: Rollcall) -> None:
     for name in ("Sales", "Europe"):
         origin = importing_as(subscribed(rollcall, "ann@example.com", "ben@example.com"))
         uploaded(rollcall, origin, f"Groupname,Email\n{name},ann@example.com\nBoth,ben@example.com\n".encode())
-        start_commit(rollcall.ports, origin, 2)
+        start_commit(rollcall, origin, 2)
     _until_nothing_commits(rollcall)
-    create_group(rollcall.ports, origin, renamed := uuid4(), "Third", ["ann@example.com"])
-    create_group(rollcall.ports, origin, deleted := uuid4(), "Fourth")
-    rename_group(rollcall.ports, origin, renamed, "Fourth and last")
-    rename_group(rollcall.ports, origin, renamed, "FOURTH AND LAST")
-    delete_group(rollcall.ports, origin, deleted)
-    revoke_licences(rollcall.ports, origin, ["ann@example.com"])
-    rollcall.catch_up()
-    with rollcall.reading() as cursor:
+    create_group(rollcall, origin, renamed := uuid4(), "Third", ["ann@example.com"])
+    create_group(rollcall, origin, deleted := uuid4(), "Fourth")
+    rename_group(rollcall, origin, renamed, "Fourth and last")
+    rename_group(rollcall, origin, renamed, "FOURTH AND LAST")
+    delete_group(rollcall, origin, deleted)
+    revoke_licences(rollcall, origin, ["ann@example.com"])
+    rollcall.health.catch_up()
+    with rollcall.views() as cursor:
         told = cursor.execute(
             """
             SELECT subscription_id, 'group-name', name_key FROM directory_groups
@@ -50,12 +50,12 @@ def _until_nothing_commits(rollcall: Rollcall) -> None:
     from projections.import_list import read as import_list
 
     def nothing_commits() -> bool:
-        with rollcall.reading() as cursor:
+        with rollcall.views() as cursor:
             return not import_list.committing(cursor)
 
     for _ in range(60):
         count = rollcall.wakeups.count()
-        rollcall.catch_up()
+        rollcall.health.catch_up()
         if nothing_commits():
             return
         rollcall.wakeups.wait_for_more(count)

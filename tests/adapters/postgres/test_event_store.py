@@ -13,7 +13,7 @@ from adapters.postgres import event_store
 from adapters.postgres.datastore import lock_key
 from adapters.settings import read_settings
 from application.ports import Conflict, Stream
-from application.recorded import Actor, Event, Origin, Recorded
+from application.records import Actor, Event, Origin, Record
 from domain import import_session, subscription
 from domain.import_session import CommitStarted, FileUploaded, FormatDetected, GroupAdded, Plan, Reviewing, Stopped
 from domain.subscription import (
@@ -43,20 +43,20 @@ def store(idle: Rollcall) -> PostgresEventStore:
     return idle.events
 
 
-def recorded(stream: UUID, version: int, event: Event = FILLER) -> Recorded:
-    return Recorded(stream, version, datetime.now(UTC), ORIGIN, event)
+def recorded(stream: UUID, version: int, event: Event = FILLER) -> Record:
+    return Record(stream, version, datetime.now(UTC), ORIGIN, event)
 
 
-def append(store: PostgresEventStore, records: Sequence[Recorded]) -> int:
+def append(store: PostgresEventStore, records: Sequence[Record]) -> int:
     return store.append(ORIGIN.subscription_id, records)
 
 
-def identity(records: Sequence[Recorded]) -> list[tuple[UUID, int]]:
+def identity(records: Sequence[Record]) -> list[tuple[UUID, int]]:
     return [(record.originator_id, record.originator_version) for record in records]
 
 
-def whole_log(store: PostgresEventStore) -> list[Recorded]:
-    found: list[Recorded] = []
+def whole_log(store: PostgresEventStore) -> list[Record]:
+    found: list[Record] = []
     while batch := store.read_log(found[-1].position if found else 0, 500):
         found += batch
     return found
@@ -80,7 +80,7 @@ def test_a_tailing_reader_sees_everything_that_two_writers_append_once_and_in_or
         return written
 
     writing = [Running(partial(write, store)) for store in writers]
-    seen: list[Recorded] = []
+    seen: list[Record] = []
     while True:
         done = not any(each.is_alive() for each in writing)
         if batch := reader.read_log(seen[-1].position if seen else 0, 500):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.database
 
 
 def test_one_process_at_a_time_has_an_imports_turn(compose: Callable[[], Rollcall], database: str) -> None:
-    one, other, import_id = compose().locks, compose().locks, uuid4()
+    one, other, import_id = compose().turns, compose().turns, uuid4()
     order: list[str] = []
 
     def second() -> None:
@@ -38,16 +38,16 @@ def test_one_process_at_a_time_has_an_imports_turn(compose: Callable[[], Rollcal
 
 
 def test_the_turns_of_two_imports_do_not_exclude_each_other(compose: Callable[[], Rollcall]) -> None:
-    one, other = compose().locks, compose().locks
+    one, other = compose().turns, compose().turns
     with one.turn(uuid4()), other.turn(uuid4()):
         pass
 
 
 def test_a_turn_ends_with_an_error_too(idle: Rollcall) -> None:
     import_id = uuid4()
-    with pytest.raises(RuntimeError), idle.locks.turn(import_id):
+    with pytest.raises(RuntimeError), idle.turns.turn(import_id):
         raise RuntimeError
-    with idle.locks.turn(import_id):
+    with idle.turns.turn(import_id):
         pass
 
 
@@ -58,7 +58,7 @@ def test_whoever_has_a_turn_does_not_wait_for_those_who_wait_for_theirs(database
         together = Barrier(4)
 
         def take_a_turn() -> int:
-            with rollcall.locks.turn(uuid4()):
+            with rollcall.turns.turn(uuid4()):
                 together.wait(timeout=20)
                 return rollcall.events.head()
 

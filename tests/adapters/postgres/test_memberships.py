@@ -16,7 +16,7 @@ from tests.waiting import again_and_again
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
-    from application.recorded import Origin
+    from application.records import Origin
 
 pytestmark = pytest.mark.database
 
@@ -44,16 +44,16 @@ def step(rollcall: Rollcall, origin: Origin, groups: dict[UUID, set[str]], what:
     """Change a group, and what is expected."""
     group = list(groups)[which % len(groups)] if groups else None
     if what == "create" or group is None:
-        create_group(rollcall.ports, origin, new := uuid4(), str(new), [who])
+        create_group(rollcall, origin, new := uuid4(), str(new), [who])
         groups[new] = {who}
     elif what == "add":
-        add_users(rollcall.ports, origin, group, [who])
+        add_users(rollcall, origin, group, [who])
         groups[group].add(who)
     elif what == "remove":
-        remove_users(rollcall.ports, origin, group, [who])
+        remove_users(rollcall, origin, group, [who])
         groups[group].discard(who)
     else:
-        delete_group(rollcall.ports, origin, group)
+        delete_group(rollcall, origin, group)
         del groups[group]
 
 
@@ -70,13 +70,13 @@ def test_no_group_is_missing(
     for what, who, which in before:
         step(rollcall, origin, groups, what, USERS[who], which)
     shown(rollcall)
-    create_group(rollcall.ports, other, uuid4(), "Foreign", USERS)
+    create_group(rollcall, other, uuid4(), "Foreign", USERS)
     for what, who, which in after:
         step(rollcall, origin, groups, what, USERS[who], which)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memberships, "EVENTS_AT_ONCE", at_once)
         for wanted in ([USERS[0]], USERS[1:3], USERS, []):
-            found, position = rollcall.ports.memberships.groups_of(origin.subscription_id, wanted)
+            found, position = rollcall.memberships.group_ids_of(origin.subscription_id, wanted)
             assert position == rollcall.events.head()
             assert found >= {group for group, users in groups.items() if users & set(wanted)}
             assert all(
@@ -91,7 +91,7 @@ def test_a_rebuild_beside_hides_no_group(rollcall: Rollcall) -> None:
     expected = set()
     with again_and_again(view.rebuild):
         for number in range(60):
-            expected.add(create_group(rollcall.ports, origin, uuid4(), f"Group {number}", USERS[:1]).id)
+            expected.add(create_group(rollcall, origin, uuid4(), f"Group {number}", USERS[:1]).id)
             view.advance(view.position())
-            found, _ = rollcall.ports.memberships.groups_of(origin.subscription_id, USERS[:1])
+            found, _ = rollcall.memberships.group_ids_of(origin.subscription_id, USERS[:1])
             assert found == expected

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID
 
 import pytest
-from domain.problems import Problem
 from eventsourcing.persistence import JSONTranscoder, StoredEvent
 
 from adapters.postgres.event_store import RecordMapper
-from application.recorded import Actor, Event, Origin, Recorded
+from application.records import Actor, Event, Origin, Record
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
@@ -43,6 +42,7 @@ from domain.import_session import (
     Uploaded,
     UserRemoved,
 )
+from domain.problems import Problem
 from domain.subscription import (
     LicenceAllocated,
     LicenceRevoked,
@@ -65,8 +65,8 @@ PLAN = Plan("5e1f", 3, {1: "Europa"}, {2: frozenset({"ann@example.com"})})
 MAPPER = RecordMapper(JSONTranscoder())
 
 
-def recorded(event: Event) -> Recorded:
-    return Recorded(IMPORT, 7, AT, ORIGIN, event)
+def recorded(event: Event) -> Record:
+    return Record(IMPORT, 7, AT, ORIGIN, event)
 
 
 def tag(event: Event | type) -> str:

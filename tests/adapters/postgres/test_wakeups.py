@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from adapters.postgres import wakeups
+from adapters.postgres.wakeups import ReadableViews
 from projections.view import views_channel
 from tests.conftest import subscribed
 from tests.waiting import Running
@@ -27,18 +28,22 @@ def rollcall(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
     return idle
 
 
+def readable(rollcall: Rollcall) -> ReadableViews:
+    return ReadableViews(rollcall.projectors, rollcall.wakeups)
+
+
 def test_who_waits_for_a_view_is_woken_when_another_process_moved_it(
     rollcall: Rollcall, compose: Callable[[], Rollcall]
 ) -> None:
     here, elsewhere = rollcall.projectors[0], compose().projectors[0]
-    waiting = Running(lambda: rollcall.readable.wait_for_view(here, rollcall.events.head(), 50))
+    waiting = Running(lambda: readable(rollcall).wait_for_view(here, rollcall.events.head(), 50))
     elsewhere.advance(0)
     assert waiting.result()
 
 
 def test_who_waits_for_a_view_sees_it_even_if_nobody_tells(rollcall: Rollcall, database: str) -> None:
     """A notification may be lost with the connection that listens."""
-    waiting = Running(lambda: rollcall.readable.wait_for_view(rollcall.projectors[0], rollcall.events.head(), 50))
+    waiting = Running(lambda: readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), 50))
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE rollcall.view_tracking SET notification_id = 1000 WHERE true")
         connection.execute(
@@ -48,8 +53,8 @@ def test_who_waits_for_a_view_sees_it_even_if_nobody_tells(rollcall: Rollcall, d
 
 
 def test_who_waits_for_a_view_that_stands_still_is_told_so(rollcall: Rollcall) -> None:
-    assert not rollcall.readable.wait_for_view(rollcall.projectors[0], rollcall.events.head(), 0.05)
-    assert not rollcall.readable.wait_for_view(rollcall.projectors[0], rollcall.events.head(), -1)
+    assert not readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), 0.05)
+    assert not readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), -1)
 
 
 def test_what_a_view_does_not_tell_of_is_not_waited_for(rollcall: Rollcall) -> None:

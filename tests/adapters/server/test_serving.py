@@ -26,6 +26,7 @@ from tests.adapters.api.importing import (
     uploaded,
 )
 from tests.adapters.server.serving import served
+from tests.conftest import working
 from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class TestSeveral:
     @pytest.fixture
     def views(self, idle: Rollcall) -> Iterator[Rollcall]:
         """Return who keeps up the views, and runs no commits."""
-        with idle.worker(commits=False):
+        with working(idle, commits=False):
             yield idle
 
     def test_servers_show_one_anothers_imports_at_once(self, database: str) -> None:
@@ -148,9 +149,9 @@ class TestSeveral:
         with served(database, "--no-worker") as server:
             where = uploaded(server.client, subscribed(server.client, ANN), lines(5))
             assert server.client.post(f"{where}/commit", headers=if_match(server.client, where)).status_code == 202
-            assert views.catch_up()
+            assert views.health.catch_up()
             assert server.client.get(where).json()["state"] == "committing"
-            with views.worker():
+            with working(views):
                 reaching(server.client, where, "completed")
 
     def test_a_server_without_a_worker_keeps_no_views(self, database: str) -> None:
@@ -165,7 +166,7 @@ class TestSeveral:
         self, database: str, compose: Callable[[], Rollcall]
     ) -> None:
         rollcall = compose()
-        with rollcall.worker(commits=False):
+        with working(rollcall, commits=False):
             subscription = f"/api/v1/subscriptions/{conftest.subscribed(rollcall, ANN).subscription_id}"
         with served(database, "--no-worker") as server:
             for _ in range(2):

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct, structs
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres.sessions import NOTED_EVERY_SECONDS, Arrival
+from adapters.postgres.sign_ins import NOTED_EVERY_SECONDS, Arrival
 from application.granting import Person
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def later(rollcall: Rollcall, table: str, column: str, by: timedelta) -> None:
 
 
 def count(rollcall: Rollcall, table: str) -> int:
-    with rollcall.reading() as cursor:
+    with rollcall.views() as cursor:
         cursor.execute(SQL("SELECT count(*) AS count FROM {}").format(Identifier(table)))
         (row,) = cursor
     return int(row["count"])
@@ -47,137 +47,137 @@ def count(rollcall: Rollcall, table: str) -> int:
 
 class TestASession:
     def test_is_found_by_its_secret_and_by_nothing_else(self, idle: Rollcall) -> None:
-        one, other = idle.sessions.start(ANN, HERE, None), idle.sessions.start(BEN, HERE, None)
-        assert (idle.sessions.find(one), idle.sessions.find(other)) == (ANN, BEN)
-        assert all(idle.sessions.find(each) is None for each in ("", "nonsense", one[:-1], "\ud800", "\x00"))
+        one, other = idle.sign_ins.start(ANN, HERE, None), idle.sign_ins.start(BEN, HERE, None)
+        assert (idle.sign_ins.find(one), idle.sign_ins.find(other)) == (ANN, BEN)
+        assert all(idle.sign_ins.find(each) is None for each in ("", "nonsense", one[:-1], "\ud800", "\x00"))
 
     def test_is_not_to_be_had_from_a_copy_of_the_database(self, idle: Rollcall) -> None:
-        secret = idle.sessions.start(ANN, HERE, None)
-        with idle.reading() as cursor:
+        secret = idle.sign_ins.start(ANN, HERE, None)
+        with idle.views() as cursor:
             cursor.execute("SELECT sessions::text AS told, encode(secret_sha256, 'escape') AS id FROM sessions")
             (row,) = cursor
         assert secret not in row["told"] + row["id"]
         assert len(secret) * 6 >= 256
 
     def test_begins_under_a_new_secret_and_ends_the_one_before_in_that_browser(self, idle: Rollcall) -> None:
-        elsewhere, before = idle.sessions.start(ANN, HERE, None), idle.sessions.start(ANN, HERE, None)
-        now = idle.sessions.start(ANN, HERE, before)
+        elsewhere, before = idle.sign_ins.start(ANN, HERE, None), idle.sign_ins.start(ANN, HERE, None)
+        now = idle.sign_ins.start(ANN, HERE, before)
         assert now not in {before, elsewhere}
-        assert [idle.sessions.find(each) for each in (elsewhere, before, now)] == [ANN, None, ANN]
+        assert [idle.sign_ins.find(each) for each in (elsewhere, before, now)] == [ANN, None, ANN]
 
     def test_cannot_be_begun_under_a_secret_that_somebody_made_up(self, idle: Rollcall) -> None:
-        assert idle.sessions.start(ANN, HERE, "made-up") != "made-up"
-        assert idle.sessions.find("made-up") is None
+        assert idle.sign_ins.start(ANN, HERE, "made-up") != "made-up"
+        assert idle.sign_ins.find("made-up") is None
 
     def test_ends_once(self, idle: Rollcall) -> None:
-        secret = idle.sessions.start(ANN, HERE, None)
-        assert (idle.sessions.end(secret), idle.sessions.end(secret)) == (ANN.email, None)
-        assert idle.sessions.find(secret) is None
+        secret = idle.sign_ins.start(ANN, HERE, None)
+        assert (idle.sign_ins.end(secret), idle.sign_ins.end(secret)) == (ANN.email, None)
+        assert idle.sign_ins.find(secret) is None
 
     def test_ends_when_nobody_uses_it(self, idle: Rollcall) -> None:
-        limit = idle.settings.sessions.idle
-        secret = idle.sessions.start(ANN, HERE, None)
+        limit = idle.settings.sign_ins.idle
+        secret = idle.sign_ins.start(ANN, HERE, None)
         later(idle, "sessions", "used_at", limit - timedelta(seconds=30))
-        assert idle.sessions.find(secret) == ANN
+        assert idle.sign_ins.find(secret) == ANN
         later(idle, "sessions", "used_at", limit - timedelta(seconds=30))
-        assert idle.sessions.find(secret) == ANN, "it was used"
+        assert idle.sign_ins.find(secret) == ANN, "it was used"
         later(idle, "sessions", "used_at", limit)
-        assert idle.sessions.find(secret) is None
+        assert idle.sign_ins.find(secret) is None
 
     def test_ends_however_much_it_is_used(self, idle: Rollcall) -> None:
-        secret = idle.sessions.start(ANN, HERE, None)
-        later(idle, "sessions", "started_at", idle.settings.sessions.absolute - timedelta(seconds=30))
-        assert idle.sessions.find(secret) == ANN
+        secret = idle.sign_ins.start(ANN, HERE, None)
+        later(idle, "sessions", "started_at", idle.settings.sign_ins.absolute - timedelta(seconds=30))
+        assert idle.sign_ins.find(secret) == ANN
         later(idle, "sessions", "started_at", timedelta(seconds=30))
-        assert idle.sessions.find(secret) is None
+        assert idle.sign_ins.find(secret) is None
 
     def test_is_written_now_and_then_and_not_whenever_it_is_used(self, idle: Rollcall) -> None:
         def written() -> str:
-            with idle.reading() as cursor:
+            with idle.views() as cursor:
                 cursor.execute("SELECT xmin::text AS by FROM sessions")
                 (row,) = cursor
             return str(row["by"])
 
-        secret = idle.sessions.start(ANN, HERE, None)
+        secret = idle.sign_ins.start(ANN, HERE, None)
         first = written()
-        idle.sessions.find(secret)
+        idle.sign_ins.find(secret)
         assert written() == first
         later(idle, "sessions", "used_at", timedelta(seconds=NOTED_EVERY_SECONDS + 1))
         moved = written()
-        idle.sessions.find(secret)
+        idle.sign_ins.find(secret)
         assert written() != moved
 
     @pytest.mark.parametrize("column", ["used_at", "started_at"])
     def test_that_expired_is_removed_when_another_begins(self, idle: Rollcall, column: str) -> None:
-        idle.sessions.start(ANN, HERE, None)
+        idle.sign_ins.start(ANN, HERE, None)
         later(idle, "sessions", column, timedelta(days=8))
-        idle.sessions.start(BEN, HERE, None)
+        idle.sign_ins.start(BEN, HERE, None)
         assert count(idle, "sessions") == 1
 
     def test_is_shown_as_it_began_and_by_an_id_that_opens_nothing(self, idle: Rollcall) -> None:
-        secret = idle.sessions.start(ANN, HERE, None)
-        (shown,) = idle.sessions.of(ANN.email)
+        secret = idle.sign_ins.start(ANN, HERE, None)
+        (shown,) = idle.sign_ins.of(ANN.email)
         assert (shown.email, shown.way, shown.browser, shown.network, True) == (ANN.email, *structs.astuple(HERE))
         assert shown.started_at == shown.used_at
-        assert idle.sessions.current(secret) == shown
-        assert idle.sessions.find(str(shown.id)) is None
-        assert idle.sessions.current(str(shown.id)) is None
+        assert idle.sign_ins.current(secret) == shown
+        assert idle.sign_ins.find(str(shown.id)) is None
+        assert idle.sign_ins.current(str(shown.id)) is None
 
     def test_is_shown_to_its_own_person_last_used_first_and_while_it_lasts(self, idle: Rollcall) -> None:
         def browsers(email: str | None) -> list[str]:
-            return [each.browser for each in idle.sessions.of(email)]
+            return [each.browser for each in idle.sign_ins.of(email)]
 
-        limits = idle.settings.sessions
+        limits = idle.settings.sign_ins
         for person, browser in ((ANN, "first"), (BEN, "other"), (ANN, "second"), (ANN, "unused"), (ANN, "old")):
-            idle.sessions.start(person, structs.replace(HERE, browser=browser), None)
+            idle.sign_ins.start(person, structs.replace(HERE, browser=browser), None)
         older(idle, "unused", "used_at", limits.idle)
         older(idle, "old", "started_at", limits.absolute)
         assert browsers(ANN.email) == ["second", "first"]
         assert browsers(None) == ["second", "other", "first"]
-        assert idle.sessions.signed_in() == {ANN.email, BEN.email}
+        assert idle.sign_ins.signed_in() == {ANN.email, BEN.email}
 
     def test_ends_another_of_the_same_person_and_nobody_elses(self, idle: Rollcall) -> None:
-        secrets = [idle.sessions.start(person, HERE, None) for person in (ANN, ANN, ANN, BEN)]
-        here, other, third, foreign = (idle.sessions.current(secret) for secret in secrets)
+        secrets = [idle.sign_ins.start(person, HERE, None) for person in (ANN, ANN, ANN, BEN)]
+        here, other, third, foreign = (idle.sign_ins.current(secret) for secret in secrets)
         assert here
         assert other
         assert third
         assert foreign
         for wanted, ended in ((foreign.id, 0), (here.id, 0), (uuid4(), 0), (other.id, 1), (other.id, 0)):
-            assert idle.sessions.end_other(here, wanted) == ended
-        assert [bool(idle.sessions.find(each)) for each in secrets] == [True, False, True, True]
-        assert idle.sessions.end_other(here) == 1
-        assert [bool(idle.sessions.find(each)) for each in secrets] == [True, False, False, True]
+            assert idle.sign_ins.end_other(here, wanted) == ended
+        assert [bool(idle.sign_ins.find(each)) for each in secrets] == [True, False, True, True]
+        assert idle.sign_ins.end_other(here) == 1
+        assert [bool(idle.sign_ins.find(each)) for each in secrets] == [True, False, False, True]
 
     def test_that_somebody_else_ends_is_over_in_every_process(
         self, idle: Rollcall, compose: Callable[[], Rollcall]
     ) -> None:
         elsewhere = compose()
-        secrets = [idle.sessions.start(person, HERE, None) for person in (ANN, ANN, BEN)]
-        assert all(elsewhere.sessions.find(each) for each in secrets)
-        assert idle.sessions.end_of([ANN.email]) == 2
-        assert [elsewhere.sessions.find(each) for each in secrets] == [None, None, BEN]
-        assert idle.sessions.end_of([ANN.email]) == 0
+        secrets = [idle.sign_ins.start(person, HERE, None) for person in (ANN, ANN, BEN)]
+        assert all(elsewhere.sign_ins.find(each) for each in secrets)
+        assert idle.sign_ins.end_of([ANN.email]) == 2
+        assert [elsewhere.sign_ins.find(each) for each in secrets] == [None, None, BEN]
+        assert idle.sign_ins.end_of([ANN.email]) == 0
 
     def test_tells_whether_it_began_lately_with_a_proof(self, idle: Rollcall) -> None:
         unproven = structs.replace(HERE, proven=False)
-        proven, vouched = (idle.sessions.current(idle.sessions.start(ANN, each, None)) for each in (HERE, unproven))
+        proven, vouched = (idle.sign_ins.current(idle.sign_ins.start(ANN, each, None)) for each in (HERE, unproven))
         assert proven
         assert vouched
-        assert idle.sessions.proven_within(proven, timedelta(minutes=10))
-        assert not idle.sessions.proven_within(vouched, timedelta(minutes=10))
+        assert idle.sign_ins.proven_within(proven, timedelta(minutes=10))
+        assert not idle.sign_ins.proven_within(vouched, timedelta(minutes=10))
         later(idle, "sessions", "started_at", timedelta(minutes=10))
-        assert not idle.sessions.proven_within(proven, timedelta(minutes=10))
+        assert not idle.sign_ins.proven_within(proven, timedelta(minutes=10))
 
     def test_of_an_earlier_shape_is_forgotten(self, idle: Rollcall) -> None:
-        idle.sessions.start(ANN, HERE, None)
-        idle.sessions.migrate()
+        idle.sign_ins.start(ANN, HERE, None)
+        idle.sign_ins.migrate()
         assert count(idle, "sessions") == 1
         with idle.datastore.transaction(commit=True) as cursor:
             cursor.execute("ALTER TABLE sessions DROP COLUMN proven")
-        idle.sessions.migrate()
+        idle.sign_ins.migrate()
         assert count(idle, "sessions") == 0
-        assert idle.sessions.find(idle.sessions.start(ANN, HERE, None)) == ANN
+        assert idle.sign_ins.find(idle.sign_ins.start(ANN, HERE, None)) == ANN
 
 
 def older(rollcall: Rollcall, browser: str, column: str, by: timedelta) -> None:
@@ -192,7 +192,7 @@ def older(rollcall: Rollcall, browser: str, column: str, by: timedelta) -> None:
 class TestATicket:
     def test_is_not_to_be_had_from_a_copy_of_the_database(self, idle: Rollcall) -> None:
         idle.tickets.issue("link", "secret", Content("x"), timedelta(minutes=1))
-        with idle.reading() as cursor:
+        with idle.views() as cursor:
             cursor.execute("SELECT tickets::text AS told, encode(secret_sha256, 'escape') AS id FROM tickets")
             (row,) = cursor
         assert "secret" not in row["told"] + row["id"]

@@ -77,7 +77,7 @@ class Arrival(Struct, frozen=True):
     proven: bool
 
 
-class Session(Struct, frozen=True):
+class SignIn(Struct, frozen=True):
     """A session as it is shown: by its id nobody can use it. `used_at` is told to the minute."""
 
     id: UUID
@@ -93,7 +93,7 @@ SELECT = "SELECT session_id AS id, email, way, browser, network, started_at, use
 LIVING = "used_at > now() - %(idle)s AND started_at > now() - %(absolute)s"
 
 
-class PostgresSessions:
+class PostgresSignIns:
     """Sessions of people. Roles are not in them: what somebody may do is looked up whenever they ask for something."""
 
     def __init__(self, datastore: Datastore, lifetimes: Lifetimes) -> None:
@@ -148,16 +148,16 @@ class PostgresSessions:
             ).fetchone()
         return str(row["email"]) if row else None
 
-    def current(self, secret: str) -> Session | None:
+    def current(self, secret: str) -> SignIn | None:
         """Return the session that this is the secret of; None if it has ended or never was."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
                 f"{SELECT} WHERE secret_sha256 = %(secret)s AND {LIVING}",
                 {"secret": _digest(secret), **self._lifetimes},
             ).fetchone()
-        return Session(**row) if row else None
+        return SignIn(**row) if row else None
 
-    def of(self, email: str | None = None) -> list[Session]:
+    def of(self, email: str | None = None) -> list[SignIn]:
         """Return the sessions of an address, or of everybody, last used first."""
         with self._datastore.get_connection() as connection:
             rows = connection.execute(
@@ -165,9 +165,9 @@ class PostgresSessions:
                 " ORDER BY used_at DESC, started_at DESC, session_id",
                 {"email": email, **self._lifetimes},
             )
-            return [Session(**row) for row in rows]
+            return [SignIn(**row) for row in rows]
 
-    def proven_within(self, session: Session, time: timedelta) -> bool:
+    def proven_within(self, session: SignIn, time: timedelta) -> bool:
         """Tell whether somebody showed so recently who they are."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
@@ -175,7 +175,7 @@ class PostgresSessions:
             ).fetchone()
         return row is not None
 
-    def end_other(self, than: Session, session_id: UUID | None = None) -> int:
+    def end_other(self, than: SignIn, session_id: UUID | None = None) -> int:
         """End another session of the same person, or all others; return how many there were."""
         with self._datastore.get_connection() as connection:
             return connection.execute(

@@ -43,7 +43,7 @@ class Origin(Struct, frozen=True):
     import_id: UUID | None = None
 
 
-class Recorded(Struct, frozen=True):
+class Record(Struct, frozen=True):
     """An event in its stream. `position` is its place in the total order, 0 until it is stored."""
 
     originator_id: UUID
