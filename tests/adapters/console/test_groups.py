@@ -244,7 +244,7 @@ class TestRenaming:
         console.client.patch(API + group, json={"name": theirs})
         answer = console.ask("POST", f"{group}/rename", data={"was": was, "name": ours})
         assert answer.status_code == 412
-        assert f"from “{was}” to “{theirs}” while you looked at it" in said(answer)
+        assert f"from “{was}” to “{theirs}”, so your change was not made" in said(answer)
         assert (field(answer, "was"), field(answer, "name")) == (theirs, ours)
         assert name_of(console, group) == theirs
         again = console.ask("POST", f"{group}/rename", data={"was": field(answer, "was"), "name": ours})
@@ -328,7 +328,7 @@ class TestDeleting:
         console.client.patch(API + group, json={"name": f"{was} theirs"})
         answer = console.ask("POST", f"{group}/delete", data={"was": was})
         assert answer.status_code == 412
-        assert "while you looked at it" in said(answer)
+        assert "so your change was not made" in said(answer)
         assert name_of(console, group) == f"{was} theirs"
 
 
