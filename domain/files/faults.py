@@ -1,6 +1,6 @@
 """What the rows of every file have in common: `RowReader` takes in rows and reports what is wrong with them.
 
-It counts rows, enforces the limits, and checks cells that hold an address or a person's name. Which column means what
+It counts rows, enforces the limits, and checks cells that contain an address or a person's name. Which column means what
 is known to its subclasses only, in `roster_file` and `licence_file`.
 """
 
@@ -37,7 +37,9 @@ class RowReader(ABC):
     def __init__(self, header: Sequence[str], limits: Limits) -> None:
         self._header = tuple(header)
         self._limits = limits
-        self._always_short = min(LONGEST_NAME, limits.cell_bytes // 4)  # a cell of so many characters is never too long
+        self._always_short = min(
+            LONGEST_NAME, limits.cell_bytes // 4
+        )  # cells of up to this many characters are never too long
         self._rows = 0
         self._unclosed = 0
         self._problems: list[Problem] = []

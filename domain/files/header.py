@@ -67,8 +67,8 @@ def open_text(content: bytes, file_name: str, limits: Limits) -> DelimitedText:
 def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:
     """Return the delimiter that splits the header into the most known column names.
 
-    If several do, return the one that occurs most often outside quotation marks in the first lines; if still in doubt,
-    the comma.
+    If several do, return the one that occurs most often outside quotation marks in the first lines; if that does
+    not decide either, the comma.
     """
     sample = [line[:_SAMPLE_CHARACTERS] for at in range(_SAMPLE_LINES) if (line := lines.peek(at)) is not None]
     unquoted = _QUOTED.sub("", "\n".join(sample))
