@@ -24,6 +24,9 @@ Role: TypeAlias = Literal["operator", "administrator", "auditor", "consumer"]
 """Operators create subscriptions and grant access. In a subscription, administrators can do everything, auditors can
 read everything and change nothing, and consumers can only read the group events."""
 
+SubscriptionRole: TypeAlias = Literal["administrator", "auditor", "consumer"]
+"""The roles that can be granted in a subscription."""
+
 ROLLCALL = UUID(int=0)
 """The scope of operators: all of Rollcall, instead of a subscription."""
 

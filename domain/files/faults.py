@@ -1,7 +1,7 @@
 """What the rows of every file have in common: `RowReader` takes in rows and reports what is wrong with them.
 
-It counts rows, enforces the limits, and checks cells that contain an address or a person's name. Which column means what
-is known to its subclasses only, in `roster_file` and `licence_file`.
+It counts rows, enforces the limits, and checks cells that contain an address or a person's name. Only its subclasses,
+in `roster_file` and `licence_file`, know what each column means.
 """
 
 from __future__ import annotations
