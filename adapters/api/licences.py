@@ -27,7 +27,7 @@ from domain.roster import Limits
 from domain.subscription import User
 from projections.directory import read as directory
 from projections.directory.read import LicenceRow
-from projections.review.problems import ProblemRow, shown
+from projections.reports.problem_rows import ProblemRow, problem_rows
 
 
 class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
@@ -98,8 +98,8 @@ def users_of_file(content: bytes, file_name: str, limits: Limits, location: str)
     """Return the users that a file wants licensed, and what was wrong with its other rows; raises FileRefused."""
     read = read_licences(content, file_name, limits)
     if isinstance(read, FileProblems):
-        raise FileRefused(location, file_name, shown(read.problems))
-    return list(read.users), shown(read.problems)
+        raise FileRefused(location, file_name, problem_rows(read.problems))
+    return list(read.users), problem_rows(read.problems)
 
 
 def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
@@ -111,7 +111,7 @@ def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
         except EmailInvalid as error:
             detail = str(error.fields["reason"])
             refused.append(Problem("email-invalid", number, 1, "email", printable(each.email), detail))
-    return users, shown(refused)
+    return users, problem_rows(refused)
 
 
 def user_of(new: NewUser) -> User:

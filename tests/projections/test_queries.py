@@ -16,9 +16,8 @@ from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAdde
 from domain.naming import group_key
 from domain.subscription import LicenceRevoked, User, licence_id
 from projections.audit_log import AuditFilter, AuditRow, audit_log
-from projections.directory import memberships
 from projections.directory import read as directory
-from projections.directory.memberships import MemberRow
+from projections.directory.read import MemberRow
 from projections.group_events import group_events
 from projections.import_list import read as import_list
 from tests.conftest import subscribed
@@ -194,9 +193,11 @@ def test_members_are_read_page_by_page(rollcall: Rollcall) -> None:
     caught_up(rollcall)
     seen: list[str] = []
     with rollcall.views() as cursor:
-        while page := directory.members(cursor, origin.subscription_id, group, after=seen[-1] if seen else "", limit=2):
+        while page := directory.user_emails(
+            cursor, origin.subscription_id, group, after=seen[-1] if seen else "", limit=2
+        ):
             seen += page
-        assert directory.members(cursor, uuid4(), group) == []
+        assert directory.user_emails(cursor, uuid4(), group) == []
     assert sorted(seen) == sorted(users)
 
 
@@ -212,17 +213,17 @@ def test_who_is_in_which_group_is_found_by_a_part_of_a_name_and_page_by_page(rol
     caught_up(rollcall)
     subscription, last = origin.subscription_id, next(reversed(groups))
     with rollcall.views() as cursor:
-        (ben,) = memberships.users_of_group(cursor, subscription, last, search="n oRt")
+        (ben,) = directory.users_of_group(cursor, subscription, last, search="n oRt")
         assert ben == MemberRow("ben@example.com", "Ben", "Ortega")
-        rest = memberships.users_of_group(cursor, subscription, last, after=ben.email)
+        rest = directory.users_of_group(cursor, subscription, last, after=ben.email)
         assert rest == [MemberRow("cem@example.com", "", "")]
-        (first,) = memberships.groups_of_user(cursor, subscription, "ann@example.com", limit=1)
+        (first,) = directory.groups_of_user(cursor, subscription, "ann@example.com", limit=1)
         behind = (group_key(first.name), first.id)
-        others = memberships.groups_of_user(cursor, subscription, "ann@example.com", after=behind)
+        others = directory.groups_of_user(cursor, subscription, "ann@example.com", after=behind)
         assert [first.name, *(row.name for row in others)] == ["Sales Asia", "Sales Europe", "Support"]
-        found = memberships.groups_of_user(cursor, subscription, "ben@example.com", search="sALES")
+        found = directory.groups_of_user(cursor, subscription, "ben@example.com", search="sALES")
         assert [row.name for row in found] == ["Sales Europe"]
-        counts = memberships.group_counts(cursor, subscription, ["ann@example.com", "ben@example.com", "x"])
+        counts = directory.group_counts(cursor, subscription, ["ann@example.com", "ben@example.com", "x"])
         assert counts == {"ann@example.com": 3, "ben@example.com": 2}
         assert directory.count_groups(cursor, subscription) == 3
 
@@ -234,8 +235,8 @@ def test_whoever_holds_no_licence_is_told(rollcall: Rollcall) -> None:
     caught_up(rollcall)
     with rollcall.views() as cursor:
         asked = ["ann@example.com", "ben@example.com", "cem@example.com"]
-        assert directory.unlicensed(cursor, origin.subscription_id, asked) == set(asked[1:])
-        assert directory.unlicensed(cursor, origin.subscription_id, []) == set()
+        assert directory.unlicensed_emails(cursor, origin.subscription_id, asked) == set(asked[1:])
+        assert directory.unlicensed_emails(cursor, origin.subscription_id, []) == set()
 
 
 def test_a_subscription_is_found_by_name_or_id(rollcall: Rollcall) -> None:

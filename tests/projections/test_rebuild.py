@@ -17,8 +17,9 @@ from domain.group import GroupCreated, UsersAddedToGroup
 from domain.import_session import SessionSnapshot
 from projections import audit_log, group_events, groups_added, view
 from projections.directory import read as directory
+from projections.directory.written import DIRECTORY
 from projections.import_list import read as import_list
-from projections.review import problems as review_problems
+from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
 from projections.view import Projector, ReadWithoutPause, RebuiltByAnother
 from tests.adapters.postgres.test_stored_events import members
@@ -164,17 +165,17 @@ def everything_read(lived: Lived) -> None:
         assert directory.subscriptions(cursor)
         found = directory.groups(cursor, subscription)
         assert found
-        assert [row for row in found if directory.members(cursor, subscription, row.id)]
+        assert [row for row in found if directory.user_emails(cursor, subscription, row.id)]
         imports = import_list.imports(cursor, subscription)
         committed = imports[-1].id
         assert groups_added.groups_added(cursor, committed)
         assert groups_added.groups_skipped(cursor, committed)
         assert group_events.group_events(cursor, subscription)
         assert audit_log.audit_log(cursor, subscription)
-        assert review_problems.problems(cursor, committed)
+        assert review.problems(cursor, committed)
         roster = review_roster(lived, imports[-1])
         assert review.groups(cursor, subscription, committed, roster)
-        assert review.users(cursor, subscription, committed, roster, 1)
+        assert reviewed_users(cursor, subscription, committed, roster, 1)
 
 
 def review_roster(lived: Lived, row: import_list.ImportRow) -> StoredRoster:
@@ -278,7 +279,7 @@ def test_a_rebuild_gives_way_to_one_that_began_later(lived: Lived, database: str
     """Both would grow the same tables: the first must neither write to the second's nor put them in place."""
     before = dumped(database, lived.rollcall.projectors)
     datastore, read_log = lived.rollcall.datastore, lived.rollcall.events.read_log
-    later = [Projector(datastore, directory.DIRECTORY, Crashing(read_log, 1))]
+    later = [Projector(datastore, DIRECTORY, Crashing(read_log, 1))]
 
     def overtaken(after: int, _: int, until: int | None) -> list[Record]:
         if after and later:
@@ -287,7 +288,7 @@ def test_a_rebuild_gives_way_to_one_that_began_later(lived: Lived, database: str
         return read_log(after, 7, until)
 
     with pytest.raises(RebuiltByAnother):
-        Projector(datastore, directory.DIRECTORY, overtaken).rebuild()
+        Projector(datastore, DIRECTORY, overtaken).rebuild()
     assert dumped(database, lived.rollcall.projectors) == before
 
 

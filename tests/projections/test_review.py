@@ -12,9 +12,9 @@ from application.licensing import allocate_licences
 from domain.naming import group_key
 from domain.subscription import LicenceRevoked, User, licence_id
 from projections.import_list import read as import_list
-from projections.reports import unlicensed as file_licences
+from projections.reports import file_licences
 from projections.review import read as review
-from projections.review.read import Wanted
+from projections.review.read import NO_FILTER, GroupFilter
 from tests.conftest import subscribed
 from tests.histories import in_one_append, uploaded
 from tests.projections.test_queries import caught_up
@@ -46,10 +46,10 @@ class Reviewed:
         self.importing: Origin = uploaded(rollcall, self.origin, "teams.csv", file())
         caught_up(rollcall)
 
-    def groups(self, wanted: Wanted = review.EVERY_GROUP, *, after: int = 0, limit: int = GROUPS) -> list[int]:
+    def groups(self, wanted: GroupFilter = NO_FILTER, *, after: int = 0, limit: int = GROUPS) -> list[int]:
         return [group.number for group in self.rows(wanted, after=after, limit=limit)]
 
-    def rows(self, wanted: Wanted, *, after: int = 0, limit: int = GROUPS) -> list[review.ReviewedGroup]:
+    def rows(self, wanted: GroupFilter, *, after: int = 0, limit: int = GROUPS) -> list[review.ReviewedGroup]:
         origin = self.importing
         assert origin.import_id
         with self.rollcall.views() as cursor:
@@ -82,19 +82,19 @@ def test_every_way_to_ask_agrees_with_asking_for_everything(reviewed: Reviewed) 
     caught_up(reviewed.rollcall)
     plans = [None, plan_at(ports, origin.import_id, 2), plan_at(ports, origin.import_id, 5)]
     for search, plan in product(("", "2", "team 1", "CREW", "none of them"), plans):
-        everything = [row for row in reviewed.rows(Wanted(plan=plan)) if group_key(search) in group_key(row.name)]
+        everything = [row for row in reviewed.rows(GroupFilter(plan=plan)) if group_key(search) in group_key(row.name)]
         with_problems = [row for row in everything if row.problems or row.unlicensed]
         for after, limit in ((0, GROUPS), (0, 3), (11, 1), (38, 5), (GROUPS, 5), (2**62, 5)):
             asked = f"{search!r} {after} {limit}"
-            rows = reviewed.rows(Wanted(search, plan=plan), after=after, limit=limit)
+            rows = reviewed.rows(GroupFilter(search, plan=plan), after=after, limit=limit)
             assert rows == [row for row in everything if row.number > after][:limit], asked
-            rows = reviewed.rows(Wanted(search, only_problems=True, plan=plan), after=after, limit=limit)
+            rows = reviewed.rows(GroupFilter(search, only_problems=True, plan=plan), after=after, limit=limit)
             assert rows == [row for row in with_problems if row.number > after][:limit], asked
 
 
 def test_what_is_remembered_of_licences_follows_them(reviewed: Reviewed) -> None:
     """Also what another process changes: it is the view's position that tells."""
-    origin, wanted = reviewed.origin, Wanted(only_problems=True)
+    origin, wanted = reviewed.origin, GroupFilter(only_problems=True)
     before = reviewed.groups(wanted)
     assert reviewed.groups(wanted) == before
     assert 2 not in before
@@ -103,7 +103,7 @@ def test_what_is_remembered_of_licences_follows_them(reviewed: Reviewed) -> None
     assert reviewed.groups(wanted) == before, "the view has not heard of it"
     caught_up(reviewed.rollcall)
     assert reviewed.groups(wanted) == sorted([*before, 2])
-    unlicensed = [row.unlicensed for row in reviewed.rows(review.EVERY_GROUP, limit=3)]
+    unlicensed = [row.unlicensed for row in reviewed.rows(NO_FILTER, limit=3)]
     assert unlicensed == [1, 1, 2]
     allocate_licences(reviewed.rollcall, origin, [User(f"user{number}@example.com") for number in (0, 3)])
     caught_up(reviewed.rollcall)
@@ -113,18 +113,18 @@ def test_what_is_remembered_of_licences_follows_them(reviewed: Reviewed) -> None
 def test_a_page_that_is_asked_for_again_reads_no_chunk_and_asks_for_no_licence(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages = [reviewed.rows(Wanted(only_problems=only), limit=7) for only in (False, True)]
+    pages = [reviewed.rows(GroupFilter(only_problems=only), limit=7) for only in (False, True)]
 
     def asked(*_: object) -> None:
         pytest.fail("it was asked again")
 
     monkeypatch.setattr(reviewed.rollcall.blobs, "chunk", asked)
-    monkeypatch.setattr("projections.directory.read.unlicensed", asked)
-    assert [reviewed.rows(Wanted(only_problems=only), limit=7) for only in (False, True)] == pages
+    monkeypatch.setattr("projections.directory.read.unlicensed_emails", asked)
+    assert [reviewed.rows(GroupFilter(only_problems=only), limit=7) for only in (False, True)] == pages
 
 
 def test_the_unlicensed_users_of_a_file_are_each_told_once(reviewed: Reviewed) -> None:
     subscription = reviewed.origin.subscription_id
     with reviewed.rollcall.views() as cursor:
-        found = file_licences.unlicensed(cursor, subscription, reviewed.roster())
+        found = file_licences.unlicensed_users(cursor, subscription, reviewed.roster())
     assert found == {f"user{number}@example.com" for number in range(0, GROUPS, 3)}
