@@ -1,4 +1,4 @@
-"""The review, whichever way it is asked for, says the same of every group."""
+"""Every query of the review says the same about each group."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LICENSED = [f"user{number}@example.com" for number in range(GROUPS) if number % 
 
 
 def file() -> str:
-    """Return groups of two users each; of every fifth one cell is no address, of every third one user no licence."""
+    """Return groups of two users each; every fifth has an unusable address, every third a user without a licence."""
     rows = (
         f"Team {number},user{number}@example.com,{'nobody' if number % 5 == 4 else f'user{number + 1}@example.com'}"
         for number in range(GROUPS)
@@ -39,7 +39,7 @@ def file() -> str:
     return "\n".join(("Groupname,Email,Email", *rows))
 
 
-class Reviewed:
+class ReviewedImport:
     def __init__(self, rollcall: Rollcall) -> None:
         self.rollcall = rollcall
         self.origin = subscribed(rollcall, *LICENSED)
@@ -67,12 +67,12 @@ class Reviewed:
 
 
 @pytest.fixture
-def reviewed(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Reviewed:
+def reviewed(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> ReviewedImport:
     monkeypatch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
-    return Reviewed(idle)
+    return ReviewedImport(idle)
 
 
-def test_every_way_to_ask_agrees_with_asking_for_everything(reviewed: Reviewed) -> None:
+def test_every_filter_and_page_agrees_with_the_full_list(reviewed: ReviewedImport) -> None:
     ports, origin = reviewed.rollcall, reviewed.importing
     assert origin.import_id
     for number, name in ((2, "Crew 1"), (7, "crew 12"), (7, "Team 2")):
@@ -92,15 +92,15 @@ def test_every_way_to_ask_agrees_with_asking_for_everything(reviewed: Reviewed) 
             assert rows == [row for row in with_problems if row.number > after][:limit], asked
 
 
-def test_what_is_remembered_of_licences_follows_them(reviewed: Reviewed) -> None:
-    """Also what another process changes: it is the view's position that tells."""
+def test_remembered_licences_are_looked_up_again_when_they_change(reviewed: ReviewedImport) -> None:
+    """Changes by other processes count, too, because the view's position decides."""
     origin, wanted = reviewed.origin, GroupFilter(only_problems=True)
     before = reviewed.groups(wanted)
     assert reviewed.groups(wanted) == before
     assert 2 not in before
     stream = licence_id(origin.subscription_id, "user2@example.com")
     in_one_append(reviewed.rollcall, origin, (stream, LicenceRevoked("user2@example.com")))
-    assert reviewed.groups(wanted) == before, "the view has not heard of it"
+    assert reviewed.groups(wanted) == before, "the view has not caught up yet"
     caught_up(reviewed.rollcall)
     assert reviewed.groups(wanted) == sorted([*before, 2])
     unlicensed = [row.unlicensed for row in reviewed.rows(NO_FILTER, limit=3)]
@@ -110,20 +110,20 @@ def test_what_is_remembered_of_licences_follows_them(reviewed: Reviewed) -> None
     assert reviewed.groups(wanted, limit=3) == [2, 3, 5]
 
 
-def test_a_page_that_is_asked_for_again_reads_no_chunk_and_asks_for_no_licence(
-    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch
+def test_a_repeated_page_reads_no_chunk_and_looks_up_no_licence(
+    reviewed: ReviewedImport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages = [reviewed.rows(GroupFilter(only_problems=only), limit=7) for only in (False, True)]
 
     def asked(*_: object) -> None:
-        pytest.fail("it was asked again")
+        pytest.fail("it was looked up again")
 
     monkeypatch.setattr(reviewed.rollcall.blobs, "chunk", asked)
     monkeypatch.setattr("projections.directory.read.unlicensed_emails", asked)
     assert [reviewed.rows(GroupFilter(only_problems=only), limit=7) for only in (False, True)] == pages
 
 
-def test_the_unlicensed_users_of_a_file_are_each_told_once(reviewed: Reviewed) -> None:
+def test_the_unlicensed_users_of_a_file_are_found(reviewed: ReviewedImport) -> None:
     subscription = reviewed.origin.subscription_id
     with reviewed.rollcall.views() as cursor:
         found = file_licences.unlicensed_users(cursor, subscription, reviewed.roster())
