@@ -44,13 +44,13 @@ SWAP_LOCK_TIMEOUT = (
 SWAP_ATTEMPTS = 120
 
 
-class RebuiltByAnother(RollcallError):
+class RebuildSuperseded(RollcallError):
     """Another rebuild of the view {view} has started, so this one stopped. Wait for the other one to finish."""
 
     code = "rebuilt-by-another"
 
 
-class ReadWithoutPause(RollcallError):
+class ViewBusy(RollcallError):
     """The view {view} is read too often to be replaced by its rebuilt copy. Try again at a quieter time."""
 
     code = "read-without-pause"
@@ -125,7 +125,7 @@ class Projector:
         version of their SQL. It never gets ahead of the current view. The last step locks the view's tracking row to
         keep its projector waiting, catches up, and moves the tables into place.
 
-        Raises RebuiltByAnother and ReadWithoutPause.
+        Raises RebuildSuperseded and ViewBusy.
         """
         scratch = self._begin()
         position = 0
@@ -137,7 +137,7 @@ class Projector:
             except OperationalError as error:
                 if not isinstance(error.__cause__, LockNotAvailable):
                     raise
-        raise ReadWithoutPause(view=self.view.name)
+        raise ViewBusy(view=self.view.name)
 
     def _begin(self) -> int:
         """Create an empty schema to build in, and return its oid, by which to notice if another rebuild replaces it."""
@@ -181,10 +181,10 @@ class Projector:
         return Identifier(f"rebuild_{self.view.name}_{digest}")
 
     def _write_to_scratch(self, cursor: ViewCursor, scratch: int) -> None:
-        """Make this transaction write to the schema created by this rebuild; raises RebuiltByAnother if it is gone."""
+        """Make this transaction write to the schema created by this rebuild; raises RebuildSuperseded if it is gone."""
         self._hold_rebuild(cursor)
         if self._scratch_oid(cursor) != scratch:
-            raise RebuiltByAnother(view=self.view.name)
+            raise RebuildSuperseded(view=self.view.name)
         cursor.execute(
             SQL("SET LOCAL search_path = {}, {}").format(self._scratch, Identifier(self._datastore.schema)),
         )

@@ -90,7 +90,7 @@ def imports(
 
 
 def commit_queue(cursor: ViewCursor) -> list[UUID]:
-    """Return the imports, of all subscriptions, whose groups are being added or are to be, by start."""
+    """Return the ids of all imports whose groups are being added or wait to be, ordered by when they were started."""
     cursor.execute("SELECT import_id FROM imports WHERE state = 'committing' ORDER BY run_started_at, import_id")
     return [row["import_id"] for row in cursor]
 

@@ -117,8 +117,8 @@ def _edited_groups(
         numbers = numbers[:limit]
     if not numbers:
         return []
-    # Numbers have no gaps, so the bounds exclude nothing; they keep PostgreSQL from sorting an import it has no
-    # statistics of.
+    # Numbers have no gaps, so the bounds exclude nothing. They spare PostgreSQL a sort that it would choose for
+    # an import that it has no statistics for yet.
     cursor.execute(
         """
         SELECT number, name, name_key, name_in_file, users,

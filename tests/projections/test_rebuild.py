@@ -21,7 +21,7 @@ from projections.directory.written import DIRECTORY
 from projections.import_list import read as import_list
 from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
-from projections.view import Projector, ReadWithoutPause, RebuiltByAnother
+from projections.view import Projector, RebuildSuperseded, ViewBusy
 from tests.adapters.postgres.test_stored_events import members
 from tests.conftest import working
 from tests.histories import everything_happens, in_one_append, uploaded
@@ -271,7 +271,7 @@ def test_a_rebuild_that_cannot_swap_gives_up(
     monkeypatch.setattr(view, "SWAP_LOCK_TIMEOUT", "10ms")
     with psycopg.connect(database) as reader:
         reader.execute("SELECT FROM rollcall.audit_log")
-        with pytest.raises(ReadWithoutPause):
+        with pytest.raises(ViewBusy):
             history.projectors["audit_log"].rebuild()
         assert reader.execute("SELECT FROM rollcall.audit_log").rowcount
     history.projectors["audit_log"].rebuild()
@@ -289,7 +289,7 @@ def test_a_rebuild_stops_when_another_one_starts(history: FullHistory, database:
                 later.pop().rebuild()
         return read_log(after, 7, until)
 
-    with pytest.raises(RebuiltByAnother):
+    with pytest.raises(RebuildSuperseded):
         Projector(datastore, DIRECTORY, overtaken).rebuild()
     assert dumped(database, history.rollcall.projectors) == before
 
