@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from domain.errors import EmailInvalid, Refused
-from domain.naming import parse_email, shown
+from domain.naming import parse_email, printable
 from projections.directory import read as directory
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def unusable_addresses(rollcall: Rollcall, subscription_id: UUID, emails: Iterab
         try:
             reasons[parse_email(email)] = None
         except EmailInvalid as error:
-            reasons[shown(email)] = str(error.fields["reason"])
+            reasons[printable(email)] = str(error.fields["reason"])
     with rollcall.views() as rows:
-        unlicensed = directory.unlicensed(rows, subscription_id, [email for email, why in reasons.items() if not why])
+        valid = [email for email, reason in reasons.items() if not reason]
+        unlicensed = directory.unlicensed_emails(rows, subscription_id, valid)
     reasons |= dict.fromkeys(unlicensed, NO_LICENCE)
     return [UnusableAddress(email, reason) for email, reason in reasons.items() if reason]

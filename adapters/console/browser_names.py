@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.naming import shown
+from domain.naming import printable
 
 # Browsers also name the browsers they descend from, so the first match counts.
 BROWSERS = (
@@ -31,6 +31,6 @@ def browser_of(user_agent: str) -> str:
     """Return `Firefox on Linux` for a User-Agent, or its first word if the browser isn't known."""
     browser = next((name for token, name in BROWSERS if token in user_agent), None)
     if browser is None:
-        return shown(user_agent.partition(" ")[0], at_most=LONGEST_PRODUCT) or "an unknown browser"
+        return printable(user_agent.partition(" ")[0], at_most=LONGEST_PRODUCT) or "an unknown browser"
     system = next((name for token, name in SYSTEMS if token in user_agent), None)
     return f"{browser} on {system}" if system else browser

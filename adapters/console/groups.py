@@ -58,7 +58,7 @@ def _groups_page(
         found = directory.groups(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
         context: dict[str, Any] = {
             "total": directory.count_groups(rows, subscription_id),
-            "running": import_list.running(rows, subscription_id),
+            "running": import_list.running_imports(rows, subscription_id),
             "imports": import_list.find_imports(rows, [row.import_id for row in found if row.import_id]),
         }
     return page(

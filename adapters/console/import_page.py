@@ -13,9 +13,9 @@ from adapters.console.pages import Page, page
 from adapters.http.lookups import open_roster
 from domain.errors import Refused, Stale
 from projections import groups_added
-from projections.reports import history
-from projections.reports import unlicensed as file_licences
-from projections.review import problems as review_problems
+from projections.reports import file_licences, history
+from projections.reports.problem_rows import problem_rows
+from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
 
 if TYPE_CHECKING:
@@ -86,12 +86,12 @@ def _changes_since(rollcall: Rollcall, row: ImportRow, error: Stale) -> list[str
 def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, Any]:
     with rollcall.views() as rows:
         content: dict[str, Any] = {
-            "existing": review.existing(rows, row.subscription_id, row.id),
+            "existing": review.count_existing(rows, row.subscription_id, row.id),
             "unlicensed": _unlicensed(rollcall, rows, row),
         }
         if query.show == "problems":
-            found = review_problems.problems(rows, row.id, after=query.after, limit=A_PAGE + 1)
-            content["problems"] = review_problems.shown(problem for _, problem in found[:A_PAGE])
+            found = review.problems(rows, row.id, after=query.after, limit=A_PAGE + 1)
+            content["problems"] = problem_rows(problem for _, problem in found[:A_PAGE])
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
         else:
             groups, following = _groups(rollcall, rows, row, query, query.after)
@@ -103,14 +103,14 @@ def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | N
     """Return how many users in the file have no licence, or None if there are too many users to check."""
     if row.read is None or row.read.users > USERS_CHECKED:
         return None
-    return len(file_licences.unlicensed(rows, row.subscription_id, open_roster(rollcall, rows, row)))
+    return len(file_licences.unlicensed_users(rows, row.subscription_id, open_roster(rollcall, rows, row)))
 
 
 def _groups(
     rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, after: int
 ) -> tuple[list[ReviewedGroup], int | None]:
     """Return a page of an import's groups, and the number that the next page begins behind."""
-    wanted = review.Wanted(search=query.q, only_problems=query.only is not None)
+    wanted = review.GroupFilter(search=query.q, only_problems=query.only is not None)
     roster = open_roster(rollcall, rows, row)
     found = review.groups(rows, row.subscription_id, row.id, roster, wanted, after=after, limit=A_PAGE + 1)
     return found[:A_PAGE], found[A_PAGE - 1].number if len(found) > A_PAGE else None
@@ -121,13 +121,13 @@ def _open_group(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: Pag
     if not query.open:
         return None
     roster = open_roster(rollcall, rows, row)
-    users = review.users(rows, row.subscription_id, row.id, roster, query.open, after=query.users, limit=A_PAGE + 1)
-    problems = review_problems.problems_of_group(rows, row.id, query.open, limit=PROBLEMS_OF_A_GROUP + 1)
+    users = reviewed_users(rows, row.subscription_id, row.id, roster, query.open, after=query.users, limit=A_PAGE + 1)
+    problems = review.problems_of_group(rows, row.id, query.open, limit=PROBLEMS_OF_A_GROUP + 1)
     return {
         "number": query.open,
         "users": users[:A_PAGE],
         "following": query.users + A_PAGE if len(users) > A_PAGE else None,
-        "problems": review_problems.shown(problem for _, problem in problems[:PROBLEMS_OF_A_GROUP]),
+        "problems": problem_rows(problem for _, problem in problems[:PROBLEMS_OF_A_GROUP]),
         "more_problems": len(problems) > PROBLEMS_OF_A_GROUP,
     }
 
@@ -135,7 +135,7 @@ def _open_group(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: Pag
 def _progress(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
     with rollcall.views() as rows:
-        names = review.names(rows, row.id, range(done + 1, done + 2))
+        names = review.group_names(rows, row.id, range(done + 1, done + 2))
     return {"done": done, "current": names.get(done + 1)}
 
 
@@ -145,7 +145,7 @@ def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
         return {
             "done": done,
             "remaining": row.progress.groups_total - done,
-            "left_out": groups_added.memberships_left_out(rows, row.id),
+            "left_out": groups_added.count_left_out(rows, row.id),
             **(_not_added(rollcall, rows, row, query, done) if query.show == "left" else _added(rows, row, query)),
         }
 
@@ -158,7 +158,7 @@ def _added(rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any]
 def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, done: int) -> dict[str, Any]:
     """Return a page of the groups that weren't added, with number, name and reason; those that remain have none."""
     skipped = groups_added.groups_skipped(rows, row.id, after=query.after, limit=A_PAGE + 1)
-    names = review.names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}
+    names = review.group_names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}
     found: list[tuple[int, str, str | None]] = [
         (group.number, names.get(group.number, ""), group.reason) for group in skipped
     ]
@@ -174,7 +174,7 @@ def _rejected(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str
         "key": rollcall.new_id(),
         "limits": rollcall.settings.limits,
         "error": None,
-        "problems": review_problems.shown(row.file_problems),
+        "problems": problem_rows(row.file_problems),
         "excerpt": excerpt(content[:BYTES], row.file_problems, rollcall.settings.limits),
     }
 

@@ -24,7 +24,6 @@ from adapters.http.security import ADMINISTRATORS, READERS
 from application import licensing
 from domain.errors import NotFound
 from domain.naming import email_key, parse_email
-from projections.directory import memberships
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 
@@ -86,7 +85,7 @@ def _users_page(
     with rollcall.views() as rows:
         found = directory.licences(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
         context: dict[str, Any] = {
-            "groups": memberships.group_counts(rows, subscription_id, [each.email for each in found]),
+            "groups": directory.group_counts(rows, subscription_id, [each.email for each in found]),
             "allocated": _find_licence(rows, subscription_id, notice.allocated),
             "already_allocated": _find_licence(rows, subscription_id, notice.held),
             "revoked": _if_unlicensed(rows, subscription_id, notice.revoked),
@@ -114,7 +113,7 @@ def _find_licence(rows: ViewCursor, subscription_id: UUID, email: str) -> Licenc
 
 def _if_unlicensed(rows: ViewCursor, subscription_id: UUID, email: str) -> str:
     """Return an address that a notice names, if it has no licence."""
-    return email if email and directory.unlicensed(rows, subscription_id, [email]) else ""
+    return email if email and directory.unlicensed_emails(rows, subscription_id, [email]) else ""
 
 
 @get(f"{USERS}/{{email:path}}", sync_to_thread=True, opt=READERS)
@@ -134,8 +133,8 @@ def show_user(
         return not_found_page(request, rollcall, subscription_id, "users", "user")
     behind = cursor(after, tuple[str, UUID])
     with rollcall.views() as rows:
-        found = memberships.groups_of_user(rows, subscription_id, key, search=text(q), after=behind, limit=A_PAGE + 1)
-        total = memberships.group_counts(rows, subscription_id, [key]).get(key, 0)
+        found = directory.groups_of_user(rows, subscription_id, key, search=text(q), after=behind, limit=A_PAGE + 1)
+        total = directory.group_counts(rows, subscription_id, [key]).get(key, 0)
         imports = import_list.find_imports(rows, [each.import_id for each in found if each.import_id])
     return page(
         request,
