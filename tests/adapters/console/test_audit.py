@@ -1,4 +1,4 @@
-"""The audit page, asked without a browser."""
+"""The page of the audit log, requested without a browser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILE = "Groupname,Email\nSales,ann@example.com\nSupport,ben@example.com\n"
 def subscription(console: Console) -> str:
     """A subscription in which an import added two groups, and one was renamed by hand."""
     where = console.subscription("ann@example.com", "ben@example.com")
-    console.bearer(where)  # whose token is issued here, and not between what the tests look at
+    console.bearer(where)  # issues its token now, before the changes that tests check
     review = console.reviewing(where, FILE, "teams.csv")
     console.start(review)
     console.run(review)
@@ -41,7 +41,7 @@ def changes(answer: httpx.Response) -> list[str]:
     return [unescape(each) for each in re.findall('<td class="alone"[^>]*><span><bdi>(.*?)</bdi>', answer.text)]
 
 
-def test_tells_every_change_newest_first(console: Console, subscription: str) -> None:
+def test_lists_every_change_newest_first(console: Console, subscription: str) -> None:
     told = changes(console.ask("GET", f"{subscription}/audit"))
     assert told[0] == "Renamed group “Sales” to “<b>Sales”"
     assert told[-1] == "Created subscription “Contoso” with 1,000,000 seats"
@@ -73,7 +73,7 @@ def test_takes_the_days_as_whole_days(console: Console, subscription: str) -> No
     assert changes(console.ask("GET", f"{subscription}/audit?from={today}&to={today}"))
 
 
-def test_tells_what_happened_to_one_group(console: Console, subscription: str) -> None:
+def test_lists_what_happened_to_one_group(console: Console, subscription: str) -> None:
     group = console.client.get(f"{API}{subscription}/groups").json()[0]["id"]
     answer = console.ask("GET", f"{subscription}/audit?group_id={group}")
     assert changes(answer) == [
@@ -83,7 +83,7 @@ def test_tells_what_happened_to_one_group(console: Console, subscription: str) -
     assert "Changes to the group" in answer.text
 
 
-def test_takes_empty_filters_for_none_as_a_form_without_a_script_sends_them(
+def test_ignores_empty_filters_which_forms_send_without_a_script(
     console: Console, subscription: str
 ) -> None:
     answer = console.ask("GET", f"{subscription}/audit?type=&actor=&email=&from=&to=")
@@ -91,7 +91,7 @@ def test_takes_empty_filters_for_none_as_a_form_without_a_script_sends_them(
 
 
 @pytest.mark.parametrize("query", ["from=yesterday", "to=2026-13-01", "group_id=1", "import_id=x", "after=x", "nix=1"])
-def test_refuses_what_is_no_filter(console: Console, subscription: str, query: str) -> None:
+def test_refuses_invalid_filters(console: Console, subscription: str, query: str) -> None:
     answer = console.ask("GET", f"{subscription}/audit?{query}")
     assert (answer.status_code, query.partition("=")[0] in answer.text) == (400, True)
 

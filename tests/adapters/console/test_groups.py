@@ -1,4 +1,4 @@
-"""The pages of groups, asked without a browser."""
+"""The pages of groups, requested without a browser."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class TestAllGroups:
         assert f'<a href="{page}"><bdi>offices.csv</bdi></a>' in answer.text
         assert "Groups 2" in said(answer)
 
-    def test_tell_of_the_import_that_is_running(self, console: Console) -> None:
+    def test_show_the_import_that_is_running(self, console: Console) -> None:
         subscription = console.subscription(ANN_)
         page = console.reviewing(subscription, lines(400, "Office"), "offices.csv")
         console.start(page)
@@ -119,16 +119,16 @@ class TestAllGroups:
         assert len(answer.content) + sum(len(console.client.get(path).content) for path in static) < 100_000
 
 
-NOBODY = re.compile(r'aria-invalid="true".*id="users-wrong" role="alert">\s*<p>Enter an e-mail', re.DOTALL)
+NO_ADDRESS = re.compile(r'aria-invalid="true".*id="users-wrong" role="alert">\s*<p>Enter an e-mail', re.DOTALL)
 
 
 @pytest.mark.database
 class TestANewGroup:
-    def test_is_refused_with_users_among_whom_is_no_address(self, console: Console, subscription: str) -> None:
+    def test_is_refused_with_users_that_contain_no_address(self, console: Console, subscription: str) -> None:
         form = {"key": str(uuid4()), "name": f"Group {uuid4()}", "users": "Ann Lee <>, "}
         answer = console.ask("POST", f"{subscription}/groups", data=form)
         assert answer.status_code == 400
-        assert NOBODY.search(answer.text)
+        assert NO_ADDRESS.search(answer.text)
         assert f'value="{form["name"]}"' in answer.text
         assert form["name"] not in said(console.ask("GET", f"{subscription}/groups"))
 
@@ -207,7 +207,7 @@ class TestAGroup:
         found = [re.findall(r"<bdi>(user[0-9]+@example\.com)", page.text) for page in (first, rest)]
         assert found == [emails[:100], emails[100:]]
 
-    def test_that_is_not_there_says_what_may_have_happened_whosever_it_was(
+    def test_that_is_missing_says_what_may_have_happened_even_if_it_is_foreign(
         self, console: Console, subscription: str
     ) -> None:
         stranger = console.subscription()
@@ -239,7 +239,7 @@ class TestRenaming:
         assert (answer.status_code, answer.headers["location"]) == (303, group)
         assert name_of(console, group) == f"{was} 2"
 
-    def test_overwrites_no_name_that_somebody_else_gave_meanwhile(self, console: Console, group: str) -> None:
+    def test_does_not_overwrite_a_name_that_changed_since(self, console: Console, group: str) -> None:
         was = name_of(console, group)
         theirs, ours = f"{was} theirs", f"{was} ours"
         console.client.patch(API + group, json={"name": theirs})
@@ -252,7 +252,7 @@ class TestRenaming:
         assert again.status_code == 303
         assert name_of(console, group) == ours
 
-    def test_to_what_somebody_else_chose_as_well_is_fine(self, console: Console, group: str) -> None:
+    def test_to_a_name_that_it_already_got_is_fine(self, console: Console, group: str) -> None:
         was = name_of(console, group)
         form = {"was": was, "name": f"{was} 2"}
         assert [console.ask("POST", f"{group}/rename", data=form).status_code for _ in range(2)] == [303, 303]
@@ -294,13 +294,13 @@ class TestAddingUsers:
         console.ask("POST", f"{group}/add", data=form)
         console.ask("POST", f"{group}/remove", data={"email": CHLOE})
         assert console.ask("POST", f"{group}/add", data=form).status_code == 303
-        assert CHLOE not in users_of(console, group), "the second is the first once more"
+        assert CHLOE not in users_of(console, group), "the second repeats the first"
 
     @pytest.mark.parametrize("pasted", ["", " \r\n", " ,;\r\n", "Lee, Ann <>"])
-    def test_of_nobody_is_refused_beside_the_field(self, console: Console, group: str, pasted: str) -> None:
+    def test_without_addresses_is_refused_beside_the_field(self, console: Console, group: str, pasted: str) -> None:
         answer = console.ask("POST", f"{group}/add", data={"key": "1", "users": pasted})
         assert answer.status_code == 400
-        assert NOBODY.search(answer.text)
+        assert NO_ADDRESS.search(answer.text)
         assert users_of(console, group) == [ANN_, BEN]
 
 
@@ -324,7 +324,7 @@ class TestDeleting:
         assert "Group deleted" in said(console.ask("GET", answer.headers["location"]))
         assert console.client.get(API + group).status_code == 404
 
-    def test_spares_a_group_that_somebody_else_renamed_meanwhile(self, console: Console, group: str) -> None:
+    def test_spares_a_group_that_was_renamed_since(self, console: Console, group: str) -> None:
         was = name_of(console, group)
         console.client.patch(API + group, json={"name": f"{was} theirs"})
         answer = console.ask("POST", f"{group}/delete", data={"was": was})

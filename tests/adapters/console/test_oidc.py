@@ -1,4 +1,4 @@
-"""Signing in by a real provider process: what it proves is believed, and nothing else."""
+"""Signing in with a real provider process, which is believed only what it proves."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def browser(signing: Served, provider: Provider) -> Iterator[Browser]:
     provider.tells_the_truth()
 
 
-def test_whoever_the_provider_vouches_for_is_signed_in_and_goes_where_they_wanted(
+def test_a_person_that_the_provider_vouches_for_is_signed_in_and_redirected_back(
     signing: Served, browser: Browser, provider: Provider
 ) -> None:
     before = metric(signing, SIGNED_IN)
@@ -115,7 +115,7 @@ def test_the_request_says_what_the_standards_ask_for(signing: Served, browser: B
         {"email": "nonsense"},
         {"email": 7},
     ],
-    ids="-".join,  # without the values, for the time is one of them
+    ids="-".join,  # without the values, because times are among them
 )
 def test_what_is_not_proven_signs_nobody_in(browser: Browser, provider: Provider, lie: dict[str, object]) -> None:
     provider.lies(**lie)  # type: ignore[arg-type] # each is one of its arguments
@@ -162,13 +162,13 @@ def test_a_new_key_of_the_provider_is_looked_up(browser: Browser, provider: Prov
     assert browser.sign_in(provider, "ann").status_code == 303
 
 
-def test_an_address_that_only_the_userinfo_tells_is_good(browser: Browser, provider: Provider) -> None:
+def test_an_address_that_only_userinfo_has_is_accepted(browser: Browser, provider: Provider) -> None:
     provider.lies(email=None, email_verified=None)
     assert browser.sign_in(provider, "ann").status_code == 303
     assert "ann@example.com" in browser.get("/").text
 
 
-def test_an_address_that_is_not_verified_signs_nobody_in(browser: Browser, provider: Provider) -> None:
+def test_an_unverified_address_is_refused(browser: Browser, provider: Provider) -> None:
     provider.knows("eve", email="ann@example.com", email_verified=False)
     answer = browser.sign_in(provider, "eve")
     assert answer.status_code == 403
@@ -240,7 +240,7 @@ def test_an_answer_that_does_not_fit_the_request_signs_nobody_in(
     assert REFUSED in answer.text
 
 
-def test_an_answer_that_names_its_issuer_is_good(browser: Browser, provider: Provider) -> None:
+def test_a_response_that_names_its_issuer_is_accepted(browser: Browser, provider: Provider) -> None:
     back = provider.agrees(browser.begin(), "ann")
     assert browser.get(with_query(back, iss=provider.url, session_state="x")).status_code == 303
 
@@ -266,7 +266,7 @@ def test_neither_an_answer_nor_a_code_works_twice(signing: Served, browser: Brow
         assert (another.get(again).status_code, another.session) == (403, None)
 
 
-def test_whoever_does_not_agree_at_the_provider_is_told_so(browser: Browser, provider: Provider) -> None:
+def test_a_sign_in_that_is_cancelled_at_the_provider_is_explained(browser: Browser, provider: Provider) -> None:
     begun = browser.begin()
     (state,) = parse_qs(urlsplit(begun).query)["state"]
     answer = browser.get(with_query(provider.denies(begun), state=state))
@@ -274,7 +274,7 @@ def test_whoever_does_not_agree_at_the_provider_is_told_so(browser: Browser, pro
     assert "you or the identity provider cancelled it" in answer.text
 
 
-def test_a_provider_that_is_away_is_told_of_on_a_page(database: str) -> None:
+def test_a_provider_that_does_not_respond_is_explained_on_a_page(database: str) -> None:
     environment = {"ROLLCALL_OIDC_ISSUER": "http://127.0.0.1:9", "ROLLCALL_OIDC_CLIENT_ID": "rollcall"}
     with served(database, environment=environment) as signing, Browser(signing.url) as browser:
         answer = browser.submit("/sign-in/oidc")

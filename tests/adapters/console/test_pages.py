@@ -1,4 +1,4 @@
-"""What the console answers, asked without a browser."""
+"""The console's pages, requested without a browser."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestEveryPage:
         assert " style=" not in answer.text
         assert " on" not in re.sub(r'"[^"]*"', "", " ".join(re.findall("<[^>]*>", answer.text)))
 
-    def test_keeps_its_static_files_for_good_under_an_address_of_their_content(
+    def test_has_static_files_that_are_cached_forever_under_an_address_of_their_content(
         self, console: Console, review: str
     ) -> None:
         found = set(re.findall(r'"(/static/[^"#]+)', console.ask("GET", review).text))
@@ -92,12 +92,12 @@ class TestEveryPage:
 
 
 class TestSubscriptions:
-    def test_lead_straight_to_the_one_that_there_is(self, console: Console, subscription: str) -> None:
+    def test_lead_straight_to_the_only_one(self, console: Console, subscription: str) -> None:
         headers = {"Authorization": f"Bearer {console.bearer(subscription)}"}
         answer = console.client.get("/", headers=headers)
         assert (answer.status_code, answer.headers["location"]) == (303, subscription)
 
-    def test_tell_whoever_may_see_none_what_to_do(self, console: Console, subscription: str) -> None:
+    def test_say_what_to_do_if_none_is_visible(self, console: Console, subscription: str) -> None:
         headers = {"Authorization": f"Bearer {console.bearer(subscription, 'consumer')}"}
         assert "you don’t have access to any subscription" in said(console.client.get("/", headers=headers))
 
@@ -327,7 +327,7 @@ class TestACommit:
         assert "none of its users has a licence" in said(console.ask("GET", f"{page}?show=left"))
         assert "Completed: 400 groups added, 1 skipped" in said(console.ask("GET", f"{page}/history?after=400"))
 
-    def test_that_is_done_says_so_of_what_is_behind_its_last_group(self, console: Console, subscription: str) -> None:
+    def test_that_is_done_says_when_the_end_of_its_groups_is_reached(self, console: Console, subscription: str) -> None:
         page = console.reviewing(subscription, lines(2, "Behind") + "Nobody behind,nobody@example.com\n")
         console.start(page)
         console.run(page)

@@ -1,4 +1,4 @@
-"""The parts of a page that are pure: addresses, words, the first rows of a file."""
+"""The pure parts of pages: queries, filters, excerpts of files, and addresses that are pasted."""
 
 from __future__ import annotations
 
@@ -100,12 +100,12 @@ def test_a_time_that_is_ahead_of_this_clock_is_now() -> None:
     ("seconds", "words"),
     [(None, ""), (0.1, "about 1 second left"), (59.6, "about 1 minute left"), (150, "about 2 minutes left")],
 )
-def test_what_is_left_is_told_roughly(seconds: float | None, words: str) -> None:
+def test_the_time_left_is_rounded(seconds: float | None, words: str) -> None:
     assert left(seconds) == words
 
 
 @pytest.mark.parametrize(("value", "words"), [(1, "1 byte"), (999, "999 bytes"), (1_500, "1.5 kB"), (10**8, "100 MB")])
-def test_sizes_are_told_as_file_managers_do(value: int, words: str) -> None:
+def test_sizes_read_as_in_file_managers(value: int, words: str) -> None:
     assert size(value) == words
 
 

@@ -1,4 +1,4 @@
-"""The first page and a subscription's settings, asked without a browser."""
+"""The first page and a subscription's settings, requested without a browser."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class TestOperators:
         assert "Idempotency-Key" not in said(other)
 
     @pytest.mark.parametrize(("name", "seats"), [("", "5"), ("Northwind", "many"), ("Northwind", "1.5")])
-    def test_are_told_beside_the_form_what_is_wrong(
+    def test_see_beside_the_form_what_is_wrong(
         self, console: Console, operator: dict[str, str], name: str, seats: str
     ) -> None:
         form = {"name": name, "seats": seats, "key": str(uuid4())}
@@ -102,14 +102,14 @@ class TestTheSubscription:
         assert 'value="Fabrikam"' in answer.text
         assert "Contoso" in said(console.ask("GET", f"{subscription}/settings"))
 
-    def test_keeps_what_somebody_else_changed_since_a_page_was_loaded(
+    def test_keeps_what_changed_since_the_page_was_loaded(
         self, console: Console, subscription: str
     ) -> None:
         page = console.ask("GET", f"{subscription}/settings").text
         shown = {name: unescape(value) for name, value in re.findall('name="(was_[a-z]+)" value="([^"]*)"', page)}
         assert shown == FORM
         unchanged = {name.removeprefix("was_"): value for name, value in shown.items()}
-        for changed in ({"name": "Fabrikam"}, {"seats": "12"}):  # each on the page as it was at first
+        for changed in ({"name": "Fabrikam"}, {"seats": "12"}):  # each with the page as it was at first
             answer = console.ask("POST", f"{subscription}/settings", data=shown | unchanged | changed)
             assert answer.status_code == 303
         settings = console.ask("GET", f"{subscription}/settings")
@@ -228,7 +228,7 @@ class TestTokens:
 
 
 @given(st.integers(0, 10**15 - 1), st.sampled_from([" ", ",", ".", "’", "\u202f"]))
-def test_seats_are_read_however_their_thousands_are_set_apart(seats: int, apart: str) -> None:
+def test_seats_may_have_thousands_separators(seats: int, apart: str) -> None:
     assert number_of_seats(f" {seats} ") == number_of_seats(f"{seats:,}".replace(",", apart)) == seats
 
 
