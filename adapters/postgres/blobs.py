@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from adapters.postgres.statements import statement
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
@@ -14,24 +16,6 @@ if TYPE_CHECKING:
 
     from adapters.postgres.datastore import Datastore
     from application.ports import BlobKind
-
-CREATE = """
-    CREATE TABLE IF NOT EXISTS blobs (
-        subscription_id uuid NOT NULL,
-        kind text NOT NULL,
-        sha256 text NOT NULL,
-        chunks integer NOT NULL,
-        PRIMARY KEY (subscription_id, kind, sha256)
-    );
-    CREATE TABLE IF NOT EXISTS blob_chunks (
-        subscription_id uuid NOT NULL,
-        kind text NOT NULL,
-        sha256 text NOT NULL,
-        number integer NOT NULL,
-        body bytea NOT NULL,
-        PRIMARY KEY (subscription_id, kind, sha256, number)
-    );
-"""
 
 
 class PostgresBlobs:
@@ -43,7 +27,7 @@ class PostgresBlobs:
     def migrate(self) -> None:
         """Create the tables that are missing."""
         with self._datastore.get_connection() as connection:
-            connection.execute(CREATE)
+            connection.execute(statement("create_blobs"))
 
     def put(self, subscription_id: UUID, kind: BlobKind, chunks: Iterable[bytes]) -> str:
         """Store the chunks durably, once however often, and return the hexadecimal SHA-256 of all of them."""

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapters.postgres.statements import statement
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from uuid import UUID
 
     from adapters.postgres.datastore import Datastore
-
-CREATE = """
-    CREATE TABLE IF NOT EXISTS token_last_uses (
-        token_id uuid PRIMARY KEY,
-        at timestamptz NOT NULL
-    );
-"""
 
 WRITTEN_EVERY_SECONDS = 60.0
 
@@ -35,7 +30,7 @@ class LastUses:
     def migrate(self) -> None:
         """Create the table if it is missing."""
         with self._datastore.get_connection() as connection:
-            connection.execute(CREATE)
+            connection.execute(statement("create_last_uses"))
 
     def note(self, token_id: UUID, now: datetime) -> None:
         """Note that a token was used now."""

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct, json, structs
 
+from adapters.postgres.statements import statement
 from application.granting import Person
 
 if TYPE_CHECKING:
@@ -32,36 +33,6 @@ Way: TypeAlias = Literal["link", "oidc"]
 """How somebody signs in: by a sign-in link, or by the identity provider."""
 
 TicketKind: TypeAlias = Way
-
-CREATE = """
-    DO $$ BEGIN  -- a table of an earlier shape goes: who is in it signs in again
-        IF NOT EXISTS (
-            SELECT FROM information_schema.columns
-            WHERE table_schema = current_schema() AND table_name = 'sessions' AND column_name = 'proven'
-        ) THEN
-            DROP TABLE IF EXISTS sessions;
-        END IF;
-    END $$;
-    CREATE TABLE IF NOT EXISTS sessions (
-        secret_sha256 bytea PRIMARY KEY,
-        session_id uuid UNIQUE NOT NULL DEFAULT gen_random_uuid(),
-        email text NOT NULL,
-        name text NOT NULL,
-        way text NOT NULL,
-        browser text NOT NULL,
-        network text NOT NULL,
-        proven boolean NOT NULL,
-        started_at timestamptz NOT NULL DEFAULT now(),
-        used_at timestamptz NOT NULL DEFAULT now()
-    );
-    CREATE INDEX IF NOT EXISTS sessions_of_people ON sessions (email);
-    CREATE TABLE IF NOT EXISTS tickets (
-        secret_sha256 bytea PRIMARY KEY,
-        kind text NOT NULL,
-        content jsonb NOT NULL,
-        expires_at timestamptz NOT NULL
-    );
-"""
 
 
 class Arrival(Struct, frozen=True):
@@ -103,7 +74,7 @@ class PostgresSignIns:
     def migrate(self) -> None:
         """Create the tables that are missing."""
         with self._datastore.get_connection() as connection:
-            connection.execute(CREATE)
+            connection.execute(statement("create_sign_ins"))
 
     def start(self, person: Person, arrival: Arrival, instead_of: str | None) -> str:
         """Begin a session under a new secret, end the one that the browser had before, and return the secret.

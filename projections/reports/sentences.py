@@ -18,7 +18,6 @@ from domain.import_session import (
     GroupRenamed,
     GroupSkipped,
     ImportDiscarded,
-    SessionSnapshot,
     UserRemoved,
 )
 from domain.subscription import (
@@ -105,8 +104,6 @@ def sentence(event: Event) -> str:
             return f"Released {email} from the account “{subject}” of {issuer}"
         case SessionsEnded(email):
             return f"Ended the sessions of {email}"
-        case SessionSnapshot():
-            raise ValueError("a snapshot is no event")
 
 
 def counted(number: int, noun: str) -> str:
