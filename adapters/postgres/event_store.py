@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uuid import UUID
@@ -15,11 +15,11 @@ from msgspec import Struct, json
 
 from adapters.postgres.recorder import Factory, Recorder
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotStore
-from application.ports import NO_CLAIMS, ClaimKind, Claims, Conflict, Stream
+from application.ports import NO_CLAIMS, ClaimKind, Claims, Conflict, Stream, fold
 from application.records import Event, Origin, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from eventsourcing.persistence import InfrastructureFactory
     from eventsourcing.postgres import PostgresAggregateRecorder
@@ -102,9 +102,9 @@ class PostgresEventStore(Application[UUID]):
 
     def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
         """Fold a stream, from its latest snapshot if there is one; None if the stream has no events."""
-        fold = cast("Any", lambda _, records: _fold(evolve, records))  # before the records, there is never a state
+        projector = cast("Any", lambda _, records: _fold(evolve, records))
         try:
-            return cast("Stream[S]", self.repository.get(stream, version=at_version, projector_func=fold))
+            return cast("Stream[S]", self.repository.get(stream, version=at_version, projector_func=projector))
         except AggregateNotFoundError:
             return None
 
@@ -113,7 +113,7 @@ class PostgresEventStore(Application[UUID]):
         records = map(self.mapper.to_domain_event, self._our_recorder.select_streams(list(streams)))
         found = {}
         for stream, events in groupby(records, attrgetter("originator_id")):
-            folded = _fold(evolve, events)
+            folded = fold(evolve, None, cast("Iterator[Record]", events))
             assert folded is not None  # noqa: S101 - groupby yields no empty group
             found[stream] = folded
         return found
@@ -158,12 +158,10 @@ class PostgresEventStore(Application[UUID]):
         return self.recorder.max_notification_id() or 0
 
 
-def _fold(evolve: Evolve[S, E], records: Iterable[Any]) -> Stream[S] | None:
-    """Fold records, the first of which may be a snapshot."""
-    state: S | None = None
-    last: Record | Snapshot | None = None
-    for last in records:
-        state = cast("S", last.state) if isinstance(last, Snapshot) else evolve(state, cast("E", last.event))
-    if last is None:
-        return None
-    return Stream(last.originator_id, last.originator_version, cast("S", state), last.origin)
+def _fold(evolve: Evolve[S, E], records: Iterator[Any]) -> Stream[S] | None:
+    """Fold what the library's repository reads: a snapshot, if there is one, and the events after it."""
+    first = next(records, None)
+    if isinstance(first, Snapshot):
+        state = cast("S", first.state)
+        return fold(evolve, Stream(first.originator_id, first.originator_version, state, first.origin), records)
+    return fold(evolve, None, chain([first], records)) if first else None
