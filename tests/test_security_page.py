@@ -11,7 +11,7 @@ from typing import get_args
 from adapters.console.links import MINUTES
 from adapters.console.sessions import RECENTLY
 from adapters.console.sign_in import BEGUN_FOR
-from adapters.postgres.sign_ins import Way
+from adapters.postgres.sign_ins import SignInWay
 from adapters.settings import describe
 from tests.adapters.api import test_access_matrix as matrix
 from tests.adapters.api.access_matrix import EVERYBODY, SIGNED_IN
@@ -114,7 +114,7 @@ def padded(row: list[str]) -> list[str]:
 
 
 def test_the_ways_in_are_those_of_the_code() -> None:
-    assert {row[0].strip("`") for row in rows("The ways in")} == {*get_args(Way), "token"}
+    assert {row[0].strip("`") for row in rows("The ways in")} == {*get_args(SignInWay), "token"}
 
 
 def test_the_operations_are_for_whom_the_access_matrix_says() -> None:

@@ -141,7 +141,7 @@ def show_import(
 def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Return the bytes that were uploaded."""
     row = find_import(rollcall, subscription_id, import_id)
-    chunks = range(rollcall.blobs.chunks(subscription_id, "file", row.sha256))
+    chunks = range(rollcall.blobs.chunk_count(subscription_id, "file", row.sha256))
     return Stream(
         (rollcall.blobs.chunk(subscription_id, "file", row.sha256, number) for number in chunks),
         media_type="application/octet-stream",
