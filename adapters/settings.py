@@ -137,7 +137,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         database_schema=values["DATABASE_SCHEMA"],
         data_dir=values["DATA_DIR"],
         pool_size=values["POOL_SIZE"],
-        worker_commits=values["WORKER_SESSIONS"],
+        worker_commits=values["WORKER_COMMITS"],
         limits=Limits(
             file_bytes=values["LIMIT_FILE_BYTES"],
             rows=values["LIMIT_ROWS"],
@@ -304,7 +304,7 @@ VARIABLES = (
         200,
         "Connections of one process for short work, and as many at most to wait in turn; a worker has a dozen more.",
     ),
-    _number("WORKER_SESSIONS", 4, 1, 64, "Commits that one worker runs side by side."),
+    _number("WORKER_COMMITS", 4, 1, 64, "Commits that one worker runs side by side."),
     _number("LIMIT_FILE_BYTES", 100_000_000, 1_000, 10_000_000_000, "Size of a file at most, in bytes."),
     _number("LIMIT_ROWS", 1_000_000, 1, 100_000_000, "Rows of a file at most, without its header."),
     _number("LIMIT_COLUMNS", 10_000, 4, 1_000_000, "Columns of a file at most."),

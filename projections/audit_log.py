@@ -16,17 +16,7 @@ from application.records import Actor
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
-from domain.import_session import (
-    CommitCompleted,
-    CommitStarted,
-    CommitStopped,
-    FileUploaded,
-    FormatDetected,
-    FormatRejected,
-    GroupRenamed,
-    ImportDiscarded,
-    UserRemoved,
-)
+from domain.import_session import UserRemoved
 from domain.subscription import (
     LicenceAllocated,
     LicenceRevoked,
@@ -34,7 +24,7 @@ from domain.subscription import (
     SubscriptionCreated,
     SubscriptionRenamed,
 )
-from projections.reports.sentences import sentence
+from projections.reports.sentences import ACTIONS, sentence
 from projections.view import View, copy_rows, last_ranks
 
 if TYPE_CHECKING:
@@ -78,30 +68,7 @@ CREATE = f"""
 """
 
 GROUPS = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted)
-AUDITED = (
-    *GROUPS,
-    FileUploaded,
-    FormatDetected,
-    FormatRejected,
-    GroupRenamed,
-    UserRemoved,
-    CommitStarted,
-    CommitStopped,
-    CommitCompleted,
-    ImportDiscarded,
-    SubscriptionCreated,
-    SubscriptionRenamed,
-    SeatsChanged,
-    LicenceAllocated,
-    LicenceRevoked,
-    AccessGranted,
-    AccessRevoked,
-    TokenIssued,
-    TokenRevoked,
-    IdentityBound,
-    IdentityReleased,
-    SessionsEnded,
-)
+AUDITED = tuple(event for action in ACTIONS.values() for event in action.events)
 
 
 def _changed(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -168,10 +135,10 @@ class AuditRow(Struct, frozen=True):
 
 
 class AuditFilter(Struct, frozen=True):
-    """Which changes are wanted: all conditions that are set must hold."""
+    """Which changes to return: those that meet every condition set. `types` are names of events; none means any."""
 
     actor: str | None = None
-    type: str | None = None
+    types: tuple[str, ...] = ()
     import_id: UUID | None = None
     group_id: UUID | None = None
     email: str | None = None
@@ -197,7 +164,7 @@ def audit_log(
           {FILTERED}
         ORDER BY number DESC LIMIT %(limit)s
         """,
-        {"subscription_id": subscription_id, "before": before, "limit": limit, **structs.asdict(wanted)},
+        {"subscription_id": subscription_id, "before": before, "limit": limit, **_conditions(wanted)},
     )
     return list(map(_row, cursor))
 
@@ -226,7 +193,7 @@ def operators_log(
             "last": last,
             "number": number,
             "limit": limit,
-            **structs.asdict(wanted),
+            **_conditions(wanted),
         },
     )
     return list(map(_row, cursor))
@@ -237,13 +204,17 @@ SELECT = """
 """
 FILTERED = """
     AND (%(actor)s::text IS NULL OR actor ->> 'id' = %(actor)s)
-    AND (%(type)s::text IS NULL OR type = %(type)s)
+    AND (%(types)s::text[] = '{}' OR type = ANY(%(types)s))
     AND (%(import_id)s::uuid IS NULL OR import_id = %(import_id)s)
     AND (%(group_id)s::uuid IS NULL OR group_id = %(group_id)s)
     AND (%(email)s::text IS NULL OR %(email)s = ANY(emails))
     AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
 """
+
+
+def _conditions(wanted: AuditFilter) -> dict[str, object]:
+    return {**structs.asdict(wanted), "types": list(wanted.types)}
 
 
 def _row(row: Mapping[str, Any]) -> AuditRow:

@@ -128,7 +128,7 @@ def _wanted(
 ) -> AuditFilter:
     return AuditFilter(
         actor=text(actor, "actor") if actor else None,
-        type=text(type_, "type") if type_ else None,
+        types=(text(type_, "type"),) if type_ else (),
         email=text(email_key(email), "email") if email else None,
         since=moment(since, "from"),
         until=moment(until, "to"),

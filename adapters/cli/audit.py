@@ -76,7 +76,7 @@ def audit(
     """
     terminal = Terminal(as_json=as_json)
     address = email_key(email) if email else None
-    wanted = audit_log.AuditFilter(actor, event, import_id, group_id, address, since, until)
+    wanted = audit_log.AuditFilter(actor, (event,) if event else (), import_id, group_id, address, since, until)
     with running("directory", "audit_log") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         with rollcall.views() as cursor:

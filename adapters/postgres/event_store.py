@@ -42,7 +42,7 @@ from adapters.postgres.event_sql import (
     SELECT_STREAMS,
     SELECT_VERSIONS,
 )
-from application.ports import NO_CLAIMS, Claim, ClaimKind, Claims, Conflict, Stream
+from application.ports import NO_CLAIMS, Claim, ClaimKind, Claims, Conflict, Stream, fold
 from application.records import Event, Origin, Record
 from domain.import_session import SessionSnapshot
 
@@ -244,19 +244,19 @@ class PostgresEventStore(Application[UUID]):
     def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
         """Fold one stream, from its latest snapshot if it has one; None where nothing is stored."""
         try:
-            projector = cast("Any", partial(_fold, evolve))
+            projector = cast("Any", partial(fold, evolve))
             return cast("Stream[S]", self.repository.get(stream, version=at_version, projector_func=projector))
         except AggregateNotFoundError:
             return None
         except DecodeError:  # a snapshot of another shape, by a newer process say: the events are what counts
-            return _fold(evolve, None, self.events.get(stream, lte=at_version))
+            return fold(evolve, None, cast("Iterator[Record]", self.events.get(stream, lte=at_version)))
 
     def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:
         """Fold several streams with one query; those without events are left out."""
         records = map(self.mapper.to_domain_event, self._own_recorder.select_streams(list(streams)))
         found = {}
         for stream, events in groupby(records, attrgetter("originator_id")):
-            folded = _fold(evolve, None, events)
+            folded = fold(evolve, None, cast("Iterator[Record]", events))
             assert folded is not None  # noqa: S101 - groupby yields no empty group
             found[stream] = folded
         return found
@@ -301,16 +301,6 @@ class PostgresEventStore(Application[UUID]):
     def head(self) -> int:
         """Return the position of the latest event, 0 before the first."""
         return self.recorder.max_notification_id() or 0
-
-
-def _fold(evolve: Evolve[S, E], before: Stream[S] | None, records: Iterable[Any]) -> Stream[S] | None:
-    state = before.state if before else None
-    last: Record | None = None
-    for last in records:
-        state = evolve(state, cast("E", last.event))
-    if last is None:
-        return before
-    return Stream(last.originator_id, last.originator_version, cast("S", state), last.origin)
 
 
 def _columns(prefix: str, claims: Sequence[Claim]) -> dict[str, list[Any]]:

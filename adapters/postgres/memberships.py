@@ -24,11 +24,11 @@ class DirectoryMemberships:
         self._datastore = datastore
         self._events = events
 
-    def groups_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
-        """Return every group that any of these addresses is in at a position of the log, and that position."""
+    def group_ids_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
+        """Return the ids of all groups that these addresses are in at a position of the log, and the position."""
         wanted = set(emails)
         with self._datastore.transaction() as rows:
-            groups, position = directory.groups_of(rows, subscription_id, wanted)
+            groups, position = directory.group_ids_of(rows, subscription_id, wanted)
         head = self._events.head()
         while records := self._events.read_log(position, EVENTS_AT_ONCE, head):
             position = records[-1].position

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from selectors import EVENT_READ, DefaultSelector
+from socket import socketpair
 from threading import Condition, Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Self
@@ -42,6 +44,7 @@ class Wakeups:
         self._told: list[Callable[[], None]] = []
         self._stopping = Event()
         self._listening = Event()
+        self._waiting_end, self._stopping_end = socketpair()
         self._thread = Thread(target=self._listen, name="wakeups", daemon=True)
 
     def __enter__(self) -> Self:
@@ -53,7 +56,9 @@ class Wakeups:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
+        self._stopping_end.close()  # which wakes the thread at once
         self._thread.join()
+        self._waiting_end.close()
 
     def count(self) -> int:
         """Return how many wake-ups there were so far, to be given to `wait_for_more`."""
@@ -100,14 +105,17 @@ class Wakeups:
                 self._stopping.wait(LOOK_AGAIN_SECONDS)
 
     def _hear(self) -> None:
-        with self._datastore.connect() as connection:
+        with self._datastore.connect() as connection, DefaultSelector() as either:
+            either.register(connection, EVENT_READ)
+            either.register(self._waiting_end, EVENT_READ)
             for channel in self._channels:
                 connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
             self._listening.set()
             self.wake()
             while not self._stopping.is_set():
-                for notice in connection.notifies(timeout=0.2, stop_after=100):
+                for notice in connection.notifies(timeout=0):
                     self._take(notice.channel, notice.payload)
+                either.select(LOOK_AGAIN_SECONDS)
 
     def _take(self, channel: str, payload: str) -> None:
         if channel == self._channels[1]:

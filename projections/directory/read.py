@@ -208,7 +208,7 @@ def members(
     return [row["email"] for row in cursor]
 
 
-def groups_of(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> tuple[set[UUID], int]:
+def group_ids_of(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> tuple[set[UUID], int]:
     """Return the groups that any of these addresses is in, and the position of the log at which that was so.
 
     One statement, hence one snapshot, which PostgreSQL takes once it has the tables: no rebuild comes in between.

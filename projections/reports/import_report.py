@@ -29,8 +29,8 @@ Outcome: TypeAlias = Literal["added", "already_in_group", "left_out", "removed",
 
 NOT_ADDED: dict[ImportState, str] = {
     "reviewing": "the import is in review",
-    "committing": "it is being added",
-    "stopped": "the import was stopped before",
+    "committing": "groups are still being added",
+    "stopped": "the import was stopped",
     "discarded": "the import was discarded",
 }
 GROUPS_AT_ONCE = 200
@@ -129,7 +129,7 @@ class _Fates(Struct, frozen=True):
         if email in self.removed:
             return "removed", "removed in the review"
         if email in left_out:
-            return "left_out", "holds no licence"
+            return "left_out", "no licence"
         if email in self.newcomers:
             return "added", ""
         if self.done is not None:

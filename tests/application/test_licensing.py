@@ -296,18 +296,18 @@ def test_a_group_that_is_joined_while_the_licence_is_revoked_is_left_too(
     origin = subscribed(rollcall, ANN_, BEN_)
     create_group(rollcall, origin, sales := uuid4(), "Sales", [BEN_])
     late = uuid4()
-    groups_of = rollcall.memberships.groups_of
+    group_ids_of = rollcall.memberships.group_ids_of
 
     def joining(subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
         monkeypatch.undo()
-        found = groups_of(subscription_id, emails)
+        found = group_ids_of(subscription_id, emails)
         if how == "created":
             create_group(rollcall, origin, late, "Late", [ANN_])
         else:
             add_users(rollcall, origin, sales, [ANN_])
         return found
 
-    monkeypatch.setattr(rollcall.memberships, "groups_of", joining)
+    monkeypatch.setattr(rollcall.memberships, "group_ids_of", joining)
     assert revoke_licences(rollcall, origin, [ANN_]).emails == (ANN_,)
     assert members_of(rollcall, late if how == "created" else sales) <= {BEN_}
     assert GroupCreated("Late", (ANN_,)) in appended(rollcall, 0) or how == "added"

@@ -101,12 +101,12 @@ def test_the_audit_log_can_be_asked_for_some_changes_alone(rollcall: Rollcall) -
     audited = Audited(rollcall)
     import_id = audited.importing.import_id
     assert audited.types(actor="bea") == ["GroupRenamed"]
-    assert audited.types(type="GroupCreated") == ["GroupCreated"]
+    assert audited.types(types=("GroupCreated",)) == ["GroupCreated"]
     assert audited.types(import_id=import_id) == ["ImportDiscarded", "GroupRenamed", "FormatDetected", "FileUploaded"]
     assert audited.types(group_id=audited.group) == ["UsersAddedToGroup", "GroupCreated"]
     assert audited.types(email="ann@example.com") == ["LicenceRevoked", "GroupCreated", "LicenceAllocated"]
     assert audited.types(email="nobody@example.com") == []
-    assert audited.types(import_id=import_id, actor="bea", type="GroupRenamed") == ["GroupRenamed"]
+    assert audited.types(import_id=import_id, actor="bea", types=("GroupRenamed", "UserRemoved")) == ["GroupRenamed"]
     assert audited.types(import_id=import_id, group_id=audited.group) == []
 
 

@@ -145,7 +145,7 @@ SCHEMAS: dict[str, Any] = {
         "actor": {"kind": "operator", "id": "root", "name": "root"},
         "request_id": "cli-2f1f8e3a",
         "type": "AccessGranted",
-        "text": "Granted ann@example.com the role administrator",
+        "text": "Granted ann@example.com the administrator role",
         "subscription_id": SUBSCRIPTION,
     },
     "GrantDocument": {

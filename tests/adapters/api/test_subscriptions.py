@@ -104,7 +104,7 @@ def test_a_subscription_is_renamed_and_its_seats_changed(running: Served, subscr
     assert [each["text"] for each in before[:3]] == [
         "Changed the number of seats from 12 to 11",
         "Changed the number of seats from 10 to 12",
-        "Renamed the subscription “Contoso” to “Fabrikam Ltd”",
+        "Renamed subscription “Contoso” to “Fabrikam Ltd”",
     ]
 
 

@@ -192,7 +192,7 @@ def test_an_address_stays_with_the_account_that_signed_in_with_it_first(
     assert metric(signing, refused) == before + 1
     assert browser.sign_in(provider, "cem").status_code == 303
     (told,) = signing.client.get("/api/v1/audit?email=cem@example.com").json()
-    assert told["text"] == f"Bound cem@example.com to the account “cem” of {provider.url}"
+    assert told["text"] == f"Linked cem@example.com to account “cem” at {provider.url}"
     assert told["actor"] == {"kind": "system", "id": "sign-in", "name": "Sign-in"}
 
 

@@ -321,7 +321,7 @@ class TestACommit:
         console.run(page)
         shown = said(console.ask("GET", page))
         assert "400 groups added, 400 users added" in shown
-        assert "none of its users holds a licence" in said(console.ask("GET", f"{page}?show=left"))
+        assert "none of its users has a licence" in said(console.ask("GET", f"{page}?show=left"))
         assert "Completed: 400 groups added, 1 skipped" in said(console.ask("GET", f"{page}/history?after=400"))
 
     def test_that_is_done_says_so_of_what_is_behind_its_last_group(self, console: Console, subscription: str) -> None:
