@@ -90,7 +90,9 @@ def exists(path: str, name: str) -> bool:
 
 def test_the_counts_are_right() -> None:
     counts = Counter(verdict(row[3]) for row in requirements())
-    sentence = f"Of {counts.total()}, {counts['met']} are met, {counts['not met']} are not, and {counts['does not apply']}"
+    sentence = (
+        f"Of {counts.total()}, {counts['met']} are met, {counts['not met']} are not, and {counts['does not apply']}"
+    )
     assert sentence in " ".join(PAGE.split())
 
 
