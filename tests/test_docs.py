@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
+from adapters.cli.main import cli
 from adapters.settings import describe
 
 ROOT = Path(__file__).parents[1]
@@ -71,6 +74,17 @@ def test_developing_lists_each_make_target() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", text_of(ROOT / "Makefile"), re.MULTILINE))
     listed = set(re.findall(r"`make ([a-z-]+)", text_of(DOCS / "developing.md")))
     assert targets - {"help", "demo"} <= listed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_command_exists_with_its_options(page: Path) -> None:
+    for line in re.findall(r"^(?: {4})?rollcall ([a-z-].*)$", text_of(page), re.MULTILINE):
+        command: click.Command = cli
+        words = shlex.split(line, comments=True)
+        while isinstance(command, click.Group) and words[:1] != ["--help"]:
+            command = command.commands[words.pop(0)]
+        command.make_parser(click.Context(command)).parse_args(words)  # raises NoSuchOption
+    assert set(re.findall(r"`rollcall ([a-z-]+)", text_of(page))) <= set(cli.commands)
 
 
 def test_each_path_in_backticks_exists() -> None:

@@ -71,8 +71,10 @@ def test_the_api_tour_says_so_when_there_is_no_token(running: Served, module_dat
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_readme_work_as_printed(running: Served, module_database: str, tmp_path: Path) -> None:
-    script = blocks("README.md")
+def test_the_commands_of_the_readme_and_of_importing_work_as_printed(
+    running: Served, module_database: str, tmp_path: Path
+) -> None:
+    script = blocks("README.md") + blocks("docs/importing.md")
     assert script.count(ASKS_FIRST) == 1
     done = typed(script.replace(ASKS_FIRST, f"{ASKS_FIRST.strip()} --yes\n"), running, module_database, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
