@@ -24,6 +24,9 @@ Role: TypeAlias = Literal["operator", "administrator", "auditor", "consumer"]
 """Operators create subscriptions and grant access. In a subscription, administrators do everything, auditors read
 everything and change nothing, consumers read the group events and nothing else."""
 
+SubscriptionRole: TypeAlias = Literal["administrator", "auditor", "consumer"]
+"""The roles that can be held in a subscription."""
+
 ROLLCALL = UUID(int=0)
 """The scope of operators: Rollcall as a whole, in the place of a subscription."""
 

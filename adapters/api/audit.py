@@ -12,9 +12,9 @@ from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, json, structs
 
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
 from adapters.http.bell import Bell
+from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import responses
 from adapters.http.requests import AnyRequest, Given, moment, text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,35 +9,22 @@ from litestar import Response, delete, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
-from adapters.api.imports import IMPORT, find_import, nothing, readable_later
+from adapters.api.imports import IMPORT, nothing, readable_later
 from adapters.composition import Rollcall
+from adapters.http.lookups import find_import, open_roster
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import responses
 from adapters.http.requests import AnyRequest, Given, IfMatch, address, etag, origin, text, version
 from adapters.http.security import ADMINISTRATORS, READERS
-from adapters.postgres.blobs import read_chunk
 from application.importing import plan_at, remove_user, rename_group
-from application.rosters import StoredRoster
 from domain.errors import NotFound
 from domain.problems import Severity
-from projections.import_list.read import ImportRow
 from projections.review import problems as review_problems
 from projections.review import read as review
 from projections.review.problems import ProblemRow
 from projections.review.read import ReviewedGroup, ReviewedUser
-from projections.view import ViewCursor
 
 UPLOADED = 1  # the version at which a file is there and was not read yet
-
-
-def reviewed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> StoredRoster:
-    """Open what the file of an import says; raises NotFound if it was refused."""
-    if row.read is None:
-        raise NotFound(what="group in this import", id=row.id)
-    key = (row.subscription_id, row.read.roster)
-    return rollcall.rosters.open(
-        *key, partial(read_chunk, rows.connection, row.subscription_id, "roster", row.read.roster)
-    )
 
 
 @get(f"{IMPORT}/groups", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
@@ -63,7 +49,7 @@ def list_reviewed_groups(
     wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
     start = cursor(after, int) or 0
     with rollcall.views() as rows:
-        roster = reviewed(rollcall, rows, row)
+        roster = open_roster(rollcall, rows, row)
         found = review.groups(rows, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
     return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
 
@@ -82,7 +68,7 @@ def list_reviewed_users(
     row = find_import(rollcall, subscription_id, import_id)
     start = cursor(after, int) or 0
     with rollcall.views() as rows:
-        roster = reviewed(rollcall, rows, row)
+        roster = open_roster(rollcall, rows, row)
         found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
     places = {user.email: start + place for place, user in enumerate(found, start=1)}
     return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
@@ -144,7 +130,7 @@ def rename(
     row = find_import(rollcall, subscription_id, import_id)
     with rollcall.views() as rows:
         (group,) = review.groups(
-            rows, subscription_id, import_id, reviewed(rollcall, rows, row), after=number - 1, limit=1
+            rows, subscription_id, import_id, open_roster(rollcall, rows, row), after=number - 1, limit=1
         )
     return Response(group, headers=etag(done.version))
 

@@ -11,10 +11,10 @@ from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 from msgspec import json
 
-from adapters.api.groups import find_group
 from adapters.composition import Rollcall
 from adapters.console.groups import A_PAGE, GROUPS, PASTED_BYTES, Refusal, addresses, named, unfit
 from adapters.console.pages import Form, Page, Told, gone, page, see, seen
+from adapters.http.lookups import find_group
 from adapters.http.paging import After, Search, cursor, token
 from adapters.http.problem_kinds import KINDS
 from adapters.http.requests import AnyRequest, Given, once, origin, text

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
-from adapters.api.review import reviewed
 from adapters.console.excerpt import BYTES, excerpt
 from adapters.console.page_query import Look
 from adapters.console.pages import Page, page
+from adapters.http.lookups import open_roster
 from adapters.http.problem_kinds import KINDS
 from domain.errors import Refused, Stale
 from projections import groups_added
@@ -110,7 +110,7 @@ def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | N
     """Return how many users of the file hold no licence; None where it would take too long to ask for each."""
     if row.read is None or row.read.users > USERS_ASKED_FOR:
         return None
-    return len(file_licences.unlicensed(rows, row.subscription_id, reviewed(rollcall, rows, row)))
+    return len(file_licences.unlicensed(rows, row.subscription_id, open_roster(rollcall, rows, row)))
 
 
 def _groups(
@@ -118,7 +118,7 @@ def _groups(
 ) -> tuple[list[ReviewedGroup], int | None]:
     """Return a page of an import's groups, and behind which number the next one begins."""
     wanted = review.Wanted(search=look.q, only_problems=look.only is not None)
-    roster = reviewed(rollcall, rows, row)
+    roster = open_roster(rollcall, rows, row)
     found = review.groups(rows, row.subscription_id, row.id, roster, wanted, after=after, limit=A_PAGE + 1)
     return found[:A_PAGE], found[A_PAGE - 1].number if len(found) > A_PAGE else None
 
@@ -127,7 +127,7 @@ def _opened(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, look: Look) ->
     """Return the users of the group that is opened, and its problems."""
     if not look.open:
         return None
-    roster = reviewed(rollcall, rows, row)
+    roster = open_roster(rollcall, rows, row)
     users = review.users(rows, row.subscription_id, row.id, roster, look.open, after=look.users, limit=A_PAGE + 1)
     problems = review_problems.problems_of_group(rows, row.id, look.open, limit=PROBLEMS_OF_A_GROUP + 1)
     return {

@@ -10,10 +10,11 @@ from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, ValidationError, convert, json
 
-from adapters.api.licences import NewUser, find_licence, user_of
 from adapters.composition import Rollcall
 from adapters.console.groups import A_PAGE, place
 from adapters.console.pages import Form, Page, gone, page, seen
+from adapters.http.lookups import find_licence
+from adapters.http.new_licences import NewUser, user_of
 from adapters.http.paging import After, Search, cursor, token
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
