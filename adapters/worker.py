@@ -134,7 +134,7 @@ class Committer:
 
     def _take_on_more(self) -> None:
         with self._views() as cursor:
-            waiting = import_list.committing(cursor)
+            waiting = import_list.commit_queue(cursor)
         for import_id in waiting:
             if len(self._runs) < self._at_once and self._is_free(import_id):
                 held = ExitStack()

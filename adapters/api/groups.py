@@ -120,7 +120,7 @@ def list_group_users(
     """List the users of a group by address."""
     find_group(rollcall, subscription_id, group_id)
     with rollcall.views() as rows:
-        found = directory.members(rows, subscription_id, group_id, after=cursor(after, str) or "", limit=limit + 1)
+        found = directory.user_emails(rows, subscription_id, group_id, after=cursor(after, str) or "", limit=limit + 1)
     return page(request, found, limit, lambda email: email, MemberDocument)
 
 

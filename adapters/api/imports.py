@@ -41,7 +41,7 @@ from projections.import_list import read as import_list
 from projections.import_list.read import ImportDocument, document
 from projections.reports import history
 from projections.reports.history import HistoryRow
-from projections.review import problems as review_problems
+from projections.reports.problem_rows import problem_rows
 
 IMPORT = "/subscriptions/{subscription_id:uuid}/imports/{import_id:uuid}"
 
@@ -97,7 +97,7 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) ->
     except NotFound:  # it was uploaded before, a moment ago
         return not_yet(where)
     if row.state == "rejected":
-        raise FileRefused(where, row.file_name, review_problems.shown(row.file_problems))
+        raise FileRefused(where, row.file_name, problem_rows(row.file_problems))
     return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
 
 

@@ -19,10 +19,10 @@ from adapters.http.security import ADMINISTRATORS, READERS
 from application.importing import plan_at, remove_user, rename_group
 from domain.errors import NotFound
 from domain.problems import Severity
-from projections.review import problems as review_problems
+from projections.reports.problem_rows import ProblemRow, problem_codes, problem_rows
+from projections.reports.reviewed_users import ReviewedUser, reviewed_users
 from projections.review import read as review
-from projections.review.problems import ProblemRow
-from projections.review.read import ReviewedGroup, ReviewedUser
+from projections.review.read import ReviewedGroup
 
 UPLOADED = 1  # the version at which a file is there and was not read yet
 
@@ -46,7 +46,7 @@ def list_reviewed_groups(
     if row.read is None or version == UPLOADED:
         return page(request, [], limit, lambda group: group.number, lambda group: group, etag(version or row.version))
     plan = plan_at(rollcall, import_id, version) if version is not None else None
-    wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
+    wanted = review.GroupFilter(search=text(q), only_problems=only is not None, plan=plan)
     start = cursor(after, int) or 0
     with rollcall.views() as rows:
         roster = open_roster(rollcall, rows, row)
@@ -69,7 +69,7 @@ def list_reviewed_users(
     start = cursor(after, int) or 0
     with rollcall.views() as rows:
         roster = open_roster(rollcall, rows, row)
-        found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
+        found = reviewed_users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
     places = {user.email: start + place for place, user in enumerate(found, start=1)}
     return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
 
@@ -87,17 +87,15 @@ def list_problems(
 ) -> Response[list[ProblemRow]]:
     """List what is wrong with the file, in its order."""
     row = find_import(rollcall, subscription_id, import_id)
-    codes = review_problems.codes(code, severity)
+    codes = problem_codes(code, severity)
     start = cursor(after, int) or 0
     if row.read is None:
         ordered = [(n, p) for n, p in enumerate(row.file_problems, start=1) if p.code in codes and n > start]
     else:
         with rollcall.views() as rows:
-            ordered = review_problems.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
+            ordered = review.problems(rows, import_id, codes=codes, after=start, limit=limit + 1)
     headers = etag(row.version)
-    return page(
-        request, ordered, limit, lambda each: each[0], lambda each: review_problems.shown([each[1]])[0], headers
-    )
+    return page(request, ordered, limit, lambda each: each[0], lambda each: problem_rows([each[1]])[0], headers)
 
 
 # --- edit -----------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ class TestSignInLink:
     def test_for_no_address_is_refused(self, database: str) -> None:
         done = run(environment(database), "sign-in-link", "ann")
         assert (done.returncode, done.stdout) == (1, "")
-        assert "“ann” is not an e-mail address" in done.stderr
+        assert "“ann” is not a valid e-mail address" in done.stderr
 
 
 def bound(rollcall: Rollcall, email: str) -> None:
