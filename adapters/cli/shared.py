@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 import click
 
+from adapters.composed_worker import composed_worker
 from adapters.composition import Rollcall, composed
 from adapters.settings import read_settings
-from adapters.worker import Worker
 from application.records import Actor, Origin
 from domain.errors import NotFound
 from domain.naming import printable
@@ -53,13 +53,10 @@ file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=Fal
 @contextmanager
 def running(*views: str, commits: bool = False) -> Iterator[Rollcall]:
     """Run Rollcall in this process, these views caught up (all, if none is named)."""
-    with composed(read_settings(os.environ)) as rollcall:
-        at_once = rollcall.settings.worker_commits if commits else 0
-        parts = (rollcall.projectors, rollcall.locks, rollcall.wakeups, rollcall.views)
-        with Worker(rollcall, *parts, commits=at_once):
-            if not rollcall.health.catch_up(*views):
-                click.echo("The views are still catching up: what you see may be behind.", err=True)
-            yield rollcall
+    with composed(read_settings(os.environ)) as rollcall, composed_worker(rollcall, commits=commits):
+        if not rollcall.health.catch_up(*views):
+            click.echo("The views are still catching up: what you see may be behind.", err=True)
+        yield rollcall
 
 
 def me(subscription_id: UUID, import_id: UUID | None = None) -> Origin:
