@@ -13,10 +13,10 @@ from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import After, Limit, cursor, page
-from adapters.http.problems import later, responses
-from adapters.http.requests import AnyRequest, Given, not_yet, text
-from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, allowed, granting_in
+from adapters.http.paging import After, Limit, decode_after, list_response
+from adapters.http.problems import accepted_response, responses
+from adapters.http.requests import AnyRequest, Injected, accepted, checked_text
+from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles
 from application import granting
 from application.records import Actor
 from domain.access import Role, SubscriptionRole
@@ -56,56 +56,56 @@ HELD_BEFORE = {200: ResponseSpec(GrantDocument, description="They held it before
     "/subscriptions/{subscription_id:uuid}/access",
     sync_to_thread=True,
     responses=responses("not-found"),
-    opt=allowed(*SUBSCRIPTION_VIEWERS),
+    opt=for_roles(*SUBSCRIPTION_VIEWERS),
 )
 def list_access(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[GrantDocument]]:
     """List who holds which role in the subscription, by address."""
     find_subscription(rollcall, subscription_id)
-    position = cursor(after, tuple[str, str])
+    position = decode_after(after, tuple[str, str])
     with rollcall.views() as rows:
         found = access.grants(rows, subscription_id, after=position, limit=limit + 1)
-    return page(request, found, limit, lambda row: (row.email, row.role), grant_document)
+    return list_response(request, found, limit, lambda row: (row.email, row.role), grant_document)
 
 
 @post(
     "/subscriptions/{subscription_id:uuid}/access",
     sync_to_thread=True,
-    responses=HELD_BEFORE | later() | responses("not-found", "email-invalid", "unsupported-media-type"),
+    responses=HELD_BEFORE | accepted_response() | responses("not-found", "email-invalid", "unsupported-media-type"),
     opt=GRANTERS,
 )
 def grant_access(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], data: JSONBody[NewGrant]
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], data: JSONBody[NewGrant]
 ) -> Response[GrantDocument | None]:
     """Give somebody a role in the subscription.
 
     They hold it from now on: 201, or 200 if they held it before.
     """
     find_subscription(rollcall, subscription_id)
-    _, whence = granting_in(request, subscription_id)
+    _, whence = authorize_granter(request, subscription_id)
     done = granting.grant_access(rollcall, whence, data.email, data.role)
     email = parse_email(data.email)
     with rollcall.views() as rows:
         held = [row for row in access.grants(rows, subscription_id, email=email) if row.role == data.role]
     if not held:
-        return not_yet(request.url.path)
+        return accepted(request.url.path)
     return Response(grant_document(held[0]), status_code=201 if done else 200)
 
 
 @delete(
     "/subscriptions/{subscription_id:uuid}/access/{email:path}",
     sync_to_thread=True,
-    responses=later() | responses("not-found", "email-invalid"),
+    responses=accepted_response() | responses("not-found", "email-invalid"),
     opt=GRANTERS,
 )
 def revoke_access(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     email: FromPath[str],
     role: Annotated[SubscriptionRole | None, QueryParameter(description="Only this role, not all of them.")] = None,
@@ -116,10 +116,10 @@ def revoke_access(
     somebody does not hold is done already.
     """
     find_subscription(rollcall, subscription_id)
-    _, whence = granting_in(request, subscription_id)
-    done = granting.revoke_access(rollcall, whence, text(email.removeprefix("/"), "email"), role)
+    _, whence = authorize_granter(request, subscription_id)
+    done = granting.revoke_access(rollcall, whence, checked_text(email.removeprefix("/"), "email"), role)
     if done and not done.readable:
-        return not_yet(f"/api/v1/subscriptions/{subscription_id}/access")
+        return accepted(f"/api/v1/subscriptions/{subscription_id}/access")
     return Response(None, status_code=204)
 
 

@@ -15,10 +15,10 @@ from msgspec import Struct, json, structs
 from adapters.composition import Rollcall
 from adapters.http.bell import Bell
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import After, Limit, cursor, page
+from adapters.http.paging import After, Limit, decode_after, list_response
 from adapters.http.problems import responses
-from adapters.http.requests import AnyRequest, Given, moment, text
-from adapters.http.security import CONSUMERS, READERS, allowed, authorized
+from adapters.http.requests import AnyRequest, Injected, checked_text, parse_time
+from adapters.http.security import CONSUMERS, READERS, check_access, for_roles
 from application.records import Actor
 from domain.access import ROLLCALL
 from domain.naming import email_key
@@ -74,7 +74,7 @@ Until: TypeAlias = Annotated[str | None, QueryParameter(name="to", description="
 @get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_changes(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     actor: Who = None,
     type: What = None,  # noqa: A002 - its name
@@ -94,14 +94,14 @@ def list_changes(
         group_id=group_id,
     )
     with rollcall.views() as rows:
-        found = audit_log.audit_log(rows, subscription_id, wanted, before=cursor(after, int), limit=limit + 1)
-    return page(request, found, limit, lambda row: row.number, audit_document)
+        found = audit_log.audit_log(rows, subscription_id, wanted, before=decode_after(after, int), limit=limit + 1)
+    return list_response(request, found, limit, lambda row: row.number, audit_document)
 
 
-@get("/audit", sync_to_thread=True, responses=responses(), opt=allowed("operator"))
+@get("/audit", sync_to_thread=True, responses=responses(), opt=for_roles("operator"))
 def list_operations(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     actor: Who = None,
     type: What = None,  # noqa: A002 - its name
     subscription_id: Annotated[UUID | None, QueryParameter(description="Only what concerns this subscription.")] = None,
@@ -117,21 +117,23 @@ def list_operations(
     is theirs to read.
     """
     wanted = _wanted(actor, type, email, since, until)
-    before = cursor(after, tuple[datetime, UUID, int])
+    before = decode_after(after, tuple[datetime, UUID, int])
     with rollcall.views() as rows:
         found = audit_log.operators_log(rows, wanted, subscription_id=subscription_id, before=before, limit=limit + 1)
-    return page(request, found, limit, lambda row: (row.at, row.subscription_id, row.number), operation_document)
+    return list_response(
+        request, found, limit, lambda row: (row.at, row.subscription_id, row.number), operation_document
+    )
 
 
 def _wanted(
     actor: str | None, type_: str | None, email: str | None, since: str | None, until: str | None
 ) -> AuditFilter:
     return AuditFilter(
-        actor=text(actor, "actor") if actor else None,
-        types=(text(type_, "type"),) if type_ else (),
-        email=text(email_key(email), "email") if email else None,
-        since=moment(since, "from"),
-        until=moment(until, "to"),
+        actor=checked_text(actor, "actor") if actor else None,
+        types=(checked_text(type_, "type"),) if type_ else (),
+        email=checked_text(email_key(email), "email") if email else None,
+        since=parse_time(since, "from"),
+        until=parse_time(until, "to"),
     )
 
 
@@ -143,8 +145,8 @@ def _wanted(
 )
 async def list_group_events(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    bell: Given[Bell],
+    rollcall: Injected[Rollcall],
+    bell: Injected[Bell],
     subscription_id: FromPath[UUID],
     limit: Limit = 100,
     after: Annotated[int, QueryParameter(ge=0, le=2**53, description="The `id` of the last event that you have.")] = 0,
@@ -165,7 +167,7 @@ async def list_group_events(
             break
         await bell.wait(count, left)
     if wait:  # whoever asked a while ago may have been revoked since
-        await authorized(request, request.route_handler)
+        await check_access(request, request.route_handler)
     return Response(json.encode(found), media_type=BATCH_TYPE)
 
 

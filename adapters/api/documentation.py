@@ -9,8 +9,8 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from adapters.http.requests import Given
-from adapters.http.security import EVERYBODY
+from adapters.http.requests import Injected
+from adapters.http.security import PUBLIC
 
 ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
 FOLDER = Path(swagger_ui_bundle.swagger_ui_path)
@@ -44,19 +44,19 @@ PAGE = """<!doctype html>
 """
 
 
-@get("/openapi.json", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
-def openapi(described: Given[bytes]) -> Response[bytes]:
+@get("/openapi.json", sync_to_thread=False, include_in_schema=False, opt=PUBLIC)
+def openapi(described: Injected[bytes]) -> Response[bytes]:
     """Return the API's description."""
     return Response(described, media_type="application/json")
 
 
-@get("/docs", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
+@get("/docs", sync_to_thread=False, include_in_schema=False, opt=PUBLIC)
 def page() -> Response[str]:
     """Return the API's page."""
     return Response(PAGE, media_type="text/html", headers={"Content-Security-Policy": POLICY})
 
 
-@get("/docs/{name:str}", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
+@get("/docs/{name:str}", sync_to_thread=False, include_in_schema=False, opt=PUBLIC)
 def asset(name: FromPath[str]) -> Response[bytes]:
     """Return what the page needs."""
     if name not in ASSETS:

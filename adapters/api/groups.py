@@ -13,19 +13,19 @@ from msgspec import Meta, Struct, json
 from adapters.api.review import NewName
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_group, find_subscription
-from adapters.http.paging import After, Limit, Search, cursor, page
-from adapters.http.problems import later, responses
+from adapters.http.paging import After, Limit, Search, decode_after, list_response
+from adapters.http.problems import accepted_response, responses
 from adapters.http.requests import (
     AnyRequest,
-    Given,
     IdempotencyKey,
-    address,
+    Injected,
+    accepted,
+    checked_text,
     created_id,
+    email_in_path,
     no_content,
-    not_yet,
-    once,
-    origin,
-    text,
+    origin_of,
+    request_key,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.validation import MANY_BYTES
@@ -87,7 +87,7 @@ def group_document(row: GroupRow) -> GroupDocument:
 @get(GROUPS, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_groups(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
     limit: Limit = 100,
@@ -97,13 +97,15 @@ def list_groups(
     find_subscription(rollcall, subscription_id)
     with rollcall.views() as rows:
         found = directory.groups(
-            rows, subscription_id, search=text(q), after=cursor(after, tuple[str, UUID]), limit=limit + 1
+            rows, subscription_id, search=checked_text(q), after=decode_after(after, tuple[str, UUID]), limit=limit + 1
         )
-    return page(request, found, limit, lambda row: (group_key(row.name), row.id), group_document)
+    return list_response(request, found, limit, lambda row: (group_key(row.name), row.id), group_document)
 
 
 @get(GROUP, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
-def show_group(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]) -> GroupDocument:
+def show_group(
+    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
+) -> GroupDocument:
     """Show one group."""
     return group_document(find_group(rollcall, subscription_id, group_id))
 
@@ -111,7 +113,7 @@ def show_group(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], group
 @get(f"{GROUP}/users", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_group_users(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
     limit: Limit = 100,
@@ -120,8 +122,10 @@ def list_group_users(
     """List the users of a group by address."""
     find_group(rollcall, subscription_id, group_id)
     with rollcall.views() as rows:
-        found = directory.members(rows, subscription_id, group_id, after=cursor(after, str) or "", limit=limit + 1)
-    return page(request, found, limit, lambda email: email, MemberDocument)
+        found = directory.members(
+            rows, subscription_id, group_id, after=decode_after(after, str) or "", limit=limit + 1
+        )
+    return list_response(request, found, limit, lambda email: email, MemberDocument)
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------
@@ -130,44 +134,44 @@ def list_group_users(
 @post(
     GROUPS,
     sync_to_thread=True,
-    responses=later()
+    responses=accepted_response()
     | responses("not-found", "group-name-invalid", "email-invalid", "group-name-taken", "not-licensed", "key-reused"),
     request_max_body_size=MANY_BYTES,
     opt=ADMINISTRATORS,
 )
 def create_group(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     data: JSONBody[NewGroup],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[GroupDocument | None]:
     """Create a group, with its first users: all of them or, if one cannot be added, nothing."""
     group_id = created_id(request, idempotency_key, rollcall.new_id(), subscription_id)
-    whence = origin(request, subscription_id)
+    whence = origin_of(request, subscription_id)
     where = f"/api/v1/subscriptions/{subscription_id}/groups/{group_id}"
     if not grouping.create_group(rollcall, whence, group_id, data.name, data.users).readable:
-        return not_yet(where)
+        return accepted(where)
     return Response(group_document(find_group(rollcall, subscription_id, group_id)), headers={"Location": where})
 
 
 @patch(
     GROUP,
     sync_to_thread=True,
-    responses=later() | responses("not-found", "group-name-invalid", "group-name-taken"),
+    responses=accepted_response() | responses("not-found", "group-name-invalid", "group-name-taken"),
     opt=ADMINISTRATORS,
 )
 def rename_group(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
     data: JSONBody[NewName],
 ) -> Response[GroupDocument | None]:
     """Rename a group."""
-    whence = origin(request, subscription_id)
+    whence = origin_of(request, subscription_id)
     if not grouping.rename_group(rollcall, whence, group_id, data.name).readable:
-        return not_yet(request.url.path)
+        return accepted(request.url.path)
     return Response(group_document(find_group(rollcall, subscription_id, group_id)))
 
 
@@ -178,10 +182,10 @@ def rename_group(
     opt=ADMINISTRATORS,
 )
 def delete_group(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
 ) -> Response[None]:
     """Delete a group, whoever is in it; its users keep their licences."""
-    done = grouping.delete_group(rollcall, origin(request, subscription_id), group_id)
+    done = grouping.delete_group(rollcall, origin_of(request, subscription_id), group_id)
     return no_content(request, readable=done.readable)
 
 
@@ -189,21 +193,21 @@ def delete_group(
     f"{GROUP}/users",
     sync_to_thread=True,
     status_code=200,
-    responses=later(JoinedDocument) | responses("not-found", "email-invalid", "not-licensed", "key-reused"),
+    responses=accepted_response(JoinedDocument) | responses("not-found", "email-invalid", "not-licensed", "key-reused"),
     request_max_body_size=MANY_BYTES,
     opt=ADMINISTRATORS,
 )
 def add_group_users(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
     data: JSONBody[NewUsers],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[JoinedDocument]:
     """Add users to a group: all of them or, if one cannot be added, nobody."""
-    asked = once(request, idempotency_key, subscription_id, json.encode(data))
-    joined = grouping.add_users(rollcall, origin(request, subscription_id), group_id, data.emails, asked)
+    asked = request_key(request, idempotency_key, subscription_id, json.encode(data))
+    joined = grouping.add_users(rollcall, origin_of(request, subscription_id), group_id, data.emails, asked)
     status, headers = (200, {}) if joined.readable else (202, {"Location": request.url.path})
     return Response(JoinedDocument(joined.added, joined.already_there), status_code=status, headers=headers)
 
@@ -216,14 +220,14 @@ def add_group_users(
 )
 def remove_group_user(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
     email: FromPath[str],
 ) -> Response[None]:
     """Remove a user from a group."""
-    whence = origin(request, subscription_id)
-    done = grouping.remove_users(rollcall, whence, group_id, [address(request, email)])
+    whence = origin_of(request, subscription_id)
+    done = grouping.remove_users(rollcall, whence, group_id, [email_in_path(request, email)])
     return no_content(request, readable=done.readable)
 
 

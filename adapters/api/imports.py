@@ -14,20 +14,20 @@ from litestar.response import Stream
 from msgspec import Struct
 
 from adapters.composition import Rollcall
-from adapters.http.file_reader import Reading
+from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import, find_subscription
-from adapters.http.paging import After, Limit, cursor, page
+from adapters.http.paging import After, Limit, decode_after, list_response
 from adapters.http.problems import FileRefused, responses
-from adapters.http.rate_limits import Limits
+from adapters.http.rate_limits import RateLimits
 from adapters.http.requests import (
     AnyRequest,
-    Given,
     IdempotencyKey,
     IfMatch,
+    Injected,
+    accepted,
     etag,
-    not_yet,
-    origin,
-    version,
+    expected_version,
+    origin_of,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.uploads import FileBody, take_upload
@@ -53,7 +53,7 @@ def location(row_id: UUID, subscription_id: UUID) -> str:
 
 def readable_later(done: CommandResult, subscription_id: UUID) -> Response[Any]:
     """Answer that an edit is done, but cannot be read yet."""
-    return not_yet(location(done.id, subscription_id), **etag(done.version))
+    return accepted(location(done.id, subscription_id), **etag(done.version))
 
 
 def nothing(done: CommandResult) -> Response[None]:
@@ -72,9 +72,9 @@ def nothing(done: CommandResult) -> Response[None]:
 )
 async def upload(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    reading: Given[Reading],
-    limits: Given[Limits],
+    rollcall: Injected[Rollcall],
+    file_reader: Injected[FileReader],
+    rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ImportDocument | None]:
@@ -84,18 +84,18 @@ async def upload(
     feel how large it is. The same upload under the same `Idempotency-Key` finds the import it made, and is answered
     as it was, from the import's present state.
     """
-    done = await take_upload(request, rollcall, reading, limits, subscription_id, idempotency_key)
+    done = await take_upload(request, rollcall, file_reader, rate_limits, subscription_id, idempotency_key)
     return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
 
 
 def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) -> Response[ImportDocument | None]:
     where = location(done.id, subscription_id)
     if not done.readable:
-        return not_yet(where)
+        return accepted(where)
     try:
         row = find_import(rollcall, subscription_id, done.id)
     except NotFound:  # it was uploaded before, a moment ago
-        return not_yet(where)
+        return accepted(where)
     if row.state == "rejected":
         raise FileRefused(where, row.file_name, review_problems.shown(row.file_problems))
     return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
@@ -109,7 +109,7 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) ->
 )
 def list_imports(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     limit: Limit = 100,
     after: After = None,
@@ -117,14 +117,14 @@ def list_imports(
     """List the imports, newest first."""
     find_subscription(rollcall, subscription_id)
     with rollcall.views() as rows:
-        before = cursor(after, tuple[datetime, UUID])
+        before = decode_after(after, tuple[datetime, UUID])
         found = import_list.imports(rows, subscription_id, before=before, limit=limit + 1)
-    return page(request, found, limit, lambda row: (row.uploaded_at, row.id), document)
+    return list_response(request, found, limit, lambda row: (row.uploaded_at, row.id), document)
 
 
 @get(IMPORT, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def show_import(
-    rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Response[ImportDocument]:
     """Show an import; its `ETag` is what edits and the commit take as `If-Match`."""
     row = find_import(rollcall, subscription_id, import_id)
@@ -138,7 +138,7 @@ def show_import(
     responses=responses("not-found"),
     opt=READERS,
 )
-def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
+def show_file(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Return the bytes that were uploaded."""
     row = find_import(rollcall, subscription_id, import_id)
     chunks = range(rollcall.blobs.chunks(subscription_id, "file", row.sha256))
@@ -161,13 +161,13 @@ def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import
 )
 def discard_import(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     if_match: IfMatch = None,
 ) -> Response[None]:
     """Discard an import that has added nothing."""
-    done = discard(rollcall, origin(request, subscription_id, import_id), version(if_match))
+    done = discard(rollcall, origin_of(request, subscription_id, import_id), expected_version(if_match))
     return readable_later(done, subscription_id) if not done.readable else nothing(done)
 
 
@@ -183,13 +183,13 @@ def discard_import(
 )
 def commit(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     if_match: IfMatch = None,
 ) -> Response[ImportDocument]:
     """Add the groups as they were reviewed at a version, or go on after a stop; a worker does it."""
-    done = start_commit(rollcall, origin(request, subscription_id, import_id), version(if_match))
+    done = start_commit(rollcall, origin_of(request, subscription_id, import_id), expected_version(if_match))
     row = find_import(rollcall, subscription_id, import_id)
     headers = {"Location": location(import_id, subscription_id), **etag(max(done.version, row.version))}
     return Response(document(row), headers=headers)
@@ -204,12 +204,12 @@ def commit(
 )
 def stop_import(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
 ) -> Response[ImportDocument]:
     """Stop adding: when this answers, no further group can be added."""
-    done = stop(rollcall, origin(request, subscription_id, import_id))
+    done = stop(rollcall, origin_of(request, subscription_id, import_id))
     row = find_import(rollcall, subscription_id, import_id)
     return Response(document(row), headers=etag(max(done.version, row.version)))
 
@@ -236,7 +236,7 @@ def added_document(row: GroupAddedRow) -> AddedDocument:
 @get(f"{IMPORT}/groups-added", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_groups_added(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     limit: Limit = 100,
@@ -245,14 +245,14 @@ def list_groups_added(
     """List the groups that an import added, in the order of the file."""
     find_import(rollcall, subscription_id, import_id)
     with rollcall.views() as rows:
-        found = groups_added.groups_added(rows, import_id, after=cursor(after, int) or 0, limit=limit + 1)
-    return page(request, found, limit, lambda row: row.number, added_document)
+        found = groups_added.groups_added(rows, import_id, after=decode_after(after, int) or 0, limit=limit + 1)
+    return list_response(request, found, limit, lambda row: row.number, added_document)
 
 
 @get(f"{IMPORT}/history", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def show_history(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     limit: Limit = 100,
@@ -260,8 +260,8 @@ def show_history(
 ) -> Response[list[HistoryRow]]:
     """Tell an import event by event, in order."""
     find_import(rollcall, subscription_id, import_id)
-    found = rollcall.events.history(import_id, after=cursor(after, int) or 0, limit=limit + 1)
-    return page(request, found, limit, lambda record: record.originator_version, history.history_row)
+    found = rollcall.events.history(import_id, after=decode_after(after, int) or 0, limit=limit + 1)
+    return list_response(request, found, limit, lambda record: record.originator_version, history.history_row)
 
 
 ROUTES = (

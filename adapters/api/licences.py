@@ -13,11 +13,20 @@ from msgspec import Meta, Struct
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_licence, find_subscription
 from adapters.http.new_licences import NewUser, user_of, users_of_file
-from adapters.http.paging import After, Limit, Search, cursor, page
-from adapters.http.problems import UnsupportedMediaType, later, responses
-from adapters.http.requests import AnyRequest, Given, IdempotencyKey, address, no_content, once, origin, text
+from adapters.http.paging import After, Limit, Search, decode_after, list_response
+from adapters.http.problems import UnsupportedMediaType, accepted_response, responses
+from adapters.http.requests import (
+    AnyRequest,
+    IdempotencyKey,
+    Injected,
+    checked_text,
+    email_in_path,
+    no_content,
+    origin_of,
+    request_key,
+)
 from adapters.http.security import ADMINISTRATORS, READERS
-from adapters.http.validation import MANY_BYTES, decoded
+from adapters.http.validation import MANY_BYTES, decode_body
 from application import licensing
 from domain.errors import EmailInvalid
 from domain.naming import shown as printable
@@ -46,7 +55,7 @@ class AllocatedDocument(Struct, frozen=True):
     "/subscriptions/{subscription_id:uuid}/licences",
     sync_to_thread=True,
     status_code=200,
-    responses=later(AllocatedDocument)
+    responses=accepted_response(AllocatedDocument)
     | responses(
         "not-found", "seats-exceeded", "key-reused", "file-refused", "file-too-large", "unsupported-media-type"
     ),
@@ -55,7 +64,7 @@ class AllocatedDocument(Struct, frozen=True):
 )
 def allocate_licences(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
@@ -63,8 +72,8 @@ def allocate_licences(
     """Allocate licences to users, given as JSON or as `text/csv`: to all of them or, for want of seats, to none."""
     find_subscription(rollcall, subscription_id)
     users, refused = _users(request, rollcall, body)
-    asked = once(request, idempotency_key, subscription_id, body)
-    done = licensing.allocate_licences(rollcall, origin(request, subscription_id), users, asked)
+    asked = request_key(request, idempotency_key, subscription_id, body)
+    done = licensing.allocate_licences(rollcall, origin_of(request, subscription_id), users, asked)
     status = 200 if done.readable else 202
     headers = {} if done.readable else {"Location": request.url.path}
     return Response(
@@ -87,7 +96,7 @@ def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[U
 def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
     users: list[User] = []
     refused: list[Problem] = []
-    for number, each in enumerate(decoded(body, NewLicences).users, start=1):
+    for number, each in enumerate(decode_body(body, NewLicences).users, start=1):
         try:
             users.append(user_of(each))
         except EmailInvalid as error:
@@ -115,7 +124,7 @@ def licence_document(row: LicenceRow) -> LicenceDocument:
 )
 def list_licences(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
     limit: Limit = 100,
@@ -125,9 +134,9 @@ def list_licences(
     find_subscription(rollcall, subscription_id)
     with rollcall.views() as rows:
         found = directory.licences(
-            rows, subscription_id, search=text(q), after=cursor(after, str) or "", limit=limit + 1
+            rows, subscription_id, search=checked_text(q), after=decode_after(after, str) or "", limit=limit + 1
         )
-    return page(request, found, limit, lambda row: row.email, licence_document)
+    return list_response(request, found, limit, lambda row: row.email, licence_document)
 
 
 @get(
@@ -137,11 +146,11 @@ def list_licences(
     opt=READERS,
 )
 def show_licence(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
 ) -> LicenceDocument:
     """Show one licence."""
     find_subscription(rollcall, subscription_id)
-    return licence_document(find_licence(rollcall, subscription_id, address(request, email)))
+    return licence_document(find_licence(rollcall, subscription_id, email_in_path(request, email)))
 
 
 @delete(
@@ -151,10 +160,10 @@ def show_licence(
     opt=ADMINISTRATORS,
 )
 def revoke_licence(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
 ) -> Response[None]:
     """Revoke a licence: the seat is free again, and the user leaves every group of the subscription at once."""
-    done = licensing.revoke_licences(rollcall, origin(request, subscription_id), [address(request, email)])
+    done = licensing.revoke_licences(rollcall, origin_of(request, subscription_id), [email_in_path(request, email)])
     return no_content(request, readable=done.readable)
 
 

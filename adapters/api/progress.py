@@ -29,8 +29,8 @@ from adapters.composition import Rollcall
 from adapters.http.bell import Bell
 from adapters.http.lookups import find_import
 from adapters.http.problems import DATABASE_AWAY, responses
-from adapters.http.requests import AnyRequest, Given
-from adapters.http.security import READERS, authorized
+from adapters.http.requests import AnyRequest, Injected
+from adapters.http.security import READERS, check_access
 from domain.errors import RollcallError
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportRow, ImportState
@@ -179,8 +179,8 @@ class Permission:
 @get(f"{IMPORT}/progress", media_type="text/event-stream", responses=responses("not-found"), opt=READERS)
 async def progress(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    feeds: Given[Feeds],
+    rollcall: Injected[Rollcall],
+    feeds: Injected[Feeds],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     last_event_id: Annotated[
@@ -220,7 +220,7 @@ async def _messages(
 async def _still_may(request: AnyRequest) -> bool:
     """Tell whether whoever listens still may; if the database cannot tell, it is for them to ask again."""
     try:
-        await authorized(request, request.route_handler)
+        await check_access(request, request.route_handler)
     except (RollcallError, *DATABASE_AWAY):
         return False
     return True

@@ -16,7 +16,7 @@ from adapters.api.imports import IMPORT
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_import
 from adapters.http.problems import responses
-from adapters.http.requests import Given
+from adapters.http.requests import Injected
 from adapters.http.security import READERS
 from domain.errors import RollcallError
 from projections.reports import import_report as reporting
@@ -37,7 +37,7 @@ class Behind(RollcallError):
 
 
 @get(f"{IMPORT}/report.csv", sync_to_thread=True, media_type="text/csv", responses=responses("not-found"), opt=READERS)
-def report(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
+def report(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Return what became of every row of the file: each user of each group, group by group, then what was wrong.
 
     `line` and `column` are where it stands in the file. It tells what is recorded when it is asked for.

@@ -12,9 +12,18 @@ from msgspec import Meta, Struct
 from adapters.api.imports import IMPORT, nothing, readable_later
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_import, open_roster
-from adapters.http.paging import After, Limit, Search, cursor, page
+from adapters.http.paging import After, Limit, Search, decode_after, list_response
 from adapters.http.problems import responses
-from adapters.http.requests import AnyRequest, Given, IfMatch, address, etag, origin, text, version
+from adapters.http.requests import (
+    AnyRequest,
+    IfMatch,
+    Injected,
+    checked_text,
+    email_in_path,
+    etag,
+    expected_version,
+    origin_of,
+)
 from adapters.http.security import ADMINISTRATORS, READERS
 from application.importing import plan_at, remove_user, rename_group
 from domain.errors import NotFound
@@ -30,7 +39,7 @@ UPLOADED = 1  # the version at which a file is there and was not read yet
 @get(f"{IMPORT}/groups", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_reviewed_groups(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     q: Search = "",
@@ -44,20 +53,24 @@ def list_reviewed_groups(
     if version is not None and version > row.version:
         raise NotFound(what="version", id=version)
     if row.read is None or version == UPLOADED:
-        return page(request, [], limit, lambda group: group.number, lambda group: group, etag(version or row.version))
+        return list_response(
+            request, [], limit, lambda group: group.number, lambda group: group, etag(version or row.version)
+        )
     plan = plan_at(rollcall, import_id, version) if version is not None else None
-    wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
-    start = cursor(after, int) or 0
+    wanted = review.Wanted(search=checked_text(q), only_problems=only is not None, plan=plan)
+    start = decode_after(after, int) or 0
     with rollcall.views() as rows:
         roster = open_roster(rollcall, rows, row)
         found = review.groups(rows, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
-    return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
+    return list_response(
+        request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version)
+    )
 
 
 @get(f"{IMPORT}/groups/{{number:int}}/users", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_reviewed_users(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -66,18 +79,18 @@ def list_reviewed_users(
 ) -> Response[list[ReviewedUser]]:
     """List the users of one group of an import, in the order of the file."""
     row = find_import(rollcall, subscription_id, import_id)
-    start = cursor(after, int) or 0
+    start = decode_after(after, int) or 0
     with rollcall.views() as rows:
         roster = open_roster(rollcall, rows, row)
         found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
     places = {user.email: start + place for place, user in enumerate(found, start=1)}
-    return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
+    return list_response(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
 
 
 @get(f"{IMPORT}/problems", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_problems(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     code: Annotated[str | None, QueryParameter(max_length=100, description="Only problems of this code.")] = None,
@@ -88,14 +101,14 @@ def list_problems(
     """List what is wrong with the file, in its order."""
     row = find_import(rollcall, subscription_id, import_id)
     codes = review_problems.codes(code, severity)
-    start = cursor(after, int) or 0
+    start = decode_after(after, int) or 0
     if row.read is None:
         ordered = [(n, p) for n, p in enumerate(row.file_problems, start=1) if p.code in codes and n > start]
     else:
         with rollcall.views() as rows:
             ordered = review_problems.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
     headers = etag(row.version)
-    return page(
+    return list_response(
         request, ordered, limit, lambda each: each[0], lambda each: review_problems.shown([each[1]])[0], headers
     )
 
@@ -115,7 +128,7 @@ EDITING = responses("not-found", "wrong-state", "stale", "version-required", "gr
 @patch(f"{IMPORT}/groups/{{number:int}}", sync_to_thread=True, responses=EDITING, opt=ADMINISTRATORS)
 def rename(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -123,7 +136,7 @@ def rename(
     if_match: IfMatch = None,
 ) -> Response[ReviewedGroup | None]:
     """Rename a group in this import."""
-    whence, seen = origin(request, subscription_id, import_id), version(if_match)
+    whence, seen = origin_of(request, subscription_id, import_id), expected_version(if_match)
     done = rename_group(rollcall, whence, number, data.name, seen)
     if not done.readable:
         return readable_later(done, subscription_id)
@@ -140,7 +153,7 @@ def rename(
 )
 def remove(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -148,8 +161,8 @@ def remove(
     if_match: IfMatch = None,
 ) -> Response[None]:
     """Remove a user from a group of this import."""
-    whence, seen = origin(request, subscription_id, import_id), version(if_match)
-    done = remove_user(rollcall, whence, number, address(request, email), seen)
+    whence, seen = origin_of(request, subscription_id, import_id), expected_version(if_match)
+    done = remove_user(rollcall, whence, number, email_in_path(request, email), seen)
     return readable_later(done, subscription_id) if not done.readable else nothing(done)
 
 

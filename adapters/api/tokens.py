@@ -13,10 +13,10 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import After, Limit, cursor, page
-from adapters.http.problems import later, responses
-from adapters.http.requests import AnyRequest, Given, IdempotencyKey, not_yet
-from adapters.http.security import SIGNED_IN, Forbidden, granting_in, scopes
+from adapters.http.paging import After, Limit, decode_after, list_response
+from adapters.http.problems import accepted_response, responses
+from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, accepted
+from adapters.http.security import AUTHENTICATED, Forbidden, authorize_granter, scopes_with
 from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting
 from application.records import Actor
@@ -70,10 +70,10 @@ REPEATED = {
 }
 
 
-@get("/tokens", sync_to_thread=True, responses=responses("not-found"), opt=SIGNED_IN)
+@get("/tokens", sync_to_thread=True, responses=responses("not-found"), opt=AUTHENTICATED)
 def list_tokens(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: Annotated[
         UUID | None, QueryParameter(description="Only those of this subscription; to operators, of any.")
     ] = None,
@@ -81,16 +81,16 @@ def list_tokens(
     after: After = None,
 ) -> Response[list[TokenDocument]]:
     """List the tokens of the subscriptions that you administer, newest first; to operators, those of operators."""
-    position = cursor(after, tuple[datetime, UUID])
+    position = decode_after(after, tuple[datetime, UUID])
     if subscription_id is None:
-        among = scopes(rollcall, request.scope["state"]["principal"], GRANTING)
+        among = scopes_with(rollcall, request.scope["state"]["principal"], GRANTING)
     else:
-        granting_in(request, subscription_id)
+        authorize_granter(request, subscription_id)
         among = [find_subscription(rollcall, subscription_id).id]
     with rollcall.views() as rows:
         found = access.tokens(rows, among, before=position, limit=limit + 1)
     used = rollcall.last_uses.of(row.token_id for row in found)
-    return page(
+    return list_response(
         request,
         found,
         limit,
@@ -106,11 +106,11 @@ def list_tokens(
     | responses(
         "not-found", "role-out-of-scope", "token-name-invalid", "expiry-invalid", "key-reused", "unsupported-media-type"
     ),
-    opt=SIGNED_IN,
+    opt=AUTHENTICATED,
 )
 def issue_token(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     data: JSONBody[TokenRequest],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[IssuedDocument]:
@@ -144,16 +144,21 @@ def _from_stream(rollcall: Rollcall, token_id: UUID) -> TokenDocument:
     return token_document(row, rollcall.last_uses.of([token_id]).get(token_id))
 
 
-@delete("/tokens/{token_id:uuid}", sync_to_thread=True, responses=later() | responses("not-found"), opt=SIGNED_IN)
-def revoke_token(request: AnyRequest, rollcall: Given[Rollcall], token_id: FromPath[UUID]) -> Response[None]:
+@delete(
+    "/tokens/{token_id:uuid}",
+    sync_to_thread=True,
+    responses=accepted_response() | responses("not-found"),
+    opt=AUTHENTICATED,
+)
+def revoke_token(request: AnyRequest, rollcall: Injected[Rollcall], token_id: FromPath[UUID]) -> Response[None]:
     """Revoke a token of a subscription that you administer; operators, any. It holds at once, in every process."""
     scope = granting.scope_of_token(rollcall, token_id)
     try:
-        _, whence = granting_in(request, None if scope == ROLLCALL else scope)
+        _, whence = authorize_granter(request, None if scope == ROLLCALL else scope)
     except (NotFound, Forbidden):  # to whoever may not revoke it, it is not there
         raise NotFound(what="token", id=token_id) from None
     done = granting.revoke_token(rollcall, whence, token_id)
-    return Response(None, status_code=204) if done.readable else not_yet("/api/v1/tokens")
+    return Response(None, status_code=204) if done.readable else accepted("/api/v1/tokens")
 
 
 ROUTES = (list_tokens, issue_token, revoke_token)

@@ -77,7 +77,7 @@ class Chunks:
         self.file.flush()
 
 
-class Reading:
+class FileReader:
     """Reads files, a few at a time and each in a process of its own; the others wait for their turn."""
 
     def __init__(self, limits: Limits) -> None:

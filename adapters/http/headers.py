@@ -30,14 +30,14 @@ ALWAYS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-TOLD_ALONE = {**ALWAYS, "content-security-policy": NOTHING}
+REFUSAL_HEADERS = {**ALWAYS, "content-security-policy": NOTHING}
 """What a refusal says that is sent before a request comes as far as `Secured`, or after."""
 
 STRICT_TRANSPORT = "max-age=31536000"
 MISDIRECTED = KINDS["misdirected"]
 
 
-class Secured:
+class SecurityHeaders:
     """Adds the headers that a response does not bring itself; refuses hosts that are not ours before anything else."""
 
     def __init__(self, app: ASGIApp, site: Site) -> None:

@@ -33,7 +33,7 @@ After: TypeAlias = Annotated[
 ]
 
 
-def cursor(after: str | None, kind: type[T]) -> T | None:
+def decode_after(after: str | None, kind: type[T]) -> T | None:
     """Return what a page's `after` stands for; raises Invalid if it is not one of ours."""
     if after is None:
         return None
@@ -46,7 +46,7 @@ def cursor(after: str | None, kind: type[T]) -> T | None:
     return found
 
 
-def token(position: object) -> str:
+def encode_after(position: object) -> str:
     """Return the `after` that stands for a position."""
     return urlsafe_b64encode(json.encode(position)).decode().rstrip("=")
 
@@ -74,7 +74,7 @@ def _with(request: Request[Any, Any, Any], after: str) -> str:
     return urlencode([*((k, v) for k, v in request.query_params.multi_items() if k != "after"), ("after", after)])
 
 
-def page(
+def list_response(
     request: Request[Any, Any, Any],
     rows: Sequence[T],
     limit: int,
@@ -85,6 +85,6 @@ def page(
     """Return up to `limit` of the rows; one more than that tells that there is a next page."""
     headers = dict(headers or {})
     if len(rows) > limit:
-        following = _with(request, token(position(rows[limit - 1])))
+        following = _with(request, encode_after(position(rows[limit - 1])))
         headers["Link"] = f'<{request.url.path}?{following}>; rel="next"'
     return Response([shown(row) for row in rows[:limit]], headers=headers)

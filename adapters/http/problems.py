@@ -26,7 +26,7 @@ from msgspec import UNSET, Struct, UnsetType, json
 
 from adapters.http.problem_kinds import KINDS
 from adapters.http.rate_limits import TooManyRequests
-from adapters.http.security import EVERYBODY
+from adapters.http.security import PUBLIC
 from domain import errors
 from domain.errors import RollcallError
 from projections.review.problems import ProblemRow
@@ -89,7 +89,7 @@ class FileRefused(Exception):
 # --- how they become responses --------------------------------------------------------------------------------------
 
 
-def problem(
+def problem_response(
     request: Request[Any, Any, Any],
     code: str,
     detail: str,
@@ -100,11 +100,11 @@ def problem(
     emails: list[str] | None = None,
 ) -> Response[bytes]:
     """Return a problem document as a response."""
-    content = document(code, detail, request.scope["state"].get("request_id", ""), field, problems, emails)
+    content = problem_document(code, detail, request.scope["state"].get("request_id", ""), field, problems, emails)
     return Response(content, status_code=KINDS[code].status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def document(
+def problem_document(
     code: str,
     detail: str,
     request_id: str,
@@ -131,17 +131,17 @@ def document(
 def _of_ours(request: Request[Any, Any, Any], error: RollcallError) -> Response[bytes]:
     field = error.fields.get("field")
     emails = error.fields.get("emails")
-    return problem(
+    return problem_response(
         request,
         error.code,
         str(error),
         field=str(field) if field else None,
-        headers=headers_of(error),
+        headers=retry_headers(error),
         emails=list(map(str, emails)) if isinstance(emails, list) else None,
     )
 
 
-def headers_of(error: RollcallError) -> dict[str, str]:
+def retry_headers(error: RollcallError) -> dict[str, str]:
     """Return what tells a client how to go on after an error."""
     if isinstance(error, TooManyRequests):
         return {"Retry-After": str(error.fields["seconds"])}
@@ -150,28 +150,32 @@ def headers_of(error: RollcallError) -> dict[str, str]:
 
 def _of_a_refused_file(request: Request[Any, Any, Any], error: FileRefused) -> Response[bytes]:
     detail = f"“{error.file_name}” cannot be imported: {error.problems[0].message} {error.problems[0].remedy}"
-    return problem(request, "file-refused", detail, headers={"Location": error.location}, problems=error.problems)
+    return problem_response(
+        request, "file-refused", detail, headers={"Location": error.location}, problems=error.problems
+    )
 
 
 def _of_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     headers = dict(error.headers or {})
     match error:
         case MethodNotAllowedException():
-            return problem(request, "method-not-allowed", f"{request.method} does not work here.", headers=headers)
+            return problem_response(
+                request, "method-not-allowed", f"{request.method} does not work here.", headers=headers
+            )
         case NotFoundException():
-            return problem(request, "not-found", f"There is nothing at {request.url.path}.", headers=headers)
+            return problem_response(request, "not-found", f"There is nothing at {request.url.path}.", headers=headers)
         case ValidationException(extra=[{"key": str(key), "message": str(message)}, *_]):
             field = _field(request, key, message)
-            return problem(request, "invalid", f"{field}: {message}.", field=field, headers=headers)
+            return problem_response(request, "invalid", f"{field}: {message}.", field=field, headers=headers)
         case _ if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             most = request.route_handler.resolve_request_max_body_size()
             said = f"The body has more than the {most:,} bytes that this route takes. Send fewer at a time."
-            return problem(request, "file-too-large", said, headers=headers)
+            return problem_response(request, "file-too-large", said, headers=headers)
         case ClientException():
-            return problem(request, "invalid", error.detail or "The request is malformed.", headers=headers)
+            return problem_response(request, "invalid", error.detail or "The request is malformed.", headers=headers)
         case InternalServerException(detail="client disconnected prematurely"):
             log.info("the request broke off")
-            return problem(request, "invalid", "The request broke off.")
+            return problem_response(request, "invalid", "The request broke off.")
         case _:
             return _unexpected(request, error)
 
@@ -187,12 +191,12 @@ def _field(request: Request[Any, Any, Any], key: str, message: str) -> str:
 
 def _of_the_database(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     log.error("the database did not answer as it should", exc_info=error)
-    return problem(request, "busy", "The database did not answer. Try again.", headers={"Retry-After": "5"})
+    return problem_response(request, "busy", "The database did not answer. Try again.", headers={"Retry-After": "5"})
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     log.error("unexpected error", exc_info=error)
-    return problem(request, "internal", "Something unexpected happened. Report it with this request_id.")
+    return problem_response(request, "internal", "Something unexpected happened. Report it with this request_id.")
 
 
 DATABASE_AWAY = (
@@ -230,7 +234,7 @@ def responses(*codes: str) -> dict[int, ResponseSpec]:
     return specs
 
 
-def later(document: type[Struct] | None = None) -> dict[int, ResponseSpec]:
+def accepted_response(document: type[Struct] | None = None) -> dict[int, ResponseSpec]:
     """Return what a route's OpenAPI says about an effect that cannot be read yet."""
     said = "It is done and will last, but cannot be read yet: look at `Location` in a moment"
     return {202: ResponseSpec(document, description=said, generate_examples=False)}
@@ -244,7 +248,7 @@ def later(document: type[Struct] | None = None) -> dict[int, ResponseSpec]:
     media_type="text/plain",
     sync_to_thread=False,
     responses=responses("not-found"),
-    opt=EVERYBODY,
+    opt=PUBLIC,
 )
 def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[Any]:
     """Explain a kind of problem to people, as a page to browsers and as plain text to everybody else."""

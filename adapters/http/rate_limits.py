@@ -63,7 +63,7 @@ class Rate:
         self._due = {key: due for due, key in kept[: KEYS // 2]}
 
 
-class Limits:
+class RateLimits:
     """What the settings allow."""
 
     def __init__(self, rates: Rates) -> None:
@@ -72,16 +72,16 @@ class Limits:
         self._most_uploads = rates.uploads
         self._uploads: Counter[UUID] = Counter()
 
-    def sign_in(self, key: str) -> None:
+    def count_sign_in(self, key: str) -> None:
         """Count an attempt to sign in, of a client, a link or an address; raises TooManyRequests."""
         self._sign_ins.take(key, "There were too many attempts to sign in.")
 
-    def request(self, secret: str) -> None:
+    def count_request(self, secret: str) -> None:
         """Count a request of a token or of a session, be it a good one or not; raises TooManyRequests."""
         self._requests.take(secret, "There were too many requests with this token or session.")
 
     @contextmanager
-    def upload(self, subscription_id: UUID) -> Iterator[None]:
+    def count_upload(self, subscription_id: UUID) -> Iterator[None]:
         """Count an upload while it lasts, only within the event loop; raises TooManyRequests."""
         if self._uploads[subscription_id] >= self._most_uploads:
             reason = f"{self._most_uploads} uploads of this subscription are in progress: wait until one is done."

@@ -15,7 +15,7 @@ from litestar.params import HeaderParameter, SkipValidationMarker
 from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
-from adapters.http.security import ALLOWED, SUBSCRIPTION, authorize
+from adapters.http.security import ROLES_OPTION, SUBSCRIPTION, authorize
 from application.decisions import RequestKey
 from application.records import Actor, Origin
 from domain.naming import email_key
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
 
-Given: TypeAlias = Annotated[NamedDependency[T], SkipValidationMarker()]
+Injected: TypeAlias = Annotated[NamedDependency[T], SkipValidationMarker()]
 """A part of Rollcall that a handler needs, by its name."""
 
 IfMatch: TypeAlias = Annotated[
@@ -41,16 +41,16 @@ IdempotencyKey: TypeAlias = Annotated[
 ]
 
 
-def origin(request: AnyRequest, subscription_id: UUID, import_id: UUID | None = None) -> Origin:
+def origin_of(request: AnyRequest, subscription_id: UUID, import_id: UUID | None = None) -> Origin:
     """Return the origin of what a request changes.
 
     Whether it may is asked anew, for its body may have taken its time; raises as `authorized` does.
     """
-    _, who = authorize(request, request.route_handler.opt[ALLOWED], request.path_params.get(SUBSCRIPTION))
+    _, who = authorize(request, request.route_handler.opt[ROLES_OPTION], request.path_params.get(SUBSCRIPTION))
     return Origin(subscription_id, who, request.scope["state"]["request_id"], import_id)
 
 
-def version(if_match: str | None) -> int:
+def expected_version(if_match: str | None) -> int:
     """Return the version that If-Match names; raises VersionRequired without one, Invalid if it is none."""
     if if_match is None:
         raise VersionRequired
@@ -65,7 +65,7 @@ def etag(of_version: int) -> dict[str, str]:
     return {"ETag": f'"{of_version}"'}
 
 
-def not_yet(where: str, **headers: str) -> Response[Any]:
+def accepted(where: str, **headers: str) -> Response[Any]:
     """Answer that it is done and will last, but cannot be read yet: 202, without content, and with its place."""
     return Response(b"", status_code=202, media_type="text/plain", headers={"Location": where, **headers})
 
@@ -82,17 +82,17 @@ def created_id(request: AnyRequest, key: str | None, fresh: UUID, subscription_i
     return uuid5(NAMESPACE_URL, f"rollcall:{subscription_id}:{actor.id}:{route}:{key}")
 
 
-def address(request: AnyRequest, found: str) -> str:
+def email_in_path(request: AnyRequest, found: str) -> str:
     """Return the key of the address at the end of a path; raises Invalid for what is no text.
 
     `found` is the address as the framework found it: behind a slash, and with one slash where several were sent.
     """
     parts = "/+".join(re.escape(part) for part in found.strip("/").split("/"))
     sent = re.search(f"/(/*{parts})/*$", unquote(request.scope["raw_path"].decode("latin-1")))
-    return text(email_key(sent[1] if sent else found), "email")
+    return checked_text(email_key(sent[1] if sent else found), "email")
 
 
-def once(request: AnyRequest, key: str | None, subscription_id: UUID, body: bytes) -> RequestKey | None:
+def request_key(request: AnyRequest, key: str | None, subscription_id: UUID, body: bytes) -> RequestKey | None:
     """Return what a request's key stands for, where nothing is created whose id could derive from it."""
     if key is None:
         return None
@@ -102,17 +102,17 @@ def once(request: AnyRequest, key: str | None, subscription_id: UUID, body: byte
 
 def no_content(request: AnyRequest, *, readable: bool) -> Response[None]:
     """Answer that it is done (204), or that it is but cannot be read yet (202)."""
-    return Response(None, status_code=204) if readable else not_yet(request.url.path)
+    return Response(None, status_code=204) if readable else accepted(request.url.path)
 
 
-def text(given: str, field: str = "q") -> str:
+def checked_text(given: str, field: str = "q") -> str:
     """Return text that PostgreSQL can compare; raises Invalid for what it refuses: NUL and lone surrogates."""
     if "\x00" in given or any("\ud800" <= character <= "\udfff" for character in given):
         raise Invalid(reason=f"{field}: NUL and lone surrogates are no text.", field=field)
     return given
 
 
-def moment(given: str | None, field: str) -> datetime | None:
+def parse_time(given: str | None, field: str) -> datetime | None:
     """Return the time that a parameter gives; raises Invalid unless it is one of RFC 3339, with its offset from UTC."""
     if given is None:
         return None

@@ -27,26 +27,26 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
 
     from adapters.composition import Rollcall
-    from adapters.http.rate_limits import Limits
+    from adapters.http.rate_limits import RateLimits
     from adapters.http.site import Site
     from domain.access import Role
 
-    Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
+    AnyConnection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 
-ALLOWED = "allowed"
+ROLES_OPTION = "allowed"
 SCHEME = "bearer"
 SUBSCRIPTION = "subscription_id"  # what all paths call it
 SUBSCRIPTION_VIEWERS: frozenset[Role] = frozenset(("operator", "administrator", "auditor"))
 """The roles that may see a subscription's name, seats and access."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
-Allowed: TypeAlias = dict[str, frozenset["Role"] | None]
+RouteOptions: TypeAlias = dict[str, frozenset["Role"] | None]
 """A route's `opt`: the roles it is for, in the subscription that its path names or in Rollcall as a whole."""
 
-EVERYBODY: Allowed = {ALLOWED: None}
+PUBLIC: RouteOptions = {ROLES_OPTION: None}
 """For a route that is open to everybody."""
 
-SIGNED_IN: Allowed = {ALLOWED: frozenset()}
+AUTHENTICATED: RouteOptions = {ROLES_OPTION: frozenset()}
 """For a route that shows to each their own."""
 
 
@@ -71,18 +71,18 @@ class CrossSite(RollcallError):
     code = "cross-site"
 
 
-def allowed(*roles: Role) -> Allowed:
+def for_roles(*roles: Role) -> RouteOptions:
     """Return the `opt` of a route that is for these roles."""
-    return {ALLOWED: frozenset(roles)}
+    return {ROLES_OPTION: frozenset(roles)}
 
 
-ADMINISTRATORS = allowed("administrator")
-READERS = allowed("administrator", "auditor")
-CONSUMERS = allowed("administrator", "auditor", "consumer")
-GRANTERS = allowed(*GRANTING)
+ADMINISTRATORS = for_roles("administrator")
+READERS = for_roles("administrator", "auditor")
+CONSUMERS = for_roles("administrator", "auditor", "consumer")
+GRANTERS = for_roles(*GRANTING)
 
 
-def same_origin(connection: Connection, handler: BaseRouteHandler) -> None:
+def check_same_origin(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Let no other site's page change anything in the name of whoever looks at it; raises CrossSite.
 
     Browsers say where a request comes from, by Fetch metadata (W3C) or at least by Origin, so no page needs a hidden
@@ -92,18 +92,18 @@ def same_origin(connection: Connection, handler: BaseRouteHandler) -> None:
     by_cookie = site.cookie_name("session") in connection.cookies
     if not isinstance(connection, Request) or connection.method in SAFE or "Authorization" in connection.headers:
         return
-    if (by_cookie or handler.opt[ALLOWED] is None) and not _from_own_page(site, connection):
+    if (by_cookie or handler.opt[ROLES_OPTION] is None) and not _from_own_page(site, connection):
         raise CrossSite
 
 
-def _from_own_page(site: Site, connection: Connection) -> bool:
+def _from_own_page(site: Site, connection: AnyConnection) -> bool:
     fetched = connection.headers.get("Sec-Fetch-Site")
     if fetched is not None:
         return fetched in {"same-origin", "none"}  # none: by the person, not by a page
     return site.is_own(connection.headers.get("Origin", ""), connection.headers.get("Host", ""))
 
 
-async def authorized(connection: Connection, handler: BaseRouteHandler) -> None:
+async def check_access(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Let a request pass whose principal holds one of the route's roles, and remember who it is.
 
     Raises Unauthenticated, Forbidden, and NotFound for a subscription in which the principal is nobody. Asked again
@@ -112,17 +112,17 @@ async def authorized(connection: Connection, handler: BaseRouteHandler) -> None:
     """
     if connection.scope.get("method") == HttpMethod.OPTIONS:
         return
-    wanted: frozenset[Role] | None = handler.opt[ALLOWED]
+    wanted: frozenset[Role] | None = handler.opt[ROLES_OPTION]
     if wanted is not None:
         principal, who = await sync_to_thread(authorize, connection, wanted, connection.path_params.get(SUBSCRIPTION))
         _remember(connection, principal, who)
 
 
-def authorize(connection: Connection, wanted: frozenset[Role], subscription: UUID | None) -> tuple[Principal, Actor]:
+def authorize(connection: AnyConnection, wanted: frozenset[Role], subscription: UUID | None) -> tuple[Principal, Actor]:
     """Return who asks, and as whom they act; raises as `authorized` does."""
     rollcall: Rollcall = connection.app.state["rollcall"]
     principal = authenticate(rollcall, connection)
-    held = held_in(rollcall, principal, subscription or ROLLCALL)
+    held = roles_in(rollcall, principal, subscription or ROLLCALL)
     if subscription is not None and not held:
         raise NotFound(what="subscription", id=subscription)
     if wanted and not wanted & held:
@@ -130,13 +130,13 @@ def authorize(connection: Connection, wanted: frozenset[Role], subscription: UUI
     return principal, actor(principal, wanted & held)
 
 
-def authenticate(rollcall: Rollcall, connection: Connection) -> Principal:
+def authenticate(rollcall: Rollcall, connection: AnyConnection) -> Principal:
     """Return who asks, by a token or else by a session; raises Unauthenticated, and TooManyRequests."""
     given = connection.headers.getall("Authorization", [])
     return _bearer(rollcall, connection, given) if given else _person(rollcall, connection)
 
 
-def _bearer(rollcall: Rollcall, connection: Connection, given: list[str]) -> Bearer:
+def _bearer(rollcall: Rollcall, connection: AnyConnection, given: list[str]) -> Bearer:
     if len(given) > 1:
         raise Unauthenticated(reason="There is more than one “Authorization”.")
     scheme, _, token = given[0].partition(" ")
@@ -151,7 +151,7 @@ def _bearer(rollcall: Rollcall, connection: Connection, given: list[str]) -> Bea
     return found
 
 
-def _person(rollcall: Rollcall, connection: Connection) -> Person:
+def _person(rollcall: Rollcall, connection: AnyConnection) -> Person:
     site: Site = connection.app.state["site"]
     session = connection.cookies.get(site.cookie_name("session"))
     if not session:
@@ -163,17 +163,17 @@ def _person(rollcall: Rollcall, connection: Connection) -> Person:
     return found
 
 
-def _count(connection: Connection, secret: str) -> None:
-    limits: Limits = connection.app.state["limits"]
-    limits.request(sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
+def _count(connection: AnyConnection, secret: str) -> None:
+    rate_limits: RateLimits = connection.app.state["rate_limits"]
+    rate_limits.count_request(sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
 
 
-def held_in(rollcall: Rollcall, principal: Principal, scope: UUID) -> frozenset[Role]:
+def roles_in(rollcall: Rollcall, principal: Principal, scope: UUID) -> frozenset[Role]:
     """Return the roles that count in a scope: those held there, and in Rollcall as a whole."""
     return frozenset().union(*granting.roles(rollcall, principal, {ROLLCALL, scope}).values())
 
 
-def scopes(rollcall: Rollcall, principal: Principal, wanted: frozenset[Role]) -> list[UUID]:
+def scopes_with(rollcall: Rollcall, principal: Principal, wanted: frozenset[Role]) -> list[UUID]:
     """Return where a principal holds one of these roles: the view tells where to look, the streams what holds."""
     match principal:
         case Bearer(scope=scope):
@@ -185,7 +185,7 @@ def scopes(rollcall: Rollcall, principal: Principal, wanted: frozenset[Role]) ->
     return [scope for scope, held in found.items() if held & wanted]
 
 
-def granting_in(connection: Connection, subscription: UUID | None) -> tuple[Principal, Origin]:
+def authorize_granter(connection: AnyConnection, subscription: UUID | None) -> tuple[Principal, Origin]:
     """Return who grants in a subscription or, for None, in Rollcall as a whole, and the origin of what they change.
 
     Asked anew, for a body may have taken its time; raises as `authorized` does.
@@ -204,7 +204,7 @@ def actor(principal: Principal, held: frozenset[Role]) -> Actor:
             return Actor(kind, f"token:{token_id}", name)
 
 
-def _remember(connection: Connection, principal: Principal, who: Actor) -> None:
+def _remember(connection: AnyConnection, principal: Principal, who: Actor) -> None:
     connection.scope["state"] |= {"principal": principal, "actor": who}
     structlog.contextvars.bind_contextvars(actor=who.id)
 

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from msgspec import UNSET, Meta, Struct, UnsetType, json
 
 from adapters.http.requests import created_id
-from adapters.http.security import granting_in
+from adapters.http.security import authorize_granter
 from application import granting
 from application.decisions import RequestKey
 from application.granting import NewToken, Person, Principal
@@ -45,7 +45,7 @@ def issue_requested_token(
     scope = wanted.subscription_id
     if scope == ROLLCALL:
         raise NotFound(what="subscription", id=scope)
-    principal, whence = granting_in(request, scope)
+    principal, whence = authorize_granter(request, scope)
     token_id = created_id(request, key, rollcall.new_id(), scope)
     asked = uuid5(NAMESPACE_OID, sha256(json.encode(wanted)).hexdigest())
     once = RequestKey(str(token_id), asked) if key else None

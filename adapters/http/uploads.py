@@ -20,7 +20,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser  # t
 from adapters.http.file_reader import Pieces
 from adapters.http.lookups import find_subscription
 from adapters.http.problems import Invalid, UnsupportedMediaType
-from adapters.http.requests import created_id, origin
+from adapters.http.requests import created_id, origin_of
 from application.importing import record_upload
 from domain.errors import RollcallError
 from domain.naming import clean_file_name
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from litestar import Request
 
     from adapters.composition import Rollcall
-    from adapters.http.file_reader import Reading
-    from adapters.http.rate_limits import Limits
+    from adapters.http.file_reader import FileReader
+    from adapters.http.rate_limits import RateLimits
     from adapters.http.requests import AnyRequest
     from application.decisions import CommandResult
 
@@ -50,14 +50,14 @@ class FileTooLarge(RollcallError):
     code = "file-too-large"
 
 
-class BrokenOff(RollcallError):
+class UploadInterrupted(RollcallError):
     """The upload broke off. Nothing was recorded; send it again."""
 
     code = "invalid"
 
 
 @dataclass(frozen=True)
-class Received:
+class UploadedFile:
     """A file as it was sent: on disk, where it has no name; what the client calls it; which media type it gave."""
 
     file: IO[bytes]
@@ -86,7 +86,7 @@ class FileBody(Operation):
 
 
 @asynccontextmanager
-async def received(request: Request[Any, Any, Any], name: str, limit: int) -> AsyncIterator[Received]:
+async def uploaded_file(request: Request[Any, Any, Any], name: str, limit: int) -> AsyncIterator[UploadedFile]:
     """Take the file in a form's field of this name, and keep it on disk while the block runs.
 
     Other fields are passed over. Raises UnsupportedMediaType, FileTooLarge, BrokenOff, and Invalid for a form that is
@@ -106,7 +106,7 @@ async def received(request: Request[Any, Any, Any], name: str, limit: int) -> As
         except UnicodeError as error:
             raise Invalid(reason="The form is malformed: its boundary is not ASCII.", field="body") from error
         except InternalServerException:  # what the framework says when the client is gone
-            raise BrokenOff from None
+            raise UploadInterrupted from None
         yield await taking.done()
 
 
@@ -134,12 +134,12 @@ class _Taking:
                 case _ if self.inside:
                     await self._keep(bytes(event))
 
-    async def done(self) -> Received:
+    async def done(self) -> UploadedFile:
         """Return the file, all of it on disk; raises Invalid if there was none."""
         await self._write()
         if self.found is None:
             raise Invalid(reason=f"The form lacks the field “{self.name}”: send the file in it.", field=self.name)
-        return Received(self.file, str(self.found.filename), self.found.content_type or "")
+        return UploadedFile(self.file, str(self.found.filename), self.found.content_type or "")
 
     def _begin(self, segment: MultipartSegment) -> None:
         self.inside = segment.name == self.name
@@ -170,20 +170,25 @@ class _Taking:
 
 
 async def take_upload(
-    request: AnyRequest, rollcall: Rollcall, reading: Reading, limits: Limits, subscription_id: UUID, key: str | None
+    request: AnyRequest,
+    rollcall: Rollcall,
+    file_reader: FileReader,
+    rate_limits: RateLimits,
+    subscription_id: UUID,
+    key: str | None,
 ) -> CommandResult:
     """Take the file in a request's multipart field `file`, have it read, and record the upload.
 
-    Raises NotFound for the subscription, and what `Limits.upload`, `received`, `Reading.read` and `record_upload`
-    raise.
+    Raises NotFound for the subscription, and what `RateLimits.count_upload`, `uploaded_file`, `FileReader.read` and
+    `record_upload` raise.
     """
     import_id = created_id(request, key, rollcall.new_id(), subscription_id)
     await sync_to_thread(find_subscription, rollcall, subscription_id)
-    with limits.upload(subscription_id):
-        async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
+    with rate_limits.count_upload(subscription_id):
+        async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
             name = clean_file_name(sent.name)
-            async with reading.read(sent.file, name) as read:
-                whence = await sync_to_thread(origin, request, subscription_id, import_id)
+            async with file_reader.read(sent.file, name) as read:
+                whence = await sync_to_thread(origin_of, request, subscription_id, import_id)
                 return await sync_to_thread(
                     record_upload, rollcall, whence, name, sent.media_type, Pieces(sent.file), read
                 )

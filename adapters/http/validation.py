@@ -39,7 +39,7 @@ ANY_QUERY = "any_query"
 """The `opt` of a route that is sent more by others than it has to know (as RFC 6749, section 4.1.2, allows them)."""
 
 
-async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def check_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse what the handler would misread: raises Invalid and UnsupportedMediaType.
 
     A parameter that is misspelt or given twice would silently ask for something else; a body of another kind would
@@ -54,10 +54,10 @@ async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: B
     found, _ = connection.content_type
     if found != RequestEncodingType.JSON:
         raise UnsupportedMediaType(expected=RequestEncodingType.JSON.value, found=found or "nothing")
-    decoded(await connection.body(), data.annotation)
+    decode_body(await connection.body(), data.annotation)
 
 
-def decoded(body: bytes, kind: type[T]) -> T:
+def decode_body(body: bytes, kind: type[T]) -> T:
     """Return what a body of JSON says; raises Invalid, which names the field that is not as it should be."""
     if not body:
         raise Invalid(reason="The body is empty: send a JSON object.", field="body")

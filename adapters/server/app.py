@@ -37,14 +37,14 @@ from adapters.console import pages
 from adapters.console.oidc import Provider
 from adapters.console.routes import console
 from adapters.http.bell import Bell
-from adapters.http.file_reader import Reading
-from adapters.http.headers import TOLD_ALONE, Secured
+from adapters.http.file_reader import FileReader
+from adapters.http.headers import REFUSAL_HEADERS, SecurityHeaders
 from adapters.http.problem_kinds import KINDS
-from adapters.http.problems import HANDLERS, MEDIA_TYPE, document, problem_page
-from adapters.http.rate_limits import Limits
-from adapters.http.security import authorized, same_origin
+from adapters.http.problems import HANDLERS, MEDIA_TYPE, problem_document, problem_page
+from adapters.http.rate_limits import RateLimits
+from adapters.http.security import check_access, check_same_origin
 from adapters.http.site import Site
-from adapters.http.validation import SMALL_BYTES, as_declared
+from adapters.http.validation import SMALL_BYTES, check_declared
 from adapters.metrics import Metrics
 from adapters.server import health
 
@@ -65,7 +65,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 MULTIPART_BYTES = 1_000_000  # what a form may add around a file
 
 
-class Observed:
+class RequestLog:
     """Gives each request an id, tells the log and the metrics of it, and sends the id back.
 
     HEAD is answered as GET without its content (RFC 9110, section 9.3.2).
@@ -117,7 +117,7 @@ class Observed:
             log.info(
                 "request",
                 method=method,
-                path=told(scope["path"]),
+                path=redacted_path(scope["path"]),
                 status=status,
                 milliseconds=round((ended - started) * 1000, 1),
             )
@@ -127,21 +127,21 @@ class Observed:
         name, value = header
         if name.lower() != b"allow":
             return header
-        told = {each.strip() for each in value.decode().split(",")}
-        methods = told | set(self._methods.get(str(scope.get("path_template")), ()))
+        redacted_path = {each.strip() for each in value.decode().split(",")}
+        methods = redacted_path | set(self._methods.get(str(scope.get("path_template")), ()))
         return name, ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set()))).encode()
 
 
 async def _refuse(send: Send, request_id: str) -> None:
     said = "The server stops, and this was not done in time. Look whether it was done, and try again if not."
-    content = document("busy", said, request_id)
-    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), "retry-after": "5", **TOLD_ALONE}
+    content = problem_document("busy", said, request_id)
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), "retry-after": "5", **REFUSAL_HEADERS}
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": KINDS["busy"].status, "headers": encoded})
     await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
-def told(path: str) -> str:
+def redacted_path(path: str) -> str:
     """Return a path as the log tells it: without what would sign somebody in."""
     return SECRET.sub("…", path)
 
@@ -156,8 +156,8 @@ def _request_id(scope: HTTPScope) -> str:
 def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     """Put the API together over a running Rollcall."""
     settings = rollcall.settings
-    reading = Reading(settings.limits)
-    limits = Limits(settings.rates)
+    file_reader = FileReader(settings.limits)
+    rate_limits = RateLimits(settings.rates)
     site = Site(settings.public_url)
     provider = Provider(settings.oidc) if settings.oidc else None
     feeds = Feeds(rollcall, bell)
@@ -192,9 +192,9 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         "rollcall": Provide(lambda: rollcall, sync_to_thread=False),
         "bell": Provide(lambda: bell, sync_to_thread=False),
         "feeds": Provide(lambda: feeds, sync_to_thread=False),
-        "reading": Provide(lambda: reading, sync_to_thread=False),
+        "file_reader": Provide(lambda: file_reader, sync_to_thread=False),
         "metrics": Provide(lambda: metrics, sync_to_thread=False),
-        "limits": Provide(lambda: limits, sync_to_thread=False),
+        "rate_limits": Provide(lambda: rate_limits, sync_to_thread=False),
         "site": Provide(lambda: site, sync_to_thread=False),
         "provider": Provide(lambda: provider, sync_to_thread=False),
         "described": Provide(lambda: described, sync_to_thread=False),
@@ -203,8 +203,8 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     app = Litestar(
         [*routes, *console(upload_bytes), pages.STATIC],
         dependencies=dependencies,
-        guards=[same_origin, authorized, as_declared],
-        state=State({"rollcall": rollcall, "limits": limits, "site": site}),
+        guards=[check_same_origin, check_access, check_declared],
+        state=State({"rollcall": rollcall, "rate_limits": rate_limits, "site": site}),
         template_config=pages.templates(),
         exception_handlers={**HANDLERS, **dict.fromkeys((NotFoundException, MethodNotAllowedException), pages.nowhere)},
         lifespan=[lifespan],
@@ -212,7 +212,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         openapi_config=None,
         logging_config=None,
     )
-    return Observed(Secured(app, site), metrics, _methods(app))
+    return RequestLog(SecurityHeaders(app, site), metrics, _methods(app))
 
 
 def _methods(app: Litestar) -> dict[str, set[Method]]:

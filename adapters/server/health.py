@@ -11,15 +11,15 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from adapters.composition import Rollcall
 from adapters.http.problems import responses
-from adapters.http.requests import Given
-from adapters.http.security import EVERYBODY, allowed
+from adapters.http.requests import Injected
+from adapters.http.security import PUBLIC, for_roles
 from adapters.metrics import Metrics
 
 BEHIND_EVENTS = 10_000
 METRICS_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # which the framework adds
 
 
-class Alive(Struct, frozen=True):
+class Liveness(Struct, frozen=True):
     """The process answers."""
 
     status: Literal["live"]
@@ -32,19 +32,19 @@ class Readiness(Struct, frozen=True):
     views: dict[str, int]
 
 
-@get("/health/live", sync_to_thread=False, opt=EVERYBODY)
-def show_liveness() -> Alive:
+@get("/health/live", sync_to_thread=False, opt=PUBLIC)
+def show_liveness() -> Liveness:
     """Tell that the process lives."""
-    return Alive("live")
+    return Liveness("live")
 
 
 @get(
     "/health/ready",
     sync_to_thread=True,
     responses={503: ResponseSpec(Readiness, description="The database is away, or a view is far behind")},
-    opt=EVERYBODY,
+    opt=PUBLIC,
 )
-def show_readiness(rollcall: Given[Rollcall]) -> Response[Readiness]:
+def show_readiness(rollcall: Injected[Rollcall]) -> Response[Readiness]:
     """Tell whether the database is there and no view is far behind."""
     if not rollcall.health.is_database_reachable():
         return Response(Readiness("database_away", {}), status_code=503)
@@ -53,8 +53,8 @@ def show_readiness(rollcall: Given[Rollcall]) -> Response[Readiness]:
     return Response(Readiness("behind" if behind else "ready", lag), status_code=503 if behind else 200)
 
 
-@get("/metrics", sync_to_thread=True, media_type="text/plain", responses=responses(), opt=allowed("operator"))
-def show_metrics(metrics: Given[Metrics]) -> Response[str]:
+@get("/metrics", sync_to_thread=True, media_type="text/plain", responses=responses(), opt=for_roles("operator"))
+def show_metrics(metrics: Injected[Metrics]) -> Response[str]:
     """Return the metrics for Prometheus."""
     return Response(metrics.render().decode(), media_type=METRICS_TYPE)
 

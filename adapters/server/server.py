@@ -19,10 +19,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from adapters.http import problems
 from adapters.http.bell import Bell
-from adapters.http.headers import TOLD_ALONE
+from adapters.http.headers import REFUSAL_HEADERS
 from adapters.http.problem_kinds import KINDS
 from adapters.metrics import Metrics
-from adapters.server.app import create_app, told
+from adapters.server.app import create_app, redacted_path
 from adapters.worker import Worker
 from domain.errors import RollcallError
 
@@ -57,7 +57,7 @@ class HostUnknown(NotLoopback):
     """There is no address for “{host}”. Use 127.0.0.1, or an address of this machine."""
 
 
-class Connection(H11Protocol):
+class HttpConnection(H11Protocol):
     """A connection over HTTP/1.1.
 
     What is no HTTP is answered with a problem document, as everything else that is wrong. A client that stops reading
@@ -156,13 +156,13 @@ class Connection(H11Protocol):
         if self.transport.get_write_buffer_size() < waiting_before:
             self._give_time()
             return
-        log.info("a client that stopped reading was cut off", path=told(self.scope["path"]))
+        log.info("a client that stopped reading was cut off", path=redacted_path(self.scope["path"]))
         self.transport.abort()  # to close it would wait until everything is sent
 
 
 def _refusal(code: str, detail: str, request_id: str) -> bytes:
     """Return a whole response as it is sent."""
-    content = problems.document(code, detail, request_id)
+    content = problems.problem_document(code, detail, request_id)
     status = KINDS[code].status
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}",
@@ -170,7 +170,7 @@ def _refusal(code: str, detail: str, request_id: str) -> bytes:
         f"Content-Length: {len(content)}",
         f"X-Request-Id: {request_id}",
         "Connection: close",
-        *(f"{name}: {value}" for name, value in TOLD_ALONE.items()),
+        *(f"{name}: {value}" for name, value in REFUSAL_HEADERS.items()),
     )
     return "\r\n".join((*head, "", "")).encode() + content
 
@@ -223,7 +223,7 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
     bell = Bell(rollcall.wakeups)
     config = uvicorn.Config(
         create_app(rollcall, bell, metrics),
-        http=Connection,
+        http=HttpConnection,
         ws="none",
         log_config=None,
         log_level="error",  # the rest we tell ourselves

@@ -32,7 +32,7 @@ from adapters.api.subscriptions import NewSubscription, SubscriptionChange
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HEADERS as HEADERS_OF_PROBLEMS
 from adapters.http.problems import MEDIA_TYPE
-from adapters.http.security import ALLOWED
+from adapters.http.security import ROLES_OPTION
 from projections.group_events import CloudEvent
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ def describe(
         ),
     )
     roles = {
-        _operation_id(handler): handler.opt[ALLOWED]
+        _operation_id(handler): handler.opt[ROLES_OPTION]
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
-        if ALLOWED in handler.opt
+        if ROLES_OPTION in handler.opt
     }
     document = app.openapi_schema.to_schema()
     document["openapi"] = "3.1.0"

@@ -77,7 +77,7 @@ def test_a_request_counts_until_its_answer_begins_however_long_that_goes_on(monk
 
     async def sent(message: object) -> None: ...
 
-    observed: Any = app.Observed(stream, counting, {})
+    observed: Any = app.RequestLog(stream, counting, {})
     asyncio.run(observed(scope(), None, sent))
     assert counting.counted == [("GET", "/stream", 200, 0.25)]
 
@@ -96,7 +96,7 @@ def test_a_request_for_which_a_stopping_server_cannot_wait_any_longer_is_told_so
         async def sent(message: object) -> None:
             messages.append(message)
 
-        observed: Any = app.Observed(endless, counting, {})
+        observed: Any = app.RequestLog(endless, counting, {})
         task = asyncio.create_task(observed(scope(), None, sent))
         await begun.wait()
         task.cancel()

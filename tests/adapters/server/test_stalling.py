@@ -16,7 +16,7 @@ from litestar.enums import ScopeType
 
 from adapters.http.bell import Bell
 from adapters.server import server
-from adapters.server.server import Connection
+from adapters.server.server import HttpConnection
 from tests.adapters.http.test_problems import assert_problem
 from tests.adapters.server.serving import in_this_process
 from tests.waiting import GENEROUS_SECONDS
@@ -120,12 +120,12 @@ class TestWhoSendsSteadily:
     """The test says when the server looks."""
 
     @pytest.fixture
-    def looks(self, monkeypatch: pytest.MonkeyPatch) -> type[Connection]:
+    def looks(self, monkeypatch: pytest.MonkeyPatch) -> type[HttpConnection]:
         monkeypatch.setattr(server, "SENDING_SECONDS", 10 * GENEROUS_SECONDS)
         monkeypatch.setattr(server, "SENDING_BYTES", 2)
 
-        class Looked(Connection):
-            made: Connection
+        class Looked(HttpConnection):
+            made: HttpConnection
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
                 super().connection_made(transport)
@@ -155,7 +155,7 @@ class TestWhoSendsSteadily:
             assert_problem(answered(client), 408, "request-timeout")
 
 
-def look(connection: Connection) -> None:
+def look(connection: HttpConnection) -> None:
     """Let the server look at a connection now."""
     looked = Event()
 
