@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from msgspec import Meta, Struct, json
 from adapters.api.review import NewName
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_group, find_subscription
-from adapters.http.paging import After, Limit, Search, decode_after, list_response
+from adapters.http.paging import After, Limit, Search, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.requests import (
     AnyRequest,
@@ -44,44 +43,29 @@ Emails = Annotated[list[Email], Meta(max_length=100_000)]
 
 
 class NewGroup(Struct, forbid_unknown_fields=True, frozen=True):
-    """What a group is created from; `users` are addresses that hold a licence."""
+    """A group to create; `users` are the addresses of users with a licence."""
 
     name: Annotated[str, Meta(min_length=1, max_length=255, examples=["Sales Europe"])]
     users: Emails = []
 
 
 class NewUsers(Struct, forbid_unknown_fields=True, frozen=True):
-    """Who is to join a group: addresses that hold a licence."""
+    """Users to add to a group: addresses with a licence."""
 
     emails: Emails
 
 
 class JoinedDocument(Struct, frozen=True):
-    """Who joined a group, and who was in it already."""
+    """The users who joined a group, and those who were already in it."""
 
     added: tuple[str, ...]
     already_there: tuple[str, ...]
 
 
-class GroupDocument(Struct, frozen=True):
-    """A group; `import_id` names the import that created it."""
-
-    id: UUID
-    name: str
-    users: int
-    created_at: datetime
-    import_id: UUID | None
-
-
 class MemberDocument(Struct, frozen=True):
-    """A user of a group."""
+    """A user of a group: an object, unlike its row, so that fields can be added."""
 
     email: str
-
-
-def group_document(row: GroupRow) -> GroupDocument:
-    """Return a group as it is told."""
-    return GroupDocument(row.id, row.name, row.users, row.created_at, row.import_id)
 
 
 @get(GROUPS, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
@@ -92,22 +76,19 @@ def list_groups(
     q: Search = "",
     limit: Limit = 100,
     after: After = None,
-) -> Response[list[GroupDocument]]:
+) -> Response[list[GroupRow]]:
     """List the groups by name."""
     find_subscription(rollcall, subscription_id)
-    with rollcall.views() as rows:
-        found = directory.groups(
-            rows, subscription_id, search=checked_text(q), after=decode_after(after, tuple[str, UUID]), limit=limit + 1
-        )
-    return list_response(request, found, limit, lambda row: (group_key(row.name), row.id), group_document)
+    search, start = checked_text(q), decode_after(after, tuple[str, UUID])
+    with rollcall.views() as cursor:
+        found = directory.groups(cursor, subscription_id, search=search, after=start, limit=limit + 1)
+    return list_response(request, found, limit, lambda row: (group_key(row.name), row.id))
 
 
 @get(GROUP, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
-def show_group(
-    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
-) -> GroupDocument:
+def show_group(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]) -> GroupRow:
     """Show one group."""
-    return group_document(find_group(rollcall, subscription_id, group_id))
+    return find_group(rollcall, subscription_id, group_id)
 
 
 @get(f"{GROUP}/users", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
@@ -121,11 +102,10 @@ def list_group_users(
 ) -> Response[list[MemberDocument]]:
     """List the users of a group by address."""
     find_group(rollcall, subscription_id, group_id)
-    with rollcall.views() as rows:
-        found = directory.members(
-            rows, subscription_id, group_id, after=decode_after(after, str) or "", limit=limit + 1
-        )
-    return list_response(request, found, limit, lambda email: email, MemberDocument)
+    start = decode_after(after, str) or ""
+    with rollcall.views() as cursor:
+        found = directory.members(cursor, subscription_id, group_id, after=start, limit=limit + 1)
+    return document_list(list_response(request, found, limit, lambda email: email), MemberDocument)
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------
@@ -145,14 +125,14 @@ def create_group(
     subscription_id: FromPath[UUID],
     data: JSONBody[NewGroup],
     idempotency_key: IdempotencyKey = None,
-) -> Response[GroupDocument | None]:
-    """Create a group, with its first users: all of them or, if one cannot be added, nothing."""
+) -> Response[GroupRow | None]:
+    """Create a group with its first users. If one of them can't be added, nothing is created."""
     group_id = created_id(request, idempotency_key, rollcall.new_id(), subscription_id)
-    whence = origin_of(request, subscription_id)
-    where = f"/api/v1/subscriptions/{subscription_id}/groups/{group_id}"
-    if not grouping.create_group(rollcall, whence, group_id, data.name, data.users).readable:
-        return accepted(where)
-    return Response(group_document(find_group(rollcall, subscription_id, group_id)), headers={"Location": where})
+    origin = origin_of(request, subscription_id)
+    location = f"/api/v1/subscriptions/{subscription_id}/groups/{group_id}"
+    if not grouping.create_group(rollcall, origin, group_id, data.name, data.users).readable:
+        return accepted(location)
+    return Response(find_group(rollcall, subscription_id, group_id), headers={"Location": location})
 
 
 @patch(
@@ -167,12 +147,12 @@ def rename_group(
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
     data: JSONBody[NewName],
-) -> Response[GroupDocument | None]:
+) -> Response[GroupRow | None]:
     """Rename a group."""
-    whence = origin_of(request, subscription_id)
-    if not grouping.rename_group(rollcall, whence, group_id, data.name).readable:
+    origin = origin_of(request, subscription_id)
+    if not grouping.rename_group(rollcall, origin, group_id, data.name).readable:
         return accepted(request.url.path)
-    return Response(group_document(find_group(rollcall, subscription_id, group_id)))
+    return Response(find_group(rollcall, subscription_id, group_id))
 
 
 @delete(
@@ -184,9 +164,9 @@ def rename_group(
 def delete_group(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
 ) -> Response[None]:
-    """Delete a group, whoever is in it; its users keep their licences."""
+    """Delete a group, even if it has users; they keep their licences."""
     done = grouping.delete_group(rollcall, origin_of(request, subscription_id), group_id)
-    return no_content(request, readable=done.readable)
+    return no_content(request.url.path, readable=done.readable)
 
 
 @post(
@@ -205,9 +185,9 @@ def add_group_users(
     data: JSONBody[NewUsers],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[JoinedDocument]:
-    """Add users to a group: all of them or, if one cannot be added, nobody."""
-    asked = request_key(request, idempotency_key, subscription_id, json.encode(data))
-    joined = grouping.add_users(rollcall, origin_of(request, subscription_id), group_id, data.emails, asked)
+    """Add users to a group. If one of them can't be added, none are."""
+    key = request_key(request, idempotency_key, subscription_id, json.encode(data))
+    joined = grouping.add_users(rollcall, origin_of(request, subscription_id), group_id, data.emails, key)
     status, headers = (200, {}) if joined.readable else (202, {"Location": request.url.path})
     return Response(JoinedDocument(joined.added, joined.already_there), status_code=status, headers=headers)
 
@@ -226,9 +206,9 @@ def remove_group_user(
     email: FromPath[str],
 ) -> Response[None]:
     """Remove a user from a group."""
-    whence = origin_of(request, subscription_id)
-    done = grouping.remove_users(rollcall, whence, group_id, [email_in_path(request, email)])
-    return no_content(request, readable=done.readable)
+    origin = origin_of(request, subscription_id)
+    done = grouping.remove_users(rollcall, origin, group_id, [email_in_path(request, email)])
+    return no_content(request.url.path, readable=done.readable)
 
 
 ROUTES = (

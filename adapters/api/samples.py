@@ -1,4 +1,4 @@
-"""The files to fill in."""
+"""Sample files to fill in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = {"csv": "text/csv", "txt": "text/plain"}
     opt=PUBLIC,
 )
 def sample(name: FromPath[str]) -> Response[bytes]:
-    """Return a sample of a format: `user-based` or `group-based`, as `.csv` or `.txt`."""
+    """Download a sample file: `user-based` or `group-based`, as `.csv` or `.txt`."""
     stem, _, kind = name.rpartition(".")
     if stem not in NAMES or kind not in KINDS:
         raise NotFoundException

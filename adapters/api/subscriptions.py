@@ -7,11 +7,11 @@ from uuid import UUID
 
 from litestar import Response, get, patch, post
 from litestar.params import FromPath, JSONBody
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, convert
 
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import After, Limit, decode_after, list_response
+from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, accepted, created_id, origin_of
 from adapters.http.security import AUTHENTICATED, SUBSCRIPTION_VIEWERS, for_roles, scopes_with
@@ -27,21 +27,21 @@ Seats = Annotated[int, Meta(ge=0, le=MAX_SEATS, examples=[500])]
 
 
 class NewSubscription(Struct, forbid_unknown_fields=True, frozen=True):
-    """What a subscription is created from."""
+    """A subscription to create."""
 
     name: Name
     seats: Seats
 
 
 class SubscriptionChange(Struct, forbid_unknown_fields=True, frozen=True):
-    """What to change of a subscription: what is left out stays as it is."""
+    """Changes to a subscription. Leave out what should stay as it is."""
 
     name: Name | UnsetType = UNSET
     seats: Seats | UnsetType = UNSET
 
 
 class SubscriptionDocument(Struct, frozen=True):
-    """A subscription with its seats."""
+    """A subscription with its seats: not its row, as this tells the free seats and not when it was created."""
 
     id: UUID
     name: str
@@ -51,8 +51,8 @@ class SubscriptionDocument(Struct, frozen=True):
 
 
 def subscription_document(row: SubscriptionRow) -> SubscriptionDocument:
-    """Return a subscription as it is told."""
-    return SubscriptionDocument(row.id, row.name, row.seats, row.seats_taken, row.seats_free)
+    """Return a subscription for the API."""
+    return convert(row, SubscriptionDocument, from_attributes=True)
 
 
 @post(
@@ -69,27 +69,27 @@ def create_subscription(
 ) -> Response[SubscriptionDocument | None]:
     """Create a subscription."""
     subscription_id = created_id(request, idempotency_key, rollcall.new_id(), None)
-    where = f"/api/v1/subscriptions/{subscription_id}"
-    whence = origin_of(request, subscription_id)
-    if not licensing.create_subscription(rollcall, whence, data.name, data.seats).readable:
-        return accepted(where)
+    location, origin = f"/api/v1/subscriptions/{subscription_id}", origin_of(request, subscription_id)
+    if not licensing.create_subscription(rollcall, origin, data.name, data.seats).readable:
+        return accepted(location)
     try:
         row = find_subscription(rollcall, subscription_id)
-    except NotFound:  # it was created before, a moment ago
-        return accepted(where)
-    return Response(subscription_document(row), headers={"Location": where})
+    except NotFound:  # the same request has just created it
+        return accepted(location)
+    return Response(subscription_document(row), headers={"Location": location})
 
 
 @get("/subscriptions", sync_to_thread=True, responses=responses(), opt=AUTHENTICATED)
 def list_subscriptions(
     request: AnyRequest, rollcall: Injected[Rollcall], limit: Limit = 100, after: After = None
 ) -> Response[list[SubscriptionDocument]]:
-    """List the subscriptions that you administer or audit, by name; to operators, all of them."""
-    position = decode_after(after, tuple[str, UUID])
-    seen = scopes_with(rollcall, request.scope["state"]["principal"], SUBSCRIPTION_VIEWERS)
-    with rollcall.views() as rows:
-        found = directory.subscriptions(rows, among=None if ROLLCALL in seen else seen, after=position, limit=limit + 1)
-    return list_response(request, found, limit, lambda row: (row.name, row.id), subscription_document)
+    """List the subscriptions that you administer or audit, by name. Operators see all subscriptions."""
+    start = decode_after(after, tuple[str, UUID])
+    scopes = scopes_with(rollcall, request.scope["state"]["principal"], SUBSCRIPTION_VIEWERS)
+    among = None if ROLLCALL in scopes else scopes
+    with rollcall.views() as cursor:
+        found = directory.subscriptions(cursor, among=among, after=start, limit=limit + 1)
+    return document_list(list_response(request, found, limit, lambda row: (row.name, row.id)), subscription_document)
 
 
 @get(

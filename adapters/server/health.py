@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it is ready, and how it does."""
+"""Whether the process is alive, whether it is ready, and its metrics."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ METRICS_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # which the 
 
 
 class Liveness(Struct, frozen=True):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["live"]
 
 
 class Readiness(Struct, frozen=True):
-    """How things are; `views` is by how many events each view lags behind what is recorded."""
+    """Whether the process is ready; `views` says how many events each view is behind."""
 
     status: Literal["ready", "behind", "database_away"]
     views: dict[str, int]
@@ -34,18 +34,18 @@ class Readiness(Struct, frozen=True):
 
 @get("/health/live", sync_to_thread=False, opt=PUBLIC)
 def show_liveness() -> Liveness:
-    """Tell that the process lives."""
+    """Check that the process is alive."""
     return Liveness("live")
 
 
 @get(
     "/health/ready",
     sync_to_thread=True,
-    responses={503: ResponseSpec(Readiness, description="The database is away, or a view is far behind")},
+    responses={503: ResponseSpec(Readiness, description="The database is unavailable, or a view is far behind")},
     opt=PUBLIC,
 )
 def show_readiness(rollcall: Injected[Rollcall]) -> Response[Readiness]:
-    """Tell whether the database is there and no view is far behind."""
+    """Check that the database is available and that no view is far behind."""
     if not rollcall.health.is_database_reachable():
         return Response(Readiness("database_away", {}), status_code=503)
     lag = {view: lag.events for view, lag in rollcall.health.lag().items()}

@@ -165,7 +165,7 @@ class TestServed:
         assert [attempt("192.0.2.1").status_code for _ in range(4)] == [403, 403, 403, 429]
         refused = attempt("192.0.2.1")
         assert 0 < int(refused.headers["Retry-After"]) <= 600
-        assert "too many attempts to sign in" in refused.text
+        assert "Too many attempts to sign in" in refused.text
         assert attempt("192.0.2.2").status_code == 403
 
     def test_sign_ins_with_one_address_are_limited_and_others_attempts_do_not_lock_it_out(

@@ -26,7 +26,8 @@ from adapters.composition import composed
 from adapters.http.bell import Bell
 from adapters.metrics import Metrics
 from adapters.server.app import create_app
-from adapters.server.server import HttpConnection, Server, serve
+from adapters.server.connection import HttpConnection
+from adapters.server.http_server import Server, serve
 from adapters.settings import read_settings
 from tests.adapters.api.tokens import Allowed
 from tests.waiting import GENEROUS_SECONDS, Running, eventually
