@@ -23,7 +23,7 @@ from application.ports import Ports
 from application.rosters import Rosters
 from projections.access import ACCESS
 from projections.audit_log import AUDIT_LOG
-from projections.directory.read import DIRECTORY
+from projections.directory.written import DIRECTORY
 from projections.group_events import GROUP_EVENTS
 from projections.groups_added import GROUPS_ADDED
 from projections.import_list.written import IMPORT_LIST

@@ -1,7 +1,7 @@
-"""The audit log: every administrative change, once: who, when, what.
+"""The audit log: who made which administrative change, and when. Each change is listed once.
 
-It leaves out what other events tell: `GroupAdded` and `GroupSkipped` are the commit's bookkeeping (the group's own
-events tell the change), `SeatsTaken` and `SeatsReturned` that of the licences.
+Bookkeeping is left out, because other events record the change itself: `GroupAdded` and `GroupSkipped` accompany the
+group's own events, `SeatsTaken` and `SeatsReturned` those of the licences.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ OPERATED = (
     IdentityReleased,
     SessionsEnded,
 )
-"""What operators answer for, in whichever subscription: nothing of its groups, its users or its files."""
+"""What operators are responsible for, in any subscription. It reveals nothing about groups, users or files."""
 _OPERATED_TYPES = ", ".join(f"'{event.__name__}'" for event in OPERATED)
 
 CREATE = f"""
@@ -71,7 +71,7 @@ GROUPS = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChang
 AUDITED = tuple(event for action in ACTIONS.values() for event in action.events)
 
 
-def _changed(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
     last = last_ranks(cursor, "SELECT max(number) AS rank FROM audit_log WHERE subscription_id = wanted.id", run)
     rows: list[tuple[object, ...]] = []
     for record in run:
@@ -116,12 +116,12 @@ AUDIT_LOG = View(
     name="audit_log",
     tables=("audit_log",),
     create=CREATE,
-    handlers=dict.fromkeys(AUDITED, _changed),
+    handlers=dict.fromkeys(AUDITED, _insert_changes),
 )
 
 
 class AuditRow(Struct, frozen=True):
-    """One change; `number` counts the changes of a subscription."""
+    """One change; `number` counts the changes of its subscription from 1."""
 
     subscription_id: UUID
     number: int
@@ -146,18 +146,18 @@ class AuditFilter(Struct, frozen=True):
     until: datetime | None = None
 
 
-EVERY_CHANGE = AuditFilter()
+NO_FILTER = AuditFilter()
 
 
 def audit_log(
     cursor: ViewCursor,
     subscription_id: UUID,
-    wanted: AuditFilter = EVERY_CHANGE,
+    wanted: AuditFilter = NO_FILTER,
     *,
     before: int | None = None,
     limit: int | None = 100,
 ) -> list[AuditRow]:
-    """Return a page of a subscription's changes, newest first, behind a number."""
+    """Return a page of a subscription's changes, newest first, that follow a number."""
     cursor.execute(
         f"""
         {SELECT} WHERE subscription_id = %(subscription_id)s AND (%(before)s::bigint IS NULL OR number < %(before)s)
@@ -171,13 +171,16 @@ def audit_log(
 
 def operators_log(
     cursor: ViewCursor,
-    wanted: AuditFilter = EVERY_CHANGE,
+    wanted: AuditFilter = NO_FILTER,
     *,
     subscription_id: UUID | None = None,
     before: tuple[datetime, UUID, int] | None = None,
     limit: int = 100,
 ) -> list[AuditRow]:
-    """Return a page of what operators answer for, in all scopes or in one, newest first, behind a place in it."""
+    """Return a page of the changes that operators are responsible for, newest first, in all scopes or in one.
+
+    `before` is the time, scope and number that the page follows.
+    """
     at, last, number = before or (None, None, None)
     cursor.execute(
         f"""
@@ -221,10 +224,14 @@ def _row(row: Mapping[str, Any]) -> AuditRow:
     return AuditRow(**{**row, "actor": json.decode(row["actor"], type=Actor)})
 
 
-def joined_by_import(
+def users_added_by_import(
     cursor: ViewCursor, subscription_id: UUID, import_id: UUID, groups: Sequence[UUID]
 ) -> dict[UUID, list[set[str]]]:
-    """Return who joined these groups by an import: once for each group of the file that brought somebody, in order."""
+    """Return the users that an import added to these groups.
+
+    Several groups of a file can end up in one. So each group has a list of sets, one for each group of the file that
+    added users to it, in order.
+    """
     cursor.execute(
         """
         SELECT wanted.group_id, a.emails FROM unnest(%s::uuid[]) AS wanted (group_id)
@@ -237,7 +244,7 @@ def joined_by_import(
         """,
         (list(groups), subscription_id, import_id),
     )
-    joined: dict[UUID, list[set[str]]] = {}
+    added: dict[UUID, list[set[str]]] = {}
     for row in cursor:
-        joined.setdefault(row["group_id"], []).append(set(row["emails"]))
-    return joined
+        added.setdefault(row["group_id"], []).append(set(row["emails"]))
+    return added

@@ -104,7 +104,7 @@ def list_group_users(
     find_group(rollcall, subscription_id, group_id)
     start = decode_after(after, str) or ""
     with rollcall.views() as cursor:
-        found = directory.members(cursor, subscription_id, group_id, after=start, limit=limit + 1)
+        found = directory.user_emails(cursor, subscription_id, group_id, after=start, limit=limit + 1)
     return document_list(list_response(request, found, limit, lambda email: email), MemberDocument)
 
 

@@ -41,7 +41,7 @@ from projections.import_list import read as import_list
 from projections.import_list.read import ImportDocument, document
 from projections.reports import history
 from projections.reports.history import HistoryRow
-from projections.review import problems as review_problems
+from projections.reports.problem_rows import problem_rows
 
 IMPORT = "/subscriptions/{subscription_id:uuid}/imports/{import_id:uuid}"
 
@@ -86,7 +86,7 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) ->
     except NotFound:  # the same request has just uploaded it
         return accepted(where)
     if row.state == "rejected":
-        raise FileRefused(where, row.file_name, review_problems.shown(row.file_problems))
+        raise FileRefused(where, row.file_name, problem_rows(row.file_problems))
     return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
 
 
@@ -130,7 +130,7 @@ def show_import(
 def show_file(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Download the file exactly as it was uploaded."""
     row = find_import(rollcall, subscription_id, import_id)
-    chunks = range(rollcall.blobs.chunks(subscription_id, "file", row.sha256))
+    chunks = range(rollcall.blobs.chunk_count(subscription_id, "file", row.sha256))
     return Stream(
         (rollcall.blobs.chunk(subscription_id, "file", row.sha256, number) for number in chunks),
         media_type="application/octet-stream",

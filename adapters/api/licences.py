@@ -28,12 +28,12 @@ from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.validation import MANY_BYTES, decode_body
 from application import licensing
 from domain.errors import EmailInvalid
-from domain.naming import shown as printable
+from domain.naming import printable
 from domain.problems import Problem
 from domain.subscription import User
 from projections.directory import read as directory
 from projections.directory.read import LicenceRow
-from projections.review.problems import ProblemRow, shown
+from projections.reports.problem_rows import ProblemRow, problem_rows
 
 
 class NewLicences(Struct, forbid_unknown_fields=True, frozen=True):
@@ -104,7 +104,7 @@ def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
         except EmailInvalid as error:
             detail = str(error.fields["reason"])
             refused.append(Problem("email-invalid", number, 1, "email", printable(each.email), detail))
-    return users, shown(refused)
+    return users, problem_rows(refused)
 
 
 @get(

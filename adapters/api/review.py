@@ -30,10 +30,10 @@ from adapters.http.security import ADMINISTRATORS, READERS
 from application.importing import plan_at, remove_user, rename_group
 from domain.errors import NotFound
 from domain.problems import Severity
-from projections.review import problems as review_problems
+from projections.reports.problem_rows import ProblemRow, problem_codes, problem_rows
+from projections.reports.reviewed_users import ReviewedUser, reviewed_users
 from projections.review import read as review
-from projections.review.problems import ProblemRow
-from projections.review.read import ReviewedGroup, ReviewedUser
+from projections.review.read import ReviewedGroup
 
 UPLOADED = 1  # at this version the file is stored but not read yet
 
@@ -57,7 +57,7 @@ def list_reviewed_groups(
     found: list[ReviewedGroup] = []
     if row.read is not None and version != UPLOADED:
         plan = plan_at(rollcall, import_id, version) if version is not None else None
-        wanted = review.Wanted(search=checked_text(q), only_problems=only is not None, plan=plan)
+        wanted = review.GroupFilter(search=checked_text(q), only_problems=only is not None, plan=plan)
         start = decode_after(after, int) or 0
         with rollcall.views() as cursor:
             roster = open_roster(rollcall, cursor, row)
@@ -80,7 +80,7 @@ def list_reviewed_users(
     start = decode_after(after, int) or 0
     with rollcall.views() as cursor:
         roster = open_roster(rollcall, cursor, row)
-        found = review.users(cursor, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
+        found = reviewed_users(cursor, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
     return list_response(request, found, limit, lambda _: start + limit, etag(row.version))
 
 
@@ -97,16 +97,16 @@ def list_problems(
 ) -> Response[list[ProblemRow]]:
     """List the problems in the file, in its order."""
     row = find_import(rollcall, subscription_id, import_id)
-    codes = review_problems.codes(code, severity)
+    codes = problem_codes(code, severity)
     start = decode_after(after, int) or 0
     if row.read is None:
         numbered = enumerate(row.file_problems, start=1)
         found = [(number, problem) for number, problem in numbered if problem.code in codes and number > start]
     else:
         with rollcall.views() as cursor:
-            found = review_problems.problems(cursor, import_id, wanted=codes, after=start, limit=limit + 1)
+            found = review.problems(cursor, import_id, codes=codes, after=start, limit=limit + 1)
     page = list_response(request, found, limit, lambda each: each[0], etag(row.version))
-    return document_list(page, lambda each: review_problems.shown([each[1]])[0])
+    return document_list(page, lambda each: problem_rows([each[1]])[0])
 
 
 # --- edit -----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from adapters.settings import read_settings
 from adapters.worker import Worker
 from application.records import Actor, Origin
 from domain.errors import NotFound
-from domain.naming import shown
+from domain.naming import printable
 from projections.directory import read as directory
 from projections.reports.sentences import counted
 
@@ -65,7 +65,7 @@ def running(*views: str, commits: bool = False) -> Iterator[Rollcall]:
 def me(subscription_id: UUID, import_id: UUID | None = None) -> Origin:
     """Return the origin of what this command changes: whoever runs it on this machine."""
     try:
-        login = shown(pwd.getpwuid(os.getuid()).pw_name)  # not what LOGNAME says, which anybody can set
+        login = printable(pwd.getpwuid(os.getuid()).pw_name)  # not what LOGNAME says, which anybody can set
     except KeyError:  # an account that nobody has named, as in many containers
         login = f"uid {os.getuid()}"
     return Origin(subscription_id, Actor("operator", login, login), f"cli-{uuid4()}", import_id)

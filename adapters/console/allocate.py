@@ -24,7 +24,7 @@ from application import licensing
 from application.licensing import Allocated
 from domain.errors import KeyReused, RollcallError, SeatsExceeded
 from domain.naming import clean_file_name
-from projections.review.problems import ProblemRow
+from projections.reports.problem_rows import ProblemRow
 
 FILE = f"{LICENCES}/file"
 PROBLEMS_SHOWN = 100

@@ -24,7 +24,7 @@ from application.decisions import CommandResult
 from application.records import Origin
 from domain.errors import NotFound, Refused
 from domain.naming import email_key
-from projections.directory import memberships
+from projections.directory import read as directory
 from projections.import_list import read as import_list
 
 GROUP = f"{GROUPS}/{{group_id:uuid}}"
@@ -68,7 +68,7 @@ def _group_page(
         return gone(request, rollcall, subscription_id, "groups", "group")
     with rollcall.views() as rows:
         behind = decode_after(after, str) or ""
-        found = memberships.users_of_group(rows, subscription_id, group_id, search=q, after=behind, limit=A_PAGE + 1)
+        found = directory.users_of_group(rows, subscription_id, group_id, search=q, after=behind, limit=A_PAGE + 1)
         created_by = import_list.find_import(rows, row.import_id) if row.import_id else None
     path = f"/subscriptions/{subscription_id}/groups/{group_id}"
     return page(

@@ -70,7 +70,7 @@ def create_subscription(request: AnyRequest, rollcall: Injected[Rollcall], form:
     except Refused as error:
         refusal = Refusal("subscription", error, {"name": name, "seats": seats})
         return _subscriptions(request, rollcall, refusal=refusal)
-    rollcall.health.catch_up(directory.DIRECTORY.name)
+    rollcall.health.catch_up(directory.NAME)
     return see(f"/subscriptions/{subscription_id}")
 
 

@@ -12,7 +12,7 @@ from domain.naming import collapsed, parse_email, without_controls
 from domain.problems import FileProblems
 from domain.roster import Limits
 from domain.subscription import User
-from projections.review.problems import ProblemRow, shown
+from projections.reports.problem_rows import ProblemRow, problem_rows
 
 
 class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
@@ -35,8 +35,8 @@ def users_of_file(content: bytes, file_name: str, limits: Limits, location: str)
     """
     read = read_licences(content, file_name, limits)
     if isinstance(read, FileProblems):
-        raise FileRefused(location, file_name, shown(read.problems))
-    return list(read.users), shown(read.problems)
+        raise FileRefused(location, file_name, problem_rows(read.problems))
+    return list(read.users), problem_rows(read.problems)
 
 
 def _name(text: str) -> str:

@@ -55,7 +55,9 @@ def test_a_licence_can_be_read_once_it_was_allocated(rollcall: Rollcall) -> None
     with rollcall.views() as cursor:
         (row,) = directory.subscriptions(cursor)
         assert (row.name, row.seats, row.seats_taken, row.seats_free) == ("Contoso", 3, 2, 1)
-        assert directory.unlicensed(cursor, row.id, ["ann@example.com", "cem@example.com"]) == {"cem@example.com"}
+        assert directory.unlicensed_emails(cursor, row.id, ["ann@example.com", "cem@example.com"]) == {
+            "cem@example.com"
+        }
 
 
 def test_whoever_holds_a_licence_takes_no_second_seat(rollcall: Rollcall) -> None:
@@ -243,8 +245,8 @@ def test_a_user_whose_licence_is_revoked_leaves_every_group_at_once(rollcall: Ro
     assert {each.origin for each in records} == {origin}
     assert members_of(rollcall, foreign) == {ANN_}
     with rollcall.views() as cursor:
-        assert directory.unlicensed(cursor, origin.subscription_id, [ANN_, BEN_]) == {ANN_}
-        assert directory.members(cursor, origin.subscription_id, both) == [BEN_]
+        assert directory.unlicensed_emails(cursor, origin.subscription_id, [ANN_, BEN_]) == {ANN_}
+        assert directory.user_emails(cursor, origin.subscription_id, both) == [BEN_]
         assert {row.name: row.users for row in directory.groups(cursor, origin.subscription_id)} == {
             "Sales": 0,
             "Both": 1,
