@@ -109,7 +109,7 @@ def _serve(
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     from adapters import logs
-    from adapters.server import server  # late: the framework takes its time, and no other command needs it
+    from adapters.server import http_server  # late: the framework takes its time, and no other command needs it
 
     def serves(address: str) -> None:
         ready(address)
@@ -118,7 +118,7 @@ def _serve(
         terminal.note(f"Rollcall serves at {address}. Ctrl-C stops it.")
 
     logs.configure()
-    server.serve(rollcall, host, port, worker=worker, ready=serves)
+    http_server.serve(rollcall, host, port, worker=worker, ready=serves)
     terminal.note("Rollcall stopped.")
 
 
