@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from application.importing import discard
 from application.records import Origin
-from tests.adapters.cli.terminals import COMMAND, InTerminal, environment, run
+from tests.adapters.cli.terminals import COMMAND, InTerminal, environment, run, run_apart
 from tests.conftest import ANN, working
 from tests.waiting import eventually
 
@@ -70,7 +70,7 @@ def _error(done: subprocess.CompletedProcess[str]) -> Refusal:
 
 class TestHelp:
     def test_without_a_command_is_shown_with_every_command_in_its_section(self) -> None:
-        done = run(NOWHERE)
+        done = run_apart(NOWHERE)
         assert done.returncode == 2
         for title, command in (("Imports", "import-resume"), ("Subscriptions", "licence"), ("Running it", "worker")):
             assert re.search(rf"\n{title}:\n(  .*\n)*  {command} ", done.stderr), title
@@ -125,7 +125,7 @@ class TestADatabaseThatIsDown:
         with socket.socket() as taken:  # bound but not listening: nobody answers there
             taken.bind(("127.0.0.1", 0))
             url = f"postgresql://ann:s3cret@127.0.0.1:{taken.getsockname()[1]}/rollcall"
-            done = run(environment(url), "groups", "-s", "x", "--json")
+            done = run_apart(environment(url), "groups", "-s", "x", "--json")
         assert done.returncode == 1
         assert _error(done).code == "database"
         assert done.stderr.startswith("error: The database did not answer as it should: ")
