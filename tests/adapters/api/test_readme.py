@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 README = Path(__file__).parents[3] / "README.md"
-SHOWN_ONCE = "Keep it: a token is shown once. It is sent as “Authorization: Bearer …”."
+SHOWN_ONCE = "Copy the token now: it won't be shown again. Send it as “Authorization: Bearer …”."
 ADDRESS = "ROLLCALL=http://127.0.0.1:8000\n"
 
 

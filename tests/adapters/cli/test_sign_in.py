@@ -29,7 +29,7 @@ class TestSignInLink:
             done = run(environment(database, **settings), "sign-in-link", "Ann@Example.com")
             assert done.returncode == 0
             assert re.fullmatch(rf"{re.escape(where)}/sign-in/link/[A-Za-z0-9_-]{{43}}\n", done.stdout)
-            assert "It signs in ann@example.com, once, within 10 minutes." in done.stderr
+            assert "This link signs in ann@example.com. It works once, for 10 minutes." in done.stderr
 
     def test_is_for_the_canonical_address(self, database: str, idle: Rollcall) -> None:
         done = run(environment(database), "sign-in-link", " Ann@Example.com", "--json")
@@ -59,24 +59,24 @@ class TestIdentity:
         (told,) = json.loads(run(environ, "identity", "list", " Ann@Example.com", "--json").stdout)
         assert (told["email"], told["issuer"]) == ("ann@example.com", "https://id.example")
         released = run(environ, "identity", "release", " Ann@Example.com").stdout
-        assert "belongs to whichever account signs in with it next" in released
+        assert "It will belong to the next account that signs in with it." in released
         assert rollcall.events.history(identity_id("ann@example.com"))[-1].origin.actor.kind == "operator"
         assert "ann@example.com" not in run(environ, "identity", "list").stdout
         again = run(environ, "identity", "release", "ann@example.com")
-        assert (again.returncode, again.stdout) == (0, "ann@example.com belonged to no account before.\n")
+        assert (again.returncode, again.stdout) == (0, "ann@example.com doesn't belong to an account.\n")
 
     def test_of_everybody_is_released_at_once(self, database: str, rollcall: Rollcall) -> None:
         for email in ("ann@example.com", "ben@example.com"):
             bound(rollcall, email)
         done = run(environment(database), "identity", "release", "--all", "--json")
         assert json.loads(done.stdout) == {"released": ["ann@example.com", "ben@example.com"]}
-        assert "No address belonged" in run(environment(database), "identity", "release", "--all").stdout
+        assert "No address belongs to an account." in run(environment(database), "identity", "release", "--all").stdout
 
     def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
         for words in ((), ("ann@example.com", "--all")):
             done = run(environment(database), "identity", "release", *words)
             assert (done.returncode, done.stdout) == (2, "")
-            assert "Give an address, or --all." in done.stderr
+            assert "Give an address or --all." in done.stderr
 
 
 class TestSession:
@@ -91,9 +91,9 @@ class TestSession:
         assert (told["email"], told["way"], told["network"]) == ("ann@example.com", "link", "192.0.2.7")
         assert run(environ, "session", "end", "ann@example.com").stdout == "Ended 1 session.\n"
         assert [each.email for each in rollcall.sign_ins.of()] == ["ben@example.com"]
-        assert run(environ, "session", "end", "ann@example.com").stdout == "ann@example.com was not signed in.\n"
+        assert run(environ, "session", "end", "ann@example.com").stdout == "ann@example.com wasn't signed in.\n"
         assert json.loads(run(environ, "session", "end", "--all", "--json").stdout) == {"ended": 1}
-        assert run(environ, "session", "end", "--all").stdout == "Nobody was signed in.\n"
+        assert run(environ, "session", "end", "--all").stdout == "No one was signed in.\n"
 
     def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
         for words in ((), ("ann@example.com", "--all")):
