@@ -15,7 +15,7 @@ help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.lock pyproject.toml
-	@echo "Installing about $(words $(shell grep -o '^[a-z0-9-]*==' requirements.lock)) packages into .venv. This takes about half a minute …"
+	@echo "Installing $(words $(shell grep -o '^[a-z0-9-]*==' requirements.lock)) packages into .venv. This takes about a minute …"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
