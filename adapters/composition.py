@@ -16,13 +16,14 @@ from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.last_uses import LastUses
 from adapters.postgres.locks import AdvisoryLocks, AdvisoryTurns
 from adapters.postgres.memberships import DirectoryMemberships
+from adapters.postgres.servers import Servers
 from adapters.postgres.sign_ins import PostgresSignIns, PostgresTickets
 from adapters.postgres.wakeups import ReadableViews, Wakeups
 from application.ports import Ports
 from application.rosters import Rosters
 from projections.access import ACCESS
 from projections.audit_log import AUDIT_LOG
-from projections.directory.read import DIRECTORY
+from projections.directory.written import DIRECTORY
 from projections.group_events import GROUP_EVENTS
 from projections.groups_added import GROUPS_ADDED
 from projections.import_list.written import IMPORT_LIST
@@ -56,6 +57,7 @@ class Rollcall(Ports):
     rosters: Rosters
     tickets: PostgresTickets
     last_uses: LastUses
+    servers: Servers
     health: Health
 
     def views(self) -> AbstractContextManager[ViewCursor]:
@@ -88,10 +90,10 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
         datastore = stack.enter_context(Datastore(conninfo, settings.database_schema, settings.pool_size))
         with datastore.migrating():  # the first to connect, so that an unreachable server is reported at once
             events, blobs, last_uses = PostgresEventStore(datastore), PostgresBlobs(datastore), LastUses(datastore)
-            sign_ins = PostgresSignIns(datastore, settings.sign_ins)
+            sign_ins, servers = PostgresSignIns(datastore, settings.sign_ins), Servers(datastore)
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
             projectors = [Projector(datastore, view, events.read_log) for view in views]
-            parts: tuple[MigratedPart, ...] = (events, blobs, last_uses, sign_ins, *projectors)
+            parts: tuple[MigratedPart, ...] = (events, blobs, last_uses, sign_ins, servers, *projectors)
             for part in parts:
                 part.migrate()
         wakeups = stack.enter_context(Wakeups(datastore, events.channel))
@@ -113,6 +115,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             rosters=Rosters(blobs),
             tickets=PostgresTickets(datastore),
             last_uses=last_uses,
+            servers=servers,
             health=Health(datastore, events, readable, projectors),
         )
         yield replace(rollcall, **overrides)

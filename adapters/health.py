@@ -71,4 +71,4 @@ class Health:
     def commits_running(self) -> int:
         """Return how many imports are committing, over all processes."""
         with self._datastore.transaction() as cursor:
-            return len(import_list.committing(cursor))
+            return len(import_list.commit_queue(cursor))

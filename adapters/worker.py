@@ -86,8 +86,8 @@ class Worker:
                 self._stopping.wait(PAUSE_SECONDS)
 
     def _project(self, projector: Projector) -> None:
-        with self._locks.alone("view", projector.view.name, stopping=self._stopping) as alone:
-            if not alone:
+        with self._locks.acquire("view", projector.view.name, stopping=self._stopping) as acquired:
+            if not acquired:
                 return
             position = projector.position()
             while not self._stopping.is_set():
@@ -134,11 +134,11 @@ class Committer:
 
     def _take_on_more(self) -> None:
         with self._views() as cursor:
-            waiting = import_list.committing(cursor)
+            waiting = import_list.commit_queue(cursor)
         for import_id in waiting:
             if len(self._runs) < self._at_once and self._is_free(import_id):
                 held = ExitStack()
-                if held.enter_context(self._locks.try_alone("commit", str(import_id))):
+                if held.enter_context(self._locks.try_acquire("commit", str(import_id))):
                     self._runs[import_id] = (CommitRun(self._ports, import_id), held)
                 else:
                     held.close()

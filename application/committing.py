@@ -28,7 +28,6 @@ from domain.import_session import (
     imported_group_id,
 )
 from domain.naming import group_key
-from domain.wrong_state import wrong_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +62,7 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
             case Committing(reviewed=reviewed) | Completed(reviewed=reviewed) if reviewed == expected:
                 return None
             case _:
-                raise wrong_state(session, "commit")
+                raise import_session.wrong_state(session, "commit")
 
     def attempt() -> CommandResult:
         stream = find_session(ports, origin)
@@ -89,7 +88,7 @@ def stop(ports: Ports, origin: Origin) -> CommandResult:
             case Stopped() | Completed():
                 return CommandResult(stream.id, stream.version)
             case _:
-                raise wrong_state(stream.state, "stop")
+                raise import_session.wrong_state(stream.state, "stop")
 
     with ports.turns.turn(find_session(ports, origin).id):
         return deciding_anew(attempt)

@@ -159,7 +159,7 @@ def _append_revocation(
 ) -> AppendResult[Revoked]:
     """Append that the seats are free, the licences revoked and the groups left: all of it or nothing."""
     emails = tuple(each.email for each in decided.licences)
-    group_ids, position = ports.memberships.groups_of(stream.id, emails)
+    group_ids, position = ports.memberships.group_ids_of(stream.id, emails)
     records = record(ports, origin, stream.id, stream.version, [decided.returned])
     records += _licence_records(ports, origin, decided.licences)
     for each in ports.events.load_many(group_ids, group.evolve).values():

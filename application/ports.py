@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -80,6 +80,17 @@ class Stream(Struct, Generic[S], frozen=True):
     origin: Origin
 
 
+def fold(evolve: Evolve[S, E], before: Stream[S] | None, records: Iterable[Record]) -> Stream[S] | None:
+    """Return a stream after these records of it, given how it was before them; None if there is nothing to fold."""
+    state = before.state if before else None
+    last: Record | None = None
+    for last in records:
+        state = evolve(state, cast("E", last.event))
+    if last is None:
+        return before
+    return Stream(last.originator_id, last.originator_version, cast("S", state), last.origin)
+
+
 class EventStore(Protocol):
     """Streams of events in one total order."""
 
@@ -141,10 +152,10 @@ class Readable(Protocol):
 class Memberships(Protocol):
     """Who is in which groups, exactly."""
 
-    def groups_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
-        """Return every group that any of these addresses is in at a position of the log, and that position.
+    def group_ids_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
+        """Return the ids of all groups that these addresses are in at a position of the log, and the position.
 
-        Some of the groups may have been left or deleted: their own streams tell.
+        Groups that they have left, or that were deleted, may be among them: the groups' own streams decide.
         """
         ...
 

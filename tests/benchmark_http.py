@@ -141,7 +141,7 @@ def add(table: Table, title: str, met: Latencies) -> None:
 def worker(conninfo: str) -> Iterator[None]:
     """Run a worker in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from adapters.cli import main; main()", "worker"],
+        [sys.executable, "-c", "from adapters.cli.main import main; main()", "worker"],
         env={"ROLLCALL_DATABASE_URL": conninfo},
     )
     try:

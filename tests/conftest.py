@@ -57,7 +57,16 @@ def server() -> Iterator[str]:
         yield url
     else:
         with embedded_server(Path(os.environ["ROLLCALL_TEST_SERVER_DIR"]) / "postgres") as conninfo:
+            _trust_the_disk(conninfo)
             yield conninfo
+
+
+def _trust_the_disk(conninfo: str) -> None:
+    """Keep a server that is gone after the tests from waiting for the disk: they take half the time."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '8GB'", "checkpoint_timeout = '1h'"):
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
@@ -74,8 +83,18 @@ def template(server: str, worker_id: str) -> Iterator[str]:
 @pytest.fixture
 def database(server: str, template: str) -> Iterator[str]:
     """Return the connection string of a database of this test's own."""
+    with cloned(server, template) as conninfo:
+        yield conninfo
+
+
+@contextmanager
+def cloned(server: str, template: str) -> Iterator[str]:
+    """Return the connection string of a new database with every table in it, gone after the block."""
     name = f"{template}_{uuid4().hex[:8]}"
-    _execute(server, SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
+    # To copy files is quick where nobody waits for the disk, as on the embedded server; else to write pages to the log.
+    how = "WAL_LOG" if "ROLLCALL_TEST_DATABASE_URL" in os.environ else "FILE_COPY"
+    clone = SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}")
+    _execute(server, clone.format(Identifier(name), Identifier(template), Identifier(how)))
     yield make_conninfo(server, dbname=name)
     _execute(server, SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 

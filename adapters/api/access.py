@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, delete, get, post
@@ -11,21 +11,18 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
-from adapters.api.subscriptions import SHOWN_TO, find_subscription
 from adapters.composition import Rollcall
+from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import later, responses
 from adapters.http.requests import AnyRequest, Given, not_yet, text
-from adapters.http.security import GRANTERS, allowed, granting_in
+from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, allowed, granting_in
 from application import granting
 from application.records import Actor
-from domain.access import Role
+from domain.access import Role, SubscriptionRole
 from domain.naming import parse_email
 from projections import access
 from projections.access import GrantRow
-
-SubscriptionRole: TypeAlias = Literal["administrator", "auditor", "consumer"]
-"""What one can be in a subscription."""
 
 
 class NewGrant(Struct, forbid_unknown_fields=True, frozen=True):
@@ -59,7 +56,7 @@ HELD_BEFORE = {200: ResponseSpec(GrantDocument, description="They held it before
     "/subscriptions/{subscription_id:uuid}/access",
     sync_to_thread=True,
     responses=responses("not-found"),
-    opt=allowed(*SHOWN_TO),
+    opt=allowed(*SUBSCRIPTION_VIEWERS),
 )
 def list_access(
     request: AnyRequest,

@@ -12,9 +12,9 @@ from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, json, structs
 
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
 from adapters.http.bell import Bell
+from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import responses
 from adapters.http.requests import AnyRequest, Given, moment, text
@@ -128,7 +128,7 @@ def _wanted(
 ) -> AuditFilter:
     return AuditFilter(
         actor=text(actor, "actor") if actor else None,
-        type=text(type_, "type") if type_ else None,
+        types=(text(type_, "type"),) if type_ else (),
         email=text(email_key(email), "email") if email else None,
         since=moment(since, "from"),
         until=moment(until, "to"),

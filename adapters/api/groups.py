@@ -11,8 +11,8 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct, json
 
 from adapters.api.review import NewName
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
+from adapters.http.lookups import find_group, find_subscription
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import later, responses
 from adapters.http.requests import (
@@ -30,7 +30,6 @@ from adapters.http.requests import (
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.validation import MANY_BYTES
 from application import grouping
-from domain.errors import NotFound
 from domain.naming import group_key
 from projections.directory import read as directory
 from projections.directory.read import GroupRow
@@ -121,17 +120,8 @@ def list_group_users(
     """List the users of a group by address."""
     find_group(rollcall, subscription_id, group_id)
     with rollcall.views() as rows:
-        found = directory.members(rows, subscription_id, group_id, after=cursor(after, str) or "", limit=limit + 1)
+        found = directory.user_emails(rows, subscription_id, group_id, after=cursor(after, str) or "", limit=limit + 1)
     return page(request, found, limit, lambda email: email, MemberDocument)
-
-
-def find_group(rollcall: Rollcall, subscription_id: UUID, group_id: UUID) -> GroupRow:
-    """Return a group; raises NotFound."""
-    with rollcall.views() as rows:
-        row = directory.find_group(rows, subscription_id, group_id)
-    if row is None:
-        raise NotFound(what="group", id=group_id)
-    return row
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------

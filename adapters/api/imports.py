@@ -13,9 +13,9 @@ from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import Struct
 
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
-from adapters.http.file_reader import Pieces, Reading
+from adapters.http.file_reader import Reading
+from adapters.http.lookups import find_import, find_subscription
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import FileRefused, responses
 from adapters.http.rate_limits import Limits
@@ -24,37 +24,26 @@ from adapters.http.requests import (
     Given,
     IdempotencyKey,
     IfMatch,
-    created_id,
     etag,
     not_yet,
     origin,
     version,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
-from adapters.http.uploads import FileBody, received
+from adapters.http.uploads import FileBody, take_upload
 from application.committing import start_commit, stop
 from application.decisions import CommandResult
-from application.importing import discard, record_upload
+from application.importing import discard
 from domain.errors import NotFound
-from domain.naming import clean_file_name
 from projections import groups_added
 from projections.groups_added import GroupAddedRow
 from projections.import_list import read as import_list
-from projections.import_list.read import ImportDocument, ImportRow, document
+from projections.import_list.read import ImportDocument, document
 from projections.reports import history
 from projections.reports.history import HistoryRow
-from projections.review import problems as review_problems
+from projections.reports.problem_rows import problem_rows
 
 IMPORT = "/subscriptions/{subscription_id:uuid}/imports/{import_id:uuid}"
-
-
-def find_import(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> ImportRow:
-    """Return an import; a foreign one is answered exactly as a missing one: NotFound."""
-    with rollcall.views() as rows:
-        row = import_list.find_import(rows, import_id)
-    if row is None or row.subscription_id != subscription_id:
-        raise NotFound(what="import", id=import_id)
-    return row
 
 
 def location(row_id: UUID, subscription_id: UUID) -> str:
@@ -99,25 +88,6 @@ async def upload(
     return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
 
 
-async def take_upload(
-    request: AnyRequest, rollcall: Rollcall, reading: Reading, limits: Limits, subscription_id: UUID, key: str | None
-) -> CommandResult:
-    """Take the file that a request sends as the multipart field `file`, have it read, and record it.
-
-    Raises NotFound, and what `Limits.upload`, `received`, `Reading.read` and `record_upload` do.
-    """
-    import_id = created_id(request, key, rollcall.new_id(), subscription_id)
-    await sync_to_thread(find_subscription, rollcall, subscription_id)
-    with limits.upload(subscription_id):
-        async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
-            name = clean_file_name(sent.name)
-            async with reading.read(sent.file, name) as read:
-                whence = await sync_to_thread(origin, request, subscription_id, import_id)
-                return await sync_to_thread(
-                    record_upload, rollcall, whence, name, sent.media_type, Pieces(sent.file), read
-                )
-
-
 def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) -> Response[ImportDocument | None]:
     where = location(done.id, subscription_id)
     if not done.readable:
@@ -127,7 +97,7 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) ->
     except NotFound:  # it was uploaded before, a moment ago
         return not_yet(where)
     if row.state == "rejected":
-        raise FileRefused(where, row.file_name, review_problems.shown(row.file_problems))
+        raise FileRefused(where, row.file_name, problem_rows(row.file_problems))
     return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
 
 
@@ -171,7 +141,7 @@ def show_import(
 def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Return the bytes that were uploaded."""
     row = find_import(rollcall, subscription_id, import_id)
-    chunks = range(rollcall.blobs.chunks(subscription_id, "file", row.sha256))
+    chunks = range(rollcall.blobs.chunk_count(subscription_id, "file", row.sha256))
     return Stream(
         (rollcall.blobs.chunk(subscription_id, "file", row.sha256, number) for number in chunks),
         media_type="application/octet-stream",

@@ -10,32 +10,22 @@ from litestar import Response, delete, get, post
 from litestar.params import FromPath, RawBody
 from msgspec import Meta, Struct
 
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
+from adapters.http.lookups import find_licence, find_subscription
+from adapters.http.new_licences import NewUser, user_of, users_of_file
 from adapters.http.paging import After, Limit, Search, cursor, page
-from adapters.http.problems import FileRefused, UnsupportedMediaType, later, responses
+from adapters.http.problems import UnsupportedMediaType, later, responses
 from adapters.http.requests import AnyRequest, Given, IdempotencyKey, address, no_content, once, origin, text
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.validation import MANY_BYTES, decoded
 from application import licensing
-from domain.errors import EmailInvalid, NotFound
-from domain.files.licence_file import read_licences
-from domain.naming import collapsed, parse_email, without_controls
-from domain.naming import shown as printable
-from domain.problems import FileProblems, Problem
-from domain.roster import Limits
+from domain.errors import EmailInvalid
+from domain.naming import printable
+from domain.problems import Problem
 from domain.subscription import User
 from projections.directory import read as directory
 from projections.directory.read import LicenceRow
-from projections.review.problems import ProblemRow, shown
-
-
-class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
-    """Somebody to allocate a licence to."""
-
-    email: Annotated[str, Meta(min_length=1, max_length=1_000, examples=["ann@example.com"])]
-    first_name: Annotated[str, Meta(max_length=255, examples=["Ann"])] = ""
-    last_name: Annotated[str, Meta(max_length=255, examples=["Lee"])] = ""
+from projections.reports.problem_rows import ProblemRow, problem_rows
 
 
 class NewLicences(Struct, forbid_unknown_fields=True, frozen=True):
@@ -94,14 +84,6 @@ def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[U
             raise UnsupportedMediaType(expected="application/json or text/csv", found=content_type or "nothing")
 
 
-def users_of_file(content: bytes, file_name: str, limits: Limits, location: str) -> tuple[list[User], list[ProblemRow]]:
-    """Return the users that a file wants licensed, and what was wrong with its other rows; raises FileRefused."""
-    read = read_licences(content, file_name, limits)
-    if isinstance(read, FileProblems):
-        raise FileRefused(location, file_name, shown(read.problems))
-    return list(read.users), shown(read.problems)
-
-
 def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
     users: list[User] = []
     refused: list[Problem] = []
@@ -111,16 +93,7 @@ def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
         except EmailInvalid as error:
             detail = str(error.fields["reason"])
             refused.append(Problem("email-invalid", number, 1, "email", printable(each.email), detail))
-    return users, shown(refused)
-
-
-def user_of(new: NewUser) -> User:
-    """Return whom to allocate a licence to; raises EmailInvalid."""
-    return User(parse_email(new.email), _name(new.first_name), _name(new.last_name))
-
-
-def _name(text: str) -> str:
-    return collapsed(without_controls(text))
+    return users, problem_rows(refused)
 
 
 class LicenceDocument(Struct, frozen=True):
@@ -169,15 +142,6 @@ def show_licence(
     """Show one licence."""
     find_subscription(rollcall, subscription_id)
     return licence_document(find_licence(rollcall, subscription_id, address(request, email)))
-
-
-def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> LicenceRow:
-    """Return the licence of a canonical address; raises NotFound."""
-    with rollcall.views() as rows:
-        row = directory.find_licence(rows, subscription_id, email)
-    if row is None:
-        raise NotFound(what="licence for", id=email)
-    return row
 
 
 @delete(

@@ -24,9 +24,10 @@ from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 from msgspec import Struct, json
 
-from adapters.api.imports import IMPORT, find_import
+from adapters.api.imports import IMPORT
 from adapters.composition import Rollcall
 from adapters.http.bell import Bell
+from adapters.http.lookups import find_import
 from adapters.http.problems import DATABASE_AWAY, responses
 from adapters.http.requests import AnyRequest, Given
 from adapters.http.security import READERS, authorized

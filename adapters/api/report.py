@@ -12,8 +12,9 @@ from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import structs
 
-from adapters.api.imports import IMPORT, find_import
+from adapters.api.imports import IMPORT
 from adapters.composition import Rollcall
+from adapters.http.lookups import find_import
 from adapters.http.problems import responses
 from adapters.http.requests import Given
 from adapters.http.security import READERS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,35 +9,22 @@ from litestar import Response, delete, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
-from adapters.api.imports import IMPORT, find_import, nothing, readable_later
+from adapters.api.imports import IMPORT, nothing, readable_later
 from adapters.composition import Rollcall
+from adapters.http.lookups import find_import, open_roster
 from adapters.http.paging import After, Limit, Search, cursor, page
 from adapters.http.problems import responses
 from adapters.http.requests import AnyRequest, Given, IfMatch, address, etag, origin, text, version
 from adapters.http.security import ADMINISTRATORS, READERS
-from adapters.postgres.blobs import read_chunk
 from application.importing import plan_at, remove_user, rename_group
-from application.rosters import StoredRoster
 from domain.errors import NotFound
 from domain.problems import Severity
-from projections.import_list.read import ImportRow
-from projections.review import problems as review_problems
+from projections.reports.problem_rows import ProblemRow, problem_codes, problem_rows
+from projections.reports.reviewed_users import ReviewedUser, reviewed_users
 from projections.review import read as review
-from projections.review.problems import ProblemRow
-from projections.review.read import ReviewedGroup, ReviewedUser
-from projections.view import ViewCursor
+from projections.review.read import ReviewedGroup
 
 UPLOADED = 1  # the version at which a file is there and was not read yet
-
-
-def reviewed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> StoredRoster:
-    """Open what the file of an import says; raises NotFound if it was refused."""
-    if row.read is None:
-        raise NotFound(what="group in this import", id=row.id)
-    key = (row.subscription_id, row.read.roster)
-    return rollcall.rosters.open(
-        *key, partial(read_chunk, rows.connection, row.subscription_id, "roster", row.read.roster)
-    )
 
 
 @get(f"{IMPORT}/groups", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
@@ -60,10 +46,10 @@ def list_reviewed_groups(
     if row.read is None or version == UPLOADED:
         return page(request, [], limit, lambda group: group.number, lambda group: group, etag(version or row.version))
     plan = plan_at(rollcall, import_id, version) if version is not None else None
-    wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
+    wanted = review.GroupFilter(search=text(q), only_problems=only is not None, plan=plan)
     start = cursor(after, int) or 0
     with rollcall.views() as rows:
-        roster = reviewed(rollcall, rows, row)
+        roster = open_roster(rollcall, rows, row)
         found = review.groups(rows, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
     return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
 
@@ -82,8 +68,8 @@ def list_reviewed_users(
     row = find_import(rollcall, subscription_id, import_id)
     start = cursor(after, int) or 0
     with rollcall.views() as rows:
-        roster = reviewed(rollcall, rows, row)
-        found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
+        roster = open_roster(rollcall, rows, row)
+        found = reviewed_users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
     places = {user.email: start + place for place, user in enumerate(found, start=1)}
     return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
 
@@ -101,17 +87,15 @@ def list_problems(
 ) -> Response[list[ProblemRow]]:
     """List what is wrong with the file, in its order."""
     row = find_import(rollcall, subscription_id, import_id)
-    codes = review_problems.codes(code, severity)
+    codes = problem_codes(code, severity)
     start = cursor(after, int) or 0
     if row.read is None:
         ordered = [(n, p) for n, p in enumerate(row.file_problems, start=1) if p.code in codes and n > start]
     else:
         with rollcall.views() as rows:
-            ordered = review_problems.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
+            ordered = review.problems(rows, import_id, codes=codes, after=start, limit=limit + 1)
     headers = etag(row.version)
-    return page(
-        request, ordered, limit, lambda each: each[0], lambda each: review_problems.shown([each[1]])[0], headers
-    )
+    return page(request, ordered, limit, lambda each: each[0], lambda each: problem_rows([each[1]])[0], headers)
 
 
 # --- edit -----------------------------------------------------------------------------------------------------------
@@ -144,7 +128,7 @@ def rename(
     row = find_import(rollcall, subscription_id, import_id)
     with rollcall.views() as rows:
         (group,) = review.groups(
-            rows, subscription_id, import_id, reviewed(rollcall, rows, row), after=number - 1, limit=1
+            rows, subscription_id, import_id, open_roster(rollcall, rows, row), after=number - 1, limit=1
         )
     return Response(group, headers=etag(done.version))
 

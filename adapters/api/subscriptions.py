@@ -10,18 +10,17 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from adapters.composition import Rollcall
+from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import later, responses
 from adapters.http.requests import AnyRequest, Given, IdempotencyKey, created_id, not_yet, origin
-from adapters.http.security import SIGNED_IN, allowed, scopes
+from adapters.http.security import SIGNED_IN, SUBSCRIPTION_VIEWERS, allowed, scopes
 from application import licensing
-from domain.access import ROLLCALL, Role
+from domain.access import ROLLCALL
 from domain.errors import NotFound
 from domain.subscription import MAX_SEATS
 from projections.directory import read as directory
 from projections.directory.read import SubscriptionRow
-
-SHOWN_TO: frozenset[Role] = frozenset(("operator", "administrator", "auditor"))
 
 Name = Annotated[str, Meta(min_length=1, max_length=255, examples=["Contoso"])]
 Seats = Annotated[int, Meta(ge=0, le=MAX_SEATS, examples=[500])]
@@ -56,16 +55,6 @@ def subscription_document(row: SubscriptionRow) -> SubscriptionDocument:
     return SubscriptionDocument(row.id, row.name, row.seats, row.seats_taken, row.seats_free)
 
 
-def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> SubscriptionRow:
-    """Return a subscription; raises NotFound."""
-    with rollcall.views() as rows:
-        found = directory.subscriptions(rows, name_or_id=str(subscription_id))
-    for row in found:
-        if row.id == subscription_id:
-            return row
-    raise NotFound(what="subscription", id=subscription_id)
-
-
 @post(
     "/subscriptions",
     sync_to_thread=True,
@@ -97,7 +86,7 @@ def list_subscriptions(
 ) -> Response[list[SubscriptionDocument]]:
     """List the subscriptions that you administer or audit, by name; to operators, all of them."""
     position = cursor(after, tuple[str, UUID])
-    seen = scopes(rollcall, request.scope["state"]["principal"], SHOWN_TO)
+    seen = scopes(rollcall, request.scope["state"]["principal"], SUBSCRIPTION_VIEWERS)
     with rollcall.views() as rows:
         found = directory.subscriptions(rows, among=None if ROLLCALL in seen else seen, after=position, limit=limit + 1)
     return page(request, found, limit, lambda row: (row.name, row.id), subscription_document)
@@ -107,7 +96,7 @@ def list_subscriptions(
     "/subscriptions/{subscription_id:uuid}",
     sync_to_thread=True,
     responses=responses("not-found"),
-    opt=allowed(*SHOWN_TO),
+    opt=allowed(*SUBSCRIPTION_VIEWERS),
 )
 def show_subscription(rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> SubscriptionDocument:
     """Show a subscription with its seats."""

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from hashlib import sha256
-from secrets import token_bytes
+from datetime import datetime
 from typing import Annotated
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from litestar import Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import UNSET, Meta, Struct, UnsetType, json, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
+from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, cursor, page
 from adapters.http.problems import later, responses
-from adapters.http.requests import AnyRequest, Given, IdempotencyKey, created_id, not_yet
+from adapters.http.requests import AnyRequest, Given, IdempotencyKey, not_yet
 from adapters.http.security import SIGNED_IN, Forbidden, granting_in, scopes
+from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting
-from application.decisions import RequestKey
-from application.granting import NewToken, Person, Principal
 from application.records import Actor
-from domain.access import GRANTING, ROLLCALL, SECRET_BYTES, TOKEN_DAYS, Role, TokenIssued, TokenRevoked, token_text
+from domain.access import GRANTING, ROLLCALL, Role, TokenIssued, TokenRevoked
 from domain.errors import NotFound
 from projections import access
 from projections.access import TokenRow
 
 ONCE = "The token was shown in the answer to the first request under this key, and is shown once. Issue another one."
-
-
-class TokenRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """What a token is issued for: a role in a subscription or, without one, in Rollcall as a whole.
-
-    It is good for 365 days, or until `expires_at`, or, where that is null, until it is revoked.
-    """
-
-    name: Annotated[str, Meta(min_length=1, max_length=255, examples=["Nightly sync"])]
-    role: Role
-    subscription_id: UUID | None = None
-    expires_at: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
 
 
 class TokenDocument(Struct, frozen=True, kw_only=True):
@@ -133,34 +118,10 @@ def issue_token(
 
     The answer shows it, this once. Sent again under the same key, the answer (200) is the token's present state alone.
     """
-    token_id, token = issue(request, rollcall, data, idempotency_key)
+    token_id, token = issue_requested_token(request, rollcall, data, idempotency_key)
     told = structs.asdict(_from_stream(rollcall, token_id))
     shown = IssuedDocument(**told, token=token) if token else IssuedDocument(**told, note=ONCE)
     return Response(shown, status_code=201 if token else 200, headers={"Cache-Control": "no-store"})
-
-
-def issue(request: AnyRequest, rollcall: Rollcall, data: TokenRequest, key: str | None) -> tuple[UUID, str | None]:
-    """Issue a token, and return its id and what its bearer brings; None for that if it was issued under the key before.
-
-    Raises NotFound for the subscription, and what `granting_in` and `granting.issue_token` do.
-    """
-    scope = data.subscription_id
-    if scope == ROLLCALL:
-        raise NotFound(what="subscription", id=scope)
-    principal, whence = granting_in(request, scope)
-    token_id = created_id(request, key, rollcall.new_id(), scope)
-    asked = uuid5(NAMESPACE_OID, sha256(json.encode(data)).hexdigest())
-    once = RequestKey(str(token_id), asked) if key else None
-    secret = token_bytes(SECRET_BYTES)
-    done = granting.issue_token(rollcall, whence, token_id, secret, _new(rollcall, data, principal), once)
-    return token_id, token_text(token_id, secret) if done else None
-
-
-def _new(rollcall: Rollcall, data: TokenRequest, principal: Principal) -> NewToken:
-    default = rollcall.now() + timedelta(days=TOKEN_DAYS)
-    expires_at = default if isinstance(data.expires_at, UnsetType) else data.expires_at
-    issuer = principal.email if isinstance(principal, Person) else principal.issuer
-    return NewToken(data.name, data.role, expires_at, issuer)
 
 
 def _from_stream(rollcall: Rollcall, token_id: UUID) -> TokenDocument:

@@ -72,7 +72,7 @@ def audit(
         found = find_subscription(rollcall, name_or_id)
         import_id = _whole_id(rollcall, "import", import_digits, found.id)
         group_id = _whole_id(rollcall, "group", group_digits, found.id)
-        wanted = audit_log.AuditFilter(actor, event, import_id, group_id, address, since, until)
+        wanted = audit_log.AuditFilter(actor, (event,) if event else (), import_id, group_id, address, since, until)
         with rollcall.views() as cursor:
             rows = audit_log.audit_log(cursor, found.id, wanted, limit=one_more(limit))
     terminal.listing(

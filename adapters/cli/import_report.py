@@ -11,8 +11,8 @@ from adapters.cli.process import command_line
 from adapters.cli.terminal import ROWS_SHOWN, Column, Failure, visible
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportCounts, ImportDocument
+from projections.reports.problem_rows import ProblemRow
 from projections.reports.sentences import FORMATS, SKIPPED, counted
-from projections.review.problems import ProblemRow
 from projections.review.read import ReviewedGroup
 
 if TYPE_CHECKING:

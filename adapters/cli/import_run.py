@@ -19,11 +19,11 @@ from domain.errors import NotFound, NothingToAdd, WrongState
 from domain.files.roster_file import read_roster
 from domain.naming import clean_file_name
 from domain.problems import FileProblems
-from domain.wrong_state import SAID
 from projections import groups_added
 from projections.import_list import read as import_list
-from projections.reports import unlicensed as file_licences
-from projections.review import problems as review_problems
+from projections.reports import file_licences
+from projections.reports.preview import preview
+from projections.reports.problem_rows import problem_rows
 from projections.review import read as review
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class ImportRun:
             case "committing":
                 self._terminal.note("The groups of this import are being added. Press Ctrl-C to stop.")
             case _:
-                raise WrongState(said=SAID["commit", row.state.capitalize()])
+                raise WrongState("commit", row.state)
         try:
             return self._ended(self._watch(row))
         except NothingToAdd as refusal:
@@ -113,8 +113,8 @@ class ImportRun:
         with self._rollcall.views() as cursor:
             roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
             groups = review.groups(cursor, row.subscription_id, row.id, roster, limit=ROWS_SHOWN)
-            unlicensed = len(file_licences.unlicensed(cursor, row.subscription_id, roster))
-            problems = [each for _, each in review_problems.problems(cursor, row.id, limit=ROWS_SHOWN)]
+            unlicensed = len(file_licences.unlicensed_users(cursor, row.subscription_id, roster))
+            problems = [each for _, each in review.problems(cursor, row.id, limit=ROWS_SHOWN)]
         if problems:
             import_report.problems(self._terminal, problems, sum(row.read.problems.values()))
         import_report.groups_to_review(self._terminal, groups, unlicensed, row.read.groups)
@@ -203,8 +203,8 @@ class ImportRun:
         with self._rollcall.views() as cursor:
             self.report = ImportReport(
                 imported=import_list.document(row),
-                problems=review_problems.shown(
-                    row.file_problems or [each for _, each in review_problems.problems(cursor, row.id, limit=None)]
+                problems=problem_rows(
+                    row.file_problems or [each for _, each in review.problems(cursor, row.id, limit=None)]
                 ),
                 groups_added=groups_added.groups_added(cursor, row.id, limit=None),
                 groups_skipped=groups_added.groups_skipped(cursor, row.id, limit=None),
@@ -219,7 +219,7 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
         read = read_roster(content, name, rollcall.settings.limits)
     if isinstance(read, FileProblems):
         if terminal.as_json:
-            shown, counts = review_problems.shown(read.problems), import_list.counts(None, read.problems)
+            shown, counts = problem_rows(read.problems), import_list.counts(None, read.problems)
             refused = import_report.refused(name)
             terminal.emit(DryRunReport(name, len(content), None, None, None, counts, 0, shown, [], refused))
         else:
@@ -227,11 +227,11 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
         return REFUSED
     roster = StoredRoster(to_chunks(read).__getitem__)
     with rollcall.views() as cursor:
-        groups = review.preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
-        unlicensed = len(file_licences.unlicensed(cursor, subscription.id, roster))
+        groups = preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
+        unlicensed = len(file_licences.unlicensed_users(cursor, subscription.id, roster))
     read_as = detected(read, "")
     if terminal.as_json:
-        shown, counts = review_problems.shown(read.problems), import_list.counts(read_as)
+        shown, counts = problem_rows(read.problems), import_list.counts(read_as)
         what = (read_as.format, read_as.encoding, read_as.delimiter)
         terminal.emit(DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups))
         return DONE

@@ -18,8 +18,8 @@ from domain.naming import clean_file_name, email_key, parse_email, without_contr
 from domain.problems import FileProblems
 from domain.subscription import User
 from projections.directory import read as directory
+from projections.reports.problem_rows import ProblemRow, problem_rows
 from projections.reports.sentences import counted
-from projections.review.problems import ProblemRow, shown
 
 
 class AllocationReport(Struct, frozen=True):
@@ -76,8 +76,8 @@ def licence_allocate(
         done = allocate_licences(rollcall, operator_origin(found.id), read.users)
     errors = [each for each in read.problems if each.severity == "error"]
     if as_json:
-        warnings = shown(each for each in read.problems if each.severity == "warning")
-        terminal.emit(AllocationReport(done.allocated, done.already_allocated, shown(errors), warnings))
+        warnings = problem_rows(each for each in read.problems if each.severity == "warning")
+        terminal.emit(AllocationReport(done.allocated, done.already_allocated, problem_rows(errors), warnings))
     else:
         terminal.say(f"{counted(done.allocated, 'licence')} allocated, {done.already_allocated:,} already allocated.")
         if read.problems:
@@ -87,7 +87,7 @@ def licence_allocate(
 
 def _refused(terminal: Terminal, name: str, read: FileProblems) -> int:
     if terminal.as_json:
-        terminal.emit(AllocationReport(0, 0, shown(read.problems), [], import_report.refused(name)))
+        terminal.emit(AllocationReport(0, 0, problem_rows(read.problems), [], import_report.refused(name)))
     else:
         import_report.refusal(terminal, name, read.problems)
     return REFUSED

@@ -18,7 +18,7 @@ from adapters.composition import Rollcall, composed
 from adapters.settings import read_settings
 from adapters.worker import Worker
 from application.records import Actor, Origin
-from domain.naming import shown
+from domain.naming import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def open_rollcall(*views: str, commits: bool = False) -> Iterator[Rollcall]:
 def operator_origin(subscription_id: UUID, import_id: UUID | None = None) -> Origin:
     """Return the origin of what this command changes: the account of this machine that runs it."""
     try:
-        login = shown(pwd.getpwuid(os.getuid()).pw_name)  # not LOGNAME, which anybody can set
+        login = printable(pwd.getpwuid(os.getuid()).pw_name)  # not LOGNAME, which anybody can set
     except KeyError:  # the account has no name, as in many containers
         login = f"uid {os.getuid()}"
     return Origin(subscription_id, Actor("operator", login, login), f"cli-{uuid4()}", import_id)

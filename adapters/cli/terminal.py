@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from domain.naming import shown
+from domain.naming import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -251,7 +251,7 @@ def utc_time(at: datetime) -> str:
 
 def visible(text: str) -> str:
     """Return the text with all control characters escaped, except line ends."""
-    return "\n".join(shown(line, at_most=len(line)) for line in text.split("\n"))
+    return "\n".join(printable(line, at_most=len(line)) for line in text.split("\n"))
 
 
 def _console(stream: TextIO) -> Console:
@@ -264,7 +264,7 @@ def _line(parts: Iterable[str | Text]) -> Text:
 
 
 def _cell(cell: str | Text) -> Text:
-    return cell if isinstance(cell, Text) else Text(shown(cell, at_most=255))
+    return cell if isinstance(cell, Text) else Text(printable(cell, at_most=255))
 
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[int]:

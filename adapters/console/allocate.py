@@ -10,10 +10,10 @@ from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
-from adapters.api.licences import users_of_file
 from adapters.composition import Rollcall
 from adapters.console.pages import Page, page
 from adapters.console.users import LICENCES
+from adapters.http.new_licences import users_of_file
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import FileRefused, Invalid
 from adapters.http.rate_limits import Limits, TooManyRequests
@@ -24,7 +24,7 @@ from application import licensing
 from application.licensing import Allocated
 from domain.errors import KeyReused, RollcallError, SeatsExceeded
 from domain.naming import clean_file_name
-from projections.review.problems import ProblemRow
+from projections.reports.problem_rows import ProblemRow
 
 FILE = f"{LICENCES}/file"
 PROBLEMS_SHOWN = 100

@@ -53,7 +53,7 @@ class Wanted(Struct, frozen=True, rename={"since": "from", "until": "to"}):
         until = _day(self.until, "to")
         return AuditFilter(
             actor=text(self.actor.strip(), "actor") or None,
-            type=text(self.type, "type") or None,
+            types=(text(self.type, "type"),) if self.type else (),
             import_id=_id(self.import_id, "import_id"),
             group_id=_id(self.group_id, "group_id"),
             email=text(email_key(self.email), "email") or None,

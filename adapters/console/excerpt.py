@@ -11,7 +11,7 @@ from msgspec import Struct
 from domain.files.header import find_delimiter
 from domain.files.rows import Row, Rows
 from domain.files.text import PhysicalLines, Unreadable, find_encoding
-from domain.naming import shown
+from domain.naming import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,5 +70,5 @@ def _line(row: Row, faults: dict[tuple[int, int], int]) -> Line:
     cells = [*row.cells, *[""] * (missing - len(row.cells))]
     return Line(
         row.line,
-        [Cell(shown(cell), faults.get((row.line, column), 0)) for column, cell in enumerate(cells, start=1)],
+        [Cell(printable(cell), faults.get((row.line, column), 0)) for column, cell in enumerate(cells, start=1)],
     )

@@ -11,10 +11,10 @@ from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 from msgspec import json
 
-from adapters.api.groups import find_group
 from adapters.composition import Rollcall
 from adapters.console.groups import A_PAGE, GROUPS, PASTED_BYTES, Refusal, addresses, named, unfit
 from adapters.console.pages import Form, Page, Told, gone, page, see, seen
+from adapters.http.lookups import find_group
 from adapters.http.paging import After, Search, cursor, token
 from adapters.http.problem_kinds import KINDS
 from adapters.http.requests import AnyRequest, Given, once, origin, text
@@ -24,7 +24,7 @@ from application.decisions import CommandResult
 from application.records import Origin
 from domain.errors import NotFound, Refused
 from domain.naming import email_key
-from projections.directory import memberships
+from projections.directory import read as directory
 from projections.import_list import read as import_list
 
 GROUP = f"{GROUPS}/{{group_id:uuid}}"
@@ -66,7 +66,7 @@ def _group_page(
         return gone(request, rollcall, subscription_id, "groups", "group")
     with rollcall.views() as rows:
         behind = cursor(after, str) or ""
-        found = memberships.users_of_group(rows, subscription_id, group_id, search=q, after=behind, limit=A_PAGE + 1)
+        found = directory.users_of_group(rows, subscription_id, group_id, search=q, after=behind, limit=A_PAGE + 1)
         created_by = import_list.find_import(rows, row.import_id) if row.import_id else None
     path = f"/subscriptions/{subscription_id}/groups/{group_id}"
     return page(

@@ -18,7 +18,7 @@ from adapters.http.requests import AnyRequest, Given, created_id, origin, text
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
 from domain.errors import EmailInvalid, KeyReused, Refused
-from domain.naming import group_key, parse_email, shown
+from domain.naming import group_key, parse_email, printable
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 
@@ -90,9 +90,11 @@ def unfit(rollcall: Rollcall, subscription_id: UUID, emails: Iterable[str]) -> l
         try:
             reasons[parse_email(email)] = None
         except EmailInvalid as error:
-            reasons[shown(email)] = str(error.fields["reason"])
+            reasons[printable(email)] = str(error.fields["reason"])
     with rollcall.views() as rows:
-        strangers = directory.unlicensed(rows, subscription_id, [each for each, why in reasons.items() if not why])
+        strangers = directory.unlicensed_emails(
+            rows, subscription_id, [each for each, why in reasons.items() if not why]
+        )
     reasons |= dict.fromkeys(strangers, NO_LICENCE)
     return [Unfit(email, why) for email, why in reasons.items() if why]
 
@@ -126,7 +128,7 @@ def _groups_page(
         )
         context: dict[str, Any] = {
             "total": directory.count_groups(rows, subscription_id),
-            "running": import_list.running(rows, subscription_id),
+            "running": import_list.running_imports(rows, subscription_id),
             "imports": import_list.find_imports(rows, [each.import_id for each in found if each.import_id]),
         }
     return page(

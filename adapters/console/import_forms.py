@@ -8,12 +8,12 @@ from uuid import UUID
 from litestar import post
 from litestar.params import FromPath
 
-from adapters.api.imports import find_import
 from adapters.composition import Rollcall
 from adapters.console.import_page import refused
 from adapters.console.imports import IMPORT
 from adapters.console.page_query import ALL, Look, look_of
 from adapters.console.pages import Form, Page, seen
+from adapters.http.lookups import find_import
 from adapters.http.requests import AnyRequest, Given, origin
 from adapters.http.security import ADMINISTRATORS
 from application import committing, importing

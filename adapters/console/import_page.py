@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
-from adapters.api.review import reviewed
 from adapters.console.excerpt import BYTES, excerpt
 from adapters.console.page_query import Look
 from adapters.console.pages import Page, page
+from adapters.http.lookups import open_roster
 from adapters.http.problem_kinds import KINDS
 from domain.errors import Refused, Stale
 from projections import groups_added
-from projections.reports import history
-from projections.reports import unlicensed as file_licences
-from projections.review import problems as review_problems
+from projections.reports import file_licences, history
+from projections.reports.problem_rows import problem_rows
+from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ def refused(
 def _review(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
     with rollcall.views() as rows:
         shown: dict[str, Any] = {
-            "existing": review.existing(rows, row.subscription_id, row.id),
+            "existing": review.count_existing(rows, row.subscription_id, row.id),
             "unlicensed": _unlicensed(rollcall, rows, row),
         }
         if look.show == "problems":
-            found = review_problems.problems(rows, row.id, after=look.after, limit=A_PAGE + 1)
-            shown["problems"] = review_problems.shown(problem for _, problem in found[:A_PAGE])
+            found = review.problems(rows, row.id, after=look.after, limit=A_PAGE + 1)
+            shown["problems"] = problem_rows(problem for _, problem in found[:A_PAGE])
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
         else:
             groups, following = _groups(rollcall, rows, row, look, look.after)
@@ -110,15 +110,15 @@ def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | N
     """Return how many users of the file hold no licence; None where it would take too long to ask for each."""
     if row.read is None or row.read.users > USERS_ASKED_FOR:
         return None
-    return len(file_licences.unlicensed(rows, row.subscription_id, reviewed(rollcall, rows, row)))
+    return len(file_licences.unlicensed_users(rows, row.subscription_id, open_roster(rollcall, rows, row)))
 
 
 def _groups(
     rollcall: Rollcall, rows: ViewCursor, row: ImportRow, look: Look, after: int
 ) -> tuple[list[ReviewedGroup], int | None]:
     """Return a page of an import's groups, and behind which number the next one begins."""
-    wanted = review.Wanted(search=look.q, only_problems=look.only is not None)
-    roster = reviewed(rollcall, rows, row)
+    wanted = review.GroupFilter(search=look.q, only_problems=look.only is not None)
+    roster = open_roster(rollcall, rows, row)
     found = review.groups(rows, row.subscription_id, row.id, roster, wanted, after=after, limit=A_PAGE + 1)
     return found[:A_PAGE], found[A_PAGE - 1].number if len(found) > A_PAGE else None
 
@@ -127,14 +127,14 @@ def _opened(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, look: Look) ->
     """Return the users of the group that is opened, and its problems."""
     if not look.open:
         return None
-    roster = reviewed(rollcall, rows, row)
-    users = review.users(rows, row.subscription_id, row.id, roster, look.open, after=look.users, limit=A_PAGE + 1)
-    problems = review_problems.problems_of_group(rows, row.id, look.open, limit=PROBLEMS_OF_A_GROUP + 1)
+    roster = open_roster(rollcall, rows, row)
+    users = reviewed_users(rows, row.subscription_id, row.id, roster, look.open, after=look.users, limit=A_PAGE + 1)
+    problems = review.problems_of_group(rows, row.id, look.open, limit=PROBLEMS_OF_A_GROUP + 1)
     return {
         "number": look.open,
         "users": users[:A_PAGE],
         "following": look.users + A_PAGE if len(users) > A_PAGE else None,
-        "problems": review_problems.shown(problem for _, problem in problems[:PROBLEMS_OF_A_GROUP]),
+        "problems": problem_rows(problem for _, problem in problems[:PROBLEMS_OF_A_GROUP]),
         "more_problems": len(problems) > PROBLEMS_OF_A_GROUP,
     }
 
@@ -142,7 +142,7 @@ def _opened(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, look: Look) ->
 def _progress(rollcall: Rollcall, row: ImportRow, _look: Look) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
     with rollcall.views() as rows:
-        names = review.names(rows, row.id, range(done + 1, done + 2))
+        names = review.group_names(rows, row.id, range(done + 1, done + 2))
     return {"done": done, "current": names.get(done + 1)}
 
 
@@ -150,10 +150,12 @@ def _result(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
     shown: dict[str, Any] = {"remaining": row.progress.groups_total - done, "done": done}
     with rollcall.views() as rows:
-        shown["left_out"] = groups_added.memberships_left_out(rows, row.id)
+        shown["left_out"] = groups_added.count_left_out(rows, row.id)
         if look.show == "left":
             skipped = groups_added.groups_skipped(rows, row.id, after=look.after, limit=A_PAGE + 1)
-            names = review.names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}
+            names = (
+                review.group_names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}
+            )
             left: list[tuple[int, str, str | None]] = [
                 (each.number, names.get(each.number, ""), each.reason) for each in skipped
             ]
@@ -175,7 +177,7 @@ def _rejected(rollcall: Rollcall, row: ImportRow, _look: Look) -> dict[str, Any]
         "key": rollcall.new_id(),
         "limits": rollcall.settings.limits,
         "error": None,
-        "problems": review_problems.shown(row.file_problems),
+        "problems": problem_rows(row.file_problems),
         "excerpt": excerpt(content[:BYTES], row.file_problems, rollcall.settings.limits),
     }
 

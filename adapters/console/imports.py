@@ -9,11 +9,11 @@ from uuid import UUID
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
-from adapters.api.imports import find_import
 from adapters.composition import Rollcall
 from adapters.console.import_page import import_page
 from adapters.console.page_query import Look, Tab
 from adapters.console.pages import Page, page
+from adapters.http.lookups import find_import
 from adapters.http.paging import MOST, After, Search, cursor, token
 from adapters.http.requests import AnyRequest, Given, text
 from adapters.http.security import READERS

@@ -19,13 +19,13 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 from msgspec import json
 
-from adapters.api.subscriptions import SHOWN_TO, find_subscription
 from adapters.console import wording
+from adapters.http.lookups import find_subscription
 from adapters.http.paging import MOST
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, Invalid, ProblemDocument
 from adapters.http.requests import AnyRequest, text
-from adapters.http.security import EVERYBODY, Unauthenticated, held_in
+from adapters.http.security import EVERYBODY, SUBSCRIPTION_VIEWERS, Unauthenticated, held_in
 from adapters.http.site import LONGEST_PATH
 from application.granting import Person
 from domain.access import Role
@@ -136,7 +136,7 @@ TABS = (
     Tab("users", "Users", MAY_READ),
     Tab("imports", "Imports", MAY_READ),
     Tab("audit", "Audit", MAY_READ),
-    Tab("settings", "Settings", SHOWN_TO),
+    Tab("settings", "Settings", SUBSCRIPTION_VIEWERS),
 )
 
 

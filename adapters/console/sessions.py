@@ -37,7 +37,7 @@ def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Page:
         "sessions.html",
         here=here,
         others=[each for each in rollcall.sign_ins.of(person.email) if each.id != here.id],
-        may_end=rollcall.sign_ins.proven_within(here, RECENTLY),
+        may_end=rollcall.sign_ins.is_proven_within(here, RECENTLY),
         again=SIGN_IN_AGAIN,
         ways=WAYS,
     )
@@ -52,9 +52,9 @@ def end_sessions(request: AnyRequest, rollcall: Given[Rollcall], form: Given[For
     wanted = form.text("session", "")
     session_id = None if wanted == OTHERS else _session_id(wanted)
     person, here = _here(request, rollcall)
-    if not rollcall.sign_ins.proven_within(here, RECENTLY):
+    if not rollcall.sign_ins.is_proven_within(here, RECENTLY):
         return see(SIGN_IN_AGAIN)
-    ended = rollcall.sign_ins.end_other(here, session_id)
+    ended = rollcall.sign_ins.end_others(here, session_id)
     log.info("sessions ended", actor=person.email, sessions=ended)
     return see("/sessions")
 

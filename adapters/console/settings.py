@@ -11,18 +11,16 @@ from litestar import get, post
 from litestar.params import FromPath
 from msgspec import Struct, ValidationError, convert
 
-from adapters.api.access import SubscriptionRole
-from adapters.api.subscriptions import SHOWN_TO
-from adapters.api.tokens import TokenRequest, issue
 from adapters.composition import Rollcall
 from adapters.console.pages import Form, Page, page, seen
 from adapters.http.paging import After, cursor, token
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
 from adapters.http.requests import AnyRequest, Given
-from adapters.http.security import GRANTERS, allowed, granting_in, held_in
+from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, allowed, granting_in, held_in
+from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting, licensing
-from domain.access import GRANTING
+from domain.access import GRANTING, SubscriptionRole
 from domain.errors import KeyReused, NotFound, Refused, SeatsInvalid
 from projections import access
 
@@ -64,7 +62,7 @@ class Refusal(Struct, frozen=True):
         return SENT_BEFORE if isinstance(self.error, KeyReused) else str(self.error)
 
 
-@get(SETTINGS, sync_to_thread=True, opt=allowed(*SHOWN_TO))
+@get(SETTINGS, sync_to_thread=True, opt=allowed(*SUBSCRIPTION_VIEWERS))
 def show_settings(
     request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], after: After = None
 ) -> Page:
@@ -202,7 +200,7 @@ def issue_token(
     name, role, days = form.text("name"), _role(form), form.text("days")
     asked = TokenRequest(name, role, subscription_id, _expiry(days, rollcall.now()))
     try:
-        _, fresh = issue(request, rollcall, asked, form.text("key"))
+        _, fresh = issue_requested_token(request, rollcall, asked, form.text("key"))
     except NotFound:
         raise
     except Refused as error:

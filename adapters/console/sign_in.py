@@ -24,7 +24,7 @@ from adapters.http.security import EVERYBODY
 from adapters.http.site import Site, own_path
 from adapters.http.validation import ANY_QUERY
 from adapters.metrics import Metrics
-from adapters.postgres.sign_ins import Arrival, Way
+from adapters.postgres.sign_ins import SignInDetails, SignInWay
 from application.granting import Person
 from application.identifying import bind_account
 from application.records import Actor, Origin
@@ -106,7 +106,7 @@ async def come_back(
         limits.sign_in(client_of(request))
         said = request.query_params
         browser = request.cookies.get(site.cookie_name("sign-in"), "")
-        begun = await sync_to_thread(rollcall.tickets.use_up, "oidc", f"{browser}.{said.get('state', '')}", Begun)
+        begun = await sync_to_thread(rollcall.tickets.redeem, "oidc", f"{browser}.{said.get('state', '')}", Begun)
         if begun is None:
             raise SignInRefused(reason="this was not begun in this browser, or too long ago. Begin again.")
         if "code" not in said:
@@ -148,7 +148,7 @@ def use_link(
     """Sign in whom a link is for, and use it up."""
     with _attempt(metrics, "link"):
         limits.sign_in(client_of(request))
-        link = rollcall.tickets.use_up("link", secret, Link)
+        link = rollcall.tickets.redeem("link", secret, Link)
         if link is None:
             raise SignInRefused(reason="this link was used, or has expired. Ask for a new one where you got it.")
         return _signed_in(request, rollcall, limits, Person(link.email, ""), "link", "/", True)
@@ -158,13 +158,13 @@ def use_link(
 
 
 def _signed_in(
-    request: AnyRequest, rollcall: Rollcall, limits: Limits, person: Person, way: Way, wanted: str, proven: bool
+    request: AnyRequest, rollcall: Rollcall, limits: Limits, person: Person, way: SignInWay, wanted: str, proven: bool
 ) -> Redirect:
     """Begin a session under a new secret, whatever the browser brought, and send it on."""
     limits.sign_in(person.email)
     site: Site = request.app.state["site"]
-    arrival = Arrival(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
-    secret = rollcall.sign_ins.start(person, arrival, request.cookies.get(site.cookie_name("session")))
+    details = SignInDetails(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
+    secret = rollcall.sign_ins.start(person, details, request.cookies.get(site.cookie_name("session")))
     log.info("signed in", way=way, actor=person.email)
     cookies = [site.cookie("session", secret), site.cookie("sign-in", None)]
     return Redirect(wanted, status_code=303, cookies=cookies)

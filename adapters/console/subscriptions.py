@@ -8,14 +8,14 @@ from uuid import UUID
 from litestar import get, post
 from litestar.params import FromPath
 
-from adapters.api.subscriptions import SHOWN_TO, find_subscription
 from adapters.composition import Rollcall
 from adapters.console.pages import Form, Page, page, see, tabs
 from adapters.console.settings import Refusal, number_of_seats
+from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, cursor, token
 from adapters.http.problem_kinds import KINDS
 from adapters.http.requests import AnyRequest, Given, created_id, origin
-from adapters.http.security import SIGNED_IN, allowed, held_in, scopes
+from adapters.http.security import SIGNED_IN, SUBSCRIPTION_VIEWERS, allowed, held_in, scopes
 from application import granting, licensing
 from domain.access import ROLLCALL
 from domain.errors import Refused
@@ -37,7 +37,7 @@ def _subscriptions(
     request: AnyRequest, rollcall: Rollcall, after: tuple[str, UUID] | None = None, refusal: Refusal | None = None
 ) -> Page:
     principal: Principal = request.scope["state"]["principal"]
-    seen_in = scopes(rollcall, principal, SHOWN_TO)
+    seen_in = scopes(rollcall, principal, SUBSCRIPTION_VIEWERS)
     operator = ROLLCALL in seen_in
     with rollcall.views() as rows:
         among = None if operator else seen_in
@@ -70,11 +70,11 @@ def create_subscription(request: AnyRequest, rollcall: Given[Rollcall], form: Gi
     except Refused as error:
         refusal = Refusal("subscription", error, {"name": name, "seats": seats})
         return _subscriptions(request, rollcall, refusal=refusal)
-    rollcall.health.catch_up(directory.DIRECTORY.name)
+    rollcall.health.catch_up(directory.NAME)
     return see(f"/subscriptions/{subscription_id}")
 
 
-@get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, opt=allowed(*SHOWN_TO))
+@get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, opt=allowed(*SUBSCRIPTION_VIEWERS))
 def show_subscription(request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Go on to the first part of a subscription that is open to whoever looks."""
     find_subscription(rollcall, subscription_id)

@@ -9,7 +9,6 @@ from litestar import get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
 
-from adapters.api.imports import take_upload
 from adapters.composition import Rollcall
 from adapters.console.pages import Page, page, seen
 from adapters.http.file_reader import Reading
@@ -18,7 +17,7 @@ from adapters.http.problems import Invalid
 from adapters.http.rate_limits import Limits, TooManyRequests
 from adapters.http.requests import AnyRequest, Given
 from adapters.http.security import ADMINISTRATORS
-from adapters.http.uploads import BrokenOff, FileTooLarge
+from adapters.http.uploads import BrokenOff, FileTooLarge, take_upload
 from domain.errors import KeyReused, RollcallError
 
 PATH = "/subscriptions/{subscription_id:uuid}/import"

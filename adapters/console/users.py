@@ -10,10 +10,11 @@ from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, ValidationError, convert, json
 
-from adapters.api.licences import NewUser, find_licence, user_of
 from adapters.composition import Rollcall
 from adapters.console.groups import A_PAGE, place
 from adapters.console.pages import Form, Page, gone, page, seen
+from adapters.http.lookups import find_licence
+from adapters.http.new_licences import NewUser, user_of
 from adapters.http.paging import After, Search, cursor, token
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
@@ -22,7 +23,6 @@ from adapters.http.security import ADMINISTRATORS, READERS
 from application import licensing
 from domain.errors import KeyReused, NotFound, Refused
 from domain.naming import email_key
-from projections.directory import memberships
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 
@@ -105,7 +105,7 @@ def _users_page(
     with rollcall.views() as rows:
         found = directory.licences(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
         shown: dict[str, Any] = {
-            "groups": memberships.group_counts(rows, subscription_id, [each.email for each in found]),
+            "groups": directory.group_counts(rows, subscription_id, [each.email for each in found]),
             "allocated": _held(rows, subscription_id, told.allocated),
             "held": _held(rows, subscription_id, told.held),
             "revoked": _without(rows, subscription_id, told.revoked),
@@ -135,7 +135,7 @@ def _held(rows: ViewCursor, subscription_id: UUID, email: str) -> LicenceRow | N
 
 def _without(rows: ViewCursor, subscription_id: UUID, email: str) -> str:
     """Return an address that the page is to tell of, if it holds no licence."""
-    return email if email and directory.unlicensed(rows, subscription_id, [email]) else ""
+    return email if email and directory.unlicensed_emails(rows, subscription_id, [email]) else ""
 
 
 @get(f"{USERS}/{{email:path}}", sync_to_thread=True, opt=READERS)
@@ -155,8 +155,8 @@ def show_user(
         return gone(request, rollcall, subscription_id, "users", "user")
     behind = cursor(after, tuple[str, UUID])
     with rollcall.views() as rows:
-        found = memberships.groups_of_user(rows, subscription_id, key, search=text(q), after=behind, limit=A_PAGE + 1)
-        total = memberships.group_counts(rows, subscription_id, [key]).get(key, 0)
+        found = directory.groups_of_user(rows, subscription_id, key, search=text(q), after=behind, limit=A_PAGE + 1)
+        total = directory.group_counts(rows, subscription_id, [key]).get(key, 0)
         imports = import_list.find_imports(rows, [each.import_id for each in found if each.import_id])
     return page(
         request,

@@ -30,7 +30,7 @@ class Bell:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self.ring)
 
-        with self._wakeups.told(ring):
+        with self._wakeups.calling(ring):
             yield
 
     def close(self) -> None:

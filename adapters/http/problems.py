@@ -29,7 +29,7 @@ from adapters.http.rate_limits import TooManyRequests
 from adapters.http.security import EVERYBODY
 from domain import errors
 from domain.errors import RollcallError
-from projections.review.problems import ProblemRow
+from projections.reports.problem_rows import ProblemRow
 
 if TYPE_CHECKING:
     from litestar.types import ExceptionHandlersMap

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 ALLOWED = "allowed"
 SCHEME = "bearer"
 SUBSCRIPTION = "subscription_id"  # what all paths call it
+SUBSCRIPTION_VIEWERS: frozenset[Role] = frozenset(("operator", "administrator", "auditor"))
+"""The roles that may see a subscription's name, seats and access."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Allowed: TypeAlias = dict[str, frozenset["Role"] | None]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from litestar.datastructures import Cookie
 
-from adapters.settings import LOOPBACK_NAMES
+from adapters.variables import LOOPBACK_NAMES
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -1,4 +1,7 @@
-"""Taking a file from a multipart form (RFC 7578): piece by piece from the network to disk, never into memory."""
+"""Taking an uploaded file from a multipart form (RFC 7578), and recording it as an import.
+
+The file goes to disk piece by piece and never into memory.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,25 @@ from litestar.openapi.spec import Encoding, OpenAPIHeader, OpenAPIMediaType, Ope
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped] # no stubs
 
+from adapters.http.file_reader import Pieces
+from adapters.http.lookups import find_subscription
 from adapters.http.problems import Invalid, UnsupportedMediaType
+from adapters.http.requests import created_id, origin
+from application.importing import record_upload
 from domain.errors import RollcallError
+from domain.naming import clean_file_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from uuid import UUID
 
     from litestar import Request
+
+    from adapters.composition import Rollcall
+    from adapters.http.file_reader import Reading
+    from adapters.http.rate_limits import Limits
+    from adapters.http.requests import AnyRequest
+    from application.decisions import CommandResult
 
 log = structlog.get_logger(__name__)
 
@@ -152,3 +167,23 @@ class _Taking:
     def _write_out(self, pieces: list[bytes]) -> None:
         self.file.writelines(pieces)
         self.file.flush()
+
+
+async def take_upload(
+    request: AnyRequest, rollcall: Rollcall, reading: Reading, limits: Limits, subscription_id: UUID, key: str | None
+) -> CommandResult:
+    """Take the file in a request's multipart field `file`, have it read, and record the upload.
+
+    Raises NotFound for the subscription, and what `Limits.upload`, `received`, `Reading.read` and `record_upload`
+    raise.
+    """
+    import_id = created_id(request, key, rollcall.new_id(), subscription_id)
+    await sync_to_thread(find_subscription, rollcall, subscription_id)
+    with limits.upload(subscription_id):
+        async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
+            name = clean_file_name(sent.name)
+            async with reading.read(sent.file, name) as read:
+                whence = await sync_to_thread(origin, request, subscription_id, import_id)
+                return await sync_to_thread(
+                    record_upload, rollcall, whence, name, sent.media_type, Pieces(sent.file), read
+                )

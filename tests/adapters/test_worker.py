@@ -186,7 +186,7 @@ def test_one_process_at_a_time_runs_an_import(
 @contextmanager
 def worker_process(database: str) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
-        [sys.executable, "-c", "from adapters.cli import main; main()", "worker"],
+        [sys.executable, "-c", "from adapters.cli.main import main; main()", "worker"],
         cwd=ROOT,
         env={**os.environ, "ROLLCALL_DATABASE_URL": database},
         stdout=subprocess.DEVNULL,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapters.postgres.sign_ins import Arrival
+from adapters.postgres.sign_ins import SignInDetails
 from application.granting import Person
 from application.identifying import bind_account, end_sessions, release_identity
 from application.records import Actor, Origin
@@ -29,8 +29,8 @@ HERS, HIS = Account("https://id.example", "1"), Account("https://id.example", "2
 
 def signed_in(rollcall: Rollcall, *emails: str) -> list[str]:
     """Sign people in, and return their sessions' secrets."""
-    arrival = Arrival("oidc", "Firefox on Linux", "192.0.2.7", proven=True)
-    return [rollcall.sign_ins.start(Person(email, ""), arrival, None) for email in emails]
+    details = SignInDetails("oidc", "Firefox on Linux", "192.0.2.7", proven=True)
+    return [rollcall.sign_ins.start(Person(email, ""), details, None) for email in emails]
 
 
 def last(over: Rollcall, secrets: list[str]) -> list[bool]:
@@ -112,8 +112,8 @@ class TestAnAddress:
         with rollcall.views() as cursor:
             told = audit_log.operators_log(cursor, audit_log.AuditFilter(email=ANN))
         assert [(row.type, row.text) for row in told] == [
-            ("IdentityReleased", f"Released {ANN} from the account “1” of https://id.example"),
-            ("IdentityBound", f"Bound {ANN} to the account “1” of https://id.example"),
+            ("IdentityReleased", f"Unlinked {ANN} from account “1” at https://id.example"),
+            ("IdentityBound", f"Linked {ANN} to account “1” at https://id.example"),
         ]
 
 
@@ -127,8 +127,8 @@ class TestSessions:
         assert last(elsewhere, secrets) == [False, False, True]
         assert end_sessions(rollcall, OPERATING, ANN) == 0
         with rollcall.views() as cursor:
-            (told,) = audit_log.operators_log(cursor, audit_log.AuditFilter(type="SessionsEnded"))
-        assert (told.text, told.actor.kind) == (f"Ended the sessions of {ANN}", "operator")
+            (told,) = audit_log.operators_log(cursor, audit_log.AuditFilter(types=("SessionsEnded",)))
+        assert (told.text, told.actor.kind) == (f"Signed {ANN} out everywhere", "operator")
 
     def test_of_everybody_are_ended_at_once(self, rollcall: Rollcall) -> None:
         secrets = signed_in(rollcall, ANN, "ben@example.com", ANN)
@@ -137,10 +137,10 @@ class TestSessions:
         assert last(rollcall, secrets) == [False, False, False]
         assert end_sessions(rollcall, OPERATING) == 0
         with rollcall.views() as cursor:
-            told = audit_log.operators_log(cursor, audit_log.AuditFilter(type="SessionsEnded"))
+            told = audit_log.operators_log(cursor, audit_log.AuditFilter(types=("SessionsEnded",)))
         assert sorted(row.text for row in told) == [
-            f"Ended the sessions of {ANN}",
-            "Ended the sessions of ben@example.com",
+            f"Signed {ANN} out everywhere",
+            "Signed ben@example.com out everywhere",
         ]
         assert not binds(rollcall, HIS), "the address stays whose it was"
 

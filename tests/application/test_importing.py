@@ -76,7 +76,7 @@ def test_the_uploaded_bytes_are_kept_as_they_came(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall))
     uploaded(rollcall, origin)
     row = row_of(rollcall, origin)
-    chunks = range(rollcall.blobs.chunks(row.subscription_id, "file", row.sha256))
+    chunks = range(rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256))
     assert b"".join(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number) for number in chunks) == FILE
 
 
@@ -115,7 +115,7 @@ def test_a_refused_file_leaves_the_record_of_its_refusal_alone(rollcall: Rollcal
     row = row_of(rollcall, origin)
     assert row.state == "rejected"
     assert [(problem.code, problem.line, problem.column) for problem in row.file_problems] == [("header-missing", 1, 1)]
-    with pytest.raises(WrongState, match="was refused: there is nothing to edit"):
+    with pytest.raises(WrongState, match="was refused, so there is nothing to edit"):
         rename_group(rollcall, origin, 1, "Europe", 2)
 
 
@@ -202,7 +202,7 @@ def test_what_already_holds_is_success_in_whatever_state_it_still_shows(idle: Ro
         version = stop(idle, origin).version
         assert rename_group(idle, origin, 1, "Europe", 3).version == version
         assert remove_user(idle, origin, 1, "ben@example.com", 3).version == version
-        with pytest.raises(WrongState, match="Adding the groups of this import has begun"):
+        with pytest.raises(WrongState, match="has started to add its groups"):
             rename_group(idle, origin, 1, "Asia", version)
 
 

@@ -55,7 +55,9 @@ def test_a_licence_can_be_read_once_it_was_allocated(rollcall: Rollcall) -> None
     with rollcall.views() as cursor:
         (row,) = directory.subscriptions(cursor)
         assert (row.name, row.seats, row.seats_taken, row.seats_free) == ("Contoso", 3, 2, 1)
-        assert directory.unlicensed(cursor, row.id, ["ann@example.com", "cem@example.com"]) == {"cem@example.com"}
+        assert directory.unlicensed_emails(cursor, row.id, ["ann@example.com", "cem@example.com"]) == {
+            "cem@example.com"
+        }
 
 
 def test_whoever_holds_a_licence_takes_no_second_seat(rollcall: Rollcall) -> None:
@@ -243,8 +245,8 @@ def test_a_user_whose_licence_is_revoked_leaves_every_group_at_once(rollcall: Ro
     assert {each.origin for each in records} == {origin}
     assert members_of(rollcall, foreign) == {ANN_}
     with rollcall.views() as cursor:
-        assert directory.unlicensed(cursor, origin.subscription_id, [ANN_, BEN_]) == {ANN_}
-        assert directory.members(cursor, origin.subscription_id, both) == [BEN_]
+        assert directory.unlicensed_emails(cursor, origin.subscription_id, [ANN_, BEN_]) == {ANN_}
+        assert directory.user_emails(cursor, origin.subscription_id, both) == [BEN_]
         assert {row.name: row.users for row in directory.groups(cursor, origin.subscription_id)} == {
             "Sales": 0,
             "Both": 1,
@@ -296,18 +298,18 @@ def test_a_group_that_is_joined_while_the_licence_is_revoked_is_left_too(
     origin = subscribed(rollcall, ANN_, BEN_)
     create_group(rollcall, origin, sales := uuid4(), "Sales", [BEN_])
     late = uuid4()
-    groups_of = rollcall.memberships.groups_of
+    group_ids_of = rollcall.memberships.group_ids_of
 
     def joining(subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
         monkeypatch.undo()
-        found = groups_of(subscription_id, emails)
+        found = group_ids_of(subscription_id, emails)
         if how == "created":
             create_group(rollcall, origin, late, "Late", [ANN_])
         else:
             add_users(rollcall, origin, sales, [ANN_])
         return found
 
-    monkeypatch.setattr(rollcall.memberships, "groups_of", joining)
+    monkeypatch.setattr(rollcall.memberships, "group_ids_of", joining)
     assert revoke_licences(rollcall, origin, [ANN_]).emails == (ANN_,)
     assert members_of(rollcall, late if how == "created" else sales) <= {BEN_}
     assert GroupCreated("Late", (ANN_,)) in appended(rollcall, 0) or how == "added"

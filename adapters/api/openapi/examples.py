@@ -18,8 +18,8 @@ PROBLEM = {
     "column": 3,
     "header": "Email",
     "value": "nonsense",
-    "message": "“nonsense” is not an e-mail address that can be used: it has no @-sign.",
-    "remedy": "Mend the address.",
+    "message": "“nonsense” is not a valid e-mail address. It has no @-sign.",
+    "remedy": "Correct the address. Each cell holds one address, such as ann@example.com.",
 }
 
 PARAMETERS: dict[str, Any] = {
@@ -145,7 +145,7 @@ SCHEMAS: dict[str, Any] = {
         "actor": {"kind": "operator", "id": "root", "name": "root"},
         "request_id": "cli-2f1f8e3a",
         "type": "AccessGranted",
-        "text": "Granted ann@example.com the role administrator",
+        "text": "Granted ann@example.com the administrator role",
         "subscription_id": SUBSCRIPTION,
     },
     "GrantDocument": {
@@ -160,8 +160,8 @@ SCHEMAS: dict[str, Any] = {
         "type": "/problems/stale",
         "title": "It has changed since you looked",
         "status": 412,
-        "detail": "This was decided on version 2, but it is at version 3 by now: somebody else changed it. Look at it "
-        "again, then repeat what you want.",
+        "detail": "Someone else has changed this: you saw version 2, and it is now at version 3. Review the changes, "
+        "then try again.",
         "request_id": "2f1f8e3a",
     },
     "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}},

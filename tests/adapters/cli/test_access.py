@@ -112,14 +112,14 @@ class TestToken:
 
     def test_that_has_expired_before_is_refused(self, environ: dict[str, str]) -> None:
         said = refused(environ, 1, "token", "create", "--role", "operator", "--expires", "2000-01-01")
-        assert "Choose a time to come" in said
+        assert "Choose a time in the future" in said
         said = refused(environ, 2, "token", "create", "--role", "operator", "--expires", "soon")
         assert "“soon” is not an expiry" in said
 
     def test_of_a_role_that_is_none_of_the_scope_is_refused(self, environ: dict[str, str], subscription: UUID) -> None:
         for words in (("operator", "-s", str(subscription)), ("auditor",)):
             said = refused(environ, 1, "token", "create", "--role", *words)
-            assert f"The role “{words[0]}” cannot be held there" in said
+            assert f"The role “{words[0]}” can't be granted here" in said
 
 
 @pytest.mark.database
@@ -151,8 +151,8 @@ class TestAccess:
 
     def test_is_refused_in_sentences(self, environ: dict[str, str]) -> None:
         grant = ("access", "grant", "--role")
-        assert "cannot be held there" in refused(environ, 1, *grant, "auditor", ANN.email)
-        assert "is not an e-mail address" in refused(environ, 1, *grant, "operator", "nonsense")
+        assert "can't be granted here" in refused(environ, 1, *grant, "auditor", ANN.email)
+        assert "is not a valid e-mail address" in refused(environ, 1, *grant, "operator", "nonsense")
         assert "There is no subscription" in refused(environ, 1, *grant, "auditor", ANN.email, "-s", "Nobody’s")
         assert "king" in refused(environ, 2, *grant, "king", ANN.email)
 

@@ -133,8 +133,8 @@ class TestAnImportInATerminal:
             terminal.type("y\n")
             assert terminal.end() == 0
         assert "4 rows, 2 groups, 3 users, 4 memberships" in review
-        assert re.search(r"\n +4 +1 +error +“eve@@example.com” is not an e-mail address", review)
-        assert "Correct the address, one to a cell, such as ann@example.com." in review
+        assert re.search(r"\n +4 +1 +error +“eve@@example.com” is not a valid e-mail address", review)
+        assert "Correct the address. Each cell holds one address, such as ann@example.com." in review
         assert re.search(r"\n1 +Design +new +2 +1 *\n2 +Sales +new +2 +1", review)
         assert "1 user in the file has no licence and would be left out." in review
         assert "2 of 2" in terminal.shown
@@ -278,7 +278,7 @@ class TestARefusedFile:
         assert done.returncode == 1
         assert "error: “refused.csv” was refused. Nothing was added." in done.stderr
         assert re.search(r"\n +1 +3 +error +The column “LastName” is missing\.", done.stdout)
-        assert "leave it blank instead" in done.stdout
+        assert "you can leave it blank" in done.stdout
 
     def test_has_an_error_in_its_document_and_cannot_be_resumed(self, desk: Desk, tmp_path: Path) -> None:
         file = _file(tmp_path, "refused.csv", REFUSED)

@@ -207,13 +207,13 @@ class TestEveryCommand:
         assert [set(each) for each in history] == 2 * [{"version", "at", "actor", "request_id", "type", "text", "data"}]
         assert [each["type"] for each in history] == ["FileUploaded", "FormatDetected"]
         for words, texts in (
-            (("--import", import_id, "--type", "groupcreated"), ["Created the group “Design” with 2 users"]),
-            (("--email", "ANN@example.com", "--limit", "1"), ["Created the group “Design” with 2 users"]),
+            (("--import", import_id, "--type", "groupcreated"), ["Created group “Design” with 2 users"]),
+            (("--email", "ANN@example.com", "--limit", "1"), ["Created group “Design” with 2 users"]),
             (("--actor", "nobody"), []),
             (("--to", "2000-01-01"), []),
             (
                 ("--from", "2000-01-01", "--type", "SubscriptionCreated"),
-                ["Created the subscription “Contoso” with 3 seats"],
+                ["Created subscription “Contoso” with 3 seats"],
             ),
         ):
             assert [each["text"] for each in _list(document("audit", "-s", "Contoso", *words))] == texts, words

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.console.links import Link
-from adapters.postgres.sign_ins import Arrival
+from adapters.postgres.sign_ins import SignInDetails
 from application.granting import Person
 from application.identifying import bind_account
 from application.records import Actor, Origin
@@ -36,12 +36,12 @@ class TestSignInLink:
         told = json.loads(done.stdout)
         assert (told["email"], told["good_for_seconds"]) == ("ann@example.com", 600)
         secret = told["url"].rpartition("/")[2]
-        assert idle.tickets.use_up("link", secret, Link) == Link("ann@example.com")
+        assert idle.tickets.redeem("link", secret, Link) == Link("ann@example.com")
 
     def test_for_no_address_is_refused(self, database: str) -> None:
         done = run(environment(database), "sign-in-link", "ann")
         assert (done.returncode, done.stdout) == (1, "")
-        assert "“ann” is not an e-mail address" in done.stderr
+        assert "“ann” is not a valid e-mail address" in done.stderr
 
 
 def bound(rollcall: Rollcall, email: str) -> None:
@@ -83,7 +83,9 @@ class TestSession:
     def test_is_listed_and_ended(self, database: str, rollcall: Rollcall) -> None:
         for name in ("ann", "ben"):
             person = Person(f"{name}@example.com", "")
-            rollcall.sign_ins.start(person, Arrival("link", f"the browser of {name}", "192.0.2.7", proven=True), None)
+            rollcall.sign_ins.start(
+                person, SignInDetails("link", f"the browser of {name}", "192.0.2.7", proven=True), None
+            )
         environ = environment(database)
         shown = run(environ, "session", "list").stdout
         assert shown.index("the browser of ben") < shown.index("the browser of ann")

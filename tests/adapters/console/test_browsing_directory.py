@@ -94,7 +94,7 @@ class TestAGroup:
         page.get_by_role("textbox", name="Name of the group").fill("Ours")
         console.client.patch(API + re.sub(r"^https?://[^/]*|\?.*", "", page.url), json={"name": "Theirs"})
         page.keyboard.press("Enter")
-        expect(page.get_by_role("alert")).to_contain_text("from “Before” to “Theirs” while you looked at it")
+        expect(page.get_by_role("alert")).to_contain_text("from “Before” to “Theirs”, so your change was not made")
         field = page.get_by_role("textbox", name="Name of the group")
         expect(field).to_have_value("Ours")
         expect(field).to_be_focused()

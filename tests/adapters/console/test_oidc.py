@@ -186,13 +186,13 @@ def test_an_address_stays_with_the_account_that_signed_in_with_it_first(
     with Browser(signing.url) as another:
         answer = another.sign_in(provider, "namesake")
         assert (answer.status_code, another.session) == (403, None)
-        assert "belongs to another account" in answer.text
+        assert "is linked to another account" in answer.text
         assert "rollcall identity release cem@example.com" in answer.text
         assert "namesake" not in answer.text
     assert metric(signing, refused) == before + 1
     assert browser.sign_in(provider, "cem").status_code == 303
     (told,) = signing.client.get("/api/v1/audit?email=cem@example.com").json()
-    assert told["text"] == f"Bound cem@example.com to the account “cem” of {provider.url}"
+    assert told["text"] == f"Linked cem@example.com to account “cem” at {provider.url}"
     assert told["actor"] == {"kind": "system", "id": "sign-in", "name": "Sign-in"}
 
 
@@ -217,7 +217,7 @@ def test_another_provider_gives_nobodys_address_away(
         with served(module_database, environment=settings_of(other)) as elsewhere, Browser(elsewhere.url) as another:
             answer = another.sign_in(other, "ann")
             assert (answer.status_code, another.session) == (403, None)
-            assert "belongs to another account" in answer.text
+            assert "is linked to another account" in answer.text
 
 
 def with_query(url: str, **changed: str | None) -> str:

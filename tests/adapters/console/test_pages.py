@@ -160,7 +160,7 @@ class TestAnUpload:
         answer = console.ask("GET", where)
         assert f"<bdi>{HOSTILE}" not in answer.text
         assert re.search(r'class="fault"><a href="#problem-1"><bdi>&lt;script&gt;', answer.text)
-        assert "Change this header back to “FirstName”." in said(answer)
+        assert "Change it to “FirstName”." in said(answer)
         assert "Line 1, column 2" in said(answer)
         assert f'action="{subscription}/import?key=' in answer.text
 
@@ -176,7 +176,7 @@ class TestAReview:
     def test_tells_what_would_be_added(self, console: Console, review: str) -> None:
         shown = said(console.ask("GET", f"{review}?open=2"))
         assert "2 new, 0 existing" in shown
-        assert "“nonsense” is not an e-mail address" in shown
+        assert "“nonsense” is not a valid e-mail address" in shown
         assert "line 3, column 2" in shown
 
     def test_says_in_the_group_and_in_the_result_who_holds_no_licence(
@@ -200,7 +200,7 @@ class TestAReview:
 
     def test_lists_all_problems_where_they_are(self, console: Console, review: str) -> None:
         shown = said(console.ask("GET", f"{review}?show=problems"))
-        assert "Correct the address, one to a cell" in shown
+        assert "Correct the address. Each cell holds one address" in shown
 
     def test_renames_a_group(self, console: Console, review: str) -> None:
         look = "q=s&open=1"
@@ -291,7 +291,7 @@ class TestAReview:
         review = console.reviewing(console.subscription(), FILE)
         answer = console.ask("POST", f"{review}/commit", data={"version": "2"})
         assert answer.status_code == 409
-        assert "none of the users holds a licence" in said(answer)
+        assert "none of the users has a licence" in said(answer)
 
     def test_that_was_discarded_can_still_be_read(self, console: Console, review: str) -> None:
         assert console.ask("POST", f"{review}/discard", data={"version": "2"}).status_code == 303
@@ -321,7 +321,7 @@ class TestACommit:
         console.run(page)
         shown = said(console.ask("GET", page))
         assert "400 groups added, 400 users added" in shown
-        assert "none of its users holds a licence" in said(console.ask("GET", f"{page}?show=left"))
+        assert "none of its users has a licence" in said(console.ask("GET", f"{page}?show=left"))
         assert "Completed: 400 groups added, 1 skipped" in said(console.ask("GET", f"{page}/history?after=400"))
 
     def test_that_is_done_says_so_of_what_is_behind_its_last_group(self, console: Console, subscription: str) -> None:

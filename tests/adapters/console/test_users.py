@@ -164,7 +164,7 @@ class TestAllocatingOne:
         subscription = few_seats(console, 0)
         answer = allocate(console, subscription, ANN_)
         assert answer.status_code == 409
-        assert "1 seats are needed, but only 0 of 0 are free" in said(answer)
+        assert "Not enough seats: you need 1, and 0 of 0 are free" in said(answer)
         assert f'value="{ANN_}"' in answer.text
 
     def test_is_done_once_however_often_its_form_is_sent(self, console: Console, subscription: str) -> None:
@@ -208,8 +208,8 @@ class TestAFile:
         shown = said(answer)
         assert "1 licence allocated" in shown
         assert "1 user held one already" in shown
-        assert "“<b>x</b>” is not an e-mail address that can be used" in unescape(shown)
-        assert "Fill in the e-mail address, or delete the row." in shown
+        assert "“<b>x</b>” is not a valid e-mail address" in unescape(shown)
+        assert "Enter an e-mail address, or delete the row." in shown
         assert re.findall(r'data-label="Line" class="number">([0-9]+)', answer.text) == ["4", "5"]
         assert "<b>x" not in answer.text
         assert licensed(console, subscription) == [ANN_, BEN]
@@ -224,7 +224,7 @@ class TestAFile:
     @pytest.mark.parametrize(
         ("content", "name", "why"),
         [
-            ("mail,FirstName,LastName\nx,,\n", "a.csv", "Change this header back to “email”."),
+            ("mail,FirstName,LastName\nx,,\n", "a.csv", "Change it to “email”."),
             ("", "a.csv", "empty"),
             (HEADER, "a.csv", "no rows below it"),
             (b"%PDF-1.7", "a.pdf", ".csv"),

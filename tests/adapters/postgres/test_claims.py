@@ -51,7 +51,7 @@ def _until_nothing_commits(rollcall: Rollcall) -> None:
 
     def nothing_commits() -> bool:
         with rollcall.views() as cursor:
-            return not import_list.committing(cursor)
+            return not import_list.commit_queue(cursor)
 
     for _ in range(60):
         count = rollcall.wakeups.count()

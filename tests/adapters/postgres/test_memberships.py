@@ -76,7 +76,7 @@ def test_no_group_is_missing(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memberships, "EVENTS_AT_ONCE", at_once)
         for wanted in ([USERS[0]], USERS[1:3], USERS, []):
-            found, position = rollcall.memberships.groups_of(origin.subscription_id, wanted)
+            found, position = rollcall.memberships.group_ids_of(origin.subscription_id, wanted)
             assert position == rollcall.events.head()
             assert found >= {group for group, users in groups.items() if users & set(wanted)}
             assert all(
@@ -93,5 +93,5 @@ def test_a_rebuild_beside_hides_no_group(rollcall: Rollcall) -> None:
         for number in range(60):
             expected.add(create_group(rollcall, origin, uuid4(), f"Group {number}", USERS[:1]).id)
             view.advance(view.position())
-            found, _ = rollcall.memberships.groups_of(origin.subscription_id, USERS[:1])
+            found, _ = rollcall.memberships.group_ids_of(origin.subscription_id, USERS[:1])
             assert found == expected

@@ -1,0 +1,117 @@
+"""The event store in memory: it keeps every promise of `ports.EventStore` but to survive the process."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from threading import RLock
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
+
+from application.ports import NO_CLAIMS, Absence, Claims, Conflict, fold
+from domain.group import GroupCreated, UsersAddedToGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from application.ports import ClaimKind, E, Evolve, S, Stream
+    from application.records import Record
+
+Holders: TypeAlias = dict[tuple[str, str], "UUID"]
+"""Which stream holds each claim of one subscription, by the claim's kind and key."""
+
+
+class MemoryEventStore:
+    """Streams, claims and one log of all events. Threads may share it: one lock guards everything."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._log: list[Record] = []
+        self._streams: defaultdict[UUID, dict[int, Record]] = defaultdict(dict)
+        self._holders: defaultdict[UUID, Holders] = defaultdict(dict)
+
+    def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
+        """Fold one stream, up to a version if one is given; None if the stream has no events."""
+        history = self.history(stream)
+        return fold(
+            evolve, None, (each for each in history if at_version is None or each.originator_version <= at_version)
+        )
+
+    def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:
+        """Fold several streams; streams without events are left out."""
+        with self._lock:
+            loaded = {stream: self.load(stream, evolve) for stream in streams}
+        return {stream: found for stream, found in loaded.items() if found is not None}
+
+    def versions(self, streams: Iterable[UUID]) -> dict[UUID, int]:
+        """Return the version of each stream; streams without events are left out."""
+        with self._lock:
+            return {stream: max(self._streams[stream]) for stream in streams if stream in self._streams}
+
+    def held(self, subscription_id: UUID, kind: ClaimKind, keys: Iterable[str]) -> dict[str, UUID]:
+        """Return which of these keys are held, and by which stream."""
+        with self._lock:
+            holders = self._holders[subscription_id]
+            return {key: holders[kind, key] for key in keys if (kind, key) in holders}
+
+    def append(self, subscription_id: UUID, records: Sequence[Record], claims: Claims = NO_CLAIMS) -> int:
+        """Store all records or none, and return the position of the last; raises Conflict."""
+        with self._lock:
+            holders = _claimed(self._holders[subscription_id], claims)
+            if claims.joined_nothing is not None:
+                self._require_no_joins(subscription_id, claims.joined_nothing)
+            self._require_free_versions(records)
+            self._holders[subscription_id] = holders
+            for record in records:
+                self._streams[record.originator_id][record.originator_version] = record
+                self._log.append(replace(record, position=len(self._log) + 1))
+            return len(self._log) if records else 0
+
+    def keep_snapshot(self, stream: Stream[S]) -> None:
+        """Keep nothing: folding a stream in memory is fast enough without snapshots."""
+
+    def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
+        """Return a stream's events in order, from the version after `after`."""
+        with self._lock:
+            records = self._streams.get(stream, {})
+            return [records[version] for version in sorted(records) if version > after][:limit]
+
+    def read_log(self, after: int, limit: int, until: int | None = None) -> list[Record]:
+        """Return up to `limit` events of all streams in their total order, from the position after `after`."""
+        with self._lock:
+            return self._log[after:until][:limit]
+
+    def head(self) -> int:
+        """Return the position of the latest event, 0 if there is none."""
+        with self._lock:
+            return len(self._log)
+
+    def _require_free_versions(self, records: Sequence[Record]) -> None:
+        wanted = {(record.originator_id, record.originator_version) for record in records}
+        if len(wanted) < len(records) or any(version in self._streams.get(stream, {}) for stream, version in wanted):
+            raise Conflict("a version of a stream is taken")
+
+    def _require_no_joins(self, subscription_id: UUID, absence: Absence) -> None:
+        for record in self._log[absence.since :]:
+            match record.event:
+                case GroupCreated(users=users) | UsersAddedToGroup(users=users):
+                    if record.origin.subscription_id == subscription_id and absence.emails.intersection(users):
+                        raise Conflict("a user has joined a group since")
+
+
+def _claimed(before: Mapping[tuple[str, str], UUID], claims: Claims) -> Holders:
+    """Return who holds what once the claims are released and taken; raises Conflict if one of them does not hold."""
+    holders = dict(before)
+    for claim in claims.released:
+        if holders.get((claim.kind, claim.key)) == claim.stream:
+            del holders[claim.kind, claim.key]
+    for claim in claims.taken:
+        if (claim.kind, claim.key) in holders:
+            raise Conflict("a key is taken")
+        holders[claim.kind, claim.key] = claim.stream
+    if any(holders.get((claim.kind, claim.key)) != claim.stream for claim in claims.relied_on):
+        raise Conflict("a claim that was relied on no longer holds")
+    if any(("licence", email) not in holders for email in claims.licensed):
+        raise Conflict("a licence that was relied on was revoked")
+    return holders
