@@ -96,12 +96,15 @@ def _set_up(terminal: Terminal, *, serving: bool) -> int:
         with rollcall.views() as cursor:
             groups = directory.groups(cursor, found.id)
         found = find_subscription(rollcall, str(found.id))
-        link = "" if serving else sign_in_link(rollcall, DEMO_ADMINISTRATOR)
+        running = rollcall.servers.running()
+        link = "" if serving else sign_in_link(rollcall, DEMO_ADMINISTRATOR, *running[:1])
     if terminal.as_json:
         terminal.emit(DemoReport(found, reports, groups, link))
     else:
         _show_groups(terminal, groups)
-        _show_next_steps(terminal, rollcall.settings, link)
+        _show_commands(terminal, rollcall.settings, serving=serving)
+        if link:
+            _show_link(terminal, link, is_served=bool(running))
     return DONE
 
 
@@ -163,23 +166,23 @@ def _show_groups(terminal: Terminal, groups: list[GroupRow]) -> None:
     )
 
 
-def _show_next_steps(terminal: Terminal, settings: Settings, link: str) -> None:
+def _show_commands(terminal: Terminal, settings: Settings, *, serving: bool) -> None:
     """Print commands that work as they are printed, on the database of this demo."""
     terminal.say()
-    terminal.say("Look around:" if link else "Look around, in another terminal:")
+    terminal.say("Look around, in another terminal:" if serving else "Look around:")
     if settings.database_url is None and DATA_DIR in os.environ:
         terminal.say(f"  export {DATA_DIR}={shlex.quote(str(settings.data_dir))}")
     for words in (("imports", "-s", DEMO), ("audit", "-s", DEMO), ("--help",)):
         terminal.say(f"  {command_line(*words)}")
     terminal.say()
-    if link:
+
+
+def _show_link(terminal: Terminal, link: str, *, is_served: bool) -> None:
+    if not is_served:
         terminal.say("Or use the console in your browser. Start the server:")
         terminal.say(f"  {command_line('serve')}")
-        _show_link(terminal, "Then open", link)
-
-
-def _show_link(terminal: Terminal, open_it: str, link: str) -> None:
-    terminal.say(f"{open_it} this link to sign in as {DEMO_ADMINISTRATOR}. It works once, for {MINUTES} minutes:")
+    opening = "Open" if is_served else "Then open"
+    terminal.say(f"{opening} this link to sign in as {DEMO_ADMINISTRATOR}. It works once, for {MINUTES} minutes:")
     terminal.say(f"  {link}")
 
 
@@ -187,7 +190,7 @@ def _serve(terminal: Terminal, port: int | None) -> None:
     """Serve until Ctrl-C."""
 
     def ready(address: str) -> None:
-        _show_link(terminal, "Open", sign_in_link(rollcall, DEMO_ADMINISTRATOR, address))
+        _show_link(terminal, sign_in_link(rollcall, DEMO_ADMINISTRATOR, address), is_served=True)
         terminal.say()
 
     with suppress(KeyboardInterrupt), composed(read_settings(os.environ)) as rollcall:

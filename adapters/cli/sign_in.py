@@ -9,7 +9,7 @@ import click
 from msgspec import Struct
 
 from adapters.cli.options import json_option, limit_option, one_more
-from adapters.cli.process import open_rollcall, operator_origin
+from adapters.cli.process import command_line, open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, Column, Terminal, utc_time
 from adapters.composition import composed
 from adapters.console import links
@@ -56,12 +56,15 @@ def sign_in_link(*, email: str, as_json: bool) -> int:
     terminal = Terminal(as_json=as_json)
     canonical = parse_email(email)
     with composed(read_settings(os.environ)) as rollcall:
-        url = links.sign_in_link(rollcall, canonical)
+        running = rollcall.servers.running()
+        url = links.sign_in_link(rollcall, canonical, *running[:1])
     if as_json:
         terminal.emit(SignInLink(canonical, url, int(links.LINK_FOR.total_seconds())))
-        return DONE
-    terminal.say(url)
-    terminal.note(f"This link signs in {canonical}. It works once, for {links.MINUTES} minutes.")
+    else:
+        terminal.say(url)
+        terminal.note(f"This link signs in {canonical}. It works once, for {links.MINUTES} minutes.")
+    if not running:
+        terminal.note(f"No server is running. Start one while the link works:\n  {command_line('serve')}")
     return DONE
 
 

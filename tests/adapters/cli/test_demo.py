@@ -74,6 +74,12 @@ class TestTheDemo:
         assert "Completed" not in again.stdout
         assert len(json.loads(run(environ, "imports", "-s", "Demo", "--json").stdout)) == 2
 
+    def test_links_to_the_server_that_is_running(self, environ: dict[str, str], idle: Rollcall) -> None:
+        idle.servers.register("http://127.0.0.1:8321")
+        said = run(environ, "demo", "--no-serve").stdout
+        assert re.search(rf"(?m)^Open this link to sign in .*\n  {LINK.format(port=8321)}$", said)
+        assert not any(command.endswith(" serve") for command in commands_in(said))
+
     def test_for_scripts_is_the_same_each_time(self, environ: dict[str, str]) -> None:
         first, again = (json.loads(run(environ, "demo", "--json").stdout) for _ in range(2))
         assert [each["import"]["state"] for each in first["imports"]] == ["completed", "completed"]

@@ -24,12 +24,28 @@ PUBLIC = {"ROLLCALL_PUBLIC_URL": "https://rollcall.example"}
 
 
 class TestSignInLink:
-    def test_prints_a_link_to_where_rollcall_is_reached_and_nothing_else(self, database: str) -> None:
-        for settings, where in (({}, "http://127.0.0.1:8000"), (PUBLIC, "https://rollcall.example")):
+    def test_prints_a_link_to_where_rollcall_is_reached_and_nothing_else(self, database: str, idle: Rollcall) -> None:
+        idle.servers.register("http://127.0.0.1:8000")
+        idle.servers.register("http://127.0.0.1:8321")
+        for settings, where in (({}, "http://127.0.0.1:8321"), (PUBLIC, "https://rollcall.example")):
             done = run(environment(database, **settings), "sign-in-link", "Ann@Example.com")
             assert done.returncode == 0
             assert re.fullmatch(rf"{re.escape(where)}/sign-in/link/[A-Za-z0-9_-]{{43}}\n", done.stdout)
             assert "This link signs in ann@example.com. It works once, for 10 minutes." in done.stderr
+
+    def test_says_how_to_start_a_server_if_none_is_running(self, database: str) -> None:
+        """You may do it in either order: the link is the one to the server that you are told to start."""
+        for words in ((), ("--json",)):
+            done = run(environment(database), "sign-in-link", "ann@example.com", *words)
+            assert (done.returncode, "http://127.0.0.1:8000/sign-in/link/" in done.stdout) == (0, True)
+            warning = r"No server is running\. Start one while the link works:\n  \S*rollcall serve\n$"
+            assert re.search(warning, done.stderr)
+
+    def test_says_nothing_of_servers_if_one_is_running(self, database: str, idle: Rollcall) -> None:
+        server_id = idle.servers.register("http://127.0.0.1:8321")
+        assert "server" not in run(environment(database), "sign-in-link", "ann@example.com").stderr
+        idle.servers.unregister(server_id)
+        assert "No server" in run(environment(database), "sign-in-link", "ann@example.com").stderr
 
     def test_is_for_the_canonical_address(self, database: str, idle: Rollcall) -> None:
         done = run(environment(database), "sign-in-link", " Ann@Example.com", "--json")
