@@ -203,12 +203,6 @@ class Discarded(Struct, frozen=True, tag="discarded"):
 ImportSession: TypeAlias = Uploaded | Rejected | Reviewing | Committing | Stopped | Completed | Discarded
 
 
-class SessionSnapshot(Struct, frozen=True, tag="import.snapshot"):
-    """No event but a shortcut: the state after all events up to a version. Disposable."""
-
-    state: ImportSession
-
-
 ImportEvent: TypeAlias = (
     FileUploaded
     | FormatDetected
@@ -323,11 +317,9 @@ def wrong_state(session: ImportSession, command: ImportCommand) -> WrongState:
 # --- evolve ---------------------------------------------------------------------------------------------
 
 
-def evolve(session: ImportSession | None, event: ImportEvent | SessionSnapshot) -> ImportSession:
+def evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
     """Return the session as it is after the event."""
     match session, event:
-        case None, SessionSnapshot(state):
-            return state
         case None, FileUploaded():
             return Uploaded()
         case Uploaded(), FormatRejected():

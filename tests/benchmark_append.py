@@ -27,7 +27,7 @@ from rich.table import Table
 
 from adapters.composition import composed
 from adapters.postgres.embedded import embedded_server
-from adapters.postgres.event_store import Recorder
+from adapters.postgres.recorder import Recorder
 from adapters.settings import read_settings
 
 if TYPE_CHECKING:

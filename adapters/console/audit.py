@@ -13,9 +13,9 @@ from msgspec import Struct, structs
 
 from adapters.composition import Rollcall
 from adapters.console.pages import Page, listing, page
-from adapters.http.paging import After, cursor
+from adapters.http.paging import After, decode_after
 from adapters.http.problems import Invalid
-from adapters.http.requests import AnyRequest, Given, text
+from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from domain.naming import email_key
 from projections import audit_log
@@ -55,11 +55,11 @@ class AuditQuery(Struct, frozen=True, rename={"since": "from", "until": "to"}):
         """Return the filter for the view; raises Invalid."""
         until = _day(self.until, "to")
         return AuditFilter(
-            actor=text(self.actor.strip(), "actor") or None,
-            types=_types(text(self.type, "type")),
+            actor=checked_text(self.actor.strip(), "actor") or None,
+            types=_types(checked_text(self.type, "type")),
             import_id=_id(self.import_id, "import_id"),
             group_id=_id(self.group_id, "group_id"),
-            email=text(email_key(self.email), "email") or None,
+            email=checked_text(email_key(self.email), "email") or None,
             since=_day(self.since, "from"),
             until=until + timedelta(days=1) if until else None,
         )
@@ -98,7 +98,7 @@ def _id(entered: str, field: str) -> UUID | None:
 @get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, opt=READERS)
 def show_audit_log(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     actor: Part = "",
     type: Part = "",  # noqa: A002 - what the address calls it
@@ -113,7 +113,7 @@ def show_audit_log(
     query = AuditQuery(actor, type, email, since, until, import_id, group_id)
     wanted = query.filter()
     with rollcall.views() as rows:
-        found = audit_log.audit_log(rows, subscription_id, wanted, before=cursor(after, int), limit=A_PAGE + 1)
+        found = audit_log.audit_log(rows, subscription_id, wanted, before=decode_after(after, int), limit=A_PAGE + 1)
         imports = import_list.find_imports(rows, [row.import_id for row in found if row.import_id])
         group = directory.find_group(rows, subscription_id, wanted.group_id) if wanted.group_id else None
         of_import = import_list.find_import(rows, wanted.import_id) if wanted.import_id else None

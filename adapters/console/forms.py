@@ -12,7 +12,7 @@ from adapters.console.pages import page, see_other
 from adapters.http.paging import MOST
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
-from adapters.http.requests import AnyRequest, text
+from adapters.http.requests import AnyRequest, checked_text
 from domain.errors import KeyReused, NotFound, Refused, Stale
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Form:
         found = self._fields.get(name, default)
         if not isinstance(found, str):
             raise Invalid(reason=f"The form’s field “{name}” is missing. {RELOAD}", field=name)
-        return text(found, name)
+        return checked_text(found, name)
 
     def version(self) -> int:
         """Return the version of the import that the page showed; raises Invalid."""

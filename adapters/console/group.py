@@ -18,8 +18,8 @@ from adapters.console.forms import NOTHING_ENTERED, E, Form, NoticeCount, Refusa
 from adapters.console.groups import A_PAGE, ADDRESSES_BYTES, GROUPS
 from adapters.console.pages import Page, listing, not_found_page, page
 from adapters.http.lookups import find_group
-from adapters.http.paging import After, Search, cursor
-from adapters.http.requests import AnyRequest, Given, once, origin, text
+from adapters.http.paging import After, Search, decode_after
+from adapters.http.requests import AnyRequest, Injected, checked_text, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
 from application.decisions import CommandResult
@@ -37,7 +37,7 @@ Edit = Annotated[bool, QueryParameter(description="Whether to show the form that
 @get(GROUP, sync_to_thread=True, opt=READERS)
 def show_group(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
     q: Search = "",
@@ -48,7 +48,7 @@ def show_group(
 ) -> Page:
     """Show a group and its users. `added` and `there` say how many a form added, and how many already were there."""
     counts = (added, there)
-    return _group_page(request, rollcall, subscription_id, group_id, text(q), after, edit=edit, counts=counts)
+    return _group_page(request, rollcall, subscription_id, group_id, checked_text(q), after, edit=edit, counts=counts)
 
 
 def _group_page(
@@ -67,7 +67,7 @@ def _group_page(
         row = find_group(rollcall, subscription_id, group_id)
     except NotFound:
         return not_found_page(request, rollcall, subscription_id, "groups", "group")
-    behind = cursor(after, str) or ""
+    behind = decode_after(after, str) or ""
     with rollcall.views() as rows:
         found = directory.users_of_group(rows, subscription_id, group_id, search=q, after=behind, limit=A_PAGE + 1)
         created_by = import_list.find_import(rows, row.import_id) if row.import_id else None
@@ -125,7 +125,7 @@ def _answer(
             request,
             rollcall,
             subscription_id,
-            lambda: command(origin(request, subscription_id)),
+            lambda: command(origin_of(request, subscription_id)),
             lambda effect: f"{path}?{query(effect)}".removesuffix("?"),
             refused,
         )
@@ -136,8 +136,8 @@ def _answer(
 @post(f"{GROUP}/rename", sync_to_thread=True, opt=ADMINISTRATORS)
 def rename(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
@@ -153,21 +153,21 @@ def rename(
 @post(f"{GROUP}/add", sync_to_thread=True, opt=ADMINISTRATORS, request_max_body_size=ADDRESSES_BYTES)
 def add(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
     """Add users to the group or, if one of them can't be added, none. Show who can't be added, and why."""
     users = form.field("users")
-    request_key = once(request, form.field("key"), subscription_id, json.encode(split_addresses(users)))
+    idempotency_key = request_key(request, form.field("key"), subscription_id, json.encode(split_addresses(users)))
     return _answer(
         request,
         rollcall,
         subscription_id,
         group_id,
         "add",
-        lambda origin: grouping.add_users(rollcall, origin, group_id, require_addresses(users), request_key),
+        lambda origin: grouping.add_users(rollcall, origin, group_id, require_addresses(users), idempotency_key),
         {"users": users},
         lambda effect: urlencode({"added": len(effect.added), "there": len(effect.already_there)}),
     )
@@ -176,8 +176,8 @@ def add(
 @post(f"{GROUP}/remove", sync_to_thread=True, opt=ADMINISTRATORS)
 def remove(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
@@ -195,8 +195,8 @@ def remove(
 @post(f"{GROUP}/delete", sync_to_thread=True, opt=ADMINISTRATORS)
 def delete(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
@@ -205,7 +205,7 @@ def delete(
 
     def command() -> CommandResult | None:
         with suppress(NotFound):
-            return grouping.delete_group(rollcall, origin(request, subscription_id), group_id, was)
+            return grouping.delete_group(rollcall, origin_of(request, subscription_id), group_id, was)
         return None
 
     def refused(error: Refused) -> Page:

@@ -12,8 +12,8 @@ from adapters.composition import Rollcall
 from adapters.console.addresses import require_addresses, split_addresses, unusable_addresses
 from adapters.console.forms import Form, NoticeCount, Refusal, answer_form
 from adapters.console.pages import Page, listing, page
-from adapters.http.paging import After, Search, cursor
-from adapters.http.requests import AnyRequest, Given, created_id, origin, text
+from adapters.http.paging import After, Search, decode_after
+from adapters.http.requests import AnyRequest, Injected, checked_text, created_id, origin_of
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
 from domain.naming import group_key
@@ -33,14 +33,14 @@ ADDRESSES_BYTES = 1_000_000  # about 30,000 addresses
 @get(GROUPS, sync_to_thread=True, opt=READERS)
 def list_groups(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
     after: After = None,
     deleted: NoticeCount = 0,
 ) -> Page:
     """List the groups by name."""
-    return _groups_page(request, rollcall, subscription_id, text(q), after, deleted=deleted)
+    return _groups_page(request, rollcall, subscription_id, checked_text(q), after, deleted=deleted)
 
 
 def _groups_page(
@@ -53,7 +53,7 @@ def _groups_page(
     *,
     deleted: int = 0,
 ) -> Page:
-    behind = cursor(after, tuple[str, UUID])
+    behind = decode_after(after, tuple[str, UUID])
     with rollcall.views() as rows:
         found = directory.groups(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
         context: dict[str, Any] = {
@@ -84,7 +84,7 @@ def group_position(row: GroupRow) -> tuple[str, UUID]:
 
 @post(GROUPS, sync_to_thread=True, opt=ADMINISTRATORS, request_max_body_size=ADDRESSES_BYTES)
 def create_group(
-    request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
     """Create a group with its first users, and redirect to it."""
     name, users = form.field("name"), form.field("users", "")
@@ -92,7 +92,7 @@ def create_group(
 
     def command() -> CommandResult:
         emails = require_addresses(users) if users.strip() else []
-        return grouping.create_group(rollcall, origin(request, subscription_id), group_id, name, emails)
+        return grouping.create_group(rollcall, origin_of(request, subscription_id), group_id, name, emails)
 
     def refused(error: Refused) -> Page:
         unusable = unusable_addresses(rollcall, subscription_id, split_addresses(users))

@@ -15,7 +15,7 @@ from adapters.console.imports import IMPORT
 from adapters.console.page_query import DEFAULT_QUERY, PageQuery, parse_query
 from adapters.console.pages import Page
 from adapters.http.lookups import find_import
-from adapters.http.requests import AnyRequest, Given, origin
+from adapters.http.requests import AnyRequest, Injected, origin_of
 from adapters.http.security import ADMINISTRATORS
 from application import committing, importing
 from application.decisions import CommandResult
@@ -46,7 +46,7 @@ def _answer(
         request,
         rollcall,
         subscription_id,
-        lambda: command(origin(request, subscription_id, import_id)),
+        lambda: command(origin_of(request, subscription_id, import_id)),
         lambda _: f"{page}#group-{group}" if group else page,
         refused,
     )
@@ -55,8 +55,8 @@ def _answer(
 @post(f"{IMPORT}/groups/{{number:int}}/rename", sync_to_thread=True, opt=ADMINISTRATORS)
 def rename(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -73,8 +73,8 @@ def rename(
 @post(f"{IMPORT}/groups/{{number:int}}/remove", sync_to_thread=True, opt=ADMINISTRATORS)
 def remove(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -91,8 +91,8 @@ def remove(
 @post(f"{IMPORT}/commit", sync_to_thread=True, opt=ADMINISTRATORS)
 def commit(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
 ) -> Page:
@@ -107,7 +107,7 @@ def commit(
 
 @post(f"{IMPORT}/stop", sync_to_thread=True, opt=ADMINISTRATORS)
 def stop(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Page:
     """Stop adding groups."""
     return _answer(request, rollcall, subscription_id, import_id, lambda origin: committing.stop(rollcall, origin))
@@ -116,8 +116,8 @@ def stop(
 @post(f"{IMPORT}/discard", sync_to_thread=True, opt=ADMINISTRATORS)
 def discard(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
 ) -> Page:

@@ -17,10 +17,10 @@ from adapters.console.users import LICENCES
 from adapters.http.new_licences import users_of_file
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import FileRefused, Invalid
-from adapters.http.rate_limits import Limits, TooManyRequests
-from adapters.http.requests import AnyRequest, Given, once, origin
+from adapters.http.rate_limits import RateLimits, TooManyRequests
+from adapters.http.requests import AnyRequest, Injected, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS
-from adapters.http.uploads import BrokenOff, FileTooLarge, received
+from adapters.http.uploads import FileTooLarge, UploadInterrupted, uploaded_file
 from application import licensing
 from application.licensing import Allocated
 from domain.errors import KeyReused, RollcallError, SeatsExceeded
@@ -63,7 +63,7 @@ class FileResult(Struct, frozen=True):
 
 
 @get(PATH, sync_to_thread=True, opt=ADMINISTRATORS)
-def show_form(request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> Page:
+def show_form(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Show the form, and the format of the file."""
     return _form(request, rollcall, subscription_id)
 
@@ -86,18 +86,18 @@ def _form(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, result
 @post(PATH, opt=ADMINISTRATORS, status_code=200)
 async def allocate_file(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    limits: Given[Limits],
+    rollcall: Injected[Rollcall],
+    rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
     key: FormKey = None,
 ) -> Page:
     """Allocate licences to all users in a file or, if there are too few seats, to none. Show the rows with problems."""
     try:
-        with limits.upload(subscription_id):
-            async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
+        with rate_limits.count_upload(subscription_id):
+            async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
                 name = clean_file_name(sent.name)
                 result = await sync_to_thread(_allocate, request, rollcall, subscription_id, sent.file, name, key)
-    except (FileTooLarge, BrokenOff, TooManyRequests, Invalid) as error:
+    except (FileTooLarge, UploadInterrupted, TooManyRequests, Invalid) as error:
         result = FileResult(error=error)
     return await sync_to_thread(_form, request, rollcall, subscription_id, result)
 
@@ -110,8 +110,8 @@ def _allocate(
     problems: list[ProblemRow] = []
     try:
         users, problems = users_of_file(content, name, rollcall.settings.limits, request.url.path)
-        request_key = once(request, key, subscription_id, content)
-        allocation = licensing.allocate_licences(rollcall, origin(request, subscription_id), users, request_key)
+        idempotency_key = request_key(request, key, subscription_id, content)
+        allocation = licensing.allocate_licences(rollcall, origin_of(request, subscription_id), users, idempotency_key)
     except FileRefused as refused:
         return FileResult(name, problems=refused.problems)
     except (SeatsExceeded, KeyReused) as error:

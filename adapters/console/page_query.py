@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from msgspec import Meta, Struct, ValidationError, convert, structs
 
 from adapters.http.problems import Invalid
-from adapters.http.requests import text
+from adapters.http.requests import checked_text
 
 Tab: TypeAlias = Literal["groups", "problems", "added", "left"]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -50,5 +50,5 @@ def parse_query(encoded: str) -> PageQuery:
         query: PageQuery = convert(dict(parse_qsl(encoded)), PageQuery, strict=False)
     except ValidationError as error:
         raise Invalid(reason="The form’s query is invalid. Reload the page and try again.", field="query") from error
-    text(query.q)
+    checked_text(query.q)
     return query

@@ -20,10 +20,10 @@ from msgspec import json
 
 from adapters.console.filters import FILTERS
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import token
+from adapters.http.paging import encode_after
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, ProblemDocument
-from adapters.http.security import EVERYBODY, SUBSCRIPTION_VIEWERS, Unauthenticated, held_in
+from adapters.http.security import PUBLIC, SUBSCRIPTION_VIEWERS, Unauthenticated, roles_in
 from adapters.http.site import LONGEST_PATH
 from application.granting import Person
 from domain.access import Role
@@ -80,7 +80,7 @@ STATIC = create_static_files_router(
     path=f"/static/{BUILD}",
     directories=[FOLDER / "static"],
     cache_control=CacheControlHeader(public=True, max_age=31_536_000, immutable=True),
-    opt=EVERYBODY,
+    opt=PUBLIC,
 )
 
 
@@ -109,7 +109,7 @@ def page(
     principal: Principal = request.scope["state"]["principal"]
     common: dict[str, Any] = {"me": _name(principal), "address": _address(principal), "now": datetime.now(UTC)}
     if subscription_id is not None:
-        roles = held_in(rollcall, principal, subscription_id)
+        roles = roles_in(rollcall, principal, subscription_id)
         common["subscription"] = find_subscription(rollcall, subscription_id)
         common["sections"] = sections_for(roles)
         common["administrator"] = "administrator" in roles
@@ -155,7 +155,7 @@ def listing(found: Sequence[T], limit: int, after: str | None, position: Callabl
     `found` is one row longer than `limit` if there is a next page, which begins behind the `position` of the last row
     shown. `after` is where this page begins.
     """
-    following = token(position(found[limit - 1])) if len(found) > limit else None
+    following = encode_after(position(found[limit - 1])) if len(found) > limit else None
     return {"found": found[:limit], "following": following, "paged": after is not None}
 
 

@@ -13,8 +13,8 @@ from adapters.composition import Rollcall
 from adapters.console.forms import RELOAD, Form
 from adapters.console.pages import Page, page, see_other
 from adapters.http.problems import Invalid
-from adapters.http.requests import AnyRequest, Given
-from adapters.http.security import SIGNED_IN, Unauthenticated
+from adapters.http.requests import AnyRequest, Injected
+from adapters.http.security import AUTHENTICATED, Unauthenticated
 from adapters.http.site import Site
 from adapters.postgres.sign_ins import SignIn
 from application.granting import Person, Principal
@@ -28,8 +28,8 @@ SIGN_IN_AGAIN = "/sign-in?" + urlencode({"next": "/sessions", "again": "true"})
 WAYS = {"oidc": "an identity provider", "link": "a sign-in link"}
 
 
-@get("/sessions", sync_to_thread=True, opt=SIGNED_IN)
-def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Page:
+@get("/sessions", sync_to_thread=True, opt=AUTHENTICATED)
+def sessions_page(request: AnyRequest, rollcall: Injected[Rollcall]) -> Page:
     """Show a person where they are signed in."""
     person, current = _current(request, rollcall)
     return page(
@@ -38,14 +38,14 @@ def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Page:
         "sessions.html",
         current=current,
         others=[each for each in rollcall.sign_ins.of(person.email) if each.id != current.id],
-        may_end=rollcall.sign_ins.proven_within(current, RECENTLY),
+        may_end=rollcall.sign_ins.is_proven_within(current, RECENTLY),
         again=SIGN_IN_AGAIN,
         ways=WAYS,
     )
 
 
-@post("/sessions", sync_to_thread=True, opt=SIGNED_IN)
-def end_sessions(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form]) -> Page:
+@post("/sessions", sync_to_thread=True, opt=AUTHENTICATED)
+def end_sessions(request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form]) -> Page:
     """End another session of the same person, or all others. The current one ends by signing out.
 
     A person who didn't sign in recently has to do so again first.
@@ -53,9 +53,9 @@ def end_sessions(request: AnyRequest, rollcall: Given[Rollcall], form: Given[For
     wanted = form.field("session", "")
     session_id = None if wanted == OTHERS else _session_id(wanted)
     person, current = _current(request, rollcall)
-    if not rollcall.sign_ins.proven_within(current, RECENTLY):
+    if not rollcall.sign_ins.is_proven_within(current, RECENTLY):
         return see_other(SIGN_IN_AGAIN)
-    ended = rollcall.sign_ins.end_other(current, session_id)
+    ended = rollcall.sign_ins.end_others(current, session_id)
     log.info("sessions ended", actor=person.email, sessions=ended)
     return see_other("/sessions")
 

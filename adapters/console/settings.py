@@ -14,10 +14,10 @@ from msgspec import ValidationError, convert
 from adapters.composition import Rollcall
 from adapters.console.forms import NOTHING_ENTERED, RELOAD, Form, Refusal, answer_form
 from adapters.console.pages import Page, listing, page
-from adapters.http.paging import After, cursor
+from adapters.http.paging import After, decode_after
 from adapters.http.problems import Invalid
-from adapters.http.requests import AnyRequest, Given
-from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, allowed, granting_in, held_in
+from adapters.http.requests import AnyRequest, Injected
+from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles, roles_in
 from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting, licensing
 from domain.access import GRANTING, SubscriptionRole
@@ -43,9 +43,9 @@ ROLES = {
 }
 
 
-@get(SETTINGS, sync_to_thread=True, opt=allowed(*SUBSCRIPTION_VIEWERS))
+@get(SETTINGS, sync_to_thread=True, opt=for_roles(*SUBSCRIPTION_VIEWERS))
 def show_settings(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], after: After = None
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], after: After = None
 ) -> Page:
     """Show a subscription's name and seats, who has which role in it, and its tokens."""
     return _settings(request, rollcall, subscription_id, after=after)
@@ -61,8 +61,8 @@ def _settings(
     **context: Any,
 ) -> Page:
     principal = request.scope["state"]["principal"]
-    grants = bool(GRANTING & held_in(rollcall, principal, subscription_id))
-    behind = cursor(after, tuple[str, str])
+    grants = bool(GRANTING & roles_in(rollcall, principal, subscription_id))
+    behind = decode_after(after, tuple[str, str])
     with rollcall.views() as rows:
         found = access.grants(rows, subscription_id, after=behind, limit=A_PAGE + 1)
         tokens = access.tokens(rows, [subscription_id], revoked=False, limit=TOKENS) if grants else []
@@ -101,7 +101,7 @@ def _answer(
     entered: Mapping[str, str] = NOTHING_ENTERED,
 ) -> Page:
     """Run a form's command and redirect to its section of the settings."""
-    _, origin = granting_in(request, subscription_id)
+    _, origin = authorize_granter(request, subscription_id)
     return answer_form(
         request,
         rollcall,
@@ -113,7 +113,9 @@ def _answer(
 
 
 @post(SETTINGS, sync_to_thread=True, opt=GRANTERS)
-def change(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
+def change(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
     """Rename the subscription or change its seats: only what differs from what the page showed.
 
     So if someone else changed the name since the page was loaded, changing the seats doesn't undo that.
@@ -140,7 +142,9 @@ def number_of_seats(entered: str) -> int:
 
 
 @post(f"{SETTINGS}/access", sync_to_thread=True, opt=GRANTERS)
-def grant(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
+def grant(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
     """Grant someone a role."""
     email, role = form.field("email"), _role(form)
 
@@ -151,7 +155,9 @@ def grant(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], sub
 
 
 @post(f"{SETTINGS}/access/revoke", sync_to_thread=True, opt=GRANTERS)
-def revoke(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
+def revoke(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
     """Revoke someone's role."""
     email, role = form.field("email"), _role(form)
 
@@ -174,7 +180,7 @@ def _role(form: Form) -> SubscriptionRole:
 
 @post(f"{SETTINGS}/tokens", sync_to_thread=True, opt=GRANTERS)
 def issue_token(
-    request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
     """Issue a token and show it, this once."""
     name, role, days = form.field("name"), _role(form), form.field("days")
@@ -202,7 +208,7 @@ def _expiry(days: str, now: datetime) -> datetime | None:
 
 @post(f"{SETTINGS}/tokens/revoke", sync_to_thread=True, opt=GRANTERS)
 def revoke_token(
-    request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
     """Revoke a token."""
     try:

@@ -18,13 +18,13 @@ from adapters.console.browser_names import browser_of
 from adapters.console.forms import form_fields
 from adapters.console.links import Link
 from adapters.console.oidc import PendingSignIn, Provider, SignInRefused
-from adapters.http.rate_limits import Limits, client_of
-from adapters.http.requests import AnyRequest, Given
-from adapters.http.security import EVERYBODY
+from adapters.http.rate_limits import RateLimits, client_of
+from adapters.http.requests import AnyRequest, Injected
+from adapters.http.security import PUBLIC
 from adapters.http.site import Site, own_path
 from adapters.http.validation import ANY_QUERY
 from adapters.metrics import Metrics
-from adapters.postgres.sign_ins import Arrival, Way
+from adapters.postgres.sign_ins import SignInDetails, SignInWay
 from application.granting import Person
 from application.identifying import bind_account
 from application.records import Actor, Origin
@@ -47,9 +47,9 @@ SIGN_IN_POLICY = (
 )
 
 
-@get("/sign-in", sync_to_thread=False, opt=EVERYBODY)
+@get("/sign-in", sync_to_thread=False, opt=PUBLIC)
 def sign_in_page(
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     wanted: Annotated[str, QueryParameter(name="next")] = "/",
     again: Annotated[bool, QueryParameter()] = False,
 ) -> Template:
@@ -66,18 +66,18 @@ def sign_in_page(
 # --- with an identity provider ----------------------------------------------------------------------------------------
 
 
-@post("/sign-in/oidc", opt=EVERYBODY, status_code=303, request_max_body_size=FORM_BYTES)
+@post("/sign-in/oidc", opt=PUBLIC, status_code=303, request_max_body_size=FORM_BYTES)
 async def start_oidc(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    site: Given[Site],
-    provider: Given[Provider | None],
-    limits: Given[Limits],
-    metrics: Given[Metrics],
+    rollcall: Injected[Rollcall],
+    site: Injected[Site],
+    provider: Injected[Provider | None],
+    rate_limits: Injected[RateLimits],
+    metrics: Injected[Metrics],
 ) -> Redirect:
     """Redirect the browser to the provider. It must return with the state of this sign-in, and with the same cookie."""
     with _attempt(metrics, "oidc", done=False):
-        limits.sign_in(client_of(request))
+        rate_limits.count_sign_in(client_of(request))
         form = await form_fields(request)
         pending = PendingSignIn(
             redirect_uri=site.url(CALLBACK, request.headers["Host"]),
@@ -92,22 +92,22 @@ async def start_oidc(
     return Redirect(where, status_code=303, cookies=[site.cookie("sign-in", browser, PENDING_FOR)])
 
 
-@get(CALLBACK, opt=EVERYBODY | {ANY_QUERY: True})
+@get(CALLBACK, opt=PUBLIC | {ANY_QUERY: True})
 async def finish_oidc(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    site: Given[Site],
-    provider: Given[Provider | None],
-    limits: Given[Limits],
-    metrics: Given[Metrics],
+    rollcall: Injected[Rollcall],
+    site: Injected[Site],
+    provider: Injected[Provider | None],
+    rate_limits: Injected[RateLimits],
+    metrics: Injected[Metrics],
 ) -> Redirect:
     """Sign in the person whom the provider vouches for, now that it redirected the browser back."""
     with _attempt(metrics, "oidc"):
-        limits.sign_in(client_of(request))
+        rate_limits.count_sign_in(client_of(request))
         sent = request.query_params
         browser = request.cookies.get(site.cookie_name("sign-in"), "")
         ticket = f"{browser}.{sent.get('state', '')}"
-        pending = await sync_to_thread(rollcall.tickets.use_up, "oidc", ticket, PendingSignIn)
+        pending = await sync_to_thread(rollcall.tickets.redeem, "oidc", ticket, PendingSignIn)
         if pending is None:
             raise SignInRefused(reason="it wasn’t started in this browser, or it took too long. Start again.")
         if "code" not in sent:
@@ -116,7 +116,7 @@ async def finish_oidc(
         person, account = await _configured(provider).identify(pending, sent["code"], sent.get("iss"))
         await sync_to_thread(bind_account, rollcall, _sign_in_origin(request), person.email, account)
         return await sync_to_thread(
-            _signed_in, request, rollcall, limits, person, "oidc", pending.wanted, pending.again
+            _signed_in, request, rollcall, rate_limits, person, "oidc", pending.wanted, pending.again
         )
 
 
@@ -134,40 +134,46 @@ def _configured(provider: Provider | None) -> Provider:
 # --- with a link ------------------------------------------------------------------------------------------------------
 
 
-@get(LINK, sync_to_thread=False, opt=EVERYBODY)
+@get(LINK, sync_to_thread=False, opt=PUBLIC)
 def link_page(secret: FromPath[str]) -> Template:  # noqa: ARG001 - the page is the same whether the link works or not
     """Show a button that uses the link. Opening the link doesn't, because mail scanners do that."""
     return Template("sign-in-link.html")
 
 
-@post(LINK, sync_to_thread=True, opt=EVERYBODY, status_code=303, request_max_body_size=FORM_BYTES)
+@post(LINK, sync_to_thread=True, opt=PUBLIC, status_code=303, request_max_body_size=FORM_BYTES)
 def use_link(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    limits: Given[Limits],
-    metrics: Given[Metrics],
+    rollcall: Injected[Rollcall],
+    rate_limits: Injected[RateLimits],
+    metrics: Injected[Metrics],
     secret: FromPath[str],
 ) -> Redirect:
     """Sign in the person that a link is for, and use it up."""
     with _attempt(metrics, "link"):
-        limits.sign_in(client_of(request))
-        link = rollcall.tickets.use_up("link", secret, Link)
+        rate_limits.count_sign_in(client_of(request))
+        link = rollcall.tickets.redeem("link", secret, Link)
         if link is None:
             raise SignInRefused(reason="this link has already been used or has expired. Ask for a new one.")
-        return _signed_in(request, rollcall, limits, Person(link.email, ""), "link", "/", True)
+        return _signed_in(request, rollcall, rate_limits, Person(link.email, ""), "link", "/", True)
 
 
 # --- in and out -----------------------------------------------------------------------------------------------------
 
 
 def _signed_in(
-    request: AnyRequest, rollcall: Rollcall, limits: Limits, person: Person, way: Way, wanted: str, proven: bool
+    request: AnyRequest,
+    rollcall: Rollcall,
+    rate_limits: RateLimits,
+    person: Person,
+    way: SignInWay,
+    wanted: str,
+    proven: bool,
 ) -> Redirect:
     """Start a session under a new secret, whatever cookie the browser sent, and redirect."""
-    limits.sign_in(person.email)
+    rate_limits.count_sign_in(person.email)
     site: Site = request.app.state["site"]
-    arrival = Arrival(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
-    secret = rollcall.sign_ins.start(person, arrival, request.cookies.get(site.cookie_name("session")))
+    details = SignInDetails(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
+    secret = rollcall.sign_ins.start(person, details, request.cookies.get(site.cookie_name("session")))
     log.info("signed in", way=way, actor=person.email)
     cookies = [site.cookie("session", secret), site.cookie("sign-in", None)]
     return Redirect(wanted, status_code=303, cookies=cookies)
@@ -186,8 +192,8 @@ def _attempt(metrics: Metrics, way: str, *, done: bool = True) -> Iterator[None]
         metrics.signed_in(way, "signed-in")
 
 
-@post("/sign-out", sync_to_thread=True, opt=EVERYBODY, status_code=303, request_max_body_size=FORM_BYTES)
-def sign_out(request: AnyRequest, rollcall: Given[Rollcall], site: Given[Site]) -> Redirect:
+@post("/sign-out", sync_to_thread=True, opt=PUBLIC, status_code=303, request_max_body_size=FORM_BYTES)
+def sign_out(request: AnyRequest, rollcall: Injected[Rollcall], site: Injected[Site]) -> Redirect:
     """End the session, here and in the browser."""
     session = request.cookies.get(site.cookie_name("session"))
     email = rollcall.sign_ins.end(session) if session else None

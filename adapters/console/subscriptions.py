@@ -13,9 +13,9 @@ from adapters.console.forms import Form, Refusal
 from adapters.console.pages import Page, listing, page, sections_for, see_other
 from adapters.console.settings import number_of_seats
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import After, cursor
-from adapters.http.requests import AnyRequest, Given, created_id, origin
-from adapters.http.security import SIGNED_IN, SUBSCRIPTION_VIEWERS, allowed, held_in, scopes
+from adapters.http.paging import After, decode_after
+from adapters.http.requests import AnyRequest, Injected, created_id, origin_of
+from adapters.http.security import AUTHENTICATED, SUBSCRIPTION_VIEWERS, for_roles, roles_in, scopes_with
 from application import granting, licensing
 from domain.access import ROLLCALL
 from domain.errors import Refused
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 A_PAGE = 100
 
 
-@get("/", sync_to_thread=True, opt=SIGNED_IN)
-def list_subscriptions(request: AnyRequest, rollcall: Given[Rollcall], after: After = None) -> Page:
+@get("/", sync_to_thread=True, opt=AUTHENTICATED)
+def list_subscriptions(request: AnyRequest, rollcall: Injected[Rollcall], after: After = None) -> Page:
     """List the subscriptions that the user can see, or redirect to the only one."""
     return _subscriptions(request, rollcall, after)
 
@@ -37,9 +37,9 @@ def _subscriptions(
     request: AnyRequest, rollcall: Rollcall, after: str | None = None, refusal: Refusal | None = None
 ) -> Page:
     principal: Principal = request.scope["state"]["principal"]
-    visible = scopes(rollcall, principal, SUBSCRIPTION_VIEWERS)
+    visible = scopes_with(rollcall, principal, SUBSCRIPTION_VIEWERS)
     operator = ROLLCALL in visible
-    behind = cursor(after, tuple[str, UUID])
+    behind = decode_after(after, tuple[str, UUID])
     with rollcall.views() as rows:
         among = None if operator else visible
         found = directory.subscriptions(rows, among=among, after=behind, limit=A_PAGE + 1)
@@ -59,24 +59,24 @@ def _subscriptions(
     )
 
 
-@post("/subscriptions", sync_to_thread=True, opt=allowed("operator"))
-def create_subscription(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form]) -> Page:
+@post("/subscriptions", sync_to_thread=True, opt=for_roles("operator"))
+def create_subscription(request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form]) -> Page:
     """Create a subscription and redirect to it. Its id derives from the form's key, so submitting twice creates one."""
     name, seats, key = form.field("name"), form.field("seats"), form.field("key")
     subscription_id = created_id(request, key, rollcall.new_id(), None)
     try:
-        licensing.create_subscription(rollcall, origin(request, subscription_id), name, number_of_seats(seats))
+        licensing.create_subscription(rollcall, origin_of(request, subscription_id), name, number_of_seats(seats))
     except Refused as error:
         return _subscriptions(request, rollcall, refusal=Refusal(error, {"name": name, "seats": seats}))
     rollcall.health.catch_up(directory.NAME)
     return see_other(f"/subscriptions/{subscription_id}")
 
 
-@get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, opt=allowed(*SUBSCRIPTION_VIEWERS))
-def show_subscription(request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> Page:
+@get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, opt=for_roles(*SUBSCRIPTION_VIEWERS))
+def show_subscription(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Redirect to the first section of a subscription that the user can open."""
     find_subscription(rollcall, subscription_id)
-    roles = held_in(rollcall, request.scope["state"]["principal"], subscription_id)
+    roles = roles_in(rollcall, request.scope["state"]["principal"], subscription_id)
     return see_other(f"/subscriptions/{subscription_id}/{sections_for(roles)[0].name}")
 
 

@@ -17,9 +17,9 @@ from adapters.console.groups import A_PAGE, group_position
 from adapters.console.pages import Page, listing, not_found_page, page
 from adapters.http.lookups import find_licence
 from adapters.http.new_licences import NewUser, user_of
-from adapters.http.paging import After, Search, cursor
+from adapters.http.paging import After, Search, decode_after
 from adapters.http.problems import Invalid
-from adapters.http.requests import AnyRequest, Given, address, once, origin, text
+from adapters.http.requests import AnyRequest, Injected, checked_text, email_in_path, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import licensing
 from domain.errors import NotFound
@@ -57,7 +57,7 @@ NO_NOTICE = LicenceNotice()
 @get(USERS, sync_to_thread=True, opt=READERS)
 def list_users(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
     after: After = None,
@@ -67,8 +67,8 @@ def list_users(
     without: NoticeEmail = "",
 ) -> Page:
     """List the users by address, with a notice of what a form did."""
-    notice = LicenceNotice(*map(text, (allocated, held, revoked, without)))
-    return _users_page(request, rollcall, subscription_id, text(q), after, notice=notice)
+    notice = LicenceNotice(*map(checked_text, (allocated, held, revoked, without)))
+    return _users_page(request, rollcall, subscription_id, checked_text(q), after, notice=notice)
 
 
 def _users_page(
@@ -81,7 +81,7 @@ def _users_page(
     *,
     notice: LicenceNotice = NO_NOTICE,
 ) -> Page:
-    behind = cursor(after, str) or ""
+    behind = decode_after(after, str) or ""
     with rollcall.views() as rows:
         found = directory.licences(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
         context: dict[str, Any] = {
@@ -119,21 +119,23 @@ def _if_unlicensed(rows: ViewCursor, subscription_id: UUID, email: str) -> str:
 @get(f"{USERS}/{{email:path}}", sync_to_thread=True, opt=READERS)
 def show_user(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     email: FromPath[str],
     q: Search = "",
     after: After = None,
 ) -> Page:
     """Show a user, and the groups that they are in."""
-    key = address(request, email)
+    key = email_in_path(request, email)
     try:
         row = find_licence(rollcall, subscription_id, key)
     except NotFound:
         return not_found_page(request, rollcall, subscription_id, "users", "user")
-    behind = cursor(after, tuple[str, UUID])
+    behind = decode_after(after, tuple[str, UUID])
     with rollcall.views() as rows:
-        found = directory.groups_of_user(rows, subscription_id, key, search=text(q), after=behind, limit=A_PAGE + 1)
+        found = directory.groups_of_user(
+            rows, subscription_id, key, search=checked_text(q), after=behind, limit=A_PAGE + 1
+        )
         total = directory.group_counts(rows, subscription_id, [key]).get(key, 0)
         imports = import_list.find_imports(rows, [each.import_id for each in found if each.import_id])
     return page(
@@ -155,15 +157,15 @@ def show_user(
 
 @post(LICENCES, sync_to_thread=True, opt=ADMINISTRATORS)
 def allocate(
-    request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
     """Allocate a licence to one user."""
     entered = {name: form.field(name, "") for name in ("email", "first_name", "last_name")}
-    request_key = once(request, form.field("key"), subscription_id, json.encode(entered))
+    idempotency_key = request_key(request, form.field("key"), subscription_id, json.encode(entered))
 
     def command() -> Allocated:
         user = user_of(_new_user(entered))
-        return licensing.allocate_licences(rollcall, origin(request, subscription_id), [user], request_key)
+        return licensing.allocate_licences(rollcall, origin_of(request, subscription_id), [user], idempotency_key)
 
     def following(effect: Allocated) -> str:
         held = effect.already_allocated and not effect.repeated
@@ -187,10 +189,12 @@ def _new_user(entered: dict[str, str]) -> NewUser:
 
 
 @post(f"{LICENCES}/revoke", sync_to_thread=True, opt=ADMINISTRATORS)
-def revoke(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
+def revoke(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
     """Revoke a licence, so that the user leaves every group. A licence that is revoked already is fine."""
     email = email_key(form.field("email"))
-    effect = licensing.revoke_licences(rollcall, origin(request, subscription_id), [email])
+    effect = licensing.revoke_licences(rollcall, origin_of(request, subscription_id), [email])
     notice = urlencode({"revoked" if effect.emails else "without": email})
     where = f"/subscriptions/{subscription_id}/users?{notice}"
     return redirect_when_readable(request, rollcall, subscription_id, effect, where)

@@ -10,21 +10,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+from adapters.postgres.statements import statement
+
 if TYPE_CHECKING:
     from adapters.postgres.datastore import Datastore
 
 SEEN_EVERY_SECONDS = 10.0
 GONE_AFTER_SECONDS = 30.0
 KEPT_FOR = timedelta(days=1)
-
-CREATE = """
-    CREATE TABLE IF NOT EXISTS servers (
-        id uuid PRIMARY KEY,
-        url text NOT NULL,
-        started_at timestamptz NOT NULL DEFAULT now(),
-        seen_at timestamptz NOT NULL DEFAULT now()
-    );
-"""
 
 
 class Servers:
@@ -36,7 +29,7 @@ class Servers:
     def migrate(self) -> None:
         """Create the table if it is missing."""
         with self._datastore.get_connection() as connection:
-            connection.execute(CREATE)
+            connection.execute(statement("create_servers"))
 
     def register(self, url: str) -> UUID:
         """Record that a server listens at this URL, and return the server's id. Deletes rows not seen for a day."""

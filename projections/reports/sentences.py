@@ -21,7 +21,6 @@ from domain.import_session import (
     GroupRenamed,
     GroupSkipped,
     ImportDiscarded,
-    SessionSnapshot,
     UserRemoved,
 )
 from domain.subscription import (
@@ -182,8 +181,6 @@ def sentence(event: Event) -> str:
             return f"Unlinked {email} from account “{subject}” at {issuer}"
         case SessionsEnded(email):
             return f"Signed {email} out everywhere"
-        case SessionSnapshot():
-            raise ValueError("a snapshot is not an event")
 
 
 def counted(number: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapters.postgres.sign_ins import Arrival
+from adapters.postgres.sign_ins import SignInDetails
 from application.granting import Person
 from application.identifying import bind_account, end_sessions, release_identity
 from application.records import Actor, Origin
@@ -29,8 +29,8 @@ HERS, HIS = Account("https://id.example", "1"), Account("https://id.example", "2
 
 def signed_in(rollcall: Rollcall, *emails: str) -> list[str]:
     """Sign people in, and return their sessions' secrets."""
-    arrival = Arrival("oidc", "Firefox on Linux", "192.0.2.7", proven=True)
-    return [rollcall.sign_ins.start(Person(email, ""), arrival, None) for email in emails]
+    details = SignInDetails("oidc", "Firefox on Linux", "192.0.2.7", proven=True)
+    return [rollcall.sign_ins.start(Person(email, ""), details, None) for email in emails]
 
 
 def last(over: Rollcall, secrets: list[str]) -> list[bool]:

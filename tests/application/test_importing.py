@@ -76,7 +76,7 @@ def test_the_uploaded_bytes_are_kept_as_they_came(rollcall: Rollcall) -> None:
     origin = importing_as(subscribed(rollcall))
     uploaded(rollcall, origin)
     row = row_of(rollcall, origin)
-    chunks = range(rollcall.blobs.chunks(row.subscription_id, "file", row.sha256))
+    chunks = range(rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256))
     assert b"".join(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number) for number in chunks) == FILE
 
 

@@ -28,7 +28,6 @@ from domain.import_session import (
     Progress,
     Rejected,
     Reviewing,
-    SessionSnapshot,
     Stopped,
     UserRemoved,
     add_group,
@@ -124,10 +123,6 @@ class TestStates:
         ).state
         plan = Plan("cd" * 32, 3, {2: "Europe"}, {3: frozenset({ANN})})
         assert state == Committing(plan, 8, Progress(done=2, added=1, skipped=1))
-
-    def test_a_snapshot_stands_for_all_events_before_it(self) -> None:
-        state = given(evolve, UPLOADED, DETECTED, STARTED, added(1)).state
-        assert evolve(None, SessionSnapshot(state)) == state
 
 
 class TestEdits:

@@ -83,9 +83,7 @@ def test_lists_what_happened_to_one_group(console: Console, subscription: str) -
     assert "Changes to the group" in answer.text
 
 
-def test_ignores_empty_filters_which_forms_send_without_a_script(
-    console: Console, subscription: str
-) -> None:
+def test_ignores_empty_filters_which_forms_send_without_a_script(console: Console, subscription: str) -> None:
     answer = console.ask("GET", f"{subscription}/audit?type=&actor=&email=&from=&to=")
     assert len(changes(answer)) > 5
 

@@ -106,7 +106,7 @@ def test_a_change_that_is_not_readable_yet_is_waited_for(console: Console, page:
     expect(page.get_by_role("heading", name="Caught up")).to_be_visible()
 
 
-def test_a_page_with_a_refused_form_has_the_address_of_the_page(console: Console, page: Page, subscription: str) -> None:
+def test_a_page_with_a_refused_form_keeps_its_own_address(console: Console, page: Page, subscription: str) -> None:
     made = console.client.post(f"{API}{subscription}/groups", json={"name": "Refusing"})
     page.goto(made.headers["location"].removeprefix(API))
     page.get_by_role("button", name="Add users").first.click()

@@ -102,9 +102,7 @@ class TestTheSubscription:
         assert 'value="Fabrikam"' in answer.text
         assert "Contoso" in said(console.ask("GET", f"{subscription}/settings"))
 
-    def test_keeps_what_changed_since_the_page_was_loaded(
-        self, console: Console, subscription: str
-    ) -> None:
+    def test_keeps_what_changed_since_the_page_was_loaded(self, console: Console, subscription: str) -> None:
         page = console.ask("GET", f"{subscription}/settings").text
         shown = {name: unescape(value) for name, value in re.findall('name="(was_[a-z]+)" value="([^"]*)"', page)}
         assert shown == FORM

@@ -31,7 +31,7 @@ def blobs(idle: Rollcall) -> PostgresBlobs:
 def stored(blobs: PostgresBlobs, digest: str, subscription: UUID = SUBSCRIPTION) -> list[bytes]:
     return [
         blobs.chunk(subscription, "file", digest, number)
-        for number in range(blobs.chunks(subscription, "file", digest))
+        for number in range(blobs.chunk_count(subscription, "file", digest))
     ]
 
 
@@ -66,7 +66,7 @@ def test_the_same_bytes_in_other_chunks_stay_as_they_came_first(blobs: PostgresB
 def test_an_empty_blob_is_a_blob(blobs: PostgresBlobs) -> None:
     digest = blobs.put(SUBSCRIPTION, "file", [])
     assert digest == sha256().hexdigest()
-    assert blobs.chunks(SUBSCRIPTION, "file", digest) == 0
+    assert blobs.chunk_count(SUBSCRIPTION, "file", digest) == 0
 
 
 def test_a_megabyte_of_anything_comes_back_as_it_was(blobs: PostgresBlobs) -> None:
@@ -80,7 +80,7 @@ def test_no_subscription_sees_anothers_blob(blobs: PostgresBlobs) -> None:
     with pytest.raises(KeyError):
         blobs.chunk(foreign, "file", digest, 0)
     with pytest.raises(KeyError):
-        blobs.chunks(foreign, "file", digest)
+        blobs.chunk_count(foreign, "file", digest)
 
 
 def test_the_same_file_of_two_subscriptions_is_kept_for_each(blobs: PostgresBlobs, database: str) -> None:
@@ -102,7 +102,7 @@ def test_what_was_never_stored_is_not_there(blobs: PostgresBlobs) -> None:
     with pytest.raises(KeyError):
         blobs.chunk(SUBSCRIPTION, "file", sha256().hexdigest(), 0)
     with pytest.raises(KeyError):
-        blobs.chunks(SUBSCRIPTION, "file", sha256().hexdigest())
+        blobs.chunk_count(SUBSCRIPTION, "file", sha256().hexdigest())
 
 
 def test_many_put_the_same_at_once(compose: Callable[[], Rollcall], database: str) -> None:
@@ -136,5 +136,5 @@ def test_a_file_with_the_bytes_of_a_roster_does_not_change_how_the_roster_is_cut
     file = blobs.put(SUBSCRIPTION, "file", [b"".join(CHUNKS)])
     roster = blobs.put(SUBSCRIPTION, "roster", CHUNKS)
     assert file == roster
-    assert blobs.chunks(SUBSCRIPTION, "file", file) == 1
+    assert blobs.chunk_count(SUBSCRIPTION, "file", file) == 1
     assert [blobs.chunk(SUBSCRIPTION, "roster", roster, number) for number in range(len(CHUNKS))] == CHUNKS

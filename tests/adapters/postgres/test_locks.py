@@ -68,9 +68,9 @@ def test_whoever_has_a_turn_does_not_wait_for_those_who_wait_for_theirs(database
 def test_one_process_at_a_time_is_alone(compose: Callable[[], Rollcall]) -> None:
     one, other = compose().locks, compose().locks
     with (
-        one.try_alone("view", "audit_log") as first,
-        other.try_alone("view", "audit_log") as second,
-        other.try_alone("view", "review") as third,
+        one.try_acquire("view", "audit_log") as first,
+        other.try_acquire("view", "audit_log") as second,
+        other.try_acquire("view", "review") as third,
     ):
         assert (first, second, third) == (True, False, True)
     eventually(lambda: is_free(other, "view", "audit_log"))
@@ -78,7 +78,7 @@ def test_one_process_at_a_time_is_alone(compose: Callable[[], Rollcall]) -> None
 
 def test_a_holder_whose_connection_breaks_is_alone_no_more(compose: Callable[[], Rollcall], database: str) -> None:
     one, other = compose().locks, compose().locks
-    with one.try_alone("commit", "x") as first, psycopg.connect(database, autocommit=True) as connection:
+    with one.try_acquire("commit", "x") as first, psycopg.connect(database, autocommit=True) as connection:
         assert first
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
@@ -89,5 +89,5 @@ def test_a_holder_whose_connection_breaks_is_alone_no_more(compose: Callable[[],
 
 def is_free(locks: AdvisoryLocks, *words: str) -> bool:
     """Tell whether somebody else could be alone; the server notices a moment later that a connection was closed."""
-    with locks.try_alone(*words) as alone:
+    with locks.try_acquire(*words) as alone:
         return alone

@@ -20,13 +20,12 @@ from domain.import_session import (
     GroupAdded,
     GroupSkipped,
     LeftOut,
-    SessionSnapshot,
 )
 from domain.subscription import SeatsReturned, SeatsTaken
 from projections.audit_log import AUDITED
 from projections.reports.sentences import ACTIONS, TITLES, sentence
 
-EVENTS = set(get_args(Event)) - {SessionSnapshot}
+EVENTS = set(get_args(Event))
 BOOKKEEPING = {GroupAdded, GroupSkipped, SeatsTaken, SeatsReturned}
 UNLICENSED = LeftOut("cem@example.com", "not-licensed")
 
