@@ -237,7 +237,7 @@ def _provider_errors() -> Iterator[None]:
         yield
     except OAuthError as error:
         log.warning("the identity provider refused a sign-in", error=error.error, description=error.description)
-        raise SignInRefused(reason="the identity provider didn’t confirm it. Start again.") from error
+        raise SignInRefused(reason="the identity provider didn’t confirm the sign-in. Start again.") from error
     except JoseError as error:
         log.warning("an ID token is invalid", error=repr(error))
         raise SignInRefused(reason="the identity provider’s response can’t be trusted. Start again.") from error

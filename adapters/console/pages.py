@@ -124,13 +124,13 @@ class Section(NamedTuple):
     roles: frozenset[Role]
 
 
-READERS: frozenset[Role] = frozenset(("administrator", "auditor"))
+READER_ROLES: frozenset[Role] = frozenset(("administrator", "auditor"))
 
 SECTIONS = (
-    Section("groups", "Groups", READERS),
-    Section("users", "Users", READERS),
-    Section("imports", "Imports", READERS),
-    Section("audit", "Audit log", READERS),
+    Section("groups", "Groups", READER_ROLES),
+    Section("users", "Users", READER_ROLES),
+    Section("imports", "Imports", READER_ROLES),
+    Section("audit", "Audit log", READER_ROLES),
     Section("settings", "Settings", SUBSCRIPTION_VIEWERS),
 )
 

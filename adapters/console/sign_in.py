@@ -109,10 +109,10 @@ async def finish_oidc(
         ticket = f"{browser}.{sent.get('state', '')}"
         pending = await sync_to_thread(rollcall.tickets.redeem, "oidc", ticket, PendingSignIn)
         if pending is None:
-            raise SignInRefused(reason="it wasn’t started in this browser, or it took too long. Start again.")
+            raise SignInRefused(reason="the sign-in wasn’t started in this browser or took too long. Start again.")
         if "code" not in sent:
             log.info("the provider sent no code", error=sent.get("error"), description=sent.get("error_description"))
-            raise SignInRefused(reason="you or the identity provider cancelled it. Start again.")
+            raise SignInRefused(reason="you or the identity provider cancelled the sign-in. Start again.")
         person, account = await _configured(provider).identify(pending, sent["code"], sent.get("iss"))
         await sync_to_thread(bind_account, rollcall, _sign_in_origin(request), person.email, account)
         return await sync_to_thread(

@@ -271,7 +271,7 @@ def test_a_sign_in_that_is_cancelled_at_the_provider_is_explained(browser: Brows
     (state,) = parse_qs(urlsplit(begun).query)["state"]
     answer = browser.get(with_query(provider.denies(begun), state=state))
     assert answer.status_code == 403
-    assert "you or the identity provider cancelled it" in answer.text
+    assert "you or the identity provider cancelled the sign-in" in answer.text
 
 
 def test_a_provider_that_does_not_respond_is_explained_on_a_page(database: str) -> None:
