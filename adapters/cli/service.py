@@ -101,7 +101,7 @@ def worker(*, as_json: bool) -> int:
 
 @click.group(short_help="Rebuild the views")
 def views() -> None:
-    """Look after the views, which are what Rollcall reads. They are built from the events and can always be rebuilt."""
+    """Rebuild the views. Rollcall builds them from the events and reads from them; you can rebuild them at any time."""
 
 
 @views.command("rebuild", short_help="Rebuild one view or all of them")
