@@ -14,9 +14,9 @@ from uuid import uuid4
 
 import click
 
+from adapters.composed_worker import composed_worker
 from adapters.composition import Rollcall, composed
 from adapters.settings import read_settings
-from adapters.worker import Worker
 from application.records import Actor, Origin
 from domain.naming import printable
 
@@ -30,13 +30,10 @@ PROGRAM = "rollcall"
 @contextmanager
 def open_rollcall(*views: str, commits: bool = False) -> Iterator[Rollcall]:
     """Open Rollcall with a worker in this process, once these views (all, if you name none) are up to date."""
-    with composed(read_settings(os.environ)) as rollcall:
-        at_once = rollcall.settings.worker_commits if commits else 0
-        parts = (rollcall.projectors, rollcall.locks, rollcall.wakeups, rollcall.views)
-        with Worker(rollcall, *parts, commits=at_once):
-            if not rollcall.health.catch_up(*views):
-                click.echo("The views are still catching up. What you see may be out of date.", err=True)
-            yield rollcall
+    with composed(read_settings(os.environ)) as rollcall, composed_worker(rollcall, commits=commits):
+        if not rollcall.health.catch_up(*views):
+            click.echo("The views are still catching up. What you see may be out of date.", err=True)
+        yield rollcall
 
 
 def operator_origin(subscription_id: UUID, import_id: UUID | None = None) -> Origin:

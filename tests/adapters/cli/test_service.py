@@ -29,7 +29,7 @@ class TestTheWorker:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-            worker.wait_for("opened anew|starts anew")
+            worker.wait_for("Reconnecting|will be restarted")
             eventually(lambda: _listens(connection))
             worker.process.send_signal(signal.SIGTERM)
             assert worker.end() == 0
