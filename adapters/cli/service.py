@@ -63,7 +63,7 @@ def serve_rollcall(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Once the address is known, `ready` is called with it, and then it is printed."""
     from adapters import logs
-    from adapters.server import server  # late: the framework takes long to import, and no other command needs it
+    from adapters.server import http_server  # late: the framework takes long to import, and no other command needs it
 
     def announce(address: str) -> None:
         ready(address)
@@ -72,7 +72,7 @@ def serve_rollcall(
         terminal.note(f"Rollcall is running at {address}. Press Ctrl-C to stop.")
 
     logs.configure()
-    server.serve(rollcall, host, port, worker=worker, ready=announce)
+    http_server.serve(rollcall, host, port, worker=worker, ready=announce)
     terminal.note("Rollcall stopped.")
 
 
