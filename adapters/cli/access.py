@@ -77,8 +77,8 @@ def _scope(rollcall: Rollcall, name_or_id: str | None) -> UUID:
 def access() -> None:
     """Grant, revoke and list people's access. People are known by their e-mail address.
 
-    Operators create subscriptions and grant access in all of Rollcall: leave --subscription out for them. In a
-    subscription, administrators can do everything, auditors can read everything, and consumers can read group events.
+    In a subscription, administrators can do everything, auditors can read everything, and consumers can read group
+    events. Operators create subscriptions and grant access to them: their role is granted without --subscription.
     """
 
 

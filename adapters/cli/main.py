@@ -56,6 +56,9 @@ def cli(*, debug: bool) -> None:
     """Add groups of users to a software subscription in bulk, from a file.
 
     New to Rollcall? Run: rollcall demo
+
+    You can shorten ids to their first characters, four or more. With --json, commands print JSON. Exit codes: 0 done,
+    1 refused, 2 usage error, 130 stopped.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(None if debug else _LogLines())

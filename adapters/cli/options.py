@@ -49,7 +49,7 @@ scope_option = click.option(
     "-s",
     "name_or_id",
     metavar="NAME_OR_ID",
-    help="The subscription, by name or id. Leave it out for operators, whose role covers all of Rollcall.",
+    help="The subscription, by name or id. Leave it out for operators.",
 )
 file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 

@@ -63,7 +63,7 @@ def serve_rollcall(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Once the address is known, `ready` is called with it, and then it is printed."""
     from adapters import logs
-    from adapters.server import server  # late: the framework takes long to import, and no other command needs it
+    from adapters.server import http_server  # late: the framework takes long to import, and no other command needs it
 
     def announce(address: str) -> None:
         ready(address)
@@ -72,7 +72,7 @@ def serve_rollcall(
         terminal.note(f"Rollcall is running at {address}. Press Ctrl-C to stop.")
 
     logs.configure()
-    server.serve(rollcall, host, port, worker=worker, ready=announce)
+    http_server.serve(rollcall, host, port, worker=worker, ready=announce)
     terminal.note("Rollcall stopped.")
 
 
@@ -101,7 +101,7 @@ def worker(*, as_json: bool) -> int:
 
 @click.group(short_help="Rebuild the views")
 def views() -> None:
-    """Look after the views, which are what Rollcall reads. They are built from the events and can always be rebuilt."""
+    """Rebuild the views. Rollcall builds them from the events and reads from them; you can rebuild them at any time."""
 
 
 @views.command("rebuild", short_help="Rebuild one view or all of them")

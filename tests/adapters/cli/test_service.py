@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 
 import psycopg
 import pytest
 
-from tests.adapters.cli.terminals import InTerminal
+from tests.adapters.cli.terminals import InTerminal, run_apart
 from tests.waiting import eventually
+
+
+@pytest.mark.database
+class TestTheServer:
+    @pytest.mark.parametrize("command", ["serve", "demo"])
+    def test_says_that_a_port_is_in_use(self, environ: dict[str, str], command: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            done = run_apart(environ, command, "--port", str(port))
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"error: Port {port} is already in use. Stop the other program or choose another port with --port.\n"
+        )
+
+    def test_says_so_to_scripts(self, environ: dict[str, str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            done = run_apart(environ, "serve", "--port", str(other.getsockname()[1]), "--json")
+        assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "port-in-use")
 
 
 @pytest.mark.database
