@@ -16,10 +16,10 @@ from adapters.console.users import LICENCES
 from adapters.http.new_licences import users_of_file
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import FileRefused, Invalid
-from adapters.http.rate_limits import Limits, TooManyRequests
-from adapters.http.requests import AnyRequest, Given, once, origin
+from adapters.http.rate_limits import RateLimits, TooManyRequests
+from adapters.http.requests import AnyRequest, Injected, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS
-from adapters.http.uploads import BrokenOff, FileTooLarge, received
+from adapters.http.uploads import FileTooLarge, UploadInterrupted, uploaded_file
 from application import licensing
 from application.licensing import Allocated
 from domain.errors import KeyReused, RollcallError, SeatsExceeded
@@ -64,7 +64,7 @@ class Outcome(Struct, frozen=True):
 
 
 @get(FILE, sync_to_thread=True, opt=ADMINISTRATORS)
-def show_form(request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> Page:
+def show_form(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Say what the file looks like, and take it."""
     return _form(request, rollcall, subscription_id)
 
@@ -87,18 +87,18 @@ def _form(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, outcom
 @post(FILE, opt=ADMINISTRATORS, status_code=200)
 async def allocate_file(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    limits: Given[Limits],
+    rollcall: Injected[Rollcall],
+    rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
     key: Annotated[str | None, QueryParameter(description="Names this form.", min_length=1, max_length=255)] = None,
 ) -> Page:
     """Allocate licences to all users of a file, or for want of seats to none; and say which rows cannot be used."""
     try:
-        with limits.upload(subscription_id):
-            async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
+        with rate_limits.count_upload(subscription_id):
+            async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
                 name = clean_file_name(sent.name)
                 outcome = await sync_to_thread(_allocated, request, rollcall, subscription_id, sent.file, name, key)
-    except (FileTooLarge, BrokenOff, TooManyRequests, Invalid) as error:
+    except (FileTooLarge, UploadInterrupted, TooManyRequests, Invalid) as error:
         outcome = Outcome(error=error)
     return await sync_to_thread(_form, request, rollcall, subscription_id, outcome)
 
@@ -111,8 +111,8 @@ def _allocated(
     problems: list[ProblemRow] = []
     try:
         users, problems = users_of_file(content, name, rollcall.settings.limits, request.url.path)
-        asked = once(request, key, subscription_id, content)
-        done = licensing.allocate_licences(rollcall, origin(request, subscription_id), users, asked)
+        asked = request_key(request, key, subscription_id, content)
+        done = licensing.allocate_licences(rollcall, origin_of(request, subscription_id), users, asked)
     except FileRefused as refused:
         return Outcome(name, problems=refused.problems)
     except (SeatsExceeded, KeyReused) as error:

@@ -14,9 +14,9 @@ from msgspec import Struct, structs
 
 from adapters.composition import Rollcall
 from adapters.console.pages import Page, page
-from adapters.http.paging import After, cursor, token
+from adapters.http.paging import After, decode_after, encode_after
 from adapters.http.problems import Invalid
-from adapters.http.requests import AnyRequest, Given, text
+from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from domain.naming import email_key
 from projections import audit_log
@@ -52,11 +52,11 @@ class Wanted(Struct, frozen=True, rename={"since": "from", "until": "to"}):
         """Return this as the log takes it; raises Invalid."""
         until = _day(self.until, "to")
         return AuditFilter(
-            actor=text(self.actor.strip(), "actor") or None,
-            types=(text(self.type, "type"),) if self.type else (),
+            actor=checked_text(self.actor.strip(), "actor") or None,
+            types=(checked_text(self.type, "type"),) if self.type else (),
             import_id=_id(self.import_id, "import_id"),
             group_id=_id(self.group_id, "group_id"),
-            email=text(email_key(self.email), "email") or None,
+            email=checked_text(email_key(self.email), "email") or None,
             since=_day(self.since, "from"),
             until=until + timedelta(days=1) if until else None,
         )
@@ -81,7 +81,7 @@ def _id(given: str, field: str) -> UUID | None:
 @get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, opt=READERS)
 def show_audit(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     actor: Part = "",
     type: Part = "",  # noqa: A002 - its name
@@ -96,7 +96,7 @@ def show_audit(
     wanted = Wanted(actor, type, email, since, until, import_id, group_id)
     asked = wanted.filter()
     with rollcall.views() as rows:
-        found = audit_log.audit_log(rows, subscription_id, asked, before=cursor(after, int), limit=A_PAGE + 1)
+        found = audit_log.audit_log(rows, subscription_id, asked, before=decode_after(after, int), limit=A_PAGE + 1)
         imports = import_list.find_imports(rows, [row.import_id for row in found if row.import_id])
         group = directory.find_group(rows, subscription_id, asked.group_id) if asked.group_id else None
         of_import = import_list.find_import(rows, asked.import_id) if asked.import_id else None
@@ -112,7 +112,7 @@ def show_audit(
         imports=imports,
         group=group,
         of_import=of_import if of_import and of_import.subscription_id == subscription_id else None,
-        following=token(found[A_PAGE - 1].number) if len(found) > A_PAGE else None,
+        following=encode_after(found[A_PAGE - 1].number) if len(found) > A_PAGE else None,
         paged=after is not None,
     )
 

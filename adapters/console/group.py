@@ -15,9 +15,9 @@ from adapters.composition import Rollcall
 from adapters.console.groups import A_PAGE, GROUPS, PASTED_BYTES, Refusal, addresses, named, unfit
 from adapters.console.pages import Form, Page, Told, gone, page, see, seen
 from adapters.http.lookups import find_group
-from adapters.http.paging import After, Search, cursor, token
+from adapters.http.paging import After, Search, decode_after, encode_after
 from adapters.http.problem_kinds import KINDS
-from adapters.http.requests import AnyRequest, Given, once, origin, text
+from adapters.http.requests import AnyRequest, Injected, checked_text, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
 from application.decisions import CommandResult
@@ -35,7 +35,7 @@ Edit = Annotated[bool, QueryParameter(description="Whether the name is being cha
 @get(GROUP, sync_to_thread=True, opt=READERS)
 def show_group(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
     q: Search = "",
@@ -45,7 +45,9 @@ def show_group(
     there: Told = 0,
 ) -> Page:
     """Show a group and its users; `added` and `there` tell how many just joined it, and how many were in it before."""
-    return _group_page(request, rollcall, subscription_id, group_id, text(q), after, edit=edit, joined=(added, there))
+    return _group_page(
+        request, rollcall, subscription_id, group_id, checked_text(q), after, edit=edit, joined=(added, there)
+    )
 
 
 def _group_page(
@@ -65,7 +67,7 @@ def _group_page(
     except NotFound:
         return gone(request, rollcall, subscription_id, "groups", "group")
     with rollcall.views() as rows:
-        behind = cursor(after, str) or ""
+        behind = decode_after(after, str) or ""
         found = directory.users_of_group(rows, subscription_id, group_id, search=q, after=behind, limit=A_PAGE + 1)
         created_by = import_list.find_import(rows, row.import_id) if row.import_id else None
     path = f"/subscriptions/{subscription_id}/groups/{group_id}"
@@ -81,7 +83,7 @@ def _group_page(
         path=path,
         here=path if refusal else "",  # a form's address is not the page's
         found=found[:A_PAGE],
-        following=token(found[A_PAGE - 1].email) if len(found) > A_PAGE else None,
+        following=encode_after(found[A_PAGE - 1].email) if len(found) > A_PAGE else None,
         after=after or "",
         paged=after is not None,
         q=q,
@@ -107,7 +109,7 @@ def _do(
 ) -> Page:
     """Do what a form asks for and go on to the group's page; or say there why not, beside what was entered."""
     try:
-        done = what(origin(request, subscription_id))
+        done = what(origin_of(request, subscription_id))
     except NotFound:
         return gone(request, rollcall, subscription_id, "groups", "group")
     except Refused as error:
@@ -119,8 +121,8 @@ def _do(
 @post(f"{GROUP}/rename", sync_to_thread=True, opt=ADMINISTRATORS)
 def rename(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
@@ -136,17 +138,17 @@ def rename(
 @post(f"{GROUP}/add", sync_to_thread=True, opt=ADMINISTRATORS, request_max_body_size=PASTED_BYTES)
 def add(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
     """Add users to the group: all of them or, if one cannot be added, nobody; and say who cannot, and why."""
     users = form.text("users")
-    asked = once(request, form.text("key"), subscription_id, json.encode(addresses(users)))
+    asked = request_key(request, form.text("key"), subscription_id, json.encode(addresses(users)))
     try:
         emails = named(users)
-        done = grouping.add_users(rollcall, origin(request, subscription_id), group_id, emails, asked)
+        done = grouping.add_users(rollcall, origin_of(request, subscription_id), group_id, emails, asked)
     except NotFound:
         return gone(request, rollcall, subscription_id, "groups", "group")
     except Refused as error:
@@ -160,8 +162,8 @@ def add(
 @post(f"{GROUP}/remove", sync_to_thread=True, opt=ADMINISTRATORS)
 def remove(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
@@ -179,8 +181,8 @@ def remove(
 @post(f"{GROUP}/delete", sync_to_thread=True, opt=ADMINISTRATORS)
 def delete(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
@@ -188,7 +190,7 @@ def delete(
     was = form.text("was")
     back = f"/subscriptions/{subscription_id}/groups?deleted=1"
     try:
-        done = grouping.delete_group(rollcall, origin(request, subscription_id), group_id, was)
+        done = grouping.delete_group(rollcall, origin_of(request, subscription_id), group_id, was)
     except NotFound:
         return see(back)
     except Refused as error:

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from adapters.composition import Rollcall
 from adapters.console.pages import Form, Page, Told, page, seen
-from adapters.http.paging import After, Search, cursor, token
+from adapters.http.paging import After, Search, decode_after, encode_after
 from adapters.http.problem_kinds import KINDS
-from adapters.http.requests import AnyRequest, Given, created_id, origin, text
+from adapters.http.requests import AnyRequest, Injected, checked_text, created_id, origin_of
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
 from domain.errors import EmailInvalid, KeyReused, Refused
@@ -102,14 +102,14 @@ def unfit(rollcall: Rollcall, subscription_id: UUID, emails: Iterable[str]) -> l
 @get(GROUPS, sync_to_thread=True, opt=READERS)
 def list_groups(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
     after: After = None,
     deleted: Told = 0,
 ) -> Page:
     """List the groups by name."""
-    return _groups_page(request, rollcall, subscription_id, text(q), after, deleted=deleted)
+    return _groups_page(request, rollcall, subscription_id, checked_text(q), after, deleted=deleted)
 
 
 def _groups_page(
@@ -124,7 +124,7 @@ def _groups_page(
 ) -> Page:
     with rollcall.views() as rows:
         found = directory.groups(
-            rows, subscription_id, search=q, after=cursor(after, tuple[str, UUID]), limit=A_PAGE + 1
+            rows, subscription_id, search=q, after=decode_after(after, tuple[str, UUID]), limit=A_PAGE + 1
         )
         context: dict[str, Any] = {
             "total": directory.count_groups(rows, subscription_id),
@@ -151,17 +151,17 @@ def _groups_page(
 
 def place(row: GroupRow) -> str:
     """Return where the page behind a group begins."""
-    return token((group_key(row.name), row.id))
+    return encode_after((group_key(row.name), row.id))
 
 
 @post(GROUPS, sync_to_thread=True, opt=ADMINISTRATORS, request_max_body_size=PASTED_BYTES)
 def create_group(
-    request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
     """Create a group, with its first users, and go on to it."""
     name, users = form.text("name"), form.text("users", "")
     group_id = created_id(request, form.text("key"), rollcall.new_id(), subscription_id)
-    whence = origin(request, subscription_id)
+    whence = origin_of(request, subscription_id)
     try:
         emails = named(users) if users.strip() else []
         done = grouping.create_group(rollcall, whence, group_id, name, emails)

@@ -14,7 +14,7 @@ from adapters.console.imports import IMPORT
 from adapters.console.page_query import ALL, Look, look_of
 from adapters.console.pages import Form, Page, seen
 from adapters.http.lookups import find_import
-from adapters.http.requests import AnyRequest, Given, origin
+from adapters.http.requests import AnyRequest, Injected, origin_of
 from adapters.http.security import ADMINISTRATORS
 from application import committing, importing
 from application.decisions import CommandResult
@@ -36,7 +36,7 @@ def _do(
 ) -> Page:
     """Do what a form asks for and go on to the import's page; or say there why not, beside what was entered."""
     try:
-        done = what(origin(request, subscription_id, import_id))
+        done = what(origin_of(request, subscription_id, import_id))
     except NotFound:
         raise
     except Refused as error:
@@ -51,8 +51,8 @@ def _do(
 @post(f"{IMPORT}/groups/{{number:int}}/rename", sync_to_thread=True, opt=ADMINISTRATORS)
 def rename(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -69,8 +69,8 @@ def rename(
 @post(f"{IMPORT}/groups/{{number:int}}/remove", sync_to_thread=True, opt=ADMINISTRATORS)
 def remove(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -87,8 +87,8 @@ def remove(
 @post(f"{IMPORT}/commit", sync_to_thread=True, opt=ADMINISTRATORS)
 def commit(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
 ) -> Page:
@@ -103,7 +103,7 @@ def commit(
 
 @post(f"{IMPORT}/stop", sync_to_thread=True, opt=ADMINISTRATORS)
 def stop(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Page:
     """Stop adding."""
     return _do(request, rollcall, subscription_id, import_id, lambda whence: committing.stop(rollcall, whence))
@@ -112,8 +112,8 @@ def stop(
 @post(f"{IMPORT}/discard", sync_to_thread=True, opt=ADMINISTRATORS)
 def discard(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    form: Given[Form],
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
 ) -> Page:

@@ -14,8 +14,8 @@ from adapters.console.import_page import import_page
 from adapters.console.page_query import Look, Tab
 from adapters.console.pages import Page, page
 from adapters.http.lookups import find_import
-from adapters.http.paging import MOST, After, Search, cursor, token
-from adapters.http.requests import AnyRequest, Given, text
+from adapters.http.paging import MOST, After, Search, decode_after, encode_after
+from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from projections.import_list import read as import_list
 from projections.reports import history
@@ -30,13 +30,13 @@ GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 
 @get(IMPORTS, sync_to_thread=True, opt=READERS)
 def list_imports(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], after: After = None
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], after: After = None
 ) -> Page:
     """List the imports so far, newest first."""
-    before = cursor(after, tuple[datetime, UUID])
+    before = decode_after(after, tuple[datetime, UUID])
     with rollcall.views() as rows:
         found = import_list.imports(rows, subscription_id, before=before, limit=A_PAGE + 1)
-    following = token((found[A_PAGE - 1].uploaded_at, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None
+    following = encode_after((found[A_PAGE - 1].uploaded_at, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None
     return page(
         request,
         rollcall,
@@ -52,7 +52,7 @@ def list_imports(
 @get(IMPORT, sync_to_thread=True, opt=READERS)
 def show_import(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     show: Annotated[Tab | None, QueryParameter()] = None,
@@ -65,13 +65,13 @@ def show_import(
 ) -> Page:
     """Show an import as it stands: to be reviewed, being added, stopped, completed, refused or discarded."""
     row = find_import(rollcall, subscription_id, import_id)
-    return import_page(request, rollcall, row, Look(show, text(q), only, after, open, users, edit))
+    return import_page(request, rollcall, row, Look(show, checked_text(q), only, after, open, users, edit))
 
 
 @get(f"{IMPORT}/history", sync_to_thread=True, opt=READERS)
 def show_history(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     after: Place = 0,

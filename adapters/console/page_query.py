@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from msgspec import Meta, Struct, ValidationError, convert, structs
 
 from adapters.http.problems import Invalid
-from adapters.http.requests import text
+from adapters.http.requests import checked_text
 
 Tab: TypeAlias = Literal["groups", "problems", "added", "left"]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -48,5 +48,5 @@ def look_of(query: str) -> Look:
         look: Look = convert(dict(parse_qsl(query)), Look, strict=False)
     except ValidationError as error:
         raise Invalid(reason="The form does not say where it was. Load the page again.", field="look") from error
-    text(look.q)
+    checked_text(look.q)
     return look

@@ -24,8 +24,8 @@ from adapters.http.lookups import find_subscription
 from adapters.http.paging import MOST
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, Invalid, ProblemDocument
-from adapters.http.requests import AnyRequest, text
-from adapters.http.security import EVERYBODY, SUBSCRIPTION_VIEWERS, Unauthenticated, held_in
+from adapters.http.requests import AnyRequest, checked_text
+from adapters.http.security import PUBLIC, SUBSCRIPTION_VIEWERS, Unauthenticated, roles_in
 from adapters.http.site import LONGEST_PATH
 from application.granting import Person
 from domain.access import Role
@@ -85,7 +85,7 @@ STATIC = create_static_files_router(
     path=f"/static/{BUILD}",
     directories=[FOLDER / "static"],
     cache_control=CacheControlHeader(public=True, max_age=31_536_000, immutable=True),
-    opt=EVERYBODY,
+    opt=PUBLIC,
 )
 
 
@@ -114,7 +114,7 @@ def page(
     principal: Principal = request.scope["state"]["principal"]
     known: dict[str, Any] = {"me": _called(principal), "address": _address(principal), "now": datetime.now(UTC)}
     if of is not None:
-        held = held_in(rollcall, principal, of)
+        held = roles_in(rollcall, principal, of)
         known["subscription"] = find_subscription(rollcall, of)
         known["tabs"] = tabs(held)
         known["administrator"] = "administrator" in held
@@ -193,7 +193,7 @@ class Form:
         found = self._fields.get(name, default)
         if not isinstance(found, str):
             raise Invalid(reason=f"The form lacks the field “{name}”. Load the page again.", field=name)
-        return text(found, name)
+        return checked_text(found, name)
 
     def version(self) -> int:
         """Return the version that the page showed; raises Invalid."""

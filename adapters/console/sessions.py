@@ -12,8 +12,8 @@ from litestar import get, post
 from adapters.composition import Rollcall
 from adapters.console.pages import Form, Page, page, see
 from adapters.http.problems import Invalid
-from adapters.http.requests import AnyRequest, Given
-from adapters.http.security import SIGNED_IN, Unauthenticated
+from adapters.http.requests import AnyRequest, Injected
+from adapters.http.security import AUTHENTICATED, Unauthenticated
 from adapters.http.site import Site
 from adapters.postgres.sign_ins import SignIn
 from application.granting import Person, Principal
@@ -27,8 +27,8 @@ SIGN_IN_AGAIN = "/sign-in?" + urlencode({"next": "/sessions", "again": "true"})
 WAYS = {"oidc": "identity provider", "link": "sign-in link"}
 
 
-@get("/sessions", sync_to_thread=True, opt=SIGNED_IN)
-def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Page:
+@get("/sessions", sync_to_thread=True, opt=AUTHENTICATED)
+def sessions_page(request: AnyRequest, rollcall: Injected[Rollcall]) -> Page:
     """Show to somebody where they are signed in."""
     person, here = _here(request, rollcall)
     return page(
@@ -43,8 +43,8 @@ def sessions_page(request: AnyRequest, rollcall: Given[Rollcall]) -> Page:
     )
 
 
-@post("/sessions", sync_to_thread=True, opt=SIGNED_IN)
-def end_sessions(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form]) -> Page:
+@post("/sessions", sync_to_thread=True, opt=AUTHENTICATED)
+def end_sessions(request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form]) -> Page:
     """End one other session of somebody's, or all others, in every process at once; this one ends by signing out.
 
     Who showed a while ago who they are is asked to do so again first.

@@ -13,11 +13,11 @@ from msgspec import Struct, ValidationError, convert
 
 from adapters.composition import Rollcall
 from adapters.console.pages import Form, Page, page, seen
-from adapters.http.paging import After, cursor, token
+from adapters.http.paging import After, decode_after, encode_after
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
-from adapters.http.requests import AnyRequest, Given
-from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, allowed, granting_in, held_in
+from adapters.http.requests import AnyRequest, Injected
+from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles, roles_in
 from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting, licensing
 from domain.access import GRANTING, SubscriptionRole
@@ -62,12 +62,12 @@ class Refusal(Struct, frozen=True):
         return SENT_BEFORE if isinstance(self.error, KeyReused) else str(self.error)
 
 
-@get(SETTINGS, sync_to_thread=True, opt=allowed(*SUBSCRIPTION_VIEWERS))
+@get(SETTINGS, sync_to_thread=True, opt=for_roles(*SUBSCRIPTION_VIEWERS))
 def show_settings(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], after: After = None
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], after: After = None
 ) -> Page:
     """Show a subscription's name and seats, who holds which role in it, and its tokens."""
-    return _settings(request, rollcall, subscription_id, after=cursor(after, tuple[str, str]))
+    return _settings(request, rollcall, subscription_id, after=decode_after(after, tuple[str, str]))
 
 
 def _settings(
@@ -80,7 +80,7 @@ def _settings(
     **more: Any,
 ) -> Page:
     principal = request.scope["state"]["principal"]
-    grants = bool(GRANTING & held_in(rollcall, principal, subscription_id))
+    grants = bool(GRANTING & roles_in(rollcall, principal, subscription_id))
     with rollcall.views() as rows:
         held = access.grants(rows, subscription_id, after=after, limit=A_PAGE + 1)
         good = access.tokens(rows, [subscription_id], revoked=False, limit=TOKENS) if grants else []
@@ -89,7 +89,7 @@ def _settings(
         "grants": grants,
         "myself": getattr(principal, "email", None),
         "held": held[:A_PAGE],
-        "following": token((held[A_PAGE - 1].email, held[A_PAGE - 1].role)) if len(held) > A_PAGE else None,
+        "following": encode_after((held[A_PAGE - 1].email, held[A_PAGE - 1].role)) if len(held) > A_PAGE else None,
         "paged": after is not None,
         "tokens": good,
         "revoked": revoked,
@@ -122,7 +122,7 @@ def _do(
     entered: dict[str, str],
 ) -> Page:
     """Do what a form asks for and go on to the settings; or say there why not, beside what was entered."""
-    _, whence = granting_in(request, subscription_id)
+    _, whence = authorize_granter(request, subscription_id)
     try:
         done = what(whence)
     except NotFound:
@@ -133,7 +133,9 @@ def _do(
 
 
 @post(SETTINGS, sync_to_thread=True, opt=GRANTERS)
-def change(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
+def change(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
     """Rename the subscription, or change its seats: what differs from what the page showed, and nothing else.
 
     So a page that was loaded before somebody else changed the one does not undo that by changing the other.
@@ -160,7 +162,9 @@ def number_of_seats(entered: str) -> int:
 
 
 @post(f"{SETTINGS}/access", sync_to_thread=True, opt=GRANTERS)
-def grant(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
+def grant(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
     """Give somebody a role."""
     email, role = form.text("email"), _role(form)
 
@@ -171,7 +175,9 @@ def grant(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], sub
 
 
 @post(f"{SETTINGS}/access/revoke", sync_to_thread=True, opt=GRANTERS)
-def revoke(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
+def revoke(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
     """Take a role from somebody."""
     email, role = form.text("email"), _role(form)
 
@@ -194,7 +200,7 @@ def _role(form: Form) -> SubscriptionRole:
 
 @post(f"{SETTINGS}/tokens", sync_to_thread=True, opt=GRANTERS)
 def issue_token(
-    request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
     """Issue a token, and show it: this once."""
     name, role, days = form.text("name"), _role(form), form.text("days")
@@ -222,7 +228,7 @@ def _expiry(days: str, now: datetime) -> datetime | None:
 
 @post(f"{SETTINGS}/tokens/revoke", sync_to_thread=True, opt=GRANTERS)
 def revoke_token(
-    request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
     """Revoke a token."""
     try:

@@ -18,9 +18,9 @@ from adapters.console.browser_names import browser_of
 from adapters.console.links import Link
 from adapters.console.oidc import Begun, Provider, SignInRefused
 from adapters.console.pages import posted
-from adapters.http.rate_limits import Limits, client_of
-from adapters.http.requests import AnyRequest, Given
-from adapters.http.security import EVERYBODY
+from adapters.http.rate_limits import RateLimits, client_of
+from adapters.http.requests import AnyRequest, Injected
+from adapters.http.security import PUBLIC
 from adapters.http.site import Site, own_path
 from adapters.http.validation import ANY_QUERY
 from adapters.metrics import Metrics
@@ -47,9 +47,9 @@ SIGN_IN_POLICY = (
 )
 
 
-@get("/sign-in", sync_to_thread=False, opt=EVERYBODY)
+@get("/sign-in", sync_to_thread=False, opt=PUBLIC)
 def sign_in_page(
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     wanted: Annotated[str, QueryParameter(name="next")] = "/",
     again: Annotated[bool, QueryParameter()] = False,
 ) -> Template:
@@ -66,18 +66,18 @@ def sign_in_page(
 # --- by a provider --------------------------------------------------------------------------------------------------
 
 
-@post("/sign-in/oidc", opt=EVERYBODY, status_code=303, request_max_body_size=FORM_BYTES)
+@post("/sign-in/oidc", opt=PUBLIC, status_code=303, request_max_body_size=FORM_BYTES)
 async def begin(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    site: Given[Site],
-    provider: Given[Provider | None],
-    limits: Given[Limits],
-    metrics: Given[Metrics],
+    rollcall: Injected[Rollcall],
+    site: Injected[Site],
+    provider: Injected[Provider | None],
+    rate_limits: Injected[RateLimits],
+    metrics: Injected[Metrics],
 ) -> Redirect:
     """Send the browser to the provider; what it comes back with must fit what is kept here and in its cookie."""
     with _attempt(metrics, "oidc", done=False):
-        limits.sign_in(client_of(request))
+        rate_limits.count_sign_in(client_of(request))
         form = await posted(request)
         begun = Begun(
             redirect_uri=site.url(CALLBACK, request.headers["Host"]),
@@ -92,18 +92,18 @@ async def begin(
     return Redirect(where, status_code=303, cookies=[site.cookie("sign-in", browser, BEGUN_FOR)])
 
 
-@get(CALLBACK, opt=EVERYBODY | {ANY_QUERY: True})
+@get(CALLBACK, opt=PUBLIC | {ANY_QUERY: True})
 async def come_back(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    site: Given[Site],
-    provider: Given[Provider | None],
-    limits: Given[Limits],
-    metrics: Given[Metrics],
+    rollcall: Injected[Rollcall],
+    site: Injected[Site],
+    provider: Injected[Provider | None],
+    rate_limits: Injected[RateLimits],
+    metrics: Injected[Metrics],
 ) -> Redirect:
     """Take the browser back from the provider, and sign in whom that vouches for."""
     with _attempt(metrics, "oidc"):
-        limits.sign_in(client_of(request))
+        rate_limits.count_sign_in(client_of(request))
         said = request.query_params
         browser = request.cookies.get(site.cookie_name("sign-in"), "")
         begun = await sync_to_thread(rollcall.tickets.redeem, "oidc", f"{browser}.{said.get('state', '')}", Begun)
@@ -114,7 +114,9 @@ async def come_back(
             raise SignInRefused(reason="the identity provider did not agree to it, or you did not. Begin again.")
         person, account = await _configured(provider).vouched_for(begun, said["code"], said.get("iss"))
         await sync_to_thread(bind_account, rollcall, _by_itself(request), person.email, account)
-        return await sync_to_thread(_signed_in, request, rollcall, limits, person, "oidc", begun.wanted, begun.again)
+        return await sync_to_thread(
+            _signed_in, request, rollcall, rate_limits, person, "oidc", begun.wanted, begun.again
+        )
 
 
 def _by_itself(request: AnyRequest) -> Origin:
@@ -131,37 +133,43 @@ def _configured(provider: Provider | None) -> Provider:
 # --- by a link ------------------------------------------------------------------------------------------------------
 
 
-@get(LINK, sync_to_thread=False, opt=EVERYBODY)
+@get(LINK, sync_to_thread=False, opt=PUBLIC)
 def link_page(secret: FromPath[str]) -> Template:  # noqa: ARG001 - the page is the same whatever the link is worth
     """Show a button: what merely looks at links, as mail scanners do, uses none up."""
     return Template("link.html")
 
 
-@post(LINK, sync_to_thread=True, opt=EVERYBODY, status_code=303, request_max_body_size=FORM_BYTES)
+@post(LINK, sync_to_thread=True, opt=PUBLIC, status_code=303, request_max_body_size=FORM_BYTES)
 def use_link(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    limits: Given[Limits],
-    metrics: Given[Metrics],
+    rollcall: Injected[Rollcall],
+    rate_limits: Injected[RateLimits],
+    metrics: Injected[Metrics],
     secret: FromPath[str],
 ) -> Redirect:
     """Sign in whom a link is for, and use it up."""
     with _attempt(metrics, "link"):
-        limits.sign_in(client_of(request))
+        rate_limits.count_sign_in(client_of(request))
         link = rollcall.tickets.redeem("link", secret, Link)
         if link is None:
             raise SignInRefused(reason="this link was used, or has expired. Ask for a new one where you got it.")
-        return _signed_in(request, rollcall, limits, Person(link.email, ""), "link", "/", True)
+        return _signed_in(request, rollcall, rate_limits, Person(link.email, ""), "link", "/", True)
 
 
 # --- in and out -----------------------------------------------------------------------------------------------------
 
 
 def _signed_in(
-    request: AnyRequest, rollcall: Rollcall, limits: Limits, person: Person, way: SignInWay, wanted: str, proven: bool
+    request: AnyRequest,
+    rollcall: Rollcall,
+    rate_limits: RateLimits,
+    person: Person,
+    way: SignInWay,
+    wanted: str,
+    proven: bool,
 ) -> Redirect:
     """Begin a session under a new secret, whatever the browser brought, and send it on."""
-    limits.sign_in(person.email)
+    rate_limits.count_sign_in(person.email)
     site: Site = request.app.state["site"]
     details = SignInDetails(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
     secret = rollcall.sign_ins.start(person, details, request.cookies.get(site.cookie_name("session")))
@@ -183,8 +191,8 @@ def _attempt(metrics: Metrics, way: str, *, done: bool = True) -> Iterator[None]
         metrics.signed_in(way, "signed-in")
 
 
-@post("/sign-out", sync_to_thread=True, opt=EVERYBODY, status_code=303, request_max_body_size=FORM_BYTES)
-def sign_out(request: AnyRequest, rollcall: Given[Rollcall], site: Given[Site]) -> Redirect:
+@post("/sign-out", sync_to_thread=True, opt=PUBLIC, status_code=303, request_max_body_size=FORM_BYTES)
+def sign_out(request: AnyRequest, rollcall: Injected[Rollcall], site: Injected[Site]) -> Redirect:
     """End the session, here and in the browser."""
     session = request.cookies.get(site.cookie_name("session"))
     email = rollcall.sign_ins.end(session) if session else None

@@ -12,10 +12,10 @@ from adapters.composition import Rollcall
 from adapters.console.pages import Form, Page, page, see, tabs
 from adapters.console.settings import Refusal, number_of_seats
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import After, cursor, token
+from adapters.http.paging import After, decode_after, encode_after
 from adapters.http.problem_kinds import KINDS
-from adapters.http.requests import AnyRequest, Given, created_id, origin
-from adapters.http.security import SIGNED_IN, SUBSCRIPTION_VIEWERS, allowed, held_in, scopes
+from adapters.http.requests import AnyRequest, Injected, created_id, origin_of
+from adapters.http.security import AUTHENTICATED, SUBSCRIPTION_VIEWERS, for_roles, roles_in, scopes_with
 from application import granting, licensing
 from domain.access import ROLLCALL
 from domain.errors import Refused
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 A_PAGE = 100
 
 
-@get("/", sync_to_thread=True, opt=SIGNED_IN)
-def list_subscriptions(request: AnyRequest, rollcall: Given[Rollcall], after: After = None) -> Page:
+@get("/", sync_to_thread=True, opt=AUTHENTICATED)
+def list_subscriptions(request: AnyRequest, rollcall: Injected[Rollcall], after: After = None) -> Page:
     """Show the subscriptions that somebody may see; where there is one alone, that one."""
-    return _subscriptions(request, rollcall, cursor(after, tuple[str, UUID]))
+    return _subscriptions(request, rollcall, decode_after(after, tuple[str, UUID]))
 
 
 def _subscriptions(
     request: AnyRequest, rollcall: Rollcall, after: tuple[str, UUID] | None = None, refusal: Refusal | None = None
 ) -> Page:
     principal: Principal = request.scope["state"]["principal"]
-    seen_in = scopes(rollcall, principal, SUBSCRIPTION_VIEWERS)
+    seen_in = scopes_with(rollcall, principal, SUBSCRIPTION_VIEWERS)
     operator = ROLLCALL in seen_in
     with rollcall.views() as rows:
         among = None if operator else seen_in
@@ -50,7 +50,7 @@ def _subscriptions(
         rollcall,
         "subscriptions.html",
         found=[(row, sorted(held[row.id])) for row in found[:A_PAGE]],
-        following=token((found[A_PAGE - 1].name, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None,
+        following=encode_after((found[A_PAGE - 1].name, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None,
         paged=after is not None,
         operator=operator,
         key=rollcall.new_id(),
@@ -59,13 +59,13 @@ def _subscriptions(
     )
 
 
-@post("/subscriptions", sync_to_thread=True, opt=allowed("operator"))
-def create_subscription(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form]) -> Page:
+@post("/subscriptions", sync_to_thread=True, opt=for_roles("operator"))
+def create_subscription(request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form]) -> Page:
     """Create a subscription; the form's key makes sure that sending it again creates no second one."""
     name, seats, key = form.text("name"), form.text("seats"), form.text("key")
     subscription_id = created_id(request, key, rollcall.new_id(), None)
     try:
-        whence = origin(request, subscription_id)
+        whence = origin_of(request, subscription_id)
         licensing.create_subscription(rollcall, whence, name, number_of_seats(seats))
     except Refused as error:
         refusal = Refusal("subscription", error, {"name": name, "seats": seats})
@@ -74,11 +74,11 @@ def create_subscription(request: AnyRequest, rollcall: Given[Rollcall], form: Gi
     return see(f"/subscriptions/{subscription_id}")
 
 
-@get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, opt=allowed(*SUBSCRIPTION_VIEWERS))
-def show_subscription(request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> Page:
+@get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, opt=for_roles(*SUBSCRIPTION_VIEWERS))
+def show_subscription(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Go on to the first part of a subscription that is open to whoever looks."""
     find_subscription(rollcall, subscription_id)
-    held = held_in(rollcall, request.scope["state"]["principal"], subscription_id)
+    held = roles_in(rollcall, request.scope["state"]["principal"], subscription_id)
     return see(f"/subscriptions/{subscription_id}/{tabs(held)[0].name}")
 
 

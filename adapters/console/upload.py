@@ -11,13 +11,13 @@ from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
 from adapters.console.pages import Page, page, seen
-from adapters.http.file_reader import Reading
+from adapters.http.file_reader import FileReader
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
-from adapters.http.rate_limits import Limits, TooManyRequests
-from adapters.http.requests import AnyRequest, Given
+from adapters.http.rate_limits import RateLimits, TooManyRequests
+from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import ADMINISTRATORS
-from adapters.http.uploads import BrokenOff, FileTooLarge, take_upload
+from adapters.http.uploads import FileTooLarge, UploadInterrupted, take_upload
 from domain.errors import KeyReused, RollcallError
 
 PATH = "/subscriptions/{subscription_id:uuid}/import"
@@ -29,7 +29,7 @@ ADVICE = {
 
 
 @get(PATH, sync_to_thread=True, opt=ADMINISTRATORS)
-def show_form(request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> Page:
+def show_form(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Say what the two formats are, and take a file."""
     return _form(request, rollcall, subscription_id)
 
@@ -51,16 +51,16 @@ def _form(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, error:
 @post(PATH, opt=ADMINISTRATORS)
 async def upload(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    reading: Given[Reading],
-    limits: Given[Limits],
+    rollcall: Injected[Rollcall],
+    file_reader: Injected[FileReader],
+    rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
     key: Annotated[str | None, QueryParameter(description="Names this form.", min_length=1, max_length=255)] = None,
 ) -> Page:
     """Take a file, and go on to its review, or to what is wrong with it."""
     try:
-        done = await take_upload(request, rollcall, reading, limits, subscription_id, key)
-    except (KeyReused, FileTooLarge, BrokenOff, TooManyRequests, Invalid) as error:
+        done = await take_upload(request, rollcall, file_reader, rate_limits, subscription_id, key)
+    except (KeyReused, FileTooLarge, UploadInterrupted, TooManyRequests, Invalid) as error:
         return await sync_to_thread(_form, request, rollcall, subscription_id, error)
     where = f"/subscriptions/{subscription_id}/imports/{done.id}"
     return await sync_to_thread(seen, request, rollcall, subscription_id, done, where)

@@ -15,10 +15,10 @@ from adapters.console.groups import A_PAGE, place
 from adapters.console.pages import Form, Page, gone, page, seen
 from adapters.http.lookups import find_licence
 from adapters.http.new_licences import NewUser, user_of
-from adapters.http.paging import After, Search, cursor, token
+from adapters.http.paging import After, Search, decode_after, encode_after
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
-from adapters.http.requests import AnyRequest, Given, address, once, origin, text
+from adapters.http.requests import AnyRequest, Injected, checked_text, email_in_path, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import licensing
 from domain.errors import KeyReused, NotFound, Refused
@@ -77,7 +77,7 @@ class Refusal(Struct, frozen=True):
 @get(USERS, sync_to_thread=True, opt=READERS)
 def list_users(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
     after: After = None,
@@ -87,8 +87,8 @@ def list_users(
     without: Whom = "",
 ) -> Page:
     """List the licences by address, and tell what a form came to."""
-    told = Notice(*map(text, (allocated, held, revoked, without)))
-    return _users_page(request, rollcall, subscription_id, text(q), after, told=told)
+    told = Notice(*map(checked_text, (allocated, held, revoked, without)))
+    return _users_page(request, rollcall, subscription_id, checked_text(q), after, told=told)
 
 
 def _users_page(
@@ -101,7 +101,7 @@ def _users_page(
     *,
     told: Notice = NOTHING,
 ) -> Page:
-    behind = cursor(after, str) or ""
+    behind = decode_after(after, str) or ""
     with rollcall.views() as rows:
         found = directory.licences(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
         shown: dict[str, Any] = {
@@ -119,7 +119,7 @@ def _users_page(
         section="users",
         status=KINDS[refusal.error.code].status if refusal else 200,
         found=found[:A_PAGE],
-        following=token(found[A_PAGE - 1].email) if len(found) > A_PAGE else None,
+        following=encode_after(found[A_PAGE - 1].email) if len(found) > A_PAGE else None,
         paged=after is not None,
         q=q,
         refusal=refusal,
@@ -141,21 +141,23 @@ def _without(rows: ViewCursor, subscription_id: UUID, email: str) -> str:
 @get(f"{USERS}/{{email:path}}", sync_to_thread=True, opt=READERS)
 def show_user(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     email: FromPath[str],
     q: Search = "",
     after: After = None,
 ) -> Page:
     """Show who holds a licence, and in which groups they are."""
-    key = address(request, email)
+    key = email_in_path(request, email)
     try:
         row = find_licence(rollcall, subscription_id, key)
     except NotFound:
         return gone(request, rollcall, subscription_id, "users", "user")
-    behind = cursor(after, tuple[str, UUID])
+    behind = decode_after(after, tuple[str, UUID])
     with rollcall.views() as rows:
-        found = directory.groups_of_user(rows, subscription_id, key, search=text(q), after=behind, limit=A_PAGE + 1)
+        found = directory.groups_of_user(
+            rows, subscription_id, key, search=checked_text(q), after=behind, limit=A_PAGE + 1
+        )
         total = directory.group_counts(rows, subscription_id, [key]).get(key, 0)
         imports = import_list.find_imports(rows, [each.import_id for each in found if each.import_id])
     return page(
@@ -179,12 +181,12 @@ def show_user(
 
 @post(LICENCES, sync_to_thread=True, opt=ADMINISTRATORS)
 def allocate(
-    request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
     """Allocate one licence."""
     entered = {name: form.text(name, "") for name in ("email", "first_name", "last_name")}
-    asked = once(request, form.text("key"), subscription_id, json.encode(entered))
-    whence = origin(request, subscription_id)
+    asked = request_key(request, form.text("key"), subscription_id, json.encode(entered))
+    whence = origin_of(request, subscription_id)
     try:
         user = user_of(_new_user(entered))
         done = licensing.allocate_licences(rollcall, whence, [user], asked)
@@ -204,10 +206,12 @@ def _new_user(entered: dict[str, str]) -> NewUser:
 
 
 @post(f"{LICENCES}/revoke", sync_to_thread=True, opt=ADMINISTRATORS)
-def revoke(request: AnyRequest, rollcall: Given[Rollcall], form: Given[Form], subscription_id: FromPath[UUID]) -> Page:
+def revoke(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
     """Revoke a licence; the user leaves every group. One that is revoked already is fine, and told of."""
     email = email_key(form.text("email"))
-    done = licensing.revoke_licences(rollcall, origin(request, subscription_id), [email])
+    done = licensing.revoke_licences(rollcall, origin_of(request, subscription_id), [email])
     told = urlencode({"revoked" if done.emails else "without": email})
     where = f"/subscriptions/{subscription_id}/users?{told}"
     return seen(request, rollcall, subscription_id, done, where)

@@ -1,4 +1,4 @@
-"""Finding what a request names: the thing itself, or NotFound; a foreign one is answered exactly as a missing one."""
+"""Finding what a request names. What belongs to another subscription is NotFound, exactly as what doesn't exist."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> SubscriptionRow:
     """Return a subscription; raises NotFound."""
-    with rollcall.views() as rows:
-        found = directory.subscriptions(rows, name_or_id=str(subscription_id))
+    with rollcall.views() as cursor:
+        found = directory.subscriptions(cursor, name_or_id=str(subscription_id))
     for row in found:
         if row.id == subscription_id:
             return row
@@ -32,8 +32,8 @@ def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> Subscription
 
 def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> LicenceRow:
     """Return the licence of a canonical address; raises NotFound."""
-    with rollcall.views() as rows:
-        row = directory.find_licence(rows, subscription_id, email)
+    with rollcall.views() as cursor:
+        row = directory.find_licence(cursor, subscription_id, email)
     if row is None:
         raise NotFound(what="licence for", id=email)
     return row
@@ -41,8 +41,8 @@ def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> Licen
 
 def find_group(rollcall: Rollcall, subscription_id: UUID, group_id: UUID) -> GroupRow:
     """Return a group; raises NotFound."""
-    with rollcall.views() as rows:
-        row = directory.find_group(rows, subscription_id, group_id)
+    with rollcall.views() as cursor:
+        row = directory.find_group(cursor, subscription_id, group_id)
     if row is None:
         raise NotFound(what="group", id=group_id)
     return row
@@ -50,17 +50,17 @@ def find_group(rollcall: Rollcall, subscription_id: UUID, group_id: UUID) -> Gro
 
 def find_import(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> ImportRow:
     """Return an import; raises NotFound."""
-    with rollcall.views() as rows:
-        row = import_list.find_import(rows, import_id)
+    with rollcall.views() as cursor:
+        row = import_list.find_import(cursor, import_id)
     if row is None or row.subscription_id != subscription_id:
         raise NotFound(what="import", id=import_id)
     return row
 
 
-def open_roster(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> StoredRoster:
-    """Return the roster of an import's file, which is read as it is needed; raises NotFound if the file was refused."""
+def open_roster(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow) -> StoredRoster:
+    """Return the roster of an import's file, which is read as needed; raises NotFound if the file was refused."""
     if row.read is None:
         raise NotFound(what="group in this import", id=row.id)
     digest = row.read.roster
-    read = partial(read_chunk, rows.connection, row.subscription_id, "roster", digest)
+    read = partial(read_chunk, cursor.connection, row.subscription_id, "roster", digest)
     return rollcall.rosters.open(row.subscription_id, digest, read)

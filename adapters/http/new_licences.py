@@ -1,4 +1,4 @@
-"""The users that somebody wants to license: as the fields of a request, or as a file."""
+"""The users to allocate licences to, from the fields of a request or from a file."""
 
 from __future__ import annotations
 

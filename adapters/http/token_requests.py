@@ -1,4 +1,4 @@
-"""Issuing an API token that a request or a form asks for."""
+"""Issuing the API token that a request or a form asks for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from msgspec import UNSET, Meta, Struct, UnsetType, json
 
 from adapters.http.requests import created_id
-from adapters.http.security import granting_in
+from adapters.http.security import authorize_granter
 from application import granting
 from application.decisions import RequestKey
 from application.granting import NewToken, Person, Principal
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class TokenRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """What a token is issued for: a role in a subscription or, without one, in Rollcall as a whole.
+    """A token to issue. It grants a role in a subscription or, without one, in the whole of Rollcall.
 
-    It is good for 365 days, or until `expires_at`, or, where that is null, until it is revoked.
+    It expires after 365 days, or at `expires_at`; if that is null, it doesn't expire.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=255, examples=["Nightly sync"])]
@@ -40,18 +40,19 @@ def issue_requested_token(
 ) -> tuple[UUID, str | None]:
     """Issue a token; return its id and its text, which is None if it was issued before under the same key.
 
-    Raises NotFound for the subscription, and what `granting_in` and `granting.issue_token` raise.
+    Raises NotFound for the subscription, and what `authorize_granter` and `granting.issue_token` raise.
     """
     scope = wanted.subscription_id
     if scope == ROLLCALL:
         raise NotFound(what="subscription", id=scope)
-    principal, whence = granting_in(request, scope)
+    principal, origin = authorize_granter(request, scope)
     token_id = created_id(request, key, rollcall.new_id(), scope)
-    asked = uuid5(NAMESPACE_OID, sha256(json.encode(wanted)).hexdigest())
-    once = RequestKey(str(token_id), asked) if key else None
+    digest = uuid5(NAMESPACE_OID, sha256(json.encode(wanted)).hexdigest())
+    request_key = RequestKey(str(token_id), digest) if key else None
     secret = token_bytes(SECRET_BYTES)
-    done = granting.issue_token(rollcall, whence, token_id, secret, _new_token(rollcall, wanted, principal), once)
-    return token_id, token_text(token_id, secret) if done else None
+    new = _new_token(rollcall, wanted, principal)
+    issued = granting.issue_token(rollcall, origin, token_id, secret, new, request_key)
+    return token_id, token_text(token_id, secret) if issued else None
 
 
 def _new_token(rollcall: Rollcall, wanted: TokenRequest, principal: Principal) -> NewToken:

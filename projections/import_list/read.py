@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID
 
-from msgspec import Struct, json
+from msgspec import Struct, convert, json
 
 from application.records import Actor
 from domain.import_session import FileUploaded, FormatDetected
@@ -50,6 +50,26 @@ class ImportRow(Struct, frozen=True):
     uploaded_at: datetime
     updated_at: datetime
     file_problems: tuple[Problem, ...] = ()
+
+    @property
+    def format(self) -> FileFormat | None:
+        """The format that the file was read in."""
+        return self.read.format if self.read else None
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding that the file was read in."""
+        return self.read.encoding if self.read else None
+
+    @property
+    def delimiter(self) -> str | None:
+        """The delimiter between the file's cells."""
+        return self.read.delimiter if self.read else None
+
+    @property
+    def counts(self) -> ImportCounts:
+        """How much the file holds."""
+        return counts(self.read, self.file_problems)
 
 
 COLUMNS = """
@@ -150,7 +170,7 @@ class ImportCounts(Struct, frozen=True):
 
 
 class ImportDocument(Struct, frozen=True):
-    """An import as the API and the command line return it.
+    """An import as the API and the command line return it: unlike its row, with what is counted in the file.
 
     `format`, `encoding` and `delimiter` are None if the file was refused.
     """
@@ -174,23 +194,7 @@ class ImportDocument(Struct, frozen=True):
 
 def document(row: ImportRow) -> ImportDocument:
     """Return an import as the API and the command line return it."""
-    return ImportDocument(
-        id=row.id,
-        subscription_id=row.subscription_id,
-        file_name=row.file_name,
-        size_bytes=row.size_bytes,
-        sha256=row.sha256,
-        state=row.state,
-        format=row.read.format if row.read else None,
-        encoding=row.read.encoding if row.read else None,
-        delimiter=row.read.delimiter if row.read else None,
-        version=row.version,
-        counts=counts(row.read, row.file_problems),
-        progress=row.progress,
-        uploaded_by=row.uploaded_by,
-        uploaded_at=row.uploaded_at,
-        updated_at=row.updated_at,
-    )
+    return convert(row, ImportDocument, from_attributes=True)
 
 
 def counts(read: FormatDetected | None, file_problems: Iterable[Problem] = ()) -> ImportCounts:

@@ -96,12 +96,12 @@ class TestSubscriptions:
             grant_access(idle, second, ANN, "administrator")
             grant_access(idle, third, ANN, "consumer")
             assert idle.health.catch_up()
-        assert set(security.scopes(idle, person, readers)) == {first.subscription_id, second.subscription_id}
+        assert set(security.scopes_with(idle, person, readers)) == {first.subscription_id, second.subscription_id}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("adapters.postgres.wakeups.READABLE_WITHIN_SECONDS", 0.0)
             revoke_access(idle, second, ANN)
-        assert security.scopes(idle, person, readers) == [first.subscription_id]
-        assert security.scopes(idle, Person(BEN, "Ben"), readers) == []
+        assert security.scopes_with(idle, person, readers) == [first.subscription_id]
+        assert security.scopes_with(idle, Person(BEN, "Ben"), readers) == []
 
 
 class TestOperators:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from adapters.postgres import embedded, programs
+from adapters.postgres import embedded, embedded_programs
 from adapters.postgres.embedded import embedded_server
-from adapters.postgres.programs import EmbeddedServerError
+from adapters.postgres.embedded_programs import EmbeddedServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -323,7 +323,7 @@ def test_a_server_that_does_not_say_yet_where_it_is_is_not_looked_for_elsewhere(
         embedded_server(data_dir),
     ):
         pass
-    assert "does not answer" in str(refusal.value.__context__)
+    assert "does not respond" in str(refusal.value.__context__)
 
 
 def test_another_server_in_its_place_is_left_alone(data_dir: Path, new: Path) -> None:
@@ -335,7 +335,7 @@ def test_another_server_in_its_place_is_left_alone(data_dir: Path, new: Path) ->
             embedded_server(data_dir),
         ):
             pass
-        assert f"another server answers in its place, that of {new}" in str(refusal.value.__context__)
+        assert f"another server responds in its place, that of {new}" in str(refusal.value.__context__)
         assert not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'rollcall'").fetchall()
 
 
@@ -414,7 +414,7 @@ def test_the_log_does_not_repeat_what_clients_wrote(data_dir: Path) -> None:
 def test_a_directory_that_others_may_write_to_is_refused(new: Path) -> None:
     new.mkdir()
     new.chmod(0o777)
-    with pytest.raises(EmbeddedServerError, match="nobody else may write"), embedded_server(new):
+    with pytest.raises(EmbeddedServerError, match="only that user may have write access"), embedded_server(new):
         pass
     assert new.stat().st_mode & 0o777 == 0o777
 
@@ -439,7 +439,7 @@ def test_a_private_parent_is_refused_and_stays_private(place: Path) -> None:
     private = place / "private"
     private.mkdir(mode=0o700)
     with (
-        pytest.raises(EmbeddedServerError, match=rf"cannot pass {private}.*ROLLCALL_DATA_DIR"),
+        pytest.raises(EmbeddedServerError, match=rf"cannot enter {private}.*ROLLCALL_DATA_DIR"),
         embedded_server(private / "made" / "data"),
     ):
         pass
@@ -451,12 +451,12 @@ def test_a_private_parent_is_refused_and_stays_private(place: Path) -> None:
 def test_the_wheels_programs_may_lie_where_only_root_can_reach_them(
     place: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = find_spec(programs.PACKAGE)
+    package = find_spec(embedded_programs.PACKAGE)
     assert package
     assert package.origin
     site_packages = place / "private" / "site-packages"
     site_packages.parent.mkdir(mode=0o700)
-    for installed in Path(package.origin).parents[1].glob(f"{programs.PACKAGE}*"):
+    for installed in Path(package.origin).parents[1].glob(f"{embedded_programs.PACKAGE}*"):
         shutil.copytree(installed, site_packages / installed.name, ignore=shutil.ignore_patterns("pginstall", "*.a"))
     monkeypatch.syspath_prepend(str(site_packages))
     for _ in range(2):
@@ -489,10 +489,10 @@ def test_another_account_does_not_get_in(data_dir: Path) -> None:
 # What several processes do at once where the account is missing yet, as the first time on a new machine.
 CREATOR = """
 import sys
-from adapters.postgres import programs
-programs.SYSTEM_USER = sys.argv[1]
+from adapters.postgres import embedded_programs
+embedded_programs.SYSTEM_USER = sys.argv[1]
 sys.stdin.read()
-print(programs.account_for_root().uid)
+print(embedded_programs.account_for_root().uid)
 """
 
 

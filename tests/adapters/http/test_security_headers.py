@@ -150,7 +150,7 @@ def asked(server: Served, method: str, path: str, fetched: str | None, origin: s
     headers = {name: value for name, value in given.items() if value is not None}
     answer = server.client.request(method, path, headers=headers, auth=None)
     if not answer.headers.get("content-type", "").startswith("application/problem+json"):
-        return "cross-site" if "From another site" in answer.text else None
+        return "cross-site" if "Cross-site request blocked" in answer.text else None
     return str(answer.json()["type"]).rpartition("/")[2]
 
 
