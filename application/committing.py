@@ -36,7 +36,6 @@ from domain.import_session import (
     imported_group_id,
 )
 from domain.naming import group_key
-from domain.wrong_state import wrong_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +70,7 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
             case Committing(reviewed=reviewed) | Completed(reviewed=reviewed) if reviewed == expected:
                 return None
             case _:
-                raise wrong_state(session, "commit")
+                raise import_session.wrong_state(session, "commit")
 
     def decide() -> Decision[CommandResult]:
         stream = find_session(ports, origin)
@@ -94,7 +93,7 @@ def stop(ports: Ports, origin: Origin) -> CommandResult:
             case Stopped() | Completed():
                 return Decision(CommandResult(stream.id, stream.version))
             case _:
-                raise wrong_state(stream.state, "stop")
+                raise import_session.wrong_state(stream.state, "stop")
 
     return decide_and_append(ports, origin, decide, ports.turns.commit(find_session(ports, origin).id))
 

@@ -31,7 +31,6 @@ from domain.import_session import (
 )
 from domain.naming import clean_file_name, email_key, parse_group_name
 from domain.problems import FileProblems
-from domain.wrong_state import wrong_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +137,7 @@ def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected:
             case Committing(plan) | Stopped(plan) if plan.name(group_of(plan)) == new:
                 return None
             case _:
-                raise wrong_state(session, "edit")
+                raise import_session.wrong_state(session, "edit")
 
     return _change_session(ports, origin, expected, decide)
 
@@ -154,7 +153,7 @@ def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected:
             case Committing(plan) | Stopped(plan) if email_key(email) in plan.removed.get(number, ()):
                 return None
             case _:
-                raise wrong_state(session, "edit")
+                raise import_session.wrong_state(session, "edit")
 
     return _change_session(ports, origin, expected, decide)
 
@@ -169,7 +168,7 @@ def discard(ports: Ports, origin: Origin, expected: int | None) -> CommandResult
             case Discarded():
                 return None
             case _:
-                raise wrong_state(session, "discard")
+                raise import_session.wrong_state(session, "discard")
 
     return _change_session(ports, origin, expected, decide)
 

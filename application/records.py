@@ -11,18 +11,11 @@ from msgspec import Struct
 from domain.access import AccessEvent, TokenEvent
 from domain.group import GroupEvent
 from domain.identity import IdentityEvent
-from domain.import_session import ImportEvent, SessionSnapshot
+from domain.import_session import ImportEvent
 from domain.subscription import LicenceEvent, SubscriptionEvent
 
 Event: TypeAlias = (
-    ImportEvent
-    | GroupEvent
-    | SubscriptionEvent
-    | LicenceEvent
-    | AccessEvent
-    | TokenEvent
-    | IdentityEvent
-    | SessionSnapshot
+    ImportEvent | GroupEvent | SubscriptionEvent | LicenceEvent | AccessEvent | TokenEvent | IdentityEvent
 )
 
 

@@ -1,1 +1,1 @@
-"""What is true: messages, states and decisions. No I/O, no clock, no randomness."""
+"""What is true: events, states and decisions. No I/O, no clock, no randomness."""

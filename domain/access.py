@@ -1,8 +1,8 @@
 """Who may do what: roles granted to people by their e-mail addresses, and API tokens.
 
-A role is held in a scope: a subscription, or Rollcall as a whole for operators. One address's roles in one scope are a
-stream, and so is each token; so what somebody may do now is decided on one or two streams of a few events.
-Stored shapes: tags and field names are kept for ever. Add defaulted fields, never rename.
+A role is granted in a scope: a subscription, or all of Rollcall for operators. The roles of one address in one scope
+are a stream, and so is each token. So one or two short streams are enough to decide what a person or a token may do.
+Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 """
 
 from __future__ import annotations
@@ -17,45 +17,48 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
-from domain.errors import ExpiryInvalid, RoleOutOfScope, TokenNameInvalid
+from domain.errors import ExpiryInvalid, RoleOutOfScope, TokenNameInvalid, TokenNameMissing
 from domain.naming import LONGEST_NAME, collapsed
 
 Role: TypeAlias = Literal["operator", "administrator", "auditor", "consumer"]
-"""Operators create subscriptions and grant access. In a subscription, administrators do everything, auditors read
-everything and change nothing, consumers read the group events and nothing else."""
+"""Operators create subscriptions and grant access. In a subscription, administrators can do everything, auditors can
+read everything and change nothing, and consumers can only read the group events."""
+
+SubscriptionRole: TypeAlias = Literal["administrator", "auditor", "consumer"]
+"""The roles that can be granted in a subscription."""
 
 ROLLCALL = UUID(int=0)
-"""The scope of operators: Rollcall as a whole, in the place of a subscription."""
+"""The scope of operators: all of Rollcall, instead of a subscription."""
 
-TOKEN_PREFIX = "rollcall_"  # noqa: S105 - what makes a leaked token recognisable
+TOKEN_PREFIX = "rollcall_"  # noqa: S105 - not a secret: it makes leaked tokens recognisable
 SECRET_BYTES = 32
 TOKEN_DAYS = 365
-"""How long a token is good unless its issuer says otherwise."""
+"""How many days a token is valid by default."""
 LAST_EXPIRY = datetime(9999, 1, 1, tzinfo=UTC)
 
 GRANTING: frozenset[Role] = frozenset(("operator", "administrator"))
-"""Who grants access and issues tokens: administrators in their subscription, operators everywhere."""
+"""The roles that can grant access and issue tokens: administrators in their subscription, operators everywhere."""
 
 
 class AccessGranted(Struct, frozen=True, tag="access.granted"):
-    """Whoever has this address holds a role from now on."""
+    """A role was granted to an address."""
 
     email: str
     role: Role
 
 
 class AccessRevoked(Struct, frozen=True, tag="access.revoked"):
-    """Whoever has this address holds that role no longer."""
+    """A role was revoked from an address."""
 
     email: str
     role: Role
 
 
 class TokenIssued(Struct, frozen=True, tag="token.issued"):
-    """Whoever bears this token holds a role, until a time or for good; its secret is known by its SHA-256 alone.
+    """A token was issued. It grants a role until it expires; None is no expiry. Only its secret's SHA-256 is stored.
 
-    `issuer` is the address of the person who issued it, or who issued the token that did: it is good for no longer
-    than they may issue such a token. None if it was issued on the machine itself.
+    `issuer` is the address of the person who issued the token, directly or with a token of their own. The token is
+    valid only while that person may issue such tokens. None if it was issued on the server itself.
     """
 
     name: str
@@ -66,7 +69,7 @@ class TokenIssued(Struct, frozen=True, tag="token.issued"):
 
 
 class TokenRevoked(Struct, frozen=True, tag="token.revoked"):
-    """The token is good for nothing any more."""
+    """The token was revoked."""
 
     name: str
 
@@ -91,34 +94,34 @@ class Token(Struct, frozen=True, tag="token"):
     issuer: str | None = None
 
     def admits(self, secret: bytes, now: datetime) -> bool:
-        """Tell whether whoever brings this secret may come in; it takes the same time however wrong it is.
+        """Whether the secret is right and the token has not expired. Takes the same time however wrong the secret is.
 
-        Whether its issuer still may issue it is asked apart.
+        Whether the issuer may still issue such tokens is checked elsewhere.
         """
-        right = compare_digest(_digest(secret), self.secret_sha256)
-        return right and (self.expires_at is None or now < self.expires_at)
+        correct = compare_digest(_digest(secret), self.secret_sha256)
+        return correct and (self.expires_at is None or now < self.expires_at)
 
 
 class RevokedToken(Struct, frozen=True, tag="revoked"):
-    """A token that is good for nothing any more."""
+    """A token that was revoked."""
 
 
 TokenState: TypeAlias = Token | RevokedToken
 
 
 def access_id(scope: UUID, email: str) -> UUID:
-    """Return the stream of an address's roles in a scope."""
+    """Return the stream of the roles of an address in a scope."""
     return uuid5(scope, f"access:{email}")
 
 
 def grant(access: Access, scope: UUID, email: str, role: Role) -> AccessGranted | None:
-    """Give an address a role, unless it holds it already; raises RoleOutOfScope."""
+    """Grant a role to an address, unless it already has it; raises RoleOutOfScope."""
     _check_scope(role, scope)
     return AccessGranted(email, role) if role not in access.roles else None
 
 
 def revoke(access: Access, email: str, role: Role) -> AccessRevoked | None:
-    """Take a role from an address that holds it."""
+    """Revoke a role from an address, if it has it."""
     return AccessRevoked(email, role) if role in access.roles else None
 
 
@@ -135,18 +138,20 @@ def issue_token(
     """Issue a token; raises RoleOutOfScope, TokenNameInvalid and ExpiryInvalid."""
     _check_scope(role, scope)
     clean = collapsed(name)
-    if not clean or len(clean) > LONGEST_NAME or not clean.isprintable():
+    if not clean:
+        raise TokenNameMissing(name="", limit=LONGEST_NAME)
+    if len(clean) > LONGEST_NAME or not clean.isprintable():
         raise TokenNameInvalid(name=clean[:LONGEST_NAME], limit=LONGEST_NAME)
-    return TokenIssued(clean, role, _digest(secret), _to_come(expires_at, now), issuer)
+    return TokenIssued(clean, role, _digest(secret), _in_the_future(expires_at, now), issuer)
 
 
 def revoke_token(token: TokenState) -> TokenRevoked | None:
-    """Revoke a token, unless that was done before."""
+    """Revoke a token, unless it is already revoked."""
     return TokenRevoked(token.name) if isinstance(token, Token) else None
 
 
 def evolve(access: Access | None, event: AccessEvent) -> Access:
-    """Return an address's roles as they are after the event."""
+    """Return the roles of an address as they are after the event."""
     roles = access.roles if access else frozenset()
     match event:
         case AccessGranted(role=role):
@@ -167,16 +172,16 @@ def evolve_token(token: TokenState | None, event: TokenEvent) -> TokenState:
 
 
 def token_text(token_id: UUID, secret: bytes) -> str:
-    """Return a token as its bearer gets it: a prefix to recognise it by, then its id and its secret in base64url."""
+    """Return a token as its user gets it: a prefix to recognise it by, then its id and secret in base64url."""
     return TOKEN_PREFIX + urlsafe_b64encode(token_id.bytes + secret).decode()
 
 
 def read_token(text: str) -> tuple[UUID, bytes] | None:
-    """Return a token's id and secret; None if this is no token."""
+    """Return the id and secret of a token; None if the text is not a token."""
     if not fullmatch(TOKEN_PREFIX + "[A-Za-z0-9_-]{64}", text):
         return None
-    told = urlsafe_b64decode(text.removeprefix(TOKEN_PREFIX))
-    return UUID(bytes=told[:-SECRET_BYTES]), told[-SECRET_BYTES:]
+    content = urlsafe_b64decode(text.removeprefix(TOKEN_PREFIX))
+    return UUID(bytes=content[:-SECRET_BYTES]), content[-SECRET_BYTES:]
 
 
 def _check_scope(role: Role, scope: UUID) -> None:
@@ -184,8 +189,8 @@ def _check_scope(role: Role, scope: UUID) -> None:
         raise RoleOutOfScope(role=role)
 
 
-def _to_come(expires_at: datetime | None, now: datetime) -> datetime | None:
-    """Return a time in UTC, which PostgreSQL and we can tell in any time zone; raises ExpiryInvalid."""
+def _in_the_future(expires_at: datetime | None, now: datetime) -> datetime | None:
+    """Return the time in UTC; raises ExpiryInvalid unless it is in the future and valid in every time zone."""
     if expires_at is None:
         return None
     if not now < expires_at < LAST_EXPIRY:

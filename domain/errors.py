@@ -1,12 +1,12 @@
-"""One tree of errors. A class's docstring is its message, filled from its fields; its code is stable.
+"""One tree of errors. A class's docstring is its message, filled in from its fields; its code is stable.
 
-Codes are part of the interface: add, never rename.
+Codes are part of the interface: add codes, never rename them.
 """
 
 from __future__ import annotations
 
 from inspect import getdoc
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 
 class RollcallError(Exception):
@@ -20,7 +20,7 @@ class RollcallError(Exception):
 
 
 class Refused(RollcallError):
-    """This cannot be done."""
+    """This can't be done."""
 
     code = "refused"
 
@@ -32,25 +32,60 @@ class NotFound(Refused):
 
 
 class Stale(Refused):
-    """This was decided on version {expected}, but it is at version {actual} by now: somebody else changed it.
+    """Someone else has changed this: you saw version {expected}, and it is now at version {actual}.
 
-    Look at it again, then repeat what you want.
+    Review the changes, then try again.
     """
 
     code = "stale"
 
 
 class GroupRenamedMeanwhile(Stale):
-    """Somebody else renamed this group from “{expected}” to “{actual}” while you looked at it.
+    """Someone else has renamed this group from “{expected}” to “{actual}”, so your change was not made.
 
-    So yours was not done. If you still want it, do it once more.
+    If you still want it, try again.
     """
 
 
+ImportCommand: TypeAlias = Literal["edit", "commit", "stop", "discard"]
+"""What an administrator can ask of an import."""
+
+WRONG_STATES: dict[tuple[ImportCommand, str], str] = {
+    ("edit", "committing"): "The groups of this import are being added, so you can't edit it any more. "
+    "Once they are added, change the groups themselves.",
+    ("edit", "stopped"): "This import has started to add its groups, so you can't edit it any more. "
+    "Continue it, or upload a corrected file.",
+    ("edit", "completed"): "The groups of this import have been added, so you can't edit it any more. "
+    "Change the groups themselves.",
+    ("edit", "rejected"): "The file of this import was refused, so there is nothing to edit. "
+    "Fix the file and upload it again.",
+    ("edit", "discarded"): "This import was discarded, so you can't edit it any more. Upload the file again.",
+    ("commit", "committing"): "The groups of this import are already being added.",
+    ("commit", "completed"): "The groups of this import have already been added.",
+    ("commit", "rejected"): "The file of this import was refused, so there is nothing to add. "
+    "Fix the file and upload it again.",
+    ("commit", "discarded"): "This import was discarded, so you can't add its groups any more. Upload the file again.",
+    ("stop", "reviewing"): "This import hasn't started to add its groups, so there is nothing to stop.",
+    ("stop", "rejected"): "The file of this import was refused, so there is nothing to stop.",
+    ("stop", "discarded"): "This import was discarded, so there is nothing to stop.",
+    ("discard", "committing"): "The groups of this import are being added, so you can't discard it. Stop it first.",
+    ("discard", "completed"): "This import is complete, so you can't discard it any more. "
+    "If you don't want the groups that it added, delete them.",
+    ("discard", "rejected"): "The file of this import was refused, so there is nothing to discard.",
+}
+"""Why a command makes no sense in a state of an import, and what to do instead.
+
+A combination that isn't listed is carried out, or what it asks for is already the case.
+"""
+
+
 class WrongState(Refused):
-    """{said}."""
+    """{reason}"""
 
     code = "wrong-state"
+
+    def __init__(self, command: ImportCommand, state: str) -> None:
+        super().__init__(reason=WRONG_STATES[command, state])
 
 
 class NothingToAdd(Refused):
@@ -60,100 +95,122 @@ class NothingToAdd(Refused):
 
 
 class SomethingAdded(Refused):
-    """This import has already added {groups} groups and cannot be discarded. Delete those groups instead."""
+    """This import has already added {groups:,} of its groups, so you can't discard it. Delete those groups instead."""
 
     code = "something-added"
 
 
 class EmailInvalid(Refused):
-    """“{email}” is not an e-mail address that can be used: {reason}"""
+    """“{email}” is not a valid e-mail address. {reason}"""
 
     code = "email-invalid"
 
 
+class EmailMissing(EmailInvalid):
+    """Enter an e-mail address."""
+
+
 class EmailsInvalid(Refused):
-    """These are no e-mail addresses that can be used: {named}. Nothing was changed: mend them or leave them out."""
+    """These e-mail addresses are not valid: {named}. Nothing was changed. Correct them or leave them out."""
 
     code = "email-invalid"
 
 
 class GroupNameInvalid(Refused):
-    """“{name}” cannot name a group: {reason}"""
+    """“{name}” is not a valid group name. {reason}"""
 
     code = "group-name-invalid"
 
 
+class GroupNameMissing(GroupNameInvalid):
+    """Enter a group name."""
+
+
 class GroupNameTaken(Refused):
-    """There is already a group named “{name}”. Choose another name, or add the users to that group."""
+    """A group named “{name}” already exists. Choose another name, or add the users to that group."""
 
     code = "group-name-taken"
 
 
 class SubscriptionNameInvalid(Refused):
-    """“{name}” cannot name a subscription: {reason}"""
+    """“{name}” is not a valid subscription name. Use 1 to {limit} characters, without control characters."""
 
     code = "subscription-name-invalid"
 
 
+class SubscriptionNameMissing(SubscriptionNameInvalid):
+    """Enter a subscription name."""
+
+
 class SeatsInvalid(Refused):
-    """{seats} is no number of seats: it must be {reason}."""
+    """{seats} is not a valid number of seats. Use {reason}."""
 
     code = "seats-invalid"
 
 
 class SeatsExceeded(Refused):
-    """{wanted} seats are needed, but only {free} of {seats} are free. Give seats back or buy more."""
+    """Not enough seats: you need {wanted:,}, and {free:,} of {seats:,} are free. Revoke licences or buy more seats."""
 
     code = "seats-exceeded"
 
 
 class SeatsInUse(Refused):
-    """{taken} seats are taken, so there cannot be only {seats}. Revoke licences first."""
+    """You can't reduce the number of seats to {seats:,} while licences use {taken:,}. Revoke licences first."""
 
     code = "seats-in-use"
 
 
 class NotLicensed(Refused):
-    """Without a licence in this subscription: {named}. Nothing was changed: allocate licences or leave them out."""
+    """These users have no licence in this subscription: {named}.
+
+    Nothing was changed. Allocate licences to them or leave them out.
+    """
 
     code = "not-licensed"
 
 
 class RoleOutOfScope(Refused):
-    """The role “{role}” cannot be held there: operators have all of Rollcall, other roles a subscription: name it."""
+    """The role “{role}” can't be granted here.
+
+    The operator role covers all of Rollcall, so don't name a subscription. Every other role needs a subscription.
+    """
 
     code = "role-out-of-scope"
 
 
 class TokenNameInvalid(Refused):
-    """“{name}” cannot name a token: use 1 to {limit} characters, none of them a control character."""
+    """“{name}” is not a valid token name. Use 1 to {limit} characters, without control characters."""
 
     code = "token-name-invalid"
 
 
+class TokenNameMissing(TokenNameInvalid):
+    """Enter a token name."""
+
+
 class ExpiryInvalid(Refused):
-    """A token cannot expire at {expires_at}. Choose a time to come, before the year 9999."""
+    """A token can't expire at {expires_at}. Choose a time in the future, before the year 9999."""
 
     code = "expiry-invalid"
 
 
 class IdentityTaken(Refused):
-    """{email} belongs to another account at the identity provider than the one that you signed in with just now.
+    """{email} is linked to another account at your identity provider, not to the one that you just signed in with.
 
-    Sign in with the account that you used before. If you have a new one, ask whoever runs Rollcall to release the
-    address: “rollcall identity release {email}”.
+    Sign in with the account that you used before. If it was replaced by a new one, ask an operator to release the
+    address with “rollcall identity release {email}”.
     """
 
     code = "identity-taken"
 
 
 class KeyReused(Refused):
-    """The Idempotency-Key of this request was used for another request before. Use a new one."""
+    """The Idempotency-Key of this request was already used for a different request. Use a new key."""
 
     code = "key-reused"
 
 
 class Busy(RollcallError):
-    """Others changed the same things again and again while this was being decided. Try again in a moment."""
+    """Too many people are changing this at the same time. Try again in a moment."""
 
     code = "busy"

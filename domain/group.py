@@ -1,6 +1,6 @@
 """The group aggregate: a named set of users of one subscription.
 
-Stored shapes: tags and field names are kept for ever. Add defaulted fields, never rename.
+Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 
 
 class GroupCreated(Struct, frozen=True, tag="group.created"):
-    """A group came to be, with its first users (canonical addresses, in the order they were named)."""
+    """A group was created, with its first users (canonical addresses, in the order in which they were given)."""
 
     name: str
     users: tuple[str, ...]
 
 
 class UsersAddedToGroup(Struct, frozen=True, tag="group.users-added"):
-    """Users who were not in the group joined it."""
+    """Users who were not in the group were added to it."""
 
     users: tuple[str, ...]
 
 
 class UsersRemovedFromGroup(Struct, frozen=True, tag="group.users-removed"):
-    """Users who were in the group left it."""
+    """Users who were in the group were removed from it."""
 
     users: tuple[str, ...]
 
 
 class GroupNameChanged(Struct, frozen=True, tag="group.name-changed"):
-    """The group bears another name from now on."""
+    """The group was given another name."""
 
     old: str
     new: str
 
 
 class GroupDeleted(Struct, frozen=True, tag="group.deleted"):
-    """The group is gone; its name is free again."""
+    """The group was deleted; its name is free again."""
 
     name: str
 
@@ -56,35 +56,35 @@ class Group(Struct, frozen=True, tag="group"):
 
 
 class DeletedGroup(Struct, frozen=True, tag="deleted"):
-    """A group that existed."""
+    """A group that was deleted."""
 
 
 GroupState: TypeAlias = Group | DeletedGroup
 
 
 def create_group(name: str, users: Iterable[str]) -> GroupCreated:
-    """Create a group (see `naming.parse_group_name`); a user who is named twice joins once."""
+    """Create a group (see `naming.parse_group_name`); a user who is given twice is added once."""
     return GroupCreated(name, tuple(dict.fromkeys(users)))
 
 
 def rename_group(group: Group, name: str) -> GroupNameChanged | None:
-    """Give the group another name (see `naming.parse_group_name`), unless it is spelled so already."""
+    """Rename the group (see `naming.parse_group_name`), unless it already has exactly that name."""
     return None if name == group.name else GroupNameChanged(group.name, name)
 
 
 def delete_group(group: Group) -> GroupDeleted:
-    """Delete the group, whoever is in it."""
+    """Delete the group and all its memberships."""
     return GroupDeleted(group.name)
 
 
 def add_users(group: Group, users: Iterable[str]) -> UsersAddedToGroup | None:
-    """Add those who are not in the group yet."""
+    """Add those of the users who are not in the group yet."""
     new = tuple(user for user in dict.fromkeys(users) if user not in group.users)
     return UsersAddedToGroup(new) if new else None
 
 
 def remove_users(group: Group, users: Iterable[str]) -> UsersRemovedFromGroup | None:
-    """Remove those who are in the group."""
+    """Remove those of the users who are in the group."""
     gone = tuple(user for user in dict.fromkeys(users) if user in group.users)
     return UsersRemovedFromGroup(gone) if gone else None
 

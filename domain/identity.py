@@ -1,9 +1,9 @@
-"""Which account at the identity provider an address belongs to.
+"""Which account at the identity provider an e-mail address belongs to.
 
-Roles are granted to addresses, and an address may pass from one person to another; an account (issuer and subject)
-never does. So the first account that signs in with an address keeps it, until an operator releases it. One address's
-identity is a stream of the scope ROLLCALL.
-Stored shapes: tags and field names are kept for ever. Add defaulted fields, never rename.
+Roles are granted to addresses. An address may pass from one person to another, but an account (issuer and subject)
+never does. So the first account that signs in with an address keeps it until an operator releases it. The identity of
+each address is a stream of the scope ROLLCALL.
+Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from domain.errors import IdentityTaken
 
 
 class Account(Struct, frozen=True):
-    """An account at an identity provider: its `subject` is never given to anybody else by its `issuer`.
+    """An account at an identity provider. Its `issuer` never gives the same `subject` to another person.
 
-    Both are compared as they are (OpenID Connect Core 1.0, section 5.7).
+    Both are compared exactly, as case-sensitive strings (OpenID Connect Core 1.0, section 5.7).
     """
 
     issuer: str
@@ -28,7 +28,7 @@ class Account(Struct, frozen=True):
 
 
 class IdentityBound(Struct, frozen=True, tag="identity.bound"):
-    """Only this account signs in with the address from now on."""
+    """The address was bound to an account: no other account can sign in with it."""
 
     email: str
     issuer: str
@@ -36,7 +36,7 @@ class IdentityBound(Struct, frozen=True, tag="identity.bound"):
 
 
 class IdentityReleased(Struct, frozen=True, tag="identity.released"):
-    """The next account that signs in with the address may have it; its sessions are ended."""
+    """The address was released: the next account that signs in with it gets it. Its sign-ins were ended."""
 
     email: str
     issuer: str
@@ -44,7 +44,7 @@ class IdentityReleased(Struct, frozen=True, tag="identity.released"):
 
 
 class SessionsEnded(Struct, frozen=True, tag="identity.sessions-ended"):
-    """Whoever was signed in with the address has to sign in again."""
+    """All sign-ins with the address were ended: its owner has to sign in again."""
 
     email: str
 
@@ -53,7 +53,7 @@ IdentityEvent: TypeAlias = IdentityBound | IdentityReleased | SessionsEnded
 
 
 class Identity(Struct, frozen=True, tag="identity"):
-    """The account that an address belongs to, if it belongs to one."""
+    """The account that an address belongs to, or None."""
 
     account: Account | None = None
 
@@ -64,7 +64,7 @@ def identity_id(email: str) -> UUID:
 
 
 def bind(identity: Identity, email: str, account: Account) -> IdentityBound | None:
-    """Bind an address to an account, unless it belongs to it already; raises IdentityTaken if it is another's."""
+    """Bind an address to an account, unless that is already so; raises IdentityTaken if another account has it."""
     if identity.account is None:
         return IdentityBound(email, account.issuer, account.subject)
     if identity.account != account:
@@ -73,9 +73,9 @@ def bind(identity: Identity, email: str, account: Account) -> IdentityBound | No
 
 
 def release(identity: Identity, email: str) -> IdentityReleased | None:
-    """Release an address from the account that it belongs to, if it belongs to one."""
-    held = identity.account
-    return IdentityReleased(email, held.issuer, held.subject) if held else None
+    """Release an address from the account that it belongs to, if there is one."""
+    account = identity.account
+    return IdentityReleased(email, account.issuer, account.subject) if account else None
 
 
 def evolve(identity: Identity | None, event: IdentityEvent) -> Identity:

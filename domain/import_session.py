@@ -1,6 +1,6 @@
 """The import aggregate on one page: events, states, decisions, evolve.
 
-Stored shapes: tags and field names are kept for ever. Add defaulted fields, never rename.
+Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 
     FileUploaded + FormatRejected                                        → Rejected
     FileUploaded + FormatDetected                                        → Reviewing: GroupRenamed, UserRemoved
@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from domain.errors import NotFound, NothingToAdd, SomethingAdded
+from domain.errors import NotFound, NothingToAdd, SomethingAdded, WrongState
 from domain.group import Group, GroupCreated, UsersAddedToGroup, add_users, create_group
 from domain.problems import Problem
 from domain.roster import FileFormat, RosterGroup
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
+    from domain.errors import ImportCommand
+
 SkipReason: TypeAlias = Literal["no-users", "no-licensed-users"]
 
 
@@ -33,7 +35,7 @@ SkipReason: TypeAlias = Literal["no-users", "no-licensed-users"]
 
 
 class FileUploaded(Struct, frozen=True, tag="import.file-uploaded"):
-    """A file came in; its bytes are kept under their SHA-256 (hexadecimal)."""
+    """A file was uploaded; its bytes are stored under their SHA-256 (hexadecimal)."""
 
     file_name: str
     media_type: str
@@ -42,7 +44,7 @@ class FileUploaded(Struct, frozen=True, tag="import.file-uploaded"):
 
 
 class FormatDetected(Struct, frozen=True, tag="import.format-detected"):
-    """The file can be read; what it says is kept as a roster under its own digest."""
+    """The file could be read; what it says is stored as a roster, under the roster's own digest."""
 
     format: FileFormat
     encoding: str
@@ -57,13 +59,13 @@ class FormatDetected(Struct, frozen=True, tag="import.format-detected"):
 
 
 class FormatRejected(Struct, frozen=True, tag="import.format-rejected"):
-    """The file is refused as a whole, for these reasons."""
+    """The file was refused as a whole because of these problems."""
 
     problems: tuple[Problem, ...]
 
 
 class GroupRenamed(Struct, frozen=True, tag="import.group-renamed"):
-    """A group of the file is to be added under another name."""
+    """A group of the file will be added under another name."""
 
     group: int
     old: str
@@ -71,14 +73,14 @@ class GroupRenamed(Struct, frozen=True, tag="import.group-renamed"):
 
 
 class UserRemoved(Struct, frozen=True, tag="import.user-removed"):
-    """A user is not to be added to this group of the file."""
+    """A user will not be added to this group of the file."""
 
     group: int
     email: str
 
 
 class CommitStarted(Struct, frozen=True, tag="import.commit-started"):
-    """*Add Groups* was pressed by somebody who saw this version; so many groups are to be added now."""
+    """An administrator who had reviewed version `reviewed` pressed *Add Groups*; `groups` are left to be added."""
 
     reviewed: int
     groups: int
@@ -92,7 +94,7 @@ class LeftOut(Struct, frozen=True):
 
 
 class GroupAdded(Struct, frozen=True, tag="import.group-added"):
-    """A group of the file was created, or merged into the group that bears its name."""
+    """A group of the file was created, or its users were added to the existing group with that name."""
 
     group: int
     group_id: UUID
@@ -104,7 +106,7 @@ class GroupAdded(Struct, frozen=True, tag="import.group-added"):
 
 
 class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
-    """A group of the file was passed over: there was nobody to add."""
+    """A group of the file was skipped because it had no users to add."""
 
     group: int
     reason: SkipReason
@@ -112,7 +114,7 @@ class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
 
 
 class CommitStopped(Struct, frozen=True, tag="import.commit-stopped"):
-    """*Stop* was pressed: nothing is added until the commit is started again."""
+    """An administrator pressed *Stop*: nothing is added until the commit is started again."""
 
     groups_added: int
     groups_remaining: int
@@ -126,14 +128,14 @@ class CommitCompleted(Struct, frozen=True, tag="import.commit-completed"):
 
 
 class ImportDiscarded(Struct, frozen=True, tag="import.discarded"):
-    """The import was put away before it added anything."""
+    """The import was discarded before it added anything."""
 
 
 # --- states ---------------------------------------------------------------------------------------------
 
 
 class Plan(Struct, frozen=True):
-    """What a commit would do: the roster read from the file, and the administrator's edits by group number."""
+    """What a commit will add: the roster of the file, and the administrator's edits by group number."""
 
     roster: str
     groups: int
@@ -141,17 +143,17 @@ class Plan(Struct, frozen=True):
     removed: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def name(self, group: RosterGroup) -> str:
-        """Return the name under which a group of the file is to be added."""
+        """Return the name under which a group of the file will be added."""
         return self.names.get(group.number, group.name)
 
     def users(self, group: RosterGroup) -> list[str]:
-        """Return the users who are to be added to a group of the file."""
+        """Return the users who will be added to a group of the file."""
         removed = self.removed.get(group.number, frozenset())
         return [member.email for member in group.members if member.email not in removed]
 
 
 class Progress(Struct, frozen=True):
-    """How far a commit came: `done` is the number of the last group that was added or skipped."""
+    """How far a commit has come: `done` is the number of the last group that was added or skipped."""
 
     done: int = 0
     added: int = 0
@@ -159,15 +161,15 @@ class Progress(Struct, frozen=True):
 
 
 class Uploaded(Struct, frozen=True, tag="uploaded"):
-    """Between the upload and its verdict; both are one append, so nobody meets it."""
+    """Uploaded but not read yet. Never observed, because both events are one append."""
 
 
 class Rejected(Struct, frozen=True, tag="rejected"):
-    """The file cannot be read. The end."""
+    """The file was refused. Final."""
 
 
 class Reviewing(Struct, frozen=True, tag="reviewing"):
-    """The administrator looks at what the file would do, and corrects it."""
+    """The administrator reviews what would be added, and edits it."""
 
     plan: Plan
 
@@ -188,23 +190,17 @@ class Stopped(Struct, frozen=True, tag="stopped"):
 
 
 class Completed(Struct, frozen=True, tag="completed"):
-    """Every group was added or skipped. The end."""
+    """Every group was added or skipped. Final."""
 
     reviewed: int
     progress: Progress
 
 
 class Discarded(Struct, frozen=True, tag="discarded"):
-    """Put away before anything was added. The end."""
+    """Discarded before anything was added. Final."""
 
 
 ImportSession: TypeAlias = Uploaded | Rejected | Reviewing | Committing | Stopped | Completed | Discarded
-
-
-class SessionSnapshot(Struct, frozen=True, tag="import.snapshot"):
-    """No event but a shortcut: the state after all events up to a version. Disposable."""
-
-    state: ImportSession
 
 
 ImportEvent: TypeAlias = (
@@ -226,13 +222,13 @@ ImportEvent: TypeAlias = (
 
 
 def rename_group(session: Reviewing, group: RosterGroup, name: str) -> GroupRenamed | None:
-    """Give a group of the file another name (see `naming.parse_group_name`), unless it bears it already."""
+    """Rename a group of the file (see `naming.parse_group_name`), unless it already has that name."""
     old = session.plan.name(group)
     return None if name == old else GroupRenamed(group.number, old, name)
 
 
 def remove_user(session: Reviewing, group: RosterGroup, email: str) -> UserRemoved | None:
-    """Leave a user (canonical address) out of a group of the file, unless removed already; raises NotFound."""
+    """Remove a user (canonical address) from a group of the file, unless already removed; raises NotFound."""
     if all(member.email != email for member in group.members):
         raise NotFound(what="user in this group with the address", id=email)
     if email in session.plan.removed.get(group.number, frozenset()):
@@ -241,7 +237,7 @@ def remove_user(session: Reviewing, group: RosterGroup, email: str) -> UserRemov
 
 
 def discard(session: Reviewing | Stopped) -> ImportDiscarded:
-    """Put the import away; raises SomethingAdded."""
+    """Discard the import; raises SomethingAdded if it has added groups."""
     match session:
         case Stopped(progress=Progress(added=added)) if added:
             raise SomethingAdded(groups=added)
@@ -252,7 +248,7 @@ def discard(session: Reviewing | Stopped) -> ImportDiscarded:
 def start_commit(
     session: Reviewing | Stopped, version: int, sizes: Sequence[int], *, anybody_licensed: bool
 ) -> CommitStarted:
-    """Start adding, or go on, as reviewed at this version; raises NothingToAdd.
+    """Start to add groups, or continue, as reviewed at this version; raises NothingToAdd.
 
     `sizes` are the numbers of usable users of the file's groups, in order.
     """
@@ -260,21 +256,21 @@ def start_commit(
     removed = session.plan.removed
     groups = sum(size > len(removed.get(number, ())) for number, size in enumerate(sizes[done:], start=done + 1))
     if not groups:
-        raise NothingToAdd(reason="no group of this import has a user left to add")
+        raise NothingToAdd(reason="no group of this import has any users left to add")
     if not anybody_licensed:
-        raise NothingToAdd(reason="none of the users holds a licence. Allocate licences first")
+        raise NothingToAdd(reason="none of the users has a licence. Allocate licences first")
     return CommitStarted(version, groups)
 
 
 class Addition(Struct, frozen=True):
-    """What adding one group of the file comes to: for the import's stream, and for the group's own, if it changes."""
+    """The events of adding one group: one for the import's stream, and one for the group's own if it changes."""
 
     event: GroupAdded | GroupSkipped
     group_event: GroupCreated | UsersAddedToGroup | None = None
 
 
 def imported_group_id(import_id: UUID, number: int) -> UUID:
-    """Return the id of a group that an import creates: the same if the batch has to be done again."""
+    """Return the id of a group that an import creates. It stays the same if the batch has to be repeated."""
     return uuid5(import_id, f"group:{number}")
 
 
@@ -285,44 +281,45 @@ def add_group(
     existing: tuple[UUID, Group] | None,
     new_id: UUID,
 ) -> Addition:
-    """Create the group, or merge it into the existing one that bears its name; only licensed users are added."""
+    """Create the group, or add its users to the existing group with its name. Only licensed users are added."""
     users = session.plan.users(group)
     left_out = tuple(LeftOut(user, "not-licensed") for user in users if user not in licensed)
-    welcome = [user for user in users if user in licensed]
-    if not welcome:
+    to_add = [user for user in users if user in licensed]
+    if not to_add:
         reason: SkipReason = "no-licensed-users" if left_out else "no-users"
         return Addition(GroupSkipped(group.number, reason, left_out))
     if existing is None:
-        created = create_group(session.plan.name(group), welcome)
+        created = create_group(session.plan.name(group), to_add)
         return Addition(GroupAdded(group.number, new_id, created.name, True, len(created.users), 0, left_out), created)
     group_id, before = existing
-    added = add_users(before, welcome)
+    added = add_users(before, to_add)
     count = len(added.users) if added else 0
-    return Addition(
-        GroupAdded(group.number, group_id, before.name, False, count, len(welcome) - count, left_out), added
-    )
+    return Addition(GroupAdded(group.number, group_id, before.name, False, count, len(to_add) - count, left_out), added)
 
 
 def stop(session: Committing) -> CommitStopped:
-    """Stop adding; what was added stays."""
+    """Stop the commit. Groups that were already added stay."""
     progress = session.progress
     return CommitStopped(progress.added, session.plan.groups - progress.done)
 
 
 def complete(session: Committing) -> CommitCompleted | None:
-    """End the commit once every group of the file was added or skipped."""
+    """Complete the commit, if every group of the file was added or skipped."""
     progress = session.progress
     return CommitCompleted(progress.added, progress.skipped) if progress.done == session.plan.groups else None
+
+
+def wrong_state(session: ImportSession, command: ImportCommand) -> WrongState:
+    """Return the error for a command that makes no sense in the session's state."""
+    return WrongState(command, type(session).__name__.lower())
 
 
 # --- evolve ---------------------------------------------------------------------------------------------
 
 
-def evolve(session: ImportSession | None, event: ImportEvent | SessionSnapshot) -> ImportSession:
+def evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
     """Return the session as it is after the event."""
     match session, event:
-        case None, SessionSnapshot(state):
-            return state
         case None, FileUploaded():
             return Uploaded()
         case Uploaded(), FormatRejected():

@@ -1,7 +1,7 @@
-"""When two addresses or two group names are the same, and what may be an address or a name at all.
+"""What is a valid address or name, when two of them are the same, and how to print any text safely.
 
-Whoever compares or stores addresses and names does it by the functions of this module, so that the reader, the
-directory and the groups cannot disagree. Everything here is pure and total: any string gets an answer or a refusal.
+All code that compares or stores addresses and names uses these functions, so that file readers, licences and groups
+always agree. They are pure and accept any string: each is answered or refused.
 """
 
 from __future__ import annotations
@@ -13,45 +13,45 @@ from unicodedata import name as unicode_name
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-from domain.errors import EmailInvalid, EmailsInvalid, GroupNameInvalid
+from domain.errors import EmailInvalid, EmailMissing, EmailsInvalid, GroupNameInvalid, GroupNameMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-LONGEST_NAME = 255  # characters, of a group, a subscription, a first or last name, and a file
-LONGEST_EMAIL = 254  # octets: RFC 5321 section 4.5.3.1.3 less the angle brackets (RFC 3696 erratum 1690)
-LONGEST_KEY = 2048  # octets: what a PostgreSQL B-tree can hold (2704), with room for the rest of the index row
+LONGEST_NAME = 255  # characters; of a group, subscription, token or file, and of a first or last name
+LONGEST_EMAIL = 254  # bytes: RFC 5321, section 4.5.3.1.3, without the angle brackets (RFC 3696, erratum 1690)
+LONGEST_KEY = 2048  # bytes: what fits in a PostgreSQL B-tree (2704), with room for the rest of the index row
 
-# A subset of what email-validator accepts, for lower-case text of at most 64 characters: a dot-atom (RFC 5322
-# section 3.2.3), host labels (RFC 1123 section 2.1) without doubled hyphens, a top level of letters. It is written
-# without ambiguity, so that it never backtracks.
+# A subset of what email-validator accepts, for lower-case text of at most 64 characters: a dot-atom (RFC 5322,
+# section 3.2.3), host labels (RFC 1123, section 2.1) without doubled hyphens, a top level of letters. It is
+# unambiguous, so that it never backtracks.
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]++"
 _SPECIAL = "|".join(map(re.escape, SPECIAL_USE_DOMAIN_NAMES))
 _PLAIN_EMAIL = re.compile(
     rf"{_ATOM}(?:\.{_ATOM})*+@(?!(?:.*\.)?(?:{_SPECIAL})\Z)(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+[a-z]{{2,}}"
 )
-_LONGEST_PLAIN_EMAIL = 64  # so that no label of the domain can pass the 63 characters of RFC 1035 section 2.3.1
+_LONGEST_PLAIN_EMAIL = 64  # so that no label of the domain exceeds the 63 characters of RFC 1035, section 2.3.1
 
-# Characters that show nothing although they are letters, marks or symbols to Unicode: the default ignorable code
-# points outside of Cf (Unicode, DerivedCoreProperties.txt), and the blank of Braille.
+# Characters that are invisible although Unicode classes them as letters, marks or symbols: the default ignorable code
+# points outside Cf (Unicode, DerivedCoreProperties.txt), and the Braille blank.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | {
     chr(point) for span in (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)) for point in span
 }
-# What turns the direction of the text around it (Unicode Standard Annex 9, sections 2.1 to 2.3).
+# Characters that change the direction of the text around them (Unicode Standard Annex 9, sections 2.1 to 2.3).
 _BIDI_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _WORD = re.compile(r"[^\W\d_]+")
 
 
 def email_key(address: str) -> str:
-    """Return the canonical form of an address: trimmed, NFC, in lower case. Same user, same key."""
+    """Return the canonical form of an address: trimmed, NFC, lower case. Two users are the same if their keys are."""
     if address.isascii():
         return address.strip().lower()
     return normalize("NFC", normalize("NFC", address.strip()).lower())
 
 
 def plain_email(text: str) -> str | None:
-    """Return the canonical form of a plain ASCII address, or None where only `parse_email` can tell."""
+    """Return the canonical form of a plain ASCII address, or None if only `parse_email` can decide."""
     if len(text) > _LONGEST_PLAIN_EMAIL:
         return None
     key = text.strip().lower()
@@ -59,52 +59,57 @@ def plain_email(text: str) -> str | None:
 
 
 def parse_email(text: str) -> str:
-    """Return the canonical form of an address that can be used.
+    """Return the canonical form of a valid address.
 
-    Raises EmailInvalid unless it is one by RFC 5321, 5322 and 6531 as email-validator reads them, without asking
-    the network. Its special-use domains (RFC 6761: `.test`, `.local` and the like) cannot be used either.
+    Raises EmailInvalid unless the address is valid by RFC 5321, 5322 and 6531 as email-validator reads them, without
+    network access. Special-use domains (RFC 6761: `.test`, `.local` and the like) are refused too.
     """
     if (plain := plain_email(text)) is not None:
         return plain
-    # Looked at before it is normalised: to put many combining marks in order takes the square of their number.
+    if not text.strip():
+        raise EmailMissing(email="", reason="It is blank.")
+    # Measured before it is normalised: putting many combining marks in order takes the square of their number.
     key = email_key(text) if len(text.strip()) <= LONGEST_EMAIL else ""
     if not key or len(key.encode("utf-8", "surrogatepass")) > LONGEST_EMAIL:
-        raise EmailInvalid(email=shown(text), reason=f"It is longer than {LONGEST_EMAIL} bytes in UTF-8.")
+        raise EmailInvalid(email=printable(text), reason=f"It is longer than {LONGEST_EMAIL} bytes in UTF-8.")
     if "@" not in key:
-        raise EmailInvalid(email=shown(text), reason="It has no @-sign.")
+        raise EmailInvalid(email=printable(text), reason="It has no @-sign.")
     try:
         validate_email(key, check_deliverability=False)
     except (EmailNotValidError, UnicodeError) as error:
-        raise EmailInvalid(email=shown(text), reason=shown(str(error))) from error
+        raise EmailInvalid(email=printable(text), reason=printable(str(error))) from error
     return key
 
 
 def parse_emails(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the canonical forms of addresses, each once, in their order; raises EmailsInvalid, naming all others."""
-    found: dict[str, None] = {}
-    refused: list[str] = []
+    """Return the canonical forms of addresses, each once, in their order.
+
+    Raises EmailsInvalid, which names every invalid address.
+    """
+    valid: dict[str, None] = {}
+    invalid: list[str] = []
     for text in texts:
         try:
-            found[parse_email(text)] = None
+            valid[parse_email(text)] = None
         except EmailInvalid:
-            refused.append(shown(text))
-    if refused:
-        raise EmailsInvalid(named=listed(refused), emails=refused)
-    return tuple(found)
+            invalid.append(printable(text))
+    if invalid:
+        raise EmailsInvalid(named=listed(invalid), emails=invalid)
+    return tuple(valid)
 
 
 def listed(names: Sequence[str], at_most: int = 5) -> str:
-    """Return names in quotes, such as `“a”, “b” and 3 more`."""
-    told = ", ".join(f"“{name}”" for name in names[:at_most])
-    return told if len(names) <= at_most else f"{told} and {len(names) - at_most:,} more"
+    """Return names in quotation marks as one text, such as `“a”, “b” and 3 more`."""
+    quoted = ", ".join(f"“{name}”" for name in names[:at_most])
+    return quoted if len(names) <= at_most else f"{quoted} and {len(names) - at_most:,} more"
 
 
 def group_key(name: str) -> str:
-    """Return what all names of the same group have in common.
+    """Return the form of a group name by which it is compared. Two groups are the same if their keys are.
 
     Trimmed, inner white space collapsed, NFKC, case folded, and NFKC again, since folding can undo it (Unicode,
-    section 3.13, D147, less the dropping of invisible characters, which `looks_alike` tells instead). NFKC makes new
-    spaces, so they are collapsed last.
+    section 3.13, D147). Unlike there, invisible characters are kept; `why_misleading` points them out. NFKC creates
+    spaces, so white space is collapsed last.
     """
     if name.isascii():
         return collapsed(name).lower()
@@ -112,33 +117,35 @@ def group_key(name: str) -> str:
 
 
 def collapsed(text: str) -> str:
-    """Return the text trimmed, every run of white space inside it one space."""
+    """Return the text trimmed, with every run of white space inside it replaced by one space."""
     return " ".join(text.split())
 
 
 def parse_group_name(text: str) -> str:
     """Return the name as it is kept: trimmed, inner white space collapsed, otherwise as it is spelled.
 
-    Raises GroupNameInvalid unless that leaves 1 to 255 characters, something to see among them, and none that
-    control the text (Unicode Cc, bidirectional embeddings, overrides and isolates, lone surrogates).
+    Raises GroupNameInvalid unless that leaves 1 to 255 characters, at least one of them visible, and none that
+    controls the text (Unicode Cc, bidirectional embeddings, overrides and isolates, lone surrogates).
     """
     kept = collapsed(text)
-    if reason := _why_no_group_name(kept):
-        raise GroupNameInvalid(name=shown(kept), reason=reason)
+    if not kept:
+        raise GroupNameMissing(name="", reason="It is blank.")
+    if reason := _why_invalid(kept):
+        raise GroupNameInvalid(name=printable(kept), reason=reason)
     return kept
 
 
-def _why_no_group_name(kept: str) -> str:
-    if len(kept) > LONGEST_NAME:
+def _why_invalid(name: str) -> str:
+    if len(name) > LONGEST_NAME:
         return f"It is longer than {LONGEST_NAME} characters."
-    if kept.isascii() and kept.isprintable():
-        return "" if kept else "It is blank."
-    if controls := sorted(set(filter(_controls_text, kept))):
-        return f"It contains {_code_points(controls)}, which cannot stand in a name."
-    if all(map(_is_invisible, kept.replace(" ", ""))):
-        return "Nothing of it can be seen."
-    if len(group_key(kept).encode()) > LONGEST_KEY:
-        return "Its characters stand for too many others: spelled out it is too long."
+    if name.isascii() and name.isprintable():
+        return ""
+    if controls := sorted(set(filter(_controls_text, name))):
+        return f"It contains characters that are not allowed: {_code_points(controls)}."
+    if all(map(_is_invisible, name.replace(" ", ""))):
+        return "It has no visible characters."
+    if len(group_key(name).encode()) > LONGEST_KEY:
+        return "Some of its characters expand to several others, which makes it too long."
     return ""
 
 
@@ -151,27 +158,22 @@ def _is_invisible(character: str) -> bool:
 
 
 def without_controls(text: str) -> str:
-    """Return the text without the characters that no name may bear, collapsed: what is kept of a person's name."""
+    """Return the text collapsed and without control characters: a person's first or last name as it is kept."""
     if not (text.isascii() and text.isprintable()):
         text = "".join(character for character in collapsed(text) if not _controls_text(character))
     return collapsed(text)
 
 
-def looks_alike(text: str) -> bool:
-    """Tell whether the text may not be what it looks like, see `likeness`."""
-    return likeness(text) != ""
+def why_misleading(text: str) -> str:
+    """Return why the text may not be what it looks like, or an empty string if there is no reason to think so.
 
-
-def likeness(text: str) -> str:
-    """Say why the text may not be what it looks like; empty where there is nothing to say.
-
-    Either it contains characters that cannot be seen, or one word mixes Latin with Cyrillic or Greek letters, many
-    of which look the same (the confusables of Unicode Technical Standard 39, for the scripts that matter most).
+    Either it contains invisible characters, or one word mixes Latin with Cyrillic or Greek letters, many of which look
+    the same (the confusables of Unicode Technical Standard 39, for the scripts that matter most).
     """
     if text.isascii() and text.isprintable():
         return ""
     if hidden := sorted(set(filter(_is_invisible, text))):
-        return f"it contains what cannot be seen: {_code_points(hidden)}"
+        return f"it contains invisible characters ({_code_points(hidden)})"
     decomposed = normalize("NFD", text)
     letters = "".join(character for character in decomposed if not category(character).startswith("M"))
     for scripts in map(_scripts, _WORD.findall(letters)):
@@ -190,11 +192,11 @@ def _code_points(characters: list[str]) -> str:
     return ", ".join(f"U+{ord(character):04X}" for character in characters[:5])
 
 
-def shown(text: str, at_most: int = 200) -> str:
-    r"""Return the text fit to be shown and stored: at most so many characters and `…`, what is unprintable escaped.
+def printable(text: str, at_most: int = 200) -> str:
+    r"""Return the text safe to print and to store: cut to `at_most` characters plus `…`, and with escapes.
 
-    Control and format characters, lone surrogates, line and paragraph separators appear like `\x00` and `\u202e`:
-    PostgreSQL refuses some of them, and terminals obey others.
+    Control and format characters, lone surrogates, and line and paragraph separators are escaped, like `\x00` and
+    `\u202e`: PostgreSQL refuses some of them, and terminals obey others.
     """
     if len(text) > at_most:
         text = text[:at_most] + "…"
@@ -208,18 +210,18 @@ def _escaped(character: str) -> str:
 
 
 def clean_file_name(name: str) -> str:
-    """Return the base name alone, safe to show, store and offer for download; `unnamed` where nothing is left.
+    """Return the base name, safe to show, store and offer for download; `unnamed` if nothing is left of it.
 
-    Neither kind of slash, no control, format, bidirectional or other invisible characters, NFC, at most 255
-    characters of which the extension is kept.
+    The result has no slash or backslash, no control, format, bidirectional or other invisible characters, is in NFC,
+    and has at most 255 characters, cut before the extension.
     """
     base = re.split(r"[/\\]", name)[-1]
-    seen = (character for character in base if category(character) not in _UNPRINTABLE and character not in _BLANK)
-    clean = collapsed(normalize("NFC", "".join(seen)))
+    visible = (character for character in base if category(character) not in _UNPRINTABLE and character not in _BLANK)
+    clean = collapsed(normalize("NFC", "".join(visible)))
     if not clean.strip(". "):
         return "unnamed"
     if len(clean) <= LONGEST_NAME:
         return clean
     stem, dot, extension = clean.rpartition(".")
-    kept = dot + extension if stem and len(extension) < 20 else ""  # noqa: PLR2004 - longer is no extension
+    kept = dot + extension if stem and len(extension) < 20 else ""  # noqa: PLR2004 - anything longer is not an extension
     return clean[: LONGEST_NAME - len(kept)] + kept

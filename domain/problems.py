@@ -1,4 +1,4 @@
-"""What can be wrong with a file: each kind's severity, message and remedy; and one thing that is."""
+"""The table of problem codes, each with its severity, message and remedy; and one problem found in a file."""
 
 from __future__ import annotations
 
@@ -7,138 +7,155 @@ from typing import Literal
 from msgspec import Struct
 
 Severity = Literal["error", "warning"]
+"""`error`: something in the file can't be used. `warning`: everything is used, but check it."""
 
-# What is wrong, and how to mend it, by code. `{value}` is the cell as it was found, `{header}` its header,
-# `{detail}` what else there is to say. Codes are stored in events: add, never rename.
-PROBLEMS: dict[str, tuple[Severity, str, str]] = {
-    "file-type": (
+
+class ProblemKind(Struct, frozen=True):
+    """What all problems of one code have in common.
+
+    The texts are templates, filled from a `Problem`: `{value}` is the cell as it was found, `{detail}` is specific to
+    the code, such as a line, an expected header or a reason.
+    """
+
+    severity: Severity
+    message: str
+    remedy: str
+
+
+# Codes are stored in events and rosters, and so are details. Add codes, never rename them.
+PROBLEMS: dict[str, ProblemKind] = {
+    # Problems of a file as a whole: it is refused.
+    "file-type": ProblemKind(
         "error",
-        "This file is {detail}, but only text files named .csv or .txt can be read.",
-        "Save the list as CSV (in a spreadsheet: Save as, “CSV UTF-8”) and upload that file.",
+        "This file is {detail}. Rollcall reads only text files named .csv or .txt.",
+        "Save the list as CSV (in a spreadsheet, choose Save As, then “CSV UTF-8”) and upload that file.",
     ),
-    "file-empty": (
+    "file-empty": ProblemKind(
         "error",
         "The file is empty.",
-        "Check that you chose the right file, and that it was saved before you uploaded it.",
+        "Check that you chose the right file and saved it before uploading it.",
     ),
-    "file-too-large": (
+    "file-too-large": ProblemKind(
         "error",
-        "The file has {detail}.",
-        "Split it into smaller files, each with the header line, and import them one after the other.",
+        "The file is too large: {detail}.",
+        "Split it into smaller files, each with the header line, and import them one by one.",
     ),
-    "encoding-unknown": (
+    "encoding-unknown": ProblemKind(
         "error",
-        "The file's text cannot be read: {detail}.",
-        "Save it again as “CSV UTF-8” and upload that file.",
+        "The file's text can't be read: {detail}.",
+        "Save the file again as “CSV UTF-8” and upload it.",
     ),
-    "header-missing": (
+    "header-missing": ProblemKind(
         "error",
-        "The first line must be a header that begins with “email” or “Groupname”, but it begins with “{value}”.",
-        "Put the header line of the user-based or the group-based sample file first, with nothing above it.",
+        "The first line must be a header that starts with “email” or “Groupname”, not with “{value}”.",
+        "Copy the header line from the user-based or group-based sample file to the top of your file, with nothing "
+        "above it.",
     ),
-    "header-modified": (
+    "header-modified": ProblemKind(
         "error",
-        "The header “{value}” was found where “{detail}” is expected.",
-        "Change this header back to “{detail}”.",
+        "The header “{value}” should be {detail}.",
+        "Change it to {detail}.",
     ),
-    "column-missing": (
+    "column-missing": ProblemKind(
         "error",
         "The column “{detail}” is missing.",
-        "Add the column “{detail}” at this place. If there is nothing to say in it, leave it blank instead.",
+        "Add the column “{detail}” here. If the column is optional, you can leave it blank.",
     ),
-    "column-unexpected": (
+    "column-unexpected": ProblemKind(
         "error",
-        "The column “{value}” does not belong here: {detail}.",
-        "Delete this column, or move it to where it belongs.",
+        "The column “{value}” doesn't belong here: {detail}.",
+        "Delete this column, or move it to the right place.",
     ),
-    "too-many-columns": (
+    "too-many-columns": ProblemKind(
         "error",
         "The header has more than {detail} columns.",
-        "Spread the users or groups over several rows or files.",
+        "Split the users or groups across several rows or files.",
     ),
-    "too-many-rows": (
+    "too-many-rows": ProblemKind(
         "error",
         "The file has more than {detail}.",
-        "Split it into smaller files, each with the header line, and import them one after the other.",
+        "Split it into smaller files, each with the header line, and import them one by one.",
     ),
-    "too-many-faults": (
+    "too-many-faults": ProblemKind(
         "error",
-        "The reading was given up at this line: {detail}.",
-        "Check that the file was saved as CSV, mend what is wrong throughout, and upload it again.",
+        "Rollcall stopped reading the file at this line: {detail}.",
+        "Check that the file was saved as CSV, fix its problems and upload it again.",
     ),
-    "no-rows": (
+    "no-rows": ProblemKind(
         "error",
-        "The file has a header, but no rows below it.",
+        "The file has a header but no rows below it.",
         "Add at least one row below the header.",
     ),
-    "email-missing": (
+    # Problems of a row or a cell: the rest of the file is used.
+    "email-missing": ProblemKind(
         "error",
-        "There is no e-mail address here.",
-        "Fill in the e-mail address, or delete the row.",
+        "The e-mail address is missing.",
+        "Enter an e-mail address, or delete the row.",
     ),
-    "email-invalid": (
+    "email-invalid": ProblemKind(
         "error",
-        "“{value}” is not an e-mail address that can be used: {detail}",
-        "Correct the address, one to a cell, such as ann@example.com.",
+        "“{value}” is not a valid e-mail address. {detail}",
+        "Correct the address. Each cell holds one address, such as ann@example.com.",
     ),
-    "group-name-missing": (
+    "group-name-missing": ProblemKind(
         "error",
-        "There is no group name here.",
-        "Fill in the name of a group, or delete the row.",
+        "The group name is missing.",
+        "Enter a group name, or delete the row.",
     ),
-    "group-name-invalid": (
+    "group-name-invalid": ProblemKind(
         "error",
-        "“{value}” cannot name a group: {detail}",
-        "Give the group a name of 1 to 255 ordinary characters; typing it anew removes hidden ones.",
+        "“{value}” is not a valid group name. {detail}",
+        "Use 1 to 255 visible characters. Retyping the name removes hidden ones.",
     ),
-    "row-too-long": (
+    "row-too-long": ProblemKind(
         "error",
-        "This row has more cells than there are headers, the first of them “{value}”.",
-        "Remove the surplus cells, put quotation marks around a cell that contains the delimiter, or add a header.",
+        "This row has more cells than the header. The first extra cell is “{value}”.",
+        "Delete the extra cells, put quotation marks around a cell that contains the delimiter, or add a header.",
     ),
-    "cell-too-long": (
+    "cell-too-long": ProblemKind(
         "error",
         "The cell “{value}” is too long: {detail}.",
         "Shorten it.",
     ),
-    "quote-unclosed": (
+    "quote-unclosed": ProblemKind(
         "error",
-        "A quotation mark opens the cell “{value}”, but {detail}.",
-        "Close the cell by a quotation mark just before the delimiter, or remove the one that opens it.",
+        "The cell “{value}” starts with a quotation mark, but {detail}.",
+        "Add a closing quotation mark just before the delimiter, or delete the opening one.",
     ),
-    "email-repeated": (
+    "email-repeated": ProblemKind(
         "warning",
-        "“{value}” already stands in line {detail}; the rows are merged.",
-        "Nothing needs to be done. If another user was meant, correct the address.",
+        "“{value}” is already on line {detail}. The rows are merged.",
+        "You don't need to do anything. If you meant another user, correct the address.",
     ),
-    "group-repeated": (
+    "group-repeated": ProblemKind(
         "warning",
-        "The group “{value}” already stands in line {detail}; the rows are merged.",
-        "Nothing needs to be done. If another group was meant, correct the name.",
+        "The group “{value}” is already on line {detail}. The rows are merged.",
+        "You don't need to do anything. If you meant another group, correct the name.",
     ),
-    "user-repeated": (
+    "user-repeated": ProblemKind(
         "warning",
-        "“{value}” and “{detail}” were already brought together further up; it counts once.",
-        "Nothing needs to be done. If another one was meant, correct the cell.",
+        "“{value}” and “{detail}” already appear together earlier in the file. This repeat is ignored.",
+        "You don't need to do anything. If you meant another user or group, correct the cell.",
     ),
-    "looks-alike": (
+    "looks-alike": ProblemKind(
         "warning",
         "“{value}” may not be what it looks like: {detail}.",
-        "If that is not on purpose, type it anew.",
+        "If this isn't intended, retype it.",
     ),
-    "email-not-licensed": (
+    # Not a property of the file: found when it is reviewed.
+    "email-not-licensed": ProblemKind(
         "error",
-        "“{value}” holds no licence in this subscription.",
+        "“{value}” has no licence in this subscription.",
         "Allocate a licence to this address, or leave the user out.",
     ),
 }
 
 
 class Problem(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One thing wrong with a file, at a physical line (the header is line 1) and a column (from 1).
+    """One thing wrong with a file, at a physical line (the header is line 1) and a column (counted from 1).
 
-    `line` and `column` are 0 where a problem concerns the file as a whole. `groups` are the numbers of the groups
-    that lose something by it.
+    `line` and `column` are 0 if the problem concerns the file as a whole. `groups` are the numbers of the groups that
+    lose something because of it.
     """
 
     code: str
@@ -151,21 +168,24 @@ class Problem(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def severity(self) -> Severity:
-        """`error` where something is lost, `warning` where nothing is."""
-        return PROBLEMS[self.code][0]
+        """Whether something can't be used (`error`) or should only be checked (`warning`)."""
+        return PROBLEMS[self.code].severity
 
     @property
     def message(self) -> str:
-        """What happened, in a sentence."""
-        return PROBLEMS[self.code][1].format(value=self.value, header=self.header, detail=self.detail)
+        """What is wrong."""
+        return self._filled(PROBLEMS[self.code].message)
 
     @property
     def remedy(self) -> str:
-        """What to do about it, in a sentence."""
-        return PROBLEMS[self.code][2].format(value=self.value, header=self.header, detail=self.detail)
+        """What to do about it."""
+        return self._filled(PROBLEMS[self.code].remedy)
+
+    def _filled(self, template: str) -> str:
+        return template.format(value=self.value, detail=self.detail)
 
 
 class FileProblems(Struct, frozen=True):
-    """Why a file is refused as a whole."""
+    """The reasons to refuse a file as a whole: what reading it returns in place of a roster."""
 
     problems: tuple[Problem, ...]

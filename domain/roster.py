@@ -1,4 +1,4 @@
-"""The roster: what a file says, from its bytes alone."""
+"""The roster: what an import file says, from its bytes alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FileFormat = Literal["user_based", "group_based"]
 
 
 class RosterMember(Struct, frozen=True, gc=False, array_like=True):
-    """A user as one group of the file names them; `line` and `column` are of the cell that says so."""
+    """A user in one group of the file; `line` and `column` are those of the cell that puts them there."""
 
     email: str
     first_name: str
@@ -41,7 +41,7 @@ class RosterGroup(Struct, frozen=True, array_like=True):
 
 
 class RosterUser(Struct, frozen=True, gc=False):
-    """A user of the file, by the canonical address (see `naming.email_key`)."""
+    """A user of the file; `email` is the canonical address (see `naming.email_key`)."""
 
     email: str
     first_name: str = ""
@@ -53,7 +53,11 @@ def _numbers() -> array[int]:
 
 
 class GroupEntry(Struct):
-    """A group as the roster holds it: columns of indexes into the roster's users, 12 bytes a membership."""
+    """A group as a roster stores it, in 12 bytes per membership.
+
+    The three arrays have one item per membership: the index into the roster's users, and the line and column of the
+    cell that puts the user there.
+    """
 
     name: str
     line: int
@@ -64,7 +68,7 @@ class GroupEntry(Struct):
 
 
 class Roster(Struct):
-    """What a file says: its groups, their users, and the problems found."""
+    """What a file says: its groups, their users, and the problems found. `entries` are the groups in order."""
 
     format: FileFormat
     encoding: str
@@ -77,7 +81,7 @@ class Roster(Struct):
 
     @property
     def memberships(self) -> int:
-        """How many users in how many groups, added up."""
+        """How many memberships there are: one per group and user."""
         return sum(len(entry.users) for entry in self.entries)
 
     @property
@@ -101,9 +105,9 @@ class Roster(Struct):
 
 
 class Limits(Struct, frozen=True):
-    """How large a file may be. Beyond these it is refused, never cut short.
+    """How large a file can be. A larger file is refused, never cut short.
 
-    `rows` bounds the users and the groups of a file too, whichever way it lists them; `cell_bytes` counts UTF-8.
+    `rows` also limits the users and the groups of a file. `cell_bytes` is in UTF-8.
     """
 
     file_bytes: int = 100_000_000

@@ -1,7 +1,7 @@
-"""Seats and licences: the subscription and its licences, a stream each.
+"""Seats and licences: a subscription and each of its licences have streams of their own.
 
-Seats are never oversold because every allocation passes through the subscription's own stream (`SeatsTaken`).
-Stored shapes: tags and field names are kept for ever. Add defaulted fields, never rename.
+Seats are never oversold, because every allocation also appends to the subscription's stream (`SeatsTaken`).
+Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.errors import SeatsExceeded, SeatsInUse, SeatsInvalid, SubscriptionNameInvalid
+from domain.errors import SeatsExceeded, SeatsInUse, SeatsInvalid, SubscriptionNameInvalid, SubscriptionNameMissing
 from domain.naming import LONGEST_NAME, collapsed
 
 if TYPE_CHECKING:
@@ -22,40 +22,40 @@ MAX_SEATS = 100_000_000
 
 
 class SubscriptionCreated(Struct, frozen=True, tag="subscription.created"):
-    """A customer bought so many seats."""
+    """A customer bought a number of seats."""
 
     name: str
     seats: int
 
 
 class SubscriptionRenamed(Struct, frozen=True, tag="subscription.renamed"):
-    """The subscription bears another name from now on."""
+    """The subscription was given another name."""
 
     old: str
     new: str
 
 
 class SeatsChanged(Struct, frozen=True, tag="subscription.seats-changed"):
-    """The number of seats that were bought changed."""
+    """The number of seats that the customer bought changed."""
 
     old: int
     new: int
 
 
 class SeatsTaken(Struct, frozen=True, tag="subscription.seats-taken"):
-    """So many seats more are in use."""
+    """Seats came into use: `seats` more than before."""
 
     seats: int
 
 
 class SeatsReturned(Struct, frozen=True, tag="subscription.seats-returned"):
-    """So many seats are free again."""
+    """Seats became free again: `seats` more than before."""
 
     seats: int
 
 
 class LicenceAllocated(Struct, frozen=True, tag="licence.allocated"):
-    """One seat belongs to this user now."""
+    """A user was given a seat."""
 
     email: str
     first_name: str = ""
@@ -63,7 +63,7 @@ class LicenceAllocated(Struct, frozen=True, tag="licence.allocated"):
 
 
 class LicenceRevoked(Struct, frozen=True, tag="licence.revoked"):
-    """The user gave the seat back."""
+    """The seat was taken back from the user."""
 
     email: str
 
@@ -73,7 +73,7 @@ LicenceEvent: TypeAlias = LicenceAllocated | LicenceRevoked
 
 
 class Subscription(Struct, frozen=True, tag="subscription"):
-    """What a customer bought, and how many of its seats are taken."""
+    """What a customer bought, and how many of the seats are taken."""
 
     name: str
     seats: int
@@ -81,12 +81,12 @@ class Subscription(Struct, frozen=True, tag="subscription"):
 
     @property
     def free(self) -> int:
-        """How many seats are left to allocate."""
+        """How many seats can still be allocated."""
         return self.seats - self.taken
 
 
 class User(Struct, frozen=True):
-    """Somebody to allocate a licence to: the canonical address, and the names where they are known."""
+    """A person to allocate a licence to: the canonical address, and first and last name if they are known."""
 
     email: str
     first_name: str = ""
@@ -94,7 +94,7 @@ class User(Struct, frozen=True):
 
 
 def licence_id(subscription_id: UUID, email: str) -> UUID:
-    """Return the stream of one address's licence: the same however often it is given back and allocated anew."""
+    """Return the stream of an address's licence. It stays the same if the licence is revoked and allocated again."""
     return uuid5(subscription_id, f"licence:{email}")
 
 
@@ -104,13 +104,16 @@ def create_subscription(name: str, seats: int) -> SubscriptionCreated:
 
 
 def rename(subscription: Subscription, name: str) -> SubscriptionRenamed | None:
-    """Give the subscription another name, unless it bears it already; raises SubscriptionNameInvalid."""
+    """Rename the subscription, unless it already has that name; raises SubscriptionNameInvalid."""
     new = _parse_name(name)
     return SubscriptionRenamed(subscription.name, new) if new != subscription.name else None
 
 
 def change_seats(subscription: Subscription, seats: int) -> SeatsChanged | None:
-    """Change the number of seats, unless it is that already; raises SeatsInvalid, and SeatsInUse below those taken."""
+    """Change the number of seats, unless it is already that number.
+
+    Raises SeatsInvalid, and SeatsInUse if more seats are taken.
+    """
     new = _parse_seats(seats)
     if new == subscription.seats:
         return None
@@ -122,29 +125,27 @@ def change_seats(subscription: Subscription, seats: int) -> SeatsChanged | None:
 def _parse_name(name: str) -> str:
     clean = collapsed(name)
     if not clean:
-        raise SubscriptionNameInvalid(name=name, reason="it is empty.")
+        raise SubscriptionNameMissing(name="", limit=LONGEST_NAME)
     if len(clean) > LONGEST_NAME or not clean.isprintable():
-        raise SubscriptionNameInvalid(
-            name=clean[:LONGEST_NAME], reason=f"use 1 to {LONGEST_NAME} characters, none of them a control character."
-        )
+        raise SubscriptionNameInvalid(name=clean[:LONGEST_NAME], limit=LONGEST_NAME)
     return clean
 
 
 def _parse_seats(seats: int) -> int:
     if not 0 <= seats <= MAX_SEATS:
-        raise SeatsInvalid(seats=seats, reason=f"from 0 to {MAX_SEATS:,}")
+        raise SeatsInvalid(seats=seats, reason=f"a number from 0 to {MAX_SEATS:,}")
     return seats
 
 
 class Allocation(Struct, frozen=True):
-    """Seats that are taken, and the licences they are taken for."""
+    """The events of an allocation: the seats that it takes, and the licences it takes them for."""
 
     taken: SeatsTaken
     licences: tuple[LicenceAllocated, ...]
 
 
 def allocate(subscription: Subscription, users: Iterable[User]) -> Allocation | None:
-    """Give each of these users, none of whom holds a licence, a seat: all of them or nobody.
+    """Allocate a licence to each of these users, none of whom has one yet: to all of them or to none.
 
     Raises SeatsExceeded.
     """
@@ -157,14 +158,14 @@ def allocate(subscription: Subscription, users: Iterable[User]) -> Allocation | 
 
 
 class Revocation(Struct, frozen=True):
-    """Seats that are free again, and the licences they were taken for."""
+    """The events of a revocation: the seats that it frees, and the licences it takes them from."""
 
     returned: SeatsReturned
     licences: tuple[LicenceRevoked, ...]
 
 
 def revoke(emails: Iterable[str]) -> Revocation | None:
-    """Take their seats back from these users, each of whom holds a licence."""
+    """Revoke the licences of these users, each of whom has one."""
     licences = tuple(LicenceRevoked(email) for email in dict.fromkeys(emails))
     return Revocation(SeatsReturned(len(licences)), licences) if licences else None
 

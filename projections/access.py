@@ -1,6 +1,6 @@
-"""Who holds which role, the tokens, and whose account an address is: to be listed.
+"""The roles granted, the tokens issued and the accounts linked to addresses, for listing.
 
-What somebody may do is never read from here.
+Requests are never authorized from this view, because it may lag behind the events.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct, json
 from application.records import Actor
 from domain.access import AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked
 from domain.identity import IdentityBound, IdentityReleased
-from projections.view import View, columns, copy_rows, told
+from projections.view import View, columns, copy_rows, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,19 +53,19 @@ CREATE = """
 """
 
 
-def _granted(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_grants(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "access_grants (subscription_id, email, role, granted_at, granted_by)",
         (
             (record.origin.subscription_id, event.email, event.role, record.at, _actor(record))
-            for record, event in told(run, AccessGranted)
+            for record, event in events_of(run, AccessGranted)
         ),
     )
 
 
-def _revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    gone = ((record.origin.subscription_id, event.email, event.role) for record, event in told(run, AccessRevoked))
+def _delete_grants(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    gone = ((record.origin.subscription_id, event.email, event.role) for record, event in events_of(run, AccessRevoked))
     cursor.execute(
         """
         DELETE FROM access_grants AS g USING unnest(%s::uuid[], %s::text[], %s::text[]) AS t (id, email, role)
@@ -75,7 +75,7 @@ def _revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _issued(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_tokens(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "access_tokens (token_id, subscription_id, name, role, issuer, issued_at, issued_by, expires_at)",
@@ -90,12 +90,12 @@ def _issued(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 _actor(record),
                 event.expires_at,
             )
-            for record, event in told(run, TokenIssued)
+            for record, event in events_of(run, TokenIssued)
         ),
     )
 
 
-def _token_revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _mark_revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
         UPDATE access_tokens AS k SET revoked_at = t.at FROM unnest(%s::uuid[], %s::timestamptz[]) AS t (id, at)
@@ -105,16 +105,16 @@ def _token_revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _bound(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_identities(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "access_identities (email, issuer, subject, bound_at)",
-        ((event.email, event.issuer, event.subject, record.at) for record, event in told(run, IdentityBound)),
+        ((event.email, event.issuer, event.subject, record.at) for record, event in events_of(run, IdentityBound)),
     )
 
 
-def _released(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    gone = [event.email for _, event in told(run, IdentityReleased)]
+def _delete_identities(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    gone = [event.email for _, event in events_of(run, IdentityReleased)]
     cursor.execute("DELETE FROM access_identities WHERE email = ANY(%s)", (gone,))
 
 
@@ -127,21 +127,18 @@ ACCESS = View(
     tables=("access_grants", "access_tokens", "access_identities"),
     create=CREATE,
     handlers={
-        AccessGranted: _granted,
-        AccessRevoked: _revoked,
-        TokenIssued: _issued,
-        TokenRevoked: _token_revoked,
-        IdentityBound: _bound,
-        IdentityReleased: _released,
+        AccessGranted: _insert_grants,
+        AccessRevoked: _delete_grants,
+        TokenIssued: _insert_tokens,
+        TokenRevoked: _mark_revoked,
+        IdentityBound: _insert_identities,
+        IdentityReleased: _delete_identities,
     },
 )
 
 
-LAST = ("last_email", "last_role")
-
-
 class GrantRow(Struct, frozen=True):
-    """A role that an address holds."""
+    """A role granted to an address."""
 
     email: str
     role: Role
@@ -157,7 +154,11 @@ def grants(
     after: tuple[str, str] | None = None,
     limit: int | None = None,
 ) -> list[GrantRow]:
-    """Return a page of who holds which role in a scope, by address and role, behind one of these; or one address's."""
+    """Return a page of the roles granted in a scope, ordered by address and role, that follow an address and role.
+
+    `email` returns only those of one address.
+    """
+    last_email, last_role = after or ("", "")
     cursor.execute(
         """
         SELECT email, role, granted_at, granted_by::text AS granted_by FROM access_grants
@@ -165,19 +166,19 @@ def grants(
           AND (email, role) > (%(last_email)s, %(last_role)s)
         ORDER BY email, role LIMIT %(limit)s
         """,
-        {"scope": scope, "email": email, "limit": limit, **dict(zip(LAST, after or ("", ""), strict=True))},
+        {"scope": scope, "email": email, "last_email": last_email, "last_role": last_role, "limit": limit},
     )
     return [GrantRow(**{**row, "granted_by": json.decode(row["granted_by"], type=Actor)}) for row in cursor]
 
 
 def scopes_of(cursor: ViewCursor, email: str) -> list[UUID]:
-    """Return the scopes in which an address holds a role, as far as the view has come: candidates, no more."""
+    """Return the scopes in which an address has a role. They are candidates only: the view may lag behind."""
     cursor.execute("SELECT DISTINCT subscription_id FROM access_grants WHERE email = %s", (email,))
     return [row["subscription_id"] for row in cursor]
 
 
 class TokenRow(Struct, frozen=True):
-    """A token; `subscription_id` is its scope, `issuer` the person on whose access it hangs."""
+    """A token; `subscription_id` is its scope, `issuer` the person whose access it depends on."""
 
     token_id: UUID
     subscription_id: UUID
@@ -199,9 +200,9 @@ def tokens(
     revoked: bool | None = None,
     limit: int | None = None,
 ) -> list[TokenRow]:
-    """Return a page of the tokens of some scopes, newest first, behind one's time and id; or the one of an id.
+    """Return a page of the tokens of some scopes, newest first, that follow a time of issue and id.
 
-    With `revoked`, only those that were revoked, or only the others.
+    `token_id` returns only that token, `revoked` only revoked tokens (True) or only the others (False).
     """
     at, last = before or (None, None)
     cursor.execute(
@@ -221,7 +222,7 @@ def tokens(
 
 
 def count_revoked_tokens(cursor: ViewCursor, scope: UUID) -> int:
-    """Return how many tokens of a scope were revoked."""
+    """Return the number of revoked tokens of a scope."""
     cursor.execute(
         "SELECT count(*) AS revoked FROM access_tokens WHERE subscription_id = %s AND revoked_at IS NOT NULL", (scope,)
     )
@@ -230,7 +231,7 @@ def count_revoked_tokens(cursor: ViewCursor, scope: UUID) -> int:
 
 
 class IdentityRow(Struct, frozen=True):
-    """An address, and the account at an identity provider that it belongs to."""
+    """An address and the account at an identity provider that it is linked to."""
 
     email: str
     issuer: str
@@ -239,7 +240,7 @@ class IdentityRow(Struct, frozen=True):
 
 
 def identities(cursor: ViewCursor, *, email: str | None = None, limit: int | None = None) -> list[IdentityRow]:
-    """Return whose accounts addresses are, by address; or one address's."""
+    """Return the accounts linked to addresses, ordered by address; `email` returns only that address's."""
     cursor.execute(
         """
         SELECT email, issuer, subject, bound_at FROM access_identities

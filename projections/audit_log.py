@@ -1,7 +1,7 @@
-"""The audit log: every administrative change, once: who, when, what.
+"""The audit log: who made which administrative change, and when. Each change is listed once.
 
-It leaves out what other events tell: `GroupAdded` and `GroupSkipped` are the commit's bookkeeping (the group's own
-events tell the change), `SeatsTaken` and `SeatsReturned` that of the licences.
+Bookkeeping is left out, because other events record the change itself: `GroupAdded` and `GroupSkipped` accompany the
+group's own events, `SeatsTaken` and `SeatsReturned` those of the licences.
 """
 
 from __future__ import annotations
@@ -16,17 +16,7 @@ from application.records import Actor
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
-from domain.import_session import (
-    CommitCompleted,
-    CommitStarted,
-    CommitStopped,
-    FileUploaded,
-    FormatDetected,
-    FormatRejected,
-    GroupRenamed,
-    ImportDiscarded,
-    UserRemoved,
-)
+from domain.import_session import UserRemoved
 from domain.subscription import (
     LicenceAllocated,
     LicenceRevoked,
@@ -34,7 +24,7 @@ from domain.subscription import (
     SubscriptionCreated,
     SubscriptionRenamed,
 )
-from projections.reports.sentences import sentence
+from projections.reports.sentences import ACTIONS, sentence
 from projections.view import View, copy_rows, last_ranks
 
 if TYPE_CHECKING:
@@ -55,7 +45,7 @@ OPERATED = (
     IdentityReleased,
     SessionsEnded,
 )
-"""What operators answer for, in whichever subscription: nothing of its groups, its users or its files."""
+"""What operators are responsible for, in any subscription. It reveals nothing about groups, users or files."""
 _OPERATED_TYPES = ", ".join(f"'{event.__name__}'" for event in OPERATED)
 
 CREATE = f"""
@@ -78,33 +68,10 @@ CREATE = f"""
 """
 
 GROUPS = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted)
-AUDITED = (
-    *GROUPS,
-    FileUploaded,
-    FormatDetected,
-    FormatRejected,
-    GroupRenamed,
-    UserRemoved,
-    CommitStarted,
-    CommitStopped,
-    CommitCompleted,
-    ImportDiscarded,
-    SubscriptionCreated,
-    SubscriptionRenamed,
-    SeatsChanged,
-    LicenceAllocated,
-    LicenceRevoked,
-    AccessGranted,
-    AccessRevoked,
-    TokenIssued,
-    TokenRevoked,
-    IdentityBound,
-    IdentityReleased,
-    SessionsEnded,
-)
+AUDITED = tuple(event for action in ACTIONS.values() for event in action.events)
 
 
-def _changed(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
     last = last_ranks(cursor, "SELECT max(number) AS rank FROM audit_log WHERE subscription_id = wanted.id", run)
     rows: list[tuple[object, ...]] = []
     for record in run:
@@ -149,12 +116,12 @@ AUDIT_LOG = View(
     name="audit_log",
     tables=("audit_log",),
     create=CREATE,
-    handlers=dict.fromkeys(AUDITED, _changed),
+    handlers=dict.fromkeys(AUDITED, _insert_changes),
 )
 
 
 class AuditRow(Struct, frozen=True):
-    """One change; `number` counts the changes of a subscription."""
+    """One change; `number` counts the changes of its subscription from 1."""
 
     subscription_id: UUID
     number: int
@@ -168,10 +135,10 @@ class AuditRow(Struct, frozen=True):
 
 
 class AuditFilter(Struct, frozen=True):
-    """Which changes are wanted: all conditions that are set must hold."""
+    """Which changes to return: those that meet every condition set. `types` are names of events; none means any."""
 
     actor: str | None = None
-    type: str | None = None
+    types: tuple[str, ...] = ()
     import_id: UUID | None = None
     group_id: UUID | None = None
     email: str | None = None
@@ -179,38 +146,41 @@ class AuditFilter(Struct, frozen=True):
     until: datetime | None = None
 
 
-EVERY_CHANGE = AuditFilter()
+NO_FILTER = AuditFilter()
 
 
 def audit_log(
     cursor: ViewCursor,
     subscription_id: UUID,
-    wanted: AuditFilter = EVERY_CHANGE,
+    wanted: AuditFilter = NO_FILTER,
     *,
     before: int | None = None,
     limit: int | None = 100,
 ) -> list[AuditRow]:
-    """Return a page of a subscription's changes, newest first, behind a number."""
+    """Return a page of a subscription's changes, newest first, that follow a number."""
     cursor.execute(
         f"""
         {SELECT} WHERE subscription_id = %(subscription_id)s AND (%(before)s::bigint IS NULL OR number < %(before)s)
           {FILTERED}
         ORDER BY number DESC LIMIT %(limit)s
         """,
-        {"subscription_id": subscription_id, "before": before, "limit": limit, **structs.asdict(wanted)},
+        {"subscription_id": subscription_id, "before": before, "limit": limit, **_conditions(wanted)},
     )
     return list(map(_row, cursor))
 
 
 def operators_log(
     cursor: ViewCursor,
-    wanted: AuditFilter = EVERY_CHANGE,
+    wanted: AuditFilter = NO_FILTER,
     *,
     subscription_id: UUID | None = None,
     before: tuple[datetime, UUID, int] | None = None,
     limit: int = 100,
 ) -> list[AuditRow]:
-    """Return a page of what operators answer for, in all scopes or in one, newest first, behind a place in it."""
+    """Return a page of the changes that operators are responsible for, newest first, in all scopes or in one.
+
+    `before` is the time, scope and number that the page follows.
+    """
     at, last, number = before or (None, None, None)
     cursor.execute(
         f"""
@@ -226,7 +196,7 @@ def operators_log(
             "last": last,
             "number": number,
             "limit": limit,
-            **structs.asdict(wanted),
+            **_conditions(wanted),
         },
     )
     return list(map(_row, cursor))
@@ -237,7 +207,7 @@ SELECT = """
 """
 FILTERED = """
     AND (%(actor)s::text IS NULL OR actor ->> 'id' = %(actor)s)
-    AND (%(type)s::text IS NULL OR type = %(type)s)
+    AND (%(types)s::text[] = '{}' OR type = ANY(%(types)s))
     AND (%(import_id)s::uuid IS NULL OR import_id = %(import_id)s)
     AND (%(group_id)s::uuid IS NULL OR group_id = %(group_id)s)
     AND (%(email)s::text IS NULL OR %(email)s = ANY(emails))
@@ -246,14 +216,22 @@ FILTERED = """
 """
 
 
+def _conditions(wanted: AuditFilter) -> dict[str, object]:
+    return {**structs.asdict(wanted), "types": list(wanted.types)}
+
+
 def _row(row: Mapping[str, Any]) -> AuditRow:
     return AuditRow(**{**row, "actor": json.decode(row["actor"], type=Actor)})
 
 
-def joined_by_import(
+def users_added_by_import(
     cursor: ViewCursor, subscription_id: UUID, import_id: UUID, groups: Sequence[UUID]
 ) -> dict[UUID, list[set[str]]]:
-    """Return who joined these groups by an import: once for each group of the file that brought somebody, in order."""
+    """Return the users that an import added to these groups.
+
+    Several groups of a file can end up in one. So each group has a list of sets, one for each group of the file that
+    added users to it, in order.
+    """
     cursor.execute(
         """
         SELECT wanted.group_id, a.emails FROM unnest(%s::uuid[]) AS wanted (group_id)
@@ -266,7 +244,7 @@ def joined_by_import(
         """,
         (list(groups), subscription_id, import_id),
     )
-    joined: dict[UUID, list[set[str]]] = {}
+    added: dict[UUID, list[set[str]]] = {}
     for row in cursor:
-        joined.setdefault(row["group_id"], []).append(set(row["emails"]))
-    return joined
+        added.setdefault(row["group_id"], []).append(set(row["emails"]))
+    return added

@@ -1,7 +1,7 @@
 """The group events that other systems consume, as CloudEvents 1.0 (https://cloudevents.io).
 
-Each event of a group becomes exactly one public event. Its position is its rank among its subscription's group events,
-so that no rebuild can move it, and nothing of the store's total order shows.
+Each event of a group becomes exactly one public event. Its id is its rank among the group events of its subscription:
+a rebuild cannot change it, and it reveals nothing about the position in the log. The column `position` holds this rank.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CREATE = """
 """
 
 
-def _happened(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_events(cursor: ViewCursor, run: Sequence[Record]) -> None:
     last = last_ranks(cursor, "SELECT max(position) AS rank FROM group_events WHERE subscription_id = wanted.id", run)
     rows: list[tuple[object, ...]] = []
     for record in run:
@@ -72,13 +72,13 @@ GROUP_EVENTS = View(
     tables=("group_events",),
     create=CREATE,
     handlers=dict.fromkeys(
-        (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted), _happened
+        (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted), _insert_events
     ),
 )
 
 
 class CloudEvent(Struct, frozen=True):
-    """One public event; `subject` is the group, `id` its position among the events of its source, the subscription."""
+    """One public event: `source` is the subscription, `subject` the group, `id` the rank within the source from 1."""
 
     specversion: Literal["1.0"]
     id: str
@@ -91,7 +91,7 @@ class CloudEvent(Struct, frozen=True):
 
 
 def group_events(cursor: ViewCursor, subscription_id: UUID, *, after: int = 0, limit: int = 100) -> list[CloudEvent]:
-    """Return a subscription's events behind a position, oldest first."""
+    """Return a page of a subscription's group events, oldest first, that follow an id."""
     cursor.execute(
         """
         SELECT position, type, group_id, at, data::text AS data FROM group_events

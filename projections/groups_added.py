@@ -1,4 +1,4 @@
-"""What became of the groups of an import: added, with whom, or skipped, and why."""
+"""The result of an import: the groups it added and to whom, and the groups it skipped and why."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CREATE = """
 """
 
 
-def _done(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "groups_added (import_id, number, group_id, name, created, users_added, users_already_there, skipped,"
@@ -61,12 +61,12 @@ GROUPS_ADDED = View(
     name="groups_added",
     tables=("groups_added",),
     create=CREATE,
-    handlers={GroupAdded: _done, GroupSkipped: _done},
+    handlers={GroupAdded: _insert_groups, GroupSkipped: _insert_groups},
 )
 
 
 class GroupAddedRow(Struct, frozen=True):
-    """A group that an import created or merged into, by its number in the file."""
+    """A group that an import created or added users to; `number` is its number in the file."""
 
     number: int
     group_id: UUID
@@ -79,7 +79,7 @@ class GroupAddedRow(Struct, frozen=True):
 
 
 class GroupSkippedRow(Struct, frozen=True):
-    """A group of the file that an import passed over, and why."""
+    """A group of the file that an import skipped, and why."""
 
     number: int
     reason: SkipReason
@@ -89,7 +89,7 @@ class GroupSkippedRow(Struct, frozen=True):
 def groups_added(
     cursor: ViewCursor, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
 ) -> list[GroupAddedRow]:
-    """Return a page of the groups that an import added, behind a number and up to a last one."""
+    """Return a page of the groups that an import added, in order, that follow the number `after`, up to `last`."""
     cursor.execute(
         """
         SELECT number, group_id, name, created, users_added, users_already_there, left_out::text AS left_out, at
@@ -117,7 +117,7 @@ def groups_added(
 def groups_skipped(
     cursor: ViewCursor, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
 ) -> list[GroupSkippedRow]:
-    """Return a page of the groups that an import passed over, behind a number and up to a last one."""
+    """Return a page of the groups that an import skipped, in order, that follow the number `after`, up to `last`."""
     cursor.execute(
         """
         SELECT number, skipped, left_out::text AS left_out
@@ -130,8 +130,8 @@ def groups_skipped(
     return [GroupSkippedRow(row["number"], row["skipped"], _left_out(row["left_out"])) for row in cursor]
 
 
-def memberships_left_out(cursor: ViewCursor, import_id: UUID) -> int:
-    """Return how many memberships an import left out: a user counts in each group."""
+def count_left_out(cursor: ViewCursor, import_id: UUID) -> int:
+    """Return the number of memberships that an import left out; a user counts once in each group."""
     cursor.execute(
         """
         SELECT coalesce(sum(jsonb_array_length(left_out)), 0)::int AS memberships
@@ -142,8 +142,11 @@ def memberships_left_out(cursor: ViewCursor, import_id: UUID) -> int:
     return sum(row["memberships"] for row in cursor)
 
 
-def joined_before(cursor: ViewCursor, import_id: UUID, groups: Sequence[UUID]) -> dict[int, int]:
-    """Return of each group of the file that brought users to one of these, by its number, how many did before it."""
+def count_earlier_additions(cursor: ViewCursor, import_id: UUID, groups: Sequence[UUID]) -> dict[int, int]:
+    """Return how many groups before it in the file added users to the same group, by number in the file.
+
+    Only groups of the file that added users to one of `groups` are included.
+    """
     cursor.execute(
         """
         SELECT number, row_number() OVER (PARTITION BY group_id ORDER BY number) - 1 AS before

@@ -1,9 +1,13 @@
-"""What every view shares: a batch of events and the position reached are applied in one transaction."""
+"""What all views share: what a view consists of, keeping it up to date, rebuilding it, and help for its handlers.
+
+A batch of events and the position reached are written in one transaction.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, LiteralString, TypeAlias, TypeVar
@@ -24,37 +28,39 @@ if TYPE_CHECKING:
 
     from eventsourcing.postgres import PostgresDatastore
 
-K = TypeVar("K")
+E = TypeVar("E")
 ViewCursor: TypeAlias = Cursor[DictRow]
+OpenViews: TypeAlias = Callable[[], AbstractContextManager[ViewCursor]]
+"""Opens a cursor for the views' queries; `Rollcall.views` is one."""
 Handler: TypeAlias = Callable[[ViewCursor, Sequence[Record]], None]
 ReadLog: TypeAlias = Callable[[int, int, int | None], list[Record]]
-"""Return the events behind a position, up to so many, up to a position or to the end of the log."""
+"""Takes a position, a maximum number and a last position or None, and returns the events that follow the first."""
 
 BATCH = 500
 TRACKING_TABLE = "view_tracking"
 SWAP_LOCK_TIMEOUT = (
-    "500ms"  # less than `deadlock_timeout`, 1 s by default, when PostgreSQL itself would choose who fails
+    "500ms"  # shorter than `deadlock_timeout` (1 s by default), after which PostgreSQL would choose who fails
 )
 SWAP_ATTEMPTS = 120
 
 
-class RebuiltByAnother(RollcallError):
-    """The view {view} is being rebuilt by somebody else since."""
+class RebuildSuperseded(RollcallError):
+    """Another rebuild of the view {view} has started, so this one stopped. Wait for the other one to finish."""
 
     code = "rebuilt-by-another"
 
 
-class ReadWithoutPause(RollcallError):
-    """The view {view} is being read without a pause, so the new one could not be put into its place. Try again."""
+class ViewBusy(RollcallError):
+    """The view {view} is read too often to be replaced by its rebuilt copy. Try again at a quieter time."""
 
     code = "read-without-pause"
 
 
 class View(Struct, frozen=True):
-    """A read model: what creates its tables, and who handles which event.
+    """A read model: the SQL that creates its tables, and a handler for each type of event that changes them.
 
-    Handlers get runs of consecutive events, so that each run is one bulk write. What they write depends on the events
-    alone: no clock, no sequence, no other view; so a rebuild gives the same rows.
+    A handler takes a run of consecutive events, so that each run is one bulk write. What it writes depends on the
+    events alone, not on a clock, a sequence or another view, so that a rebuild gives the same rows.
     """
 
     name: str
@@ -63,14 +69,14 @@ class View(Struct, frozen=True):
     handlers: Mapping[type, Handler]
 
     def apply(self, cursor: ViewCursor, records: Iterable[Record]) -> None:
-        """Write what these events mean, in their order."""
-        told = (record for record in records if type(record.event) in self.handlers)
-        for handle, run in groupby(told, lambda record: self.handlers[type(record.event)]):
+        """Write the changes that these events make, in order."""
+        handled = (record for record in records if type(record.event) in self.handlers)
+        for handle, run in groupby(handled, lambda record: self.handlers[type(record.event)]):
             handle(cursor, list(run))
 
 
 class Projector:
-    """Keeps one view up to date, and remembers how far it came in the library's tracking table."""
+    """Keeps one view up to date, and records the position reached in the eventsourcing library's tracking table."""
 
     def __init__(self, datastore: PostgresDatastore, view: View, read_log: ReadLog) -> None:
         self.view = view
@@ -79,26 +85,26 @@ class Projector:
         self._tracking = PostgresTrackingRecorder(datastore, tracking_table_name=TRACKING_TABLE)
 
     def migrate(self) -> None:
-        """Create the tables that are missing."""
+        """Create the tables if any is missing."""
         self._tracking.create_table()
         with self._datastore.transaction(commit=True) as cursor:
             cursor.execute(
                 "SELECT to_regclass(name) IS NULL AS missing FROM unnest(%s::text[]) AS t (name)",
                 ([f"{self._datastore.schema}.{table}" for table in self.view.tables],),
             )
-            # Tables of an older shape stay as they are until the view is rebuilt: it alone knows how to replace them.
+            # Tables of an older shape stay until the view is rebuilt: only a rebuild can fill the new ones.
             if any(row["missing"] for row in cursor.fetchall()):
                 cursor.execute(self.view.create)
 
     def position(self) -> int:
-        """Return the position of the latest event that the view shows."""
+        """Return the position of the last event applied to the view; 0 if none was."""
         return self._tracking.max_tracking_id(self.view.name) or 0
 
     def advance(self, position: int) -> int:
-        """Apply the next batch behind a position, and return the position reached: the same if there is nothing new.
+        """Apply the next batch after a position and return the position reached; the same if there is nothing new.
 
-        The tracking goes first: a second projector of the same view fails with the library's IntegrityError before
-        it writes anything.
+        The position is recorded first, so that a second projector of the same view fails with the library's
+        IntegrityError before it writes anything.
         """
         records = self._read_log(position, BATCH, None)
         if not records:
@@ -113,54 +119,54 @@ class Projector:
         return records[-1].position
 
     def rebuild(self) -> int:
-        """Build the view anew beside the one that serves, swap them, and return the position reached.
+        """Build a new copy of the view, swap it for the current one, and return the position reached.
 
-        The new tables grow in a schema of their own, which the search path puts first, so that handlers write their
-        SQL once. They never run ahead of the old ones; the last step holds the view's tracking row, so that its
-        runner waits, catches up the rest, and moves the tables into place.
+        The copy is built in a separate schema, which comes first in the search path so that handlers need no second
+        version of their SQL. It never gets ahead of the current view. The last step locks the view's tracking row to
+        keep its projector waiting, catches up, and moves the tables into place.
 
-        Raises RebuiltByAnother and ReadWithoutPause.
+        Raises RebuildSuperseded and ViewBusy.
         """
-        mine = self._begin()
+        scratch = self._begin()
         position = 0
         for _ in range(SWAP_ATTEMPTS):
             while (goal := self.position()) > position:
-                position = self._catch_up(position, goal, mine)
+                position = self._catch_up(position, goal, scratch)
             try:
-                return self._swap(position, mine)
+                return self._swap(position, scratch)
             except OperationalError as error:
                 if not isinstance(error.__cause__, LockNotAvailable):
                     raise
-        raise ReadWithoutPause(view=self.view.name)
+        raise ViewBusy(view=self.view.name)
 
     def _begin(self) -> int:
-        """Make an empty schema to build in, and return its number: that of a schema made by somebody else differs."""
+        """Create an empty schema to build in, and return its oid, by which to notice if another rebuild replaces it."""
         with self._datastore.transaction(commit=True) as cursor:
             self._hold_rebuild(cursor)
             cursor.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(self._scratch))
             cursor.execute(SQL("CREATE SCHEMA {}").format(self._scratch))
-            mine = self._scratch_number(cursor)
-            self._write_to_scratch(cursor, mine)
+            scratch = self._scratch_oid(cursor)
+            self._write_to_scratch(cursor, scratch)
             cursor.execute(self.view.create)
-        return mine
+        return scratch
 
-    def _catch_up(self, position: int, goal: int, mine: int) -> int:
+    def _catch_up(self, position: int, goal: int, scratch: int) -> int:
         while records := self._read_log(position, BATCH, goal):
             with self._datastore.transaction(commit=True) as cursor:
-                self._write_to_scratch(cursor, mine)
+                self._write_to_scratch(cursor, scratch)
                 self.view.apply(cursor, records)
             position = records[-1].position
         return max(position, goal)
 
-    def _swap(self, position: int, mine: int) -> int:
+    def _swap(self, position: int, scratch: int) -> int:
         schema = Identifier(self._datastore.schema)
         with self._datastore.transaction(commit=True) as cursor:
             goal = self._hold_tracking(cursor)
-            self._write_to_scratch(cursor, mine)
+            self._write_to_scratch(cursor, scratch)
             while records := self._read_log(position, BATCH, goal):
                 self.view.apply(cursor, records)
                 position = records[-1].position
-            # Who reads two tables may hold one and wait for the other: then it is not the reader who has to give in.
+            # A reader of two tables may hold one and wait for the other. Time out before the reader fails.
             cursor.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(SWAP_LOCK_TIMEOUT)))
             for table in map(Identifier, self.view.tables):
                 cursor.execute(SQL("DROP TABLE IF EXISTS {}.{}").format(schema, table))
@@ -170,15 +176,15 @@ class Projector:
 
     @property
     def _scratch(self) -> Identifier:
-        """Where the new tables grow: a name of bounded length, for PostgreSQL cuts long ones, to others it may be."""
+        """The schema to build in. Its name is short, because PostgreSQL cuts long names, which could then clash."""
         digest = sha256(self._datastore.schema.encode()).hexdigest()[:16]
         return Identifier(f"rebuild_{self.view.name}_{digest}")
 
-    def _write_to_scratch(self, cursor: ViewCursor, mine: int) -> None:
-        """Let what follows in this transaction write to the schema that this rebuild made, if it is still there."""
+    def _write_to_scratch(self, cursor: ViewCursor, scratch: int) -> None:
+        """Make this transaction write to the schema created by this rebuild; raises RebuildSuperseded if it is gone."""
         self._hold_rebuild(cursor)
-        if self._scratch_number(cursor) != mine:
-            raise RebuiltByAnother(view=self.view.name)
+        if self._scratch_oid(cursor) != scratch:
+            raise RebuildSuperseded(view=self.view.name)
         cursor.execute(
             SQL("SET LOCAL search_path = {}, {}").format(self._scratch, Identifier(self._datastore.schema)),
         )
@@ -186,13 +192,13 @@ class Projector:
     def _hold_rebuild(self, cursor: ViewCursor) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._scratch.as_string(),))
 
-    def _scratch_number(self, cursor: ViewCursor) -> int:
-        cursor.execute("SELECT to_regnamespace(%s)::oid::bigint AS number", (self._scratch.as_string(),))
+    def _scratch_oid(self, cursor: ViewCursor) -> int:
+        cursor.execute("SELECT to_regnamespace(%s)::oid::bigint AS oid", (self._scratch.as_string(),))
         row = cursor.fetchone()
-        return int(row["number"] or 0) if row else 0
+        return int(row["oid"] or 0) if row else 0
 
     def _hold_tracking(self, cursor: ViewCursor) -> int:
-        """Keep the view's runner waiting, even one that has yet to begin, and return how far it came."""
+        """Keep the view's projector waiting, even if it has yet to apply a first batch, and return its position."""
         table = Identifier(TRACKING_TABLE)
         cursor.execute(
             SQL("INSERT INTO {} (application_name, notification_id) VALUES (%s, 0) ON CONFLICT DO NOTHING").format(
@@ -209,11 +215,11 @@ class Projector:
 
     def _track(self, cursor: ViewCursor, position: int) -> None:
         self._tracking._insert_tracking(cursor, Tracking(self.view.name, position))  # noqa: SLF001 - the library's
-        # documented way to track inside a transaction of one's own
+        # documented way to track inside your own transaction
 
 
-def position(cursor: ViewCursor, view: str) -> int:
-    """Return the position of the latest event that a view shows."""
+def view_position(cursor: ViewCursor, view: str) -> int:
+    """Return the position of the last event applied to a view; 0 if none was."""
     cursor.execute(
         SQL("SELECT notification_id FROM {} WHERE application_name = %s").format(Identifier(TRACKING_TABLE)), (view,)
     )
@@ -222,31 +228,31 @@ def position(cursor: ViewCursor, view: str) -> int:
 
 
 def views_channel(schema: str) -> str:
-    """Return the channel on which a view tells the position it reached: its name, a space, the position."""
+    """Return the channel on which views announce the position they reached: the view's name, a space, the position."""
     return f"{schema}_views"
 
 
-def told(run: Iterable[Record], kind: type[K]) -> Iterator[tuple[Record, K]]:
-    """Return the records of one kind of event, each with its event."""
+def events_of(run: Iterable[Record], kind: type[E]) -> Iterator[tuple[Record, E]]:
+    """Return the events of one type, each after its record."""
     return ((record, record.event) for record in run if isinstance(record.event, kind))
 
 
 def copy_rows(cursor: ViewCursor, target: LiteralString, rows: Iterable[tuple[object, ...]]) -> None:
-    """Write rows to a table with its columns, such as `groups (id, name)`, by COPY."""
+    """Insert rows with COPY; `target` is a table and its columns, such as `groups (id, name)`."""
     with cursor.copy(f"COPY {target} FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
 
 
 def columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
-    """Turn rows into as many lists as they have columns, as `unnest` takes them."""
+    """Turn rows of `width` cells into one list per column, the form that `unnest` takes."""
     return list(map(list, zip(*rows, strict=True))) or [[] for _ in range(width)]
 
 
 def last_ranks(cursor: ViewCursor, highest: LiteralString, run: Iterable[Record]) -> Counter[UUID]:
-    """Return how far each subscription of a run has counted, for a view that counts within each.
+    """Return the highest rank so far in each subscription of a run, for a view that numbers its rows.
 
-    `highest` selects the highest rank of the subscription `wanted.id`.
+    `highest` is a query for the highest `rank` of the subscription `wanted.id`.
     """
     cursor.execute(
         f"SELECT wanted.id, rank FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL ({highest}) AS highest",

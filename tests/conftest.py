@@ -16,11 +16,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
+from adapters.composed_worker import composed_worker
 from adapters.composition import Overrides, Rollcall, composed
 from adapters.memory.ports import AlwaysReadable
 from adapters.postgres.embedded import embedded_server
 from adapters.settings import Settings, read_settings
-from adapters.worker import Worker
 from application.licensing import allocate_licences, create_subscription
 from application.ports import Ports
 from application.records import Actor, Origin
@@ -29,6 +29,7 @@ from domain.subscription import User
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from adapters.worker import Worker
     from application.ports import SharedPart, Turns
 
 P = TypeVar("P", bound=Ports)
@@ -66,7 +67,16 @@ def server() -> Iterator[str]:
         yield url
     else:
         with embedded_server(Path(os.environ["ROLLCALL_TEST_SERVER_DIR"]) / "postgres") as conninfo:
+            _trust_the_disk(conninfo)
             yield conninfo
+
+
+def _trust_the_disk(conninfo: str) -> None:
+    """Keep the server from waiting for the disk, since it is gone after the tests: they take half the time."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '8GB'", "checkpoint_timeout = '1h'"):
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +94,10 @@ def template(server: str, worker_id: str) -> Iterator[str]:
 def cloned(server: str, template: str) -> Iterator[str]:
     """Clone the template database and yield the connection string of the copy; it is dropped at the end."""
     name = f"{template}_{uuid4().hex[:8]}"
-    _execute(server, SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
+    # Copying files is quicker on the embedded server, which doesn't wait for the disk; writing to the log is elsewhere.
+    how = "WAL_LOG" if "ROLLCALL_TEST_DATABASE_URL" in os.environ else "FILE_COPY"
+    clone = SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}")
+    _execute(server, clone.format(Identifier(name), Identifier(template), Identifier(how)))
     yield make_conninfo(server, dbname=name)
     _execute(server, SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
@@ -124,9 +137,7 @@ def rollcall(idle: Rollcall) -> Iterator[Rollcall]:
 
 def working(rollcall: Rollcall, *, commits: bool = True) -> Worker:
     """Return a worker for use as a context manager: it works as long as the block runs."""
-    at_once = rollcall.settings.worker_commits if commits else 0
-    parts = (rollcall.projectors, rollcall.locks, rollcall.wakeups, rollcall.views)
-    return Worker(rollcall, *parts, commits=at_once)
+    return composed_worker(rollcall, commits=commits)
 
 
 def settings_for(conninfo: str) -> Settings:

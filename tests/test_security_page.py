@@ -1,4 +1,4 @@
-"""What docs/security.md says is so: its tests exist, nothing is left out, numbers and rules are those of the code."""
+"""docs/security.md is true: its tests exist, no requirement is missing, and numbers and rules are those of the code."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import get_args
 
 from adapters.console.links import MINUTES
 from adapters.console.sessions import RECENTLY
-from adapters.console.sign_in import BEGUN_FOR
-from adapters.postgres.sign_ins import Way
+from adapters.console.sign_in import PENDING_FOR
+from adapters.postgres.sign_ins import SignInWay
 from adapters.settings import describe
 from tests.adapters.api import test_access_matrix as matrix
 from tests.adapters.api.access_matrix import EVERYBODY, SIGNED_IN
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
-# How many requirements of the levels 1 and 2 each section of the standard has, counted from its first one on.
+# How many requirements each section of the standard has at levels 1 and 2. They are numbered from 1.
 SECTIONS = {
     "6": {1: 3, 2: 12, 3: 4, 4: 4, 5: 5, 6: 3, 8: 4},
     "7": {1: 3, 2: 4, 3: 2, 4: 5, 5: 2, 6: 2},
@@ -43,7 +43,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def requirements() -> list[list[str]]:
-    """Return the number, the level, what is asked for and the answer, of every requirement."""
+    """Return the number, level, requirement and answer of each requirement."""
     lines = (line.strip("|").split(" | ") for line in PAGE.splitlines())
     return [row for row in lines if re.match(r" \d+\.\d", row[0])]
 
@@ -78,7 +78,7 @@ def test_the_tests_that_are_named_exist() -> None:
 
 
 def exists(path: str, name: str) -> bool:
-    """Return whether a file has a test, `test_something` or `TestOfSomething::test_something`."""
+    """Return whether a file has a test: `test_something` or `TestOfSomething::test_something`."""
     found: ast.AST = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     for part in name.split("::"):
         inner = [each for each in ast.iter_child_nodes(found) if getattr(each, "name", None) == part]
@@ -90,21 +90,23 @@ def exists(path: str, name: str) -> bool:
 
 def test_the_counts_are_right() -> None:
     counts = Counter(verdict(row[3]) for row in requirements())
-    told = f"Of {counts.total()}, {counts['met']} are met, {counts['not met']} are not, and {counts['does not apply']}"
-    assert told in " ".join(PAGE.split())
+    sentence = (
+        f"Of {counts.total()}, {counts['met']} are met, {counts['not met']} are not, and {counts['does not apply']}"
+    )
+    assert sentence in " ".join(PAGE.split())
 
 
 def test_the_limits_and_lifetimes_are_those_of_the_code() -> None:
-    told = {
+    table = {
         what: (how_much, setting.strip("`")) for what, how_much, setting in map(padded, rows("Limits and lifetimes"))
     }
     defaults = {name: default for name, default, _ in describe()}
-    assert {what: how_much for what, (how_much, setting) in told.items() if not setting} == {
-        "a sign-in link works": f"{MINUTES} minutes, once",
-        "a sign-in at the provider takes at most": f"{BEGUN_FOR.total_seconds() / 60:.0f} minutes",
-        "who ends sessions has shown who they are within": f"{RECENTLY.total_seconds() / 60:.0f} minutes",
+    assert {what: how_much for what, (how_much, setting) in table.items() if not setting} == {
+        "a sign-in link works for": f"{MINUTES} minutes, once",
+        "a sign-in at the provider may take": f"{PENDING_FOR.total_seconds() / 60:.0f} minutes",
+        "to end sessions, you must have signed in within": f"{RECENTLY.total_seconds() / 60:.0f} minutes",
     }
-    with_setting = {setting: how_much.partition(" ")[0] for how_much, setting in told.values() if setting}
+    with_setting = {setting: how_much.partition(" ")[0] for how_much, setting in table.values() if setting}
     assert with_setting == {name: defaults[name] for name in with_setting}
     assert len(with_setting) == 4
 
@@ -114,20 +116,20 @@ def padded(row: list[str]) -> list[str]:
 
 
 def test_the_ways_in_are_those_of_the_code() -> None:
-    assert {row[0].strip("`") for row in rows("The ways in")} == {*get_args(Way), "token"}
+    assert {row[0].strip("`") for row in rows("The ways in")} == {*get_args(SignInWay), "token"}
 
 
 def test_the_operations_are_for_whom_the_access_matrix_says() -> None:
-    told = {name: for_whom(who) for who, names in rows("Who may do what") for name in re.findall("`(.*?)`", names)}
-    assert told == matrix.WHO
+    allowed = {name: for_whom(who) for who, names in rows("Who may do what") for name in re.findall("`(.*?)`", names)}
+    assert allowed == matrix.WHO
 
 
 def for_whom(who: str) -> frozenset[str]:
-    """Return a cell such as `operators and administrators` as the access matrix says it."""
+    """Return a cell such as `operators and administrators` in the words of the access matrix."""
     match who:
         case "everybody":
             return EVERYBODY
-        case "whoever holds a role, each their own":
+        case "anyone with a role, for what they have access to":
             return SIGNED_IN
         case _:
             return frozenset(ROLES[each] for each in re.split(", | and ", who))

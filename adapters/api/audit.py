@@ -10,15 +10,15 @@ from uuid import UUID
 from litestar import Response, get
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
-from msgspec import Struct, json, structs
+from msgspec import Struct, convert, json, structs
 
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
 from adapters.http.bell import Bell
-from adapters.http.paging import After, Limit, cursor, page
+from adapters.http.lookups import find_subscription
+from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import responses
-from adapters.http.requests import AnyRequest, Given, moment, text
-from adapters.http.security import CONSUMERS, READERS, allowed, authorized
+from adapters.http.requests import AnyRequest, Injected, checked_text, parse_time
+from adapters.http.security import CONSUMERS, READERS, check_access, for_roles
 from application.records import Actor
 from domain.access import ROLLCALL
 from domain.naming import email_key
@@ -30,108 +30,107 @@ BATCH_TYPE = "application/cloudevents-batch+json"
 LONGEST_WAIT = 30
 
 
-class AuditDocument(Struct, frozen=True):
-    """One administrative change: who, when, what."""
+class ChangeDocument(Struct, frozen=True):
+    """A change: who, when and what. Its row has a number besides, which only puts the log in order."""
 
     at: datetime
     actor: Actor
     request_id: str
     type: str
     text: str
+
+
+class AuditDocument(ChangeDocument, frozen=True):
+    """An administrative change in a subscription: who, when and what."""
+
     import_id: UUID | None
     group_id: UUID | None
 
 
-class OperationDocument(Struct, frozen=True):
-    """One change that operators answer for; `subscription_id` is null if it concerns Rollcall as a whole."""
+class OperationDocument(ChangeDocument, frozen=True):
+    """A change that operators are responsible for; `subscription_id` is null if it concerns Rollcall as a whole."""
 
-    at: datetime
-    actor: Actor
-    request_id: str
-    type: str
-    text: str
     subscription_id: UUID | None
 
 
-def operation_document(row: AuditRow) -> OperationDocument:
-    """Return a change that operators answer for as it is told."""
-    scope = row.subscription_id if row.subscription_id != ROLLCALL else None
-    return OperationDocument(row.at, row.actor, row.request_id, row.type, row.text, scope)
+def _audit_document(row: AuditRow) -> AuditDocument:
+    return convert(row, AuditDocument, from_attributes=True)
 
 
-def audit_document(row: AuditRow) -> AuditDocument:
-    """Return a change as it is told."""
-    return AuditDocument(row.at, row.actor, row.request_id, row.type, row.text, row.import_id, row.group_id)
+def _operation_document(row: AuditRow) -> OperationDocument:
+    document = convert(row, OperationDocument, from_attributes=True)
+    return structs.replace(document, subscription_id=None) if row.subscription_id == ROLLCALL else document
 
 
-Who: TypeAlias = Annotated[str | None, QueryParameter(max_length=255, description="Only what this actor (id) did.")]
-What: TypeAlias = Annotated[str | None, QueryParameter(max_length=100, description="Only this event.")]
-Address: TypeAlias = Annotated[str | None, QueryParameter(max_length=1000, description="Only what names this address.")]
-Since: TypeAlias = Annotated[str | None, QueryParameter(name="from", description="Not before this time.")]
-Until: TypeAlias = Annotated[str | None, QueryParameter(name="to", description="Before this time.")]
+Who: TypeAlias = Annotated[str | None, QueryParameter(max_length=255, description="Only changes by this actor (id).")]
+What: TypeAlias = Annotated[str | None, QueryParameter(max_length=100, description="Only events of this type.")]
+Address: TypeAlias = Annotated[str | None, QueryParameter(max_length=1000, description="Only changes of this address.")]
+Since: TypeAlias = Annotated[str | None, QueryParameter(name="from", description="Only changes at or after this time.")]
+Until: TypeAlias = Annotated[str | None, QueryParameter(name="to", description="Only changes before this time.")]
 
 
 @get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_changes(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     actor: Who = None,
     type: What = None,  # noqa: A002 - its name
-    import_id: Annotated[UUID | None, QueryParameter(description="Only what this import caused.")] = None,
-    group_id: Annotated[UUID | None, QueryParameter(description="Only what changed this group.")] = None,
+    import_id: Annotated[UUID | None, QueryParameter(description="Only changes made by this import.")] = None,
+    group_id: Annotated[UUID | None, QueryParameter(description="Only changes of this group.")] = None,
     email: Address = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[AuditDocument]]:
-    """List every administrative change, newest first: who, when, what."""
+    """List every administrative change, newest first: who, when and what."""
     find_subscription(rollcall, subscription_id)
     wanted = structs.replace(
         _wanted(actor, type, email, since, until),
         import_id=import_id,
         group_id=group_id,
     )
-    with rollcall.views() as rows:
-        found = audit_log.audit_log(rows, subscription_id, wanted, before=cursor(after, int), limit=limit + 1)
-    return page(request, found, limit, lambda row: row.number, audit_document)
+    with rollcall.views() as cursor:
+        found = audit_log.audit_log(cursor, subscription_id, wanted, before=decode_after(after, int), limit=limit + 1)
+    return document_list(list_response(request, found, limit, lambda row: row.number), _audit_document)
 
 
-@get("/audit", sync_to_thread=True, responses=responses(), opt=allowed("operator"))
+@get("/audit", sync_to_thread=True, responses=responses(), opt=for_roles("operator"))
 def list_operations(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     actor: Who = None,
     type: What = None,  # noqa: A002 - its name
-    subscription_id: Annotated[UUID | None, QueryParameter(description="Only what concerns this subscription.")] = None,
+    subscription_id: Annotated[UUID | None, QueryParameter(description="Only changes of this subscription.")] = None,
     email: Address = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[OperationDocument]]:
-    """List what operators answer for, in all subscriptions, newest first: who, when, what.
+    """List the changes that operators are responsible for, in all subscriptions, newest first: who, when and what.
 
-    That is subscriptions and their seats, access and tokens; what subscriptions do with their groups, users and files
-    is theirs to read.
+    These are changes of subscriptions and their seats, of access and of tokens. Changes of groups, users and imports
+    are in each subscription's own audit log.
     """
     wanted = _wanted(actor, type, email, since, until)
-    before = cursor(after, tuple[datetime, UUID, int])
-    with rollcall.views() as rows:
-        found = audit_log.operators_log(rows, wanted, subscription_id=subscription_id, before=before, limit=limit + 1)
-    return page(request, found, limit, lambda row: (row.at, row.subscription_id, row.number), operation_document)
+    before = decode_after(after, tuple[datetime, UUID, int])
+    with rollcall.views() as cursor:
+        found = audit_log.operators_log(cursor, wanted, subscription_id=subscription_id, before=before, limit=limit + 1)
+    rows = list_response(request, found, limit, lambda row: (row.at, row.subscription_id, row.number))
+    return document_list(rows, _operation_document)
 
 
 def _wanted(
     actor: str | None, type_: str | None, email: str | None, since: str | None, until: str | None
 ) -> AuditFilter:
     return AuditFilter(
-        actor=text(actor, "actor") if actor else None,
-        type=text(type_, "type") if type_ else None,
-        email=text(email_key(email), "email") if email else None,
-        since=moment(since, "from"),
-        until=moment(until, "to"),
+        actor=checked_text(actor, "actor") if actor else None,
+        types=(checked_text(type_, "type"),) if type_ else (),
+        email=checked_text(email_key(email), "email") if email else None,
+        since=parse_time(since, "from"),
+        until=parse_time(until, "to"),
     )
 
 
@@ -143,17 +142,17 @@ def _wanted(
 )
 async def list_group_events(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    bell: Given[Bell],
+    rollcall: Injected[Rollcall],
+    bell: Injected[Bell],
     subscription_id: FromPath[UUID],
     limit: Limit = 100,
-    after: Annotated[int, QueryParameter(ge=0, le=2**53, description="The `id` of the last event that you have.")] = 0,
+    after: Annotated[int, QueryParameter(ge=0, le=2**53, description="The `id` of the last event you have.")] = 0,
     wait: Annotated[int, QueryParameter(ge=0, le=LONGEST_WAIT, description="Seconds to wait for an event.")] = 0,
 ) -> Response[bytes]:
     """Follow the group events, oldest first, as CloudEvents 1.0.
 
-    The next page is behind the last `id`: pass it as `after`. With `wait`, an empty answer comes only after so many
-    seconds without an event.
+    To get the next page, pass the last `id` as `after`. With `wait`, the answer is empty only if no event happened for
+    that many seconds.
     """
     await sync_to_thread(find_subscription, rollcall, subscription_id)
     deadline = monotonic() + wait
@@ -164,14 +163,14 @@ async def list_group_events(
         if found or left <= 0 or bell.closing:
             break
         await bell.wait(count, left)
-    if wait:  # whoever asked a while ago may have been revoked since
-        await authorized(request, request.route_handler)
+    if wait:  # access may have been revoked in the meantime
+        await check_access(request, request.route_handler)
     return Response(json.encode(found), media_type=BATCH_TYPE)
 
 
 def _events(rollcall: Rollcall, subscription_id: UUID, after: int, limit: int) -> list[CloudEvent]:
-    with rollcall.views() as rows:
-        return group_events.group_events(rows, subscription_id, after=after, limit=limit)
+    with rollcall.views() as cursor:
+        return group_events.group_events(cursor, subscription_id, after=after, limit=limit)
 
 
 ROUTES = (list_changes, list_operations, list_group_events)

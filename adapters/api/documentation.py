@@ -1,4 +1,4 @@
-"""The API's description, and a page that shows it without the internet: its scripts come from an installed package."""
+"""The OpenAPI document, and a page that shows it; its scripts come from an installed package, not from the internet."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from adapters.http.requests import Given
-from adapters.http.security import EVERYBODY
+from adapters.http.requests import Injected
+from adapters.http.security import PUBLIC
 
 ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
 FOLDER = Path(swagger_ui_bundle.swagger_ui_path)
-# The bundled Swagger UI is of the 4th series, which shows no OpenAPI 3.1 but can show ours as if it were 3.0.
+# The bundled Swagger UI is version 4, which doesn't support OpenAPI 3.1 but displays ours as 3.0.
 START = """
 window.addEventListener("load", async () => {
   const description = await (await fetch("/api/v1/openapi.json")).json();
@@ -38,31 +38,31 @@ PAGE = """<!doctype html>
 </head>
 <body>
 <main id="page"></main>
-<noscript>The API is described at <a href="/api/v1/openapi.json">/api/v1/openapi.json</a>.</noscript>
+<noscript>The OpenAPI document is at <a href="/api/v1/openapi.json">/api/v1/openapi.json</a>.</noscript>
 </body>
 </html>
 """
 
 
-@get("/openapi.json", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
-def openapi(described: Given[bytes]) -> Response[bytes]:
-    """Return the API's description."""
-    return Response(described, media_type="application/json")
+@get("/openapi.json", sync_to_thread=False, include_in_schema=False, opt=PUBLIC)
+def openapi(description: Injected[bytes]) -> Response[bytes]:
+    """Return the OpenAPI document."""
+    return Response(description, media_type="application/json")
 
 
-@get("/docs", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
-def page() -> Response[str]:
-    """Return the API's page."""
+@get("/docs", sync_to_thread=False, include_in_schema=False, opt=PUBLIC)
+def documentation_page() -> Response[str]:
+    """Return the page that shows the OpenAPI document."""
     return Response(PAGE, media_type="text/html", headers={"Content-Security-Policy": POLICY})
 
 
-@get("/docs/{name:str}", sync_to_thread=False, include_in_schema=False, opt=EVERYBODY)
+@get("/docs/{name:str}", sync_to_thread=False, include_in_schema=False, opt=PUBLIC)
 def asset(name: FromPath[str]) -> Response[bytes]:
-    """Return what the page needs."""
+    """Return a style sheet or script of the page."""
     if name not in ASSETS:
         raise NotFoundException
     content = START.encode() if name == "start.js" else (FOLDER / name).read_bytes()
     return Response(content, media_type=ASSETS[name], headers={"Cache-Control": "max-age=3600"})
 
 
-ROUTES = (openapi, page, asset)
+ROUTES = (openapi, documentation_page, asset)

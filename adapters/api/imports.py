@@ -1,9 +1,8 @@
-"""Imports: upload, commit, stop; what was added; what happened. Their review is in `reviewing`."""
+"""Imports: upload, commit, stop; the groups added; the history. The review is in `review`."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -11,65 +10,45 @@ from litestar import Response, delete, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 from litestar.response import Stream
-from msgspec import Struct
+from msgspec import Struct, convert
 
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
-from adapters.http.file_reader import Pieces, Reading
-from adapters.http.paging import After, Limit, cursor, page
+from adapters.http.file_reader import FileReader
+from adapters.http.lookups import find_import, find_subscription
+from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import FileRefused, responses
-from adapters.http.rate_limits import Limits
+from adapters.http.rate_limits import RateLimits
 from adapters.http.requests import (
     AnyRequest,
-    Given,
     IdempotencyKey,
     IfMatch,
-    created_id,
+    Injected,
+    accepted,
     etag,
-    not_yet,
-    origin,
-    version,
+    expected_version,
+    no_content,
+    origin_of,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
-from adapters.http.uploads import FileBody, received
+from adapters.http.uploads import FileBody, take_upload
 from application.committing import start_commit, stop
 from application.decisions import CommandResult
-from application.importing import discard, record_upload
+from application.importing import discard
 from domain.errors import NotFound
-from domain.naming import clean_file_name
 from projections import groups_added
 from projections.groups_added import GroupAddedRow
 from projections.import_list import read as import_list
-from projections.import_list.read import ImportDocument, ImportRow, document
+from projections.import_list.read import ImportDocument, document
 from projections.reports import history
 from projections.reports.history import HistoryRow
-from projections.review import problems as review_problems
+from projections.reports.problem_rows import problem_rows
 
 IMPORT = "/subscriptions/{subscription_id:uuid}/imports/{import_id:uuid}"
 
 
-def find_import(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> ImportRow:
-    """Return an import; a foreign one is answered exactly as a missing one: NotFound."""
-    with rollcall.views() as rows:
-        row = import_list.find_import(rows, import_id)
-    if row is None or row.subscription_id != subscription_id:
-        raise NotFound(what="import", id=import_id)
-    return row
-
-
-def location(row_id: UUID, subscription_id: UUID) -> str:
-    """Return where an import is."""
-    return f"/api/v1/subscriptions/{subscription_id}/imports/{row_id}"
-
-
-def readable_later(done: CommandResult, subscription_id: UUID) -> Response[Any]:
-    """Answer that an edit is done, but cannot be read yet."""
-    return not_yet(location(done.id, subscription_id), **etag(done.version))
-
-
-def nothing(done: CommandResult) -> Response[None]:
-    """Answer that an edit is done."""
-    return Response(None, status_code=204, headers=etag(done.version))
+def location(subscription_id: UUID, import_id: UUID) -> str:
+    """Return the path of an import."""
+    return f"/api/v1/subscriptions/{subscription_id}/imports/{import_id}"
 
 
 # --- upload ---------------------------------------------------------------------------------------------------------
@@ -83,51 +62,31 @@ def nothing(done: CommandResult) -> Response[None]:
 )
 async def upload(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    reading: Given[Reading],
-    limits: Given[Limits],
+    rollcall: Injected[Rollcall],
+    file_reader: Injected[FileReader],
+    rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ImportDocument | None]:
-    """Upload a file as the multipart field `file`; it is read, and can be reviewed or is refused.
+    """Upload a file as the multipart field `file`. Rollcall reads it and then either lets you review it or refuses it.
 
-    The file goes to disk piece by piece, and is read in a process of its own: neither memory nor the other requests
-    feel how large it is. The same upload under the same `Idempotency-Key` finds the import it made, and is answered
-    as it was, from the import's present state.
+    If you repeat an upload with the same `Idempotency-Key`, the response shows the current state of the import that
+    the first upload created.
     """
-    done = await take_upload(request, rollcall, reading, limits, subscription_id, idempotency_key)
+    done = await take_upload(request, rollcall, file_reader, rate_limits, subscription_id, idempotency_key)
     return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
 
 
-async def take_upload(
-    request: AnyRequest, rollcall: Rollcall, reading: Reading, limits: Limits, subscription_id: UUID, key: str | None
-) -> CommandResult:
-    """Take the file that a request sends as the multipart field `file`, have it read, and record it.
-
-    Raises NotFound, and what `Limits.upload`, `received`, `Reading.read` and `record_upload` do.
-    """
-    import_id = created_id(request, key, rollcall.new_id(), subscription_id)
-    await sync_to_thread(find_subscription, rollcall, subscription_id)
-    with limits.upload(subscription_id):
-        async with received(request, "file", rollcall.settings.limits.file_bytes) as sent:
-            name = clean_file_name(sent.name)
-            async with reading.read(sent.file, name) as read:
-                whence = await sync_to_thread(origin, request, subscription_id, import_id)
-                return await sync_to_thread(
-                    record_upload, rollcall, whence, name, sent.media_type, Pieces(sent.file), read
-                )
-
-
 def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) -> Response[ImportDocument | None]:
-    where = location(done.id, subscription_id)
+    where = location(subscription_id, done.id)
     if not done.readable:
-        return not_yet(where)
+        return accepted(where)
     try:
         row = find_import(rollcall, subscription_id, done.id)
-    except NotFound:  # it was uploaded before, a moment ago
-        return not_yet(where)
+    except NotFound:  # the same request has just uploaded it
+        return accepted(where)
     if row.state == "rejected":
-        raise FileRefused(where, row.file_name, review_problems.shown(row.file_problems))
+        raise FileRefused(where, row.file_name, problem_rows(row.file_problems))
     return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
 
 
@@ -139,24 +98,24 @@ def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) ->
 )
 def list_imports(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[ImportDocument]]:
     """List the imports, newest first."""
     find_subscription(rollcall, subscription_id)
-    with rollcall.views() as rows:
-        before = cursor(after, tuple[datetime, UUID])
-        found = import_list.imports(rows, subscription_id, before=before, limit=limit + 1)
-    return page(request, found, limit, lambda row: (row.uploaded_at, row.id), document)
+    start = decode_after(after, tuple[datetime, UUID])
+    with rollcall.views() as cursor:
+        found = import_list.imports(cursor, subscription_id, before=start, limit=limit + 1)
+    return document_list(list_response(request, found, limit, lambda row: (row.uploaded_at, row.id)), document)
 
 
 @get(IMPORT, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def show_import(
-    rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Response[ImportDocument]:
-    """Show an import; its `ETag` is what edits and the commit take as `If-Match`."""
+    """Show an import. Send its `ETag` as `If-Match` when you edit, discard or commit it."""
     row = find_import(rollcall, subscription_id, import_id)
     return Response(document(row), headers=etag(row.version))
 
@@ -168,10 +127,10 @@ def show_import(
     responses=responses("not-found"),
     opt=READERS,
 )
-def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
-    """Return the bytes that were uploaded."""
+def show_file(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
+    """Download the file exactly as it was uploaded."""
     row = find_import(rollcall, subscription_id, import_id)
-    chunks = range(rollcall.blobs.chunks(subscription_id, "file", row.sha256))
+    chunks = range(rollcall.blobs.chunk_count(subscription_id, "file", row.sha256))
     return Stream(
         (rollcall.blobs.chunk(subscription_id, "file", row.sha256, number) for number in chunks),
         media_type="application/octet-stream",
@@ -191,14 +150,14 @@ def show_file(rollcall: Given[Rollcall], subscription_id: FromPath[UUID], import
 )
 def discard_import(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     if_match: IfMatch = None,
 ) -> Response[None]:
     """Discard an import that has added nothing."""
-    done = discard(rollcall, origin(request, subscription_id, import_id), version(if_match))
-    return readable_later(done, subscription_id) if not done.readable else nothing(done)
+    done = discard(rollcall, origin_of(request, subscription_id, import_id), expected_version(if_match))
+    return no_content(location(subscription_id, import_id), readable=done.readable, headers=etag(done.version))
 
 
 # --- commit ---------------------------------------------------------------------------------------------------------
@@ -213,15 +172,15 @@ def discard_import(
 )
 def commit(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     if_match: IfMatch = None,
 ) -> Response[ImportDocument]:
-    """Add the groups as they were reviewed at a version, or go on after a stop; a worker does it."""
-    done = start_commit(rollcall, origin(request, subscription_id, import_id), version(if_match))
+    """Add the groups as reviewed at a version, or continue after a stop. A worker adds them in the background."""
+    done = start_commit(rollcall, origin_of(request, subscription_id, import_id), expected_version(if_match))
     row = find_import(rollcall, subscription_id, import_id)
-    headers = {"Location": location(import_id, subscription_id), **etag(max(done.version, row.version))}
+    headers = {"Location": location(subscription_id, import_id), **etag(max(done.version, row.version))}
     return Response(document(row), headers=headers)
 
 
@@ -234,12 +193,12 @@ def commit(
 )
 def stop_import(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
 ) -> Response[ImportDocument]:
-    """Stop adding: when this answers, no further group can be added."""
-    done = stop(rollcall, origin(request, subscription_id, import_id))
+    """Stop adding groups. Once this responds, no further group is added."""
+    done = stop(rollcall, origin_of(request, subscription_id, import_id))
     row = find_import(rollcall, subscription_id, import_id)
     return Response(document(row), headers=etag(max(done.version, row.version)))
 
@@ -248,7 +207,7 @@ def stop_import(
 
 
 class AddedDocument(Struct, frozen=True):
-    """A group that an import created, or merged into."""
+    """A group that an import created or added users to: its row without the number and who was left out."""
 
     group_id: UUID
     name: str
@@ -258,15 +217,14 @@ class AddedDocument(Struct, frozen=True):
     added_at: datetime
 
 
-def added_document(row: GroupAddedRow) -> AddedDocument:
-    """Return a group added as it is told."""
-    return AddedDocument(row.group_id, row.name, row.created, row.users_added, row.users_already_there, row.added_at)
+def _added_document(row: GroupAddedRow) -> AddedDocument:
+    return convert(row, AddedDocument, from_attributes=True)
 
 
 @get(f"{IMPORT}/groups-added", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_groups_added(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     limit: Limit = 100,
@@ -274,24 +232,25 @@ def list_groups_added(
 ) -> Response[list[AddedDocument]]:
     """List the groups that an import added, in the order of the file."""
     find_import(rollcall, subscription_id, import_id)
-    with rollcall.views() as rows:
-        found = groups_added.groups_added(rows, import_id, after=cursor(after, int) or 0, limit=limit + 1)
-    return page(request, found, limit, lambda row: row.number, added_document)
+    start = decode_after(after, int) or 0
+    with rollcall.views() as cursor:
+        found = groups_added.groups_added(cursor, import_id, after=start, limit=limit + 1)
+    return document_list(list_response(request, found, limit, lambda row: row.number), _added_document)
 
 
 @get(f"{IMPORT}/history", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def show_history(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[HistoryRow]]:
-    """Tell an import event by event, in order."""
+    """List the events of an import in order."""
     find_import(rollcall, subscription_id, import_id)
-    found = rollcall.events.history(import_id, after=cursor(after, int) or 0, limit=limit + 1)
-    return page(request, found, limit, lambda record: record.originator_version, history.history_row)
+    found = rollcall.events.history(import_id, after=decode_after(after, int) or 0, limit=limit + 1)
+    return list_response(request, list(map(history.history_row, found)), limit, lambda row: row.version)
 
 
 ROUTES = (
@@ -304,4 +263,4 @@ ROUTES = (
     list_groups_added,
     show_history,
 )
-"""All but `upload`, which takes larger bodies."""
+"""All but `upload`, which accepts larger bodies."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,42 +9,41 @@ from litestar import Response, delete, get, post
 from litestar.params import FromPath, RawBody
 from msgspec import Meta, Struct
 
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
-from adapters.http.paging import After, Limit, Search, cursor, page
-from adapters.http.problems import FileRefused, UnsupportedMediaType, later, responses
-from adapters.http.requests import AnyRequest, Given, IdempotencyKey, address, no_content, once, origin, text
+from adapters.http.lookups import find_licence, find_subscription
+from adapters.http.new_licences import NewUser, user_of, users_of_file
+from adapters.http.paging import After, Limit, Search, decode_after, list_response
+from adapters.http.problems import accepted_response, responses, unsupported_media_type
+from adapters.http.requests import (
+    AnyRequest,
+    IdempotencyKey,
+    Injected,
+    checked_text,
+    email_in_path,
+    no_content,
+    origin_of,
+    request_key,
+)
 from adapters.http.security import ADMINISTRATORS, READERS
-from adapters.http.validation import MANY_BYTES, decoded
+from adapters.http.validation import MANY_BYTES, decode_body
 from application import licensing
-from domain.errors import EmailInvalid, NotFound
-from domain.files.licence_file import read_licences
-from domain.naming import collapsed, parse_email, without_controls
-from domain.naming import shown as printable
-from domain.problems import FileProblems, Problem
-from domain.roster import Limits
+from domain.errors import EmailInvalid
+from domain.naming import printable
+from domain.problems import Problem
 from domain.subscription import User
 from projections.directory import read as directory
 from projections.directory.read import LicenceRow
-from projections.review.problems import ProblemRow, shown
-
-
-class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
-    """Somebody to allocate a licence to."""
-
-    email: Annotated[str, Meta(min_length=1, max_length=1_000, examples=["ann@example.com"])]
-    first_name: Annotated[str, Meta(max_length=255, examples=["Ann"])] = ""
-    last_name: Annotated[str, Meta(max_length=255, examples=["Lee"])] = ""
+from projections.reports.problem_rows import ProblemRow, problem_rows
 
 
 class NewLicences(Struct, forbid_unknown_fields=True, frozen=True):
-    """Whom to allocate licences to."""
+    """The users to allocate licences to."""
 
     users: Annotated[list[NewUser], Meta(max_length=250_000)]
 
 
 class AllocatedDocument(Struct, frozen=True):
-    """What became of an allocation; `refused` are the rows or users that cannot be used, and why."""
+    """The result of an allocation; `refused` lists the rows or users that can't be used, and why."""
 
     allocated: int
     already_allocated: int
@@ -56,7 +54,7 @@ class AllocatedDocument(Struct, frozen=True):
     "/subscriptions/{subscription_id:uuid}/licences",
     sync_to_thread=True,
     status_code=200,
-    responses=later(AllocatedDocument)
+    responses=accepted_response(AllocatedDocument)
     | responses(
         "not-found", "seats-exceeded", "key-reused", "file-refused", "file-too-large", "unsupported-media-type"
     ),
@@ -65,16 +63,19 @@ class AllocatedDocument(Struct, frozen=True):
 )
 def allocate_licences(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[AllocatedDocument]:
-    """Allocate licences to users, given as JSON or as `text/csv`: to all of them or, for want of seats, to none."""
+    """Allocate licences to users, who are listed as JSON or as `text/csv`.
+
+    If there aren't enough seats for all of them, no licences are allocated.
+    """
     find_subscription(rollcall, subscription_id)
     users, refused = _users(request, rollcall, body)
-    asked = once(request, idempotency_key, subscription_id, body)
-    done = licensing.allocate_licences(rollcall, origin(request, subscription_id), users, asked)
+    key = request_key(request, idempotency_key, subscription_id, body)
+    done = licensing.allocate_licences(rollcall, origin_of(request, subscription_id), users, key)
     status = 200 if done.readable else 202
     headers = {} if done.readable else {"Location": request.url.path}
     return Response(
@@ -83,7 +84,7 @@ def allocate_licences(
 
 
 def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[User], list[ProblemRow]]:
-    """Return the users to license, and what was wrong with the others."""
+    """Return the users to license, and the problems with the others."""
     content_type, _ = request.content_type
     match content_type:
         case "application/json":
@@ -91,50 +92,19 @@ def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[U
         case "text/csv":
             return users_of_file(body, "licences.csv", rollcall.settings.limits, request.url.path)
         case _:
-            raise UnsupportedMediaType(expected="application/json or text/csv", found=content_type or "nothing")
-
-
-def users_of_file(content: bytes, file_name: str, limits: Limits, location: str) -> tuple[list[User], list[ProblemRow]]:
-    """Return the users that a file wants licensed, and what was wrong with its other rows; raises FileRefused."""
-    read = read_licences(content, file_name, limits)
-    if isinstance(read, FileProblems):
-        raise FileRefused(location, file_name, shown(read.problems))
-    return list(read.users), shown(read.problems)
+            raise unsupported_media_type("application/json or text/csv", content_type)
 
 
 def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
     users: list[User] = []
     refused: list[Problem] = []
-    for number, each in enumerate(decoded(body, NewLicences).users, start=1):
+    for number, each in enumerate(decode_body(body, NewLicences).users, start=1):
         try:
             users.append(user_of(each))
         except EmailInvalid as error:
             detail = str(error.fields["reason"])
             refused.append(Problem("email-invalid", number, 1, "email", printable(each.email), detail))
-    return users, shown(refused)
-
-
-def user_of(new: NewUser) -> User:
-    """Return whom to allocate a licence to; raises EmailInvalid."""
-    return User(parse_email(new.email), _name(new.first_name), _name(new.last_name))
-
-
-def _name(text: str) -> str:
-    return collapsed(without_controls(text))
-
-
-class LicenceDocument(Struct, frozen=True):
-    """A licence and who holds it."""
-
-    email: str
-    first_name: str
-    last_name: str
-    allocated_at: datetime
-
-
-def licence_document(row: LicenceRow) -> LicenceDocument:
-    """Return a licence as it is told."""
-    return LicenceDocument(row.email, row.first_name, row.last_name, row.allocated_at)
+    return users, problem_rows(refused)
 
 
 @get(
@@ -142,19 +112,18 @@ def licence_document(row: LicenceRow) -> LicenceDocument:
 )
 def list_licences(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
     limit: Limit = 100,
     after: After = None,
-) -> Response[list[LicenceDocument]]:
+) -> Response[list[LicenceRow]]:
     """List the licences by address."""
     find_subscription(rollcall, subscription_id)
-    with rollcall.views() as rows:
-        found = directory.licences(
-            rows, subscription_id, search=text(q), after=cursor(after, str) or "", limit=limit + 1
-        )
-    return page(request, found, limit, lambda row: row.email, licence_document)
+    search, start = checked_text(q), decode_after(after, str) or ""
+    with rollcall.views() as cursor:
+        found = directory.licences(cursor, subscription_id, search=search, after=start, limit=limit + 1)
+    return list_response(request, found, limit, lambda row: row.email)
 
 
 @get(
@@ -164,20 +133,11 @@ def list_licences(
     opt=READERS,
 )
 def show_licence(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
-) -> LicenceDocument:
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
+) -> LicenceRow:
     """Show one licence."""
     find_subscription(rollcall, subscription_id)
-    return licence_document(find_licence(rollcall, subscription_id, address(request, email)))
-
-
-def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> LicenceRow:
-    """Return the licence of a canonical address; raises NotFound."""
-    with rollcall.views() as rows:
-        row = directory.find_licence(rows, subscription_id, email)
-    if row is None:
-        raise NotFound(what="licence for", id=email)
-    return row
+    return find_licence(rollcall, subscription_id, email_in_path(request, email))
 
 
 @delete(
@@ -187,11 +147,11 @@ def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> Licen
     opt=ADMINISTRATORS,
 )
 def revoke_licence(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
 ) -> Response[None]:
-    """Revoke a licence: the seat is free again, and the user leaves every group of the subscription at once."""
-    done = licensing.revoke_licences(rollcall, origin(request, subscription_id), [address(request, email)])
-    return no_content(request, readable=done.readable)
+    """Revoke a licence. The seat becomes free, and the user leaves every group in the subscription at once."""
+    done = licensing.revoke_licences(rollcall, origin_of(request, subscription_id), [email_in_path(request, email)])
+    return no_content(request.url.path, readable=done.readable)
 
 
 ROUTES = (allocate_licences, list_licences, show_licence, revoke_licence)

@@ -1,7 +1,7 @@
-"""Progress by Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+"""Progress as Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-One database subscription of the process fans out to all listeners: whatever wakes the process, all the imports that
-somebody follows are looked up with one query, and each listener is told of its own.
+One lookup serves all listeners of the process: when it is woken, one query fetches all the imports that are followed,
+and each listener gets its own.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, HeaderParameter
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
-from msgspec import Struct, json
+from msgspec import Struct, json, structs
 
-from adapters.api.imports import IMPORT, find_import
+from adapters.api.imports import IMPORT
 from adapters.composition import Rollcall
 from adapters.http.bell import Bell
+from adapters.http.lookups import find_import
 from adapters.http.problems import DATABASE_AWAY, responses
-from adapters.http.requests import AnyRequest, Given
-from adapters.http.security import READERS, authorized
+from adapters.http.requests import AnyRequest, Injected
+from adapters.http.security import READERS, check_access
 from domain.errors import RollcallError
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportRow, ImportState
@@ -40,14 +41,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 COMMENT_SECONDS = 15.0
-LOOK_AGAIN_SECONDS = 5.0
-BETWEEN_LOOKS_SECONDS = 0.2
-ASK_AGAIN_SECONDS = 1.0
+LOOKUP_SECONDS = 5.0
+LOOKUP_PAUSE_SECONDS = 0.2
+RECHECK_SECONDS = 1.0
 AT_REST: frozenset[ImportState] = frozenset({"stopped", "completed", "rejected", "discarded"})
 
 
 class ProgressDocument(Struct, frozen=True):
-    """How far a commit came."""
+    """How far a commit has come: the progress of the import's row, with its state."""
 
     state: ImportState
     groups_total: int
@@ -58,39 +59,39 @@ class ProgressDocument(Struct, frozen=True):
 
 
 class _Feed:
-    """What all who follow one import share: its latest row, and what wakes them when there is a later one."""
+    """What the listeners of an import share: its latest row, and an event that wakes them when there is a newer one."""
 
     def __init__(self, row: ImportRow) -> None:
         self.row = row
         self.changed = asyncio.Event()
         self.listeners = 0
 
-    def tell(self, row: ImportRow | None) -> None:
-        """Wake the listeners if there is anything new to them."""
+    def update(self, row: ImportRow | None) -> None:
+        """Take a newer row and wake the listeners."""
         if row is not None and row.version > self.row.version:
             self.row = row
             self.wake()
 
     def wake(self) -> None:
-        """Wake the listeners; who comes later waits for the next time."""
+        """Wake the listeners; those who come later wait for the next event."""
         self.changed.set()
         self.changed = asyncio.Event()
 
 
 class Feeds:
-    """The imports that are followed in this process. However many are, by however many, one task looks them up.
+    """The imports that are followed in this process. One task looks all of them up, however many there are.
 
-    It looks when the bell rings, five times a second at most: a commit has more batches than anybody can see.
+    It does so when the bell rings, at most five times a second: a commit has more batches than people can see.
     """
 
     def __init__(self, rollcall: Rollcall, bell: Bell) -> None:
         self._rollcall = rollcall
         self._bell = bell
         self._feeds: dict[UUID, _Feed] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._lookup: asyncio.Task[None] | None = None
 
     async def follow(self, row: ImportRow, seen: int) -> AsyncGenerator[ImportRow | None, None]:
-        """Yield the import now and whenever it changed, None where nothing did for a while, until it rests."""
+        """Yield the import now and whenever it changes, and None after a quiet while, until the import is at rest."""
         with self._feed(row) as feed:
             while True:
                 changed, current = feed.changed, feed.row
@@ -103,7 +104,7 @@ class Feeds:
                     yield None
 
     def followed(self) -> list[UUID]:
-        """Return the imports that somebody follows now."""
+        """Return the imports that are being followed."""
         return list(self._feeds)
 
     @contextmanager
@@ -111,10 +112,10 @@ class Feeds:
         feed = self._feeds.get(row.id)
         if feed is None:
             feed = self._feeds[row.id] = _Feed(row)
-            self._bell.ring()  # for what happened since the row was looked up
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
-        feed.tell(row)
+            self._bell.ring()  # for changes since the row was looked up
+        if self._lookup is None or self._lookup.done():
+            self._lookup = asyncio.create_task(self._look_up())
+        feed.update(row)
         feed.listeners += 1
         try:
             yield feed
@@ -123,20 +124,20 @@ class Feeds:
             if not feed.listeners:
                 del self._feeds[row.id]
 
-    async def _look(self) -> None:
-        """Look up what is followed whenever the bell has rung, until nothing is or the server stops."""
+    async def _look_up(self) -> None:
+        """Look up the followed imports whenever the bell rings, until there are none or the server stops."""
         count = -1
         while self._feeds and not self._bell.closing:
-            await self._bell.wait(count, LOOK_AGAIN_SECONDS)
+            await self._bell.wait(count, LOOKUP_SECONDS)
             count = self._bell.count
             try:
                 rows = await sync_to_thread(self._rows, self.followed())
             except Exception:
-                log.exception("the imports that are followed could not be looked up")
+                log.exception("the followed imports could not be looked up")
                 rows = {}
             for import_id, feed in self._feeds.items():
-                feed.tell(rows.get(import_id))
-            await asyncio.sleep(0 if self._bell.closing else BETWEEN_LOOKS_SECONDS)
+                feed.update(rows.get(import_id))
+            await asyncio.sleep(0 if self._bell.closing else LOOKUP_PAUSE_SECONDS)
         for feed in self._feeds.values():
             feed.wake()
 
@@ -146,7 +147,7 @@ class Feeds:
 
 
 async def _happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event; False if it does not happen in time."""
+    """Wait for an event; return False if it doesn't happen in time."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -156,43 +157,43 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
 
 
 class Permission:
-    """Whether a listener still may, asked before each message, and once a second at most.
+    """A listener's permission, which is checked again before each message, at most once a second.
 
-    So whoever may not any longer is told nothing that happens more than a second later, however much happens.
+    A listener whose access is revoked gets nothing that happens more than a second later.
     """
 
-    def __init__(self, ask: Callable[[], Awaitable[bool]], clock: Callable[[], float] = monotonic) -> None:
-        self._ask = ask
+    def __init__(self, check: Callable[[], Awaitable[bool]], clock: Callable[[], float] = monotonic) -> None:
+        self._check = check
         self._clock = clock
-        self._asked = -math.inf
+        self._checked = -math.inf
 
     async def holds(self) -> bool:
-        """Tell whether it holds, or held when that was asked less than a second ago."""
+        """Return whether the permission holds, or held less than a second ago."""
         now = self._clock()
-        if now - self._asked < ASK_AGAIN_SECONDS:
+        if now - self._checked < RECHECK_SECONDS:
             return True
-        self._asked = now
-        return await self._ask()
+        self._checked = now
+        return await self._check()
 
 
 @get(f"{IMPORT}/progress", media_type="text/event-stream", responses=responses("not-found"), opt=READERS)
 async def progress(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
-    feeds: Given[Feeds],
+    rollcall: Injected[Rollcall],
+    feeds: Injected[Feeds],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     last_event_id: Annotated[
-        str | None, HeaderParameter(name="Last-Event-ID", description="The id of the last event that you got.")
+        str | None, HeaderParameter(name="Last-Event-ID", description="The id of the last event you received.")
     ] = None,
 ) -> Response[None] | ServerSentEvent:
-    """Follow an import: an event `progress` whenever it changed, the last one when it rests.
+    """Follow an import: a `progress` event whenever it changes, and a last one when it comes to rest.
 
-    Whoever asks again with the id of that last one is answered 204, which tells a browser to stop asking.
+    A request with the id of that last event gets 204, which tells browsers not to reconnect.
     """
     row = await sync_to_thread(find_import, rollcall, subscription_id, import_id)
     seen = int(last_event_id) if last_event_id and re.fullmatch("[0-9]{1,18}", last_event_id) else 0
-    if seen > row.version:  # no id of ours: whoever waited for what is behind it would be told nothing
+    if seen > row.version:  # not one of our ids: nothing would ever come after it
         seen = 0
     if row.state in AT_REST and seen == row.version:
         return Response(None, status_code=204)
@@ -202,24 +203,21 @@ async def progress(
 async def _messages(
     request: AnyRequest, feeds: Feeds, row: ImportRow, seen: int
 ) -> AsyncGenerator[ServerSentEventMessage, None]:
-    permission = Permission(partial(_still_may, request))
+    permission = Permission(partial(_has_access, request))
     async for current in feeds.follow(row, seen):
         if not await permission.holds():
             return
         if current is None:
             yield ServerSentEventMessage(data=None, comment="still here")
             continue
-        p = current.progress
-        told = ProgressDocument(
-            current.state, p.groups_total, p.groups_added, p.groups_skipped, p.users_added, p.eta_seconds
-        )
-        yield ServerSentEventMessage(data=json.encode(told), event="progress", id=current.version)
+        document = ProgressDocument(current.state, *structs.astuple(current.progress))
+        yield ServerSentEventMessage(data=json.encode(document), event="progress", id=current.version)
 
 
-async def _still_may(request: AnyRequest) -> bool:
-    """Tell whether whoever listens still may; if the database cannot tell, it is for them to ask again."""
+async def _has_access(request: AnyRequest) -> bool:
+    """Return whether the listener still has access; while the database is unavailable, no: they can reconnect."""
     try:
-        await authorized(request, request.route_handler)
+        await check_access(request, request.route_handler)
     except (RollcallError, *DATABASE_AWAY):
         return False
     return True

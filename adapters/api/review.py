@@ -1,8 +1,7 @@
-"""The review of an import: what it would add, what is wrong with the file, and the edits."""
+"""The review of an import: what it would add, the problems in the file, and the edits."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,68 +9,66 @@ from litestar import Response, delete, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
-from adapters.api.imports import IMPORT, find_import, nothing, readable_later
+from adapters.api.imports import IMPORT, location
 from adapters.composition import Rollcall
-from adapters.http.paging import After, Limit, Search, cursor, page
+from adapters.http.lookups import find_import, open_roster
+from adapters.http.paging import After, Limit, Search, decode_after, document_list, list_response
 from adapters.http.problems import responses
-from adapters.http.requests import AnyRequest, Given, IfMatch, address, etag, origin, text, version
+from adapters.http.requests import (
+    AnyRequest,
+    IfMatch,
+    Injected,
+    accepted,
+    checked_text,
+    email_in_path,
+    etag,
+    expected_version,
+    no_content,
+    origin_of,
+)
 from adapters.http.security import ADMINISTRATORS, READERS
-from adapters.postgres.blobs import read_chunk
 from application.importing import plan_at, remove_user, rename_group
-from application.rosters import StoredRoster
 from domain.errors import NotFound
 from domain.problems import Severity
-from projections.import_list.read import ImportRow
-from projections.review import problems as review_problems
+from projections.reports.problem_rows import ProblemRow, problem_codes, problem_rows
+from projections.reports.reviewed_users import ReviewedUser, reviewed_users
 from projections.review import read as review
-from projections.review.problems import ProblemRow
-from projections.review.read import ReviewedGroup, ReviewedUser
-from projections.view import ViewCursor
+from projections.review.read import ReviewedGroup
 
-UPLOADED = 1  # the version at which a file is there and was not read yet
-
-
-def reviewed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> StoredRoster:
-    """Open what the file of an import says; raises NotFound if it was refused."""
-    if row.read is None:
-        raise NotFound(what="group in this import", id=row.id)
-    key = (row.subscription_id, row.read.roster)
-    return rollcall.rosters.open(
-        *key, partial(read_chunk, rows.connection, row.subscription_id, "roster", row.read.roster)
-    )
+UPLOADED = 1  # at this version the file is stored but not read yet
 
 
 @get(f"{IMPORT}/groups", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_reviewed_groups(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     q: Search = "",
-    only: Annotated[Literal["problems"] | None, QueryParameter(description="Only groups that have problems.")] = None,
-    version: Annotated[int | None, QueryParameter(ge=1, description="As it stood at this version.")] = None,
+    only: Annotated[Literal["problems"] | None, QueryParameter(description="Only groups with problems.")] = None,
+    version: Annotated[int | None, QueryParameter(ge=1, description="The review as it was at this version.")] = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[ReviewedGroup]]:
-    """Review an import: its groups as they would be added, or as they stood at a version."""
+    """Review an import: the groups as they would be added, or as they were at a version."""
     row = find_import(rollcall, subscription_id, import_id)
     if version is not None and version > row.version:
         raise NotFound(what="version", id=version)
-    if row.read is None or version == UPLOADED:
-        return page(request, [], limit, lambda group: group.number, lambda group: group, etag(version or row.version))
-    plan = plan_at(rollcall, import_id, version) if version is not None else None
-    wanted = review.Wanted(search=text(q), only_problems=only is not None, plan=plan)
-    start = cursor(after, int) or 0
-    with rollcall.views() as rows:
-        roster = reviewed(rollcall, rows, row)
-        found = review.groups(rows, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
-    return page(request, found, limit, lambda group: group.number, lambda group: group, etag(version or row.version))
+    found: list[ReviewedGroup] = []
+    if row.read is not None and version != UPLOADED:
+        plan = plan_at(rollcall, import_id, version) if version is not None else None
+        wanted = review.GroupFilter(search=checked_text(q), only_problems=only is not None, plan=plan)
+        start = decode_after(after, int) or 0
+        with rollcall.views() as cursor:
+            roster = open_roster(rollcall, cursor, row)
+            found = review.groups(cursor, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
+    return list_response(request, found, limit, lambda group: group.number, etag(version or row.version))
 
 
 @get(f"{IMPORT}/groups/{{number:int}}/users", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_reviewed_users(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -80,56 +77,54 @@ def list_reviewed_users(
 ) -> Response[list[ReviewedUser]]:
     """List the users of one group of an import, in the order of the file."""
     row = find_import(rollcall, subscription_id, import_id)
-    start = cursor(after, int) or 0
-    with rollcall.views() as rows:
-        roster = reviewed(rollcall, rows, row)
-        found = review.users(rows, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
-    places = {user.email: start + place for place, user in enumerate(found, start=1)}
-    return page(request, found, limit, lambda user: places[user.email], lambda user: user, etag(row.version))
+    start = decode_after(after, int) or 0
+    with rollcall.views() as cursor:
+        roster = open_roster(rollcall, cursor, row)
+        found = reviewed_users(cursor, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
+    return list_response(request, found, limit, lambda _: start + limit, etag(row.version))
 
 
 @get(f"{IMPORT}/problems", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
 def list_problems(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
-    code: Annotated[str | None, QueryParameter(max_length=100, description="Only problems of this code.")] = None,
-    severity: Annotated[Severity | None, QueryParameter(description="Only problems as severe as this.")] = None,
+    code: Annotated[str | None, QueryParameter(max_length=100, description="Only problems with this code.")] = None,
+    severity: Annotated[Severity | None, QueryParameter(description="Only problems of this severity.")] = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[ProblemRow]]:
-    """List what is wrong with the file, in its order."""
+    """List the problems in the file, in its order."""
     row = find_import(rollcall, subscription_id, import_id)
-    codes = review_problems.codes(code, severity)
-    start = cursor(after, int) or 0
+    codes = problem_codes(code, severity)
+    start = decode_after(after, int) or 0
     if row.read is None:
-        ordered = [(n, p) for n, p in enumerate(row.file_problems, start=1) if p.code in codes and n > start]
+        numbered = enumerate(row.file_problems, start=1)
+        found = [(number, problem) for number, problem in numbered if problem.code in codes and number > start]
     else:
-        with rollcall.views() as rows:
-            ordered = review_problems.problems(rows, import_id, wanted=codes, after=start, limit=limit + 1)
-    headers = etag(row.version)
-    return page(
-        request, ordered, limit, lambda each: each[0], lambda each: review_problems.shown([each[1]])[0], headers
-    )
+        with rollcall.views() as cursor:
+            found = review.problems(cursor, import_id, codes=codes, after=start, limit=limit + 1)
+    page = list_response(request, found, limit, lambda each: each[0], etag(row.version))
+    return document_list(page, lambda each: problem_rows([each[1]])[0])
 
 
 # --- edit -----------------------------------------------------------------------------------------------------------
 
 
 class NewName(Struct, forbid_unknown_fields=True, frozen=True):
-    """What to call a group."""
+    """A new name for a group."""
 
     name: Annotated[str, Meta(min_length=1, max_length=255, examples=["Sales Europe"])]
 
 
-EDITING = responses("not-found", "wrong-state", "stale", "version-required", "group-name-invalid")
+EDIT_RESPONSES = responses("not-found", "wrong-state", "stale", "version-required", "group-name-invalid")
 
 
-@patch(f"{IMPORT}/groups/{{number:int}}", sync_to_thread=True, responses=EDITING, opt=ADMINISTRATORS)
+@patch(f"{IMPORT}/groups/{{number:int}}", sync_to_thread=True, responses=EDIT_RESPONSES, opt=ADMINISTRATORS)
 def rename(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -137,24 +132,26 @@ def rename(
     if_match: IfMatch = None,
 ) -> Response[ReviewedGroup | None]:
     """Rename a group in this import."""
-    whence, seen = origin(request, subscription_id, import_id), version(if_match)
-    done = rename_group(rollcall, whence, number, data.name, seen)
+    origin, version = origin_of(request, subscription_id, import_id), expected_version(if_match)
+    done = rename_group(rollcall, origin, number, data.name, version)
     if not done.readable:
-        return readable_later(done, subscription_id)
+        return accepted(location(subscription_id, import_id), etag(done.version))
     row = find_import(rollcall, subscription_id, import_id)
-    with rollcall.views() as rows:
-        (group,) = review.groups(
-            rows, subscription_id, import_id, reviewed(rollcall, rows, row), after=number - 1, limit=1
-        )
+    with rollcall.views() as cursor:
+        roster = open_roster(rollcall, cursor, row)
+        (group,) = review.groups(cursor, subscription_id, import_id, roster, after=number - 1, limit=1)
     return Response(group, headers=etag(done.version))
 
 
 @delete(
-    f"{IMPORT}/groups/{{number:int}}/users/{{email:path}}", sync_to_thread=True, responses=EDITING, opt=ADMINISTRATORS
+    f"{IMPORT}/groups/{{number:int}}/users/{{email:path}}",
+    sync_to_thread=True,
+    responses=EDIT_RESPONSES,
+    opt=ADMINISTRATORS,
 )
 def remove(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
@@ -162,9 +159,9 @@ def remove(
     if_match: IfMatch = None,
 ) -> Response[None]:
     """Remove a user from a group of this import."""
-    whence, seen = origin(request, subscription_id, import_id), version(if_match)
-    done = remove_user(rollcall, whence, number, address(request, email), seen)
-    return readable_later(done, subscription_id) if not done.readable else nothing(done)
+    origin, version = origin_of(request, subscription_id, import_id), expected_version(if_match)
+    done = remove_user(rollcall, origin, number, email_in_path(request, email), version)
+    return no_content(location(subscription_id, import_id), readable=done.readable, headers=etag(done.version))
 
 
 ROUTES = (list_reviewed_groups, list_reviewed_users, list_problems, rename, remove)

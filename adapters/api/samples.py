@@ -1,4 +1,4 @@
-"""The files to fill in."""
+"""Sample files to fill in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from adapters.http.problems import responses
-from adapters.http.security import EVERYBODY
+from adapters.http.security import PUBLIC
 
 NAMES = ("user-based", "group-based")
 KINDS = {"csv": "text/csv", "txt": "text/plain"}
@@ -20,10 +20,10 @@ KINDS = {"csv": "text/csv", "txt": "text/plain"}
     sync_to_thread=False,
     media_type="text/csv",
     responses=responses("not-found"),
-    opt=EVERYBODY,
+    opt=PUBLIC,
 )
 def sample(name: FromPath[str]) -> Response[bytes]:
-    """Return a sample of a format: `user-based` or `group-based`, as `.csv` or `.txt`."""
+    """Download a sample file: `user-based` or `group-based`, as `.csv` or `.txt`."""
     stem, _, kind = name.rpartition(".")
     if stem not in NAMES or kind not in KINDS:
         raise NotFoundException

@@ -7,42 +7,41 @@ from uuid import UUID
 
 from litestar import Response, get, patch, post
 from litestar.params import FromPath, JSONBody
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, convert
 
 from adapters.composition import Rollcall
-from adapters.http.paging import After, Limit, cursor, page
-from adapters.http.problems import later, responses
-from adapters.http.requests import AnyRequest, Given, IdempotencyKey, created_id, not_yet, origin
-from adapters.http.security import SIGNED_IN, allowed, scopes
+from adapters.http.lookups import find_subscription
+from adapters.http.paging import After, Limit, decode_after, document_list, list_response
+from adapters.http.problems import accepted_response, responses
+from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, accepted, created_id, origin_of
+from adapters.http.security import AUTHENTICATED, SUBSCRIPTION_VIEWERS, for_roles, scopes_with
 from application import licensing
-from domain.access import ROLLCALL, Role
+from domain.access import ROLLCALL
 from domain.errors import NotFound
 from domain.subscription import MAX_SEATS
 from projections.directory import read as directory
 from projections.directory.read import SubscriptionRow
-
-SHOWN_TO: frozenset[Role] = frozenset(("operator", "administrator", "auditor"))
 
 Name = Annotated[str, Meta(min_length=1, max_length=255, examples=["Contoso"])]
 Seats = Annotated[int, Meta(ge=0, le=MAX_SEATS, examples=[500])]
 
 
 class NewSubscription(Struct, forbid_unknown_fields=True, frozen=True):
-    """What a subscription is created from."""
+    """A subscription to create."""
 
     name: Name
     seats: Seats
 
 
 class SubscriptionChange(Struct, forbid_unknown_fields=True, frozen=True):
-    """What to change of a subscription: what is left out stays as it is."""
+    """Changes to a subscription. Leave out what should stay as it is."""
 
     name: Name | UnsetType = UNSET
     seats: Seats | UnsetType = UNSET
 
 
 class SubscriptionDocument(Struct, frozen=True):
-    """A subscription with its seats."""
+    """A subscription with its seats: not its row, as this tells the free seats and not when it was created."""
 
     id: UUID
     name: str
@@ -52,64 +51,54 @@ class SubscriptionDocument(Struct, frozen=True):
 
 
 def subscription_document(row: SubscriptionRow) -> SubscriptionDocument:
-    """Return a subscription as it is told."""
-    return SubscriptionDocument(row.id, row.name, row.seats, row.seats_taken, row.seats_free)
-
-
-def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> SubscriptionRow:
-    """Return a subscription; raises NotFound."""
-    with rollcall.views() as rows:
-        found = directory.subscriptions(rows, name_or_id=str(subscription_id))
-    for row in found:
-        if row.id == subscription_id:
-            return row
-    raise NotFound(what="subscription", id=subscription_id)
+    """Return a subscription for the API."""
+    return convert(row, SubscriptionDocument, from_attributes=True)
 
 
 @post(
     "/subscriptions",
     sync_to_thread=True,
-    responses=later() | responses("key-reused", "subscription-name-invalid", "unsupported-media-type"),
-    opt=allowed("operator"),
+    responses=accepted_response() | responses("key-reused", "subscription-name-invalid", "unsupported-media-type"),
+    opt=for_roles("operator"),
 )
 def create_subscription(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     data: JSONBody[NewSubscription],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[SubscriptionDocument | None]:
     """Create a subscription."""
     subscription_id = created_id(request, idempotency_key, rollcall.new_id(), None)
-    where = f"/api/v1/subscriptions/{subscription_id}"
-    whence = origin(request, subscription_id)
-    if not licensing.create_subscription(rollcall, whence, data.name, data.seats).readable:
-        return not_yet(where)
+    location, origin = f"/api/v1/subscriptions/{subscription_id}", origin_of(request, subscription_id)
+    if not licensing.create_subscription(rollcall, origin, data.name, data.seats).readable:
+        return accepted(location)
     try:
         row = find_subscription(rollcall, subscription_id)
-    except NotFound:  # it was created before, a moment ago
-        return not_yet(where)
-    return Response(subscription_document(row), headers={"Location": where})
+    except NotFound:  # the same request has just created it
+        return accepted(location)
+    return Response(subscription_document(row), headers={"Location": location})
 
 
-@get("/subscriptions", sync_to_thread=True, responses=responses(), opt=SIGNED_IN)
+@get("/subscriptions", sync_to_thread=True, responses=responses(), opt=AUTHENTICATED)
 def list_subscriptions(
-    request: AnyRequest, rollcall: Given[Rollcall], limit: Limit = 100, after: After = None
+    request: AnyRequest, rollcall: Injected[Rollcall], limit: Limit = 100, after: After = None
 ) -> Response[list[SubscriptionDocument]]:
-    """List the subscriptions that you administer or audit, by name; to operators, all of them."""
-    position = cursor(after, tuple[str, UUID])
-    seen = scopes(rollcall, request.scope["state"]["principal"], SHOWN_TO)
-    with rollcall.views() as rows:
-        found = directory.subscriptions(rows, among=None if ROLLCALL in seen else seen, after=position, limit=limit + 1)
-    return page(request, found, limit, lambda row: (row.name, row.id), subscription_document)
+    """List the subscriptions that you administer or audit, by name. Operators see all subscriptions."""
+    start = decode_after(after, tuple[str, UUID])
+    scopes = scopes_with(rollcall, request.scope["state"]["principal"], SUBSCRIPTION_VIEWERS)
+    among = None if ROLLCALL in scopes else scopes
+    with rollcall.views() as cursor:
+        found = directory.subscriptions(cursor, among=among, after=start, limit=limit + 1)
+    return document_list(list_response(request, found, limit, lambda row: (row.name, row.id)), subscription_document)
 
 
 @get(
     "/subscriptions/{subscription_id:uuid}",
     sync_to_thread=True,
     responses=responses("not-found"),
-    opt=allowed(*SHOWN_TO),
+    opt=for_roles(*SUBSCRIPTION_VIEWERS),
 )
-def show_subscription(rollcall: Given[Rollcall], subscription_id: FromPath[UUID]) -> SubscriptionDocument:
+def show_subscription(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> SubscriptionDocument:
     """Show a subscription with its seats."""
     return subscription_document(find_subscription(rollcall, subscription_id))
 
@@ -117,24 +106,24 @@ def show_subscription(rollcall: Given[Rollcall], subscription_id: FromPath[UUID]
 @patch(
     "/subscriptions/{subscription_id:uuid}",
     sync_to_thread=True,
-    responses=later() | responses("not-found", "subscription-name-invalid", "seats-in-use"),
-    opt=allowed("operator", "administrator"),
+    responses=accepted_response() | responses("not-found", "subscription-name-invalid", "seats-in-use"),
+    opt=for_roles("operator", "administrator"),
 )
 def change_subscription(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     data: JSONBody[SubscriptionChange],
 ) -> Response[SubscriptionDocument | None]:
     """Rename a subscription, change its number of seats, or both at once."""
     done = licensing.change_subscription(
         rollcall,
-        origin(request, subscription_id),
+        origin_of(request, subscription_id),
         None if data.name is UNSET else data.name,
         None if data.seats is UNSET else data.seats,
     )
     if not done.readable:
-        return not_yet(request.url.path)
+        return accepted(request.url.path)
     return Response(subscription_document(find_subscription(rollcall, subscription_id)))
 
 

@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from hashlib import sha256
-from secrets import token_bytes
+from datetime import datetime
 from typing import Annotated
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from litestar import Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import UNSET, Meta, Struct, UnsetType, json, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
-from adapters.api.subscriptions import find_subscription
 from adapters.composition import Rollcall
-from adapters.http.paging import After, Limit, cursor, page
-from adapters.http.problems import later, responses
-from adapters.http.requests import AnyRequest, Given, IdempotencyKey, created_id, not_yet
-from adapters.http.security import SIGNED_IN, Forbidden, granting_in, scopes
+from adapters.http.lookups import find_subscription
+from adapters.http.paging import After, Limit, decode_after, document_list, list_response
+from adapters.http.problems import accepted_response, responses
+from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, no_content
+from adapters.http.security import AUTHENTICATED, Forbidden, authorize_granter, scopes_with
+from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting
-from application.decisions import RequestKey
-from application.granting import NewToken, Person, Principal
 from application.records import Actor
-from domain.access import GRANTING, ROLLCALL, SECRET_BYTES, TOKEN_DAYS, Role, TokenIssued, TokenRevoked, token_text
+from domain.access import GRANTING, ROLLCALL, Role, TokenIssued, TokenRevoked
 from domain.errors import NotFound
 from projections import access
 from projections.access import TokenRow
 
-ONCE = "The token was shown in the answer to the first request under this key, and is shown once. Issue another one."
-
-
-class TokenRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """What a token is issued for: a role in a subscription or, without one, in Rollcall as a whole.
-
-    It is good for 365 days, or until `expires_at`, or, where that is null, until it is revoked.
-    """
-
-    name: Annotated[str, Meta(min_length=1, max_length=255, examples=["Nightly sync"])]
-    role: Role
-    subscription_id: UUID | None = None
-    expires_at: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
+SHOWN_ONCE = (
+    "The token was shown once, in the answer to the first request with this key. Issue a new one if it is lost."
+)
 
 
 class TokenDocument(Struct, frozen=True, kw_only=True):
-    """A token, without its secret, which nobody knows but its bearer.
+    """A token without its secret, which Rollcall doesn't know. Unlike the row, it tells when it was last used.
 
-    `subscription_id` is null for tokens of operators. `issuer` is the person on whose access it hangs: once they may
-    issue no such tokens any longer, it is good for nothing. `last_used_at` is told to the minute.
+    `subscription_id` is null for tokens of operators. `issuer` is the person whose access the token depends on: when
+    they may no longer issue such tokens, it stops working. `last_used_at` is accurate to the minute.
     """
 
     id: UUID
@@ -63,108 +50,78 @@ class TokenDocument(Struct, frozen=True, kw_only=True):
 
 
 class IssuedDocument(TokenDocument, frozen=True, kw_only=True):
-    """A token that was just issued: `token` is what to send as `Authorization: Bearer …`, and is shown this once."""
+    """A token that was just issued. Send `token` as `Authorization: Bearer …`; it is shown only once."""
 
     token: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
 
 
-def token_document(row: TokenRow, last_used_at: datetime | None) -> TokenDocument:
-    """Return a token as it is told."""
-    told = structs.asdict(row)
-    token_id, scope = told.pop("token_id"), told.pop("subscription_id")
-    return TokenDocument(
-        id=token_id, subscription_id=scope if scope != ROLLCALL else None, last_used_at=last_used_at, **told
-    )
+def _token_document(row: TokenRow, last_used_at: datetime | None) -> TokenDocument:
+    fields = structs.asdict(row)
+    token_id, scope = fields.pop("token_id"), fields.pop("subscription_id")
+    subscription_id = scope if scope != ROLLCALL else None
+    return TokenDocument(id=token_id, subscription_id=subscription_id, last_used_at=last_used_at, **fields)
 
 
-REPEATED = {
+ISSUED_BEFORE = {
     200: ResponseSpec(
-        IssuedDocument, description="It was issued before, and is not shown again", generate_examples=False
+        IssuedDocument, description="It was issued before and is not shown again", generate_examples=False
     )
 }
 
 
-@get("/tokens", sync_to_thread=True, responses=responses("not-found"), opt=SIGNED_IN)
+@get("/tokens", sync_to_thread=True, responses=responses("not-found"), opt=AUTHENTICATED)
 def list_tokens(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: Annotated[
-        UUID | None, QueryParameter(description="Only those of this subscription; to operators, of any.")
+        UUID | None, QueryParameter(description="Only tokens of this subscription, which can be any for operators.")
     ] = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[TokenDocument]]:
-    """List the tokens of the subscriptions that you administer, newest first; to operators, those of operators."""
-    position = cursor(after, tuple[datetime, UUID])
+    """List the tokens of the subscriptions that you administer, newest first. Operators see the tokens of operators."""
+    start = decode_after(after, tuple[datetime, UUID])
     if subscription_id is None:
-        among = scopes(rollcall, request.scope["state"]["principal"], GRANTING)
+        among = scopes_with(rollcall, request.scope["state"]["principal"], GRANTING)
     else:
-        granting_in(request, subscription_id)
+        authorize_granter(request, subscription_id)
         among = [find_subscription(rollcall, subscription_id).id]
-    with rollcall.views() as rows:
-        found = access.tokens(rows, among, before=position, limit=limit + 1)
+    with rollcall.views() as cursor:
+        found = access.tokens(cursor, among, before=start, limit=limit + 1)
     used = rollcall.last_uses.of(row.token_id for row in found)
-    return page(
-        request,
-        found,
-        limit,
-        lambda row: (row.issued_at, row.token_id),
-        lambda row: token_document(row, used.get(row.token_id)),
-    )
+    page = list_response(request, found, limit, lambda row: (row.issued_at, row.token_id))
+    return document_list(page, lambda row: _token_document(row, used.get(row.token_id)))
 
 
 @post(
     "/tokens",
     sync_to_thread=True,
-    responses=REPEATED
+    responses=ISSUED_BEFORE
     | responses(
         "not-found", "role-out-of-scope", "token-name-invalid", "expiry-invalid", "key-reused", "unsupported-media-type"
     ),
-    opt=SIGNED_IN,
+    opt=AUTHENTICATED,
 )
 def issue_token(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     data: JSONBody[TokenRequest],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[IssuedDocument]:
-    """Issue a token, in a subscription that you administer; operators, anywhere.
+    """Issue a token in a subscription that you administer. Operators can issue tokens for any subscription.
 
-    The answer shows it, this once. Sent again under the same key, the answer (200) is the token's present state alone.
+    The response shows the token, only this once. If you send the request again with the same key, the response (200)
+    has only its current state.
     """
-    token_id, token = issue(request, rollcall, data, idempotency_key)
-    told = structs.asdict(_from_stream(rollcall, token_id))
-    shown = IssuedDocument(**told, token=token) if token else IssuedDocument(**told, note=ONCE)
-    return Response(shown, status_code=201 if token else 200, headers={"Cache-Control": "no-store"})
-
-
-def issue(request: AnyRequest, rollcall: Rollcall, data: TokenRequest, key: str | None) -> tuple[UUID, str | None]:
-    """Issue a token, and return its id and what its bearer brings; None for that if it was issued under the key before.
-
-    Raises NotFound for the subscription, and what `granting_in` and `granting.issue_token` do.
-    """
-    scope = data.subscription_id
-    if scope == ROLLCALL:
-        raise NotFound(what="subscription", id=scope)
-    principal, whence = granting_in(request, scope)
-    token_id = created_id(request, key, rollcall.new_id(), scope)
-    asked = uuid5(NAMESPACE_OID, sha256(json.encode(data)).hexdigest())
-    once = RequestKey(str(token_id), asked) if key else None
-    secret = token_bytes(SECRET_BYTES)
-    done = granting.issue_token(rollcall, whence, token_id, secret, _new(rollcall, data, principal), once)
-    return token_id, token_text(token_id, secret) if done else None
-
-
-def _new(rollcall: Rollcall, data: TokenRequest, principal: Principal) -> NewToken:
-    default = rollcall.now() + timedelta(days=TOKEN_DAYS)
-    expires_at = default if isinstance(data.expires_at, UnsetType) else data.expires_at
-    issuer = principal.email if isinstance(principal, Person) else principal.issuer
-    return NewToken(data.name, data.role, expires_at, issuer)
+    token_id, token = issue_requested_token(request, rollcall, data, idempotency_key)
+    fields = structs.asdict(_from_stream(rollcall, token_id))
+    document = IssuedDocument(**fields, token=token) if token else IssuedDocument(**fields, note=SHOWN_ONCE)
+    return Response(document, status_code=201 if token else 200, headers={"Cache-Control": "no-store"})
 
 
 def _from_stream(rollcall: Rollcall, token_id: UUID) -> TokenDocument:
-    """Return a token from its events: what is shown once cannot wait for a view."""
+    """Return a token from its events: the secret is shown once, so the answer can't wait for a view."""
     issued, *others = rollcall.events.history(token_id)
     event = issued.event
     if not isinstance(event, TokenIssued):
@@ -180,19 +137,27 @@ def _from_stream(rollcall: Rollcall, token_id: UUID) -> TokenDocument:
         expires_at=event.expires_at,
         revoked_at=next((each.at for each in others if isinstance(each.event, TokenRevoked)), None),
     )
-    return token_document(row, rollcall.last_uses.of([token_id]).get(token_id))
+    return _token_document(row, rollcall.last_uses.of([token_id]).get(token_id))
 
 
-@delete("/tokens/{token_id:uuid}", sync_to_thread=True, responses=later() | responses("not-found"), opt=SIGNED_IN)
-def revoke_token(request: AnyRequest, rollcall: Given[Rollcall], token_id: FromPath[UUID]) -> Response[None]:
-    """Revoke a token of a subscription that you administer; operators, any. It holds at once, in every process."""
+@delete(
+    "/tokens/{token_id:uuid}",
+    sync_to_thread=True,
+    responses=accepted_response() | responses("not-found"),
+    opt=AUTHENTICATED,
+)
+def revoke_token(request: AnyRequest, rollcall: Injected[Rollcall], token_id: FromPath[UUID]) -> Response[None]:
+    """Revoke a token of a subscription that you administer. Operators can revoke any token.
+
+    It takes effect at once, in every process.
+    """
     scope = granting.scope_of_token(rollcall, token_id)
     try:
-        _, whence = granting_in(request, None if scope == ROLLCALL else scope)
-    except (NotFound, Forbidden):  # to whoever may not revoke it, it is not there
+        _, origin = authorize_granter(request, None if scope == ROLLCALL else scope)
+    except (NotFound, Forbidden):  # callers who may not revoke it can't learn that it exists
         raise NotFound(what="token", id=token_id) from None
-    done = granting.revoke_token(rollcall, whence, token_id)
-    return Response(None, status_code=204) if done.readable else not_yet("/api/v1/tokens")
+    done = granting.revoke_token(rollcall, origin, token_id)
+    return no_content("/api/v1/tokens", readable=done.readable)
 
 
 ROUTES = (list_tokens, issue_token, revoke_token)

@@ -1,4 +1,4 @@
-"""An import's pages: its review, its progress or its result, by its state; its history; and all imports there are."""
+"""The pages of imports: the list, an import in its present state, and its history."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from uuid import UUID
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
-from adapters.api.imports import find_import
 from adapters.composition import Rollcall
 from adapters.console.import_page import import_page
-from adapters.console.page_query import Look, Tab
-from adapters.console.pages import Page, page
-from adapters.http.paging import MOST, After, Search, cursor, token
-from adapters.http.requests import AnyRequest, Given, text
+from adapters.console.page_query import PageQuery, Tab
+from adapters.console.pages import Page, listing, page
+from adapters.http.lookups import find_import
+from adapters.http.paging import MOST, After, Search, decode_after
+from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from projections.import_list import read as import_list
 from projections.reports import history
@@ -24,35 +24,32 @@ IMPORTS = "/subscriptions/{subscription_id:uuid}/imports"
 IMPORT = f"{IMPORTS}/{{import_id:uuid}}"
 A_PAGE = 50
 
-Place = Annotated[int, QueryParameter(ge=0, le=MOST)]
+Version = Annotated[int, QueryParameter(ge=0, le=MOST)]
 GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 
 
 @get(IMPORTS, sync_to_thread=True, opt=READERS)
 def list_imports(
-    request: AnyRequest, rollcall: Given[Rollcall], subscription_id: FromPath[UUID], after: After = None
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], after: After = None
 ) -> Page:
-    """List the imports so far, newest first."""
-    before = cursor(after, tuple[datetime, UUID])
+    """List the imports, newest first."""
+    before = decode_after(after, tuple[datetime, UUID])
     with rollcall.views() as rows:
         found = import_list.imports(rows, subscription_id, before=before, limit=A_PAGE + 1)
-    following = token((found[A_PAGE - 1].uploaded_at, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None
     return page(
         request,
         rollcall,
         "imports.html",
-        of=subscription_id,
+        subscription_id=subscription_id,
         section="imports",
-        found=found[:A_PAGE],
-        following=following,
-        paged=after is not None,
+        **listing(found, A_PAGE, after, lambda row: (row.uploaded_at, row.id)),
     )
 
 
 @get(IMPORT, sync_to_thread=True, opt=READERS)
 def show_import(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     show: Annotated[Tab | None, QueryParameter()] = None,
@@ -63,27 +60,27 @@ def show_import(
     users: GroupNumber = 0,
     edit: GroupNumber = 0,
 ) -> Page:
-    """Show an import as it stands: to be reviewed, being added, stopped, completed, refused or discarded."""
+    """Show an import: the review, the progress, the result, or why its file was refused."""
     row = find_import(rollcall, subscription_id, import_id)
-    return import_page(request, rollcall, row, Look(show, text(q), only, after, open, users, edit))
+    return import_page(request, rollcall, row, PageQuery(show, checked_text(q), only, after, open, users, edit))
 
 
 @get(f"{IMPORT}/history", sync_to_thread=True, opt=READERS)
 def show_history(
     request: AnyRequest,
-    rollcall: Given[Rollcall],
+    rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
-    after: Place = 0,
+    after: Version = 0,
 ) -> Page:
-    """Tell an import event by event."""
+    """Show the events of an import, oldest first."""
     row = find_import(rollcall, subscription_id, import_id)
     found = rollcall.events.history(import_id, after=after, limit=A_PAGE + 1)
     return page(
         request,
         rollcall,
         "history.html",
-        of=subscription_id,
+        subscription_id=subscription_id,
         section="imports",
         row=row,
         events=[history.history_row(record) for record in found[:A_PAGE]],

@@ -1,1 +1,1 @@
-"""The JSON API: one module a resource over the same use cases and views as the command line."""
+"""What the JSON API and the console share: security, limits, problems, paging, uploads. It imports neither of them."""

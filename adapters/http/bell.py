@@ -1,4 +1,4 @@
-"""The process's wake-ups, for coroutines: thousands may wait and no thread does."""
+"""The process's wake-ups for coroutines: thousands can wait without occupying a thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Bell:
-    """Rings whenever an event was recorded or a view has moved, in whichever process."""
+    """Rings when any process records an event or moves a view."""
 
     def __init__(self, wakeups: Wakeups) -> None:
         self._wakeups = wakeups
@@ -23,23 +23,23 @@ class Bell:
 
     @contextmanager
     def ringing(self) -> Iterator[None]:
-        """Hear the wake-ups while the server's event loop runs."""
+        """Ring on every wake-up while the block runs, which must be in the server's event loop."""
         loop = asyncio.get_running_loop()
 
         def ring() -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self.ring)
 
-        with self._wakeups.told(ring):
+        with self._wakeups.calling(ring):
             yield
 
     def close(self) -> None:
-        """Wake everybody for the last time: whoever sees `closing` ends."""
+        """Ring for the last time; a waiter that sees `closing` ends."""
         self.closing = True
         self.ring()
 
     async def wait(self, count: int, seconds: float | None = None) -> bool:
-        """Wait until the bell has rung more often than this; False if it does not in time."""
+        """Wait until the bell has rung more than `count` times; return False if it doesn't within `seconds`."""
         if self.count > count or self.closing:
             return True
         waiting = asyncio.get_running_loop().create_future()
@@ -54,7 +54,7 @@ class Bell:
         return True
 
     def ring(self) -> None:
-        """Wake everybody who waits; only within the event loop."""
+        """Wake everyone who is waiting. Call it in the event loop only."""
         self.count += 1
         for waiting in self._waiting:
             if not waiting.done():

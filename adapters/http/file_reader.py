@@ -1,9 +1,9 @@
-"""Reading an uploaded file in a process of its own: reading is arithmetic, and would keep requests waiting.
+"""Reading an uploaded file in its own process: reading is computation and would keep other requests waiting.
 
-Run as a program this is that process: `python -m adapters.http.file_reader FILE ROSTER NAME LIMITS` reads FILE, writes
-the chunks of its roster to ROSTER and prints what it read it as. What is read goes through the disk, so that the
-process that serves holds no more than a chunk of it, and gets all of its memory back. FILE and ROSTER are descriptors
-of files without a name: however the processes end, nothing of them is left.
+Run as a program, this module is that process: `python -m adapters.http.file_reader FILE ROSTER NAME LIMITS` reads FILE,
+writes the chunks of its roster to ROSTER and prints the verdict. The data goes through the disk, so the server holds no
+more than one chunk of it in memory. FILE and ROSTER are descriptors of unnamed files, so nothing is left behind however
+the processes end.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ LENGTH_BYTES = 8
 
 
 class ReaderDied(RollcallError):
-    """The file could not be read just now: the process that read it ended. Nothing was recorded; send it again."""
+    """The file could not be read because the process reading it ended. Nothing was recorded. Send the file again."""
 
     code = "busy"
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """A file on disk, piece by piece, as often as it is asked for."""
+    """A file on disk, piece by piece; it can be iterated any number of times."""
 
     file: IO[bytes]
 
@@ -58,7 +58,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Chunks:
-    """Chunks on disk, each behind its length, as often as they are asked for."""
+    """Chunks on disk, each preceded by its length; they can be iterated any number of times."""
 
     file: IO[bytes]
 
@@ -77,20 +77,20 @@ class Chunks:
         self.file.flush()
 
 
-class Reading:
-    """Reads files, a few at a time and each in a process of its own; the others wait for their turn."""
+class FileReader:
+    """Reads files, a few at a time, each in its own process; the others wait for their turn."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._places = asyncio.Semaphore(READERS)
+        self._turns = asyncio.Semaphore(READERS)
 
     @asynccontextmanager
     async def read(self, file: IO[bytes], name: str) -> AsyncIterator[ReadFile]:
-        """Read a file on disk, called `name`; what was read can be used while the block runs. Raises ReaderDied."""
+        """Read a file on disk, called `name`. The result can be used while the block runs. Raises ReaderDied."""
         with TemporaryFile() as roster:
-            async with self._places:
-                told = await self._read(file, roster, name)
-            match msgpack.decode(told, type=FormatDetected | FormatRejected):
+            async with self._turns:
+                verdict = await self._read(file, roster, name)
+            match msgpack.decode(verdict, type=FormatDetected | FormatRejected):
                 case FormatDetected() as detected:
                     yield ReadRoster(detected, Chunks(roster))
                 case FormatRejected(problems):
@@ -98,42 +98,42 @@ class Reading:
 
     async def _read(self, file: IO[bytes], roster: IO[bytes], name: str) -> bytes:
         limits = msgpack.encode(self._limits).hex()
-        handed_on = (file.fileno(), roster.fileno())
+        descriptors = (file.fileno(), roster.fileno())
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-P", "-m", "adapters.http.file_reader", *map(str, handed_on), name, limits),
-            pass_fds=handed_on,
+            *("-P", "-m", "adapters.http.file_reader", *map(str, descriptors), name, limits),
+            pass_fds=descriptors,
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
-            start_new_session=True,  # Ctrl-C asks the server to stop, and it ends its requests first
+            start_new_session=True,  # on Ctrl-C the server finishes its requests first, and needs the reader for that
         )
         try:
-            told, complaint = await process.communicate()
+            verdict, complaint = await process.communicate()
         finally:
-            if process.returncode is None:  # whoever asked is gone
+            if process.returncode is None:  # the client is gone
                 process.kill()
                 await process.wait()
         if process.returncode != 0:
             log.error("A process that read a file ended with %s: %s", process.returncode, complaint.decode())
             raise ReaderDied
-        return told
+        return verdict
 
 
 def main(file: str, roster: str, name: str, limits: str) -> None:
-    """Read a file on disk, and print what it was read as."""
+    """Read a file on disk and print the verdict."""
     os.nice(NICENESS)  # requests come first
     with os.fdopen(int(file), "rb") as content:
-        content.seek(0)  # where it stands is shared with who wrote it
+        content.seek(0)  # the offset is shared with the process that wrote the file
         read = read_file(content.read(), name, msgpack.decode(bytes.fromhex(limits), type=Limits))
-    told: FormatDetected | FormatRejected
+    verdict: FormatDetected | FormatRejected
     if isinstance(read, FileProblems):
-        told = FormatRejected(read.problems)
+        verdict = FormatRejected(read.problems)
     else:
-        told = read.detected
+        verdict = read.detected
         with os.fdopen(int(roster), "wb") as chunks:
             Chunks(chunks).write(read.chunks)
-    sys.stdout.buffer.write(msgpack.encode(told))
+    sys.stdout.buffer.write(msgpack.encode(verdict))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Lists are pages: `limit`, an opaque `after`, and a `Link` to the next one (RFC 8288)."""
+"""Lists come in pages: `limit`, an opaque `after`, and a `Link` to the next page (RFC 8288).
+
+`after` encodes the sort key of the last row of the page before, such as a name and an id.
+"""
 
 from __future__ import annotations
 
@@ -25,37 +28,37 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 Search: TypeAlias = Annotated[
-    str, QueryParameter(name="q", description="A part of the name or address.", max_length=LONGEST_NAME)
+    str, QueryParameter(name="q", description="Part of the name or address.", max_length=LONGEST_NAME)
 ]
-Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="How many to return at most.")]
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="The maximum number of items to return.")]
 After: TypeAlias = Annotated[
-    str | None, QueryParameter(description="Where the previous page ended: take it from that page's `Link` header.")
+    str | None, QueryParameter(description="Where the previous page ended. Take it from that page's `Link` header.")
 ]
 
 
-def cursor(after: str | None, kind: type[T]) -> T | None:
-    """Return what a page's `after` stands for; raises Invalid if it is not one of ours."""
+def decode_after(after: str | None, kind: type[T]) -> T | None:
+    """Return the sort key that an `after` encodes; raises Invalid for one that Rollcall did not give out."""
     if after is None:
         return None
     try:
         found = json.decode(urlsafe_b64decode(after.encode("ascii") + b"=" * (-len(after) % 4)), type=kind)
     except (NotBase64, UnicodeError, DecodeError, ValidationError, ValueError) as error:
-        raise _not_ours() from error
-    if not _can_be_a_position(found):
-        raise _not_ours()
+        raise _invalid_after() from error
+    if not _is_comparable(found):
+        raise _invalid_after()
     return found
 
 
-def token(position: object) -> str:
-    """Return the `after` that stands for a position."""
-    return urlsafe_b64encode(json.encode(position)).decode().rstrip("=")
+def encode_after(sort_key: object) -> str:
+    """Return the `after` of the page that follows the row with this sort key."""
+    return urlsafe_b64encode(json.encode(sort_key)).decode().rstrip("=")
 
 
-def _not_ours() -> Invalid:
-    return Invalid(reason="“after” is not one that a page's Link gave.", field="after")
+def _invalid_after() -> Invalid:
+    return Invalid(reason="“after” is not valid. Take it from the Link header of the previous page.", field="after")
 
 
-def _can_be_a_position(value: object) -> bool:
+def _is_comparable(value: object) -> bool:
     """Tell whether PostgreSQL can compare a value with what it stores."""
     match value:
         case int():
@@ -65,26 +68,27 @@ def _can_be_a_position(value: object) -> bool:
         case datetime():
             return value.tzinfo is not None
         case tuple():
-            return all(_can_be_a_position(each) for each in value)
+            return all(_is_comparable(each) for each in value)
         case _:
             return isinstance(value, UUID)
 
 
-def _with(request: Request[Any, Any, Any], after: str) -> str:
-    return urlencode([*((k, v) for k, v in request.query_params.multi_items() if k != "after"), ("after", after)])
-
-
-def page(
+def list_response(
     request: Request[Any, Any, Any],
     rows: Sequence[T],
     limit: int,
-    position: Callable[[T], object],
-    shown: Callable[[T], D],
+    sort_key: Callable[[T], object],
     headers: dict[str, str] | None = None,
-) -> Response[list[D]]:
-    """Return up to `limit` of the rows; one more than that tells that there is a next page."""
-    headers = dict(headers or {})
+) -> Response[list[T]]:
+    """Return a page of rows, of which one more than `limit` was asked for: if it is there, so is a next page."""
+    shown, links = list(rows[:limit]), {}
     if len(rows) > limit:
-        following = _with(request, token(position(rows[limit - 1])))
-        headers["Link"] = f'<{request.url.path}?{following}>; rel="next"'
-    return Response([shown(row) for row in rows[:limit]], headers=headers)
+        query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+        query.append(("after", encode_after(sort_key(shown[-1]))))
+        links["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
+    return Response(shown, headers={**(headers or {}), **links})
+
+
+def document_list(page: Response[list[T]], document: Callable[[T], D]) -> Response[list[D]]:
+    """Return a page with a document in place of each row."""
+    return Response([document(row) for row in page.content], headers=page.headers)

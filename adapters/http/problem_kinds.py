@@ -1,4 +1,4 @@
-"""The kinds of errors, by their stable codes: each one's status, its title, and what its page says."""
+"""The kinds of problems by their stable codes: status, title, and what the page about them says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class Kind(Struct, frozen=True):
-    """A kind of error: its status, its title, and what its page says."""
+    """A kind of problem: its status, its title, and what its page says. `code` in backticks is shown as code."""
 
     status: HTTPStatus
     title: str
@@ -19,193 +19,193 @@ KINDS: dict[str, Kind] = {
     "not-found": Kind(
         HTTPStatus.NOT_FOUND,
         "Not found",
-        "There is nothing at this address, or it belongs to somebody else. Check the ids in the address.",
+        "Nothing exists at this address, or you don't have access to it. Check the ids in the address.",
     ),
     "method-not-allowed": Kind(
         HTTPStatus.METHOD_NOT_ALLOWED,
         "Method not allowed",
-        "This address is there, but not for this method. The header `Allow` lists those that work.",
+        "This address doesn't support the request's method. The `Allow` header lists the methods it supports.",
     ),
     "invalid": Kind(
         HTTPStatus.BAD_REQUEST,
-        "The request is not as it should be",
-        "A part of the request (its body, its query or a header) is missing or malformed; `field` names it.",
+        "Invalid request",
+        "Part of the request (the body, the query or a header) is missing or malformed. `field` names that part.",
     ),
     "email-invalid": Kind(
         HTTPStatus.BAD_REQUEST,
-        "Not a usable e-mail address",
-        "`emails` lists the addresses that cannot be used, and nothing was changed. Mend them, and send the request "
-        "again.",
+        "Invalid e-mail address",
+        "The addresses in `emails` aren't valid. Nothing was changed. Correct them and send the request again.",
     ),
     "group-name-invalid": Kind(
         HTTPStatus.BAD_REQUEST,
-        "Not a usable group name",
-        "A group's name has 1 to 255 characters, none of them a control or bidirectional-override character.",
+        "Invalid group name",
+        "A group name has 1 to 255 characters, without control characters and bidirectional overrides.",
     ),
     "subscription-name-invalid": Kind(
         HTTPStatus.BAD_REQUEST,
-        "Not a usable subscription name",
-        "A subscription's name has 1 to 255 characters, none of them a control character.",
+        "Invalid subscription name",
+        "A subscription name has 1 to 255 characters, without control characters.",
     ),
     "seats-invalid": Kind(
-        HTTPStatus.BAD_REQUEST, "Not a usable number of seats", "A subscription has from 0 to 100,000,000 seats."
+        HTTPStatus.BAD_REQUEST, "Invalid number of seats", "A subscription can have from 0 to 100,000,000 seats."
     ),
     "role-out-of-scope": Kind(
         HTTPStatus.BAD_REQUEST,
-        "Not a role for this scope",
-        "Operators have all of Rollcall; administrators, auditors and consumers have a subscription.",
+        "Role not available here",
+        "Operators manage the whole of Rollcall. Administrators, auditors and consumers belong to one subscription.",
     ),
     "token-name-invalid": Kind(
         HTTPStatus.BAD_REQUEST,
-        "Not a usable token name",
-        "A token's name has 1 to 255 characters, none of them a control character.",
+        "Invalid token name",
+        "A token name has 1 to 255 characters, without control characters.",
     ),
     "expiry-invalid": Kind(
-        HTTPStatus.BAD_REQUEST, "Not a usable expiry", "A token expires at a time to come, or never."
+        HTTPStatus.BAD_REQUEST, "Invalid expiry", "A token expires at a time in the future, or never."
     ),
     "unauthenticated": Kind(
         HTTPStatus.UNAUTHORIZED,
-        "Who are you?",
-        "Send an API token as `Authorization: Bearer rollcall_…`, or sign in. A token that was revoked or has expired "
-        "lets nobody in: ask for a new one.",
+        "Authentication required",
+        "Send an API token as `Authorization: Bearer rollcall_…`, or sign in. If your token was revoked or has "
+        "expired, ask for a new one.",
     ),
     "forbidden": Kind(
         HTTPStatus.FORBIDDEN,
-        "Not for your role",
-        "You are known here, but this is for another role. Administrators of the subscription, and operators, can "
-        "grant it.",
+        "Not allowed for your role",
+        "This needs another role than yours. Ask an administrator of the subscription, or an operator, to grant it.",
     ),
     "cross-site": Kind(
         HTTPStatus.FORBIDDEN,
-        "From another site",
-        "What changes something is taken from Rollcall's own pages, or with an API token. This request came with a "
-        "browser's cookie and from elsewhere, or did not say where from (`Sec-Fetch-Site`, `Origin`).",
+        "Cross-site request blocked",
+        "To change something, a request must come from one of Rollcall's own pages or carry an API token. This one "
+        "came from another site, or a program sent it with a browser's cookie (`Sec-Fetch-Site`, `Origin`).",
     ),
     "sign-in-refused": Kind(
         HTTPStatus.FORBIDDEN,
         "You are not signed in",
-        "A sign-in is begun and ended in the same browser, within ten minutes. A sign-in link works once, within ten "
-        "minutes. An identity provider has to vouch for your e-mail address.",
+        "Finish signing in within ten minutes, in the browser you started in. A sign-in link works once, within ten "
+        "minutes. An identity provider must confirm that your e-mail address is yours.",
     ),
     "identity-taken": Kind(
         HTTPStatus.FORBIDDEN,
-        "The address belongs to another account",
-        "The first account at the identity provider that signs in with an address keeps it, so that nobody who is "
-        "given the address later gets what was granted to somebody else. Sign in with the account that you used "
-        "before. If there is a new one, whoever runs Rollcall can release the address: "
-        "`rollcall identity release EMAIL`.",
+        "Address belongs to another account",
+        "The first account that signs in with an address keeps it. This way, a person who is given the address later "
+        "doesn't inherit the access of the person before. Sign in with the account you used before. If you have a new "
+        "account, ask an operator to release the address with `rollcall identity release EMAIL`.",
     ),
     "provider-away": Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The identity provider did not answer",
-        "Try again in a moment. What went wrong is in Rollcall's log. Whoever runs Rollcall can let you in by a "
-        "sign-in link meanwhile: `rollcall sign-in-link EMAIL`.",
+        "Identity provider unavailable",
+        "Try again in a moment. Rollcall's log says what went wrong. Until the provider is back, an operator can let "
+        "you in with `rollcall sign-in-link EMAIL`.",
     ),
     "misdirected": Kind(
         HTTPStatus.MISDIRECTED_REQUEST,
-        "Not the name of this server",
-        "Rollcall answers to the host of its public URL, to the names of loopback, and to plain addresses. Whoever "
-        "runs it sets `ROLLCALL_PUBLIC_URL`.",
+        "Unknown host name",
+        "Rollcall answers to the host name of its public URL, to loopback names and to IP addresses. To serve another "
+        "name, set `ROLLCALL_PUBLIC_URL`.",
     ),
     "too-many-requests": Kind(
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests",
-        "There are limits to attempts to sign in, to the requests of one token or session, and to the uploads of one "
-        "subscription at once. Wait for as many seconds as `Retry-After` says, then try again.",
+        "Rollcall limits how often you can try to sign in, how many requests a token or session can send, and how many "
+        "uploads a subscription can have at once. Wait the number of seconds in `Retry-After`, then try again.",
     ),
     "stale": Kind(
         HTTPStatus.PRECONDITION_FAILED,
-        "It has changed since you looked",
-        "`If-Match` names a version that is not the present one: somebody changed it. Get it again, look at the "
-        "difference, and repeat your request with the new version.",
+        "Changed since you last saw it",
+        "The version in `If-Match` is out of date: someone has made a change since. Get the current version, check "
+        "what changed, and repeat your request with the new version.",
     ),
     "version-required": Kind(
         HTTPStatus.PRECONDITION_REQUIRED,
-        "Say which version you looked at",
-        "Send the `ETag` that came with the import or its review as `If-Match`, so that nobody's edit is overwritten.",
+        "Version required",
+        "Send the `ETag` of the import or of its review as `If-Match`, so that you don't overwrite other people's "
+        "changes.",
     ),
     "wrong-state": Kind(
         HTTPStatus.CONFLICT,
-        "Not in this state",
-        "An import is reviewed, then committed; it can be edited while it is reviewed, stopped while it is committed, "
-        "and continued when it was stopped.",
+        "Not possible in this state",
+        "You can edit an import while it is in review, stop it while its groups are being added, and continue it "
+        "after it was stopped.",
     ),
     "nothing-to-add": Kind(
         HTTPStatus.CONFLICT,
-        "There is nothing to add",
-        "No group of this import has a user left who could be added. Allocate licences to its users, or upload another "
-        "file.",
+        "Nothing to add",
+        "No group in this import has a user who can be added. Allocate licences to its users, or upload another file.",
     ),
     "something-added": Kind(
         HTTPStatus.CONFLICT,
-        "Groups were added already",
-        "An import can be discarded only while it has added nothing.",
+        "Groups already added",
+        "You can discard an import only while it has added nothing.",
     ),
     "group-name-taken": Kind(
-        HTTPStatus.CONFLICT, "The name is taken", "Another group of the subscription bears this name. Choose another."
+        HTTPStatus.CONFLICT, "Group name taken", "The subscription already has a group with this name. Choose another."
     ),
     "seats-exceeded": Kind(
         HTTPStatus.CONFLICT,
         "Not enough seats",
-        "Licences are allocated to all of the users or to none. Give seats back, buy more, or allocate to fewer users.",
+        "Licences are allocated to all of the users or to none. Revoke licences, add seats, or allocate fewer.",
     ),
     "seats-in-use": Kind(
         HTTPStatus.CONFLICT,
-        "More seats are taken",
-        "A subscription cannot have fewer seats than licences that are allocated. Revoke licences first.",
+        "Seats in use",
+        "A subscription can't have fewer seats than allocated licences. Revoke licences first.",
     ),
     "not-licensed": Kind(
         HTTPStatus.CONFLICT,
-        "Not licensed",
-        "Only users who hold a licence can be in groups; `emails` lists those who hold none, and nothing was changed. "
+        "No licence",
+        "Only users with a licence can be in groups. `emails` lists the users without one. Nothing was changed. "
         "Allocate licences to them, or leave them out.",
     ),
     "key-reused": Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "This key was used for something else",
-        "An `Idempotency-Key` stands for one request. Use a new key for a new request.",
+        "Key already used",
+        "An `Idempotency-Key` identifies one request. Use a new key for a new request.",
     ),
     "file-refused": Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The file cannot be imported",
-        "`problems` says what is wrong with the file, at which line and column, and how to mend it. Mend it and upload "
-        "it again; nothing was added.",
+        "File refused",
+        "Rollcall can't use the file, and nothing was added. `problems` lists what is wrong, with line, column and how "
+        "to fix it. Fix the file and upload it again.",
     ),
     "file-too-large": Kind(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "Too large",
-        "The body is larger than its route takes. Send fewer at a time: split a file, each part with the header line.",
+        "The body is larger than this route accepts. Send less at a time: split a file into several, each with the "
+        "header line.",
     ),
     "unsupported-media-type": Kind(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "Not this kind of content",
-        "Send the content type that the route takes: a file as `multipart/form-data` in the field `file`, say.",
+        "Unsupported content type",
+        "Send the content type that this route accepts. To import a file, for example, send `multipart/form-data` with "
+        "the file in the field `file`.",
     ),
     "malformed": Kind(
         HTTPStatus.BAD_REQUEST,
-        "Not HTTP as it should be",
-        "What came over the connection cannot be read as a request of HTTP/1.1, and the connection was closed. Look at "
-        "what is between the client and this server.",
+        "Malformed HTTP",
+        "The server received something that isn't a valid HTTP/1.1 request, and closed the connection. Check any proxy "
+        "between the client and this server.",
     ),
     "request-timeout": Kind(
         HTTPStatus.REQUEST_TIMEOUT,
-        "The request did not come in time",
-        "A part of the request was awaited for half a minute, and the connection was closed. Nothing was done. Send it "
-        "again, without a pause.",
+        "Request timed out",
+        "The rest of the request didn't arrive for half a minute, so the server closed the connection. Nothing was "
+        "done. Send the request again without pausing.",
     ),
     "headers-too-large": Kind(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "The head of the request is too large",
-        "The first line and the headers of a request have 64 KiB at most, all together.",
+        "Request headers too large",
+        "The first line and the headers of a request can have 64 KiB in total.",
     ),
     "busy": Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Busy",
-        "Others changed the same things again and again, or the database was not there. Try again in a moment.",
+        "Too many people are changing this at the same time, or the database is unavailable. Try again in a moment.",
     ),
     "internal": Kind(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "Something unexpected happened",
-        "This is our mistake. Report it with the request's id, which is in the response and in our logs.",
+        "Unexpected error",
+        "Something went wrong in Rollcall. Report it with the request id, which is in the response and in the server's "
+        "log.",
     ),
 }

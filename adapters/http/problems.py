@@ -10,7 +10,7 @@ import eventsourcing.persistence
 import psycopg
 import psycopg_pool
 import structlog
-from litestar import Request, Response, get
+from litestar import Request, Response
 from litestar.exceptions import (
     ClientException,
     HTTPException,
@@ -20,16 +20,13 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath
-from litestar.response import Template
 from msgspec import UNSET, Struct, UnsetType, json
 
 from adapters.http.problem_kinds import KINDS
 from adapters.http.rate_limits import TooManyRequests
-from adapters.http.security import EVERYBODY
 from domain import errors
 from domain.errors import RollcallError
-from projections.review.problems import ProblemRow
+from projections.reports.problem_rows import ProblemRow
 
 if TYPE_CHECKING:
     from litestar.types import ExceptionHandlersMap
@@ -42,7 +39,7 @@ HEADERS = {
     "provider-away": {"Retry-After": "10"},
     "unauthenticated": {"WWW-Authenticate": 'Bearer realm="rollcall"'},  # RFC 6750, section 3
 }
-"""What tells a client how to go on after some errors."""
+"""The headers that tell a client how to continue, by problem code."""
 
 
 class ProblemDocument(Struct, frozen=True):
@@ -59,7 +56,7 @@ class ProblemDocument(Struct, frozen=True):
 
 
 class VersionRequired(RollcallError):
-    """Send the version that you looked at as If-Match; the present one is the ETag of the import."""
+    """Send the import's version as If-Match. The current version is in the import's ETag."""
 
     code = "version-required"
 
@@ -71,13 +68,19 @@ class Invalid(RollcallError):
 
 
 class UnsupportedMediaType(RollcallError):
-    """This route takes {expected}, but the request says {found}."""
+    """This route accepts {expected}. The request has {found}."""
 
     code = "unsupported-media-type"
 
 
+def unsupported_media_type(expected: str, media_type: str) -> UnsupportedMediaType:
+    """Return the error for a request with this media type, which is empty if the request states none."""
+    found = f"Content-Type: {media_type}" if media_type else "no Content-Type"
+    return UnsupportedMediaType(expected=expected, found=found)
+
+
 class FileRefused(Exception):
-    """The upload is on record, and refused; `location` is where."""
+    """The file that was uploaded is refused; `location` is the address of the import, or of the route itself."""
 
     def __init__(self, location: str, file_name: str, problems: list[ProblemRow]) -> None:
         super().__init__(file_name)
@@ -89,7 +92,7 @@ class FileRefused(Exception):
 # --- how they become responses --------------------------------------------------------------------------------------
 
 
-def problem(
+def problem_response(
     request: Request[Any, Any, Any],
     code: str,
     detail: str,
@@ -100,11 +103,11 @@ def problem(
     emails: list[str] | None = None,
 ) -> Response[bytes]:
     """Return a problem document as a response."""
-    content = document(code, detail, request.scope["state"].get("request_id", ""), field, problems, emails)
+    content = problem_document(code, detail, request.scope["state"].get("request_id", ""), field, problems, emails)
     return Response(content, status_code=KINDS[code].status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def document(
+def problem_document(
     code: str,
     detail: str,
     request_id: str,
@@ -128,56 +131,56 @@ def document(
     )
 
 
-def _of_ours(request: Request[Any, Any, Any], error: RollcallError) -> Response[bytes]:
+def _handle_rollcall_error(request: Request[Any, Any, Any], error: RollcallError) -> Response[bytes]:
     field = error.fields.get("field")
     emails = error.fields.get("emails")
-    return problem(
+    return problem_response(
         request,
         error.code,
         str(error),
         field=str(field) if field else None,
-        headers=headers_of(error),
+        headers=_headers(error),
         emails=list(map(str, emails)) if isinstance(emails, list) else None,
     )
 
 
-def headers_of(error: RollcallError) -> dict[str, str]:
-    """Return what tells a client how to go on after an error."""
+def _headers(error: RollcallError) -> dict[str, str]:
     if isinstance(error, TooManyRequests):
         return {"Retry-After": str(error.fields["seconds"])}
     return HEADERS.get(error.code, {})
 
 
-def _of_a_refused_file(request: Request[Any, Any, Any], error: FileRefused) -> Response[bytes]:
-    detail = f"“{error.file_name}” cannot be imported: {error.problems[0].message} {error.problems[0].remedy}"
-    return problem(request, "file-refused", detail, headers={"Location": error.location}, problems=error.problems)
+def _handle_refused_file(request: Request[Any, Any, Any], error: FileRefused) -> Response[bytes]:
+    first, headers = error.problems[0], {"Location": error.location}
+    detail = f"Rollcall can't use “{error.file_name}”: {first.message} {first.remedy}"
+    return problem_response(request, "file-refused", detail, headers=headers, problems=error.problems)
 
 
-def _of_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    headers = dict(error.headers or {})
+def _handle_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    field, headers = None, dict(error.headers or {})
     match error:
         case MethodNotAllowedException():
-            return problem(request, "method-not-allowed", f"{request.method} does not work here.", headers=headers)
+            code, detail = "method-not-allowed", f"This address doesn't support {request.method}."
         case NotFoundException():
-            return problem(request, "not-found", f"There is nothing at {request.url.path}.", headers=headers)
+            code, detail = "not-found", f"There is nothing at {request.url.path}."
         case ValidationException(extra=[{"key": str(key), "message": str(message)}, *_]):
             field = _field(request, key, message)
-            return problem(request, "invalid", f"{field}: {message}.", field=field, headers=headers)
+            code, detail = "invalid", f"{field}: {message}."
         case _ if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             most = request.route_handler.resolve_request_max_body_size()
-            said = f"The body has more than the {most:,} bytes that this route takes. Send fewer at a time."
-            return problem(request, "file-too-large", said, headers=headers)
+            code, detail = "file-too-large", f"The body is larger than {most:,} bytes. Send less at a time."
         case ClientException():
-            return problem(request, "invalid", error.detail or "The request is malformed.", headers=headers)
+            code, detail = "invalid", error.detail or "The request is malformed."
         case InternalServerException(detail="client disconnected prematurely"):
-            log.info("the request broke off")
-            return problem(request, "invalid", "The request broke off.")
+            log.info("the client disconnected before its request was complete")
+            code, detail, headers = "invalid", "The connection closed before the request was complete.", {}
         case _:
-            return _unexpected(request, error)
+            return _handle_unexpected_error(request, error)
+    return problem_response(request, code, detail, headers=headers, field=field)
 
 
 def _field(request: Request[Any, Any, Any], key: str, message: str) -> str:
-    """Return how a client calls what the framework names by the handler's parameter."""
+    """Return the client's name for what the framework calls by the handler's parameter."""
     if key == "data":
         named = re.search(r"field `([^`]*)`", message)
         return named[1] if named else "body"
@@ -185,14 +188,15 @@ def _field(request: Request[Any, Any, Any], key: str, message: str) -> str:
     return str(getattr(parameter and parameter.kwarg_definition, "name", None) or key)
 
 
-def _of_the_database(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("the database did not answer as it should", exc_info=error)
-    return problem(request, "busy", "The database did not answer. Try again.", headers={"Retry-After": "5"})
+def _handle_database_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("the database is unavailable", exc_info=error)
+    detail = "The database is unavailable. Try again in a moment."
+    return problem_response(request, "busy", detail, headers={"Retry-After": "5"})
 
 
-def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def _handle_unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     log.error("unexpected error", exc_info=error)
-    return problem(request, "internal", "Something unexpected happened. Report it with this request_id.")
+    return problem_response(request, "internal", "Something went wrong. Report it with this request_id.")
 
 
 DATABASE_AWAY = (
@@ -203,57 +207,38 @@ DATABASE_AWAY = (
     eventsourcing.persistence.OperationalError,
     eventsourcing.persistence.InterfaceError,
 )
-"""What is raised when the database cannot be reached or is too busy; its other errors are mistakes of ours."""
+"""What is raised when the database is unreachable or overloaded. Its other errors are bugs."""
 
 HANDLERS: ExceptionHandlersMap = {
-    RollcallError: _of_ours,
-    FileRefused: _of_a_refused_file,
-    HTTPException: _of_the_framework,
-    **dict.fromkeys(DATABASE_AWAY, _of_the_database),
-    Exception: _unexpected,
+    RollcallError: _handle_rollcall_error,
+    FileRefused: _handle_refused_file,
+    HTTPException: _handle_framework_error,
+    **dict.fromkeys(DATABASE_AWAY, _handle_database_error),
+    Exception: _handle_unexpected_error,
 }
 
 
+# --- what the OpenAPI document says of them -------------------------------------------------------------------------
+
+
 def responses(*codes: str) -> dict[int, ResponseSpec]:
-    """Return what a route's OpenAPI says about these problems, and about those that every route has."""
+    """Return a route's problem responses: these, and those that every route has."""
     specs: dict[int, ResponseSpec] = {}
     for code in (*codes, "invalid", "too-many-requests", "busy", "internal"):
         kind = KINDS[code]
         before = specs.get(kind.status)
-        said = f"{before.description}; {kind.title}" if before else kind.title
         specs[kind.status] = ResponseSpec(
             ProblemDocument,
-            description=said,
+            description=f"{before.description}; {kind.title}" if before else kind.title,
             media_type=MEDIA_TYPE,
             generate_examples=False,
         )
     return specs
 
 
-def later(document: type[Struct] | None = None) -> dict[int, ResponseSpec]:
-    """Return what a route's OpenAPI says about an effect that cannot be read yet."""
-    said = "It is done and will last, but cannot be read yet: look at `Location` in a moment"
-    return {202: ResponseSpec(document, description=said, generate_examples=False)}
+ACCEPTED = "Done, but not visible yet. Get `Location` in a moment."
 
 
-# --- the pages that explain them ------------------------------------------------------------------------------------
-
-
-@get(
-    "/problems/{code:str}",
-    media_type="text/plain",
-    sync_to_thread=False,
-    responses=responses("not-found"),
-    opt=EVERYBODY,
-)
-def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[Any]:
-    """Explain a kind of problem to people, as a page to browsers and as plain text to everybody else."""
-    kind = KINDS.get(code)
-    if kind is None:
-        raise NotFoundException
-    status = f"{kind.status.value} {kind.status.phrase}"
-    if request.accept.best_match(["text/plain", "text/html"]) == "text/html":
-        context = {"kind": kind, "status": status, "code": code}
-        return Template("problem-kind.html", context=context, media_type="text/html", headers={"Vary": "Accept"})
-    text = f"{kind.title} ({status})\n\n{kind.explanation}\n"
-    return Response(text, media_type="text/plain", headers={"Vary": "Accept"})
+def accepted_response(document: type[Struct] | None = None) -> dict[int, ResponseSpec]:
+    """Return a route's 202 response: the change is stored, but the views don't show it yet."""
+    return {202: ResponseSpec(document, description=ACCEPTED, generate_examples=False)}

@@ -1,7 +1,8 @@
-"""How often, and how many at once. Counted in this process's memory: each of several servers allows as much.
+"""Limits on requests: how often, and how many at once. Each server counts for itself, in its memory.
 
-The rates are the generic cell rate algorithm (ITU-T I.371, annex A): a key has one number, the time at which all that
-it did would have been due had it come evenly. It takes a burst of as many as the limit, then one whenever one is due.
+Rates follow the generic cell rate algorithm (ITU-T I.371, annex A): each key has one number, the time at which
+everything it did would have been due if it had been spread evenly. A key may use its whole limit in one burst, and
+after that one more whenever one is due.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class TooManyRequests(RollcallError):
 
 
 class Rate:
-    """So many in so many seconds, for each key."""
+    """At most `limit` in `seconds` seconds, for each key."""
 
     def __init__(self, limit: int, seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._seconds = seconds
@@ -46,25 +47,25 @@ class Rate:
         self._lock = Lock()
 
     def take(self, key: str, reason: str) -> None:
-        """Count one more of this key; raises TooManyRequests, which is not counted."""
+        """Count one more for this key; raises TooManyRequests, in which case it isn't counted."""
         with self._lock:
             now = self._clock()
             due = max(self._due.get(key, now), now) + self._each
             early = due - now - self._seconds
-            if early > self._each * 1e-6:  # what adding up fractions may miss
+            if early > self._each * 1e-6:  # rounding errors of the sums
                 raise TooManyRequests(reason=reason, seconds=math.ceil(early))
             self._due[key] = due
             if len(self._due) > KEYS:
                 self._forget(now)
 
     def _forget(self, now: float) -> None:
-        """Forget the keys that may do everything again; of a flood of others, those that may do most."""
+        """Forget the keys that have their whole limit again; if there are too many others, those with most of it."""
         kept = sorted(((due, key) for key, due in self._due.items() if due > now), reverse=True)
         self._due = {key: due for due, key in kept[: KEYS // 2]}
 
 
-class Limits:
-    """What the settings allow."""
+class RateLimits:
+    """Counts sign-ins, requests and uploads against the limits of the settings."""
 
     def __init__(self, rates: Rates) -> None:
         self._sign_ins = Rate(rates.sign_ins, SIGN_IN_SECONDS)
@@ -72,30 +73,30 @@ class Limits:
         self._most_uploads = rates.uploads
         self._uploads: Counter[UUID] = Counter()
 
-    def sign_in(self, key: str) -> None:
-        """Count an attempt to sign in, of a client, a link or an address; raises TooManyRequests."""
-        self._sign_ins.take(key, "There were too many attempts to sign in.")
+    def count_sign_in(self, key: str) -> None:
+        """Count an attempt to sign in by a client, with a link or as an address; raises TooManyRequests."""
+        self._sign_ins.take(key, "Too many attempts to sign in.")
 
-    def request(self, secret: str) -> None:
-        """Count a request of a token or of a session, be it a good one or not; raises TooManyRequests."""
-        self._requests.take(secret, "There were too many requests with this token or session.")
+    def count_request(self, secret: str) -> None:
+        """Count a request that carries a token or a session, valid or not; raises TooManyRequests."""
+        self._requests.take(secret, "Too many requests with this token or session.")
 
     @contextmanager
-    def upload(self, subscription_id: UUID) -> Iterator[None]:
-        """Count an upload while it lasts, only within the event loop; raises TooManyRequests."""
+    def count_upload(self, subscription_id: UUID) -> Iterator[None]:
+        """Count an upload while the block runs; only in the event loop. Raises TooManyRequests."""
         if self._uploads[subscription_id] >= self._most_uploads:
-            reason = f"{self._most_uploads} uploads of this subscription are in progress: wait until one is done."
+            reason = f"This subscription has {self._most_uploads} uploads in progress. Wait until one is done."
             raise TooManyRequests(reason=reason, seconds=TRY_UPLOAD_AGAIN_SECONDS)
         self._uploads[subscription_id] += 1
         try:
             yield
         finally:
             self._uploads[subscription_id] -= 1
-            self._uploads += Counter()  # which keeps those that are in progress alone
+            self._uploads += Counter()  # drops the subscriptions without uploads
 
 
 def client_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """Return who a client is by its address; of IPv6 by its network, since a client has all addresses of one."""
+    """Return the address that a client is counted by; for IPv6 its network, as a client has all addresses of one."""
     host = connection.client.host if connection.client else ""
     try:
         address = ip_address(host.partition("%")[0])

@@ -1,6 +1,6 @@
-"""Who asks, and whether they may: each route says which roles it is for, and what that needs is looked up each time.
+"""Who sends a request, and whether they may: each route names the roles it is for, and they are looked up every time.
 
-A foreign subscription is answered exactly as a missing one, so that nobody learns which ids exist.
+A subscription that the caller has no role in is answered exactly as a missing one, so that ids can't be guessed.
 """
 
 from __future__ import annotations
@@ -27,25 +27,27 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
 
     from adapters.composition import Rollcall
-    from adapters.http.rate_limits import Limits
+    from adapters.http.rate_limits import RateLimits
     from adapters.http.site import Site
     from domain.access import Role
 
-    Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
+    AnyConnection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 
-ALLOWED = "allowed"
+ROLES_OPTION = "roles"
 SCHEME = "bearer"
-SUBSCRIPTION = "subscription_id"  # what all paths call it
+SUBSCRIPTION = "subscription_id"  # the name of the parameter in every path
+SUBSCRIPTION_VIEWERS: frozenset[Role] = frozenset(("operator", "administrator", "auditor"))
+"""The roles that may see a subscription's name, seats and access."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
-Allowed: TypeAlias = dict[str, frozenset["Role"] | None]
+RouteOptions: TypeAlias = dict[str, frozenset["Role"] | None]
 """A route's `opt`: the roles it is for, in the subscription that its path names or in Rollcall as a whole."""
 
-EVERYBODY: Allowed = {ALLOWED: None}
-"""For a route that is open to everybody."""
+PUBLIC: RouteOptions = {ROLES_OPTION: None}
+"""For routes that need no authentication."""
 
-SIGNED_IN: Allowed = {ALLOWED: frozenset()}
-"""For a route that shows to each their own."""
+AUTHENTICATED: RouteOptions = {ROLES_OPTION: frozenset()}
+"""For routes that show all authenticated callers what is theirs."""
 
 
 class Unauthenticated(RollcallError):
@@ -55,145 +57,94 @@ class Unauthenticated(RollcallError):
 
 
 class Forbidden(RollcallError):
-    """This is for {wanted}, and you are {held}. Ask whoever administers it for access."""
+    """You need to be {needed} to do this, but you {held} here. Ask an administrator or an operator for access."""
 
     code = "forbidden"
 
 
 class CrossSite(RollcallError):
-    """This request was sent by a page of another site, or by a program with a browser's cookie; nothing was done.
+    """This request came from another site, or from a program that sent a browser's cookie. Nothing was done.
 
-    Send it from a page of Rollcall, or with an API token in place of the cookie.
+    Send it from one of Rollcall's pages, or with an API token instead of the cookie.
     """
 
     code = "cross-site"
 
 
-def allowed(*roles: Role) -> Allowed:
-    """Return the `opt` of a route that is for these roles."""
-    return {ALLOWED: frozenset(roles)}
+def for_roles(*roles: Role) -> RouteOptions:
+    """Return the `opt` of a route for these roles."""
+    return {ROLES_OPTION: frozenset(roles)}
 
 
-ADMINISTRATORS = allowed("administrator")
-READERS = allowed("administrator", "auditor")
-CONSUMERS = allowed("administrator", "auditor", "consumer")
-GRANTERS = allowed(*GRANTING)
+ADMINISTRATORS = for_roles("administrator")
+READERS = for_roles("administrator", "auditor")
+CONSUMERS = for_roles("administrator", "auditor", "consumer")
+GRANTERS = for_roles(*GRANTING)
 
 
-def same_origin(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Let no other site's page change anything in the name of whoever looks at it; raises CrossSite.
+# --- guards ---------------------------------------------------------------------------------------------------------
 
-    Browsers say where a request comes from, by Fetch metadata (W3C) or at least by Origin, so no page needs a hidden
-    token. Asked are unsafe requests with our cookie, and those that are open to everybody: to sign in is one.
+
+def check_same_origin(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Block requests by which a page of another site would change something on behalf of a visitor; raises CrossSite.
+
+    Browsers say where a request comes from, in Fetch metadata (W3C) or at least in Origin, so pages need no hidden
+    token. Checked are unsafe requests that carry our cookie, and those to public routes, because signing in is one.
     """
     site: Site = connection.app.state["site"]
     by_cookie = site.cookie_name("session") in connection.cookies
     if not isinstance(connection, Request) or connection.method in SAFE or "Authorization" in connection.headers:
         return
-    if (by_cookie or handler.opt[ALLOWED] is None) and not _from_own_page(site, connection):
+    if (by_cookie or handler.opt[ROLES_OPTION] is None) and not _from_own_page(site, connection):
         raise CrossSite
 
 
-def _from_own_page(site: Site, connection: Connection) -> bool:
+def _from_own_page(site: Site, connection: AnyConnection) -> bool:
     fetched = connection.headers.get("Sec-Fetch-Site")
     if fetched is not None:
-        return fetched in {"same-origin", "none"}  # none: by the person, not by a page
+        return fetched in {"same-origin", "none"}  # none: from the address bar or a bookmark
     return site.is_own(connection.headers.get("Origin", ""), connection.headers.get("Host", ""))
 
 
-async def authorized(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Let a request pass whose principal holds one of the route's roles, and remember who it is.
+async def check_access(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Check that the caller has one of the route's roles, and remember who they are.
 
-    Raises Unauthenticated, Forbidden, and NotFound for a subscription in which the principal is nobody. Asked again
-    later it tells whether that still holds: what was revoked ends at once. OPTIONS tells of the route, not of what is
-    behind it, and is answered to everybody.
+    Raises Unauthenticated, Forbidden, and NotFound for a subscription in which they have no role. Called again during
+    a long request, it notices revocations. OPTIONS describes the route, not what is behind it, so it is open to all.
     """
     if connection.scope.get("method") == HttpMethod.OPTIONS:
         return
-    wanted: frozenset[Role] | None = handler.opt[ALLOWED]
-    if wanted is not None:
-        principal, who = await sync_to_thread(authorize, connection, wanted, connection.path_params.get(SUBSCRIPTION))
-        _remember(connection, principal, who)
+    needed: frozenset[Role] | None = handler.opt[ROLES_OPTION]
+    if needed is not None:
+        principal, actor = await sync_to_thread(authorize, connection, needed, connection.path_params.get(SUBSCRIPTION))
+        connection.scope["state"] |= {"principal": principal, "actor": actor}
+        structlog.contextvars.bind_contextvars(actor=actor.id)
 
 
-def authorize(connection: Connection, wanted: frozenset[Role], subscription: UUID | None) -> tuple[Principal, Actor]:
-    """Return who asks, and as whom they act; raises as `authorized` does."""
+def authorize(connection: AnyConnection, needed: frozenset[Role], subscription: UUID | None) -> tuple[Principal, Actor]:
+    """Return the caller, and the actor that their changes are recorded under; raises what `check_access` raises."""
     rollcall: Rollcall = connection.app.state["rollcall"]
     principal = authenticate(rollcall, connection)
-    held = held_in(rollcall, principal, subscription or ROLLCALL)
+    held = roles_in(rollcall, principal, subscription or ROLLCALL)
     if subscription is not None and not held:
         raise NotFound(what="subscription", id=subscription)
-    if wanted and not wanted & held:
-        raise Forbidden(wanted=_told(wanted), held=_told(held))
-    return principal, actor(principal, wanted & held)
+    if needed and not needed & held:
+        raise Forbidden(needed=_listed(needed), held=f"are {_listed(held)}" if held else "have no role")
+    return principal, _actor(principal, needed & held)
 
 
-def authenticate(rollcall: Rollcall, connection: Connection) -> Principal:
-    """Return who asks, by a token or else by a session; raises Unauthenticated, and TooManyRequests."""
-    given = connection.headers.getall("Authorization", [])
-    return _bearer(rollcall, connection, given) if given else _person(rollcall, connection)
+def authorize_granter(connection: AnyConnection, subscription: UUID | None) -> tuple[Principal, Origin]:
+    """Re-authorize the caller to grant access, and return them with the origin to record.
 
-
-def _bearer(rollcall: Rollcall, connection: Connection, given: list[str]) -> Bearer:
-    if len(given) > 1:
-        raise Unauthenticated(reason="There is more than one “Authorization”.")
-    scheme, _, token = given[0].partition(" ")
-    if scheme.lower() != SCHEME:
-        raise Unauthenticated(reason="This kind of authorization is not known here.")
-    token = token.strip(" ")
-    _count(connection, token)
-    found = granting.bearer(rollcall, token)
-    if found is None:
-        raise Unauthenticated(reason="This token is none of ours, was revoked, or has expired.")
-    rollcall.last_uses.note(found.token_id, rollcall.now())
-    return found
-
-
-def _person(rollcall: Rollcall, connection: Connection) -> Person:
-    site: Site = connection.app.state["site"]
-    session = connection.cookies.get(site.cookie_name("session"))
-    if not session:
-        raise Unauthenticated(reason="This needs to know who asks.")
-    _count(connection, session)
-    found = rollcall.sign_ins.find(session)
-    if found is None:
-        raise Unauthenticated(reason="Your session has ended.")
-    return found
-
-
-def _count(connection: Connection, secret: str) -> None:
-    limits: Limits = connection.app.state["limits"]
-    limits.request(sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
-
-
-def held_in(rollcall: Rollcall, principal: Principal, scope: UUID) -> frozenset[Role]:
-    """Return the roles that count in a scope: those held there, and in Rollcall as a whole."""
-    return frozenset().union(*granting.roles(rollcall, principal, {ROLLCALL, scope}).values())
-
-
-def scopes(rollcall: Rollcall, principal: Principal, wanted: frozenset[Role]) -> list[UUID]:
-    """Return where a principal holds one of these roles: the view tells where to look, the streams what holds."""
-    match principal:
-        case Bearer(scope=scope):
-            candidates = [scope]
-        case Person(email):
-            with rollcall.views() as rows:
-                candidates = access.scopes_of(rows, email)
-    found = granting.roles(rollcall, principal, candidates)
-    return [scope for scope, held in found.items() if held & wanted]
-
-
-def granting_in(connection: Connection, subscription: UUID | None) -> tuple[Principal, Origin]:
-    """Return who grants in a subscription or, for None, in Rollcall as a whole, and the origin of what they change.
-
-    Asked anew, for a body may have taken its time; raises as `authorized` does.
+    Without a subscription, they need a role that grants access to Rollcall as a whole. Access is checked again, because
+    the body may have taken a while to arrive; raises what `check_access` raises.
     """
-    principal, who = authorize(connection, GRANTING, subscription)
-    return principal, Origin(subscription or ROLLCALL, who, connection.scope["state"]["request_id"])
+    principal, actor = authorize(connection, GRANTING, subscription)
+    return principal, Origin(subscription or ROLLCALL, actor, connection.scope["state"]["request_id"])
 
 
-def actor(principal: Principal, held: frozenset[Role]) -> Actor:
-    """Return who a principal is in the events: an operator only where no nearer role lets it pass."""
+def _actor(principal: Principal, held: frozenset[Role]) -> Actor:
+    """Return a caller as an actor: an operator only if no other role lets them do this."""
     kind: Literal["operator", "administrator"] = "operator" if held == {"operator"} else "administrator"
     match principal:
         case Person(email, name):
@@ -202,10 +153,69 @@ def actor(principal: Principal, held: frozenset[Role]) -> Actor:
             return Actor(kind, f"token:{token_id}", name)
 
 
-def _remember(connection: Connection, principal: Principal, who: Actor) -> None:
-    connection.scope["state"] |= {"principal": principal, "actor": who}
-    structlog.contextvars.bind_contextvars(actor=who.id)
+def _listed(roles: frozenset[Role]) -> str:
+    return " or ".join(f"an {role}" if role[0] in "ao" else f"a {role}" for role in sorted(roles))
 
 
-def _told(roles: frozenset[Role]) -> str:
-    return " or ".join(f"an {role}" if role[0] in "ao" else f"a {role}" for role in sorted(roles)) or "nobody here"
+# --- who is calling -------------------------------------------------------------------------------------------------
+
+
+def authenticate(rollcall: Rollcall, connection: AnyConnection) -> Principal:
+    """Return the caller, by token or else by browser session; raises Unauthenticated and TooManyRequests."""
+    headers = connection.headers.getall("Authorization", [])
+    return _bearer(rollcall, connection, headers) if headers else _person(rollcall, connection)
+
+
+def _bearer(rollcall: Rollcall, connection: AnyConnection, headers: list[str]) -> Bearer:
+    if len(headers) > 1:
+        raise Unauthenticated(reason="The request has more than one Authorization header.")
+    scheme, _, token = headers[0].partition(" ")
+    if scheme.lower() != SCHEME:
+        raise Unauthenticated(reason="This authorization scheme is not supported.")
+    token = token.strip(" ")
+    _count(connection, token)
+    found = granting.bearer(rollcall, token)
+    if found is None:
+        raise Unauthenticated(reason="This token is invalid, revoked or expired.")
+    rollcall.last_uses.note(found.token_id, rollcall.now())
+    return found
+
+
+def _person(rollcall: Rollcall, connection: AnyConnection) -> Person:
+    site: Site = connection.app.state["site"]
+    session = connection.cookies.get(site.cookie_name("session"))
+    if not session:
+        raise Unauthenticated(reason="This request needs authentication.")
+    _count(connection, session)
+    found = rollcall.sign_ins.find(session)
+    if found is None:
+        raise Unauthenticated(reason="Your session has ended.")
+    return found
+
+
+def _count(connection: AnyConnection, secret: str) -> None:
+    rate_limits: RateLimits = connection.app.state["rate_limits"]
+    rate_limits.count_request(sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+# --- roles ----------------------------------------------------------------------------------------------------------
+
+
+def roles_in(rollcall: Rollcall, principal: Principal, scope: UUID) -> frozenset[Role]:
+    """Return the caller's roles in a scope: those granted there, and those in Rollcall as a whole."""
+    return frozenset().union(*granting.roles(rollcall, principal, {ROLLCALL, scope}).values())
+
+
+def scopes_with(rollcall: Rollcall, principal: Principal, wanted: frozenset[Role]) -> list[UUID]:
+    """Return the scopes in which the caller has one of these roles.
+
+    The view says where to look; the streams say what is true now.
+    """
+    match principal:
+        case Bearer(scope=scope):
+            candidates = [scope]
+        case Person(email):
+            with rollcall.views() as cursor:
+                candidates = access.scopes_of(cursor, email)
+    found = granting.roles(rollcall, principal, candidates)
+    return [scope for scope, held in found.items() if held & wanted]

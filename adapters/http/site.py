@@ -1,4 +1,4 @@
-"""Where Rollcall is reached: the names that it answers to, the links to itself, and its cookies."""
+"""Where Rollcall is reached: the host names it answers to, the links to its own pages, and its cookies."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from urllib.parse import urlsplit
 
 from litestar.datastructures import Cookie
 
-from adapters.settings import LOOPBACK_NAMES
+from adapters.variables import LOOPBACK_NAMES
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
 HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^\[\]:@/?#\s]+)(?::[0-9]{1,5})?")
-OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")  # printable ASCII; browsers take a backslash for a slash
+OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")  # printable ASCII; browsers treat a backslash as a slash
 LONGEST_PATH = 2_000
 
 
 class Site:
-    """What follows from the public URL; without one, Rollcall is reached over loopback alone."""
+    """What follows from the public URL. Without one, Rollcall is reached over loopback only."""
 
     def __init__(self, public_url: str | None) -> None:
         self._public_url = public_url
@@ -28,10 +28,10 @@ class Site:
         self._netloc = urlsplit(public_url).netloc if public_url else None
 
     def answers_to(self, host: str) -> bool:
-        """Tell whether a request's Host is ours.
+        """Tell whether a request's Host is one of ours.
 
-        A name that is not ours could be anybody's and lead here all the same (DNS rebinding). An address cannot: it
-        is what health checks and Prometheus go by.
+        Anyone can make another name point here (DNS rebinding), so other names are refused. IP addresses can't be
+        misused like that, and health checks and Prometheus use them.
         """
         found = HOST.fullmatch(host)
         if found is None:
@@ -39,30 +39,30 @@ class Site:
         return host.lower() == self._netloc or found["name"].lower() in LOOPBACK_NAMES or _is_address(found["name"])
 
     def is_own(self, origin: str, host: str) -> bool:
-        """Tell whether an Origin is ours: the public one, or what was asked over loopback or at an address."""
+        """Tell whether an Origin is ours: the public one or, for requests over loopback or to an IP address, theirs."""
         return origin == self._public_url or (host.lower() != self._netloc and origin == f"http://{host}")
 
     def url(self, path: str, host: str) -> str:
-        """Return a link to a path of ours, as whoever asked this Host can follow it."""
+        """Return a link to one of our paths that works for a client that used this Host."""
         return (self._public_url or f"http://{host}") + path
 
     def cookie(
         self, name: Literal["session", "sign-in"], value: str | None, good_for: timedelta | None = None
     ) -> Cookie:
-        """Return a cookie that only we get and no script; None clears it."""
+        """Return a cookie that browsers send only to us and hide from scripts; the value None clears it."""
         age = 0 if value is None else int(good_for.total_seconds()) if good_for else None
         return Cookie(
             self.cookie_name(name), value=value or "", max_age=age, secure=self.secure, httponly=True, samesite="lax"
         )
 
     def cookie_name(self, name: Literal["session", "sign-in"]) -> str:
-        """Return what a cookie is called; the prefix has browsers refuse it from any other host, and without TLS."""
+        """Return a cookie's name. With the prefix, browsers don't accept it from other hosts or without TLS."""
         plain = {"session": "rollcall", "sign-in": "rollcall-sign-in"}[name]
         return f"__Host-{plain}" if self.secure else plain
 
 
 def own_path(wanted: str) -> str:
-    """Return the path where somebody wants to go if it is one of ours, else `/`: nobody is sent elsewhere from here."""
+    """Return a path to send a browser to if it is one of ours, else `/`: we never redirect to another site."""
     return wanted if len(wanted) <= LONGEST_PATH and OWN_PATH.fullmatch(wanted) else "/"
 
 

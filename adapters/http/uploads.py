@@ -1,4 +1,7 @@
-"""Taking a file from a multipart form (RFC 7578): piece by piece from the network to disk, never into memory."""
+"""Taking an uploaded file from a multipart form (RFC 7578), and recording it as an import.
+
+The file goes to disk piece by piece and never into memory.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,25 @@ from litestar.openapi.spec import Encoding, OpenAPIHeader, OpenAPIMediaType, Ope
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped] # no stubs
 
-from adapters.http.problems import Invalid, UnsupportedMediaType
+from adapters.http.file_reader import Pieces
+from adapters.http.lookups import find_subscription
+from adapters.http.problems import Invalid, unsupported_media_type
+from adapters.http.requests import created_id, origin_of
+from application.importing import record_upload
 from domain.errors import RollcallError
+from domain.naming import clean_file_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from uuid import UUID
 
     from litestar import Request
+
+    from adapters.composition import Rollcall
+    from adapters.http.file_reader import FileReader
+    from adapters.http.rate_limits import RateLimits
+    from adapters.http.requests import AnyRequest
+    from application.decisions import CommandResult
 
 log = structlog.get_logger(__name__)
 
@@ -30,20 +45,20 @@ FIELDS = 100
 
 
 class FileTooLarge(RollcallError):
-    """The file has more than {limit:,} bytes. Split it into several files, each with the header line."""
+    """The file is larger than {limit:,} bytes. Split it into several files, each with the header line."""
 
     code = "file-too-large"
 
 
-class BrokenOff(RollcallError):
-    """The upload broke off. Nothing was recorded; send it again."""
+class UploadInterrupted(RollcallError):
+    """The upload was interrupted. Nothing was recorded. Send the file again."""
 
     code = "invalid"
 
 
 @dataclass(frozen=True)
-class Received:
-    """A file as it was sent: on disk, where it has no name; what the client calls it; which media type it gave."""
+class UploadedFile:
+    """An uploaded file on disk, with the name and media type that the client gave it."""
 
     file: IO[bytes]
     name: str
@@ -55,7 +70,7 @@ def _file_body(name: str) -> RequestBody:
     form = Schema(type=OpenAPIType.OBJECT, properties={name: file}, required=[name])
     disposition = OpenAPIHeader(
         schema=Schema(type=OpenAPIType.STRING),
-        description="The file's name, which ends in .csv or .txt.",
+        description="The file's name, which must end in .csv or .txt.",
         example=f'form-data; name="{name}"; filename="groups.csv"',
     )
     encoding = {name: Encoding(headers={"Content-Disposition": disposition})}
@@ -64,40 +79,40 @@ def _file_body(name: str) -> RequestBody:
 
 @dataclass
 class FileBody(Operation):
-    """What the OpenAPI document says of a body that is a form with one file, in the field `file`."""
+    """The OpenAPI description of a body that is a form with one file, in the field `file`."""
 
     def __post_init__(self) -> None:
         self.request_body = _file_body("file")
 
 
 @asynccontextmanager
-async def received(request: Request[Any, Any, Any], name: str, limit: int) -> AsyncIterator[Received]:
-    """Take the file in a form's field of this name, and keep it on disk while the block runs.
+async def uploaded_file(request: Request[Any, Any, Any], name: str, limit: int) -> AsyncIterator[UploadedFile]:
+    """Take the file from the form field with this name, and keep it on disk while the block runs.
 
-    Other fields are passed over. Raises UnsupportedMediaType, FileTooLarge, BrokenOff, and Invalid for a form that is
-    malformed or lacks the file.
+    Other fields are ignored. Raises UnsupportedMediaType, FileTooLarge, UploadInterrupted, and Invalid for a form that
+    is malformed or has no file.
     """
     media_type, options = request.content_type
     if media_type != MULTIPART:
-        raise UnsupportedMediaType(expected=MULTIPART, found=media_type or "nothing")
+        raise unsupported_media_type(MULTIPART, media_type)
     with TemporaryFile() as file:
-        taking = _Taking(name, limit, file)
+        form = _FileForm(name, limit, file)
         try:
             with PushMultipartParser(options.get("boundary", ""), max_segment_count=FIELDS) as parser:
                 async for piece in request.stream():
-                    await taking.take([*parser.parse(piece)] if piece and not parser.closed else [])
+                    await form.take([*parser.parse(piece)] if piece and not parser.closed else [])
         except MultipartError as error:
             raise Invalid(reason=f"The form is malformed: {error.args[0]}.", field="body") from error
         except UnicodeError as error:
             raise Invalid(reason="The form is malformed: its boundary is not ASCII.", field="body") from error
-        except InternalServerException:  # what the framework says when the client is gone
-            raise BrokenOff from None
-        yield await taking.done()
+        except InternalServerException:  # the framework raises it when the client disconnects
+            raise UploadInterrupted from None
+        yield await form.uploaded()
 
 
 @dataclass
-class _Taking:
-    """A form as far as it was received."""
+class _FileForm:
+    """A form with a file, as far as it has been received."""
 
     name: str
     limit: int
@@ -109,7 +124,7 @@ class _Taking:
     waiting_bytes: int = 0
 
     async def take(self, events: list[MultipartSegment | bytes | bytearray | None]) -> None:
-        """Take what the parser found next: a field's beginning, some of its bytes, its end."""
+        """Take the parser's next events: the start of a field, some of its bytes, its end."""
         for event in events:
             match event:
                 case MultipartSegment():
@@ -119,21 +134,21 @@ class _Taking:
                 case _ if self.inside:
                     await self._keep(bytes(event))
 
-    async def done(self) -> Received:
-        """Return the file, all of it on disk; raises Invalid if there was none."""
+    async def uploaded(self) -> UploadedFile:
+        """Return the file once all of it is on disk; raises Invalid if there was none."""
         await self._write()
         if self.found is None:
-            raise Invalid(reason=f"The form lacks the field “{self.name}”: send the file in it.", field=self.name)
-        return Received(self.file, str(self.found.filename), self.found.content_type or "")
+            raise Invalid(reason=f"The form has no field “{self.name}”. Send the file in that field.", field=self.name)
+        return UploadedFile(self.file, str(self.found.filename), self.found.content_type or "")
 
     def _begin(self, segment: MultipartSegment) -> None:
         self.inside = segment.name == self.name
         if not self.inside:
             return
         if self.found is not None:
-            raise Invalid(reason=f"The field “{self.name}” comes twice: send one file at a time.", field=self.name)
+            raise Invalid(reason=f"The field “{self.name}” is repeated. Send one file at a time.", field=self.name)
         if not segment.filename:
-            raise Invalid(reason=f"The field “{self.name}” has no file name: send it as a file.", field=self.name)
+            raise Invalid(reason=f"The field “{self.name}” has no file name. Send it as a file.", field=self.name)
         self.found = segment
 
     async def _keep(self, piece: bytes) -> None:
@@ -152,3 +167,28 @@ class _Taking:
     def _write_out(self, pieces: list[bytes]) -> None:
         self.file.writelines(pieces)
         self.file.flush()
+
+
+async def take_upload(
+    request: AnyRequest,
+    rollcall: Rollcall,
+    file_reader: FileReader,
+    rate_limits: RateLimits,
+    subscription_id: UUID,
+    key: str | None,
+) -> CommandResult:
+    """Take the file in a request's multipart field `file`, have it read, and record the upload.
+
+    Raises NotFound for the subscription, and what `RateLimits.count_upload`, `uploaded_file`, `FileReader.read` and
+    `record_upload` raise.
+    """
+    import_id = created_id(request, key, rollcall.new_id(), subscription_id)
+    await sync_to_thread(find_subscription, rollcall, subscription_id)
+    with rate_limits.count_upload(subscription_id):
+        async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
+            name = clean_file_name(sent.name)
+            async with file_reader.read(sent.file, name) as read:
+                origin = await sync_to_thread(origin_of, request, subscription_id, import_id)
+                return await sync_to_thread(
+                    record_upload, rollcall, origin, name, sent.media_type, Pieces(sent.file), read
+                )

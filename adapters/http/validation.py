@@ -1,4 +1,4 @@
-"""What is checked of every request before its handler sees it: that its query and its body are of the declared kind."""
+"""Checks on every request before its handler runs: that its headers, query and body are as the route declares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import BodyKwarg, HeaderParameter, QueryParameter
 from msgspec import DecodeError, ValidationError, convert, json
 
-from adapters.http.problems import Invalid, UnsupportedMediaType
+from adapters.http.problems import Invalid, UnsupportedMediaType, unsupported_media_type
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SMALL_BYTES = 64 * 1024
-"""What the body of a route has at most, unless the route says otherwise."""
+"""The largest body of a route that doesn't set its own limit."""
 
 MANY_BYTES = 32_000_000
-"""The same for a route that takes many addresses: 100,000 of them, however long they are."""
+"""The largest body of a route that takes many addresses: 100,000 of any length."""
 
 
 def _number(text: str) -> float:
-    """Read a number with a point or an exponent: to JSON Schema 1.0 is an integer."""
+    """Read a number with a point or an exponent. To JSON Schema, 1.0 is an integer."""
     number = float(text)
     return int(number) if number.is_integer() else number
 
@@ -36,14 +36,14 @@ JSON = json.Decoder(float_hook=_number)
 
 
 ANY_QUERY = "any_query"
-"""The `opt` of a route that is sent more by others than it has to know (as RFC 6749, section 4.1.2, allows them)."""
+"""The `opt` of a route that accepts unknown parameters (as RFC 6749, section 4.1.2, asks for)."""
 
 
-async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuse what the handler would misread: raises Invalid and UnsupportedMediaType.
+async def check_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse what the handler would misread; raises Invalid and UnsupportedMediaType.
 
-    A parameter that is misspelt or given twice would silently ask for something else; a body of another kind would
-    be taken for JSON, "1" for a number. Forms are checked by who takes them (`uploading`).
+    A misspelt or repeated parameter would silently ask for something else, and a body of another type would be read as
+    JSON. Forms are checked where they are read (`uploads`).
     """
     _check_headers(connection, handler)
     if not handler.opt.get(ANY_QUERY):
@@ -53,14 +53,14 @@ async def as_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: B
         return
     found, _ = connection.content_type
     if found != RequestEncodingType.JSON:
-        raise UnsupportedMediaType(expected=RequestEncodingType.JSON.value, found=found or "nothing")
-    decoded(await connection.body(), data.annotation)
+        raise unsupported_media_type(RequestEncodingType.JSON.value, found)
+    decode_body(await connection.body(), data.annotation)
 
 
-def decoded(body: bytes, kind: type[T]) -> T:
-    """Return what a body of JSON says; raises Invalid, which names the field that is not as it should be."""
+def decode_body(body: bytes, kind: type[T]) -> T:
+    """Decode a JSON body; raises Invalid, which names the field that is wrong."""
     if not body:
-        raise Invalid(reason="The body is empty: send a JSON object.", field="body")
+        raise Invalid(reason="The body is empty. Send a JSON object.", field="body")
     try:
         return convert(JSON.decode(body), kind)
     except ValidationError as error:
@@ -69,7 +69,7 @@ def decoded(body: bytes, kind: type[T]) -> T:
         field = ".".join(each for each in (path.strip(".`"), named) if each) or "body"
         raise Invalid(reason=f"{field}: {message}.", field=field) from error
     except (DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(reason=f"The body is no JSON: {error}.", field="body") from error
+        raise Invalid(reason=f"The body is not valid JSON: {error}.", field="body") from error
     except RecursionError as error:
         raise Invalid(reason="The body is nested too deeply.", field="body") from error
 
@@ -79,9 +79,9 @@ def _check_headers(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
         if isinstance(parameter.kwarg_definition, HeaderParameter):
             name = str(parameter.kwarg_definition.name)
             if len(connection.headers.getall(name, [])) > 1:
-                raise Invalid(reason=f"The header {name} is given more than once.", field=name)
+                raise Invalid(reason=f"The request has more than one {name} header.", field=name)
     if (coding := connection.headers.get("Content-Encoding", "identity")) != "identity":
-        raise UnsupportedMediaType(expected="a body as it is", found=f"Content-Encoding: {coding}")
+        raise UnsupportedMediaType(expected="an uncompressed body", found=f"Content-Encoding: {coding}")
 
 
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -93,16 +93,16 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
     seen = set()
     for name, value in connection.query_params.multi_items():
         if name not in known:
-            takes = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise Invalid(reason=f"This route knows no parameter “{name}”: {takes}.", field=name)
+            accepted = f"It accepts {', '.join(known)}." if known else "It accepts none."
+            raise Invalid(reason=f"This route has no parameter “{name}”. {accepted}", field=name)
         if name in seen:
-            raise Invalid(reason=f"The parameter “{name}” is given more than once.", field=name)
+            raise Invalid(reason=f"The parameter “{name}” is repeated. Send it once.", field=name)
         if "\x00" in value:  # which PostgreSQL refuses
-            raise Invalid(reason=f"{name}: NUL is no text.", field=name)
-        if value.lower() == "null" and not _takes(known[name], str):  # the framework would take it for none at all
-            raise Invalid(reason=f"{name}: “{value}” is none of its values.", field=name)
-        if _takes(known[name], int) and not re.fullmatch("-?[0-9]+", value):  # it would take 1e2 for 100
-            raise Invalid(reason=f"{name}: “{value}” is no whole number.", field=name)
+            raise Invalid(reason=f"{name}: the text contains a NUL character.", field=name)
+        if value.lower() == "null" and not _takes(known[name], str):  # the framework would read it as absent
+            raise Invalid(reason=f"{name}: “{value}” is not a valid value.", field=name)
+        if _takes(known[name], int) and not re.fullmatch("-?[0-9]+", value):  # it would read 1e2 as 100
+            raise Invalid(reason=f"{name}: “{value}” is not a whole number.", field=name)
         seen.add(name)
 
 

@@ -32,6 +32,6 @@ class MemoryBlobs:
             raise KeyError((subscription_id, kind, sha256, number))
         return chunks[number]
 
-    def chunks(self, subscription_id: UUID, kind: BlobKind, sha256: str) -> int:
+    def chunk_count(self, subscription_id: UUID, kind: BlobKind, sha256: str) -> int:
         """Return how many chunks a blob has; raises KeyError."""
         return len(self._chunks[subscription_id, kind, sha256])

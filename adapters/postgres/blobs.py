@@ -1,9 +1,11 @@
-"""Bytes under their SHA-256 within a subscription, in chunks (see `ports.Blobs`)."""
+"""Files and rosters under their SHA-256 within a subscription, in chunks (see `ports.Blobs`)."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 from typing import TYPE_CHECKING
+
+from adapters.postgres.statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,40 +17,22 @@ if TYPE_CHECKING:
     from adapters.postgres.datastore import Datastore
     from application.ports import BlobKind
 
-CREATE = """
-    CREATE TABLE IF NOT EXISTS blobs (
-        subscription_id uuid NOT NULL,
-        kind text NOT NULL,
-        sha256 text NOT NULL,
-        chunks integer NOT NULL,
-        PRIMARY KEY (subscription_id, kind, sha256)
-    );
-    CREATE TABLE IF NOT EXISTS blob_chunks (
-        subscription_id uuid NOT NULL,
-        kind text NOT NULL,
-        sha256 text NOT NULL,
-        number integer NOT NULL,
-        body bytea NOT NULL,
-        PRIMARY KEY (subscription_id, kind, sha256, number)
-    );
-"""
-
 
 class PostgresBlobs:
-    """Blobs in two tables. A blob is there wholly or not at all, and never changes."""
+    """Blobs in two tables. A blob is stored whole or not at all, and never changes."""
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
 
     def migrate(self) -> None:
-        """Create the tables that are missing."""
+        """Create the missing tables."""
         with self._datastore.get_connection() as connection:
-            connection.execute(CREATE)
+            connection.execute(statement("create_blobs"))
 
     def put(self, subscription_id: UUID, kind: BlobKind, chunks: Iterable[bytes]) -> str:
-        """Store the chunks durably, once however often, and return the hexadecimal SHA-256 of all of them."""
+        """Store the chunks durably, unless they are stored, and return the hexadecimal SHA-256 of all of them."""
         digest, count = sha256(), 0
-        for count, chunk in enumerate(chunks, start=1):  # noqa: B007 - the last count is how many there are
+        for count, chunk in enumerate(chunks, start=1):  # noqa: B007 - used after the loop
             digest.update(chunk)
         key = (subscription_id, kind, digest.hexdigest())
         with self._datastore.transaction(commit=True) as cursor:
@@ -65,7 +49,7 @@ class PostgresBlobs:
         with self._datastore.get_connection() as connection:
             return read_chunk(connection, subscription_id, kind, sha256, number)
 
-    def chunks(self, subscription_id: UUID, kind: BlobKind, sha256: str) -> int:
+    def chunk_count(self, subscription_id: UUID, kind: BlobKind, sha256: str) -> int:
         """Return how many chunks a blob has; raises KeyError."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
@@ -80,7 +64,10 @@ class PostgresBlobs:
 def read_chunk(
     connection: Connection[DictRow], subscription_id: UUID, kind: BlobKind, sha256: str, number: int
 ) -> bytes:
-    """Return one chunk over a connection that one has: who waited for a second one could wait for ever."""
+    """Return one chunk over a given connection; raises KeyError.
+
+    A caller that holds a connection of the pool must not wait for a second one: it could wait for ever.
+    """
     row = connection.execute(
         "SELECT body FROM blob_chunks WHERE (subscription_id, kind, sha256, number) = (%s, %s, %s, %s)",
         (subscription_id, kind, sha256, number),

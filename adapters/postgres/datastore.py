@@ -1,4 +1,4 @@
-"""The library's datastore over a connection string of ours, with every table in one schema."""
+"""Connections: the eventsourcing library's datastore over any connection string, with every table in one schema."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
-CONNECTION_SECONDS = 8.0  # who asks waits for one as long: a page that says what is wrong beats one that keeps loading
+CONNECTION_SECONDS = 8.0  # to wait for a free one: a page that says what is wrong beats a page that keeps loading
 LOCK_TIMEOUT_SECONDS = 10
 IDLE_IN_TRANSACTION_SECONDS = 60
-# What a connection string does not say: a server that is gone is noticed within a minute.
-CONNECTING = {
+# Unless the connection string says otherwise. A server that is gone is noticed within a minute.
+CONNECTION_DEFAULTS = {
     "application_name": "rollcall",
     "connect_timeout": "10",
     "keepalives_idle": "30",
@@ -31,18 +32,23 @@ CONNECTING = {
 
 
 class Datastore(PostgresDatastore):
-    """A pool of connections, each of which finds our tables first; `conninfo` is a URL or a libpq string.
+    """Connections to one schema of a PostgreSQL server; `conninfo` is a URL or a libpq connection string.
 
-    A second pool, as large at most, is for locks alone.
+    - `get_connection()` lends a connection of the pool for one statement, which commits by itself.
+    - `transaction(commit=True)` lends a cursor for several statements that commit together.
+    - `views()` lends a cursor for reading, mostly the views. `Rollcall.views` is the same for the other adapters.
+    - `connect()` opens a connection outside the pool, to listen on or to hold a lock as long as it takes.
+    - `lock_pool` lends connections that hold short locks. Their holders need one of the other pool too, so a single
+      pool could run empty with everybody waiting.
     """
 
     def __init__(self, conninfo: str, schema: str, pool_size: int) -> None:
         given = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
-        # Our statements are short: to compile one (PostgreSQL's JIT) takes ten times as long as to run it.
+        # Our statements are short: PostgreSQL's JIT takes ten times as long to compile one as it takes to run.
         ours = f"-c search_path={schema} -c jit=off"
         ours += f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS}s"
         given["options"] = f"{given.get('options', '')} {ours}".strip()
-        self.conninfo = make_conninfo("", **{**CONNECTING, **given})
+        self.conninfo = make_conninfo("", **{**CONNECTION_DEFAULTS, **given})
         self.idle_in_transaction_session_timeout = IDLE_IN_TRANSACTION_SECONDS
         self.pre_ping = True
         self.pool_open_timeout = None
@@ -65,7 +71,7 @@ class Datastore(PostgresDatastore):
             check=ConnectionPool.check_connection,
             timeout=CONNECTION_SECONDS,
         )
-        self.lock_pool = ConnectionPool(  # whoever holds a lock needs a connection of the other pool
+        self.lock_pool = ConnectionPool(
             self.conninfo,
             connection_class=Connection[DictRow],
             kwargs={"row_factory": dict_row, "autocommit": True},
@@ -84,7 +90,7 @@ class Datastore(PostgresDatastore):
     def close(self) -> None:
         """Close both pools."""
         super().close()
-        with suppress(AttributeError):  # what was not made cannot be closed
+        with suppress(AttributeError):  # the constructor failed before it made the pool
             self.lock_pool.close()
 
     def __exit__(
@@ -94,21 +100,28 @@ class Datastore(PostgresDatastore):
         super().__exit__(kind, error, trace)
         self.lock_pool.close()
 
+    def views(self) -> AbstractContextManager[Cursor[DictRow]]:
+        """Open a cursor for reading. The pool takes it back when the block ends."""
+        return self.transaction()
+
     def connect(self) -> Connection[DictRow]:
-        """Open a connection of one's own, to listen or to hold a lock on; the caller closes it."""
+        """Open a connection outside the pool. The caller closes it."""
         return psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row)
 
     @contextmanager
     def migrating(self) -> Iterator[None]:
-        """Create what is missing, one process at a time (PostgreSQL refuses to create a table twice at once)."""
+        """Create the schema if it is missing, and let one process at a time create what belongs in it.
+
+        Two processes that create the same table at once would both fail in PostgreSQL.
+        """
         with self.connect() as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", (lock_key(self.schema, "migrate"),))
             there = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (self.schema,)).fetchone()
-            if there is None:  # whoever may not create a schema can be given one
+            if there is None:  # asked first, because a role that may not create schemas can still use a given one
                 connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(self.schema)))
             yield
 
 
 def lock_key(*words: str) -> int:
-    """Return the advisory lock that these words name: the same in every process, another for every schema."""
+    """Return the key of the advisory lock with this name: the same in every process."""
     return int.from_bytes(sha256("\0".join(words).encode()).digest()[:8], signed=True)

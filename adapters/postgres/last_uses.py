@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapters.postgres.statements import statement
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -11,21 +13,14 @@ if TYPE_CHECKING:
 
     from adapters.postgres.datastore import Datastore
 
-CREATE = """
-    CREATE TABLE IF NOT EXISTS token_last_uses (
-        token_id uuid PRIMARY KEY,
-        at timestamptz NOT NULL
-    );
-"""
-
 WRITTEN_EVERY_SECONDS = 60.0
 
 
 class LastUses:
-    """When each token was last used, to the minute: written at most once a minute per token and process.
+    """When each token was last used, to the minute: a process writes it at most once a minute per token.
 
-    This is no event and no view: it tells who forgot a token, changes nothing, and would drown what is worth telling.
-    Lost with its table, it is gone.
+    These are neither events nor a view. They help you find tokens that nobody uses, change nothing, and would bury
+    the events that matter. Without the table they are lost.
     """
 
     def __init__(self, datastore: Datastore) -> None:
@@ -35,7 +30,7 @@ class LastUses:
     def migrate(self) -> None:
         """Create the table if it is missing."""
         with self._datastore.get_connection() as connection:
-            connection.execute(CREATE)
+            connection.execute(statement("create_last_uses"))
 
     def note(self, token_id: UUID, now: datetime) -> None:
         """Note that a token was used now."""
@@ -51,7 +46,7 @@ class LastUses:
             )
 
     def of(self, token_ids: Iterable[UUID]) -> dict[UUID, datetime]:
-        """Return when these tokens were last used; those that never were are left out."""
+        """Return when these tokens were last used, leaving out those that never were."""
         with self._datastore.get_connection() as connection:
             rows = connection.execute(
                 "SELECT token_id, at FROM token_last_uses WHERE token_id = ANY(%s)", (list(token_ids),)

@@ -1,4 +1,4 @@
-"""Advisory locks: over all processes, one does something at a time."""
+"""Advisory locks: one process at a time does something, whichever machine it runs on."""
 
 from __future__ import annotations
 
@@ -21,85 +21,95 @@ if TYPE_CHECKING:
     from adapters.postgres.datastore import Datastore
     from application.ports import SharedPart
 
-ASK_AGAIN_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 
 
 class AdvisoryTurns:
-    """Turns in a subscription or an import (see `ports.Turns`)."""
+    """Turns in an import or a subscription (see `ports.Turns`). PostgreSQL grants them in the order of asking."""
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
-        self._here: WeakValueDictionary[int, RLock] = WeakValueDictionary()
+        self._thread_locks: WeakValueDictionary[int, RLock] = WeakValueDictionary()
 
     @contextmanager
     def commit(self, import_id: UUID) -> Iterator[None]:
-        """Hold the import's turn (see `ports.Turns`); PostgreSQL queues fairly, so whoever waits is next.
+        """Hold the import's turn (see `ports.Turns`).
 
-        The connection is no one of the pool's: who has a turn needs those, and must not wait for others who wait for
-        theirs.
+        The connection comes from outside the pool: with the pool's, those who wait for a turn could take every
+        connection that its holder needs.
         """
-        key = lock_key(self._datastore.schema, "turn", str(import_id))
         with self._datastore.connect() as connection, connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (self._key("turn", import_id),))
             yield
 
     @contextmanager
     def decide(self, subscription_id: UUID, *parts: SharedPart) -> Iterator[None]:
-        """Hold the turn to decide on some of a subscription (see `ports.Turns`); all take them in the same order.
+        """Hold the turns to decide on parts of a subscription (see `ports.Turns`), always taken in the same order.
 
-        Of one process one thread at a time asks PostgreSQL, so that a crowd takes no more than one connection.
+        Only one thread of a process asks PostgreSQL at a time, so that a crowd takes one connection.
         """
-        keys = [lock_key(self._datastore.schema, each, str(subscription_id)) for each in sorted(parts)]
+        keys = [self._key(each, subscription_id) for each in sorted(parts)]
         with ExitStack() as held:
             for key in keys:
-                held.enter_context(self._here.setdefault(key, RLock()))
+                held.enter_context(self._thread_locks.setdefault(key, RLock()))
             connection = held.enter_context(self._datastore.lock_pool.connection())
-            held.callback(_let_go, connection)
+            held.callback(_unlock_all, connection)
             for key in keys:
                 connection.execute("SELECT pg_advisory_lock(%s)", (key,))
             yield
 
     @contextmanager
     def upload(self, import_id: UUID) -> Iterator[None]:
-        """Hold the turn to upload an import (see `ports.Turns`): no transaction is open, which would end in time."""
+        """Hold the turn to upload an import (see `ports.Turns`).
+
+        The lock belongs to the connection, not to a transaction: PostgreSQL would end one that idles for a minute.
+        """
         with self._datastore.connect() as connection:
-            connection.execute(
-                "SELECT pg_advisory_lock(%s)", (lock_key(self._datastore.schema, "upload", str(import_id)),)
-            )
+            connection.execute("SELECT pg_advisory_lock(%s)", (self._key("upload", import_id),))
             yield
+
+    def _key(self, what: str, stream: UUID) -> int:
+        return lock_key(self._datastore.schema, what, str(stream))
 
 
 class AdvisoryLocks:
-    """Locks named by words. PostgreSQL releases them when their holder's connection ends, however it ends."""
+    """Locks with names. PostgreSQL releases a lock when its holder's connection ends, for whatever reason."""
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
 
     @contextmanager
-    def alone(self, *words: str, stopping: Event) -> Iterator[bool]:
-        """Wait until nobody else over all processes is, for as long as the block runs; False if stopping came first.
+    def acquire(self, *name: str, stopping: Event) -> Iterator[bool]:
+        """Wait for the lock and hold it while the block runs; yields False if `stopping` was set first.
 
-        One connection waits, and asks now and then: to be queued by PostgreSQL could not be given up.
+        It asks again every second instead of queueing in PostgreSQL, where a wait cannot be given up.
         """
-        key = lock_key(self._datastore.schema, *words)
-        with self._datastore.connect() as connection:
-            while not stopping.is_set():
-                row = connection.execute("SELECT pg_try_advisory_lock(%s) AS alone", (key,)).fetchone()
-                if row and row["alone"]:
-                    break
-                stopping.wait(ASK_AGAIN_SECONDS)
+        with self._connect() as connection:
+            while not stopping.is_set() and not self._try(connection, name):
+                stopping.wait(RETRY_SECONDS)
             yield not stopping.is_set()
 
     @contextmanager
-    def try_alone(self, *words: str) -> Iterator[bool]:
-        """Try to be the only one over all processes, for as long as the block runs; False if somebody is."""
+    def try_acquire(self, *name: str) -> Iterator[bool]:
+        """Hold the lock while the block runs; yields False if another connection holds it."""
+        with self._connect() as connection:
+            yield self._try(connection, name)
+
+    @contextmanager
+    def _connect(self) -> Iterator[psycopg.Connection[DictRow]]:
         with self._datastore.connect() as connection:
-            key = lock_key(self._datastore.schema, *words)
-            row = connection.execute("SELECT pg_try_advisory_lock(%s) AS alone", (key,)).fetchone()
-            yield bool(row and row["alone"])
+            try:
+                yield connection
+            finally:
+                _unlock_all(connection)  # at once: the server may notice late that the connection was closed
+
+    def _try(self, connection: psycopg.Connection[DictRow], name: tuple[str, ...]) -> bool:
+        key = lock_key(self._datastore.schema, *name)
+        row = connection.execute("SELECT pg_try_advisory_lock(%s) AS acquired", (key,)).fetchone()
+        return bool(row and row["acquired"])
 
 
-def _let_go(connection: psycopg.Connection[DictRow]) -> None:
-    """Let all locks of a connection go; one that broke has let them go itself, and what was decided is fenced."""
+def _unlock_all(connection: psycopg.Connection[DictRow]) -> None:
+    """Release all locks of a connection. One that broke has released them, and the append checks each decision."""
     with suppress(psycopg.OperationalError):
         connection.execute("SELECT pg_advisory_unlock_all()")

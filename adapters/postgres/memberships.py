@@ -1,4 +1,4 @@
-"""Who is in which groups, exactly, although the view lags behind (see `ports.Memberships`)."""
+"""Who is in which groups, exactly, although the directory lags behind (see `ports.Memberships`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVENTS_AT_ONCE = 1_000
 
 
 class DirectoryMemberships:
-    """What the directory shows, and what has been recorded since."""
+    """Memberships as the directory shows them, and from the events recorded since."""
 
     def __init__(self, datastore: Datastore, events: PostgresEventStore) -> None:
         self._datastore = datastore
@@ -27,8 +27,8 @@ class DirectoryMemberships:
     def group_ids_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
         """Return the ids of all groups that these addresses are in at a position of the log, and the position."""
         wanted = set(emails)
-        with self._datastore.transaction() as rows:
-            groups, position = directory.group_ids_of(rows, subscription_id, wanted)
+        with self._datastore.views() as cursor:
+            groups, position = directory.group_ids_of(cursor, subscription_id, wanted)
         head = self._events.head()
         while records := self._events.read_log(position, EVENTS_AT_ONCE, head):
             position = records[-1].position

@@ -1,7 +1,7 @@
-"""Who is signed in, and what may be used once: a sign-in link, a sign-in at a provider that was begun.
+"""Who is signed in, and tickets that can be used once: sign-in links, and sign-ins begun at an identity provider.
 
-Secrets are 256 random bits and known here by their SHA-256 alone, so that a copy of the database lets nobody in. All
-times are the database's: every process sees a session end at the same moment.
+A secret has 256 random bits, and only its SHA-256 is stored, so a copy of the database signs nobody in. All times are
+the database's, so every process sees a sign-in end at the same moment.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct, json, structs
 
+from adapters.postgres.statements import statement
 from application.granting import Person
 
 if TYPE_CHECKING:
@@ -21,68 +22,38 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from adapters.postgres.datastore import Datastore
-    from adapters.settings import Lifetimes
+    from adapters.settings import SignInLifetime
 
 T = TypeVar("T")
 
 SECRET_BYTES = 32
-NOTED_EVERY_SECONDS = 60  # so that a session in use is written once a minute, not with each request
+USE_NOTED_EVERY_SECONDS = 60  # so that a sign-in in use is written once a minute, not with every request
 
-Way: TypeAlias = Literal["link", "oidc"]
-"""How somebody signs in: by a sign-in link, or by the identity provider."""
+SignInWay: TypeAlias = Literal["link", "oidc"]
+"""A person signs in with a sign-in link or at the identity provider."""
 
-TicketKind: TypeAlias = Way
-
-CREATE = """
-    DO $$ BEGIN  -- a table of an earlier shape goes: who is in it signs in again
-        IF NOT EXISTS (
-            SELECT FROM information_schema.columns
-            WHERE table_schema = current_schema() AND table_name = 'sessions' AND column_name = 'proven'
-        ) THEN
-            DROP TABLE IF EXISTS sessions;
-        END IF;
-    END $$;
-    CREATE TABLE IF NOT EXISTS sessions (
-        secret_sha256 bytea PRIMARY KEY,
-        session_id uuid UNIQUE NOT NULL DEFAULT gen_random_uuid(),
-        email text NOT NULL,
-        name text NOT NULL,
-        way text NOT NULL,
-        browser text NOT NULL,
-        network text NOT NULL,
-        proven boolean NOT NULL,
-        started_at timestamptz NOT NULL DEFAULT now(),
-        used_at timestamptz NOT NULL DEFAULT now()
-    );
-    CREATE INDEX IF NOT EXISTS sessions_of_people ON sessions (email);
-    CREATE TABLE IF NOT EXISTS tickets (
-        secret_sha256 bytea PRIMARY KEY,
-        kind text NOT NULL,
-        content jsonb NOT NULL,
-        expires_at timestamptz NOT NULL
-    );
-"""
+TicketKind: TypeAlias = SignInWay
 
 
-class Arrival(Struct, frozen=True):
-    """How somebody came in: by which way, in which browser, from which address or network.
+class SignInDetails(Struct, frozen=True):
+    """How a person signed in, in which browser, and from which IP address or network.
 
-    `proven` if they showed just then who they are: a provider that is not told to ask vouches for whoever is signed in
-    there.
+    `proven` is true if they proved who they are at that moment. An identity provider that isn't asked to check vouches
+    for whoever is signed in there.
     """
 
-    way: Way
+    way: SignInWay
     browser: str
     network: str
     proven: bool
 
 
 class SignIn(Struct, frozen=True):
-    """A session as it is shown: by its id nobody can use it. `used_at` is told to the minute."""
+    """A sign-in as people see it. The id can't be used to sign in. `used_at` is exact to the minute."""
 
     id: UUID
     email: str
-    way: Way
+    way: SignInWay
     browser: str
     network: str
     started_at: datetime
@@ -90,49 +61,49 @@ class SignIn(Struct, frozen=True):
 
 
 SELECT = "SELECT session_id AS id, email, way, browser, network, started_at, used_at FROM sessions"
-LIVING = "used_at > now() - %(idle)s AND started_at > now() - %(absolute)s"
+LIVE = "used_at > now() - %(idle)s AND started_at > now() - %(absolute)s"
 
 
 class PostgresSignIns:
-    """Sessions of people. Roles are not in them: what somebody may do is looked up whenever they ask for something."""
+    """The sign-ins of people. They hold no roles: what a person may do is looked up with every request."""
 
-    def __init__(self, datastore: Datastore, lifetimes: Lifetimes) -> None:
+    def __init__(self, datastore: Datastore, lifetime: SignInLifetime) -> None:
         self._datastore = datastore
-        self._lifetimes = {"idle": lifetimes.idle, "absolute": lifetimes.absolute}
+        self._lifetime = {"idle": lifetime.idle, "absolute": lifetime.absolute}
 
     def migrate(self) -> None:
-        """Create the tables that are missing."""
+        """Create the missing tables."""
         with self._datastore.get_connection() as connection:
-            connection.execute(CREATE)
+            connection.execute(statement("create_sign_ins"))
 
-    def start(self, person: Person, arrival: Arrival, instead_of: str | None) -> str:
-        """Begin a session under a new secret, end the one that the browser had before, and return the secret.
+    def start(self, person: Person, details: SignInDetails, previous: str | None) -> str:
+        """Sign a person in and return the new secret.
 
-        Sessions that have expired go at this occasion.
+        Ends the sign-in that the browser had before (its secret is `previous`), and removes those that have expired.
         """
         secret = token_urlsafe(SECRET_BYTES)
         with self._datastore.transaction(commit=True) as cursor:
             cursor.execute(
-                "DELETE FROM sessions WHERE secret_sha256 = %(old)s"
+                "DELETE FROM sessions WHERE secret_sha256 = %(previous)s"
                 " OR used_at <= now() - %(idle)s OR started_at <= now() - %(absolute)s",
-                {"old": _digest(instead_of or ""), **self._lifetimes},
+                {"previous": _digest(previous or ""), **self._lifetime},
             )
             cursor.execute(
                 "INSERT INTO sessions (secret_sha256, email, name, way, browser, network, proven)"
                 " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-                (_digest(secret), person.email, person.name, *structs.astuple(arrival)),
+                (_digest(secret), person.email, person.name, *structs.astuple(details)),
             )
         return secret
 
     def find(self, secret: str) -> Person | None:
-        """Return whose session this is, and keep it from falling idle; None if it has ended or never was."""
+        """Return the person that a secret signs in, and note the use; None if it has expired or doesn't exist."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
                 f"""
                 SELECT email, name, used_at < now() - make_interval(secs => %(noted)s) AS due FROM sessions
-                WHERE secret_sha256 = %(secret)s AND {LIVING}
+                WHERE secret_sha256 = %(secret)s AND {LIVE}
                 """,
-                {"secret": _digest(secret), "noted": NOTED_EVERY_SECONDS, **self._lifetimes},
+                {"secret": _digest(secret), "noted": USE_NOTED_EVERY_SECONDS, **self._lifetime},
             ).fetchone()
             if row is None:
                 return None
@@ -141,7 +112,7 @@ class PostgresSignIns:
         return Person(row["email"], row["name"])
 
     def end(self, secret: str) -> str | None:
-        """End a session and return whose it was; None if it was none."""
+        """Sign out, and return whose sign-in it was; None if it doesn't exist."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
                 "DELETE FROM sessions WHERE secret_sha256 = %s RETURNING email", (_digest(secret),)
@@ -149,75 +120,75 @@ class PostgresSignIns:
         return str(row["email"]) if row else None
 
     def current(self, secret: str) -> SignIn | None:
-        """Return the session that this is the secret of; None if it has ended or never was."""
+        """Return the sign-in with this secret; None if it has expired or doesn't exist."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
-                f"{SELECT} WHERE secret_sha256 = %(secret)s AND {LIVING}",
-                {"secret": _digest(secret), **self._lifetimes},
+                f"{SELECT} WHERE secret_sha256 = %(secret)s AND {LIVE}",
+                {"secret": _digest(secret), **self._lifetime},
             ).fetchone()
         return SignIn(**row) if row else None
 
     def of(self, email: str | None = None) -> list[SignIn]:
-        """Return the sessions of an address, or of everybody, last used first."""
+        """Return the sign-ins of a person, or of everybody, last used first."""
         with self._datastore.get_connection() as connection:
             rows = connection.execute(
-                f"{SELECT} WHERE (%(email)s::text IS NULL OR email = %(email)s) AND {LIVING}"
+                f"{SELECT} WHERE (%(email)s::text IS NULL OR email = %(email)s) AND {LIVE}"
                 " ORDER BY used_at DESC, started_at DESC, session_id",
-                {"email": email, **self._lifetimes},
+                {"email": email, **self._lifetime},
             )
             return [SignIn(**row) for row in rows]
 
-    def proven_within(self, session: SignIn, time: timedelta) -> bool:
-        """Tell whether somebody showed so recently who they are."""
+    def is_proven_within(self, sign_in: SignIn, time: timedelta) -> bool:
+        """Return whether the person proved who they are with this sign-in, no longer ago than `time`."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
-                "SELECT FROM sessions WHERE session_id = %s AND proven AND started_at > now() - %s", (session.id, time)
+                "SELECT FROM sessions WHERE session_id = %s AND proven AND started_at > now() - %s", (sign_in.id, time)
             ).fetchone()
         return row is not None
 
-    def end_other(self, than: SignIn, session_id: UUID | None = None) -> int:
-        """End another session of the same person, or all others; return how many there were."""
+    def end_others(self, here: SignIn, other_id: UUID | None = None) -> int:
+        """End one other sign-in of the same person, or all the others, and return how many there were."""
         with self._datastore.get_connection() as connection:
             return connection.execute(
-                "DELETE FROM sessions WHERE email = %(email)s AND session_id <> %(than)s"
-                " AND (%(wanted)s::uuid IS NULL OR session_id = %(wanted)s)",
-                {"email": than.email, "than": than.id, "wanted": session_id},
+                "DELETE FROM sessions WHERE email = %(email)s AND session_id <> %(here)s"
+                " AND (%(other)s::uuid IS NULL OR session_id = %(other)s)",
+                {"email": here.email, "here": here.id, "other": other_id},
             ).rowcount
 
     def signed_in(self) -> frozenset[str]:
-        """Return the addresses that have a session now."""
-        return frozenset(session.email for session in self.of())
+        """Return the addresses that are signed in now."""
+        return frozenset(sign_in.email for sign_in in self.of())
 
     def end_of(self, emails: Iterable[str]) -> int:
-        """End all sessions of these addresses, and return how many there were."""
+        """End all sign-ins of these addresses, and return how many there were."""
         with self._datastore.get_connection() as connection:
             return connection.execute("DELETE FROM sessions WHERE email = ANY(%s)", (list(emails),)).rowcount
 
 
 class PostgresTickets:
-    """What whoever brings a secret may use once, and only for some time."""
+    """Tickets: content that is kept for the holder of a secret, once and for a limited time."""
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
 
-    def issue(self, kind: TicketKind, secret: str, content: object, good_for: timedelta) -> None:
-        """Keep the content for whoever brings the secret in time; tickets that have expired go at this occasion."""
+    def issue(self, kind: TicketKind, secret: str, content: object, valid_for: timedelta) -> None:
+        """Store a ticket, and remove those that have expired."""
         with self._datastore.transaction(commit=True) as cursor:
             cursor.execute("DELETE FROM tickets WHERE expires_at <= now()")
             cursor.execute(
                 "INSERT INTO tickets VALUES (%s, %s, %s, now() + %s)",
-                (_digest(secret), kind, json.encode(content).decode(), good_for),
+                (_digest(secret), kind, json.encode(content).decode(), valid_for),
             )
 
-    def use_up(self, kind: TicketKind, secret: str, content: type[T]) -> T | None:
-        """Return a ticket's content, to one of those who bring its secret; None to all others, and when it expired."""
+    def redeem(self, kind: TicketKind, secret: str, content: type[T]) -> T | None:
+        """Return a ticket's content, the first time only; None if it was redeemed, has expired or doesn't exist."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
                 "DELETE FROM tickets WHERE secret_sha256 = %s AND kind = %s"
-                " RETURNING content::text, expires_at > now() AS good",
+                " RETURNING content::text, expires_at > now() AS valid",
                 (_digest(secret), kind),
             ).fetchone()
-        return json.decode(row["content"], type=content) if row and row["good"] else None
+        return json.decode(row["content"], type=content) if row and row["valid"] else None
 
 
 def _digest(secret: str) -> bytes:

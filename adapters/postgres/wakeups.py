@@ -1,9 +1,11 @@
-"""LISTEN and NOTIFY: who waits for events or for a view is woken at once, in whichever process it happened."""
+"""LISTEN and NOTIFY: wakes what waits for events or for a view at once, whichever process recorded them or moved it."""
 
 from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from selectors import EVENT_READ, DefaultSelector
+from socket import socketpair
 from threading import Condition, Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Self
@@ -29,8 +31,8 @@ READABLE_WITHIN_SECONDS = 3.0
 class Wakeups:
     """One listening connection for the whole process.
 
-    A notification is a hint, never the truth: whoever waits looks again now and then, so that one that was lost (the
-    connection broke, say) costs a second and nothing else.
+    A notification is a hint and may be lost, for example with the connection. So everything that waits also looks again
+    every second.
     """
 
     def __init__(self, datastore: Datastore, events_channel: str) -> None:
@@ -39,8 +41,9 @@ class Wakeups:
         self._changed = Condition()
         self._positions: dict[str, int] = {}
         self._count = 0
-        self._told: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], None]] = []
         self._stopping = Event()
+        self._stop_sender, self._stop_receiver = socketpair()
         self._listening = Event()
         self._thread = Thread(target=self._listen, name="wakeups", daemon=True)
 
@@ -53,14 +56,16 @@ class Wakeups:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
+        self._stop_sender.close()  # which ends the thread's wait
         self._thread.join()
+        self._stop_receiver.close()
 
     def count(self) -> int:
-        """Return how many wake-ups there were so far, to be given to `wait_for_more`."""
+        """Return the number of wake-ups so far, for `wait_for_more`."""
         return self._count
 
     def wait_for_more(self, count: int, stopping: Event | None = None) -> None:
-        """Wait for a wake-up behind this count, for a second, or until stopping."""
+        """Wait for a wake-up after this count, for at most a second or until `stopping` is set."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._count > count or (stopping is not None and stopping.is_set()),
@@ -68,71 +73,77 @@ class Wakeups:
             )
 
     def wake(self) -> None:
-        """Wake everybody in this process."""
+        """Wake everything that waits in this process."""
         with self._changed:
             self._count += 1
             self._changed.notify_all()
-            for tell in self._told:
-                tell()
+            for listener in self._listeners:
+                listener()
 
     @contextmanager
-    def told(self, tell: Callable[[], None]) -> Iterator[None]:
-        """Call something on every wake-up while the block runs; it must not wait for anything."""
+    def calling(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Call the listener on every wake-up while the block runs. It must not block."""
         with self._changed:
-            self._told.append(tell)
+            self._listeners.append(listener)
         try:
             yield
         finally:
             with self._changed:
-                self._told.remove(tell)
+                self._listeners.remove(listener)
 
     def wait_until(self, holds: Callable[[dict[str, int]], bool], timeout: float) -> bool:
-        """Wait until something holds of the views' positions as they were told, by view; False if it does not."""
+        """Wait until a condition on the views' positions holds; False if it doesn't in time.
+
+        The positions, by view, are those that views have announced since this process began to listen.
+        """
         with self._changed:
             return self._changed.wait_for(lambda: holds(self._positions), timeout=timeout)
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._hear()
+                self._listen_until_broken()
             except psycopg.OperationalError as error:
-                log.warning("The connection that listens for changes broke and is opened anew: %s", error)
+                log.warning("Lost the connection that listens for changes. Reconnecting: %s", error)
                 self._stopping.wait(LOOK_AGAIN_SECONDS)
 
-    def _hear(self) -> None:
-        with self._datastore.connect() as connection:
+    def _listen_until_broken(self) -> None:
+        with self._datastore.connect() as connection, DefaultSelector() as arrivals:
             for channel in self._channels:
                 connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+            arrivals.register(connection, EVENT_READ)
+            arrivals.register(self._stop_receiver, EVENT_READ)
             self._listening.set()
             self.wake()
             while not self._stopping.is_set():
-                for notice in connection.notifies(timeout=0.2, stop_after=100):
+                for notice in connection.notifies(timeout=0):
                     self._take(notice.channel, notice.payload)
+                arrivals.select(LOOK_AGAIN_SECONDS)
 
     def _take(self, channel: str, payload: str) -> None:
         if channel == self._channels[1]:
             view, _, position = payload.rpartition(" ")
-            if position.isdecimal():  # anybody may notify
+            if position.isdecimal():  # any client of the database can notify
                 self._positions[view] = max(int(position), self._positions.get(view, 0))
         self.wake()
 
 
 class ReadableViews:
-    """Waits until what was written can be read (see `ports.Readable`)."""
+    """Waits until the views show what was written (see `ports.Readable`)."""
 
     def __init__(self, projectors: Sequence[Projector], wakeups: Wakeups) -> None:
         self._projectors = projectors
         self._wakeups = wakeups
 
     def wait(self, position: int, events: Iterable[type]) -> bool:
-        """Wait until the views that tell of such events show this position; False if that takes too long."""
-        told = set(events)
+        """Wait until the views that handle such events show this position; False if that takes over three seconds."""
+        kinds = set(events)
         deadline = monotonic() + READABLE_WITHIN_SECONDS
-        concerned = [each for each in self._projectors if told & each.view.handlers.keys()]
+        concerned = [each for each in self._projectors if kinds & each.view.handlers.keys()]
         return all(self.wait_for_view(each, position, deadline - monotonic()) for each in concerned)
 
     def wait_for_view(self, projector: Projector, position: int, timeout: float) -> bool:
-        """Wait so many seconds until a view shows a position: it is told, and looked up in case that got lost."""
+        """Wait until a view shows a position; False if it doesn't within `timeout` seconds."""
         name, deadline = projector.view.name, monotonic() + timeout
         while projector.position() < position:
             if (left := deadline - monotonic()) <= 0:

@@ -1,0 +1,1 @@
+"""The server: the app that mounts the JSON API and the console, health, and how it listens."""

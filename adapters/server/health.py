@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it is ready, and how it does."""
+"""Whether the process is alive, whether it is ready, and its metrics."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from adapters.composition import Rollcall
 from adapters.http.problems import responses
-from adapters.http.requests import Given
-from adapters.http.security import EVERYBODY, allowed
+from adapters.http.requests import Injected
+from adapters.http.security import PUBLIC, for_roles
 from adapters.metrics import Metrics
 
 BEHIND_EVENTS = 10_000
 METRICS_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # which the framework adds
 
 
-class Alive(Struct, frozen=True):
-    """The process answers."""
+class Liveness(Struct, frozen=True):
+    """The process is alive."""
 
     status: Literal["live"]
 
 
 class Readiness(Struct, frozen=True):
-    """How things are; `views` is by how many events each view lags behind what is recorded."""
+    """Whether the process is ready; `views` says how many events each view is behind."""
 
     status: Literal["ready", "behind", "database_away"]
     views: dict[str, int]
 
 
-@get("/health/live", sync_to_thread=False, opt=EVERYBODY)
-def show_liveness() -> Alive:
-    """Tell that the process lives."""
-    return Alive("live")
+@get("/health/live", sync_to_thread=False, opt=PUBLIC)
+def show_liveness() -> Liveness:
+    """Check that the process is alive."""
+    return Liveness("live")
 
 
 @get(
     "/health/ready",
     sync_to_thread=True,
-    responses={503: ResponseSpec(Readiness, description="The database is away, or a view is far behind")},
-    opt=EVERYBODY,
+    responses={503: ResponseSpec(Readiness, description="The database is unavailable, or a view is far behind")},
+    opt=PUBLIC,
 )
-def show_readiness(rollcall: Given[Rollcall]) -> Response[Readiness]:
-    """Tell whether the database is there and no view is far behind."""
+def show_readiness(rollcall: Injected[Rollcall]) -> Response[Readiness]:
+    """Check that the database is available and that no view is far behind."""
     if not rollcall.health.is_database_reachable():
         return Response(Readiness("database_away", {}), status_code=503)
     lag = {view: lag.events for view, lag in rollcall.health.lag().items()}
@@ -53,8 +53,8 @@ def show_readiness(rollcall: Given[Rollcall]) -> Response[Readiness]:
     return Response(Readiness("behind" if behind else "ready", lag), status_code=503 if behind else 200)
 
 
-@get("/metrics", sync_to_thread=True, media_type="text/plain", responses=responses(), opt=allowed("operator"))
-def show_metrics(metrics: Given[Metrics]) -> Response[str]:
+@get("/metrics", sync_to_thread=True, media_type="text/plain", responses=responses(), opt=for_roles("operator"))
+def show_metrics(metrics: Injected[Metrics]) -> Response[str]:
     """Return the metrics for Prometheus."""
     return Response(metrics.render().decode(), media_type=METRICS_TYPE)
 

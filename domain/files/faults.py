@@ -1,4 +1,8 @@
-"""Rows in, problems out: what all files have in common, whatever their columns mean."""
+"""What the rows of every file have in common: `RowReader` takes in rows and reports what is wrong with them.
+
+It counts rows, enforces the limits, and checks cells that contain an address or a person's name. Only its subclasses,
+in `roster_file` and `licence_file`, know what each column means.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,15 @@ from typing import TYPE_CHECKING
 from domain.errors import EmailInvalid
 from domain.files.rows import Row, UnclosedQuote
 from domain.files.text import Unreadable
-from domain.naming import LONGEST_NAME, collapsed, likeness, parse_email, plain_email, shown, without_controls
+from domain.naming import (
+    LONGEST_NAME,
+    collapsed,
+    parse_email,
+    plain_email,
+    printable,
+    why_misleading,
+    without_controls,
+)
 from domain.problems import Problem
 
 if TYPE_CHECKING:
@@ -19,24 +31,26 @@ if TYPE_CHECKING:
 MOST_UNCLOSED_QUOTES = 1000
 
 
-class RowReading(ABC):
-    """Takes in the rows below a header, and reports what is wrong with them."""
+class RowReader(ABC):
+    """Takes in the rows below a header one by one and collects the problems found in them."""
 
     def __init__(self, header: Sequence[str], limits: Limits) -> None:
         self._header = tuple(header)
         self._limits = limits
-        self._surely_short = min(LONGEST_NAME, limits.cell_bytes // 4)  # characters of a name that is not too long
+        self._always_short = min(
+            LONGEST_NAME, limits.cell_bytes // 4
+        )  # cells of up to this many characters are never too long
         self._rows = 0
         self._unclosed = 0
         self._problems: list[Problem] = []
 
     def read(self, row: Row | UnclosedQuote) -> None:
-        """Take in one row."""
+        """Take in the next row; raises Unreadable once the file has too many rows or problems."""
         self._rows += 1
         if self._rows > self._limits.rows:
             raise self._too_many("rows", row.line)
         if isinstance(row, UnclosedQuote):
-            self._lose_unclosed(row)
+            self._report_unclosed(row)
         elif row.surplus:
             self._report("row-too-long", row.surplus.line, row.surplus.column, row.surplus.value)
         else:
@@ -44,22 +58,22 @@ class RowReading(ABC):
 
     @abstractmethod
     def _add(self, row: Row) -> None:
-        """Take in a row that has no more cells than there are headers."""
+        """Take in a row that has no more cells than the header."""
 
     def _require_rows(self) -> None:
-        """Raise Unreadable if there were none."""
+        """Raise Unreadable if there were no rows."""
         if not self._rows:
             raise Unreadable(Problem("no-rows"))
 
     def _problems_in_order(self) -> list[Problem]:
         return sorted(self._problems, key=lambda problem: (problem.line, problem.column))
 
-    def _lose_unclosed(self, fault: UnclosedQuote) -> None:
+    def _report_unclosed(self, fault: UnclosedQuote) -> None:
         self._unclosed += 1
         if self._unclosed == MOST_UNCLOSED_QUOTES:
-            detail = f"it is the {MOST_UNCLOSED_QUOTES:,}th with a quotation mark that nothing closes"
+            detail = f"it is the {MOST_UNCLOSED_QUOTES:,}th with an unclosed quotation mark"
             raise Unreadable(Problem("too-many-faults", fault.line, fault.column, detail=detail))
-        origin = f"; the row begins in line {fault.row_line}" if fault.row_line != fault.line else ""
+        origin = f"; the row starts on line {fault.row_line}" if fault.row_line != fault.line else ""
         self._report("quote-unclosed", fault.line, fault.column, fault.value, (), fault.reason + origin)
 
     def _too_many(self, what: str, line: int) -> Unreadable:
@@ -69,22 +83,22 @@ class RowReading(ABC):
         self, code: str, line: int, column: int, value: str, groups: tuple[int, ...] = (), detail: str = ""
     ) -> None:
         if len(self._problems) >= self._limits.problems:
-            detail = f"there are more than {self._limits.problems:,} problems"
+            detail = f"the file has more than {self._limits.problems:,} problems"
             raise Unreadable(Problem("too-many-faults", line, column, detail=detail))
         header = self._header[column - 1] if column <= len(self._header) else ""
-        self._problems.append(Problem(code, line, column, shown(header), shown(value), detail, groups))
+        self._problems.append(Problem(code, line, column, printable(header), printable(value), detail, groups))
 
     def _why_too_long(self, cell: str, longest_name: int | None = None) -> str:
-        """Say why a cell is `cell-too-long`; empty where it is not."""
+        """Return the detail of `cell-too-long`, or an empty string if the cell isn't too long."""
         size = len(cell) if cell.isascii() else len(cell.encode())
         if size > self._limits.cell_bytes:
-            return f"{size:,} bytes, and it may have {self._limits.cell_bytes:,}"
+            return f"it has {size:,} bytes, and the limit is {self._limits.cell_bytes:,}"
         if longest_name is not None and (characters := len(collapsed(cell))) > longest_name:
-            return f"{characters:,} characters, and it may have {longest_name}"
+            return f"it has {characters:,} characters, and the limit is {longest_name}"
         return ""
 
     def _email(self, row: Row, column: int, groups: tuple[int, ...] = ()) -> str | None:
-        """Return the canonical address in a cell that is not blank, or None, which is then reported."""
+        """Return the canonical address in a cell that isn't blank; None if it is unusable, which is then reported."""
         cell = row.cells[column - 1]
         if (plain := plain_email(cell)) is not None:
             return plain
@@ -99,17 +113,18 @@ class RowReading(ABC):
             return None
 
     def _person_name(self, row: Row, column: int, groups: tuple[int, ...] = ()) -> str:
-        """Return a first or last name as it is kept; what is dropped is reported."""
+        """Return a first or last name as it is kept; anything removed from it is reported."""
         cell, line = row.cells[column - 1], row.line_of(column)
-        if len(cell) > self._surely_short and (detail := self._why_too_long(cell, LONGEST_NAME)):
+        if len(cell) > self._always_short and (detail := self._why_too_long(cell, LONGEST_NAME)):
             self._report("cell-too-long", line, column, cell, groups, detail)
             return ""
         kept = without_controls(cell)
         if kept != collapsed(cell):
-            detail = "it contains control characters, which are left out"
+            detail = "it contains control characters, which are removed"
             self._report("looks-alike", line, column, cell, groups, detail)
         return kept
 
-    def _check_likeness(self, text: str, row: Row, column: int, groups: tuple[int, ...] = ()) -> None:
-        if detail := likeness(text):
+    def _check_appearance(self, text: str, row: Row, column: int, groups: tuple[int, ...] = ()) -> None:
+        """Report `looks-alike` if the text may not be what it looks like."""
+        if detail := why_misleading(text):
             self._report("looks-alike", row.line_of(column), column, text, groups, detail)

@@ -1,8 +1,7 @@
-"""Bytes in, users to license out: a file with the header `email,FirstName,LastName`, one row a user.
+"""A licence file, from its bytes to the users to license: the header `email,FirstName,LastName`, one row per user.
 
-It is read by the rules of a user-based import (`roster_file`): the same encodings, delimiters, quotes and limits, and
-the same problems at the same places. A row whose address cannot be used is left out; a name that cannot be used is
-left blank.
+It is read by the rules of a user-based import file (`roster_file`): the same encodings, delimiters, quoting and limits,
+and the same problems in the same places. A row without a usable address is left out. An unusable name is left blank.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from domain.files.faults import RowReading
-from domain.files.header import open_text
+from domain.files.faults import RowReader
+from domain.files.header import PROPERLY_QUOTED, open_text
 from domain.files.rows import Row, UnclosedQuote
 from domain.files.text import Unreadable
-from domain.naming import shown
+from domain.naming import printable
 from domain.problems import FileProblems, Problem
 from domain.subscription import User
 
@@ -29,44 +28,48 @@ HEADER = ("email", "FirstName", "LastName")
 
 
 class LicenceFile(Struct, frozen=True):
-    """The users of the file, each once, and what is wrong with it, in the order of the file."""
+    """The users of a file, each once, and its problems, both in the order of the file."""
 
     users: tuple[User, ...]
     problems: tuple[Problem, ...]
 
 
 def read_licences(content: bytes, file_name: str, limits: Limits) -> LicenceFile | FileProblems:
-    """Read whom a file wants licensed, or why it is refused as a whole. Pure and total, as `read_roster` is."""
+    """Return the users to license, or the reasons to refuse the file as a whole.
+
+    A pure function that raises nothing, whatever the bytes.
+    """
     try:
         rows = open_text(content, file_name, limits).rows(len(HEADER), limits.cell_bytes)
         _check_header(rows.first())
-        reading = _Reading(HEADER, limits)
+        reader = LicenceReader(HEADER, limits)
         for row in islice(rows, 1, None):
-            reading.read(row)
-        return reading.licences()
+            reader.read(row)
+        return reader.licences()
     except Unreadable as refusal:
         return FileProblems(refusal.problems)
 
 
 def _check_header(row: Row | UnclosedQuote) -> None:
-    """Raise Unreadable, naming the first cell that is not as it should be."""
+    """Raise Unreadable for the first cell that differs from the header of a licence file."""
     if isinstance(row, UnclosedQuote):
-        expected = HEADER[row.column - 1] if row.column <= len(HEADER) else "nothing"
-        raise Unreadable(Problem("header-modified", row.line, row.column, value=shown(row.value), detail=expected))
+        expected = f"“{HEADER[row.column - 1]}”" if row.column <= len(HEADER) else PROPERLY_QUOTED
+        raise Unreadable(Problem("header-modified", row.line, row.column, value=printable(row.value), detail=expected))
     for column, name in enumerate(HEADER, start=1):
         found = row.cells[column - 1].strip() if column <= len(row.cells) else ""
         line = row.line_of(column)
         if not found:
             raise Unreadable(Problem("column-missing", line, column, detail=name))
         if found.casefold() != name.casefold():
-            raise Unreadable(Problem("header-modified", line, column, shown(found), shown(found), name))
+            raise Unreadable(Problem("header-modified", line, column, printable(found), printable(found), f"“{name}”"))
     if row.surplus:
-        value, detail = shown(row.surplus.value.strip()), f"expected are {', '.join(HEADER)}, and nothing else"
+        value = printable(row.surplus.value.strip())
+        detail = f"a licence file has exactly the columns {', '.join(HEADER)}"
         raise Unreadable(Problem("column-unexpected", row.surplus.line, row.surplus.column, value, value, detail))
 
 
-class _Reading(RowReading):
-    """The users as they are found, row by row."""
+class LicenceReader(RowReader):
+    """Collects the users of a licence file row by row."""
 
     def __init__(self, header: Sequence[str], limits: Limits) -> None:
         super().__init__(header, limits)
@@ -74,7 +77,7 @@ class _Reading(RowReading):
         self._first_lines: dict[str, int] = {}
 
     def licences(self) -> LicenceFile:
-        """Return the whole, once all rows are read; raises Unreadable if there were none."""
+        """Return the users and problems after the last row; raises Unreadable if there were no rows."""
         self._require_rows()
         return LicenceFile(tuple(self._users.values()), tuple(self._problems_in_order()))
 
@@ -89,7 +92,7 @@ class _Reading(RowReading):
         if known is None:
             self._first_lines[user.email] = row.line
             self._users[user.email] = user
-            self._check_likeness(user.email, row, 1)
+            self._check_appearance(user.email, row, 1)
             return
         detail = str(self._first_lines[user.email])
         self._report("email-repeated", row.line_of(1), 1, row.cells[0], detail=detail)

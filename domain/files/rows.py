@@ -1,8 +1,8 @@
-"""Physical lines in, rows of cells out: delimiters and quotes, as in RFC 4180.
+"""From physical lines to rows of cells: delimiters and quoting, as in RFC 4180. Knows nothing about columns.
 
-Where RFC 4180 is silent: a quotation mark opens a cell only at its beginning, spaces before it aside, and is a
-character like any other elsewhere; spaces between the closing one and the delimiter are ignored. What is empty at the
-end of a row is no cell.
+Where RFC 4180 is silent: a quotation mark opens a quoted cell only at the start of the cell, optionally after spaces.
+Anywhere else it is an ordinary character. Spaces between the closing mark and the delimiter are ignored, and so are
+empty cells at the end of a row.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from domain.files.text import PhysicalLines
 
 DELIMITERS = ",;\t|"
-QUOTED_LINES = 100  # a quoted cell that does not close within so many lines was not meant to be one
-_AT_ONCE = 1000  # surplus cells passed over
-_SHOWN = 300  # characters of a faulty cell worth keeping
+QUOTED_LINES = 100  # the most lines of a quoted cell; beyond that the quotation mark is taken for a mistake
+_AT_ONCE = 1000  # surplus cells skipped at a time
+_KEPT = 300  # characters kept of a faulty cell
 
 
 class Surplus(NamedTuple):
-    """The first filled cell beyond the last header."""
+    """The first filled cell after the last column of the header."""
 
     line: int
     column: int
@@ -33,9 +33,10 @@ class Surplus(NamedTuple):
 
 
 class Row(Struct, frozen=True, gc=False):
-    """The cells of one row, as many as there are headers at most.
+    """The cells of one row, no more than the header has.
 
-    `line` is where it begins; `starts` holds the line at which each cell begins, if the row has several lines.
+    `line` is the line on which the row starts. If the row spans several lines, `starts` holds the line on which each
+    cell starts.
     """
 
     line: int
@@ -44,17 +45,17 @@ class Row(Struct, frozen=True, gc=False):
     surplus: Surplus | None = None
 
     def line_of(self, column: int) -> int:
-        """Return the physical line of a column's cell; where the row is too short for it, that of the row."""
+        """Return the physical line of the cell in a column, or the row's line if the row has no such cell."""
         return self.starts[column - 1] if self.starts and column <= len(self.starts) else self.line
 
     @property
     def filled(self) -> bool:
-        """Whether any cell holds more than white space. Spreadsheets write empty rows as delimiters only."""
+        """Whether any cell contains more than white space. Spreadsheets write empty rows as delimiters only."""
         return bool(self.cells[0].strip()) or self.surplus is not None or any(map(str.strip, self.cells))
 
 
 class UnclosedQuote(NamedTuple):
-    """A quoted cell that does not close: where it begins, how, and where its row begins."""
+    """A quoted cell that isn't closed: where it and its row start, its first characters, and the reason."""
 
     line: int
     column: int
@@ -63,8 +64,8 @@ class UnclosedQuote(NamedTuple):
     reason: str
 
 
-class _Quoted(NamedTuple):
-    """A quoted cell that closed: its text, and the place behind its closing quotation mark and spaces."""
+class _Cell(NamedTuple):
+    """A cell: its text, and the place where it ends, just before the next delimiter or the end of the line."""
 
     value: str
     ahead: int
@@ -72,10 +73,10 @@ class _Quoted(NamedTuple):
 
 
 class Rows:
-    """The rows of a text, for one delimiter; never more of the cells than there may be columns.
+    """The rows of a text with a given delimiter, each with at most `columns` cells.
 
-    Iterating yields the filled rows and the faulty ones, each of which is lost up to the line where its faulty cell
-    begins.
+    Iterating yields filled rows and unclosed quotes, and skips blank rows. After an unclosed quote, reading continues
+    on the line after the one on which its cell starts.
     """
 
     def __init__(self, lines: PhysicalLines, delimiter: str, columns: int, cell_bytes: int) -> None:
@@ -87,7 +88,7 @@ class Rows:
         mark = re.escape(delimiter)
         self._opening = re.compile(r' *+"')
         self._closing = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
-        self._behind = re.compile(rf" *+(?={mark}|\Z)")
+        self._after_closing = re.compile(rf" *+(?={mark}|\Z)")
         self._filled = re.compile(rf"[^\s{mark}]")
         blank = rf'(?> *+"" *+|[^\S{mark}]*+)'
         self._blank_starts = f' "{delimiter}'
@@ -102,16 +103,16 @@ class Rows:
                 lines.skip(self._is_blank)
                 continue
             row: Row | UnclosedQuote | None
-            row, passed = self._plain(line.rstrip(delimiter)) if '"' not in line else self._quoted_line(line), 1
+            row, span = self._plain(line.rstrip(delimiter)) if '"' not in line else self._quoted_line(line), 1
             if row is None:
-                row, passed = self._scan()
-            lines.advance(passed)
+                row, span = self._scan()
+            lines.advance(span)
             if isinstance(row, UnclosedQuote) or row.filled:
                 yield row
 
     def first(self) -> Row | UnclosedQuote:
-        """Return the row that begins at the current line, read no further than to its first surplus, and stay there."""
-        return self._scan(no_further_than_surplus=True)[0]
+        """Return the row on the current line without moving on; it is read up to its first surplus cell."""
+        return self._scan(stop_at_surplus=True)[0]
 
     def _plain(self, line: str) -> Row:
         number, cells = self._lines.number, line.split(self._delimiter, self._columns)
@@ -125,12 +126,12 @@ class Rows:
             return None
         start = rest.rfind(self._delimiter, 0, filled.start()) + 1
         end = rest.find(self._delimiter, filled.start())
-        value = rest[start : min(start + _SHOWN, end if end >= 0 else len(rest))]
+        value = rest[start : min(start + _KEPT, end if end >= 0 else len(rest))]
         return Surplus(self._lines.number, self._columns + 1 + rest.count(self._delimiter, 0, start), value)
 
     def _quoted_line(self, line: str) -> Row | None:
-        # The csv module agrees with `_scan` on every line that it takes and is ten times as fast; what it refuses,
-        # or might take although it is too long, is left to `_scan`.
+        # The csv module agrees with `_scan` on every line that it accepts, and is ten times as fast. `_scan` handles
+        # the lines that it refuses, and those that may have a cell that is too long.
         if len(line) * 4 > self._cell_bytes:
             return None
         try:
@@ -145,8 +146,8 @@ class Rows:
         del cells[columns:]
         return Row(number, cells, None, surplus)
 
-    def _scan(self, *, no_further_than_surplus: bool = False) -> tuple[Row | UnclosedQuote, int]:
-        """Read one row cell by cell; return it with the number of lines it takes."""
+    def _scan(self, *, stop_at_surplus: bool = False) -> tuple[Row | UnclosedQuote, int]:
+        """Read one row cell by cell; return it and the number of lines that it spans."""
         first, ahead, position, column = self._lines.number, 0, 0, 1
         cells: list[str] = []
         starts: list[int] = []
@@ -157,20 +158,20 @@ class Rows:
             start = first + ahead
             cell = self._cell(ahead, position)
             if isinstance(cell, str):
-                begin = self._line(ahead)[position : position + _SHOWN].strip()
+                begin = self._line(ahead)[position : position + _KEPT].strip()
                 return UnclosedQuote(start, column, begin, first, cell), ahead + 1
             value, ahead, position = cell
             if column <= self._columns:
                 cells.append(value)
                 starts.append(start)
             elif surplus is None and value.strip():
-                surplus = Surplus(start, column, value[:_SHOWN])
-            if position >= len(self._line(ahead)) or (surplus and no_further_than_surplus):
+                surplus = Surplus(start, column, value[:_KEPT])
+            if position >= len(self._line(ahead)) or (surplus and stop_at_surplus):
                 return Row(first, cells, starts if ahead else None, surplus), ahead + 1
             column, position = column + 1, position + 1
 
     def _skip(self, ahead: int, position: int, column: int, surplus: Surplus | None) -> tuple[int, int]:
-        """Pass over surplus cells of this line, many at a time: all that are blank, or just all once one was not."""
+        """Skip surplus cells of this line, many at a time: blank ones, or any once a surplus cell was found."""
         line, pattern = self._line(ahead), self._cells if surplus else self._blank_cells
         while many := pattern.match(line, position):
             column, position = column + _AT_ONCE, many.end()
@@ -179,35 +180,35 @@ class Rows:
     def _line(self, ahead: int) -> str:
         return self._lines.peek(ahead) or ""
 
-    def _cell(self, ahead: int, position: int) -> _Quoted | str:
+    def _cell(self, ahead: int, position: int) -> _Cell | str:
         line = self._line(ahead)
         if opening := self._opening.match(line, position):
             return self._quoted(ahead, opening.end())
         end = line.find(self._delimiter, position)
         end = end if end >= 0 else len(line)
-        return _Quoted(line[position:end], ahead, end)
+        return _Cell(line[position:end], ahead, end)
 
-    def _quoted(self, ahead: int, position: int) -> _Quoted | str:
-        """Return the quoted cell that begins behind its opening mark, or why it is none."""
+    def _quoted(self, ahead: int, position: int) -> _Cell | str:
+        """Return the quoted cell that starts after its opening quotation mark, or the reason why it isn't closed."""
         parts: list[str] = []
         room = self._cell_bytes
         for further in range(ahead, ahead + QUOTED_LINES):
             line = self._lines.peek(further)
             if line is None:
-                return "none closes it before the end of the file"
+                return "there is no closing one before the end of the file"
             closing = self._closing.match(line, position, position + room + 1)
             part = line[position : closing.end() - 1 if closing else position + room + 1]
             room -= len(part if part.isascii() else part.encode())
             if room < 0:
-                return f"none closes it within {self._cell_bytes:,} bytes"
+                return f"there is no closing one within {self._cell_bytes:,} bytes"
             parts.append(part)
             if closing:
                 return self._closed(parts, further, closing.end())
             position, room = 0, room - 1
-        return f"none closes it within {QUOTED_LINES} lines"
+        return f"there is no closing one within {QUOTED_LINES} lines"
 
-    def _closed(self, parts: list[str], ahead: int, position: int) -> _Quoted | str:
-        behind = self._behind.match(self._line(ahead), position)
-        if behind is None:
-            return "the one that closes it is not followed by a delimiter or the end of the line"
-        return _Quoted("\n".join(parts).replace('""', '"'), ahead, behind.end())
+    def _closed(self, parts: list[str], ahead: int, position: int) -> _Cell | str:
+        after = self._after_closing.match(self._line(ahead), position)
+        if after is None:
+            return "the closing one is not followed by a delimiter or the end of the line"
+        return _Cell("\n".join(parts).replace('""', '"'), ahead, after.end())

@@ -1,6 +1,6 @@
-"""Bytes in, physical lines out: what kind of file it is, how its text is encoded, where its lines end.
+"""From bytes to physical lines: what kind of file it is, how its text is encoded, and where its lines end.
 
-The text is decoded piece by piece, so that a large file is never held a second time, as text.
+The text is decoded piece by piece, so that a large file isn't kept in memory a second time as text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from domain.roster import Limits
 
 _PIECE = 1 << 18  # bytes decoded at once
-_SAMPLE = 4096  # bytes that show whether every second one is zero
+_SAMPLE = 4096  # bytes that are enough to see whether every second one is zero
 
 _ZIPPED = (
     (b"xl/", "an Excel workbook"),
@@ -30,7 +30,7 @@ _ZIPPED = (
     (b"opendocument.spreadsheet", "an OpenDocument spreadsheet"),
     (b"opendocument", "an OpenDocument file"),
 )
-# How kinds of files begin that are taken for CSV by their name; see each format's specification, or file(1).
+# The first bytes of kinds of files that people upload by mistake; see each format's specification, or file(1).
 _SIGNATURES = (
     (b"%PDF-", "a PDF document"),
     (b"PK\x05\x06", "a zip archive"),
@@ -58,14 +58,14 @@ _PATTERNS = (
     (re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\b"), "an XML document"),
     (re.compile(rb"[^\x00\n]{1,100}\x00.{156,255}ustar", re.DOTALL), "a tar archive"),
 )
-# Bytes that stand like UTF-8, well-formed or not (overlong forms and surrogates too), see RFC 3629 section 3.
+# Byte sequences shaped like UTF-8 (RFC 3629, section 3), including ill-formed ones: overlong forms and surrogates.
 _SHAPED = re.compile(rb"[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]{1,64}")
 _UNDEFINED_IN_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
 class Unreadable(Exception):
-    """The file is refused as a whole, for these problems."""
+    """The file is refused as a whole because of these problems."""
 
     def __init__(self, *problems: Problem) -> None:
         self.problems = problems
@@ -73,7 +73,7 @@ class Unreadable(Exception):
 
 
 def check_type(content: bytes, file_name: str) -> None:
-    """Raise Unreadable with `file-type` unless name and content are of a text file that may be CSV."""
+    """Raise Unreadable with `file-type` unless both the name and the content may be those of a CSV file."""
     name = clean_file_name(file_name)
     if kind := _binary_kind(content):
         raise Unreadable(Problem("file-type", value=name, detail=kind))
@@ -82,9 +82,9 @@ def check_type(content: bytes, file_name: str) -> None:
 
 
 def check_size(content: bytes, limits: Limits) -> None:
-    """Raise Unreadable for a file that is larger than it may be."""
+    """Raise Unreadable with `file-too-large` if the file exceeds the limit."""
     if len(content) > limits.file_bytes:
-        detail = f"{len(content):,} bytes, more than the {limits.file_bytes:,} that a file may have"
+        detail = f"it has {len(content):,} bytes, and the limit is {limits.file_bytes:,}"
         raise Unreadable(Problem("file-too-large", detail=detail))
 
 
@@ -96,20 +96,20 @@ def _binary_kind(content: bytes) -> str:
 
 
 def _zipped_kind(content: bytes) -> str:
-    # A zip file lists its members at its end, an OpenDocument file says what it is at its beginning.
+    # A zip file lists its members at its end. An OpenDocument file names its type at its beginning.
     listing = content[:4096] + content[-65536:]
     return next((kind for member, kind in _ZIPPED if member in listing), "a zip archive")
 
 
 class EncodedText(Struct, frozen=True):
-    """Text as bytes whose encoding is known to hold throughout; `start` is behind the byte order mark."""
+    """Text as bytes in a known encoding; `start` is the offset after the byte order mark."""
 
     content: bytes
     encoding: str
     start: int = 0
 
     def pieces(self) -> Iterator[str]:
-        """Decode it from the beginning, piece by piece."""
+        """Decode it piece by piece, from the beginning."""
         return _decoded(self.content, self.encoding, self.start)
 
 
@@ -125,7 +125,7 @@ def _decoded(content: bytes, encoding: str, start: int) -> Iterator[str]:
 
 
 class _BadByte(Exception):
-    """The byte at this offset cannot be decoded."""
+    """The byte at this offset can't be decoded."""
 
     def __init__(self, offset: int) -> None:
         self.offset = offset
@@ -133,19 +133,19 @@ class _BadByte(Exception):
 
 
 def find_encoding(content: bytes) -> EncodedText:
-    """Return the text in the first encoding of the ladder that holds for every byte of it.
+    """Return the text in the first of these encodings that can decode all of it.
 
-    A byte order mark; UTF-16 without one, by its pattern of zero bytes; strict UTF-8; Windows-1252 (WHATWG Encoding
-    Standard, less the bytes that Microsoft leaves undefined). A mark or a pattern decides: where the rest then does
-    not follow, nothing else is tried. Raises Unreadable with `encoding-unknown` and the first bad byte.
+    By its byte order mark; UTF-16 without one, by its pattern of zero bytes; strict UTF-8; Windows-1252 (WHATWG
+    Encoding Standard, without the bytes that Microsoft leaves undefined). If a mark or a pattern is found but the rest
+    can't be decoded, no other encoding is tried. Raises Unreadable with `encoding-unknown` and the first bad byte.
     """
     if content.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
-        raise Unreadable(Problem("encoding-unknown", detail="it is UTF-32, which is not read here"))
+        raise Unreadable(Problem("encoding-unknown", detail="it is in UTF-32, which Rollcall doesn't support"))
     for mark, encoding in ((BOM_UTF8, "utf-8"), (BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-16-be")):
         if content.startswith(mark):
-            return _holding(EncodedText(content, encoding, len(mark)))
+            return _required(EncodedText(content, encoding, len(mark)))
     if encoding := _utf16_by_zeros(content[:_SAMPLE]):
-        return _holding(EncodedText(content, encoding))
+        return _required(EncodedText(content, encoding))
     try:
         return _checked(EncodedText(content, "utf-8"))
     except _BadByte as bad:
@@ -153,7 +153,7 @@ def find_encoding(content: bytes) -> EncodedText:
 
 
 def _utf16_by_zeros(sample: bytes) -> str:
-    # The header is ASCII, so at least a quarter of the beginning has a zero in one and the same half.
+    # The header is ASCII, so at least a quarter of the first characters have a zero in the same half.
     pairs = len(sample) // 2
     first, second = sample[0::2].count(0), sample[1::2].count(0)
     if second * 4 > pairs and first * 8 < second:
@@ -169,7 +169,7 @@ def _checked(text: EncodedText) -> EncodedText:
     return text
 
 
-def _holding(text: EncodedText) -> EncodedText:
+def _required(text: EncodedText) -> EncodedText:
     try:
         return _checked(text)
     except _BadByte as bad:
@@ -195,14 +195,16 @@ def _looks_like_utf8(content: bytes) -> bool:
 def _unknown_encoding(text: EncodedText, offset: int) -> Unreadable:
     before = text.content[text.start : offset].decode(text.encoding, "ignore")
     line = 1 + before.count("\n") + before.count("\r") - before.count("\r\n")
-    detail = f"byte 0x{text.content[offset]:02X} at offset {offset:,} (line {line:,}) is not {text.encoding.upper()}"
+    detail = (
+        f"byte 0x{text.content[offset]:02X} at offset {offset:,} (line {line:,}) is not valid {text.encoding.upper()}"
+    )
     return Unreadable(Problem("encoding-unknown", line=line, detail=detail))
 
 
 class PhysicalLines:
-    """The lines of a text, read once from first to last, with a look ahead.
+    """The lines of a text, read once from first to last, with lookahead.
 
-    A line ends at CRLF, LF or a lone CR. `number` is that of the line which `peek` shows, from 1.
+    A line ends at CRLF, LF or a lone CR. `number` is the number of the line that `peek` returns, from 1.
     """
 
     def __init__(self, pieces: Iterator[str]) -> None:
@@ -212,7 +214,7 @@ class PhysicalLines:
         self.number = 1
 
     def peek(self, ahead: int = 0) -> str | None:
-        """Return the line so many lines ahead of the current one, None behind the last."""
+        """Return the line `ahead` lines after the current one, or None after the last."""
         while self._at + ahead >= len(self._lines):
             block = next(self._blocks, None)
             if block is None:
@@ -223,15 +225,15 @@ class PhysicalLines:
         return self._lines[self._at + ahead]
 
     def advance(self, lines: int = 1) -> None:
-        """Go on by so many lines that were seen."""
+        """Move on by some lines, all of which must have been peeked at."""
         self._at += lines
         self.number += lines
 
-    def skip(self, passed: Callable[[str], object]) -> None:
-        """Go on to the next line that is neither empty nor one to be passed over."""
-        while (line := self.peek()) is not None and not (line and not passed(line)):
+    def skip(self, blank: Callable[[str], object]) -> None:
+        """Move on to the next line that `blank` is false for; empty lines are always skipped."""
+        while (line := self.peek()) is not None and not (line and not blank(line)):
             start, lines = self._at, self._lines
-            self._at = next((at for at in range(start, len(lines)) if lines[at] and not passed(lines[at])), len(lines))
+            self._at = next((at for at in range(start, len(lines)) if lines[at] and not blank(lines[at])), len(lines))
             self.number += self._at - start
 
 

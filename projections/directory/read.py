@@ -1,4 +1,4 @@
-"""The directory: subscriptions with their licences, groups and members."""
+"""The directory: the subscriptions with their licences, groups and group members."""
 
 from __future__ import annotations
 
@@ -9,61 +9,18 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.naming import group_key
-from projections.directory.written import HANDLERS
-from projections.view import TRACKING_TABLE, View
+from projections.view import TRACKING_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from projections.view import ViewCursor
 
-CREATE = """
-    CREATE TABLE IF NOT EXISTS directory_subscriptions (
-        subscription_id uuid PRIMARY KEY,
-        name text NOT NULL,
-        seats integer NOT NULL,
-        taken integer NOT NULL,
-        created_at timestamptz NOT NULL
-    );
-    CREATE TABLE IF NOT EXISTS directory_licences (
-        subscription_id uuid NOT NULL,
-        email text NOT NULL,
-        first_name text NOT NULL,
-        last_name text NOT NULL,
-        allocated_at timestamptz NOT NULL,
-        PRIMARY KEY (subscription_id, email)
-    );
-    CREATE TABLE IF NOT EXISTS directory_groups (
-        subscription_id uuid NOT NULL,
-        group_id uuid NOT NULL,
-        name text NOT NULL,
-        name_key text NOT NULL,
-        users integer NOT NULL,
-        created_at timestamptz NOT NULL,
-        import_id uuid,
-        PRIMARY KEY (subscription_id, group_id)
-    );
-    CREATE INDEX IF NOT EXISTS directory_groups_by_name
-        ON directory_groups (subscription_id, left(name_key, 255), group_id);
-    CREATE TABLE IF NOT EXISTS directory_members (
-        subscription_id uuid NOT NULL,
-        group_id uuid NOT NULL,
-        email text NOT NULL,
-        PRIMARY KEY (subscription_id, group_id, email)
-    );
-    CREATE INDEX IF NOT EXISTS directory_members_by_email ON directory_members (subscription_id, email);
-"""
-
-DIRECTORY = View(
-    name="directory",
-    tables=("directory_subscriptions", "directory_licences", "directory_groups", "directory_members"),
-    create=CREATE,
-    handlers=HANDLERS,
-)
+NAME = "directory"
 
 
 class SubscriptionRow(Struct, frozen=True):
-    """A subscription with its seats."""
+    """A subscription and its seats; `seats_taken` of them have a licence."""
 
     id: UUID
     name: str
@@ -73,12 +30,12 @@ class SubscriptionRow(Struct, frozen=True):
 
     @property
     def seats_free(self) -> int:
-        """How many seats are left to allocate."""
+        """The number of seats left to allocate."""
         return self.seats - self.seats_taken
 
 
 class GroupRow(Struct, frozen=True):
-    """A group with the number of its users; `import_id` names the import that created it."""
+    """A group and the number of its users; `import_id` is the import that created it, if one did."""
 
     id: UUID
     name: str
@@ -95,9 +52,9 @@ def subscriptions(
     after: tuple[str, UUID] | None = None,
     limit: int | None = None,
 ) -> list[SubscriptionRow]:
-    """Return a page of the subscriptions by name, behind a name and id; or those which bear a name or an id.
+    """Return a page of the subscriptions, ordered by name, that follow a name and id.
 
-    `among` leaves out all others.
+    `name_or_id` returns only those with this name or id, `among` only those with one of these ids.
     """
     name, subscription_id = after or (None, None)
     cursor.execute(
@@ -114,7 +71,7 @@ def subscriptions(
 
 
 class LicenceRow(Struct, frozen=True):
-    """A licence and who holds it."""
+    """A licence and its user."""
 
     email: str
     first_name: str
@@ -125,7 +82,10 @@ class LicenceRow(Struct, frozen=True):
 def licences(
     cursor: ViewCursor, subscription_id: UUID, *, search: str = "", after: str = "", limit: int | None = 100
 ) -> list[LicenceRow]:
-    """Return a page of the licences by address, behind an address; `search` is a part of the address or the names."""
+    """Return a page of the licences, ordered by address, that follow an address.
+
+    `search` finds parts of the address or of the first and last name.
+    """
     cursor.execute(
         """
         SELECT email, first_name, last_name, allocated_at FROM directory_licences
@@ -140,7 +100,7 @@ def licences(
 
 
 def find_licence(cursor: ViewCursor, subscription_id: UUID, email: str) -> LicenceRow | None:
-    """Return the licence of a canonical address."""
+    """Return the licence of a canonical address, or None."""
     cursor.execute(
         """
         SELECT email, first_name, last_name, allocated_at FROM directory_licences
@@ -153,7 +113,7 @@ def find_licence(cursor: ViewCursor, subscription_id: UUID, email: str) -> Licen
 
 
 def find_group(cursor: ViewCursor, subscription_id: UUID, group_id: UUID) -> GroupRow | None:
-    """Return one group."""
+    """Return one group, or None."""
     cursor.execute(
         """
         SELECT group_id, name, users, created_at, import_id FROM directory_groups
@@ -173,7 +133,10 @@ def groups(
     after: tuple[str, UUID] | None = None,
     limit: int | None = 100,
 ) -> list[GroupRow]:
-    """Return a page of the groups by name, behind a group's name key and id; `search` is a part of the name."""
+    """Return a page of the groups, ordered by name, that follow a name key (see `naming.group_key`) and id.
+
+    `search` finds parts of the name.
+    """
     key, group_id = after or ("", UUID(int=0))
     cursor.execute(
         """
@@ -188,16 +151,16 @@ def groups(
 
 
 def count_groups(cursor: ViewCursor, subscription_id: UUID) -> int:
-    """Return how many groups a subscription has."""
+    """Return the number of groups of a subscription."""
     cursor.execute("SELECT count(*) AS groups FROM directory_groups WHERE subscription_id = %s", (subscription_id,))
     row = cursor.fetchone()
     return row["groups"] if row else 0
 
 
-def members(
+def user_emails(
     cursor: ViewCursor, subscription_id: UUID, group_id: UUID, *, after: str = "", limit: int = 100
 ) -> list[str]:
-    """Return a page of a group's users by address, behind an address."""
+    """Return a page of the addresses of a group's users, in order, that follow an address."""
     cursor.execute(
         """
         SELECT email FROM directory_members
@@ -208,10 +171,99 @@ def members(
     return [row["email"] for row in cursor]
 
 
-def group_ids_of(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> tuple[set[UUID], int]:
-    """Return the groups that any of these addresses is in, and the position of the log at which that was so.
+def members_among(
+    cursor: ViewCursor, subscription_id: UUID, group_ids: Iterable[UUID], emails: Iterable[str]
+) -> set[str]:
+    """Return those of these addresses that are in any of these groups."""
+    cursor.execute(
+        "SELECT email FROM directory_members WHERE subscription_id = %s AND group_id = ANY(%s) AND email = ANY(%s)",
+        (subscription_id, list(group_ids), list(emails)),
+    )
+    return {row["email"] for row in cursor}
 
-    One statement, hence one snapshot, which PostgreSQL takes once it has the tables: no rebuild comes in between.
+
+class MemberRow(Struct, frozen=True):
+    """A user of a group, with the names on the licence; empty if the user has none."""
+
+    email: str
+    first_name: str
+    last_name: str
+
+
+def users_of_group(
+    cursor: ViewCursor, subscription_id: UUID, group_id: UUID, *, search: str = "", after: str = "", limit: int = 100
+) -> list[MemberRow]:
+    """Return a page of a group's users, ordered by address, that follow an address.
+
+    `search` finds parts of the address or of the first and last name.
+    """
+    cursor.execute(
+        """
+        SELECT m.email, coalesce(l.first_name, '') AS first_name, coalesce(l.last_name, '') AS last_name
+        FROM directory_members AS m LEFT JOIN directory_licences AS l USING (subscription_id, email)
+        WHERE m.subscription_id = %(subscription)s AND m.group_id = %(group)s AND m.email > %(after)s
+          AND (strpos(m.email, lower(%(search)s)) > 0
+               OR strpos(lower(l.first_name || ' ' || l.last_name), lower(%(search)s)) > 0)
+        ORDER BY m.email LIMIT %(limit)s
+        """,
+        {
+            "subscription": subscription_id,
+            "group": group_id,
+            "after": after,
+            "search": search.strip(),
+            "limit": limit,
+        },
+    )
+    return [MemberRow(*row.values()) for row in cursor]
+
+
+def groups_of_user(
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    email: str,
+    *,
+    search: str = "",
+    after: tuple[str, UUID] | None = None,
+    limit: int = 100,
+) -> list[GroupRow]:
+    """Return a page of a user's groups, ordered and searched like `groups`."""
+    key, group_id = after or (None, None)
+    cursor.execute(
+        """
+        SELECT g.group_id, g.name, g.users, g.created_at, g.import_id
+        FROM directory_members AS m JOIN directory_groups AS g USING (subscription_id, group_id)
+        WHERE m.subscription_id = %(subscription)s AND m.email = %(email)s AND strpos(g.name_key, %(search)s) > 0
+          AND (%(key)s::text IS NULL OR (left(g.name_key, 255), g.group_id) > (left(%(key)s, 255), %(group)s::uuid))
+        ORDER BY left(g.name_key, 255), g.group_id LIMIT %(limit)s
+        """,
+        {
+            "subscription": subscription_id,
+            "email": email,
+            "search": group_key(search),
+            "key": key,
+            "group": group_id,
+            "limit": limit,
+        },
+    )
+    return [GroupRow(*row.values()) for row in cursor]
+
+
+def group_counts(cursor: ViewCursor, subscription_id: UUID, emails: Sequence[str]) -> dict[str, int]:
+    """Return the number of groups that each of these users is in; users who are in none are omitted."""
+    cursor.execute(
+        """
+        SELECT email, count(*) AS groups FROM directory_members
+        WHERE subscription_id = %s AND email = ANY(%s) GROUP BY email
+        """,
+        (subscription_id, list(emails)),
+    )
+    return {row["email"]: row["groups"] for row in cursor}
+
+
+def group_ids_of(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> tuple[set[UUID], int]:
+    """Return the ids of the groups that any of these users is in, and the position of the log that they reflect.
+
+    Both come from one statement and so from one snapshot: a rebuild cannot swap the tables between them.
     """
     cursor.execute(
         f"""
@@ -220,7 +272,7 @@ def group_ids_of(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str
         ) AS groups,
         (SELECT max(notification_id) FROM {TRACKING_TABLE} WHERE application_name = %s) AS position
         """,
-        (subscription_id, list(emails), DIRECTORY.name),
+        (subscription_id, list(emails), NAME),
     )
     row = cursor.fetchone()
     assert row is not None  # noqa: S101 - a statement without FROM has one row
@@ -228,7 +280,7 @@ def group_ids_of(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str
 
 
 def group_ids_by_key(cursor: ViewCursor, subscription_id: UUID, keys: Iterable[str]) -> dict[str, UUID]:
-    """Return which of these name keys (see `naming.group_key`) are borne by a group."""
+    """Return the ids of the groups with these name keys (see `naming.group_key`); keys without a group are omitted."""
     cursor.execute(
         """
         SELECT wanted.key, g.group_id FROM unnest(%s::text[]) AS wanted (key)
@@ -243,8 +295,8 @@ def group_ids_by_key(cursor: ViewCursor, subscription_id: UUID, keys: Iterable[s
     return {row["key"]: row["group_id"] for row in cursor}
 
 
-def unlicensed(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> set[str]:
-    """Return which of these addresses hold no licence."""
+def unlicensed_emails(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> set[str]:
+    """Return those of these addresses that have no licence."""
     cursor.execute(
         """
         SELECT unnest(%(emails)b::text[]) AS email

@@ -1,4 +1,4 @@
-"""How the directory is written: what each event means to its tables (see `directory`)."""
+"""How the directory is written: its tables, and what each event writes to them."""
 
 from __future__ import annotations
 
@@ -16,26 +16,64 @@ from domain.subscription import (
     SubscriptionCreated,
     SubscriptionRenamed,
 )
-from projections.view import columns, copy_rows, told
+from projections.directory.read import NAME
+from projections.view import View, columns, copy_rows, events_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
     from application.records import Record
-    from projections.view import Handler, ViewCursor
+    from projections.view import ViewCursor
+
+CREATE = """
+    CREATE TABLE IF NOT EXISTS directory_subscriptions (
+        subscription_id uuid PRIMARY KEY,
+        name text NOT NULL,
+        seats integer NOT NULL,
+        taken integer NOT NULL,
+        created_at timestamptz NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS directory_licences (
+        subscription_id uuid NOT NULL,
+        email text NOT NULL,
+        first_name text NOT NULL,
+        last_name text NOT NULL,
+        allocated_at timestamptz NOT NULL,
+        PRIMARY KEY (subscription_id, email)
+    );
+    CREATE TABLE IF NOT EXISTS directory_groups (
+        subscription_id uuid NOT NULL,
+        group_id uuid NOT NULL,
+        name text NOT NULL,
+        name_key text NOT NULL,
+        users integer NOT NULL,
+        created_at timestamptz NOT NULL,
+        import_id uuid,
+        PRIMARY KEY (subscription_id, group_id)
+    );
+    CREATE INDEX IF NOT EXISTS directory_groups_by_name
+        ON directory_groups (subscription_id, left(name_key, 255), group_id);
+    CREATE TABLE IF NOT EXISTS directory_members (
+        subscription_id uuid NOT NULL,
+        group_id uuid NOT NULL,
+        email text NOT NULL,
+        PRIMARY KEY (subscription_id, group_id, email)
+    );
+    CREATE INDEX IF NOT EXISTS directory_members_by_email ON directory_members (subscription_id, email);
+"""
 
 
-def _subscriptions_created(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_subscriptions(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "directory_subscriptions (subscription_id, name, seats, taken, created_at)",
-        ((r.originator_id, event.name, event.seats, 0, r.at) for r, event in told(run, SubscriptionCreated)),
+        ((r.originator_id, event.name, event.seats, 0, r.at) for r, event in events_of(run, SubscriptionCreated)),
     )
 
 
-def _subscriptions_renamed(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    latest = {r.originator_id: event.new for r, event in told(run, SubscriptionRenamed)}
+def _rename_subscriptions(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    latest = {r.originator_id: event.new for r, event in events_of(run, SubscriptionRenamed)}
     cursor.execute(
         """
         UPDATE directory_subscriptions AS s SET name = t.name
@@ -45,8 +83,8 @@ def _subscriptions_renamed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _seats_changed(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    latest = {r.originator_id: event.new for r, event in told(run, SeatsChanged)}
+def _change_seats(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    latest = {r.originator_id: event.new for r, event in events_of(run, SeatsChanged)}
     cursor.execute(
         """
         UPDATE directory_subscriptions AS s SET seats = t.seats
@@ -56,11 +94,11 @@ def _seats_changed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _seats_moved(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _count_seats(cursor: ViewCursor, run: Sequence[Record]) -> None:
     taken: Counter[UUID] = Counter()
-    for r, took in told(run, SeatsTaken):
+    for r, took in events_of(run, SeatsTaken):
         taken[r.originator_id] += took.seats
-    for r, returned in told(run, SeatsReturned):
+    for r, returned in events_of(run, SeatsReturned):
         taken[r.originator_id] -= returned.seats
     cursor.execute(
         """
@@ -71,28 +109,28 @@ def _seats_moved(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _licences_allocated(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "directory_licences (subscription_id, email, first_name, last_name, allocated_at)",
         (
             (r.origin.subscription_id, event.email, event.first_name, event.last_name, r.at)
-            for r, event in told(run, LicenceAllocated)
+            for r, event in events_of(run, LicenceAllocated)
         ),
     )
 
 
-def _licences_revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _delete_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
         DELETE FROM directory_licences AS l USING unnest(%s::uuid[], %s::text[]) AS t (subscription_id, email)
         WHERE (l.subscription_id, l.email) = (t.subscription_id, t.email)
         """,
-        columns(((r.origin.subscription_id, event.email) for r, event in told(run, LicenceRevoked)), 2),
+        columns(((r.origin.subscription_id, event.email) for r, event in events_of(run, LicenceRevoked)), 2),
     )
 
 
-def _groups_created(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "directory_groups (subscription_id, group_id, name, name_key, users, created_at, import_id)",
@@ -106,31 +144,31 @@ def _groups_created(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 r.at,
                 r.origin.import_id,
             )
-            for r, event in told(run, GroupCreated)
+            for r, event in events_of(run, GroupCreated)
         ),
     )
-    _copy_members(cursor, ((r, event.users) for r, event in told(run, GroupCreated)))
+    _copy_members(cursor, ((r, event.users) for r, event in events_of(run, GroupCreated)))
 
 
-def _users_added(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    _copy_members(cursor, ((r, event.users) for r, event in told(run, UsersAddedToGroup)))
-    _count_users(cursor, ((r, len(event.users)) for r, event in told(run, UsersAddedToGroup)))
+def _add_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    _copy_members(cursor, ((r, event.users) for r, event in events_of(run, UsersAddedToGroup)))
+    _count_users(cursor, ((r, len(event.users)) for r, event in events_of(run, UsersAddedToGroup)))
 
 
-def _users_removed(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
         DELETE FROM directory_members AS m
         USING unnest(%s::uuid[], %s::uuid[], %s::text[]) AS t (subscription_id, group_id, email)
         WHERE (m.subscription_id, m.group_id, m.email) = (t.subscription_id, t.group_id, t.email)
         """,
-        columns(_members((r, event.users) for r, event in told(run, UsersRemovedFromGroup)), 3),
+        columns(_members((r, event.users) for r, event in events_of(run, UsersRemovedFromGroup)), 3),
     )
-    _count_users(cursor, ((r, -len(event.users)) for r, event in told(run, UsersRemovedFromGroup)))
+    _count_users(cursor, ((r, -len(event.users)) for r, event in events_of(run, UsersRemovedFromGroup)))
 
 
-def _groups_renamed(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    latest = {r.originator_id: (r.origin.subscription_id, event.new) for r, event in told(run, GroupNameChanged)}
+def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    latest = {r.originator_id: (r.origin.subscription_id, event.new) for r, event in events_of(run, GroupNameChanged)}
     cursor.execute(
         """
         UPDATE directory_groups AS g SET name = t.name, name_key = t.name_key
@@ -141,7 +179,7 @@ def _groups_renamed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _groups_deleted(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _delete_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
     gone = columns(((r.origin.subscription_id, r.originator_id) for r in run), 2)
     for table in ("directory_groups", "directory_members"):
         cursor.execute(
@@ -175,17 +213,22 @@ def _count_users(cursor: ViewCursor, counts: Iterable[tuple[Record, int]]) -> No
     )
 
 
-HANDLERS: Mapping[type, Handler] = {
-    SubscriptionCreated: _subscriptions_created,
-    SubscriptionRenamed: _subscriptions_renamed,
-    SeatsChanged: _seats_changed,
-    SeatsTaken: _seats_moved,
-    SeatsReturned: _seats_moved,
-    LicenceAllocated: _licences_allocated,
-    LicenceRevoked: _licences_revoked,
-    GroupCreated: _groups_created,
-    UsersAddedToGroup: _users_added,
-    UsersRemovedFromGroup: _users_removed,
-    GroupNameChanged: _groups_renamed,
-    GroupDeleted: _groups_deleted,
-}
+DIRECTORY = View(
+    name=NAME,
+    tables=("directory_subscriptions", "directory_licences", "directory_groups", "directory_members"),
+    create=CREATE,
+    handlers={
+        SubscriptionCreated: _insert_subscriptions,
+        SubscriptionRenamed: _rename_subscriptions,
+        SeatsChanged: _change_seats,
+        SeatsTaken: _count_seats,
+        SeatsReturned: _count_seats,
+        LicenceAllocated: _insert_licences,
+        LicenceRevoked: _delete_licences,
+        GroupCreated: _insert_groups,
+        UsersAddedToGroup: _add_users,
+        UsersRemovedFromGroup: _remove_users,
+        GroupNameChanged: _rename_groups,
+        GroupDeleted: _delete_groups,
+    },
+)

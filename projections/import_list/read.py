@@ -1,4 +1,4 @@
-"""The imports of a subscription, with their state and how far their commits came."""
+"""The list of imports: each import's file, state and progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID
 
-from msgspec import Struct, json
+from msgspec import Struct, convert, json
 
 from application.records import Actor
 from domain.import_session import FileUploaded, FormatDetected
@@ -25,7 +25,7 @@ ImportState: TypeAlias = Literal["uploaded", "reviewing", "committing", "stopped
 
 
 class ImportProgress(Struct, frozen=True):
-    """How far the commit came; `eta_seconds` is None unless it is running and has shown its pace."""
+    """How much of an import is done; `eta_seconds` is None unless groups are being added and the pace is known."""
 
     groups_total: int
     groups_added: int
@@ -35,7 +35,7 @@ class ImportProgress(Struct, frozen=True):
 
 
 class ImportRow(Struct, frozen=True):
-    """One import; `read` is what its file was read as, `file_problems` are why it was refused instead."""
+    """One import; `read` is the format and content of its file, or None for a refused file with `file_problems`."""
 
     id: UUID
     subscription_id: UUID
@@ -51,6 +51,26 @@ class ImportRow(Struct, frozen=True):
     updated_at: datetime
     file_problems: tuple[Problem, ...] = ()
 
+    @property
+    def format(self) -> FileFormat | None:
+        """The format that the file was read in."""
+        return self.read.format if self.read else None
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding that the file was read in."""
+        return self.read.encoding if self.read else None
+
+    @property
+    def delimiter(self) -> str | None:
+        """The delimiter between the file's cells."""
+        return self.read.delimiter if self.read else None
+
+    @property
+    def counts(self) -> ImportCounts:
+        """How much the file holds."""
+        return counts(self.read, self.file_problems)
+
 
 COLUMNS = """
     import_id, subscription_id, state, version, file::text AS file, format::text AS format, problems::text AS problems,
@@ -60,14 +80,14 @@ COLUMNS = """
 
 
 def find_import(cursor: ViewCursor, import_id: UUID) -> ImportRow | None:
-    """Return one import."""
+    """Return one import, or None."""
     cursor.execute(f"SELECT {COLUMNS} FROM imports WHERE import_id = %s", (import_id,))
     row = cursor.fetchone()
     return _import(row) if row else None
 
 
 def find_imports(cursor: ViewCursor, import_ids: Sequence[UUID]) -> dict[UUID, ImportRow]:
-    """Return several imports; those that are not there are left out."""
+    """Return several imports by id; ids without an import are omitted."""
     cursor.execute(f"SELECT {COLUMNS} FROM imports WHERE import_id = ANY(%s)", (list(import_ids),))
     return {row["import_id"]: _import(row) for row in cursor}
 
@@ -75,7 +95,7 @@ def find_imports(cursor: ViewCursor, import_ids: Sequence[UUID]) -> dict[UUID, I
 def imports(
     cursor: ViewCursor, subscription_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int | None = 100
 ) -> list[ImportRow]:
-    """Return a page of a subscription's imports, newest first, behind an import's upload time and id."""
+    """Return a page of a subscription's imports, newest first, that follow an upload time and id."""
     at, import_id = before or (None, None)
     cursor.execute(
         f"""
@@ -89,14 +109,14 @@ def imports(
     return [_import(row) for row in cursor]
 
 
-def committing(cursor: ViewCursor) -> list[UUID]:
-    """Return the imports that wait for a worker or have one: the queue."""
+def commit_queue(cursor: ViewCursor) -> list[UUID]:
+    """Return the ids of all imports whose groups are being added or wait to be, ordered by when they were started."""
     cursor.execute("SELECT import_id FROM imports WHERE state = 'committing' ORDER BY run_started_at, import_id")
     return [row["import_id"] for row in cursor]
 
 
-def running(cursor: ViewCursor, subscription_id: UUID) -> list[ImportRow]:
-    """Return the imports of a subscription whose groups are being added now."""
+def running_imports(cursor: ViewCursor, subscription_id: UUID) -> list[ImportRow]:
+    """Return the imports of a subscription whose groups are being added."""
     cursor.execute(
         f"""
         SELECT {COLUMNS} FROM imports WHERE subscription_id = %s AND state = 'committing'
@@ -136,11 +156,11 @@ def _progress(row: DictRow) -> ImportProgress:
     return ImportProgress(total, added, skipped, row["users_added"], eta)
 
 
-# --- for machines ---------------------------------------------------------------------------------------------------
+# --- for the interfaces ----------------------------------------------------------------------------------------------
 
 
 class ImportCounts(Struct, frozen=True):
-    """How much a file holds; `problems` counts those found in it by code."""
+    """How much a file contains; `problems` counts the problems found by code."""
 
     rows: int
     groups: int
@@ -150,7 +170,10 @@ class ImportCounts(Struct, frozen=True):
 
 
 class ImportDocument(Struct, frozen=True):
-    """An import as the interfaces tell it; `format`, `encoding` and `delimiter` are None where the file is refused."""
+    """An import as the API and the command line return it: unlike its row, with what is counted in the file.
+
+    `format`, `encoding` and `delimiter` are None if the file was refused.
+    """
 
     id: UUID
     subscription_id: UUID
@@ -170,28 +193,12 @@ class ImportDocument(Struct, frozen=True):
 
 
 def document(row: ImportRow) -> ImportDocument:
-    """Return an import as the interfaces tell it."""
-    return ImportDocument(
-        id=row.id,
-        subscription_id=row.subscription_id,
-        file_name=row.file_name,
-        size_bytes=row.size_bytes,
-        sha256=row.sha256,
-        state=row.state,
-        format=row.read.format if row.read else None,
-        encoding=row.read.encoding if row.read else None,
-        delimiter=row.read.delimiter if row.read else None,
-        version=row.version,
-        counts=counts(row.read, row.file_problems),
-        progress=row.progress,
-        uploaded_by=row.uploaded_by,
-        uploaded_at=row.uploaded_at,
-        updated_at=row.updated_at,
-    )
+    """Return an import as the API and the command line return it."""
+    return convert(row, ImportDocument, from_attributes=True)
 
 
 def counts(read: FormatDetected | None, file_problems: Iterable[Problem] = ()) -> ImportCounts:
-    """Return how much a file holds, or why it holds nothing."""
+    """Return how much a file contains; for a refused file, only its problems count."""
     if read is None:
         problems = Counter(problem.code for problem in file_problems)
         return ImportCounts(0, 0, 0, 0, dict(sorted(problems.items())))

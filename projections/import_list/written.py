@@ -1,4 +1,4 @@
-"""How the list of imports is kept: its table, and what each event writes to it. `import_list` reads it."""
+"""How the list of imports is written: its table, and what each event writes to it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, json
+from msgspec.structs import astuple
 
 from domain.import_session import (
     CommitCompleted,
@@ -20,7 +21,7 @@ from domain.import_session import (
     ImportDiscarded,
     UserRemoved,
 )
-from projections.view import View, columns, copy_rows, told
+from projections.view import View, columns, copy_rows, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from projections.import_list.read import ImportState
     from projections.view import ViewCursor
 
-# Counters stay integers of their own, so that a batch is one update; what never changes is one document.
+# Counters are columns, so that a batch is one update. Values that never change together form one document.
 CREATE = """
     CREATE TABLE IF NOT EXISTS imports (
         import_id uuid PRIMARY KEY,
@@ -65,7 +66,7 @@ STATES: dict[type, ImportState] = {
 }
 
 
-def _uploaded(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_imports(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "imports (import_id, subscription_id, state, version, file, uploaded_by, uploaded_at, updated_at)",
@@ -80,36 +81,42 @@ def _uploaded(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 r.at,
                 r.at,
             )
-            for r, event in told(run, FileUploaded)
+            for r, event in events_of(run, FileUploaded)
         ),
     )
 
 
-def _detected(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    _moved(cursor, run)
+def _write_format(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    _write_state(cursor, run)
     cursor.execute(
         """
         UPDATE imports AS i SET format = t.format, groups_total = t.groups
         FROM unnest(%s::uuid[], %s::jsonb[], %s::int[]) AS t (id, format, groups) WHERE i.import_id = t.id
         """,
         columns(
-            ((r.originator_id, json.encode(event).decode(), event.groups) for r, event in told(run, FormatDetected)), 3
+            (
+                (r.originator_id, json.encode(event).decode(), event.groups)
+                for r, event in events_of(run, FormatDetected)
+            ),
+            3,
         ),
     )
 
 
-def _rejected(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    _moved(cursor, run)
+def _write_problems(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    _write_state(cursor, run)
     cursor.execute(
         """
         UPDATE imports AS i SET problems = t.problems
         FROM unnest(%s::uuid[], %s::jsonb[]) AS t (id, problems) WHERE i.import_id = t.id
         """,
-        columns(((r.originator_id, json.encode(event.problems).decode()) for r, event in told(run, FormatRejected)), 2),
+        columns(
+            ((r.originator_id, json.encode(event.problems).decode()) for r, event in events_of(run, FormatRejected)), 2
+        ),
     )
 
 
-def _edited(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _write_version(cursor: ViewCursor, run: Sequence[Record]) -> None:
     latest = {r.originator_id: (r.originator_version, r.at) for r in run}
     cursor.execute(
         """
@@ -120,8 +127,8 @@ def _edited(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _started(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    _moved(cursor, run)
+def _start_run(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    _write_state(cursor, run)
     cursor.execute(
         """
         UPDATE imports AS i SET run_started_at = t.at, run_started_after = groups_added + groups_skipped
@@ -131,18 +138,18 @@ def _started(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _progressed(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    """Add a batch of groups up, import by import."""
-    steps: dict[UUID, _Step] = {}
+def _count_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    """Add a batch of groups to the counters of their imports."""
+    batches: dict[UUID, _BatchCounts] = {}
     for r in run:
-        step = steps.get(r.originator_id, _Step())
+        counts = batches.get(r.originator_id, _BatchCounts())
+        added, skipped, users = counts.added, counts.skipped, counts.users
         match r.event:
-            case GroupAdded(users_added=users):
-                steps[r.originator_id] = _Step(
-                    r.originator_version, r.at, step.added + 1, step.skipped, step.users + users
-                )
+            case GroupAdded(users_added=users_added):
+                added, users = added + 1, users + users_added
             case GroupSkipped():
-                steps[r.originator_id] = _Step(r.originator_version, r.at, step.added, step.skipped + 1, step.users)
+                skipped += 1
+        batches[r.originator_id] = _BatchCounts(r.originator_version, r.at, added, skipped, users)
     cursor.execute(
         """
         UPDATE imports AS i
@@ -152,12 +159,12 @@ def _progressed(cursor: ViewCursor, run: Sequence[Record]) -> None:
             AS t (id, version, at, added, skipped, users)
         WHERE i.import_id = t.id
         """,
-        columns(((i, s.version, s.at, s.added, s.skipped, s.users) for i, s in steps.items()), 6),
+        columns(((import_id, *astuple(counts)) for import_id, counts in batches.items()), 6),
     )
 
 
-def _moved(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    """Write the state, version and time that each import has after the run."""
+def _write_state(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    """Write each import's state, version and time after the run."""
     latest = {r.originator_id: (STATES[type(r.event)], r.originator_version, r.at) for r in run}
     cursor.execute(
         """
@@ -169,7 +176,9 @@ def _moved(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-class _Step(Struct, frozen=True):
+class _BatchCounts(Struct, frozen=True):
+    """What a batch adds to the counters of one import, and the import's version and time after it."""
+
     version: int = 0
     at: datetime | None = None
     added: int = 0
@@ -182,16 +191,16 @@ IMPORT_LIST = View(
     tables=("imports",),
     create=CREATE,
     handlers={
-        FileUploaded: _uploaded,
-        FormatDetected: _detected,
-        FormatRejected: _rejected,
-        GroupRenamed: _edited,
-        UserRemoved: _edited,
-        CommitStarted: _started,
-        GroupAdded: _progressed,
-        GroupSkipped: _progressed,
-        CommitStopped: _moved,
-        CommitCompleted: _moved,
-        ImportDiscarded: _moved,
+        FileUploaded: _insert_imports,
+        FormatDetected: _write_format,
+        FormatRejected: _write_problems,
+        GroupRenamed: _write_version,
+        UserRemoved: _write_version,
+        CommitStarted: _start_run,
+        GroupAdded: _count_groups,
+        GroupSkipped: _count_groups,
+        CommitStopped: _write_state,
+        CommitCompleted: _write_state,
+        ImportDiscarded: _write_state,
     },
 )

@@ -1,4 +1,4 @@
-"""An import's history: its events in order, as the interfaces tell them."""
+"""The history of an import: its events in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class HistoryRow(Struct, frozen=True):
-    """One event of a stream: `type` is its name, `text` what it says to people, `data` what it carries."""
+    """One event of an import: `type` is its name (see `TITLES`), `text` a sentence for people, `data` its fields."""
 
     version: int
     at: datetime
@@ -27,9 +27,9 @@ class HistoryRow(Struct, frozen=True):
 
 
 def history_row(record: Record) -> HistoryRow:
-    """Put a recorded event into words."""
+    """Return a recorded event as a row of the history."""
     data = to_builtins(record.event)
-    data.pop("type")  # the stored tag, which `type` tells
+    data.pop("type")  # the stored tag; `type` says the same
     return HistoryRow(
         version=record.originator_version,
         at=record.at,

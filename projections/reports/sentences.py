@@ -1,9 +1,12 @@
-"""What an event says to people, in a sentence: for the audit log and for an import's history."""
+"""How events read to people: a sentence and a title for each, and the actions to filter the audit log by."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from application.records import Event
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
@@ -18,7 +21,6 @@ from domain.import_session import (
     GroupRenamed,
     GroupSkipped,
     ImportDiscarded,
-    SessionSnapshot,
     UserRemoved,
 )
 from domain.subscription import (
@@ -32,54 +34,128 @@ from domain.subscription import (
 )
 
 if TYPE_CHECKING:
-    from application.records import Event
+    from collections.abc import Mapping
 
 FORMATS = {"user_based": "user-based", "group_based": "group-based"}
 SKIPPED = {
-    "no-users": "nobody was left to add",
-    "no-licensed-users": "none of its users holds a licence",
+    "no-users": "it has no users to add",
+    "no-licensed-users": "none of its users has a licence",
 }
+
+_TITLES: dict[type[Event], str] = {
+    FileUploaded: "File uploaded",
+    FormatDetected: "Format recognised",
+    FormatRejected: "File refused",
+    GroupRenamed: "Group renamed in review",
+    UserRemoved: "User removed in review",
+    CommitStarted: "Adding started",
+    GroupAdded: "Group added",
+    GroupSkipped: "Group skipped",
+    CommitStopped: "Adding stopped",
+    CommitCompleted: "Import completed",
+    ImportDiscarded: "Import discarded",
+    GroupCreated: "Group created",
+    UsersAddedToGroup: "Users added to group",
+    UsersRemovedFromGroup: "Users removed from group",
+    GroupNameChanged: "Group renamed",
+    GroupDeleted: "Group deleted",
+    SubscriptionCreated: "Subscription created",
+    SubscriptionRenamed: "Subscription renamed",
+    SeatsChanged: "Seats changed",
+    SeatsTaken: "Seats taken",
+    SeatsReturned: "Seats returned",
+    LicenceAllocated: "Licence allocated",
+    LicenceRevoked: "Licence revoked",
+    AccessGranted: "Access granted",
+    AccessRevoked: "Access revoked",
+    TokenIssued: "Token issued",
+    TokenRevoked: "Token revoked",
+    IdentityBound: "Account linked",
+    IdentityReleased: "Account unlinked",
+    SessionsEnded: "Signed out everywhere",
+}
+TITLES: Mapping[str, str] = {event.__name__: title for event, title in _TITLES.items()}
+"""A title for each event, by the event's name: the `type` of a row in a history or in the audit log."""
+
+
+class Action(Struct, frozen=True):
+    """Something that people look for in the audit log; it covers one or more events."""
+
+    title: str
+    events: tuple[type[Event], ...]
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The names of its events, as the audit log keeps them."""
+        return tuple(event.__name__ for event in self.events)
+
+
+ACTIONS: Mapping[str, Action] = {
+    "file-uploaded": Action("File uploaded", (FileUploaded, FormatDetected, FormatRejected)),
+    "review-edited": Action("Review edited", (GroupRenamed, UserRemoved)),
+    "import-run": Action(
+        "Import started, stopped or ended", (CommitStarted, CommitStopped, CommitCompleted, ImportDiscarded)
+    ),
+    "group-created": Action("Group created", (GroupCreated,)),
+    "group-renamed": Action("Group renamed", (GroupNameChanged,)),
+    "group-deleted": Action("Group deleted", (GroupDeleted,)),
+    "users-added": Action("Users added to a group", (UsersAddedToGroup,)),
+    "users-removed": Action("Users removed from a group", (UsersRemovedFromGroup,)),
+    "licences-allocated": Action("Licences allocated", (LicenceAllocated,)),
+    "licences-revoked": Action("Licences revoked", (LicenceRevoked,)),
+    "access-granted": Action("Access granted", (AccessGranted,)),
+    "access-revoked": Action("Access revoked", (AccessRevoked,)),
+    "tokens-changed": Action("Tokens issued or revoked", (TokenIssued, TokenRevoked)),
+    "subscription-changed": Action(
+        "Subscription or seats changed", (SubscriptionCreated, SubscriptionRenamed, SeatsChanged)
+    ),
+    "sign-in-changed": Action("Sign-in changed", (IdentityBound, IdentityReleased, SessionsEnded)),
+}
+"""The actions that the audit log can be filtered by, by slug. Slugs appear in addresses: add, never rename.
+
+Each audited event belongs to exactly one. Nothing under `sign-in-changed` happens within a subscription.
+"""
 
 
 def sentence(event: Event) -> str:
-    """Return what happened; names and addresses are data, to be escaped wherever this is shown as markup."""
+    """Return what happened. Names and addresses are included as they are: escape them wherever you output markup."""
     match event:
         case FileUploaded(name, _, size):
-            return f"Uploaded “{name}” ({counted(size, 'byte')})"
+            return f"File uploaded: {name} ({counted(size, 'byte')})"
         case FormatDetected(format=kind, groups=groups, users=users):
-            return f"Read it as a {FORMATS[kind]} file: {counted(groups, 'group')}, {counted(users, 'user')}"
+            return f"Format recognised: {FORMATS[kind]}, {counted(groups, 'group')}, {counted(users, 'user')}"
         case FormatRejected(problems):
-            return f"Refused it: {problems[0].message}" if problems else "Refused it"
+            return f"File refused: {problems[0].message}" if problems else "File refused"
         case GroupRenamed(group, old, new):
             return f"Renamed group {group} of the file from “{old}” to “{new}”"
         case UserRemoved(group, email):
             return f"Removed {email} from group {group} of the file"
         case CommitStarted(_, groups):
-            return f"Started to add {counted(groups, 'group')}"
+            return f"Started adding {counted(groups, 'group')}"
         case GroupAdded():
             return _group_added(event)
         case GroupSkipped(group, reason):
             return f"Skipped group {group} of the file: {SKIPPED[reason]}"
         case CommitStopped(added, remaining):
-            return f"Stopped with {counted(added, 'group')} added and {remaining:,} to go"
+            return f"Stopped: {counted(added, 'group')} added, {remaining:,} remaining"
         case CommitCompleted(added, skipped):
             return f"Completed: {counted(added, 'group')} added, {skipped:,} skipped"
         case ImportDiscarded():
             return "Discarded the import"
         case GroupCreated(name, users):
-            return f"Created the group “{name}” with {counted(len(users), 'user')}"
+            return f"Created group “{name}” with {counted(len(users), 'user')}"
         case UsersAddedToGroup(users):
             return f"Added {_people(users)} to the group"
         case UsersRemovedFromGroup(users):
             return f"Removed {_people(users)} from the group"
         case GroupNameChanged(old, new):
-            return f"Renamed the group “{old}” to “{new}”"
+            return f"Renamed group “{old}” to “{new}”"
         case GroupDeleted(name):
-            return f"Deleted the group “{name}”"
+            return f"Deleted group “{name}”"
         case SubscriptionCreated(name, seats):
-            return f"Created the subscription “{name}” with {counted(seats, 'seat')}"
+            return f"Created subscription “{name}” with {counted(seats, 'seat')}"
         case SubscriptionRenamed(old, new):
-            return f"Renamed the subscription “{old}” to “{new}”"
+            return f"Renamed subscription “{old}” to “{new}”"
         case SeatsChanged(before, after):
             return f"Changed the number of seats from {before:,} to {after:,}"
         case SeatsTaken(seats):
@@ -91,22 +167,20 @@ def sentence(event: Event) -> str:
         case LicenceRevoked(email):
             return f"Revoked the licence of {email}"
         case AccessGranted(email, role):
-            return f"Granted {email} the role {role}"
+            return f"Granted {email} the {role} role"
         case AccessRevoked(email, role):
-            return f"Took the role {role} from {email}"
+            return f"Revoked the {role} role from {email}"
         case TokenIssued(name, role, _, expires_at):
-            until = f", good until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
-            return f"Issued the token “{name}” with the role {role}{until}"
+            expiry = f"expires {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else "no expiry"
+            return f"Issued token “{name}” with the {role} role ({expiry})"
         case TokenRevoked(name):
-            return f"Revoked the token “{name}”"
+            return f"Revoked token “{name}”"
         case IdentityBound(email, issuer, subject):
-            return f"Bound {email} to the account “{subject}” of {issuer}"
+            return f"Linked {email} to account “{subject}” at {issuer}"
         case IdentityReleased(email, issuer, subject):
-            return f"Released {email} from the account “{subject}” of {issuer}"
+            return f"Unlinked {email} from account “{subject}” at {issuer}"
         case SessionsEnded(email):
-            return f"Ended the sessions of {email}"
-        case SessionSnapshot():
-            raise ValueError("a snapshot is no event")
+            return f"Signed {email} out everywhere"
 
 
 def counted(number: int, noun: str) -> str:
@@ -115,13 +189,16 @@ def counted(number: int, noun: str) -> str:
 
 
 def _group_added(event: GroupAdded) -> str:
-    what = f"Created “{event.name}”" if event.created else f"Merged into “{event.name}”"
-    parts = [f"{counted(event.users_added, 'user')} added"]
+    users = counted(event.users_added, "user")
+    if event.created:
+        what = f"Created group “{event.name}” with {users}"
+    else:
+        what = f"Added {users} to existing group “{event.name}”"
     if event.users_already_there:
-        parts.append(f"{event.users_already_there:,} already there")
+        what += f", {event.users_already_there:,} already in it"
     if event.left_out:
-        parts.append(f"{len(event.left_out):,} left out")
-    return f"{what}: {', '.join(parts)}"
+        what += f", {len(event.left_out):,} left out (no licence)"
+    return what
 
 
 def _people(users: tuple[str, ...]) -> str:

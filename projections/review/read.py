@@ -1,34 +1,38 @@
-"""The review: what an import would do, group by group, with the problems found and the administrator's edits.
+"""The review: what an import would do, group by group, with the edits made and the problems found.
 
-The users of a group stay in the stored roster; which of them hold a licence, and which groups exist, is joined from
-the directory when it is read.
+Which groups exist, and which users have a licence, is read from the directory.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Collection
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from domain.import_session import Plan
 from domain.naming import group_key
+from domain.problems import PROBLEMS, Problem
 from projections.directory import read as directory
-from projections.reports import unlicensed as file_licences
+from projections.reports import file_licences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from uuid import UUID
 
+    from psycopg.rows import DictRow
+
     from application.rosters import StoredRoster
     from projections.view import ViewCursor
 
-UserStatus: TypeAlias = Literal["to_add", "already_in_group", "not_licensed", "removed"]
-
 
 class ReviewedGroup(Struct, frozen=True):
-    """A group as it would be added; `users` are those not removed, `problems` counts those found in the file."""
+    """A group as it would be added.
+
+    `users` counts the users not removed, `unlicensed` those of them without a licence, `problems` the problems found in
+    the group.
+    """
 
     number: int
     name: str
@@ -39,26 +43,30 @@ class ReviewedGroup(Struct, frozen=True):
     unlicensed: int
 
 
-class ReviewedUser(Struct, frozen=True):
-    """A user of a group as they would be added."""
+class EditedGroup(Struct, frozen=True):
+    """A group of the file with the edits made to it, without what the directory knows."""
 
-    email: str
-    first_name: str
-    last_name: str
-    status: UserStatus
-    line: int
-    column: int
+    number: int
+    name: str
+    name_key: str
+    name_in_file: str
+    users: int
+    problems: int
+    removed: Collection[str] = ()
 
 
-class Wanted(Struct, frozen=True):
-    """Which groups to show: whose name has this part, which have problems; `plan` shows them as they stood with it."""
+class GroupFilter(Struct, frozen=True):
+    """Which groups to return: those with `search` in their name, those with problems or users without a licence.
+
+    With `plan`, the groups are returned as they were under that plan instead of as they are now.
+    """
 
     search: str = ""
     only_problems: bool = False
     plan: Plan | None = None
 
 
-EVERY_GROUP = Wanted()
+NO_FILTER = GroupFilter()
 
 
 def groups(
@@ -66,50 +74,51 @@ def groups(
     subscription_id: UUID,
     import_id: UUID,
     roster: StoredRoster,
-    wanted: Wanted = EVERY_GROUP,
+    wanted: GroupFilter = NO_FILTER,
     *,
     after: int = 0,
     limit: int = 100,
 ) -> list[ReviewedGroup]:
-    """Return a page of an import's groups, behind a number."""
+    """Return a page of an import's groups, in order, that follow the number `after`."""
     if not wanted.only_problems:
-        rows = _rows(cursor, import_id, roster, wanted, range(after + 1, len(roster) + 1), limit)
-        return _joined(cursor, subscription_id, roster, rows)
+        edited = _edited_groups(cursor, import_id, roster, wanted, range(after + 1, len(roster) + 1), limit)
+        return with_directory(cursor, subscription_id, roster, edited)
     found: list[ReviewedGroup] = []
-    unlicensed = file_licences.unlicensed(cursor, subscription_id, roster)
+    unlicensed = file_licences.unlicensed_users(cursor, subscription_id, roster)
     suspects = _suspects(cursor, import_id, roster, unlicensed, after)
     start, step = 0, limit
     while start < len(suspects) and len(found) < limit:
-        rows = _rows(cursor, import_id, roster, wanted, suspects[start : start + step], step)
-        shown_rows = _joined(cursor, subscription_id, roster, rows, unlicensed)
-        found += [row for row in shown_rows if row.problems or row.unlicensed]
-        start, step = start + step, 4 * step  # where few of them are wanted, ask seldom
+        edited = _edited_groups(cursor, import_id, roster, wanted, suspects[start : start + step], step)
+        reviewed = with_directory(cursor, subscription_id, roster, edited, unlicensed)
+        found += [group for group in reviewed if group.problems or group.unlicensed]
+        start, step = start + step, 4 * step  # if few of them match, take fewer steps
     return found[:limit]
 
 
 def _suspects(
     cursor: ViewCursor, import_id: UUID, roster: StoredRoster, unlicensed: frozenset[str], after: int
 ) -> list[int]:
-    """Return the groups behind a number in which something was found, or somebody holds no licence."""
+    """Return the numbers, after a number, of the groups that have problems or users without a licence."""
     cursor.execute(
         "SELECT DISTINCT number FROM review_group_problems WHERE import_id = %s AND number > %s", (import_id, after)
     )
     numbers = {row["number"] for row in cursor}
-    numbers.update(number for number in file_licences.groups_of(roster, unlicensed) if number > after)
+    numbers.update(number for number in file_licences.group_numbers_of(roster, unlicensed) if number > after)
     return sorted(numbers)
 
 
-def _rows(
-    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, wanted: Wanted, numbers: Sequence[int], limit: int
-) -> list[_Row]:
-    """Return the first of these groups that are wanted, with their edits: the present ones, or those of a plan."""
+def _edited_groups(
+    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, wanted: GroupFilter, numbers: Sequence[int], limit: int
+) -> list[EditedGroup]:
+    """Return the first of these groups that match the filter, with their edits: the current ones or those of a plan."""
     if wanted.plan is not None:
-        return _rows_of_plan(cursor, import_id, roster, wanted, wanted.plan, numbers, limit)
+        return _groups_of_plan(cursor, import_id, roster, wanted, wanted.plan, numbers, limit)
     if not wanted.search:
         numbers = numbers[:limit]
     if not numbers:
         return []
-    # Numbers have no gaps. Said, that spares PostgreSQL to sort a new import of which it has no statistics yet.
+    # Numbers have no gaps, so the bounds exclude nothing. They spare PostgreSQL a sort that it would choose for
+    # an import that it has no statistics for yet.
     cursor.execute(
         """
         SELECT number, name, name_key, name_in_file, users,
@@ -132,31 +141,31 @@ def _rows(
             "limit": limit,
         },
     )
-    return [_Row(**row) for row in cursor]
+    return [EditedGroup(**row) for row in cursor]
 
 
-def _rows_of_plan(
+def _groups_of_plan(
     cursor: ViewCursor,
     import_id: UUID,
     roster: StoredRoster,
-    wanted: Wanted,
+    wanted: GroupFilter,
     plan: Plan,
     numbers: Sequence[int],
     limit: int,
-) -> list[_Row]:
+) -> list[EditedGroup]:
     search = group_key(wanted.search)
     named = ((each, plan.name(each)) for each in map(roster.group, numbers))
     page = list(islice(((each, name) for each, name in named if search in group_key(name)), limit))
     counts = _problem_counts(cursor, import_id, [each.number for each, _ in page])
     return [
-        _Row(
+        EditedGroup(
             each.number,
             name,
             group_key(name),
             each.name,
             len(plan.users(each)),
             counts.get(each.number, 0),
-            list(plan.removed.get(each.number, ())),
+            plan.removed.get(each.number, ()),
         )
         for each, name in page
     ]
@@ -173,47 +182,39 @@ def _problem_counts(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int])
     return {row["number"]: row["problems"] for row in cursor}
 
 
-def preview(
-    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, *, limit: int | None = 100
-) -> list[ReviewedGroup]:
-    """Return the first groups of a file that was not uploaded, all of them if there is no limit."""
-    problems = Counter(number for problem in roster.problems() for number in set(problem.groups))
-    rows = [
-        _Row(each.number, each.name, group_key(each.name), each.name, len(each.members), problems[each.number], [])
-        for each in islice(roster.groups(), limit)
-    ]
-    return _joined(cursor, subscription_id, roster, rows)
-
-
-def users(
+def with_directory(
     cursor: ViewCursor,
     subscription_id: UUID,
-    import_id: UUID,
     roster: StoredRoster,
-    number: int,
-    *,
-    after: int = 0,
-    limit: int | None = None,
-) -> list[ReviewedUser]:
-    """Return a page of the users of a group of an import, in the order of the file, behind so many; raises NotFound."""
-    members = roster.group(number).members[after : after + limit if limit is not None else None]
-    emails = [member.email for member in members]
-    removed = {email for _, email in removals(cursor, import_id, [number])}
-    unlicensed = directory.unlicensed(cursor, subscription_id, emails)
-    there = _already_there(cursor, subscription_id, import_id, number, emails)
+    edited: Sequence[EditedGroup],
+    unlicensed: frozenset[str] | None = None,
+) -> list[ReviewedGroup]:
+    """Add what only the directory knows: whether a group exists, and how many of its users have no licence.
 
-    def status(email: str) -> UserStatus:
-        if email in removed:
-            return "removed"
-        if email in unlicensed:
-            return "not_licensed"
-        return "already_in_group" if email in there else "to_add"
+    Pass `unlicensed`, the users of the whole file without a licence, if they were looked up before.
+    """
+    existing = directory.group_ids_by_key(cursor, subscription_id, [group.name_key for group in edited])
+    if unlicensed is None:
+        numbers = [group.number for group in edited]
+        unlicensed = file_licences.unlicensed_users_of_groups(cursor, subscription_id, roster, numbers)
+    return [
+        ReviewedGroup(
+            group.number,
+            group.name,
+            group.name_in_file,
+            "existing" if group.name_key in existing else "new",
+            group.users,
+            group.problems,
+            sum(m.email in unlicensed and m.email not in group.removed for m in roster.group(group.number).members)
+            if unlicensed
+            else 0,
+        )
+        for group in edited
+    ]
 
-    return [ReviewedUser(m.email, m.first_name, m.last_name, status(m.email), m.line, m.column) for m in members]
 
-
-def existing(cursor: ViewCursor, subscription_id: UUID, import_id: UUID) -> int:
-    """Return how many of an import's groups bear the name of a group that is there."""
+def count_existing(cursor: ViewCursor, subscription_id: UUID, import_id: UUID) -> int:
+    """Return the number of an import's groups whose name an existing group has."""
     cursor.execute(
         """
         SELECT count(*) AS existing FROM review_groups AS g WHERE import_id = %s AND EXISTS (
@@ -228,7 +229,7 @@ def existing(cursor: ViewCursor, subscription_id: UUID, import_id: UUID) -> int:
 
 
 def removals(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """Return which users were removed from which groups of the file."""
+    """Return the users removed from these groups of the file, each after the number of the group."""
     cursor.execute(
         "SELECT number, email FROM review_removed WHERE import_id = %s AND number = ANY(%s)",
         (import_id, list(numbers)),
@@ -236,8 +237,8 @@ def removals(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> Ite
     return ((row["number"], row["email"]) for row in cursor.fetchall())
 
 
-def names(cursor: ViewCursor, import_id: UUID, numbers: range) -> dict[int, str]:
-    """Return the names under which groups of the file are to be added."""
+def group_names(cursor: ViewCursor, import_id: UUID, numbers: range) -> dict[int, str]:
+    """Return the names with which these groups of the file are added, by number."""
     cursor.execute(
         "SELECT number, name FROM review_groups WHERE import_id = %s AND number >= %s AND number < %s",
         (import_id, numbers.start, numbers.stop),
@@ -245,57 +246,46 @@ def names(cursor: ViewCursor, import_id: UUID, numbers: range) -> dict[int, str]
     return {row["number"]: row["name"] for row in cursor}
 
 
-class _Row(Struct, frozen=True):
-    number: int
-    name: str
-    name_key: str
-    name_in_file: str
-    users: int
-    problems: int
-    removed: list[str]
+# --- problems -------------------------------------------------------------------------------------------------------
 
 
-def _joined(
+def problems(
     cursor: ViewCursor,
-    subscription_id: UUID,
-    roster: StoredRoster,
-    rows: Sequence[_Row],
-    unlicensed: frozenset[str] | None = None,
-) -> list[ReviewedGroup]:
-    """Add what only the directory knows: which groups exist, and how many of the users to add hold no licence.
+    import_id: UUID,
+    *,
+    codes: Sequence[str] = tuple(PROBLEMS),
+    after: int = 0,
+    limit: int | None = 100,
+) -> list[tuple[int, Problem]]:
+    """Return a page of the problems with these codes, in the order of the file, that follow the ordinal `after`.
 
-    `unlicensed` are those of the whole file, if they are known already.
+    Each problem comes after its ordinal.
     """
-    existing = directory.group_ids_by_key(cursor, subscription_id, [row.name_key for row in rows])
-    if unlicensed is None:
-        unlicensed = file_licences.unlicensed_in(cursor, subscription_id, roster, [row.number for row in rows])
-    return [
-        ReviewedGroup(
-            row.number,
-            row.name,
-            row.name_in_file,
-            "existing" if row.name_key in existing else "new",
-            row.users,
-            row.problems,
-            sum(m.email in unlicensed and m.email not in row.removed for m in roster.group(row.number).members)
-            if unlicensed
-            else 0,
-        )
-        for row in rows
-    ]
-
-
-def _already_there(
-    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, number: int, emails: Sequence[str]
-) -> set[str]:
-    cursor.execute("SELECT name_key FROM review_groups WHERE import_id = %s AND number = %s", (import_id, number))
-    row = cursor.fetchone()
-    existing = directory.group_ids_by_key(cursor, subscription_id, [row["name_key"]]) if row else {}
     cursor.execute(
         """
-        SELECT email FROM directory_members
-        WHERE subscription_id = %s AND group_id = ANY(%s) AND email = ANY(%s)
+        SELECT ordinal, code, line, col, header, value, detail, groups FROM review_problems
+        WHERE import_id = %s AND ordinal > %s AND code = ANY(%s) ORDER BY ordinal LIMIT %s
         """,
-        (subscription_id, list(existing.values()), list(emails)),
+        (import_id, after, list(codes), limit),
     )
-    return {r["email"] for r in cursor}
+    return [_problem(row) for row in cursor]
+
+
+def problems_of_group(
+    cursor: ViewCursor, import_id: UUID, number: int, *, after: int = 0, limit: int = 100
+) -> list[tuple[int, Problem]]:
+    """Return a page of the problems of a group, in the order of the file, like `problems`."""
+    cursor.execute(
+        """
+        SELECT ordinal, code, line, col, header, value, detail, groups
+        FROM review_group_problems JOIN review_problems USING (import_id, ordinal)
+        WHERE import_id = %s AND number = %s AND ordinal > %s ORDER BY ordinal LIMIT %s
+        """,
+        (import_id, number, after, limit),
+    )
+    return [_problem(row) for row in cursor]
+
+
+def _problem(row: DictRow) -> tuple[int, Problem]:
+    what = (row["code"], row["line"], row["col"], row["header"], row["value"], row["detail"], tuple(row["groups"]))
+    return row["ordinal"], Problem(*what)

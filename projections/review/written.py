@@ -1,4 +1,4 @@
-"""How the review is kept: what its tables hold, and what each event writes to them. `review` reads them."""
+"""How the review is written: its tables, and what each event writes to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from application.rosters import StoredRoster
 from domain.import_session import FormatDetected, GroupRenamed, UserRemoved
 from domain.naming import group_key
-from projections.view import View, columns, copy_rows, told
+from projections.view import View, columns, copy_rows, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +54,8 @@ CREATE = """
 """
 
 
-def _detected(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:
-    for record, event in told(run, FormatDetected):
+def _insert_groups(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:
+    for record, event in events_of(run, FormatDetected):
         roster = StoredRoster(partial(blobs.chunk, record.origin.subscription_id, "roster", event.roster))
         copy_rows(
             cursor,
@@ -84,8 +84,8 @@ def _detected(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:
         )
 
 
-def _renamed(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    latest = {(record.originator_id, event.group): event.new for record, event in told(run, GroupRenamed)}
+def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    latest = {(record.originator_id, event.group): event.new for record, event in events_of(run, GroupRenamed)}
     cursor.execute(
         """
         UPDATE review_groups AS g SET name = t.name, name_key = t.name_key
@@ -96,8 +96,8 @@ def _renamed(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _removed(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    removed = [(record.originator_id, event.group, event.email) for record, event in told(run, UserRemoved)]
+def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    removed = [(record.originator_id, event.group, event.email) for record, event in events_of(run, UserRemoved)]
     copy_rows(cursor, "review_removed (import_id, number, email)", removed)
     cursor.execute(
         """
@@ -113,10 +113,14 @@ def _removed(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 
 def review(blobs: Blobs) -> View:
-    """Return the review, which reads the rosters from the blobs."""
+    """Return the View, whose handlers read the rosters from the blobs."""
     return View(
         name="review",
         tables=("review_groups", "review_removed", "review_problems", "review_group_problems"),
         create=CREATE,
-        handlers={FormatDetected: partial(_detected, blobs), GroupRenamed: _renamed, UserRemoved: _removed},
+        handlers={
+            FormatDetected: partial(_insert_groups, blobs),
+            GroupRenamed: _rename_groups,
+            UserRemoved: _remove_users,
+        },
     )

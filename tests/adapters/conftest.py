@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Identifier
 
 from adapters.composition import composed
 from domain.access import ROLLCALL, Role
 from tests.adapters.api.importing import subscribed
 from tests.adapters.api.tokens import scope_of, token
 from tests.adapters.server.serving import Served, served
-from tests.conftest import settings_for
+from tests.conftest import cloned, settings_for
 from tests.waiting import GENEROUS_SECONDS
 
 if TYPE_CHECKING:
@@ -28,12 +24,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def module_database(server: str, template: str) -> Iterator[str]:
     """Return the connection string of a database that the tests of one module share."""
-    name = f"{template}_{uuid4().hex[:8]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
-    yield make_conninfo(server, dbname=name)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+    with cloned(server, template) as conninfo:
+        yield conninfo
 
 
 @pytest.fixture(scope="module")

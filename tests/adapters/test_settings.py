@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings import VARIABLES, Oidc, SettingsError, describe, read_settings
+from adapters.settings import Oidc, SettingsError, describe, read_settings
+from adapters.variables import VARIABLES
 from domain.roster import Limits
 
 
@@ -16,7 +17,7 @@ def problems(**environ: str) -> list[str]:
     return refusal.value.problems
 
 
-def test_nothing_given_means_the_embedded_server_and_the_defaults() -> None:
+def test_without_settings_rollcall_uses_the_embedded_server_and_the_defaults() -> None:
     settings = read_settings({"HOME": "/home/ada"})
     assert settings.database_url is None
     assert settings.database_schema == "rollcall"
@@ -33,11 +34,11 @@ def test_nothing_given_means_the_embedded_server_and_the_defaults() -> None:
         "host=db dbname=rollcall",
     ],
 )
-def test_a_database_is_given_as_a_url_or_as_a_connection_string(url: str) -> None:
+def test_a_database_is_a_url_or_a_connection_string(url: str) -> None:
     assert read_settings({"ROLLCALL_DATABASE_URL": url}).database_url == url
 
 
-def test_every_setting_can_be_given() -> None:
+def test_every_setting_can_be_set() -> None:
     settings = read_settings(
         {
             "ROLLCALL_DATABASE_SCHEMA": "tenants_7",
@@ -66,15 +67,13 @@ def test_every_setting_can_be_given() -> None:
         ("ROLLCALL_LIMIT_ROWS", "-1", "a whole number from 1 to 100_000_000"),
         ("ROLLCALL_DATA_DIR", "data", "an absolute path"),
         ("ROLLCALL_DATABASE_SCHEMA", "Roll call", "lower-case letters"),
-        ("ROLLCALL_DATABASE_SCHEMA", "pg_rollcall", "not with pg_"),
-        ("ROLLCALL_DATABASE_SCHEMA", "s" * 41, "at most 40"),
+        ("ROLLCALL_DATABASE_SCHEMA", "pg_rollcall", "not starting with a digit or pg_"),
+        ("ROLLCALL_DATABASE_SCHEMA", "s" * 41, "1 to 40"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_name_its_value_and_what_is_expected(
-    name: str, value: str, expected: str
-) -> None:
+def test_an_invalid_value_is_reported_with_its_name_and_what_is_expected(name: str, value: str, expected: str) -> None:
     (problem,) = problems(**{name: value})
-    assert problem.startswith(f"{name} is {value!r}: it must be ")
+    assert problem.startswith(f"{name} is {value!r}. It must be ")
     assert expected in problem
 
 
@@ -89,7 +88,7 @@ def test_what_cannot_be_used_is_told_with_its_name_its_value_and_what_is_expecte
         ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
-def test_the_public_url_is_told_as_browsers_tell_an_origin(given: str, url: str) -> None:
+def test_the_public_url_is_normalised_as_browsers_write_an_origin(given: str, url: str) -> None:
     assert read_settings({"ROLLCALL_PUBLIC_URL": given}).public_url == url
 
 
@@ -109,10 +108,10 @@ def test_the_public_url_is_told_as_browsers_tell_an_origin(given: str, url: str)
 )
 def test_a_public_url_without_tls_or_with_more_than_a_host_is_refused(url: str) -> None:
     (problem,) = problems(ROLLCALL_PUBLIC_URL=url)
-    assert "it must be https://HOST" in problem
+    assert "It must be https://HOST" in problem
 
 
-def test_a_provider_is_given_wholly_or_not_at_all() -> None:
+def test_a_provider_needs_an_issuer_and_a_client_id() -> None:
     issuer = {"ROLLCALL_OIDC_ISSUER": "https://id.example/realm/"}
     client = {"ROLLCALL_OIDC_CLIENT_ID": "rollcall", "ROLLCALL_OIDC_CLIENT_SECRET": "hunter2"}
     oidc = read_settings(issuer | client).oidc
@@ -127,9 +126,9 @@ def test_a_provider_is_given_wholly_or_not_at_all() -> None:
 
 
 @pytest.mark.parametrize("url", ["mysql://ada:hunter2@db/x", "hunter2", "", "postgresql+psycopg://ada:hunter2@db/x"])
-def test_a_secret_that_cannot_be_used_is_not_shown(url: str) -> None:
+def test_an_invalid_secret_is_not_shown(url: str) -> None:
     (problem,) = problems(ROLLCALL_DATABASE_URL=url)
-    assert problem.startswith("ROLLCALL_DATABASE_URL cannot be used")
+    assert problem.startswith("ROLLCALL_DATABASE_URL is not valid")
     assert "postgresql://USER:PASSWORD@HOST" in problem
     assert "hunter2" not in problem
 
@@ -140,16 +139,16 @@ def test_a_password_is_not_shown_with_the_settings() -> None:
     assert "pool_size" in repr(settings)
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     assert len(problems(ROLLCALL_POOL_SIZE="0", ROLLCALL_LIMIT_ROWS="x", ROLLCALL_COLOUR="red")) == 3
 
 
-def test_a_misspelt_setting_is_refused_and_the_right_one_suggested() -> None:
-    assert problems(ROLLCALL_POOLSIZE="5") == ["ROLLCALL_POOLSIZE is no setting. Is ROLLCALL_POOL_SIZE meant?"]
-    assert problems(ROLLCALL_XYZZY="5") == ["ROLLCALL_XYZZY is no setting."]
+def test_an_unknown_setting_is_refused_with_the_closest_name() -> None:
+    assert problems(ROLLCALL_POOLSIZE="5") == ["ROLLCALL_POOLSIZE is not a setting. Did you mean ROLLCALL_POOL_SIZE?"]
+    assert problems(ROLLCALL_XYZZY="5") == ["ROLLCALL_XYZZY is not a setting."]
 
 
-def test_what_belongs_to_the_tests_to_kubernetes_or_to_others_is_left_alone() -> None:
+def test_variables_of_the_tests_of_kubernetes_and_of_others_are_ignored() -> None:
     theirs = {
         "ROLLCALL_TEST_DATABASE_URL": "postgresql://db/x",
         "ROLLCALL_SERVICE_HOST": "10.0.0.1",
@@ -174,7 +173,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("variable", [variable.name for variable in VARIABLES])
-def test_every_setting_may_be_in_a_file(variable: str, tmp_path: Path) -> None:
+def test_every_setting_can_be_read_from_a_file(variable: str, tmp_path: Path) -> None:
     example = EXAMPLES.get(variable, "64")
     example = "2048" if variable in {"LIMIT_CELL_BYTES", "LIMIT_FILE_BYTES"} else example
     file = tmp_path / "secret"
@@ -186,27 +185,27 @@ def test_every_setting_may_be_in_a_file(variable: str, tmp_path: Path) -> None:
     assert read_settings({**others, f"{name}_FILE": str(file)}) == read_settings({**others, name: example}) != unset
 
 
-def test_a_setting_in_a_file_is_checked_too_and_named_as_it_was_given(tmp_path: Path) -> None:
+def test_a_setting_in_a_file_is_checked_and_named_with_file(tmp_path: Path) -> None:
     file = tmp_path / "size"
     file.write_text("none\n")
     (problem,) = problems(ROLLCALL_POOL_SIZE_FILE=str(file))
-    assert problem.startswith("ROLLCALL_POOL_SIZE_FILE is 'none': it must be ")
+    assert problem.startswith("ROLLCALL_POOL_SIZE_FILE is 'none'. It must be ")
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     missing, binary = tmp_path / "missing", tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe")
     assert problems(ROLLCALL_DATABASE_URL_FILE=str(missing)) == [
-        f"ROLLCALL_DATABASE_URL_FILE names '{missing}', which cannot be read: No such file or directory."
+        f"ROLLCALL_DATABASE_URL_FILE is '{missing}', a file that cannot be read: No such file or directory."
     ]
     assert problems(ROLLCALL_DATABASE_URL_FILE=str(binary)) == [
-        f"ROLLCALL_DATABASE_URL_FILE names '{binary}', which is not text in UTF-8."
+        f"ROLLCALL_DATABASE_URL_FILE is '{binary}', a file that is not UTF-8 text."
     ]
 
 
-def test_a_setting_and_its_file_together_are_refused(tmp_path: Path) -> None:
+def test_a_setting_and_its_file_cannot_both_be_set(tmp_path: Path) -> None:
     assert problems(ROLLCALL_DATABASE_URL="host=db", ROLLCALL_DATABASE_URL_FILE=str(tmp_path / "x")) == [
-        "ROLLCALL_DATABASE_URL and ROLLCALL_DATABASE_URL_FILE are both given: give one of them."
+        "ROLLCALL_DATABASE_URL and ROLLCALL_DATABASE_URL_FILE are both set. Set only one of them."
     ]
 
 
@@ -219,19 +218,19 @@ def test_a_setting_and_its_file_together_are_refused(tmp_path: Path) -> None:
         ({}, "/var/lib/rollcall"),
     ],
 )
-def test_an_ordinary_user_keeps_the_embedded_server_among_their_own_data(
+def test_an_ordinary_user_has_the_embedded_server_in_their_data_directory(
     environ: dict[str, str], place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert read_settings(environ).data_dir == Path(place)
 
 
-def test_root_keeps_the_embedded_server_where_its_account_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_has_the_embedded_server_where_its_account_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert read_settings({"HOME": "/root"}).data_dir == Path("/var/lib/rollcall")
 
 
-def test_the_settings_describe_themselves() -> None:
+def test_every_setting_is_described() -> None:
     table = {name: default for name, default, _ in describe()}
     assert table["ROLLCALL_LIMIT_ROWS"] == "1_000_000"
     assert len(table) == len(VARIABLES)

@@ -74,7 +74,7 @@ def test_the_file_and_its_roster_are_stored(ports: MemoryPorts) -> None:
     origin = importing_as(subscribed(ports))
     uploaded(ports, origin)
     subscription_id, digest = origin.subscription_id, sha256(FILE).hexdigest()
-    chunks = range(ports.blobs.chunks(subscription_id, "file", digest))
+    chunks = range(ports.blobs.chunk_count(subscription_id, "file", digest))
     assert b"".join(ports.blobs.chunk(subscription_id, "file", digest, number) for number in chunks) == FILE
     roster = stored_roster(ports, subscription_id, plan_of(ports, origin, 2).roster)
     assert [(group.name, [member.email for member in group.members]) for group in roster.groups()] == [
@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_read_leaves_only_the_record_of_its_refusal(
     assert isinstance(rejected, FormatRejected)
     assert [(problem.code, problem.line, problem.column) for problem in rejected.problems] == [("header-missing", 1, 1)]
     assert [kind for kind, _ in stored] == ["file"]
-    with pytest.raises(WrongState, match="was refused: there is nothing to edit"):
+    with pytest.raises(WrongState, match="was refused, so there is nothing to edit"):
         rename_group(ports, origin, 1, "Europe", 2)
 
 
@@ -213,7 +213,7 @@ def test_an_edit_that_holds_already_succeeds_while_an_import_is_stopped(ports: M
     version = stop(ports, origin).version
     assert rename_group(ports, origin, 1, "Europe", 3).version == version
     assert remove_user(ports, origin, 1, "ben@example.com", 3).version == version
-    with pytest.raises(WrongState, match="Adding the groups of this import has begun"):
+    with pytest.raises(WrongState, match="has started to add its groups"):
         rename_group(ports, origin, 1, "Asia", version)
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.composition import composed
-from adapters.postgres.sign_ins import Arrival
+from adapters.postgres.sign_ins import SignInDetails
 from application.granting import Person
 from application.grouping import add_users, create_group
 from application.identifying import bind_account, end_sign_ins, release_identity
@@ -116,7 +116,7 @@ def test_a_licence_can_be_read_once_it_is_allocated(rollcall: Rollcall) -> None:
     with rollcall.views() as cursor:
         (row,) = directory.subscriptions(cursor, name_or_id=str(origin.subscription_id))
         assert (row.name, row.seats, row.seats_taken, row.seats_free) == ("Contoso", 3, 2, 1)
-        assert directory.unlicensed(cursor, row.id, [ANN, "cem@example.com"]) == {"cem@example.com"}
+        assert directory.unlicensed_emails(cursor, row.id, [ANN, "cem@example.com"]) == {"cem@example.com"}
         found = directory.find_licence(cursor, origin.subscription_id, ANN)
     assert found is not None
     assert (found.first_name, found.last_name) == ("Ann", "Lee")
@@ -141,8 +141,8 @@ def test_a_user_whose_licence_is_revoked_is_gone_from_every_group(rollcall: Roll
     create_group(rollcall, origin, uuid4(), "Ben's", [BEN])
     assert revoke_licences(rollcall, origin, [ANN]).readable
     with rollcall.views() as cursor:
-        assert directory.unlicensed(cursor, origin.subscription_id, [ANN, BEN]) == {ANN}
-        assert directory.members(cursor, origin.subscription_id, both) == [BEN]
+        assert directory.unlicensed_emails(cursor, origin.subscription_id, [ANN, BEN]) == {ANN}
+        assert directory.user_emails(cursor, origin.subscription_id, both) == [BEN]
         users = {row.name: row.users for row in directory.groups(cursor, origin.subscription_id)}
         assert users == {"Sales": 0, "Both": 1, "Ben's": 1}
         assert directory.subscriptions(cursor, name_or_id=str(origin.subscription_id))[0].seats_free == 1
@@ -161,21 +161,21 @@ def test_an_address_is_listed_with_its_account(rollcall: Rollcall) -> None:
 
 
 def test_the_operators_log_shows_bindings_releases_and_ended_sign_ins(rollcall: Rollcall) -> None:
-    arrival = Arrival("oidc", "Firefox on Linux", "192.0.2.7", proven=True)
+    details = SignInDetails("oidc", "Firefox on Linux", "192.0.2.7", proven=True)
     bind_account(rollcall, OPERATING, ANN, HERS)
     for email in (ANN, BEN):
-        rollcall.sign_ins.start(Person(email, ""), arrival, None)
+        rollcall.sign_ins.start(Person(email, ""), details, None)
     assert end_sign_ins(rollcall, OPERATING) == 2
     release_identity(rollcall, OPERATING, ANN)
     with rollcall.views() as cursor:
         of_ann = audit_log.operators_log(cursor, audit_log.AuditFilter(email=ANN))
-        ended = audit_log.operators_log(cursor, audit_log.AuditFilter(type="SessionsEnded"))
+        ended = audit_log.operators_log(cursor, audit_log.AuditFilter(types=("SessionsEnded",)))
     assert [(row.type, row.text) for row in of_ann] == [
-        ("IdentityReleased", f"Released {ANN} from the account “1” of https://id.example"),
-        ("SessionsEnded", f"Ended the sessions of {ANN}"),
-        ("IdentityBound", f"Bound {ANN} to the account “1” of https://id.example"),
+        ("IdentityReleased", f"Unlinked {ANN} from account “1” at https://id.example"),
+        ("SessionsEnded", f"Signed {ANN} out everywhere"),
+        ("IdentityBound", f"Linked {ANN} to account “1” at https://id.example"),
     ]
     assert sorted((row.text, row.actor.kind) for row in ended) == [
-        (f"Ended the sessions of {ANN}", "operator"),
-        (f"Ended the sessions of {BEN}", "operator"),
+        (f"Signed {ANN} out everywhere", "operator"),
+        (f"Signed {BEN} out everywhere", "operator"),
     ]

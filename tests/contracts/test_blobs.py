@@ -33,7 +33,7 @@ def subscription() -> UUID:
 def stored(blobs: BlobStore, digest: str, subscription: UUID) -> list[bytes]:
     return [
         blobs.chunk(subscription, "file", digest, number)
-        for number in range(blobs.chunks(subscription, "file", digest))
+        for number in range(blobs.chunk_count(subscription, "file", digest))
     ]
 
 
@@ -53,7 +53,7 @@ def test_the_same_bytes_in_other_chunks_stay_as_they_came_first(blobs: BlobStore
 def test_an_empty_blob_is_a_blob(blobs: BlobStore, subscription: UUID) -> None:
     digest = blobs.put(subscription, "file", [])
     assert digest == sha256().hexdigest()
-    assert blobs.chunks(subscription, "file", digest) == 0
+    assert blobs.chunk_count(subscription, "file", digest) == 0
 
 
 def test_a_megabyte_of_any_bytes_comes_back_as_it_was(blobs: BlobStore, subscription: UUID) -> None:
@@ -67,7 +67,7 @@ def test_no_subscription_sees_the_blobs_of_another(blobs: BlobStore, subscriptio
     with pytest.raises(KeyError):
         blobs.chunk(foreign, "file", digest, 0)
     with pytest.raises(KeyError):
-        blobs.chunks(foreign, "file", digest)
+        blobs.chunk_count(foreign, "file", digest)
 
 
 def test_the_same_file_of_two_subscriptions_is_kept_for_each(blobs: BlobStore, subscription: UUID) -> None:
@@ -89,7 +89,7 @@ def test_a_blob_that_was_never_stored_is_not_there(blobs: BlobStore, subscriptio
     with pytest.raises(KeyError):
         blobs.chunk(subscription, "file", sha256().hexdigest(), 0)
     with pytest.raises(KeyError):
-        blobs.chunks(subscription, "file", sha256().hexdigest())
+        blobs.chunk_count(subscription, "file", sha256().hexdigest())
 
 
 def test_many_can_put_the_same_at_once(ports: Implementation, elsewhere: Implementation, subscription: UUID) -> None:
@@ -105,5 +105,5 @@ def test_a_file_with_the_bytes_of_a_roster_leaves_the_rosters_chunks_alone(
     file = blobs.put(subscription, "file", [b"".join(CHUNKS)])
     roster = blobs.put(subscription, "roster", CHUNKS)
     assert file == roster
-    assert blobs.chunks(subscription, "file", file) == 1
+    assert blobs.chunk_count(subscription, "file", file) == 1
     assert [blobs.chunk(subscription, "roster", roster, number) for number in range(len(CHUNKS))] == CHUNKS

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.memory.ports import MemoryPorts
-from adapters.postgres.sign_ins import Arrival
+from adapters.postgres.sign_ins import SignInDetails
 from application.granting import Person
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def people() -> tuple[str, str]:
 def sign_in(ports: Implementation, email: str) -> str:
     if isinstance(ports, MemoryPorts):
         return ports.sign_ins.start(email)
-    return ports.sign_ins.start(Person(email, ""), Arrival("link", "Firefox on Linux", "192.0.2.7", proven=True), None)
+    return ports.sign_ins.start(
+        Person(email, ""), SignInDetails("link", "Firefox on Linux", "192.0.2.7", proven=True), None
+    )
 
 
 def test_addresses_are_signed_in_until_their_sign_ins_end(ports: Implementation, people: tuple[str, str]) -> None:

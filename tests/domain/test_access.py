@@ -65,7 +65,7 @@ class TestAccess:
         given(evolve, granted, revoked).when(lambda held: grant(held, SCOPE, ANN, "auditor")).then(granted)
 
     @pytest.mark.parametrize("role", ROLES)
-    def test_of_operators_is_to_all_of_rollcall_and_of_others_to_a_subscription(self, role: Role) -> None:
+    def test_for_operators_covers_all_of_rollcall_and_for_others_one_subscription(self, role: Role) -> None:
         wrong = SCOPE if role == "operator" else ROLLCALL
         with pytest.raises(RoleOutOfScope, match=f"“{role}”"):
             grant(Access(), wrong, ANN, role)
@@ -73,7 +73,7 @@ class TestAccess:
             issue_token(scope=wrong, name="x", role=role, secret=SECRET, expires_at=None, now=NOW)
 
     @generated(st.lists(st.tuples(st.booleans(), st.sampled_from(IN_SUBSCRIPTIONS))))
-    def test_is_what_was_granted_and_not_revoked_since(self, wishes: list[tuple[bool, Role]]) -> None:
+    def test_consists_of_the_roles_granted_and_not_revoked_since(self, wishes: list[tuple[bool, Role]]) -> None:
         held, expected = Access(), set[Role]()
         for granting, role in wishes:
             event = grant(held, SCOPE, ANN, role) if granting else revoke(held, ANN, role)
@@ -82,13 +82,13 @@ class TestAccess:
             (expected.add if granting else expected.discard)(role)
             assert held.roles == expected
 
-    def test_of_each_address_in_each_scope_is_a_stream_of_its_own(self) -> None:
+    def test_has_a_stream_for_each_address_in_each_scope(self) -> None:
         streams = {access_id(scope, email) for scope in (SCOPE, ROLLCALL) for email in (ANN, "ben@example.com")}
         assert len(streams) == 4
 
 
 class TestToken:
-    def test_knows_of_its_secret_the_digest_alone(self) -> None:
+    def test_stores_only_the_digest_of_its_secret(self) -> None:
         event = issued()
         assert SECRET.hex() not in str(event)
         assert event.secret_sha256 == sha256(SECRET).hexdigest()
@@ -103,7 +103,7 @@ class TestToken:
             (b"", NOW, False),
         ],
     )
-    def test_admits_who_brings_its_secret_until_it_expires(self, secret: bytes, now: datetime, admitted: bool) -> None:  # noqa: FBT001 - a column of the table
+    def test_admits_its_secret_until_it_expires(self, secret: bytes, now: datetime, admitted: bool) -> None:  # noqa: FBT001 - a column of the table
         token = evolve_token(None, issued(expires_at=NOW + timedelta(days=1)))
         assert isinstance(token, Token)
         assert token.admits(secret, now) == admitted
@@ -125,11 +125,11 @@ class TestToken:
             evolve_token(state, event)
 
     @pytest.mark.parametrize("name", ["", "   ", "x" * 256, "a\0b", "a\x1bb", "a\u202eb", "\ud800"])
-    def test_has_a_name_that_can_be_shown(self, name: str) -> None:
+    def test_has_a_name_of_printable_characters(self, name: str) -> None:
         with pytest.raises(TokenNameInvalid):
             issued(name)
 
-    def test_has_a_name_that_is_collapsed(self) -> None:
+    def test_has_a_name_without_surplus_white_space(self) -> None:
         assert issued("  Nightly \n sync ").name == "Nightly sync"
 
     @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ class TestToken:
             datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))),
         ],
     )
-    def test_expires_in_the_time_to_come(self, expires_at: datetime) -> None:
+    def test_expires_in_the_future(self, expires_at: datetime) -> None:
         with pytest.raises(ExpiryInvalid):
             issued(expires_at=expires_at)
 
@@ -150,7 +150,7 @@ class TestToken:
         assert str(issued(expires_at=there).expires_at) == "2027-01-31 09:00:00+00:00"
 
 
-class TestText:
+class TestTokenText:
     @generated(st.uuids(), st.binary(min_size=SECRET_BYTES, max_size=SECRET_BYTES))
     def test_is_read_as_it_was_written(self, token_id: UUID, secret: bytes) -> None:
         text = token_text(token_id, secret)
@@ -159,12 +159,12 @@ class TestText:
         assert read_token(text) == (token_id, secret)
 
     @generated(st.text(max_size=100) | st.from_regex("rollcall_[A-Za-z0-9_-]{60,70}", fullmatch=True))
-    def test_is_read_as_nothing_else(self, text: str) -> None:
+    def test_is_read_only_if_it_is_exactly_a_token(self, text: str) -> None:
         read = read_token(text)
         assert read is None or token_text(*read) == text
 
     @pytest.mark.parametrize(
         "spoilt", ["{}\n", " {}", "{}=", "Rollcall_{}", "{}A", "é{}"], ids=["line", "space", "=", "case", "longer", "é"]
     )
-    def test_of_another_shape_is_none(self, spoilt: str) -> None:
+    def test_in_any_other_form_is_not_a_token(self, spoilt: str) -> None:
         assert read_token(spoilt.format(token_text(TOKEN, SECRET))) is None

@@ -37,7 +37,7 @@ class TestAnAddress:
         given(evolve, BOUND).when(lambda held: bind(held, ANN, HERS)).then_nothing()
 
     @pytest.mark.parametrize("other", OTHERS, ids=str)
-    def test_is_refused_to_every_other_account(self, other: Account) -> None:
+    def test_is_refused_to_any_other_account(self, other: Account) -> None:
         given(evolve, BOUND).when(lambda held: bind(held, ANN, other)).then_refused(
             IdentityTaken, f"rollcall identity release {ANN}"
         )
@@ -50,7 +50,7 @@ class TestAnAddress:
         )
         assert release(Identity(), ANN) is None
 
-    def test_is_whose_it_was_when_its_sessions_are_ended(self) -> None:
+    def test_belongs_to_the_same_account_after_its_sign_ins_are_ended(self) -> None:
         given(evolve, BOUND, SessionsEnded(ANN)).when(lambda held: bind(held, ANN, OTHERS[0])).then_refused(
             IdentityTaken
         )
@@ -60,7 +60,7 @@ class TestAnAddress:
         assert identity_id(ANN) != identity_id("ben@example.com")
 
     @generated(st.lists(st.sampled_from([None, HERS, *OTHERS])))
-    def test_belongs_to_whoever_came_first_since_it_was_last_released(self, wishes: list[Account | None]) -> None:
+    def test_belongs_to_the_first_account_since_it_was_last_released(self, wishes: list[Account | None]) -> None:
         """None is a release."""
         held, owner = Identity(), None
         for wish in wishes:

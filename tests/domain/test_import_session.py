@@ -28,7 +28,6 @@ from domain.import_session import (
     Progress,
     Rejected,
     Reviewing,
-    SessionSnapshot,
     Stopped,
     UserRemoved,
     add_group,
@@ -103,11 +102,13 @@ class TestStates:
             ([UPLOADED, DETECTED], added(1)),
         ],
     )
-    def test_what_the_diagram_does_not_show_cannot_follow(self, events: list[ImportEvent], event: ImportEvent) -> None:
+    def test_an_event_that_is_not_in_the_diagram_cannot_follow(
+        self, events: list[ImportEvent], event: ImportEvent
+    ) -> None:
         with pytest.raises(ValueError, match="cannot follow"):
             evolve(given(evolve, *events).state, event)
 
-    def test_a_commit_that_goes_on_keeps_its_edits_and_its_place(self) -> None:
+    def test_a_commit_that_is_continued_keeps_its_edits_and_its_place(self) -> None:
         state = given(
             evolve,
             UPLOADED,
@@ -122,10 +123,6 @@ class TestStates:
         ).state
         plan = Plan("cd" * 32, 3, {2: "Europe"}, {3: frozenset({ANN})})
         assert state == Committing(plan, 8, Progress(done=2, added=1, skipped=1))
-
-    def test_a_snapshot_stands_for_all_events_before_it(self) -> None:
-        state = given(evolve, UPLOADED, DETECTED, STARTED, added(1)).state
-        assert evolve(None, SessionSnapshot(state)) == state
 
 
 class TestEdits:
@@ -161,41 +158,41 @@ class TestEdits:
 
 
 class TestDiscarding:
-    def test_what_has_added_nothing_can_be_discarded(self) -> None:
+    def test_an_import_that_has_added_nothing_can_be_discarded(self) -> None:
         given(evolve, UPLOADED, DETECTED).when(lambda s: discard(pausing(s))).then(ImportDiscarded())
         stopped = (UPLOADED, DETECTED, STARTED, CommitStopped(0, 3))
         given(evolve, *stopped).when(lambda s: discard(pausing(s))).then(ImportDiscarded())
 
-    def test_what_has_added_something_cannot(self) -> None:
+    def test_an_import_that_has_added_groups_cannot_be_discarded(self) -> None:
         given(evolve, UPLOADED, DETECTED, STARTED, added(1), CommitStopped(1, 2)).when(
             lambda s: discard(pausing(s))
-        ).then_refused(SomethingAdded, "added 1 groups")
+        ).then_refused(SomethingAdded, "added 1 of its groups")
 
 
 class TestStarting:
-    def test_a_commit_counts_the_groups_that_have_somebody_to_add(self) -> None:
+    def test_a_commit_counts_the_groups_with_users_to_add(self) -> None:
         given(evolve, UPLOADED, DETECTED, UserRemoved(3, ANN)).when(
             lambda s: start_commit(pausing(s), 3, [2, 0, 1], anybody_licensed=True)
         ).then(CommitStarted(3, 1))
 
-    def test_a_commit_that_goes_on_counts_what_is_left(self) -> None:
+    def test_a_commit_that_is_continued_counts_the_remaining_groups(self) -> None:
         given(evolve, UPLOADED, DETECTED, STARTED, added(1), CommitStopped(1, 2)).when(
             lambda s: start_commit(pausing(s), 5, [2, 1, 1], anybody_licensed=True)
         ).then(CommitStarted(5, 2))
 
-    def test_a_commit_with_nobody_to_add_is_refused(self) -> None:
+    def test_a_commit_without_users_to_add_is_refused(self) -> None:
         given(evolve, UPLOADED, DETECTED, UserRemoved(1, ANN)).when(
             lambda s: start_commit(pausing(s), 3, [1, 0, 0], anybody_licensed=True)
         ).then_refused(NothingToAdd, "no group")
 
-    def test_a_commit_with_nobody_licensed_is_refused(self) -> None:
+    def test_a_commit_without_licensed_users_is_refused(self) -> None:
         given(evolve, UPLOADED, DETECTED).when(
             lambda s: start_commit(pausing(s), 2, [1, 1, 1], anybody_licensed=False)
         ).then_refused(NothingToAdd, "licence")
 
 
 class TestAdding:
-    def test_a_new_name_makes_a_new_group_of_the_licensed_users(self) -> None:
+    def test_a_new_name_creates_a_group_of_the_licensed_users(self) -> None:
         given(evolve, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN}, None, NEW_ID)
         ).then(
@@ -205,19 +202,19 @@ class TestAdding:
             )
         )
 
-    def test_a_taken_name_means_merging(self) -> None:
+    def test_the_users_are_added_to_an_existing_group_with_the_same_name(self) -> None:
         there = (OTHER_ID, Group("SALES", frozenset({ANN})))
         given(evolve, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN, BEN}, there, NEW_ID)
         ).then(Addition(GroupAdded(1, OTHER_ID, "SALES", False, 1, 1), UsersAddedToGroup((BEN,))))
 
-    def test_merging_nobody_new_leaves_the_group_alone(self) -> None:
+    def test_an_existing_group_with_the_same_users_is_not_changed(self) -> None:
         there = (OTHER_ID, Group("Sales", frozenset({ANN})))
         given(evolve, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", ANN), {ANN}, there, NEW_ID)
         ).then(Addition(GroupAdded(1, OTHER_ID, "Sales", False, 0, 1)))
 
-    def test_the_edits_are_what_is_added(self) -> None:
+    def test_a_group_is_added_as_it_was_edited(self) -> None:
         edited = (UPLOADED, DETECTED, GroupRenamed(1, "Sales", "Europe"), UserRemoved(1, ANN), STARTED)
         given(evolve, *edited).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN, BEN}, None, NEW_ID)
@@ -228,23 +225,23 @@ class TestAdding:
             lambda s: add_group(committing(s), a_group(1, "Sales"), {ANN}, None, NEW_ID)
         ).then(Addition(GroupSkipped(1, "no-users")))
 
-    def test_a_group_without_licensed_users_is_skipped_and_says_who_was_left_out(self) -> None:
+    def test_a_group_without_licensed_users_is_skipped_with_the_users_left_out(self) -> None:
         given(evolve, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", BEN), {ANN}, None, NEW_ID)
         ).then(Addition(GroupSkipped(1, "no-licensed-users", (LeftOut(BEN, "not-licensed"),))))
 
-    def test_a_group_that_is_added_again_after_a_crash_has_the_same_id(self) -> None:
+    def test_a_group_has_the_same_id_if_its_batch_is_repeated_after_a_crash(self) -> None:
         assert imported_group_id(UUID(int=7), 1) == imported_group_id(UUID(int=7), 1)
         assert imported_group_id(UUID(int=7), 1) != imported_group_id(UUID(int=7), 2)
 
 
 class TestEnding:
-    def test_a_stop_says_what_was_added_and_what_remains(self) -> None:
+    def test_a_stop_counts_the_groups_added_and_remaining(self) -> None:
         given(evolve, UPLOADED, DETECTED, STARTED, added(1), GroupSkipped(2, "no-users")).when(
             lambda s: stop(committing(s))
         ).then(CommitStopped(1, 1))
 
-    def test_a_commit_is_complete_once_every_group_was_added_or_skipped(self) -> None:
+    def test_a_commit_is_complete_once_every_group_is_added_or_skipped(self) -> None:
         events = (UPLOADED, DETECTED, STARTED, added(1), GroupSkipped(2, "no-users"))
         given(evolve, *events).when(lambda s: complete(committing(s))).then_nothing()
         given(evolve, *events, added(3)).when(lambda s: complete(committing(s))).then(CommitCompleted(2, 1))

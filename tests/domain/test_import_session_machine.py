@@ -1,4 +1,4 @@
-"""Whatever an administrator and a worker do, in whatever order, what always holds holds."""
+"""Whatever an administrator and a worker do, and in whatever order, the invariants of an import hold."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from uuid import UUID
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec import json
 
 from domain.errors import NothingToAdd, SomethingAdded
 from domain.import_session import (
@@ -24,7 +25,6 @@ from domain.import_session import (
     ImportEvent,
     ImportSession,
     Reviewing,
-    SessionSnapshot,
     Stopped,
     add_group,
     complete,
@@ -72,7 +72,7 @@ class ImportMachine(RuleBasedStateMachine):
             assert isinstance(self.session, Reviewing)
             event = rename_group(self.session, self.groups[number - 1], name)
             self.record(event)
-        assert event is None, "the second time nothing happens"
+        assert event is None, "doing it again changes nothing"
 
     @precondition(lambda self: isinstance(self.session, Reviewing))
     @rule(number=NUMBERS, data=st.data())
@@ -84,7 +84,7 @@ class ImportMachine(RuleBasedStateMachine):
                 assert isinstance(self.session, Reviewing)
                 event = remove_user(self.session, self.groups[number - 1], email)
                 self.record(event)
-            assert event is None, "the second time nothing happens"
+            assert event is None, "doing it again changes nothing"
 
     @precondition(lambda self: isinstance(self.session, (Reviewing, Stopped)))
     @rule()
@@ -116,7 +116,7 @@ class ImportMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: isinstance(self.session, (Reviewing, Stopped)))
     @rule()
-    def put_away(self) -> None:
+    def discard_import(self) -> None:
         assert isinstance(self.session, (Reviewing, Stopped))
         try:
             self.record(discard(self.session))
@@ -131,7 +131,7 @@ class ImportMachine(RuleBasedStateMachine):
         assert state == self.session
 
     @invariant()
-    def groups_are_done_in_order_and_once(self) -> None:
+    def groups_are_added_or_skipped_once_and_in_order(self) -> None:
         done = [event.group for event in self.events if isinstance(event, (GroupAdded, GroupSkipped))]
         assert done == list(range(1, len(done) + 1))
 
@@ -147,24 +147,24 @@ class ImportMachine(RuleBasedStateMachine):
                 assert running or not isinstance(event, (GroupAdded, GroupSkipped))
 
     @invariant()
-    def what_was_added_is_counted(self) -> None:
+    def progress_counts_the_groups(self) -> None:
         if isinstance(self.session, (Committing, Stopped, Completed)):
             assert self.session.progress.added == sum(isinstance(event, GroupAdded) for event in self.events)
             assert self.session.progress.skipped == sum(isinstance(event, GroupSkipped) for event in self.events)
 
     @invariant()
-    def nothing_was_added_by_what_was_discarded(self) -> None:
+    def a_discarded_import_has_added_nothing(self) -> None:
         if isinstance(self.session, Discarded):
             assert isinstance(self.events[-1], ImportDiscarded)
             assert not any(isinstance(event, GroupAdded) for event in self.events)
 
     @invariant()
-    def folding_from_any_snapshot_gives_the_same_session(self) -> None:
+    def folding_from_a_stored_state_gives_the_same_session(self) -> None:
         middle = len(self.events) // 2
         state: ImportSession | None = None
         for event in self.events[:middle]:
             state = evolve(state, event)
-        resumed = evolve(None, SessionSnapshot(state)) if state else None
+        resumed = json.decode(json.encode(state), type=ImportSession) if state else None
         for event in self.events[middle:]:
             resumed = evolve(resumed, event)
         assert resumed == self.session

@@ -1,4 +1,4 @@
-"""When two addresses or two group names are the same."""
+"""What is a valid address or name, and when two of them are the same."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from domain.naming import (
     clean_file_name,
     email_key,
     group_key,
-    likeness,
     listed,
-    looks_alike,
     parse_email,
     parse_emails,
     parse_group_name,
     plain_email,
-    shown,
+    printable,
+    why_misleading,
     without_controls,
 )
 
@@ -46,11 +45,11 @@ NEARLY_EMAILS = st.builds(
         ("ÅSA@example.com", "åsa@example.com"),
     ],
 )
-def test_addresses_are_the_same_but_for_space_case_and_composition(one: str, other: str) -> None:
+def test_addresses_are_the_same_regardless_of_space_case_and_composition(one: str, other: str) -> None:
     assert email_key(one) == email_key(other)
 
 
-def test_addresses_that_merely_look_alike_are_not_the_same() -> None:
+def test_addresses_that_only_look_alike_are_different() -> None:
     assert email_key("аnn@example.com") != email_key("ann@example.com")
     assert email_key("ａnn@example.com") != email_key("ann@example.com")
 
@@ -68,12 +67,12 @@ def test_addresses_that_merely_look_alike_are_not_the_same() -> None:
         ("a\tb\nc", "a b c"),
     ],
 )
-def test_group_names_are_the_same_but_for_space_case_width_and_composition(one: str, other: str) -> None:
+def test_group_names_are_the_same_regardless_of_space_case_width_and_composition(one: str, other: str) -> None:
     assert group_key(one) == group_key(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [("Sales", "Sale"), ("A B", "AB"), ("Sales", "Sаles"), ("Ä", "A")])
-def test_different_group_names_stay_different(one: str, other: str) -> None:
+def test_different_group_names_have_different_keys(one: str, other: str) -> None:
     assert group_key(one) != group_key(other)
 
 
@@ -94,7 +93,7 @@ def test_the_key_of_a_group_name_is_its_own_key(text: str) -> None:
     assert normalize("NFKC", key) == key
 
 
-def test_every_single_character_has_keys_that_are_their_own() -> None:
+def test_keys_with_any_single_character_are_their_own_keys() -> None:
     for character in map(chr, range(sys.maxunicode + 1)):
         if category(character) in ("Cn", "Co", "Cs"):
             continue
@@ -115,7 +114,7 @@ def test_every_single_character_has_keys_that_are_their_own() -> None:
 @example("a@b.c0")
 @example("a@ab--c.de")
 @example("a@b.com\n")
-def test_what_the_quick_look_accepts_the_validator_accepts_too(text: str) -> None:
+def test_every_plain_address_is_valid_for_the_validator_too(text: str) -> None:
     plain = plain_email(text)
     if plain is not None:
         assert plain == email_key(text)
@@ -123,7 +122,7 @@ def test_what_the_quick_look_accepts_the_validator_accepts_too(text: str) -> Non
 
 
 @given(NEARLY_EMAILS | st.emails())
-def test_an_address_is_accepted_exactly_if_the_validator_accepts_its_key(text: str) -> None:
+def test_an_address_is_valid_exactly_if_the_validator_accepts_its_key(text: str) -> None:
     try:
         validate_email(email_key(text), check_deliverability=False)
     except EmailNotValidError:
@@ -133,7 +132,7 @@ def test_an_address_is_accepted_exactly_if_the_validator_accepts_its_key(text: s
         assert parse_email(text) == email_key(text)
 
 
-def test_the_quick_look_takes_ordinary_addresses() -> None:
+def test_ordinary_addresses_are_plain() -> None:
     for address in ("Ann@Example.com", "first.last+tag@mail.example.co.uk", "o'brien@x1.org", " a_b@my-host.museum "):
         assert plain_email(address) == address.strip().lower()
 
@@ -159,14 +158,14 @@ def test_the_quick_look_takes_ordinary_addresses() -> None:
         "a@" * 50_000,
     ],
 )
-def test_what_cannot_be_an_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_refused(text: str) -> None:
     with pytest.raises(EmailInvalid) as refusal:
         parse_email(text)
     assert str(refusal.value).isprintable()
     assert len(str(refusal.value)) < 600
 
 
-def test_a_group_name_is_kept_as_it_is_spelled_but_for_space() -> None:
+def test_a_group_name_is_kept_as_it_is_spelled_except_for_spaces() -> None:
     assert parse_group_name("  Sales \t  Team\n") == "Sales Team"
     assert parse_group_name("ＦＯＯ ﬁ") == "ＦＯＯ ﬁ"
     assert parse_group_name("x" * 255) == "x" * 255
@@ -183,19 +182,27 @@ def test_a_group_name_is_kept_as_it_is_spelled_but_for_space() -> None:
         ("a\u202eb", "U+202E"),
         ("a\u2066b", "U+2066"),
         ("a\ud800b", "U+D800"),
-        ("\u200b \u3164", "seen"),
+        ("\u200b \u3164", "visible"),
         ("\ufdfa" * 255, "too long"),
     ],
 )
-def test_what_cannot_name_a_group_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_an_invalid_group_name_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(GroupNameInvalid) as refusal:
         parse_group_name(text)
     assert reason in str(refusal.value.fields["reason"])
     assert str(refusal.value).isprintable()
 
 
+def test_a_blank_group_name_or_address_asks_for_one() -> None:
+    for blank in ("", " \u3000\n"):
+        with pytest.raises(GroupNameInvalid, match=r"^Enter a group name\.$"):
+            parse_group_name(blank)
+        with pytest.raises(EmailInvalid, match=r"^Enter an e-mail address\.$"):
+            parse_email(blank)
+
+
 @given(ANY_TEXT | st.text(min_size=250))
-def test_a_name_that_is_accepted_has_a_key_and_is_accepted_as_it_is_kept(text: str) -> None:
+def test_a_valid_group_name_has_a_key_and_is_valid_as_it_is_kept(text: str) -> None:
     try:
         kept = parse_group_name(text)
     except GroupNameInvalid:
@@ -222,19 +229,18 @@ def test_a_name_that_is_accepted_has_a_key_and_is_accepted_as_it_is_kept(text: s
         ("p\u0301\u0430y", "Latin and Cyrillic"),
     ],
 )
-def test_what_looks_alike_is_told_with_the_reason(text: str, why: str) -> None:
-    assert looks_alike(text)
-    assert why in likeness(text)
+def test_a_misleading_text_has_a_reason(text: str, why: str) -> None:
+    assert why in why_misleading(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "Sales", "Élèves", "Отдел-IT", "IT отдел", "αβγ", "Straße 5 µm", "営業部", "naïve café", "é\u0301"]
 )
-def test_ordinary_names_in_any_script_do_not_look_alike(text: str) -> None:
-    assert not looks_alike(text)
+def test_ordinary_names_in_any_script_are_not_misleading(text: str) -> None:
+    assert why_misleading(text) == ""
 
 
-def test_a_persons_name_is_kept_without_what_controls_the_text() -> None:
+def test_a_persons_name_is_kept_without_control_characters() -> None:
     assert without_controls(" Ann\x00\u202e  \tLee\x7f ") == "Ann Lee"
     assert without_controls("A\x00 \x01B") == "A B"
     assert without_controls("Zoë O’Neil") == "Zoë O’Neil"
@@ -267,7 +273,7 @@ def test_a_file_name_is_reduced_to_a_clean_base_name(name: str, clean: str) -> N
 
 
 @given(ANY_TEXT)
-def test_a_clean_file_name_is_harmless_whatever_came(name: str) -> None:
+def test_a_clean_file_name_is_harmless_whatever_the_name_was(name: str) -> None:
     clean = clean_file_name(name)
     assert 1 <= len(clean) <= 255
     assert not set(clean) & set("/\\")
@@ -277,21 +283,21 @@ def test_a_clean_file_name_is_harmless_whatever_came(name: str) -> None:
 
 
 @given(ANY_TEXT | st.text(min_size=200))
-def test_what_is_shown_is_bounded_and_can_be_stored(text: str) -> None:
-    visible = shown(text)
+def test_printable_text_is_short_and_can_be_stored(text: str) -> None:
+    visible = printable(text)
     assert not {category(character) for character in visible} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     assert len(visible) <= 201 * 10
     visible.encode()
 
 
-def test_what_is_shown_escapes_what_cannot_be_seen() -> None:
-    assert shown("a\x00\u202e\ud800\n") == "a\\x00\\u202e\\ud800\\n"
-    assert shown("Zoë 営業 \U0001f600") == "Zoë 営業 \U0001f600"
-    assert shown("x" * 300) == "x" * 200 + "…"
+def test_printable_text_has_escapes_for_characters_that_cannot_be_printed() -> None:
+    assert printable("a\x00\u202e\ud800\n") == "a\\x00\\u202e\\ud800\\n"
+    assert printable("Zoë 営業 \U0001f600") == "Zoë 営業 \U0001f600"
+    assert printable("x" * 300) == "x" * 200 + "…"
 
 
-def test_an_address_of_very_many_combining_marks_is_refused_at_once() -> None:
-    """To normalise it would take the square of its length: minutes for a file of such cells."""
+def test_an_address_with_millions_of_combining_marks_is_refused_at_once() -> None:
+    """Normalising it would take the square of its length: minutes for a file of such cells."""
     with pytest.raises(EmailInvalid, match="longer than 254 bytes"):
         parse_email("\u0301\u0316" * 5_000_000 + "@example.com")
 
@@ -301,7 +307,7 @@ def test_an_address_is_measured_in_bytes() -> None:
         parse_email("ж" * 60 + "@" + "ж" * 60 + "." + "ж" * 60 + ".com")
 
 
-def test_addresses_that_cannot_be_used_are_refused_together() -> None:
+def test_invalid_addresses_are_refused_together() -> None:
     assert parse_emails(["Ben@Example.com", "ann@example.com", "ben@example.com "]) == (
         "ben@example.com",
         "ann@example.com",
@@ -311,7 +317,7 @@ def test_addresses_that_cannot_be_used_are_refused_together() -> None:
     assert refused.value.fields["emails"] == ["nobody", "a b@example.com"]
 
 
-def test_a_long_list_of_names_tells_how_many_more_there_are() -> None:
+def test_a_long_list_of_names_says_how_many_more_there_are() -> None:
     assert listed(["a"]) == "“a”"
     assert listed(["a", "b", "c"], at_most=3) == "“a”, “b”, “c”"
     assert listed([str(number) for number in range(1_005)]) == "“0”, “1”, “2”, “3”, “4” and 1,000 more"

@@ -1,4 +1,4 @@
-"""Views are disposable: whatever way they came to be, the same events give the same rows, byte for byte."""
+"""Views are disposable: the same events always give the same rows, byte for byte."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from adapters.postgres.datastore import Datastore
 from application.importing import stored_roster
 from application.records import Event
 from domain.group import GroupCreated, UsersAddedToGroup
-from domain.import_session import SessionSnapshot
 from projections import audit_log, group_events, groups_added, view
 from projections.directory import read as directory
+from projections.directory.written import DIRECTORY
 from projections.import_list import read as import_list
-from projections.review import problems as review_problems
+from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
-from projections.view import Projector, ReadWithoutPause, RebuiltByAnother
+from projections.view import Projector, RebuildSuperseded, ViewBusy
 from tests.adapters.postgres.test_stored_events import members
 from tests.conftest import working
 from tests.histories import everything_happens, in_one_append, uploaded
@@ -39,8 +39,8 @@ pytestmark = pytest.mark.database
 VIEWS = ["directory", "review", "import_list", "groups_added", "audit_log", "group_events", "access"]
 
 
-class Lived:
-    """A composition in which everything has happened, with views that kept up."""
+class FullHistory:
+    """A composition in which every type of event has happened, with views that are up to date."""
 
     def __init__(self, rollcall: Rollcall, origin: Origin) -> None:
         self.rollcall = rollcall
@@ -49,15 +49,15 @@ class Lived:
 
 
 @pytest.fixture
-def lived(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Lived:
+def history(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> FullHistory:
     with working(idle, commits=False):
         origin = everything_happens(idle, monkeypatch)
         assert idle.health.catch_up()
-    return Lived(idle, origin)
+    return FullHistory(idle, origin)
 
 
 def dumped(database: str, projectors: Sequence[Projector], schema: str = "rollcall") -> dict[str, list[str]]:
-    """Return the rows of the views' tables as COPY writes them."""
+    """Return the rows of the views' tables, as COPY writes them."""
     rows = {}
     with psycopg.connect(database) as connection:
         for table in chain.from_iterable(each.view.tables for each in projectors):
@@ -69,14 +69,14 @@ def dumped(database: str, projectors: Sequence[Projector], schema: str = "rollca
     return rows
 
 
-def replayed(database: str, lived: Lived, sizes: Sequence[int], schema: str) -> dict[str, list[str]]:
-    """Return the rows that come of the log, applied in batches of these sizes, again and again, to empty tables."""
+def replayed(database: str, history: FullHistory, sizes: Sequence[int], schema: str) -> dict[str, list[str]]:
+    """Return the rows that the log gives when it is applied to empty tables in batches of these sizes, in rotation."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
     with Datastore(database, schema, 4) as datastore:
         projectors = [
-            Projector(datastore, each.view, in_batches(lived.rollcall.events.read_log, sizes))
-            for each in lived.rollcall.projectors
+            Projector(datastore, each.view, in_batches(history.rollcall.events.read_log, sizes))
+            for each in history.rollcall.projectors
         ]
         for each in projectors:
             each.migrate()
@@ -91,99 +91,99 @@ def in_batches(read_log: ReadLog, sizes: Sequence[int]) -> ReadLog:
     return lambda after, _, until: read_log(after, next(size), until)
 
 
-def test_everything_that_can_happen_does(lived: Lived, database: str) -> None:
-    """Otherwise what follows shows less than it says."""
-    happened = {type(record.event) for record in lived.rollcall.events.read_log(0, 10_000)}
-    assert happened == set(members(Event)) - {SessionSnapshot}
-    assert all(dumped(database, lived.rollcall.projectors).values()), "every table has rows"
+def test_every_type_of_event_happens(history: FullHistory, database: str) -> None:
+    """Otherwise the tests below would show less than they claim."""
+    happened = {type(record.event) for record in history.rollcall.events.read_log(0, 10_000)}
+    assert happened == set(members(Event))
+    assert all(dumped(database, history.rollcall.projectors).values()), "every table has rows"
 
 
-def test_the_rows_do_not_depend_on_how_the_events_were_batched(lived: Lived, database: str) -> None:
-    """Handlers get runs of events, and must do as if each came alone."""
-    rows = dumped(database, lived.rollcall.projectors)
+def test_the_rows_do_not_depend_on_how_the_events_were_batched(history: FullHistory, database: str) -> None:
+    """Handlers take runs of events, and must write the same as for each event alone."""
+    rows = dumped(database, history.rollcall.projectors)
     for number, sizes in enumerate(([1], [2], [3, 1, 7], [13, 5], [500])):
-        assert replayed(database, lived, sizes, f"replayed_{number}") == rows, sizes
+        assert replayed(database, history, sizes, f"replayed_{number}") == rows, sizes
 
 
-def test_a_rebuild_gives_the_same_rows(lived: Lived, database: str) -> None:
-    before = dumped(database, lived.rollcall.projectors)
-    for each in lived.rollcall.projectors:
-        assert each.rebuild() == lived.rollcall.events.head()
-        assert dumped(database, lived.rollcall.projectors) == before, each.view.name
+def test_a_rebuild_gives_the_same_rows(history: FullHistory, database: str) -> None:
+    before = dumped(database, history.rollcall.projectors)
+    for each in history.rollcall.projectors:
+        assert each.rebuild() == history.rollcall.events.head()
+        assert dumped(database, history.rollcall.projectors) == before, each.view.name
     assert scratch_schemas(database) == []
 
 
-def test_every_view_is_tried(idle: Rollcall) -> None:
+def test_every_view_is_tested(idle: Rollcall) -> None:
     assert [each.view.name for each in idle.projectors] == VIEWS
 
 
-def test_a_rebuild_mends_what_was_wrong(lived: Lived, database: str) -> None:
-    before = dumped(database, lived.rollcall.projectors)
+def test_a_rebuild_repairs_wrong_rows(history: FullHistory, database: str) -> None:
+    before = dumped(database, history.rollcall.projectors)
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE rollcall.directory_groups SET name = 'wrong'")
         connection.execute("DELETE FROM rollcall.directory_members")
-    lived.projectors["directory"].rebuild()
-    assert dumped(database, lived.rollcall.projectors) == before
+    history.projectors["directory"].rebuild()
+    assert dumped(database, history.rollcall.projectors) == before
 
 
-def test_a_rebuilt_view_goes_on(lived: Lived, database: str) -> None:
-    for each in lived.rollcall.projectors:
+def test_a_rebuilt_view_continues_with_new_events(history: FullHistory, database: str) -> None:
+    for each in history.rollcall.projectors:
         each.rebuild()
-    with working(lived.rollcall, commits=False):
-        uploaded(lived.rollcall, lived.origin, "more.csv", "Groupname,Email\nMore,user0@example.com\n")
-        in_one_append(lived.rollcall, lived.origin, (uuid4(), GroupCreated("More", ())))
-        assert lived.rollcall.health.catch_up()
-    assert replayed(database, lived, [500], "replayed") == dumped(database, lived.rollcall.projectors)
+    with working(history.rollcall, commits=False):
+        uploaded(history.rollcall, history.origin, "more.csv", "Groupname,Email\nMore,user0@example.com\n")
+        in_one_append(history.rollcall, history.origin, (uuid4(), GroupCreated("More", ())))
+        assert history.rollcall.health.catch_up()
+    assert replayed(database, history, [500], "replayed") == dumped(database, history.rollcall.projectors)
 
 
-def test_a_rebuild_never_runs_ahead_of_the_view_that_serves(lived: Lived, database: str) -> None:
-    """Nobody is to read, a moment later, less than before."""
-    with lived.rollcall.views() as cursor:
-        before = [row.number for row in audit_log.audit_log(cursor, lived.origin.subscription_id, limit=1_000)]
-    in_one_append(lived.rollcall, lived.origin, (uuid4(), GroupCreated("Later", ())))
-    assert lived.projectors["audit_log"].rebuild() == lived.rollcall.events.head() - 1
-    with lived.rollcall.views() as cursor:
-        after = [row.number for row in audit_log.audit_log(cursor, lived.origin.subscription_id, limit=1_000)]
+def test_a_rebuild_never_gets_ahead_of_the_current_view(history: FullHistory, database: str) -> None:
+    """Nobody may read less than a moment before."""
+    with history.rollcall.views() as cursor:
+        before = [row.number for row in audit_log.audit_log(cursor, history.origin.subscription_id, limit=1_000)]
+    in_one_append(history.rollcall, history.origin, (uuid4(), GroupCreated("Later", ())))
+    assert history.projectors["audit_log"].rebuild() == history.rollcall.events.head() - 1
+    with history.rollcall.views() as cursor:
+        after = [row.number for row in audit_log.audit_log(cursor, history.origin.subscription_id, limit=1_000)]
     assert after == before
-    with working(lived.rollcall, commits=False):
-        assert lived.rollcall.health.catch_up()
-    assert replayed(database, lived, [500], "replayed") == dumped(database, lived.rollcall.projectors)
+    with working(history.rollcall, commits=False):
+        assert history.rollcall.health.catch_up()
+    assert replayed(database, history, [500], "replayed") == dumped(database, history.rollcall.projectors)
 
 
-def test_a_view_that_has_seen_nothing_can_be_rebuilt(idle: Rollcall) -> None:
+def test_an_empty_view_can_be_rebuilt(idle: Rollcall) -> None:
     assert [each.rebuild() for each in idle.projectors] == [0] * len(VIEWS)
 
 
 # --- while others work ----------------------------------------------------------------------------------------------
 
 
-def everything_read(lived: Lived) -> None:
-    """Ask every query, and find an answer."""
-    rollcall, subscription = lived.rollcall, lived.origin.subscription_id
+def everything_read(history: FullHistory) -> None:
+    """Run every query and check that it finds something."""
+    rollcall, subscription = history.rollcall, history.origin.subscription_id
     with rollcall.views() as cursor:
         assert directory.subscriptions(cursor)
         found = directory.groups(cursor, subscription)
         assert found
-        assert [row for row in found if directory.members(cursor, subscription, row.id)]
+        assert [row for row in found if directory.user_emails(cursor, subscription, row.id)]
         imports = import_list.imports(cursor, subscription)
         committed = imports[-1].id
         assert groups_added.groups_added(cursor, committed)
         assert groups_added.groups_skipped(cursor, committed)
         assert group_events.group_events(cursor, subscription)
         assert audit_log.audit_log(cursor, subscription)
-        assert review_problems.problems(cursor, committed)
-        roster = review_roster(lived, imports[-1])
+        assert review.problems(cursor, committed)
+        roster = review_roster(history, imports[-1])
         assert review.groups(cursor, subscription, committed, roster)
-        assert review.users(cursor, subscription, committed, roster, 1)
+        assert reviewed_users(cursor, subscription, committed, roster, 1)
 
 
-def review_roster(lived: Lived, row: import_list.ImportRow) -> StoredRoster:
+def review_roster(history: FullHistory, row: import_list.ImportRow) -> StoredRoster:
     assert row.read
-    return stored_roster(lived.rollcall, row.subscription_id, row.read.roster)
+    return stored_roster(history.rollcall, row.subscription_id, row.read.roster)
 
 
-def test_a_rebuild_disturbs_neither_readers_nor_the_runner(
-    lived: Lived, database: str, compose: Callable[[], Rollcall]
+def test_a_rebuild_disturbs_neither_readers_nor_the_projector(
+    history: FullHistory, database: str, compose: Callable[[], Rollcall]
 ) -> None:
     """Readers never see an error or an empty view, and no event is lost or applied twice."""
     elsewhere = compose()
@@ -192,40 +192,40 @@ def test_a_rebuild_disturbs_neither_readers_nor_the_runner(
     def write() -> None:
         group = uuid4()
         in_one_append(
-            lived.rollcall,
-            lived.origin,
+            history.rollcall,
+            history.origin,
             (group, GroupCreated(f"G{next(names)}", ("user0@example.com",))),
             (group, UsersAddedToGroup(("user1@example.com",))),
         )
-        uploaded(lived.rollcall, lived.origin, "more.csv", f"Groupname,Email\nM{next(names)},user0@example.com\n")
+        uploaded(history.rollcall, history.origin, "more.csv", f"Groupname,Email\nM{next(names)},user0@example.com\n")
 
     with (
-        working(lived.rollcall, commits=False),
-        again_and_again(lambda: everything_read(lived)),
-        again_and_again(lambda: everything_read(lived)),
+        working(history.rollcall, commits=False),
+        again_and_again(lambda: everything_read(history)),
+        again_and_again(lambda: everything_read(history)),
         again_and_again(write),
     ):
         for each in [*elsewhere.projectors, *elsewhere.projectors]:
             each.rebuild()
-        assert lived.rollcall.health.catch_up()
-    with working(lived.rollcall, commits=False):
-        assert lived.rollcall.health.catch_up()
-    assert replayed(database, lived, [500], "replayed") == dumped(database, lived.rollcall.projectors)
+        assert history.rollcall.health.catch_up()
+    with working(history.rollcall, commits=False):
+        assert history.rollcall.health.catch_up()
+    assert replayed(database, history, [500], "replayed") == dumped(database, history.rollcall.projectors)
 
 
-def test_a_reader_of_two_tables_does_not_fail_because_they_are_swapped(lived: Lived, database: str) -> None:
-    """It holds one table and wants the other, the rebuild the reverse: the reader must win."""
-    tables = list(lived.projectors["review"].view.tables)
-    before = dumped(database, lived.rollcall.projectors)
+def test_a_reader_of_two_tables_does_not_fail_when_they_are_swapped(history: FullHistory, database: str) -> None:
+    """Each holds a table that the other waits for: the reader must win."""
+    tables = list(history.projectors["review"].view.tables)
+    before = dumped(database, history.rollcall.projectors)
     with psycopg.connect(database) as reader, psycopg.connect(database, autocommit=True) as looking:
         reader.execute(SQL("SELECT FROM {}").format(Identifier("rollcall", tables[-1])))
-        rebuilding = Running(lived.projectors["review"].rebuild)
+        rebuilding = Running(history.projectors["review"].rebuild)
         eventually(lambda: somebody_waits_for_a_lock(looking))
         for table in tables:
             assert reader.execute(SQL("SELECT FROM {}").format(Identifier("rollcall", table))).rowcount
         reader.rollback()
         rebuilding.result()
-    assert dumped(database, lived.rollcall.projectors) == before
+    assert dumped(database, history.rollcall.projectors) == before
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------
@@ -235,8 +235,8 @@ class PulledThePlugError(Exception):
     pass
 
 
-class Crashing:
-    """A log that can be read so many times, seven events at once."""
+class CrashingLog:
+    """A log that can be read a number of times, seven events at a time, and then fails."""
 
     def __init__(self, read_log: ReadLog, times: int) -> None:
         self._read_log = read_log
@@ -249,36 +249,38 @@ class Crashing:
         return self._read_log(after, 7, until)
 
 
-def test_a_rebuild_that_crashed_leaves_the_view_as_it_was_and_the_next_succeeds(lived: Lived, database: str) -> None:
-    before = dumped(database, lived.rollcall.projectors)
-    for each in lived.rollcall.projectors:
-        log = Crashing(lived.rollcall.events.read_log, 3)
+def test_a_rebuild_that_crashed_leaves_the_view_as_it_was_and_the_next_succeeds(
+    history: FullHistory, database: str
+) -> None:
+    before = dumped(database, history.rollcall.projectors)
+    for each in history.rollcall.projectors:
+        log = CrashingLog(history.rollcall.events.read_log, 3)
         with pytest.raises(PulledThePlugError):
-            Projector(lived.rollcall.datastore, each.view, log).rebuild()
-        assert dumped(database, lived.rollcall.projectors) == before
+            Projector(history.rollcall.datastore, each.view, log).rebuild()
+        assert dumped(database, history.rollcall.projectors) == before
         each.rebuild()
-        assert dumped(database, lived.rollcall.projectors) == before
+        assert dumped(database, history.rollcall.projectors) == before
     assert scratch_schemas(database) == []
 
 
-def test_a_rebuild_that_finds_no_moment_to_swap_gives_up(
-    lived: Lived, database: str, monkeypatch: pytest.MonkeyPatch
+def test_a_rebuild_that_cannot_swap_gives_up(
+    history: FullHistory, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view, "SWAP_ATTEMPTS", 2)
     monkeypatch.setattr(view, "SWAP_LOCK_TIMEOUT", "10ms")
     with psycopg.connect(database) as reader:
         reader.execute("SELECT FROM rollcall.audit_log")
-        with pytest.raises(ReadWithoutPause):
-            lived.projectors["audit_log"].rebuild()
+        with pytest.raises(ViewBusy):
+            history.projectors["audit_log"].rebuild()
         assert reader.execute("SELECT FROM rollcall.audit_log").rowcount
-    lived.projectors["audit_log"].rebuild()
+    history.projectors["audit_log"].rebuild()
 
 
-def test_a_rebuild_gives_way_to_one_that_began_later(lived: Lived, database: str) -> None:
-    """Both would grow the same tables: the first must neither write to the second's nor put them in place."""
-    before = dumped(database, lived.rollcall.projectors)
-    datastore, read_log = lived.rollcall.datastore, lived.rollcall.events.read_log
-    later = [Projector(datastore, directory.DIRECTORY, Crashing(read_log, 1))]
+def test_a_rebuild_stops_when_another_one_starts(history: FullHistory, database: str) -> None:
+    """Both build the same tables: the first must neither write to those of the second nor swap them in."""
+    before = dumped(database, history.rollcall.projectors)
+    datastore, read_log = history.rollcall.datastore, history.rollcall.events.read_log
+    later = [Projector(datastore, DIRECTORY, CrashingLog(read_log, 1))]
 
     def overtaken(after: int, _: int, until: int | None) -> list[Record]:
         if after and later:
@@ -286,32 +288,32 @@ def test_a_rebuild_gives_way_to_one_that_began_later(lived: Lived, database: str
                 later.pop().rebuild()
         return read_log(after, 7, until)
 
-    with pytest.raises(RebuiltByAnother):
-        Projector(datastore, directory.DIRECTORY, overtaken).rebuild()
-    assert dumped(database, lived.rollcall.projectors) == before
+    with pytest.raises(RebuildSuperseded):
+        Projector(datastore, DIRECTORY, overtaken).rebuild()
+    assert dumped(database, history.rollcall.projectors) == before
 
 
-def test_the_longest_schema_name_does_not_endanger_the_events(database: str, lived: Lived) -> None:
-    """PostgreSQL cuts names at 63 bytes: what is built beside a schema must not come to bear its name."""
+def test_the_longest_schema_name_is_safe(database: str, history: FullHistory) -> None:
+    """PostgreSQL cuts names at 63 bytes: the schema for a rebuild must not end up with the name of the original."""
     schema = "s" * 63
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
         connection.execute(SQL("CREATE TABLE {} ()").format(Identifier(schema, "precious")))
     with Datastore(database, schema, 4) as datastore:
-        for each in lived.rollcall.projectors:
-            projector = Projector(datastore, each.view, lived.rollcall.events.read_log)
+        for each in history.rollcall.projectors:
+            projector = Projector(datastore, each.view, history.rollcall.events.read_log)
             projector.migrate()
             projector.rebuild()
     with psycopg.connect(database) as connection:
         connection.execute(SQL("SELECT FROM {}").format(Identifier(schema, "precious")))
 
 
-def test_a_second_runner_of_a_view_writes_nothing(lived: Lived, database: str) -> None:
-    before = dumped(database, lived.rollcall.projectors)
-    for each in lived.rollcall.projectors:
+def test_a_second_projector_of_a_view_writes_nothing(history: FullHistory, database: str) -> None:
+    before = dumped(database, history.rollcall.projectors)
+    for each in history.rollcall.projectors:
         with pytest.raises(Exception, match="Failed to record tracking"):
             each.advance(0)
-    assert dumped(database, lived.rollcall.projectors) == before
+    assert dumped(database, history.rollcall.projectors) == before
 
 
 def scratch_schemas(database: str) -> list[str]:

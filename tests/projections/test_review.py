@@ -1,4 +1,4 @@
-"""The review, whichever way it is asked for, says the same of every group."""
+"""Every query of the review says the same about each group."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from application.licensing import allocate_licences
 from domain.naming import group_key
 from domain.subscription import LicenceRevoked, User, licence_id
 from projections.import_list import read as import_list
-from projections.reports import unlicensed as file_licences
+from projections.reports import file_licences
 from projections.review import read as review
-from projections.review.read import Wanted
+from projections.review.read import NO_FILTER, GroupFilter
 from tests.conftest import subscribed
 from tests.histories import in_one_append, uploaded
 from tests.projections.test_queries import caught_up
@@ -31,7 +31,7 @@ LICENSED = [f"user{number}@example.com" for number in range(GROUPS) if number % 
 
 
 def file() -> str:
-    """Return groups of two users each; of every fifth one cell is no address, of every third one user no licence."""
+    """Return groups of two users each; every fifth has an unusable address, every third a user without a licence."""
     rows = (
         f"Team {number},user{number}@example.com,{'nobody' if number % 5 == 4 else f'user{number + 1}@example.com'}"
         for number in range(GROUPS)
@@ -39,17 +39,17 @@ def file() -> str:
     return "\n".join(("Groupname,Email,Email", *rows))
 
 
-class Reviewed:
+class ReviewedImport:
     def __init__(self, rollcall: Rollcall) -> None:
         self.rollcall = rollcall
         self.origin = subscribed(rollcall, *LICENSED)
         self.importing: Origin = uploaded(rollcall, self.origin, "teams.csv", file())
         caught_up(rollcall)
 
-    def groups(self, wanted: Wanted = review.EVERY_GROUP, *, after: int = 0, limit: int = GROUPS) -> list[int]:
+    def groups(self, wanted: GroupFilter = NO_FILTER, *, after: int = 0, limit: int = GROUPS) -> list[int]:
         return [group.number for group in self.rows(wanted, after=after, limit=limit)]
 
-    def rows(self, wanted: Wanted, *, after: int = 0, limit: int = GROUPS) -> list[review.ReviewedGroup]:
+    def rows(self, wanted: GroupFilter, *, after: int = 0, limit: int = GROUPS) -> list[review.ReviewedGroup]:
         origin = self.importing
         assert origin.import_id
         with self.rollcall.views() as cursor:
@@ -67,11 +67,11 @@ class Reviewed:
 
 
 @pytest.fixture
-def reviewed(unattended: Rollcall) -> Reviewed:
-    return Reviewed(unattended)
+def reviewed(unattended: Rollcall) -> ReviewedImport:
+    return ReviewedImport(unattended)
 
 
-def test_every_way_to_ask_agrees_with_asking_for_everything(reviewed: Reviewed) -> None:
+def test_every_filter_and_page_agrees_with_the_full_list(reviewed: ReviewedImport) -> None:
     ports, origin = reviewed.rollcall, reviewed.importing
     assert origin.import_id
     for number, name in ((2, "Crew 1"), (7, "crew 12"), (7, "Team 2")):
@@ -81,49 +81,49 @@ def test_every_way_to_ask_agrees_with_asking_for_everything(reviewed: Reviewed) 
     caught_up(reviewed.rollcall)
     plans = [None, plan_at(ports, origin.import_id, 2), plan_at(ports, origin.import_id, 5)]
     for search, plan in product(("", "2", "team 1", "CREW", "none of them"), plans):
-        everything = [row for row in reviewed.rows(Wanted(plan=plan)) if group_key(search) in group_key(row.name)]
+        everything = [row for row in reviewed.rows(GroupFilter(plan=plan)) if group_key(search) in group_key(row.name)]
         with_problems = [row for row in everything if row.problems or row.unlicensed]
         for after, limit in ((0, GROUPS), (0, 3), (11, 1), (38, 5), (GROUPS, 5), (2**62, 5)):
             asked = f"{search!r} {after} {limit}"
-            rows = reviewed.rows(Wanted(search, plan=plan), after=after, limit=limit)
+            rows = reviewed.rows(GroupFilter(search, plan=plan), after=after, limit=limit)
             assert rows == [row for row in everything if row.number > after][:limit], asked
-            rows = reviewed.rows(Wanted(search, only_problems=True, plan=plan), after=after, limit=limit)
+            rows = reviewed.rows(GroupFilter(search, only_problems=True, plan=plan), after=after, limit=limit)
             assert rows == [row for row in with_problems if row.number > after][:limit], asked
 
 
-def test_what_is_remembered_of_licences_follows_them(reviewed: Reviewed) -> None:
-    """Also what another process changes: it is the view's position that tells."""
-    origin, wanted = reviewed.origin, Wanted(only_problems=True)
+def test_remembered_licences_are_looked_up_again_when_they_change(reviewed: ReviewedImport) -> None:
+    """Changes by other processes count, too, because the view's position decides."""
+    origin, wanted = reviewed.origin, GroupFilter(only_problems=True)
     before = reviewed.groups(wanted)
     assert reviewed.groups(wanted) == before
     assert 2 not in before
     stream = licence_id(origin.subscription_id, "user2@example.com")
     in_one_append(reviewed.rollcall, origin, (stream, LicenceRevoked("user2@example.com")))
-    assert reviewed.groups(wanted) == before, "the view has not heard of it"
+    assert reviewed.groups(wanted) == before, "the view has not caught up yet"
     caught_up(reviewed.rollcall)
     assert reviewed.groups(wanted) == sorted([*before, 2])
-    unlicensed = [row.unlicensed for row in reviewed.rows(review.EVERY_GROUP, limit=3)]
+    unlicensed = [row.unlicensed for row in reviewed.rows(NO_FILTER, limit=3)]
     assert unlicensed == [1, 1, 2]
     allocate_licences(reviewed.rollcall, origin, [User(f"user{number}@example.com") for number in (0, 3)])
     caught_up(reviewed.rollcall)
     assert reviewed.groups(wanted, limit=3) == [2, 3, 5]
 
 
-def test_a_page_that_is_asked_for_again_reads_no_chunk_and_asks_for_no_licence(
-    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch
+def test_a_repeated_page_reads_no_chunk_and_looks_up_no_licence(
+    reviewed: ReviewedImport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages = [reviewed.rows(Wanted(only_problems=only), limit=7) for only in (False, True)]
+    pages = [reviewed.rows(GroupFilter(only_problems=only), limit=7) for only in (False, True)]
 
     def asked(*_: object) -> None:
-        pytest.fail("it was asked again")
+        pytest.fail("it was looked up again")
 
     monkeypatch.setattr(reviewed.rollcall.blobs, "chunk", asked)
-    monkeypatch.setattr("projections.directory.read.unlicensed", asked)
-    assert [reviewed.rows(Wanted(only_problems=only), limit=7) for only in (False, True)] == pages
+    monkeypatch.setattr("projections.directory.read.unlicensed_emails", asked)
+    assert [reviewed.rows(GroupFilter(only_problems=only), limit=7) for only in (False, True)] == pages
 
 
-def test_the_unlicensed_users_of_a_file_are_each_told_once(reviewed: Reviewed) -> None:
+def test_the_unlicensed_users_of_a_file_are_found(reviewed: ReviewedImport) -> None:
     subscription = reviewed.origin.subscription_id
     with reviewed.rollcall.views() as cursor:
-        found = file_licences.unlicensed(cursor, subscription, reviewed.roster())
+        found = file_licences.unlicensed_users(cursor, subscription, reviewed.roster())
     assert found == {f"user{number}@example.com" for number in range(0, GROUPS, 3)}

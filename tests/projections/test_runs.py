@@ -1,4 +1,4 @@
-"""Handlers get runs of events: whatever happened, and however it is cut, they write what each event alone would."""
+"""Handlers take runs of events. However the log is cut, they write what they would for each event alone."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ CONTENT = (
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class World:
-    """What is true by now, and the events that said so. Each method lets one thing happen, if it can."""
+class Simulation:
+    """A state, and the events that led to it. Each method makes one thing happen, if it can."""
 
     def __init__(self, choose: st.DataObject, read: FormatDetected) -> None:
         self.records: list[Record] = []
@@ -74,13 +74,13 @@ class World:
         self._committing: dict[UUID, tuple[UUID, int]] = {}
         self._stopped: dict[UUID, tuple[UUID, int]] = {}
         for subscription in SUBSCRIPTIONS:
-            self._tell(subscription, subscription, SubscriptionCreated("Contoso", 9))
+            self._record(subscription, subscription, SubscriptionCreated("Contoso", 9))
         self.file_is_uploaded()
 
     def _pick(self, some: Sequence[Any]) -> Any:
         return self._choose.draw(st.sampled_from(some))
 
-    def _tell(self, subscription: UUID, stream: UUID, event: Event, import_id: UUID | None = None) -> None:
+    def _record(self, subscription: UUID, stream: UUID, event: Event, import_id: UUID | None = None) -> None:
         version = self._versions[stream] = self._versions.get(stream, 0) + 1
         position = len(self.records) + 1
         origin = Origin(subscription, ANN, f"request {position}", import_id)
@@ -93,21 +93,21 @@ class World:
     def subscription_changes(self) -> None:
         subscription = self._pick(SUBSCRIPTIONS)
         renamed, seats = SubscriptionRenamed("", self._pick(NAMES)), SeatsChanged(0, self._pick([5, 7]))
-        self._tell(subscription, subscription, self._pick([renamed, seats]))
+        self._record(subscription, subscription, self._pick([renamed, seats]))
 
     def licence_changes(self) -> None:
         subscription, user = self._pick(SUBSCRIPTIONS), self._pick(USERS)
         held = (subscription, user) in self._licensed
-        self._tell(subscription, subscription, SeatsReturned(1) if held else SeatsTaken(1))
+        self._record(subscription, subscription, SeatsReturned(1) if held else SeatsTaken(1))
         said = LicenceRevoked(user) if held else LicenceAllocated(user, self._pick(["Ann", ""]), "Lee")
-        self._tell(subscription, licence_id(subscription, user), said)
+        self._record(subscription, licence_id(subscription, user), said)
         self._licensed ^= {(subscription, user)}
 
     def group_is_created(self) -> None:
         subscription, name, group = self._pick(SUBSCRIPTIONS), self._pick(NAMES), self._new()
         users = self._pick([(), (USERS[0],), tuple(USERS)])
         self._groups[group] = (subscription, name, set(users))
-        self._tell(subscription, group, GroupCreated(name, users))
+        self._record(subscription, group, GroupCreated(name, users))
 
     def group_changes(self) -> None:
         if not self._groups:
@@ -118,23 +118,23 @@ class World:
         match what:
             case "delete":
                 del self._groups[group]
-                self._tell(subscription, group, GroupDeleted(name))
+                self._record(subscription, group, GroupDeleted(name))
             case "rename":
                 self._groups[group] = (subscription, new, users)
-                self._tell(subscription, group, GroupNameChanged(name, new))
+                self._record(subscription, group, GroupNameChanged(name, new))
             case _:
                 said = UsersRemovedFromGroup((user,)) if user in users else UsersAddedToGroup((user,))
                 users ^= {user}
-                self._tell(subscription, group, said)
+                self._record(subscription, group, said)
 
     def file_is_uploaded(self) -> None:
         subscription, stream = self._pick(SUBSCRIPTIONS), self._new()
-        self._tell(subscription, stream, FileUploaded("a.csv", "text/csv", 7, "00"), stream)
+        self._record(subscription, stream, FileUploaded("a.csv", "text/csv", 7, "00"), stream)
         if self._pick([True, True, False]):
             self._reviewing[stream] = (subscription, {}, set())
-            self._tell(subscription, stream, self._read, stream)
+            self._record(subscription, stream, self._read, stream)
         else:
-            self._tell(subscription, stream, FormatRejected((Problem("no-rows"),)), stream)
+            self._record(subscription, stream, FormatRejected((Problem("no-rows"),)), stream)
 
     def import_is_edited(self) -> None:
         if not self._reviewing:
@@ -147,11 +147,11 @@ class World:
             self._pick([(1, USERS[0]), (1, USERS[1]), (2, USERS[2])]),
         )
         if self._pick([True, False]):
-            self._tell(subscription, stream, GroupRenamed(number, names.get(number, ""), new), stream)
+            self._record(subscription, stream, GroupRenamed(number, names.get(number, ""), new), stream)
             names[number] = new
         elif user not in removed:
             removed.add(user)
-            self._tell(subscription, stream, UserRemoved(*user), stream)
+            self._record(subscription, stream, UserRemoved(*user), stream)
 
     def import_moves(self) -> None:
         states: list[dict[UUID, Any]] = [self._reviewing, self._stopped, self._committing]
@@ -164,47 +164,47 @@ class World:
             return
         subscription, done = (state.pop(stream)[0], 0) if state is self._reviewing else self._stopped.pop(stream)
         if done == 0 and self._pick([True, False, False]):
-            self._tell(subscription, stream, ImportDiscarded(), stream)
+            self._record(subscription, stream, ImportDiscarded(), stream)
             return
         self._committing[stream] = (subscription, done)
-        self._tell(subscription, stream, CommitStarted(self._versions[stream], 2 - done), stream)
+        self._record(subscription, stream, CommitStarted(self._versions[stream], 2 - done), stream)
 
     def _goes_on(self, stream: UUID, subscription: UUID, done: int) -> None:
         what = self._pick(["stop", "add", "add", "skip"])
         if what == "stop":
             self._stopped[stream] = (subscription, done)
-            self._tell(subscription, stream, CommitStopped(done, 2 - done), stream)
+            self._record(subscription, stream, CommitStopped(done, 2 - done), stream)
             return
         if what == "add":
             group = self._new()
             self._groups[group] = (subscription, "Sales", {USERS[0]})
             left_out = (LeftOut(USERS[1], "not-licensed"),)
-            self._tell(subscription, stream, GroupAdded(done + 1, group, "Sales", True, 1, 0, left_out), stream)
-            self._tell(subscription, group, GroupCreated("Sales", (USERS[0],)), stream)
+            self._record(subscription, stream, GroupAdded(done + 1, group, "Sales", True, 1, 0, left_out), stream)
+            self._record(subscription, group, GroupCreated("Sales", (USERS[0],)), stream)
         else:
-            self._tell(subscription, stream, GroupSkipped(done + 1, "no-users"), stream)
+            self._record(subscription, stream, GroupSkipped(done + 1, "no-users"), stream)
         if done + 1 < 2:
             self._committing[stream] = (subscription, done + 1)
         else:
-            self._tell(subscription, stream, CommitCompleted(1, 1), stream)
+            self._record(subscription, stream, CommitCompleted(1, 1), stream)
 
 
 THINGS = [
-    World.subscription_changes,
-    World.licence_changes,
-    World.group_is_created,
-    World.group_changes,
-    World.group_changes,
-    World.file_is_uploaded,
-    World.import_is_edited,
-    World.import_moves,
-    World.import_moves,
+    Simulation.subscription_changes,
+    Simulation.licence_changes,
+    Simulation.group_is_created,
+    Simulation.group_changes,
+    Simulation.group_changes,
+    Simulation.file_is_uploaded,
+    Simulation.import_is_edited,
+    Simulation.import_moves,
+    Simulation.import_moves,
 ]
 
 
 @pytest.fixture
 def read(idle: Rollcall) -> FormatDetected:
-    """What an import's file was read as; its roster is stored for both subscriptions."""
+    """The format of an imported file, whose roster is stored for both subscriptions."""
     roster = read_roster(CONTENT.encode(), "a.csv", Limits())
     assert isinstance(roster, Roster)
     digests = [idle.blobs.put(subscription, "roster", to_chunks(roster)) for subscription in SUBSCRIPTIONS]
@@ -212,7 +212,7 @@ def read(idle: Rollcall) -> FormatDetected:
 
 
 def rows_after(rollcall: Rollcall, batches: Sequence[Sequence[Record]]) -> dict[str, list[str]]:
-    """Return the rows that the views have after these batches, and take them back."""
+    """Return the rows that the views have after these batches, and roll them back."""
     with rollcall.views() as cursor:
         for batch in batches:
             for each in rollcall.projectors:
@@ -233,7 +233,7 @@ def cut(records: Sequence[Record], sizes: Sequence[int]) -> Iterator[list[Record
 
 
 def by_kind(records: Sequence[Record]) -> list[Record]:
-    """Move events of other streams together, each stream in its order: the longest runs that could have come."""
+    """Group events of one type across streams, keeping each stream in order, for the longest possible runs."""
     waiting = {stream: list(some) for stream, some in groupby(sorted(records, key=_stream), key=_stream)}
     ordered: list[Record] = []
     while waiting:
@@ -253,16 +253,16 @@ def _stream(record: Record) -> UUID:
 @settings(
     max_examples=12,
     deadline=None,
-    phases=(Phase.generate,),  # to shrink a history takes minutes
-    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example takes its rows back
+    phases=(Phase.generate,),  # shrinking a history takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example rolls its rows back
 )
 @given(st.lists(st.sampled_from(THINGS), min_size=40, max_size=60), st.data())
 def test_a_run_is_written_as_its_events_one_by_one(
     idle: Rollcall, read: FormatDetected, things: list[Any], data: st.DataObject
 ) -> None:
-    world = World(data, read)
+    simulation = Simulation(data, read)
     for happens in things:
-        happens(world)
-    records = data.draw(st.sampled_from([world.records, by_kind(world.records)]))
+        happens(simulation)
+    records = data.draw(st.sampled_from([simulation.records, by_kind(simulation.records)]))
     batches = list(cut(records, data.draw(st.sampled_from([(), (1, 20, 2, 7)]))))
     assert rows_after(idle, batches) == rows_after(idle, [[record] for record in records])

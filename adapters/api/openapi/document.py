@@ -1,10 +1,11 @@
-"""The API's description (OpenAPI 3.1): what the handlers' types say, completed where they cannot say everything."""
+"""The OpenAPI document (3.1): made from the handlers' types, and completed where types can't say everything."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
+from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.routes import HTTPRoute
 from msgspec import json
@@ -13,16 +14,16 @@ from adapters.api.groups import NewGroup, NewUsers
 from adapters.api.licences import NewLicences
 from adapters.api.openapi.examples import BODIES, PARAMETERS, SCHEMAS, TEXTS
 from adapters.api.openapi.tables import (
+    ACCEPTED_WITH_CONTENT,
+    ACCEPTED_WITHOUT_CONTENT,
     BINARY,
     EVENT,
     HEADERS,
-    LATER,
     NO_NUL,
     OPERATIONS,
+    RESPONSE_HEADERS,
     SECURITY,
-    SENT,
     TAGS,
-    TOLD_LATER,
     VERSION,
     Node,
 )
@@ -30,46 +31,46 @@ from adapters.api.progress import ProgressDocument
 from adapters.api.review import NewName
 from adapters.api.subscriptions import NewSubscription, SubscriptionChange
 from adapters.http.problem_kinds import KINDS
-from adapters.http.problems import HEADERS as HEADERS_OF_PROBLEMS
-from adapters.http.problems import MEDIA_TYPE
-from adapters.http.security import ALLOWED
+from adapters.http.problems import ACCEPTED, MEDIA_TYPE
+from adapters.http.problems import HEADERS as PROBLEM_HEADERS
+from adapters.http.security import ROLES_OPTION
 from projections.group_events import CloudEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from litestar.di import Provide
     from litestar.handlers import HTTPRouteHandler
     from litestar.types import ControllerRouterHandler
 
 
-def describe(
-    routes: Sequence[ControllerRouterHandler], dependencies: Mapping[str, Provide], session_cookie: str
-) -> bytes:
-    """Return the OpenAPI document of these routes, as JSON; a browser's session comes in a cookie of this name."""
+def describe(routes: Sequence[ControllerRouterHandler], injected: Iterable[str], session_cookie: str) -> bytes:
+    """Return the OpenAPI document of these routes as JSON.
+
+    `injected` are the names of the parts that handlers are given, `session_cookie` is the name of the sign-in's cookie.
+    """
     app = Litestar(
         routes,
-        dependencies=dict(dependencies),
+        dependencies={name: Provide(lambda: None, sync_to_thread=False) for name in injected},
         logging_config=None,
         openapi_config=OpenAPIConfig(
             title="Rollcall",
             version="1",
-            description="Add groups of users to a subscription in bulk. Errors are RFC 9457 problem details; lists are "
-            "pages: `limit`, `after`, and a `Link` to the next one.",
+            description="Add groups of users to a subscription in bulk. Errors are RFC 9457 problem details. "
+            "Lists come in pages: `limit`, `after`, and a `Link` to the next page.",
             use_handler_docstrings=True,
             operation_id_creator=lambda handler, _method, _path: _operation_id(handler),
         ),
     )
     roles = {
-        _operation_id(handler): handler.opt[ALLOWED]
+        _operation_id(handler): handler.opt[ROLES_OPTION]
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
-        if ALLOWED in handler.opt
+        if ROLES_OPTION in handler.opt
     }
     document = app.openapi_schema.to_schema()
     document["openapi"] = "3.1.0"
-    document["tags"] = [{"name": name, "description": said} for name, said in TAGS.items()]
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     document["components"]["headers"] = HEADERS
     document["components"]["securitySchemes"] = {**SECURITY, "session": {**SECURITY["session"], "name": session_cookie}}
     for path, methods in document["paths"].items():
@@ -77,7 +78,7 @@ def describe(
             _complete(path, operation)
             _secure(operation, roles[operation["operationId"]])
     schemas = document["components"]["schemas"]
-    _tell_of_bytes(schemas)
+    _add_schemas(schemas)
     for name, example in SCHEMAS.items():
         schemas[name]["examples"] = [example]
     return json.encode(_tidy(document))
@@ -101,18 +102,18 @@ def _complete(path: str, operation: Node) -> None:
 
 
 def _secure(operation: Node, roles: frozenset[str] | None) -> None:
-    """Tell who may ask, and what everybody else is answered."""
+    """Say who may call an operation, and what the answer is for everyone else."""
     if roles is None:
         operation["security"] = []
         return
     operation["security"] = [{scheme: []} for scheme in SECURITY]
     if roles:
-        operation["description"] += f"\n\nFor: {', '.join(sorted(roles))}."
+        operation["description"] += f"\n\nRoles: {', '.join(sorted(roles))}."
     for code in ("unauthenticated", "forbidden"):
         kind = KINDS[code]
         response = operation["responses"][str(kind.status.value)] = _problem(kind.title)
-        sent = ("X-Request-Id", *HEADERS_OF_PROBLEMS.get(code, ()))
-        response["headers"] = {each: {"$ref": f"#/components/headers/{each}"} for each in sent}
+        headers = ("X-Request-Id", *PROBLEM_HEADERS.get(code, ()))
+        response["headers"] = {each: {"$ref": f"#/components/headers/{each}"} for each in headers}
 
 
 def _tag(path: str) -> str:
@@ -137,7 +138,7 @@ def _tag(path: str) -> str:
 
 
 def _complete_parameter(operation_id: str, parameter: Node) -> None:
-    """No parameter of a URL or a header can be null: it is there, or it is not."""
+    """Complete a parameter. In a URL or header it is never null: it is either there or not."""
     schema = parameter["schema"]
     schema.pop("description", None)
     if "oneOf" in schema:
@@ -180,13 +181,13 @@ def _complete_body(operation: Node) -> None:
 def _complete_responses(operation: Node) -> None:
     operation_id, responses = operation["operationId"], operation["responses"]
     parameters = {(each["name"], each["schema"].get("type")) for each in operation.get("parameters", ())}
-    if operation_id in LATER:
-        responses["202"] = {"description": "It is done and will last, but cannot be read yet: look in a moment"}
+    if operation_id in ACCEPTED_WITHOUT_CONTENT:
+        responses["202"] = {"description": ACCEPTED}
     if "requestBody" in operation:
         for code in ("file-too-large", "unsupported-media-type"):
             responses.setdefault(str(KINDS[code].status.value), _problem(KINDS[code].title))
     for status, response in responses.items():
-        named = list(SENT.get(operation_id, {}).get(status, ()))
+        named = list(RESPONSE_HEADERS.get(operation_id, {}).get(status, ()))
         if status == "200" and ("after", "string") in parameters:
             named.append("Link")
         if status in {"429", "503"} and MEDIA_TYPE in response.get("content", {}):
@@ -195,7 +196,7 @@ def _complete_responses(operation: Node) -> None:
         _complete_content(operation_id, status, response)
     if operation_id == "followProgress":
         responses["204"] = {
-            "description": "Nothing more will happen to what was told already",
+            "description": "The import is at rest, and you have its last event",
             "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
         }
 
@@ -207,9 +208,9 @@ def _problem(description: str) -> Node:
 
 def _complete_content(operation_id: str, status: str, response: Node) -> None:
     content = response.get("content") or {}
-    for told in content.values():
-        told["schema"] = _without_null(told["schema"])
-    if status == "204" or (status == "202" and operation_id not in TOLD_LATER):
+    for each in content.values():
+        each["schema"] = _without_null(each["schema"])
+    if status == "204" or (status == "202" and operation_id not in ACCEPTED_WITH_CONTENT):
         response.pop("content", None)
     elif status == "200":
         match operation_id:
@@ -240,10 +241,19 @@ def _without_null(schema: Node) -> Node:
     return schema
 
 
-def _tell_of_bytes(schemas: Node) -> None:
-    """Add what handlers read and write as bytes, and that bodies bear no unknown fields, which their types tell not."""
-    told = (NewSubscription, SubscriptionChange, NewName, NewGroup, NewUsers, NewLicences, CloudEvent, ProgressDocument)
-    _, found = json.schema_components(told, ref_template="#/components/schemas/{name}")
+def _add_schemas(schemas: Node) -> None:
+    """Add the schemas of what handlers read and write as bytes, and of bodies, which allow no unknown fields."""
+    kinds = (
+        NewSubscription,
+        SubscriptionChange,
+        NewName,
+        NewGroup,
+        NewUsers,
+        NewLicences,
+        CloudEvent,
+        ProgressDocument,
+    )
+    _, found = json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     schemas.update(found)
     schemas["CloudEvent"]["properties"]["data"] = {"type": "object"}
     for body in ("NewSubscription", "SubscriptionChange", "NewName", "NewGroup"):
@@ -251,7 +261,7 @@ def _tell_of_bytes(schemas: Node) -> None:
 
 
 def _tidy(node: Any) -> Any:
-    """Write whole numbers as such, and leave out what says nothing."""
+    """Write whole numbers as integers, and leave out entries that say nothing."""
     match node:
         case dict():
             return {key: _tidy(value) for key, value in node.items() if (key, value) != ("deprecated", False)}
@@ -264,7 +274,7 @@ def _tidy(node: Any) -> Any:
 
 
 def examples(document: Node) -> Iterator[tuple[Node, Any]]:
-    """Yield each example of a document with the schema that it is an example of."""
+    """Yield each example in a document with its schema."""
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", ()):

@@ -1,4 +1,4 @@
-"""The examples of the API's description: one import of Contoso, from its upload to its report."""
+"""The examples in the OpenAPI document: one import of Contoso, from its upload to its report."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PROBLEM = {
     "column": 3,
     "header": "Email",
     "value": "nonsense",
-    "message": "“nonsense” is not an e-mail address that can be used: it has no @-sign.",
-    "remedy": "Mend the address.",
+    "message": "“nonsense” is not a valid e-mail address. It has no @-sign.",
+    "remedy": "Correct the address. Each cell holds one address, such as ann@example.com.",
 }
 
 PARAMETERS: dict[str, Any] = {
@@ -75,8 +75,8 @@ SCHEMAS: dict[str, Any] = {
         "seats_free": 497,
     },
     "AllocatedDocument": {"allocated": 2, "already_allocated": 1, "refused": []},
-    "LicenceDocument": {"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "allocated_at": AT},
-    "GroupDocument": {"id": GROUP, "name": "Sales", "users": 2, "created_at": AT, "import_id": IMPORT},
+    "LicenceRow": {"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "allocated_at": AT},
+    "GroupRow": {"id": GROUP, "name": "Sales", "users": 2, "created_at": AT, "import_id": IMPORT},
     "JoinedDocument": {"added": ["ben@example.com"], "already_there": ["cem@example.com"]},
     "MemberDocument": {"email": "ann@example.com"},
     "ImportDocument": {
@@ -145,10 +145,10 @@ SCHEMAS: dict[str, Any] = {
         "actor": {"kind": "operator", "id": "root", "name": "root"},
         "request_id": "cli-2f1f8e3a",
         "type": "AccessGranted",
-        "text": "Granted ann@example.com the role administrator",
+        "text": "Granted ann@example.com the administrator role",
         "subscription_id": SUBSCRIPTION,
     },
-    "GrantDocument": {
+    "GrantRow": {
         "email": "ann@example.com",
         "role": "administrator",
         "granted_at": AT,
@@ -158,10 +158,10 @@ SCHEMAS: dict[str, Any] = {
     "IssuedDocument": {**TOKEN, "token": "rollcall_" + "Lg9_" * 16},
     "ProblemDocument": {
         "type": "/problems/stale",
-        "title": "It has changed since you looked",
+        "title": "Changed since you last saw it",
         "status": 412,
-        "detail": "This was decided on version 2, but it is at version 3 by now: somebody else changed it. Look at it "
-        "again, then repeat what you want.",
+        "detail": "Someone else has changed this: you saw version 2, and it is now at version 3. Review the changes, "
+        "then try again.",
         "request_id": "2f1f8e3a",
     },
     "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}},

@@ -1,4 +1,4 @@
-"""What the API's description says beyond the handlers' types: names, tags, headers, bytes."""
+"""What the OpenAPI document says beyond the handlers' types: names, tags, headers, bytes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, TypeAlias
 Node: TypeAlias = dict[str, Any]
 
 TAGS = {
-    "Subscriptions": "What customers bought: a name and a number of seats.",
-    "Licences": "Who holds the seats.",
-    "Imports": "Upload a file, review it, correct it, add its groups, watch, stop.",
+    "Subscriptions": "A subscription has a name and a number of seats.",
+    "Licences": "A licence gives a user one of the subscription's seats.",
+    "Imports": "Upload a file, review and correct it, add its groups, follow the progress, stop.",
     "Groups": "The groups of a subscription and their users.",
-    "Following": "What auditors and other systems read.",
-    "Access": "Who may do what: roles of people in a subscription, and API tokens.",
-    "Samples": "The files to fill in.",
-    "Operations": "Whether it lives, and how it does.",
+    "Following": "The audit log for auditors, and events for other systems.",
+    "Access": "People's roles in a subscription, and API tokens.",
+    "Samples": "Sample files to fill in.",
+    "Operations": "Health and metrics.",
 }
 
 OPERATIONS = {
@@ -28,43 +28,43 @@ OPERATIONS = {
     "sample": "downloadSample",
     "problem_page": "explainProblem",
 }
-"""What the operations of these handlers are called; all others are called as the handler is."""
+"""The operation ids of these handlers; those of all others derive from the handler's name."""
 
 HEADERS: dict[str, Node] = {
     "X-Request-Id": {
-        "description": "The request's id: the one that was sent along, or a new one. Our logs tell it too.",
+        "description": "The id of the request: the one you sent, or a new one. It is also in the server's log.",
         "schema": {"type": "string", "minLength": 1},
         "required": True,
     },
     "Link": {
-        "description": 'Where the next page is, as `<…>; rel="next"` (RFC 8288); absent on the last page.',
+        "description": 'The next page, as `<…>; rel="next"` (RFC 8288). The last page has no `Link`.',
         "schema": {"type": "string"},
     },
     "ETag": {
-        "description": "The version of the import: send it as `If-Match` with what changes it.",
+        "description": "The version of the import. Send it as `If-Match` with requests that change the import.",
         "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
         "required": True,
     },
-    "Location": {"description": "Where it is.", "schema": {"type": "string"}, "required": True},
+    "Location": {"description": "The address of the resource.", "schema": {"type": "string"}, "required": True},
     "Retry-After": {
-        "description": "Seconds to wait before the next attempt.",
+        "description": "How many seconds to wait before you try again.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
         "required": True,
     },
     "WWW-Authenticate": {
-        "description": "How to say who asks (RFC 6750).",
+        "description": "How to authenticate (RFC 6750).",
         "schema": {"type": "string"},
         "required": True,
     },
-    "Cache-Control": {"description": "Not to be kept.", "schema": {"const": "no-store"}, "required": True},
+    "Cache-Control": {"description": "Don't store this response.", "schema": {"const": "no-store"}, "required": True},
     "Content-Disposition": {
-        "description": "What to call the file.",
+        "description": "The name of the file.",
         "schema": {"type": "string"},
         "required": True,
     },
 }
 
-SENT: dict[str, dict[str, tuple[str, ...]]] = {
+RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "createSubscription": {"201": ("Location",), "202": ("Location",)},
     "changeSubscription": {"202": ("Location",)},
     "allocateLicences": {"202": ("Location",)},
@@ -91,9 +91,9 @@ SENT: dict[str, dict[str, tuple[str, ...]]] = {
     "downloadReport": {"200": ("Content-Disposition",)},
     "downloadSample": {"200": ("Content-Disposition",)},
 }
-"""The headers that the answers of an operation bear by their status, beside those that all bear."""
+"""The headers of an operation's responses by status, beside those that every response has."""
 
-LATER = (
+ACCEPTED_WITHOUT_CONTENT = (
     "renameReviewedGroup",
     "removeReviewedUser",
     "discardImport",
@@ -102,34 +102,34 @@ LATER = (
     "deleteGroup",
     "removeGroupUser",
 )
-"""Which operations may answer 202 without content, where their handlers cannot say so."""
+"""The operations that may answer 202 without content, where their handlers' types can't say so."""
 
-TOLD_LATER = ("commitImport", "allocateLicences", "addGroupUsers")
-"""Whose answer has content although the effect cannot be read yet."""
+ACCEPTED_WITH_CONTENT = ("commitImport", "allocateLicences", "addGroupUsers")
+"""The operations whose 202 has content."""
 
 SECURITY: dict[str, Node] = {
     "token": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "rollcall_…",
-        "description": "An API token: `rollcall token create`, or `POST /api/v1/tokens`.",
+        "description": "An API token. Create one with `rollcall token create` or `POST /api/v1/tokens`.",
     },
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "description": "The session of a browser whose person signed in at `/sign-in`. What changes anything is taken "
-        "from Rollcall's own pages alone (`Sec-Fetch-Site`, `Origin`).",
+        "description": "The session of a browser in which someone signed in at `/sign-in`. Requests that change "
+        "something must come from Rollcall's own pages (`Sec-Fetch-Site`, `Origin`).",
     },
 }
-"""The ways to say who asks. What the cookie is called depends on where Rollcall serves."""
+"""The ways to authenticate. The name of the cookie depends on the public URL."""
 
 BINARY: Node = {"type": "string", "format": "binary"}
 EVENT: Node = {
     "type": "object",
-    "description": "One of the events of the stream (HTML, server-sent events).",
+    "description": "An event of the stream (HTML, server-sent events).",
     "properties": {
         "event": {"const": "progress"},
-        "id": {"type": "string", "description": "Send it as `Last-Event-ID` to go on behind this event."},
+        "id": {"type": "string", "description": "Send it as `Last-Event-ID` to continue after this event."},
         "data": {
             "type": "string",
             "contentMediaType": "application/json",

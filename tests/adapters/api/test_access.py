@@ -54,7 +54,7 @@ class TestAccess:
         assert client.delete(f"{where}/{BEN}").status_code == 204, "it is done already"
         assert [row["email"] for row in client.get(where).json()] == [ANN]
         audited = [row["text"] for row in client.get(f"{subscription}/audit").json()]
-        assert audited[:2] == [f"Took the role consumer from {BEN}", f"Took the role auditor from {ANN}"]
+        assert audited[:2] == [f"Revoked the consumer role from {BEN}", f"Revoked the auditor role from {ANN}"]
 
     @pytest.mark.parametrize("email", ["a/b@example.com", "o'neil+x@example.com", "zoë@example.com", "%@example.com"])
     def test_of_any_address_can_be_taken(
@@ -98,10 +98,10 @@ class TestSubscriptions:
             grant_access(idle, second, ANN, "administrator")
             grant_access(idle, third, ANN, "consumer")
             assert idle.health.catch_up()
-        assert set(security.scopes(idle, person, readers)) == {first.subscription_id, second.subscription_id}
+        assert set(security.scopes_with(idle, person, readers)) == {first.subscription_id, second.subscription_id}
         revoke_access(replace(idle, readable=AlwaysReadable()), second, ANN)
-        assert security.scopes(idle, person, readers) == [first.subscription_id]
-        assert security.scopes(idle, Person(BEN, "Ben"), readers) == []
+        assert security.scopes_with(idle, person, readers) == [first.subscription_id]
+        assert security.scopes_with(idle, Person(BEN, "Ben"), readers) == []
 
 
 class TestOperators:
@@ -113,7 +113,7 @@ class TestOperators:
         as_("administrator").post(f"{subscription}/access", json={"email": CEM, "role": "auditor"})
         told = client.get(f"/api/v1/audit?subscription_id={scope}").json()
         assert {row["type"] for row in told} == {"SubscriptionCreated", "TokenIssued", "AccessGranted"}
-        assert told[0]["text"] == f"Granted {CEM} the role auditor"
+        assert told[0]["text"] == f"Granted {CEM} the auditor role"
         assert {row["subscription_id"] for row in told} == {scope}
         assert {row["type"] for row in client.get("/api/v1/audit?limit=1000").json()} <= {
             "SubscriptionCreated",
@@ -128,7 +128,7 @@ class TestOperators:
         assert None in {row["subscription_id"] for row in client.get("/api/v1/audit").json()}
         assert client.get("/api/v1/audit?type=GroupCreated").json() == []
         assert {row["text"] for row in client.get(f"/api/v1/audit?email={CEM}&type=AccessGranted").json()} == {
-            f"Granted {CEM} the role auditor"
+            f"Granted {CEM} the auditor role"
         }
 
     def test_walk_their_log_page_by_page_without_a_gap(self, as_: Callable[[Role], httpx.Client]) -> None:

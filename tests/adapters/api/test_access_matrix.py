@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 
 from adapters.composition import composed
 from adapters.http.bell import Bell
-from adapters.http.security import ALLOWED
+from adapters.http.security import ROLES_OPTION
 from adapters.metrics import Metrics
 from adapters.server.app import create_app
 from tests.adapters.api.access_matrix import (
@@ -222,9 +222,9 @@ def test_each_route_says_whom_it_is_for(rollcall: Rollcall) -> None:
     app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
     handlers = [
         handler
-        for route in app._app._app.routes  # noqa: SLF001 - what Observed and Secured wrap
+        for route in app._app._app.routes  # noqa: SLF001 - what RequestLog and SecurityHeaders wrap
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
         if handler.http_methods != {"OPTIONS"}
     ]
-    assert [each for each in handlers if ALLOWED not in each.opt] == []
+    assert [each for each in handlers if ROLES_OPTION not in each.opt] == []

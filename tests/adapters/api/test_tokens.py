@@ -50,7 +50,7 @@ class TestTokens:
         assert client.delete(f"{TOKENS}/{issued['id']}").status_code == 204, "it is done already"
         assert client.get(TOKENS).json()[0]["revoked_at"]
         audited = client.get(f"{subscription}/audit").text
-        assert "Issued the token “Sync” with the role consumer" in audited
+        assert "Issued token “Sync” with the consumer role" in audited
         assert issued["token"] not in audited
 
     def test_are_shown_once_however_often_they_are_asked_for_under_a_key(

@@ -23,7 +23,7 @@ from adapters.http.problem_kinds import KINDS
 from domain import errors
 from domain.errors import Refused
 from tests import conftest
-from tests.adapters.http.test_headers import assert_secured
+from tests.adapters.http.test_security_headers import assert_secured
 from tests.adapters.server.serving import Served, asked, served
 from tests.waiting import GENEROUS_SECONDS, eventually
 
@@ -347,7 +347,7 @@ def test_a_mistake_of_ours_tells_the_request_and_nothing_else(
         "type": "/problems/internal",
         "title": KINDS["internal"].title,
         "status": 500,
-        "detail": "Something unexpected happened. Report it with this request_id.",
+        "detail": "Something went wrong. Report it with this request_id.",
         "request_id": "broken-1",
     }
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.composition import composed
 from adapters.console.links import sign_in_link
 from adapters.http import rate_limits
-from adapters.http.rate_limits import Limits, Rate, TooManyRequests, client_of
+from adapters.http.rate_limits import Rate, RateLimits, TooManyRequests, client_of
 from adapters.settings import Rates
 from tests.adapters.api.importing import long_to_read, reader_held, send, send_apart, subscribed
 from tests.adapters.server.serving import served
@@ -100,13 +100,13 @@ class TestARate:
 
 class TestUploads:
     def test_of_one_subscription_at_once_are_limited_and_others_are_not(self) -> None:
-        allowed = Limits(Rates(sign_ins=1, requests=1, uploads=2))
+        allowed = RateLimits(Rates(sign_ins=1, requests=1, uploads=2))
         here, elsewhere = uuid4(), uuid4()
         for _ in range(3):
-            with allowed.upload(here), allowed.upload(here), allowed.upload(elsewhere):
-                with pytest.raises(TooManyRequests), allowed.upload(here):
+            with allowed.count_upload(here), allowed.count_upload(here), allowed.count_upload(elsewhere):
+                with pytest.raises(TooManyRequests), allowed.count_upload(here):
                     pass
-                with allowed.upload(elsewhere):
+                with allowed.count_upload(elsewhere):
                     pass
 
 
@@ -165,7 +165,7 @@ class TestServed:
         assert [attempt("192.0.2.1").status_code for _ in range(4)] == [403, 403, 403, 429]
         refused = attempt("192.0.2.1")
         assert 0 < int(refused.headers["Retry-After"]) <= 600
-        assert "too many attempts to sign in" in refused.text
+        assert "Too many attempts to sign in" in refused.text
         assert attempt("192.0.2.2").status_code == 403
 
     def test_sign_ins_with_one_address_are_limited_and_others_attempts_do_not_lock_it_out(

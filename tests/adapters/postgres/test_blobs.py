@@ -32,7 +32,7 @@ def blobs(idle: Rollcall) -> PostgresBlobs:
 def stored(blobs: PostgresBlobs, digest: str, subscription: UUID = SUBSCRIPTION) -> list[bytes]:
     return [
         blobs.chunk(subscription, "file", digest, number)
-        for number in range(blobs.chunks(subscription, "file", digest))
+        for number in range(blobs.chunk_count(subscription, "file", digest))
     ]
 
 

@@ -10,13 +10,10 @@ import psycopg
 import pytest
 
 from adapters.composition import Rollcall, composed
-from adapters.postgres import event_store
+from adapters.postgres import recorder
 from adapters.postgres.datastore import lock_key
 from adapters.settings import read_settings
-from application.ports import Stream
 from application.records import Actor, Event, Origin, Record
-from domain import import_session
-from domain.import_session import CommitStarted, FileUploaded, FormatDetected, GroupAdded, Plan, Reviewing, Stopped
 from domain.subscription import (
     LicenceRevoked,
 )
@@ -63,7 +60,7 @@ def test_the_log_is_read_in_pieces_that_fit_the_memory(
     store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However large the events are, each piece has at least one, so a reader always makes progress."""
-    monkeypatch.setattr(event_store, "LOG_BATCH_BYTES", 100_000)
+    monkeypatch.setattr(recorder, "LOG_BATCH_BYTES", 100_000)
     sizes = [40_000, 40_000, 40_000, 40_000, 300_000, 300_000, 10, 10]
     stream = uuid4()
     append(store, [recorded(stream, n, LicenceRevoked("x" * size)) for n, size in enumerate(sizes, start=1)])
@@ -134,48 +131,6 @@ def test_readers_do_not_wait_for_a_writer(store: PostgresEventStore, database: s
     with psycopg.connect(database) as writer:
         writer.execute("LOCK TABLE rollcall.rollcall_events IN EXCLUSIVE MODE")
         assert len(Running(lambda: store.read_log(0, 10)).result(seconds=8)) == 1
-
-
-# --- snapshots ------------------------------------------------------------------------------------------------------
-
-
-def test_a_snapshot_spares_what_came_before(store: PostgresEventStore) -> None:
-    """The test can tell because the snapshot says something else than the events."""
-    stream, doctored = session(store), Stopped(Plan("doctored", 9), import_session.Progress(4, 4))
-    store.keep_snapshot(Stream(stream, 4, doctored, ORIGIN))
-    append(store, [recorded(stream, 5, CommitStarted(2, 5))])
-    found = store.load(stream, import_session.evolve)
-    assert found
-    assert found.version == 5
-    assert found.state == import_session.Committing(doctored.plan, 2, doctored.progress)
-
-
-def test_a_snapshot_does_not_reach_back_before_its_version(store: PostgresEventStore) -> None:
-    stream = session(store)
-    store.keep_snapshot(Stream(stream, 4, Stopped(Plan("doctored", 9), import_session.Progress()), ORIGIN))
-    found = store.load(stream, import_session.evolve, at_version=2)
-    assert found
-    assert found.state == Reviewing(Plan("roster", 2))
-
-
-def test_a_state_with_edits_comes_back_from_a_snapshot_as_it_was(store: PostgresEventStore) -> None:
-    stream = session(store)
-    plan = Plan("roster", 2, {1: "Europa"}, {2: frozenset({"ann@example.com", "ben@example.com"})})
-    kept = Stream(stream, 4, Stopped(plan, import_session.Progress(1, 1)), ORIGIN)
-    store.keep_snapshot(kept)
-    assert store.load(stream, import_session.evolve) == kept
-
-
-def session(store: PostgresEventStore) -> UUID:
-    stream = uuid4()
-    events: list[Event] = [
-        FileUploaded("groups.csv", "text/csv", 3, "digest"),
-        FormatDetected("group_based", "utf-8", ",", ("Groupname", "Email"), 2, 2, 2, 2, {}, "roster"),
-        CommitStarted(2, 2),
-        GroupAdded(1, uuid4(), "Sales", created=True, users_added=1, users_already_there=0),
-    ]
-    append(store, [recorded(stream, version, event) for version, event in enumerate(events, start=1)])
-    return stream
 
 
 # --- schemas --------------------------------------------------------------------------------------------------------

@@ -62,9 +62,9 @@ def test_a_crowd_that_waits_for_its_turn_leaves_the_connections_to_the_holder(da
 def test_one_process_at_a_time_is_alone(compose: Callable[[], Rollcall]) -> None:
     one, other = compose().locks, compose().locks
     with (
-        one.try_alone("view", "audit_log") as first,
-        other.try_alone("view", "audit_log") as second,
-        other.try_alone("view", "review") as third,
+        one.try_acquire("view", "audit_log") as first,
+        other.try_acquire("view", "audit_log") as second,
+        other.try_acquire("view", "review") as third,
     ):
         assert (first, second, third) == (True, False, True)
     eventually(lambda: is_free(other, "view", "audit_log"))
@@ -72,7 +72,7 @@ def test_one_process_at_a_time_is_alone(compose: Callable[[], Rollcall]) -> None
 
 def test_a_holder_whose_connection_breaks_is_no_longer_alone(compose: Callable[[], Rollcall], database: str) -> None:
     one, other = compose().locks, compose().locks
-    with one.try_alone("commit", "x") as first, psycopg.connect(database, autocommit=True) as connection:
+    with one.try_acquire("commit", "x") as first, psycopg.connect(database, autocommit=True) as connection:
         assert first
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
@@ -83,5 +83,5 @@ def test_a_holder_whose_connection_breaks_is_no_longer_alone(compose: Callable[[
 
 def is_free(locks: AdvisoryLocks, *words: str) -> bool:
     """Tell whether another process can take the lock. The server takes a moment to notice a closed connection."""
-    with locks.try_alone(*words) as alone:
+    with locks.try_acquire(*words) as alone:
         return alone

@@ -10,7 +10,7 @@ import pytest
 from eventsourcing.postgres import PostgresTrackingRecorder
 
 from adapters.composition import Rollcall  # noqa: TC001 - pytest resolves a fixture's annotations
-from adapters.postgres.event_store import Recorder
+from adapters.postgres.recorder import Recorder
 from projections.view import TRACKING_TABLE
 
 # The module asks for the library's "crypto" extra, for tests of ciphers that are not run here.

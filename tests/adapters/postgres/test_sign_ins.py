@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct, structs
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres.sign_ins import NOTED_EVERY_SECONDS, Arrival
+from adapters.postgres.sign_ins import USE_NOTED_EVERY_SECONDS, SignInDetails
 from application.granting import Person
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.database
 
 ANN = Person("ann@example.com", "Ann Low")
 BEN = Person("ben@example.com", "")
-HERE = Arrival("link", "Firefox on Linux", "192.0.2.7", proven=True)
+HERE = SignInDetails("link", "Firefox on Linux", "192.0.2.7", proven=True)
 
 
 class Content(Struct, frozen=True):
@@ -100,7 +100,7 @@ class TestASession:
         first = written()
         idle.sign_ins.find(secret)
         assert written() == first
-        later(idle, "sessions", "used_at", timedelta(seconds=NOTED_EVERY_SECONDS + 1))
+        later(idle, "sessions", "used_at", timedelta(seconds=USE_NOTED_EVERY_SECONDS + 1))
         moved = written()
         idle.sign_ins.find(secret)
         assert written() != moved
@@ -142,9 +142,9 @@ class TestASession:
         assert third
         assert foreign
         for wanted, ended in ((foreign.id, 0), (here.id, 0), (uuid4(), 0), (other.id, 1), (other.id, 0)):
-            assert idle.sign_ins.end_other(here, wanted) == ended
+            assert idle.sign_ins.end_others(here, wanted) == ended
         assert [bool(idle.sign_ins.find(each)) for each in secrets] == [True, False, True, True]
-        assert idle.sign_ins.end_other(here) == 1
+        assert idle.sign_ins.end_others(here) == 1
         assert [bool(idle.sign_ins.find(each)) for each in secrets] == [True, False, False, True]
 
     def test_tells_whether_it_began_lately_with_a_proof(self, idle: Rollcall) -> None:
@@ -152,10 +152,10 @@ class TestASession:
         proven, vouched = (idle.sign_ins.current(idle.sign_ins.start(ANN, each, None)) for each in (HERE, unproven))
         assert proven
         assert vouched
-        assert idle.sign_ins.proven_within(proven, timedelta(minutes=10))
-        assert not idle.sign_ins.proven_within(vouched, timedelta(minutes=10))
+        assert idle.sign_ins.is_proven_within(proven, timedelta(minutes=10))
+        assert not idle.sign_ins.is_proven_within(vouched, timedelta(minutes=10))
         later(idle, "sessions", "started_at", timedelta(minutes=10))
-        assert not idle.sign_ins.proven_within(proven, timedelta(minutes=10))
+        assert not idle.sign_ins.is_proven_within(proven, timedelta(minutes=10))
 
     def test_of_an_earlier_shape_is_forgotten(self, idle: Rollcall) -> None:
         idle.sign_ins.start(ANN, HERE, None)
@@ -187,26 +187,26 @@ class TestATicket:
 
     def test_works_once(self, idle: Rollcall) -> None:
         idle.tickets.issue("link", "secret", Content("x"), timedelta(minutes=1))
-        assert idle.tickets.use_up("link", "secret", Content) == Content("x")
-        assert idle.tickets.use_up("link", "secret", Content) is None
+        assert idle.tickets.redeem("link", "secret", Content) == Content("x")
+        assert idle.tickets.redeem("link", "secret", Content) is None
 
     def test_works_for_one_of_many_at_once(self, idle: Rollcall) -> None:
         for number in range(5):
             secret = f"secret {number}"
             idle.tickets.issue("link", secret, Content("x"), timedelta(minutes=1))
             with ThreadPoolExecutor(6) as threads:
-                found = list(threads.map(lambda _, at=secret: idle.tickets.use_up("link", at, Content), range(6)))
+                found = list(threads.map(lambda _, at=secret: idle.tickets.redeem("link", at, Content), range(6)))
             assert sorted(each is not None for each in found) == [False] * 5 + [True]
 
     def test_is_worth_nothing_to_another_kind_and_stays_what_it_is(self, idle: Rollcall) -> None:
         idle.tickets.issue("link", "secret", Content("x"), timedelta(minutes=1))
-        assert idle.tickets.use_up("oidc", "secret", Content) is None
-        assert idle.tickets.use_up("link", "secret", Content) == Content("x")
+        assert idle.tickets.redeem("oidc", "secret", Content) is None
+        assert idle.tickets.redeem("link", "secret", Content) == Content("x")
 
     def test_expires_and_is_removed_when_another_is_issued(self, idle: Rollcall) -> None:
         for secret in ("one", "other"):
             idle.tickets.issue("link", secret, Content("x"), timedelta(minutes=1))
         later(idle, "tickets", "expires_at", timedelta(minutes=1))
-        assert idle.tickets.use_up("link", "one", Content) is None
+        assert idle.tickets.redeem("link", "one", Content) is None
         idle.tickets.issue("link", "third", Content("x"), timedelta(minutes=1))
         assert count(idle, "tickets") == 1

@@ -21,9 +21,6 @@ from domain.import_session import (
     CommitCompleted,
     CommitStarted,
     CommitStopped,
-    Committing,
-    Completed,
-    Discarded,
     FileUploaded,
     FormatDetected,
     FormatRejected,
@@ -31,15 +28,7 @@ from domain.import_session import (
     GroupRenamed,
     GroupSkipped,
     ImportDiscarded,
-    ImportSession,
     LeftOut,
-    Plan,
-    Progress,
-    Rejected,
-    Reviewing,
-    SessionSnapshot,
-    Stopped,
-    Uploaded,
     UserRemoved,
 )
 from domain.problems import Problem
@@ -61,7 +50,6 @@ IMPORT = UUID("22222222-2222-4222-8222-222222222222")
 GROUP = UUID("33333333-3333-4333-8333-333333333333")
 AT = datetime(2026, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)
 ORIGIN = Origin(SUBSCRIPTION, Actor("administrator", "ann", "Ann"), "request-1", IMPORT)
-PLAN = Plan("5e1f", 3, {1: "Europa"}, {2: frozenset({"ann@example.com"})})
 MAPPER = RecordMapper(JSONTranscoder())
 
 
@@ -154,25 +142,6 @@ STORED: list[tuple[Event, str]] = [
         '{"type":"identity.released","email":"ann@example.com","issuer":"https://id.example","subject":"248289761001"}',
     ),
     (SessionsEnded("ann@example.com"), '{"type":"identity.sessions-ended","email":"ann@example.com"}'),
-    (SessionSnapshot(Uploaded()), '{"type":"import.snapshot","state":{"type":"uploaded"}}'),
-    (SessionSnapshot(Rejected()), '{"type":"import.snapshot","state":{"type":"rejected"}}'),
-    (
-        SessionSnapshot(Reviewing(PLAN)),
-        '{"type":"import.snapshot","state":{"type":"reviewing","plan":{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]}}}}',
-    ),
-    (
-        SessionSnapshot(Committing(PLAN, 4, Progress(2, 1, 1))),
-        '{"type":"import.snapshot","state":{"type":"committing","plan":{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]}},"reviewed":4,"progress":{"done":2,"added":1,"skipped":1}}}',
-    ),
-    (
-        SessionSnapshot(Stopped(PLAN, Progress(2, 1, 1))),
-        '{"type":"import.snapshot","state":{"type":"stopped","plan":{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]}},"progress":{"done":2,"added":1,"skipped":1}}}',
-    ),
-    (
-        SessionSnapshot(Completed(4, Progress(3, 2, 1))),
-        '{"type":"import.snapshot","state":{"type":"completed","reviewed":4,"progress":{"done":3,"added":2,"skipped":1}}}',
-    ),
-    (SessionSnapshot(Discarded()), '{"type":"import.snapshot","state":{"type":"discarded"}}'),
 ]
 ENVELOPE = (
     '{"at":"2026-02-03T04:05:06.789000Z",'
@@ -223,11 +192,6 @@ def test_what_has_a_default_may_be_missing_and_what_is_unknown_is_passed_over(ev
 
 def test_every_event_has_its_example() -> None:
     assert {type(event) for event, _ in STORED} == set(members(Event))
-
-
-def test_every_state_has_its_example() -> None:
-    states = {type(event.state) for event, _ in STORED if isinstance(event, SessionSnapshot)}
-    assert states == set(members(ImportSession))
 
 
 def test_no_two_events_share_a_tag() -> None:

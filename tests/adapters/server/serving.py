@@ -26,7 +26,8 @@ from adapters.composition import composed
 from adapters.http.bell import Bell
 from adapters.metrics import Metrics
 from adapters.server.app import create_app
-from adapters.server.server import Connection, Server, serve
+from adapters.server.connection import HttpConnection
+from adapters.server.http_server import Server, serve
 from adapters.settings import read_settings
 from tests.adapters.api.tokens import Allowed
 from tests.waiting import GENEROUS_SECONDS, Running, eventually
@@ -87,7 +88,7 @@ def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None
 
 @contextmanager
 def in_this_process(
-    app: ASGIApp, bell: Bell, http: type[Connection] = Connection, *, keep_alive: int = 5
+    app: ASGIApp, bell: Bell, http: type[HttpConnection] = HttpConnection, *, keep_alive: int = 5
 ) -> Iterator[str]:
     """Serve an app in a thread of this process, so that a test can look inside."""
     listening = socket.create_server(("127.0.0.1", 0))

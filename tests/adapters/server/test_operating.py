@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from adapters.metrics import Metrics
-from adapters.server import app
+from adapters.server import request_log
 from tests.adapters.http.test_problems import assert_problem
 from tests.waiting import eventually
 
@@ -68,7 +68,7 @@ def test_the_metrics_tell_of_requests_commits_groups_lag_and_pool(running: Serve
 
 def test_a_request_counts_until_its_answer_begins_however_long_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([0.0, 0.25, 60.0])
-    monkeypatch.setattr(app, "perf_counter", lambda: next(readings))
+    monkeypatch.setattr(request_log, "perf_counter", lambda: next(readings))
     counting = Counting()
 
     async def stream(scope: object, receive: object, send: Any) -> None:
@@ -77,7 +77,7 @@ def test_a_request_counts_until_its_answer_begins_however_long_that_goes_on(monk
 
     async def sent(message: object) -> None: ...
 
-    observed: Any = app.Observed(stream, counting, {})
+    observed: Any = request_log.RequestLog(stream, counting, {})
     asyncio.run(observed(scope(), None, sent))
     assert counting.counted == [("GET", "/stream", 200, 0.25)]
 
@@ -96,7 +96,7 @@ def test_a_request_for_which_a_stopping_server_cannot_wait_any_longer_is_told_so
         async def sent(message: object) -> None:
             messages.append(message)
 
-        observed: Any = app.Observed(endless, counting, {})
+        observed: Any = request_log.RequestLog(endless, counting, {})
         task = asyncio.create_task(observed(scope(), None, sent))
         await begun.wait()
         task.cancel()

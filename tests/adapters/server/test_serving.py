@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -9,8 +10,16 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from adapters.server import server
-from adapters.server.server import HostUnknown, NotLoopback, listening_address
+from adapters.server import http_server
+from adapters.server.listener import (
+    HostUnknown,
+    NotLoopback,
+    PortForbidden,
+    PortInUse,
+    listen,
+    listening_address,
+    url_of,
+)
 from tests import conftest
 from tests.adapters.api.importing import (
     committed,
@@ -77,8 +86,39 @@ class TestLoopback:
     def test_is_refused_before_anything_runs(self, idle: Rollcall) -> None:
         before = threading.active_count()
         with pytest.raises(NotLoopback, match="ROLLCALL_PUBLIC_URL"):
-            server.serve(idle, "0.0.0.0", 0, worker=True, ready=lambda _: None)  # noqa: S104 - it is refused
+            http_server.serve(idle, "0.0.0.0", 0, worker=True, ready=lambda _: None)  # noqa: S104 - it is refused
         assert threading.active_count() == before
+
+
+class TestThePort:
+    def test_is_refused_if_another_program_uses_it(self) -> None:
+        with listen("127.0.0.1", 0, beyond_loopback=False) as other:
+            port = other.getsockname()[1]
+            with (
+                pytest.raises(PortInUse, match=f"^Port {port} is already in use. Stop the other program or choose"),
+                listen("127.0.0.1", port, beyond_loopback=False),
+            ):
+                pass
+
+    @pytest.mark.parametrize(
+        ("number", "refusal"),
+        [(errno.EACCES, PortForbidden), (errno.EADDRNOTAVAIL, HostUnknown), (errno.ENOBUFS, OSError)],
+    )
+    def test_is_refused_with_the_reason(
+        self, monkeypatch: pytest.MonkeyPatch, number: int, refusal: type[Exception]
+    ) -> None:
+        def bind(*_: object) -> None:
+            raise OSError(number, "")
+
+        monkeypatch.setattr(socket.socket, "bind", bind)
+        with pytest.raises(refusal), listen("127.0.0.1", 80, beyond_loopback=False):
+            pass
+
+    def test_is_in_the_url(self) -> None:
+        with listen("127.0.0.1", 0, beyond_loopback=False) as listening:
+            assert url_of(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with listen("::1", 0, beyond_loopback=False) as listening:
+            assert url_of(listening) == f"http://[::1]:{listening.getsockname()[1]}"
 
 
 @pytest.mark.slow

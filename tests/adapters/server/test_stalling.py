@@ -15,8 +15,8 @@ import pytest
 from litestar.enums import ScopeType
 
 from adapters.http.bell import Bell
-from adapters.server import server
-from adapters.server.server import Connection
+from adapters.server import connection
+from adapters.server.connection import HttpConnection
 from tests.adapters.http.test_problems import assert_problem
 from tests.adapters.server.serving import in_this_process
 from tests.waiting import GENEROUS_SECONDS
@@ -35,7 +35,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
 
 class TestWhoStopsReading:
     def test_is_cut_off(self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(server, "STALLED_SECONDS", 0.05)
+        monkeypatch.setattr(connection, "STALLED_SECONDS", 0.05)
         ended = Event()
         with in_this_process(endless(ended), Bell(rollcall.wakeups)) as url:
             port = httpx.URL(url).port
@@ -47,7 +47,7 @@ class TestWhoStopsReading:
                     pass
 
     def test_a_little_gets_more_time(self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(server, "STALLED_SECONDS", 5.0)
+        monkeypatch.setattr(connection, "STALLED_SECONDS", 5.0)
         ended = Event()
         with in_this_process(endless(ended), Bell(rollcall.wakeups)) as url:
             port = httpx.URL(url).port
@@ -76,7 +76,7 @@ def answered(client: socket.socket) -> httpx.Response:
 
 class TestWhoStopsSending:
     def test_before_a_request_is_disconnected(self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(server, "SENDING_SECONDS", 0.05)
+        monkeypatch.setattr(connection, "SENDING_SECONDS", 0.05)
         with in_this_process(counting(Queue()), Bell(rollcall.wakeups)) as url, connected(url) as client:
             assert client.recv(1) == b""
 
@@ -84,7 +84,7 @@ class TestWhoStopsSending:
     def test_amid_a_request_is_told_so_and_disconnected(
         self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch, sent: bytes
     ) -> None:
-        monkeypatch.setattr(server, "SENDING_SECONDS", 0.05)
+        monkeypatch.setattr(connection, "SENDING_SECONDS", 0.05)
         told: Queue[int | None] = Queue()
         with in_this_process(counting(told), Bell(rollcall.wakeups)) as url, connected(url) as client:
             client.sendall(sent)
@@ -95,7 +95,7 @@ class TestWhoStopsSending:
     def test_its_head_at_once_gains_nothing_by_a_byte_now_and_then(
         self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(server, "SENDING_SECONDS", 0.2)
+        monkeypatch.setattr(connection, "SENDING_SECONDS", 0.2)
         with in_this_process(counting(Queue()), Bell(rollcall.wakeups)) as url, connected(url) as client:
             client.sendall(HEAD + b"Slow: ")
             client.settimeout(0.01)
@@ -120,12 +120,12 @@ class TestWhoSendsSteadily:
     """The test says when the server looks."""
 
     @pytest.fixture
-    def looks(self, monkeypatch: pytest.MonkeyPatch) -> type[Connection]:
-        monkeypatch.setattr(server, "SENDING_SECONDS", 10 * GENEROUS_SECONDS)
-        monkeypatch.setattr(server, "SENDING_BYTES", 2)
+    def looks(self, monkeypatch: pytest.MonkeyPatch) -> type[HttpConnection]:
+        monkeypatch.setattr(connection, "SENDING_SECONDS", 10 * GENEROUS_SECONDS)
+        monkeypatch.setattr(connection, "SENDING_BYTES", 2)
 
-        class Looked(Connection):
-            made: Connection
+        class Looked(HttpConnection):
+            made: HttpConnection
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
                 super().connection_made(transport)
@@ -155,12 +155,12 @@ class TestWhoSendsSteadily:
             assert_problem(answered(client), 408, "request-timeout")
 
 
-def look(connection: Connection) -> None:
+def look(connection: HttpConnection) -> None:
     """Let the server look at a connection now."""
     looked = Event()
 
     def now() -> None:
-        connection.look()
+        connection.check()
         looked.set()
 
     connection.loop.call_soon_threadsafe(now)

@@ -37,7 +37,7 @@ def test_each_row_is_a_user() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_it_is_read_in_every_encoding_with_every_delimiter(encoding: str, delimiter: str, line_end: str) -> None:
+def test_every_encoding_delimiter_and_line_ending_is_read(encoding: str, delimiter: str, line_end: str) -> None:
     text = "EMAIL,firstname,LastName\nann@example.com,Ann,Müller\nben@example.com,Ben,Élève\n"
     content = text.replace(",", delimiter).replace("\n", line_end).encode(encoding)
     assert read(content).users == (User("ann@example.com", "Ann", "Müller"), User("ben@example.com", "Ben", "Élève"))
@@ -61,18 +61,18 @@ def test_it_is_read_in_every_encoding_with_every_delimiter(encoding: str, delimi
         ("\nemail,FirstName,LastName\nann@example.com,,\n", ("column-missing", 1, 1)),
     ],
 )
-def test_a_header_is_strict(text: str, place: tuple[str, int, int]) -> None:
+def test_a_file_with_any_other_header_is_refused(text: str, place: tuple[str, int, int]) -> None:
     assert refused(text) == [place]
 
 
-def test_what_is_no_text_is_refused() -> None:
+def test_a_file_that_is_not_text_is_refused() -> None:
     assert refused(b"%PDF-1.7 whatever") == [("file-type", 0, 0)]
     assert refused(HEADER + "ann@example.com\n", "licences.xlsx") == [("file-type", 0, 0)]
     [(code, _, _)] = refused(HEADER.encode() + b"\x81\x8d\x8f\n")
     assert code == "encoding-unknown"
 
 
-def test_what_is_too_large_is_refused() -> None:
+def test_a_file_over_a_limit_is_refused() -> None:
     text = HEADER + "ann@example.com\nben@example.com\n"
     assert refused(text, limits=Limits(file_bytes=20)) == [("file-too-large", 0, 0)]
     assert refused(text, limits=Limits(rows=1)) == [("too-many-rows", 3, 0)]
@@ -80,7 +80,7 @@ def test_what_is_too_large_is_refused() -> None:
     assert refused(HEADER + "x\n" * 4, limits=Limits(problems=2)) == [("too-many-faults", 4, 1)]
 
 
-def test_faults_are_told_where_they_are_and_spoil_nothing_else() -> None:
+def test_a_fault_is_reported_at_its_place_and_affects_nothing_else() -> None:
     found = read(
         HEADER
         + "ann@example.com,Ann,Lee\n"
@@ -116,14 +116,14 @@ def test_faults_are_told_where_they_are_and_spoil_nothing_else() -> None:
     )
 
 
-def test_a_repeated_address_is_merged_and_says_where_it_stood_first() -> None:
+def test_a_repeated_address_is_merged_and_reported_with_the_line_of_the_first() -> None:
     found = read(HEADER + "ann@example.com,Ann,\nben@example.com\n ANN@example.com,Anna,Lee\n")
     assert found.users == (User("ann@example.com", "Ann", "Lee"), User("ben@example.com"))
     assert found.problems == (Problem("email-repeated", 4, 1, "email", " ANN@example.com", "2"),)
     assert found.problems[0].severity == "warning"
 
 
-def test_an_address_that_may_not_be_what_it_looks_like_is_pointed_out() -> None:
+def test_a_misleading_address_is_reported_and_kept() -> None:
     found = read(HEADER + "\u0430nn@example.com,,\n")
     assert places(found.problems) == [("looks-alike", 2, 1)]
     assert [user.email for user in found.users] == ["\u0430nn@example.com"]

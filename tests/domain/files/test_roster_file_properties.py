@@ -1,6 +1,6 @@
-"""Whatever the bytes: nothing is lost in silence, nothing is made up, nothing is raised.
+"""Whatever the bytes: nothing is lost without a problem, nothing is invented, and nothing is raised.
 
-The reference below reads the same grammar one character at a time, without any of the reader's short cuts.
+The reference implementation below reads the same grammar one character at a time, without the reader's shortcuts.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Cell(NamedTuple):
     text: str
 
 
-class Reading(NamedTuple):
-    """A row as the reference reads it; `faulty` if its last cell does not close."""
+class ReferenceRow(NamedTuple):
+    """A row as the reference reads it; `faulty` if the quote of its last cell is unclosed."""
 
     cells: list[Cell]
     faulty: bool
 
 
 class Reference:
-    """RFC 4180 with the bounds of DESIGN.md, a character at a time."""
+    """RFC 4180 with the limits of DESIGN.md, one character at a time."""
 
     def __init__(self, text: str, delimiter: str, cell_bytes: int) -> None:
         self.text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -59,13 +59,13 @@ class Reference:
     def here(self) -> str:
         return self.text[self.at : self.at + 1]
 
-    def rows(self) -> list[Reading]:
+    def rows(self) -> list[ReferenceRow]:
         rows = []
         while self.at < len(self.text):
             rows.append(self.row())
         return [row for row in rows if row.faulty or any(cell.text.strip() for cell in row.cells)]
 
-    def row(self) -> Reading:
+    def row(self) -> ReferenceRow:
         cells: list[Cell] = []
         while True:
             start, line = self.at, self.line
@@ -74,13 +74,13 @@ class Reference:
                 self.at, self.line = start, line
                 rest = self.unquoted("\n")
                 self.at, self.line = self.at + 1, line + 1
-                return Reading([*cells, Cell(line, len(cells) + 1, rest)], faulty=True)
+                return ReferenceRow([*cells, Cell(line, len(cells) + 1, rest)], faulty=True)
             cells.append(Cell(line, len(cells) + 1, text))
             end = self.here()
             self.at += 1
             if end != self.delimiter:
                 self.line += 1
-                return Reading(cells, faulty=False)
+                return ReferenceRow(cells, faulty=False)
 
     def cell(self) -> str | None:
         start = self.at
@@ -116,7 +116,7 @@ class Reference:
 
 
 class Accounting:
-    """Where every filled cell of a file went."""
+    """Finds where every filled cell of a file went."""
 
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
@@ -129,7 +129,7 @@ class Accounting:
             for member in group.members
         }
 
-    def is_lost(self, row: Reading) -> bool:
+    def is_lost(self, row: ReferenceRow) -> bool:
         first = row.cells[0]
         if self.errors.get((first.line, 1)) in LOST_BY_FIRST_CELL:
             return True
@@ -137,14 +137,14 @@ class Accounting:
         places = [(cell.line, cell.column) for cell in row.cells] + [(first.line, 4)]
         return any(self.errors.get(place) in lost for place in places)
 
-    def explains(self, row: Reading, cell: Cell) -> bool:
+    def explains(self, row: ReferenceRow, cell: Cell) -> bool:
         if not cell.text.strip() or (cell.line, cell.column) in self.problems or self.is_lost(row):
             return True
         if self.roster.format == "user_based":
             return self.explains_user_based(row, cell)
         return self.explains_group_based(row, cell)
 
-    def explains_user_based(self, row: Reading, cell: Cell) -> bool:
+    def explains_user_based(self, row: ReferenceRow, cell: Cell) -> bool:
         email = email_key(row.cells[0].text)
         user = self.users[email]
         merged = (row.cells[0].line, 1) in self.problems
@@ -155,7 +155,7 @@ class Accounting:
             return kept == without_controls(cell.text) or merged
         return self.members.get((cell.line, cell.column)) == (group_key(cell.text), email)
 
-    def explains_group_based(self, row: Reading, cell: Cell) -> bool:
+    def explains_group_based(self, row: ReferenceRow, cell: Cell) -> bool:
         group = group_key(row.cells[0].text)
         if cell.column == 1:
             return group in {group_key(entry.name) for entry in self.roster.entries}
@@ -223,7 +223,7 @@ def test_every_cell_of_a_file_is_in_the_roster_or_in_a_problem_or_blank(
 
 @settings(max_examples=200, deadline=None)
 @given(files())
-def test_nothing_is_in_the_roster_that_is_not_in_the_file(file: tuple[str, str, tuple[str, ...]]) -> None:
+def test_everything_in_the_roster_is_in_the_file(file: tuple[str, str, tuple[str, ...]]) -> None:
     text, delimiter, _ = file
     read = read_roster(text.encode(), "list.csv")
     assume(isinstance(read, Roster))
@@ -252,7 +252,7 @@ def test_nothing_is_in_the_roster_that_is_not_in_the_file(file: tuple[str, str, 
     st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]),
     st.text(max_size=12),
 )
-def test_no_bytes_and_no_name_make_the_reader_fail(
+def test_reading_never_fails_whatever_the_bytes_and_the_file_name(
     tail: bytes, mark: bytes, header: str, encoding: str, name: str
 ) -> None:
     for file_name in ("list.csv", name):
@@ -289,10 +289,10 @@ def written(draw: st.DrawFn, header: tuple[str, ...]) -> tuple[bytes, str, list[
     else:
         emails = st.lists(EMAILS, min_size=1, max_size=3, unique=True)
         row = st.builds(lambda name, emails: [name, *emails], group_names, emails)
-    # An address is its own key as a group name too.
+    # `group_key` leaves an address unchanged, so it compares the first cells of both formats.
     rows = draw(st.lists(row, min_size=1, max_size=8, unique_by=lambda row: group_key(row[0])))
     out = io.StringIO(newline="")
-    # With a lone CR the csv module would leave cells that hold a LF without quotes.
+    # With a lone CR, the csv module would not quote cells that contain a LF.
     quote_all = end == "\r" or draw(st.booleans())
     written_by = partial(csv.writer, out, delimiter=delimiter, lineterminator=end)
     writer = written_by(quoting=csv.QUOTE_ALL) if quote_all else written_by()
@@ -302,7 +302,7 @@ def written(draw: st.DrawFn, header: tuple[str, ...]) -> tuple[bytes, str, list[
 
 @settings(max_examples=200, deadline=None)
 @given(written(USERS))
-def test_a_user_based_file_is_read_back_as_it_was_written(file: tuple[bytes, str, list[list[str]]]) -> None:
+def test_a_user_based_file_is_read_as_it_was_written(file: tuple[bytes, str, list[list[str]]]) -> None:
     data, delimiter, rows = file
     read = read_roster(data, "list.csv")
     assert isinstance(read, Roster), read
@@ -321,7 +321,7 @@ def test_a_user_based_file_is_read_back_as_it_was_written(file: tuple[bytes, str
 
 @settings(max_examples=200, deadline=None)
 @given(written(GROUPS))
-def test_a_group_based_file_is_read_back_as_it_was_written(file: tuple[bytes, str, list[list[str]]]) -> None:
+def test_a_group_based_file_is_read_as_it_was_written(file: tuple[bytes, str, list[list[str]]]) -> None:
     data, delimiter, rows = file
     read = read_roster(data, "list.csv")
     assert isinstance(read, Roster), read

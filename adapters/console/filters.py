@@ -1,0 +1,110 @@
+"""The filters of the templates: how numbers, sizes, times and states read on a page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+from projections.reports.sentences import FORMATS, SKIPPED, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3_600), ("minute", 60))
+
+
+class State(NamedTuple):
+    """A state's label, and the tone that it is shown in."""
+
+    label: str
+    tone: str
+
+
+STATES = {
+    "uploaded": State("Uploaded", "neutral"),
+    "reviewing": State("In review", "accent"),
+    "committing": State("Adding groups", "accent"),
+    "stopped": State("Stopped", "warning"),
+    "completed": State("Completed", "good"),
+    "rejected": State("Refused", "bad"),
+    "discarded": State("Discarded", "neutral"),
+    "new": State("New", "good"),
+    "existing": State("Existing", "neutral"),
+    "to_add": State("To add", "good"),
+    "already_in_group": State("Already in group", "neutral"),
+    "not_licensed": State("No licence", "bad"),
+    "removed": State("Removed", "neutral"),
+    "error": State("Error", "bad"),
+    "warning": State("Warning", "warning"),
+    "created": State("Created", "good"),
+    "merged": State("Merged", "neutral"),
+    "remaining": State("Remaining", "accent"),
+    "expired": State("Expired", "warning"),
+    "skipped": State("Skipped", "warning"),
+}
+"""The states of imports, groups, users, problems and tokens."""
+
+
+def number(value: float) -> str:
+    """Return `12,345`."""
+    return f"{value:,}"
+
+
+def size(value: int) -> str:
+    """Return `3.4 MB`, in powers of ten as file managers show sizes."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if value >= factor:
+            return f"{value / factor:.1f}".removesuffix(".0") + f" {unit}"
+    return counted(value, "byte")
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Return `just now`, `5 minutes ago`, `2 days ago`."""
+    seconds = max(0, int((now - at).total_seconds()))
+    for unit, length in UNITS:
+        if seconds >= length:
+            return f"{counted(seconds // length, unit)} ago"
+    return "just now"
+
+
+def exact(at: datetime) -> str:
+    """Return `31 January 2026, 09:05:10 UTC`."""
+    return f"{at.day} {at:%B %Y, %H:%M:%S} UTC"
+
+
+def day(at: datetime) -> str:
+    """Return `31 January 2026`."""
+    return f"{at.day} {at:%B %Y}"
+
+
+def left(seconds: float | None) -> str:
+    """Return `about 2 minutes left`, or nothing if the time left isn't known."""
+    if seconds is None:
+        return ""
+    whole = timedelta(seconds=max(1, round(seconds))).total_seconds()
+    for unit, length in UNITS:
+        if whole >= length:
+            return f"about {counted(round(whole / length), unit)} left"
+    return f"about {counted(int(whole), 'second')} left"
+
+
+def in_path(text: str) -> str:
+    """Return text as one segment of a path, with its slashes escaped."""
+    return quote(text, safe="@")
+
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "number": number,
+    "size": size,
+    "ago": ago,
+    "exact": exact,
+    "day": day,
+    "left": left,
+    "counted": counted,
+    "in_path": in_path,
+    "state": STATES.__getitem__,
+    "format_name": FORMATS.__getitem__,
+    "skip_reason": SKIPPED.__getitem__,
+}

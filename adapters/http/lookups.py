@@ -1,0 +1,66 @@
+"""Finding what a request names. What belongs to another subscription is NotFound, exactly as what doesn't exist."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from adapters.postgres.blobs import read_chunk
+from domain.errors import NotFound
+from projections.directory import read as directory
+from projections.import_list import read as import_list
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from adapters.composition import Rollcall
+    from application.rosters import StoredRoster
+    from projections.directory.read import GroupRow, LicenceRow, SubscriptionRow
+    from projections.import_list.read import ImportRow
+    from projections.view import ViewCursor
+
+
+def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> SubscriptionRow:
+    """Return a subscription; raises NotFound."""
+    with rollcall.views() as cursor:
+        found = directory.subscriptions(cursor, name_or_id=str(subscription_id))
+    for row in found:
+        if row.id == subscription_id:
+            return row
+    raise NotFound(what="subscription", id=subscription_id)
+
+
+def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> LicenceRow:
+    """Return the licence of a canonical address; raises NotFound."""
+    with rollcall.views() as cursor:
+        row = directory.find_licence(cursor, subscription_id, email)
+    if row is None:
+        raise NotFound(what="licence for", id=email)
+    return row
+
+
+def find_group(rollcall: Rollcall, subscription_id: UUID, group_id: UUID) -> GroupRow:
+    """Return a group; raises NotFound."""
+    with rollcall.views() as cursor:
+        row = directory.find_group(cursor, subscription_id, group_id)
+    if row is None:
+        raise NotFound(what="group", id=group_id)
+    return row
+
+
+def find_import(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> ImportRow:
+    """Return an import; raises NotFound."""
+    with rollcall.views() as cursor:
+        row = import_list.find_import(cursor, import_id)
+    if row is None or row.subscription_id != subscription_id:
+        raise NotFound(what="import", id=import_id)
+    return row
+
+
+def open_roster(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow) -> StoredRoster:
+    """Return the roster of an import's file, which is read as needed; raises NotFound if the file was refused."""
+    if row.read is None:
+        raise NotFound(what="group in this import", id=row.id)
+    digest = row.read.roster
+    read = partial(read_chunk, cursor.connection, row.subscription_id, "roster", digest)
+    return rollcall.rosters.open(row.subscription_id, digest, read)

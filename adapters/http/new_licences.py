@@ -1,0 +1,43 @@
+"""The users to allocate licences to, from the fields of a request or from a file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from adapters.http.problems import FileRefused
+from domain.files.licence_file import read_licences
+from domain.naming import collapsed, parse_email, without_controls
+from domain.problems import FileProblems
+from domain.roster import Limits
+from domain.subscription import User
+from projections.reports.problem_rows import ProblemRow, problem_rows
+
+
+class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
+    """A user to allocate a licence to."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=1_000, examples=["ann@example.com"])]
+    first_name: Annotated[str, Meta(max_length=255, examples=["Ann"])] = ""
+    last_name: Annotated[str, Meta(max_length=255, examples=["Lee"])] = ""
+
+
+def user_of(new: NewUser) -> User:
+    """Return the user to allocate a licence to, with a canonical address and tidy names; raises EmailInvalid."""
+    return User(parse_email(new.email), _name(new.first_name), _name(new.last_name))
+
+
+def users_of_file(content: bytes, file_name: str, limits: Limits, location: str) -> tuple[list[User], list[ProblemRow]]:
+    """Return the users that a file lists, and the problems in its other rows.
+
+    Raises FileRefused with the location, which is where the file was sent.
+    """
+    read = read_licences(content, file_name, limits)
+    if isinstance(read, FileProblems):
+        raise FileRefused(location, file_name, problem_rows(read.problems))
+    return list(read.users), problem_rows(read.problems)
+
+
+def _name(text: str) -> str:
+    return collapsed(without_controls(text))

@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS servers (
+    id uuid PRIMARY KEY,
+    url text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    seen_at timestamptz NOT NULL DEFAULT now()
+);

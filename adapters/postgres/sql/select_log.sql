@@ -1,0 +1,12 @@
+-- As many events as asked for, but no more than the bytes allow; always one at least.
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM (
+    SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS bytes_before
+    FROM (
+        SELECT * FROM {schema}.{events}
+        WHERE notification_id > %(after)s AND notification_id <= coalesce(%(until)s, 9223372036854775807)
+        ORDER BY notification_id LIMIT %(limit)s
+    ) AS candidates
+) AS measured
+WHERE bytes_before < %(bytes)s
+ORDER BY notification_id

@@ -1,0 +1,101 @@
+"""Serving: the app under uvicorn, with a worker beside it in the same process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from adapters.composed_worker import composed_worker
+from adapters.http.bell import Bell
+from adapters.metrics import Metrics
+from adapters.server.app import create_app
+from adapters.server.connection import HttpConnection
+from adapters.server.listener import listen, url_of
+from adapters.server.registration import registered
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from adapters.composition import Rollcall
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 20
+REQUESTS_AT_ONCE = 64
+
+
+class Server(uvicorn.Server):
+    """A server that ends its streams when it is asked to stop; uvicorn alone would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, bell: Bell) -> None:
+        super().__init__(config)
+        self._bell = bell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start with enough threads: a request that waits for the database holds one, and must not block the others."""
+        threads = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="request")
+        asyncio.get_running_loop().set_default_executor(threads)
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer the requests that are running, end the streams, and stop."""
+        log.info("asked to stop", requests=len(self.server_state.tasks))
+        self._bell.close()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and Ctrl-C.
+
+        uvicorn raises these signals again after it has stopped, which would end the process before the worker's batches
+        and the database.
+        """
+        if current_thread() is not main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C; running batches and requests finish first, streams close.
+
+    Without a worker, other processes' workers run the commits and keep the views up to date. `ready` is called with the
+    URL once connections are accepted. Raises what `listen` raises.
+    """
+    settings = rollcall.settings
+    metrics, bell = Metrics(rollcall), Bell(rollcall.wakeups)
+    with ExitStack() as stack:
+        # Listening comes first: a client that connects early waits and is not refused.
+        listening = stack.enter_context(listen(host, port, beyond_loopback=settings.public_url is not None))
+        config = uvicorn.Config(
+            create_app(rollcall, bell, metrics),
+            http=HttpConnection,
+            ws="none",
+            log_config=None,
+            log_level="error",  # the rest is in our own log
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            server_header=False,
+            forwarded_allow_ips=settings.trusted_proxies,  # uvicorn's default trusts every client on loopback
+        )
+        if worker:
+            stack.enter_context(composed_worker(rollcall, groups_added=metrics.groups_added))
+        url = url_of(listening)
+        stack.enter_context(registered(rollcall.servers, settings.public_url or url))
+        ready(url)
+        log.info("serving", url=url, worker=worker)
+        Server(config, bell).run(sockets=[listening])
+    log.info("no longer serving", url=url)

@@ -1,0 +1,464 @@
+"""Importing in a terminal: review, confirm, watch, stop, continue; and without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+from uuid import UUID
+
+import pytest
+
+from adapters.postgres.datastore import lock_key
+from projections import groups_added
+from projections.directory import read as directory
+from projections.import_list import read as import_list
+from tests.adapters.cli.terminals import InTerminal, environment, run
+from tests.conftest import subscribed, working
+from tests.waiting import Running, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from adapters.composition import Rollcall
+
+pytestmark = [pytest.mark.database, pytest.mark.slow]
+
+LICENSED = ("ann@example.com", "ben@example.com", "cid@example.com")
+ROSTER = b"""email,FirstName,LastName,Groupname,Groupname
+ann@example.com,Ann,Lee,Design,Sales
+ben@example.com,Ben,Ortega,Design,
+eve@@example.com,Eve,Xu,Design,
+zoe@example.com,Zoe,Ito,Sales,
+"""
+REFUSED = b"email,FirstName,Groupname\nann@example.com,Ann,Design\n"
+MANY = 600  # groups: three batches
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where an administrator sits: the environment, and what is in the database, seen from outside the command."""
+
+    environ: dict[str, str]
+    seen: Rollcall
+
+    def count(self, table: str) -> int:
+        with self.seen.views() as cursor:
+            cursor.execute(f"SELECT count(*) AS rows FROM {table}")
+            row = cursor.fetchone()
+        return int(row["rows"]) if row else 0
+
+    def recorded(self) -> tuple[int, int]:
+        return self.count("rollcall_events"), self.count("blobs")
+
+    def import_of(self, text: str) -> UUID:
+        found = re.search(r"import(?:-resume)? ([0-9a-f-]{36})", text)
+        assert found, text
+        return UUID(found[1])
+
+    def state(self, import_id: UUID) -> import_list.ImportRow:
+        """Tell how an import stands, from what was recorded."""
+        with working(self.seen, commits=False):
+            assert self.seen.health.catch_up()
+        with self.seen.views() as cursor:
+            row = import_list.find_import(cursor, import_id)
+        assert row is not None
+        return row
+
+    def waiting_for_turns(self, import_id: UUID) -> int:
+        key = lock_key(self.seen.datastore.schema, "turn", str(import_id))
+        with self.seen.views() as cursor:
+            cursor.execute(
+                """
+                SELECT count(*) AS waiting FROM pg_locks
+                WHERE locktype = 'advisory' AND NOT granted AND (classid, objid) = (%s, %s)
+                """,
+                (key >> 32 & 0xFFFFFFFF, key & 0xFFFFFFFF),
+            )
+            row = cursor.fetchone()
+        return int(row["waiting"]) if row else 0
+
+    def waiting_to_append(self) -> int | None:
+        """Tell which process of the server waits to append: PostgreSQL's, not the command's."""
+        with self.seen.views() as cursor:
+            cursor.execute(
+                """
+                SELECT pid FROM pg_locks JOIN pg_database AS d ON d.oid = database
+                WHERE locktype = 'relation' AND NOT granted AND datname = current_database()
+                """
+            )
+            row = cursor.fetchone()
+        return int(row["pid"]) if row else None
+
+    def is_served_by(self, pid: int) -> bool:
+        with self.seen.views() as cursor:
+            cursor.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (pid,))
+            return cursor.fetchone() is not None
+
+
+@pytest.fixture
+def desk(idle: Rollcall, database: str) -> Desk:
+    with working(idle, commits=False):
+        subscribed(idle, *LICENSED)
+    return Desk(environment(database), idle)
+
+
+@pytest.fixture
+def roster(tmp_path: Path) -> str:
+    return _file(tmp_path, "roster.csv", ROSTER)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> str:
+    lines = (f"Team {number:04},ann@example.com,ben@example.com" for number in range(1, MANY + 1))
+    return _file(tmp_path, "teams.csv", "\n".join(("Groupname,Email,Email", *lines)).encode())
+
+
+def _file(place: Path, name: str, content: bytes) -> str:
+    path = place / name
+    path.write_bytes(content)
+    return str(path)
+
+
+class TestAnImportInATerminal:
+    def test_is_reviewed_confirmed_and_watched(self, desk: Desk, roster: str) -> None:
+        with InTerminal(desk.environ, "import", roster, "-s", "Contoso", columns=120) as terminal:
+            terminal.wait_for(re.escape("Add these groups to “Contoso”? [y/N]: "))
+            review = terminal.shown
+            terminal.type("y\n")
+            assert terminal.end() == 0
+        assert "4 rows, 2 groups, 3 users, 4 memberships" in review
+        assert re.search(r"\n +4 +1 +error +“eve@@example.com” is not a valid e-mail address", review)
+        assert "Correct the address. Each cell holds one address, such as ann@example.com." in review
+        assert re.search(r"\n1 +Design +new +2 +1 *\n2 +Sales +new +2 +1", review)
+        assert "1 user in the file has no licence and would be left out." in review
+        assert "2 of 2" in terminal.shown
+        assert re.search(r"\n1 +Design +created +2", terminal.shown)
+        assert "Completed: 2 groups added, with 3 new memberships." in terminal.shown
+
+    @pytest.mark.parametrize("answer", ["n\n", "\n", "\x03", "\x04"], ids=["n", "enter", "Ctrl-C", "Ctrl-D"])
+    def test_that_is_not_confirmed_waits(self, desk: Desk, roster: str, answer: str) -> None:
+        with InTerminal(desk.environ, "import", roster, "-s", "Contoso") as terminal:
+            terminal.wait_for(re.escape("[y/N]: "))
+            terminal.type(answer)
+            assert terminal.end() == 130
+        import_id = desk.import_of(terminal.shown)
+        assert "Nothing was added. The import is kept. To continue:" in terminal.shown
+        assert f"rollcall import-resume {import_id}" in terminal.shown
+        assert desk.state(import_id).state == "reviewing"
+
+    def test_that_waited_goes_on_with_its_review(self, desk: Desk, roster: str) -> None:
+        with InTerminal(desk.environ, "import", roster, "-s", "Contoso") as terminal:
+            terminal.wait_for(re.escape("[y/N]: "))
+            terminal.type("n\n")
+            terminal.end()
+        import_id = desk.import_of(terminal.shown)
+        with InTerminal(desk.environ, "import-resume", str(import_id)) as terminal:
+            terminal.wait_for(r"Design +new[^?]*\? \[y/N\]: ")
+            terminal.type("y\n")
+            assert terminal.end() == 0
+        assert desk.state(import_id).state == "completed"
+
+    def test_of_nobody_with_a_licence_is_not_offered(self, desk: Desk, tmp_path: Path) -> None:
+        file = _file(tmp_path, "strangers.csv", b"Groupname,Email\nDesign,zoe@example.com\n")
+        with InTerminal(desk.environ, "import", file, "-s", "Contoso") as terminal:
+            assert terminal.end() == 1
+        assert "error: There is nothing to add: none of the users has a licence." in terminal.shown
+        assert f"rollcall import-resume {desk.import_of(terminal.shown)}" in terminal.shown
+
+    @pytest.mark.parametrize("columns", [80, 120])
+    def test_fits_the_terminal(self, desk: Desk, roster: str, columns: int) -> None:
+        with InTerminal(desk.environ, "import", roster, "-s", "Contoso", "--yes", columns=columns) as terminal:
+            assert terminal.end() == 0
+        import_id = desk.import_of(terminal.shown)
+        with InTerminal(desk.environ, "imports", "-s", "Contoso", columns=columns) as terminal:
+            assert terminal.end() == 0
+        assert str(import_id) in terminal.shown
+        assert all(len(line) <= columns for line in terminal.shown.splitlines())
+
+
+class TestWithoutATerminal:
+    def test_is_a_usage_error_before_anything_is_recorded(self, desk: Desk, roster: str) -> None:
+        before = desk.recorded()
+        done = run(desk.environ, "import", roster, "-s", "Contoso", answer="y\n")
+        assert done.returncode == 2
+        assert "There is no terminal to confirm on. Pass --yes to add the groups." in done.stderr
+        assert desk.recorded() == before
+
+    def test_a_subscription_that_does_not_exist_is_named_first(self, desk: Desk, roster: str) -> None:
+        done = run(desk.environ, "import", roster, "-s", "Contoso Ltd")
+        assert (done.returncode, "There is no subscription “Contoso Ltd”" in done.stderr) == (1, True)
+
+    def test_an_import_that_waits_is_not_confirmed_either(self, desk: Desk, roster: str) -> None:
+        with InTerminal(desk.environ, "import", roster, "-s", "Contoso") as terminal:
+            terminal.wait_for(re.escape("[y/N]: "))
+            terminal.type("n\n")
+            terminal.end()
+        before = desk.recorded()
+        done = run(desk.environ, "import-resume", str(desk.import_of(terminal.shown)), answer="y\n")
+        assert done.returncode == 2
+        assert desk.recorded() == before
+
+    def test_yes_imports_without_asking(self, desk: Desk, roster: str) -> None:
+        done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes")
+        assert done.returncode == 0
+        assert "Completed: 2 groups added" in done.stdout
+        assert done.stderr == ""
+        assert "\x1b" not in done.stdout
+
+    def test_json_is_one_document(self, desk: Desk, roster: str) -> None:
+        done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes", "--json")
+        document = json.loads(done.stdout)
+        assert done.returncode == 0
+        assert document["import"]["state"] == "completed"
+        assert document["import"]["counts"] == {
+            "rows": 4,
+            "groups": 2,
+            "users": 3,
+            "memberships": 4,
+            "problems": {"email-invalid": 1},
+        }
+        assert document["import"]["progress"]["groups_added"] == 2
+        assert [(each["name"], each["users_added"]) for each in document["groups_added"]] == [
+            ("Design", 2),
+            ("Sales", 1),
+        ]
+        [problem] = document["problems"]
+        assert (problem["code"], problem["line"], problem["column"], problem["value"]) == (
+            "email-invalid",
+            4,
+            1,
+            "eve@@example.com",
+        )
+        assert "error" not in document
+
+    def test_an_import_twice_resumed_says_the_same(self, desk: Desk, roster: str) -> None:
+        first = run(desk.environ, "import", roster, "-s", "Contoso", "--yes", "--json")
+        import_id = json.loads(first.stdout)["import"]["id"]
+        before = desk.recorded()
+        again = run(desk.environ, "import-resume", import_id, "--json")
+        assert (again.returncode, json.loads(again.stdout)) == (0, json.loads(first.stdout))
+        assert desk.recorded() == before
+
+
+class TestADryRun:
+    def test_shows_the_review_and_records_nothing(self, desk: Desk, roster: str) -> None:
+        before = desk.recorded()
+        done = run(desk.environ, "import", roster, "-s", "Contoso", "--dry-run")
+        assert done.returncode == 0
+        assert "dry run, nothing is recorded" in done.stdout
+        assert re.search(r"\n1 +Design +new +2 +1 *\n2 +Sales +new +2 +1", done.stdout)
+        as_json = run(desk.environ, "import", roster, "-s", "Contoso", "--dry-run", "--json")
+        document = json.loads(as_json.stdout)
+        assert document["users_not_licensed"] == 1
+        assert [(each["name"], each["status"]) for each in document["groups"]] == [("Design", "new"), ("Sales", "new")]
+        assert [each["line"] for each in document["problems"]] == [4]
+        assert desk.recorded() == before
+
+    def test_tells_why_a_file_would_be_refused(self, desk: Desk, tmp_path: Path) -> None:
+        before = desk.recorded()
+        file = _file(tmp_path, "refused.csv", REFUSED)
+        done = run(desk.environ, "import", file, "-s", "Contoso", "--dry-run", "--json")
+        document = json.loads(done.stdout)
+        assert done.returncode == 1
+        assert document["error"]["code"] == "file-refused"
+        assert [(each["code"], each["column"]) for each in document["problems"]] == [("column-missing", 3)]
+        assert desk.recorded() == before
+
+
+class TestARefusedFile:
+    def test_is_told_with_place_and_remedy(self, desk: Desk, tmp_path: Path) -> None:
+        file = _file(tmp_path, "refused.csv", REFUSED)
+        done = run(desk.environ, "import", file, "-s", "Contoso", "--yes")
+        assert done.returncode == 1
+        assert "error: “refused.csv” was refused. Nothing was added." in done.stderr
+        assert re.search(r"\n +1 +3 +error +The column “LastName” is missing\.", done.stdout)
+        assert "you can leave it blank" in done.stdout
+
+    def test_has_an_error_in_its_document_and_cannot_be_resumed(self, desk: Desk, tmp_path: Path) -> None:
+        file = _file(tmp_path, "refused.csv", REFUSED)
+        done = run(desk.environ, "import", file, "-s", "Contoso", "--yes", "--json")
+        document = json.loads(done.stdout)
+        assert (done.returncode, document["import"]["state"]) == (1, "rejected")
+        assert document["error"]["code"] == "file-refused"
+        again = run(desk.environ, "import-resume", document["import"]["id"], "--yes", "--json")
+        assert (again.returncode, json.loads(again.stdout)) == (1, document)
+
+    def test_leaves_names_as_data(self, desk: Desk, tmp_path: Path) -> None:
+        """What a file says never reaches the terminal raw, nor as markup."""
+        hostile = (
+            "email,FirstName,LastName,Groupname,Groupname\n"
+            "ann@example.com,\x1b[2JAnn,Lee,[red]Alert[/red],[/]\n"
+            "ben@example.com,Ben,Ray,:smile: \\,\u202egpj.exe\n"
+            "cid@example.com,Cid,Ray,\x1b]0;owned\x07Title,\x9b31mRed\n"
+            "\x1b[31m@example.com,Dan,Im,a\x08b,\u2066x\n"
+            "ann@example.com,,,Right\u200f to left,\n"
+        )
+        file = _file(tmp_path, "[bold]\x1b[31mnames\u202e.csv", hostile.encode())
+        with InTerminal({**desk.environ, "NO_COLOR": "1"}, "import", file, "-s", "Contoso", "--yes") as terminal:
+            assert terminal.end() == 0
+        import_id = str(desk.import_of(terminal.shown))
+        everything = [terminal.raw]
+        for words in (("groups", "-s", "Contoso"), ("import-history", import_id), ("audit", "-s", "Contoso")):
+            with InTerminal({**desk.environ, "NO_COLOR": "1"}, *words) as other:
+                assert other.end() == 0
+            everything.append(other.raw)
+        for raw in everything:
+            assert not set(raw) & set("\x07\x08\x9b\u200f\u202e\u2066")
+            assert "\x1b[2J" not in raw
+            assert "\x1b[31m" not in raw
+        for name in ("[red]Alert[/red]", "[/]", ":smile: \\", "Right\\u200f to left"):
+            assert name in everything[0]
+            assert name in everything[1]
+        assert "\\u202egpj.exe" in everything[0]
+        assert "\\x1b]0;owned\\x07Title" in everything[0]
+
+
+class _HeldCommit:
+    """An import of many groups in a terminal, confirmed, its first batch waiting for its turn, which the test has."""
+
+    def __init__(self, desk: Desk, many: str, *words: str) -> None:
+        self._desk = desk
+        self._turn = ExitStack()
+        self.terminal = InTerminal(desk.environ, "import", many, "-s", "Contoso", *words)
+
+    def __enter__(self) -> Self:
+        self.terminal.wait_for(re.escape("[y/N]: "))
+        self.import_id = self._desk.import_of(self.terminal.shown)
+        self._hold()
+        self.terminal.type("y\n")
+        eventually(lambda: self._desk.waiting_for_turns(self.import_id) == 1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._turn.close()
+        self.terminal.__exit__(None, None, None)
+
+    def let_one_batch_run(self) -> None:
+        """Let the turn go, and take it again behind the batch that waits for it: turns are taken in order."""
+        held = self._turn
+        self._turn = ExitStack()
+        again = Running(self._hold)
+        eventually(lambda: self._desk.waiting_for_turns(self.import_id) == 2)
+        held.close()
+        again.result()
+        eventually(lambda: self._desk.waiting_for_turns(self.import_id) == 1)
+
+    def let_go(self) -> None:
+        self._turn.close()
+
+    def _hold(self) -> None:
+        self._turn.enter_context(self._desk.seen.turns.commit(self.import_id))
+
+
+@pytest.fixture
+def held(desk: Desk, many: str) -> Iterator[_HeldCommit]:
+    with _HeldCommit(desk, many) as commit:
+        yield commit
+
+
+class TestStop:
+    @pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM", "SIGHUP"])
+    def test_says_what_was_added_and_what_was_not(self, desk: Desk, held: _HeldCommit, how: str) -> None:
+        held.let_one_batch_run()
+        if how == "Ctrl-C":
+            held.terminal.type("\x03")
+        else:
+            held.terminal.process.send_signal(signal.Signals[how])
+        eventually(lambda: desk.waiting_for_turns(held.import_id) == 2)  # the next batch, and Stop behind it
+        held.let_go()
+        assert held.terminal.end() == 130
+        shown = held.terminal.shown
+        added = desk.state(held.import_id).progress.groups_added
+        assert 0 < added < MANY
+        assert f"Stopped: {added} groups added, with {2 * added:,} new memberships." in shown
+        assert f"Groups 1 to {added} of the file are done. Groups {added + 1} to {MANY} were not added." in shown
+        assert f"rollcall import-resume {held.import_id}" in shown
+        assert desk.state(held.import_id).state == "stopped"
+
+    def test_and_resume_add_every_group_once(self, desk: Desk, held: _HeldCommit) -> None:
+        held.terminal.type("\x03")
+        eventually(lambda: desk.waiting_for_turns(held.import_id) == 2)
+        held.let_go()
+        assert held.terminal.end() == 130
+        with InTerminal(desk.environ, "import-resume", str(held.import_id)) as terminal:
+            assert terminal.end() == 0
+        assert f"Completed: {MANY} groups added, with {2 * MANY:,} new memberships." in terminal.shown
+        _assert_all_added_once(desk, held.import_id)
+        history = run(desk.environ, "import-history", str(held.import_id), "--json", "--limit", "0")
+        rows = json.loads(history.stdout)
+        added = [row["data"]["group"] for row in rows if row["type"] == "GroupAdded"]
+        assert added == list(range(1, MANY + 1))
+        assert [row["type"] for row in rows if row["type"] != "GroupAdded"] == [
+            "FileUploaded",
+            "FormatDetected",
+            "CommitStarted",
+            "CommitStopped",
+            "CommitStarted",
+            "CommitCompleted",
+        ]
+        assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
+        groups = json.loads(run(desk.environ, "groups", "-s", "Contoso", "--json", "--limit", "0").stdout)
+        assert [row["name"] for row in groups] == [f"Team {number:04}" for number in range(1, MANY + 1)]
+
+    def test_another_process_sees_how_far_it_came(self, desk: Desk, held: _HeldCommit) -> None:
+        held.let_one_batch_run()
+        done = run(desk.environ, "imports", "-s", "Contoso", "--json")
+        [document] = json.loads(done.stdout)
+        assert (document["id"], document["state"]) == (str(held.import_id), "committing")
+        assert document["progress"]["groups_added"] == desk.state(held.import_id).progress.groups_added
+        assert 0 < document["progress"]["groups_added"] < MANY
+        held.let_go()
+        assert held.terminal.end() == 0
+
+
+class TestKilled:
+    def test_in_the_middle_of_a_batch_a_worker_goes_on(self, desk: Desk, held: _HeldCommit) -> None:
+        """A batch that the server has got is added, all of it, whoever sent it; the rest is added by the worker, once.
+
+        The server does not look whether its client lives while a statement waits (client_connection_check_interval),
+        and an append is one statement, whose answer is too short to be sent before it is committed.
+        """
+        held.let_one_batch_run()
+        added = desk.state(held.import_id).progress.groups_added
+        with desk.seen.datastore.connect() as connection, connection.transaction():
+            connection.execute("LOCK TABLE rollcall_events IN EXCLUSIVE MODE")
+            held.let_go()
+            server = eventually(desk.waiting_to_append) or 0
+            os.killpg(held.terminal.process.pid, signal.SIGKILL)
+            held.terminal.end()
+            assert desk.waiting_to_append() == server
+        eventually(lambda: not desk.is_served_by(server))
+        left = desk.state(held.import_id)
+        assert left.state == "committing"
+        assert 0 < added < left.progress.groups_added < MANY
+        assert left.progress.groups_added == desk.count("directory_groups"), "a batch is all or nothing"
+        with InTerminal(desk.environ, "worker") as worker:
+            eventually(lambda: _state_now(desk, held.import_id) == "completed")
+            worker.process.send_signal(signal.SIGTERM)
+            assert worker.end() == 0
+        assert worker.shown == "The worker is running. Press Ctrl-C to stop.\nThe worker stopped.\n"
+        _assert_all_added_once(desk, held.import_id)
+
+
+def _state_now(desk: Desk, import_id: UUID) -> str:
+    with desk.seen.views() as cursor:
+        row = import_list.find_import(cursor, import_id)
+    assert row is not None
+    return row.state
+
+
+def _assert_all_added_once(desk: Desk, import_id: UUID) -> None:
+    row = desk.state(import_id)
+    assert row.state == "completed"
+    with desk.seen.views() as cursor:
+        added = groups_added.groups_added(cursor, import_id, limit=2 * MANY)
+        groups = directory.groups(cursor, row.subscription_id, limit=2 * MANY)
+    assert [each.number for each in added] == list(range(1, MANY + 1))
+    assert all(each.created and each.users_added == 2 for each in added)
+    assert [(each.name, each.users) for each in groups] == [(f"Team {n:04}", 2) for n in range(1, MANY + 1)]

@@ -1,0 +1,191 @@
+"""Snapshots spare the events before them, and never stand in the way: one that cannot be used is ignored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, get_args
+from uuid import UUID, uuid4
+
+import msgspec
+import psycopg
+import pytest
+from eventsourcing.persistence import JSONTranscoder, StoredEvent
+
+from adapters.postgres import snapshots
+from adapters.postgres.snapshots import Snapshot, SnapshotMapper
+from application.ports import Stream
+from application.records import Actor, Event, Origin, Record
+from domain import import_session
+from domain.import_session import (
+    CommitStarted,
+    Committing,
+    Completed,
+    Discarded,
+    FileUploaded,
+    FormatDetected,
+    GroupAdded,
+    ImportSession,
+    Plan,
+    Progress,
+    Rejected,
+    Reviewing,
+    Stopped,
+    Uploaded,
+)
+
+if TYPE_CHECKING:
+    from adapters.composition import Rollcall
+    from adapters.postgres.event_store import PostgresEventStore
+
+IMPORT = UUID("22222222-2222-4222-8222-222222222222")
+ORIGIN = Origin(UUID("11111111-1111-4111-8111-111111111111"), Actor("administrator", "ann", "Ann"), "request-1", IMPORT)
+PLAN = Plan("5e1f", 3, {1: "Europa"}, {2: frozenset({"ann@example.com"})})
+MAPPER = SnapshotMapper(JSONTranscoder())
+
+PLAN_TEXT = '{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]}}'
+PROGRESS_TEXT = '{"done":2,"added":1,"skipped":1}'
+STORED: list[tuple[ImportSession, str]] = [
+    (Uploaded(), '{"type":"uploaded"}'),
+    (Rejected(), '{"type":"rejected"}'),
+    (Reviewing(PLAN), f'{{"type":"reviewing","plan":{PLAN_TEXT}}}'),
+    (
+        Committing(PLAN, 4, Progress(2, 1, 1)),
+        f'{{"type":"committing","plan":{PLAN_TEXT},"reviewed":4,"progress":{PROGRESS_TEXT}}}',
+    ),
+    (Stopped(PLAN, Progress(2, 1, 1)), f'{{"type":"stopped","plan":{PLAN_TEXT},"progress":{PROGRESS_TEXT}}}'),
+    (Completed(4, Progress(2, 1, 1)), f'{{"type":"completed","reviewed":4,"progress":{PROGRESS_TEXT}}}'),
+    (Discarded(), '{"type":"discarded"}'),
+]
+ENVELOPE = (
+    '{"shape":1,"origin":{"subscription_id":"11111111-1111-4111-8111-111111111111",'
+    '"actor":{"kind":"administrator","id":"ann","name":"Ann"},"request_id":"request-1",'
+    '"import_id":"22222222-2222-4222-8222-222222222222"},"state":%s}'
+)
+
+# --- shapes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("state", "text"), STORED, ids=[type(state).__name__ for state, _ in STORED])
+def test_a_state_is_stored_and_read(state: ImportSession, text: str) -> None:
+    snapshot = Snapshot(IMPORT, 7, ORIGIN, state)
+    stored = MAPPER.to_stored_event(snapshot)
+    assert stored == StoredEvent(IMPORT, 7, "snapshot", (ENVELOPE % text).encode())
+    assert MAPPER.to_domain_event(stored) == snapshot
+
+
+def test_every_state_has_its_example() -> None:
+    assert {type(state) for state, _ in STORED} == set(get_args(ImportSession))
+
+
+def test_the_shape_number_changes_with_the_shape() -> None:
+    """If this fails, add one to SHAPE and put the new digest here: older snapshots would hide the new field."""
+    schema = msgspec.json.encode(without_texts(msgspec.json.schema(ImportSession)), order="sorted")
+    digest = sha256(schema).hexdigest()[:16]
+    assert {snapshots.SHAPE: digest} == {1: "db1d03ab754bd383"}
+
+
+def without_texts(schema: Any) -> Any:
+    """Return a JSON schema without its descriptions, which may change."""
+    if isinstance(schema, dict):
+        return {key: without_texts(value) for key, value in schema.items() if key != "description"}
+    return [without_texts(each) for each in schema] if isinstance(schema, list) else schema
+
+
+# --- in the store ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(idle: Rollcall) -> PostgresEventStore:
+    return idle.events
+
+
+@pytest.fixture
+def stream(store: PostgresEventStore) -> UUID:
+    """Return the stream of an import that has added the first of its two groups."""
+    stream = uuid4()
+    append(
+        store,
+        stream,
+        FileUploaded("groups.csv", "text/csv", 3, "digest"),
+        FormatDetected("group_based", "utf-8", ",", ("Groupname", "Email"), 2, 2, 2, 2, {}, "roster"),
+        CommitStarted(2, 2),
+        GroupAdded(1, uuid4(), "Sales", created=True, users_added=1, users_already_there=0),
+    )
+    return stream
+
+
+def append(store: PostgresEventStore, stream: UUID, *events: Event, after: int = 0) -> None:
+    records = [
+        Record(stream, version, datetime.now(UTC), ORIGIN, event)
+        for version, event in enumerate(events, start=after + 1)
+    ]
+    store.append(ORIGIN.subscription_id, records)
+
+
+def state_of(store: PostgresEventStore, stream: UUID, at_version: int | None = None) -> ImportSession:
+    found = store.load(stream, import_session.evolve, at_version=at_version)
+    assert found
+    return found.state
+
+
+def keep_another_state(store: PostgresEventStore, stream: UUID) -> Stopped:
+    """Keep a snapshot that says something else than the events, to tell whether it is used."""
+    state = Stopped(Plan("another", 9), Progress(4, 4))
+    store.keep_snapshot(Stream(stream, 4, state, ORIGIN))
+    return state
+
+
+@pytest.mark.database
+class TestASnapshot:
+    def test_spares_the_events_before_it(self, store: PostgresEventStore, stream: UUID) -> None:
+        kept = keep_another_state(store, stream)
+        assert state_of(store, stream) == kept
+        append(store, stream, CommitStarted(2, 5), after=4)
+        found = store.load(stream, import_session.evolve)
+        assert found == Stream(stream, 5, Committing(kept.plan, 2, kept.progress), ORIGIN)
+
+    def test_does_not_reach_back_before_its_version(self, store: PostgresEventStore, stream: UUID) -> None:
+        keep_another_state(store, stream)
+        assert state_of(store, stream, at_version=2) == Reviewing(Plan("roster", 2))
+
+    def test_may_be_kept_twice(self, store: PostgresEventStore, stream: UUID) -> None:
+        loaded = store.load(stream, import_session.evolve)
+        assert loaded
+        store.keep_snapshot(loaded)
+        store.keep_snapshot(loaded)
+        assert store.load(stream, import_session.evolve) == loaded
+
+    def test_brings_back_a_state_with_edits(self, store: PostgresEventStore, stream: UUID) -> None:
+        plan = Plan("roster", 2, {1: "Europa"}, {2: frozenset({"ann@example.com", "ben@example.com"})})
+        kept = Stream(stream, 4, Stopped(plan, Progress(1, 1)), ORIGIN)
+        store.keep_snapshot(kept)
+        assert store.load(stream, import_session.evolve) == kept
+
+
+IGNORED = {
+    "of another shape": ENVELOPE.replace('"shape":1', '"shape":2') % '{"type":"discarded"}',
+    "with a state of a newer release": ENVELOPE % '{"type":"undoing"}',
+    "that was stored as an event, as they once were": (
+        '{"at":"2026-02-03T04:05:06Z","origin":{"subscription_id":"11111111-1111-4111-8111-111111111111",'
+        '"actor":{"kind":"administrator","id":"ann","name":"Ann"},"request_id":"request-1"},'
+        '"event":{"type":"import.snapshot","state":{"type":"discarded"}}}'
+    ),
+}
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("text", IGNORED.values(), ids=IGNORED.keys())
+def test_a_snapshot_is_ignored(store: PostgresEventStore, stream: UUID, database: str, text: str) -> None:
+    topic = "import.snapshot" if "import.snapshot" in text else "snapshot"
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO rollcall.rollcall_snapshots VALUES (%s, 4, %s, %s)", (stream, topic, text.encode())
+        )
+    folded = Committing(Plan("roster", 2), 2, Progress(1, 1))
+    assert state_of(store, stream) == folded
+    append(store, stream, import_session.CommitStopped(1, 1), after=4)
+    found = store.load(stream, import_session.evolve)
+    assert found
+    store.keep_snapshot(found)
+    assert found.state == state_of(store, stream) == Stopped(folded.plan, folded.progress)

@@ -1,0 +1,75 @@
+"""Every event has a title, a sentence, and at most one action to be found by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from re import fullmatch
+from typing import get_args
+from uuid import UUID
+
+import pytest
+
+from application.records import Event
+from domain.access import TokenIssued
+from domain.import_session import (
+    CommitStopped,
+    FileUploaded,
+    FormatDetected,
+    FormatRejected,
+    GroupAdded,
+    GroupSkipped,
+    LeftOut,
+)
+from domain.subscription import SeatsReturned, SeatsTaken
+from projections.audit_log import AUDITED
+from projections.reports.sentences import ACTIONS, TITLES, sentence
+
+EVENTS = set(get_args(Event))
+BOOKKEEPING = {GroupAdded, GroupSkipped, SeatsTaken, SeatsReturned}
+UNLICENSED = LeftOut("cem@example.com", "not-licensed")
+
+
+def test_each_event_has_a_title() -> None:
+    assert set(TITLES) == {event.__name__ for event in EVENTS}
+    assert len(set(TITLES.values())) == len(TITLES)
+
+
+def test_each_audited_event_belongs_to_one_action() -> None:
+    assert Counter(AUDITED) == dict.fromkeys(EVENTS - BOOKKEEPING, 1)
+
+
+def test_actions_have_a_slug_and_a_title() -> None:
+    assert all(fullmatch("[a-z]+(-[a-z]+)*", slug) for slug in ACTIONS)
+    assert len({action.title for action in ACTIONS.values()}) == len(ACTIONS)
+    assert ACTIONS["file-uploaded"].types == ("FileUploaded", "FormatDetected", "FormatRejected")
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (FileUploaded("groups.csv", "text/csv", 1_456_727, ""), "File uploaded: groups.csv (1,456,727 bytes)"),
+        (
+            FormatDetected("group_based", "utf-8", ",", (), 3, 1, 2_000, 2_000, {}, ""),
+            "Format recognised: group-based, 1 group, 2,000 users",
+        ),
+        (FormatRejected(()), "File refused"),
+        (
+            GroupAdded(1, UUID(int=1), "Sales", created=True, users_added=2, users_already_there=0),
+            "Created group “Sales” with 2 users",
+        ),
+        (
+            GroupAdded(1, UUID(int=1), "Sales", False, 1, 3, (UNLICENSED,)),
+            "Added 1 user to existing group “Sales”, 3 already in it, 1 left out (no licence)",
+        ),
+        (GroupSkipped(7, "no-licensed-users"), "Skipped group 7 of the file: none of its users has a licence"),
+        (CommitStopped(1, 2_000), "Stopped: 1 group added, 2,000 remaining"),
+        (TokenIssued("Sync", "consumer", "", None), "Issued token “Sync” with the consumer role (no expiry)"),
+        (
+            TokenIssued("Sync", "auditor", "", datetime(2027, 1, 31, 9, 5, tzinfo=UTC)),
+            "Issued token “Sync” with the auditor role (expires 2027-01-31 09:05 UTC)",
+        ),
+    ],
+)
+def test_a_sentence_says_what_happened(event: Event, text: str) -> None:
+    assert sentence(event) == text
