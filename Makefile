@@ -2,7 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-TEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder # one worker a module, which starts its server once
+TEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder # a module stays on one worker, which starts its server once
+
+# The demo's database. As root, it runs as a user of its own, who may not be able to reach the checkout (in /root, say).
+DEMO = $(shell if [ "$$(id -u)" != 0 ] || su -s /bin/sh nobody -c 'test -x "$$0"' "$(CURDIR)" 2>/dev/null; \
+	then echo "$(CURDIR)/.demo"; else echo "/var/lib/rollcall-demo-$$(echo "$(CURDIR)" | cksum | cut -d' ' -f1)"; fi)
 
 .DEFAULT_GOAL := help
 
@@ -11,44 +15,46 @@ help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.lock pyproject.toml
+	@echo "Installing $(words $(shell grep -o '^[a-z0-9-]*==' requirements.lock)) packages into .venv. This takes about a minute …"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: install
-install: .venv/.installed ## Make the virtual environment with the locked dependencies
+install: .venv/.installed ## Create .venv with the locked dependencies
 
 .PHONY: demo
-demo: install ## Import the two samples into a demo subscription, and serve it, on the embedded PostgreSQL (ARGS=--no-serve ends)
-	$(BIN)/rollcall demo $(ARGS)
+demo: install ## Import two sample files into a demo subscription and serve it (ARGS="--port 8321", ARGS=--no-serve)
+	@echo "The demo keeps its data in $(DEMO). To start afresh, run: make clean demo"
+	@ROLLCALL_DATA_DIR="$(DEMO)" $(BIN)/rollcall demo $(ARGS)
 
 .PHONY: test
 test: install ## Run the tests, on the embedded PostgreSQL or on ROLLCALL_TEST_DATABASE_URL (ARGS go to pytest)
 	$(TEST) -m "not slow" $(ARGS)
 
 .PHONY: test-slow
-test-slow: install ## Run the others: a Chromium in the console, schemathesis, servers that die, imports in a terminal
+test-slow: install ## Run the slow tests: Chromium in the console, schemathesis, killed servers, imports in a terminal, the wheel
 	$(TEST) -m slow $(ARGS)
 
 .PHONY: test-database
-test-database: install ## Run the tests that touch the database alone
+test-database: install ## Run only the tests that use the database
 	$(TEST) -m "database and not slow" $(ARGS)
 
 .PHONY: benchmark
-benchmark: install ## Measure the append against raw COPY in the same run
+benchmark: install ## Compare appending events with a raw COPY
 	$(BIN)/python -m tests.benchmark_append
 
 .PHONY: benchmark-http
-benchmark-http: install ## Measure what 32 clients meet, with and without a large commit beside them
+benchmark-http: install ## Measure 32 clients, with and without a large commit at the same time
 	$(BIN)/python -m tests.benchmark_http
 
 .PHONY: benchmark-licences
-benchmark-licences: install ## Measure 100,000 licences in one request: seconds, memory, and how long others wait
+benchmark-licences: install ## Measure 100,000 licences in one request: time, memory, and how long other requests wait
 	$(BIN)/python -m tests.benchmark_licences
 
 .PHONY: screenshots
-screenshots: install ## Write every page of the console as pictures to screenshots/ (ARGS choose: review 320 dark)
+screenshots: install ## Take screenshots of the console's pages into screenshots/ (ARGS="review 320 dark" selects some)
 	$(BIN)/python -m tests.adapters.console.screenshots $(ARGS)
 
 .PHONY: lint
@@ -59,15 +65,16 @@ lint: install ## Run ruff, mypy --strict and import-linter
 	$(BIN)/lint-imports
 
 .PHONY: format
-format: install ## Lay the code out
+format: install ## Format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 .PHONY: lock
-lock: install ## Lock the dependencies anew: names, versions and hashes only
+lock: install ## Update requirements.lock: names, versions and hashes only
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --annotation-style line --upgrade -o requirements.lock
 
 .PHONY: clean
-clean: ## Remove everything that was made here
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+clean: ## Stop the demo, and remove it and everything else that was made here
+	@[ ! -d "$(DEMO)" ] || [ ! -x $(BIN)/python ] || $(BIN)/python -m adapters.cli.stop_demo "$(DEMO)"
+	rm -rf "$(DEMO)" .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -1,11 +1,11 @@
-"""The only place where the parts are put together."""
+"""The only place that puts the parts together. Who needs a worker beside them takes one from composed_worker.py."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 from uuid import UUID, uuid4
 
 from adapters.health import Health
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Rollcall(Ports):
-    """The ports over one PostgreSQL, and what the adapters use beside them.
+    """The ports over one PostgreSQL, and the parts that only adapters use.
 
-    Use cases take it as their ports; queries take a cursor from `views`.
+    Pass it to use cases as their ports, and pass a cursor from `views` to queries.
     """
 
     events: PostgresEventStore
@@ -61,19 +61,12 @@ class Rollcall(Ports):
     health: Health
 
     def views(self) -> AbstractContextManager[ViewCursor]:
-        """Open a cursor for the views' queries."""
-        return self.datastore.transaction()
-
-
-class MigratedPart(Protocol):
-    """A part with tables of its own."""
-
-    def migrate(self) -> None:
-        """Create what is missing."""
+        """Open a cursor for the queries of the views."""
+        return self.datastore.views()
 
 
 class Overrides(TypedDict, total=False):
-    """Ports that a test puts in the place of the real ones."""
+    """Ports that a test replaces."""
 
     readable: Readable
     memberships: Memberships
@@ -84,18 +77,23 @@ class Overrides(TypedDict, total=False):
 
 @contextmanager
 def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rollcall]:
-    """Put the parts together over the configured server, or over the embedded one, and take them apart at the end."""
+    """Yield Rollcall over the configured server, or over the embedded one, with its tables created.
+
+    Raises EmbeddedServerError and psycopg's errors.
+    """
     with ExitStack() as stack:
         conninfo = settings.database_url or stack.enter_context(embedded_server(settings.data_dir))
         datastore = stack.enter_context(Datastore(conninfo, settings.database_schema, settings.pool_size))
-        with datastore.migrating():  # the first to connect, so that an unreachable server is reported at once
-            events, blobs, last_uses = PostgresEventStore(datastore), PostgresBlobs(datastore), LastUses(datastore)
-            sign_ins, servers = PostgresSignIns(datastore, settings.sign_ins), Servers(datastore)
+        with datastore.migrating():  # connects first, and so reports an unreachable server at once
+            (events := PostgresEventStore(datastore)).migrate()
+            (blobs := PostgresBlobs(datastore)).migrate()
+            (last_uses := LastUses(datastore)).migrate()
+            (servers := Servers(datastore)).migrate()
+            (sign_ins := PostgresSignIns(datastore, settings.sign_ins)).migrate()
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
             projectors = [Projector(datastore, view, events.read_log) for view in views]
-            parts: tuple[MigratedPart, ...] = (events, blobs, last_uses, sign_ins, servers, *projectors)
-            for part in parts:
-                part.migrate()
+            for projector in projectors:
+                projector.migrate()
         wakeups = stack.enter_context(Wakeups(datastore, events.channel))
         readable = ReadableViews(projectors, wakeups)
         rollcall = Rollcall(

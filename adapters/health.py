@@ -1,4 +1,4 @@
-"""How Rollcall is doing: whether the database answers, how far the views lag, how many commits run."""
+"""How Rollcall is doing: whether the database responds, how far the views lag behind, how many commits run."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from adapters.postgres.wakeups import ReadableViews
     from projections.view import Projector
 
-CAUGHT_UP_WITHIN_SECONDS = 60.0
+CATCH_UP_SECONDS = 60.0
 
 
 class Lag(NamedTuple):
-    """How many events a view has yet to show, and how old the oldest of them is."""
+    """How many events a view doesn't show yet, and how old the oldest of them is."""
 
     events: int
     seconds: float
 
 
 class Health:
-    """Answers for one PostgreSQL, whichever processes work on it."""
+    """Describes everything that runs over one PostgreSQL, in whichever process."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Health:
         self._projectors = projectors
 
     def is_database_reachable(self) -> bool:
-        """Return whether the database answers. It is asked on a new connection: the pool may have none to spare."""
+        """Return whether the database accepts a new connection. The pool might have none free."""
         try:
             self._datastore.connect().close()
         except psycopg.Error:
@@ -51,16 +51,16 @@ class Health:
         return True
 
     def catch_up(self, *views: str) -> bool:
-        """Wait until these views, or all of them if none is named, show everything that is recorded now.
+        """Wait until these views (by default all) show everything that is recorded now.
 
-        Returns False if that takes longer than a minute.
+        Return False if that takes longer than a minute.
         """
         head = self._events.head()
         wanted = [each for each in self._projectors if not views or each.view.name in views]
-        return all(self._readable.wait_for_view(each, head, CAUGHT_UP_WITHIN_SECONDS) for each in wanted)
+        return all(self._readable.wait_for_view(each, head, CATCH_UP_SECONDS) for each in wanted)
 
     def lag(self) -> dict[str, Lag]:
-        """Return how far each view is behind the log."""
+        """Return how far each view lags behind the log."""
         head, now = self._events.head(), datetime.now(UTC)
         return {each.view.name: self._lag(each.position(), head, now) for each in self._projectors}
 
@@ -69,6 +69,6 @@ class Health:
         return Lag(head - position, (now - waiting[0].at).total_seconds()) if waiting else Lag(0, 0.0)
 
     def commits_running(self) -> int:
-        """Return how many imports are committing, over all processes."""
-        with self._datastore.transaction() as cursor:
+        """Return how many imports are being committed, in all processes."""
+        with self._datastore.views() as cursor:
             return len(import_list.commit_queue(cursor))

@@ -1,4 +1,4 @@
-"""Structured logs: sentences with fields; JSON where no person reads along."""
+"""Structured logs: for people on a terminal, JSON everywhere else."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import structlog
 
 
 def configure(*, debug: bool = False) -> None:
-    """Log to stderr, ours and the libraries' alike; what a request binds (its id, say) stands in each line.
+    """Log to stderr, for Rollcall and its libraries alike. Each line has the fields that its request has bound.
 
-    JSON is ASCII alone: what a stranger puts into a path can neither break a line nor control a terminal.
+    JSON is pure ASCII, so that what a stranger puts into a path can neither break a line nor control a terminal.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -22,7 +22,7 @@ def configure(*, debug: bool = False) -> None:
     ]
     for_people = sys.stderr.isatty()
     last: structlog.typing.Processor = (
-        # The pretty trace shows local variables, and tokens among them.
+        # The rich traceback would show local variables, including tokens.
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if for_people
         else structlog.processors.JSONRenderer()

@@ -1,4 +1,4 @@
-"""One runner a view and one a committing import, over all machines; imports side by side, in turns by batch."""
+"""Keeps the views up to date and runs the commits. Each view and each import has one runner, over all machines."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ PAUSE_SECONDS = 1.0
 
 
 class Worker:
-    """Threads that keep the views up to date and carry on with every commit that nobody else is running.
+    """Threads that keep the views up to date and run the commits that no other process is running.
 
-    Whatever a thread does it may be killed in the middle: the next process that is alive goes on from what is stored.
+    They may be killed at any point: another process then continues from what is stored.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Worker:
         commits: int,
         groups_added: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """`commits` is how many run side by side in this process; with 0 it keeps up the views alone.
+        """Take the number of commits to run side by side; with 0, the worker only keeps the views up to date.
 
-        `groups_added` is called with the number of groups that each batch added.
+        It calls `groups_added` with the number of groups that each batch added.
         """
         self._locks = locks
         self._wakeups = wakeups
@@ -70,7 +70,7 @@ class Worker:
             thread.join()
 
     def stop(self) -> None:
-        """End after the batches that are running."""
+        """Stop once the running batches have ended."""
         self._stopping.set()
         self._wakeups.wake()
 
@@ -82,7 +82,7 @@ class Worker:
             try:
                 run()
             except Exception:
-                log.exception("“%s” failed and starts anew", name)
+                log.exception("“%s” failed and will be restarted", name)
                 self._stopping.wait(PAUSE_SECONDS)
 
     def _project(self, projector: Projector) -> None:
@@ -99,7 +99,7 @@ class Worker:
 
 
 class Committer:
-    """Runs the commits: the committing imports in Postgres are the queue, and each run holds an advisory lock."""
+    """Runs commits. The imports that are committing are the queue, and a run holds the lock of its import."""
 
     def __init__(
         self,
@@ -120,19 +120,19 @@ class Committer:
         self._paused: dict[UUID, float] = {}
 
     def run(self, stopping: Event) -> None:
-        """Give every import of this process a batch in turn, until stopping."""
+        """Run a batch of each import in turn, until `stopping` is set."""
         try:
             while not stopping.is_set():
                 count = self._wakeups.count()
-                self._take_on_more()
-                going_on = [import_id for import_id in list(self._runs) if self._run_batch(import_id)]
-                if not going_on:
+                self._start_runs()
+                unfinished = [import_id for import_id in list(self._runs) if self._run_batch(import_id)]
+                if not unfinished:
                     self._wakeups.wait_for_more(count, stopping)
         finally:
             for import_id in list(self._runs):
-                self._leave(import_id)
+                self._end_run(import_id)
 
-    def _take_on_more(self) -> None:
+    def _start_runs(self) -> None:
         with self._views() as cursor:
             waiting = import_list.commit_queue(cursor)
         for import_id in waiting:
@@ -145,7 +145,7 @@ class Committer:
                     self._pause(import_id)
 
     def _is_free(self, import_id: UUID) -> bool:
-        """Tell whether to try for an import: the view may lag behind, and a failed run pauses."""
+        """Return whether to try an import now. It is asked of the events, because the view may lag behind."""
         return (
             import_id not in self._runs
             and monotonic() >= self._paused.get(import_id, 0)
@@ -153,24 +153,24 @@ class Committer:
         )
 
     def _run_batch(self, import_id: UUID) -> bool:
-        """Run one batch; False once the import is not committing any more, or could not go on."""
+        """Run one batch; False if the import has stopped committing or the batch failed."""
         run, _ = self._runs[import_id]
         try:
             if run.run_batch():
                 self._groups_added(run.groups_added)
                 return True
         except Exception:
-            log.exception("The commit of import %s failed and is tried anew", import_id)
+            log.exception("The commit of import %s failed and will be retried", import_id)
             self._pause(import_id)
-        self._leave(import_id)
+        self._end_run(import_id)
         return False
 
     def _pause(self, import_id: UUID) -> None:
-        """Leave an import to others for a moment: it failed here, or somebody else runs it."""
+        """Leave an import to other processes for a second: it failed here, or another process runs it."""
         now = monotonic()
         self._paused = {each: until for each, until in self._paused.items() if until > now}
         self._paused[import_id] = now + PAUSE_SECONDS
 
-    def _leave(self, import_id: UUID) -> None:
+    def _end_run(self, import_id: UUID) -> None:
         _, held = self._runs.pop(import_id)
         held.close()

@@ -16,11 +16,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
+from adapters.composed_worker import composed_worker
 from adapters.composition import Rollcall, composed
 from adapters.postgres.embedded import embedded_server
 from adapters.postgres.locks import AdvisoryTurns
 from adapters.settings import Settings, read_settings
-from adapters.worker import Worker
 from application.licensing import allocate_licences, create_subscription
 from application.records import Actor, Origin
 from domain.subscription import User
@@ -28,6 +28,7 @@ from domain.subscription import User
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from adapters.worker import Worker
     from application.ports import Deciding
 
 ANN = Actor("administrator", "ann", "Ann")
@@ -121,9 +122,7 @@ def rollcall(idle: Rollcall) -> Iterator[Rollcall]:
 
 def working(rollcall: Rollcall, *, commits: bool = True) -> Worker:
     """Return a worker, which works while it is entered."""
-    at_once = rollcall.settings.worker_commits if commits else 0
-    parts = (rollcall.projectors, rollcall.locks, rollcall.wakeups, rollcall.views)
-    return Worker(rollcall, *parts, commits=at_once)
+    return composed_worker(rollcall, commits=commits)
 
 
 def settings_for(conninfo: str) -> Settings:

@@ -1,1 +1,1 @@
-"""The commands, by what they are about; `adapters.cli.main` puts them together."""
+"""The command line: one module for each group of commands, which `adapters.cli.main` puts together."""

@@ -1,4 +1,4 @@
-"""Who may do what: access of people, and API tokens."""
+"""People's access, and API tokens."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from uuid import UUID, uuid4
 import click
 from msgspec import Struct, structs
 
-from adapters.cli.shared import find_subscription, json_option, limit_option, me, running, time_of
-from adapters.cli.terminal import DONE, Column, Terminal
+from adapters.cli.lookup import find_subscription, whole_id
+from adapters.cli.options import json_option, limit_option, one_more, scope_option, short_id
+from adapters.cli.process import open_rollcall, operator_origin
+from adapters.cli.terminal import DONE, Column, Terminal, utc_time
 from application import granting
 from application.granting import NewToken
 from domain.access import ROLLCALL, SECRET_BYTES, TOKEN_DAYS, Role, token_text
@@ -26,34 +28,30 @@ if TYPE_CHECKING:
 ROLES = click.Choice(get_args(Role))
 LIFETIME = re.compile("([1-9][0-9]{0,7})d")
 
-scope_option = click.option(
-    "--subscription", "-s", "name_or_id", metavar="NAME_OR_ID", help="The subscription; without it, all of Rollcall."
-)
-
 
 class ListedToken(TokenRow, frozen=True):
-    """A token, and when it was last used."""
+    """A token and when it was last used."""
 
     last_used_at: datetime | None = None
 
 
 class IssuedToken(Struct, frozen=True):
-    """A token that was just issued, for machines."""
+    """A token that was just created, with its secret, as JSON."""
 
     id: UUID
     token: str
     expires_at: datetime | None
 
 
-class Granted(Struct, frozen=True):
-    """What became of a grant or a revocation, for machines: whether it changed anything."""
+class AccessChange(Struct, frozen=True):
+    """The result of granting or revoking access, as JSON: `changed` is false if there was nothing to do."""
 
     email: str
     changed: bool
 
 
 def expiry(value: str, now: datetime) -> datetime | None:
-    """Return the time that `90d`, `2027-01-31` or `never` stands for; raises click.BadParameter and ExpiryInvalid."""
+    """Return the time for `90d` or `2027-01-31`, or None for `never`; raises click.BadParameter and ExpiryInvalid."""
     if value == "never":
         return None
     try:
@@ -63,7 +61,9 @@ def expiry(value: str, now: datetime) -> datetime | None:
     except OverflowError:
         raise ExpiryInvalid(expires_at=value) from None
     except ValueError:
-        raise click.BadParameter(f"“{value}” is neither a number of days such as 90d, nor a date, nor never.") from None
+        raise click.BadParameter(
+            f"“{value}” is not an expiry. Use a number of days (90d), a date (2027-01-31) or never."
+        ) from None
 
 
 def _scope(rollcall: Rollcall, name_or_id: str | None) -> UUID:
@@ -73,65 +73,70 @@ def _scope(rollcall: Rollcall, name_or_id: str | None) -> UUID:
 # --- access ---------------------------------------------------------------------------------------------------------
 
 
-@click.group(short_help="Grant and revoke the access of people")
+@click.group(short_help="Grant, revoke and list people's access")
 def access() -> None:
-    """Grant and revoke the access of people, by e-mail address.
+    """Grant, revoke and list people's access. People are known by their e-mail address.
 
-    Operators have all of Rollcall: leave --subscription out. In a subscription, administrators do everything, auditors
-    read everything, consumers read the group events.
+    In a subscription, administrators can do everything, auditors can read everything, and consumers can read group
+    events. Operators create subscriptions and grant access to them: their role is granted without --subscription.
     """
 
 
-@access.command("grant", short_help="Give somebody a role")
+@access.command("grant", short_help="Grant someone a role")
 @click.argument("email")
-@click.option("--role", type=ROLES, required=True, help="What they shall be.")
+@click.option("--role", type=ROLES, required=True, help="The role to grant.")
 @scope_option
 @json_option
 def access_grant(*, email: str, role: Role, name_or_id: str | None, as_json: bool) -> int:
-    """Give whoever has the address EMAIL a role."""
+    """Grant a role to the person with the address EMAIL."""
     terminal = Terminal(as_json=as_json)
-    with running("directory") as rollcall:
-        done = granting.grant_access(rollcall, me(_scope(rollcall, name_or_id)), email, role)
+    with open_rollcall("directory") as rollcall:
+        done = granting.grant_access(rollcall, operator_origin(_scope(rollcall, name_or_id)), email, role)
     if as_json:
-        terminal.emit(Granted(email, done is not None))
-    terminal.say(f"{email} has the role {role} now." if done else f"{email} had the role {role} before.")
+        terminal.emit(AccessChange(email, done is not None))
+    terminal.say(f"{email} now has the role {role}." if done else f"{email} already had the role {role}.")
     return DONE
 
 
-@access.command("revoke", short_help="Take a role, or all roles, from somebody")
+@access.command("revoke", short_help="Revoke someone's role, or all of their roles")
 @click.argument("email")
-@click.option("--role", type=ROLES, help="Only this role, not all of them.")
+@click.option("--role", type=ROLES, help="Revoke only this role.")
 @scope_option
 @json_option
 def access_revoke(*, email: str, role: Role | None, name_or_id: str | None, as_json: bool) -> int:
-    """Take a role, or all roles, from whoever has the address EMAIL.
+    """Revoke a role, or all roles, of the person with the address EMAIL.
 
-    It holds at once, in every process; the tokens that they issued are good for nothing any more either.
+    This takes effect immediately. Tokens that the person created stop working too.
     """
     terminal = Terminal(as_json=as_json)
-    with running("directory") as rollcall:
-        done = granting.revoke_access(rollcall, me(_scope(rollcall, name_or_id)), email, role)
+    with open_rollcall("directory") as rollcall:
+        done = granting.revoke_access(rollcall, operator_origin(_scope(rollcall, name_or_id)), email, role)
     if as_json:
-        terminal.emit(Granted(email, done is not None))
-    what = f"the role {role}" if role else "any role"
-    terminal.say(f"{email} does not have {what} any more." if done else f"{email} did not have {what} before.")
+        terminal.emit(AccessChange(email, done is not None))
+    what = f"the role {role}" if role else "any role here"
+    terminal.say(f"{email} no longer has {what}." if done else f"{email} didn't have {what}.")
     return DONE
 
 
-@access.command("list", short_help="List who holds which role")
+@access.command("list", short_help="List who has which role")
 @scope_option
 @limit_option
 @json_option
-def access_list(*, name_or_id: str | None, limit: int, as_json: bool) -> int:
-    """List who holds which role in a subscription; without one, the operators."""
+def access_list(*, name_or_id: str | None, limit: int | None, as_json: bool) -> int:
+    """List who has which role in a subscription, or the operators if you give none."""
     terminal = Terminal(as_json=as_json)
-    with running("directory", "access") as rollcall:
+    with open_rollcall("directory", "access") as rollcall:
         scope = _scope(rollcall, name_or_id)
         with rollcall.views() as cursor:
-            rows = view.grants(cursor, scope, limit=limit + 1)
+            rows = view.grants(cursor, scope, limit=one_more(limit))
     terminal.listing(
         rows,
-        (Column("address"), Column("role", whole=True), Column("since", whole=True), Column("by", optional=True)),
+        (
+            Column("address"),
+            Column("role", whole=True),
+            Column("since", whole=True),
+            Column("granted by", optional=True),
+        ),
         _grant_cells,
         limit,
     )
@@ -139,7 +144,7 @@ def access_list(*, name_or_id: str | None, limit: int, as_json: bool) -> int:
 
 
 def _grant_cells(row: GrantRow) -> tuple[str, ...]:
-    return row.email, row.role, time_of(row.granted_at), row.granted_by.name
+    return row.email, row.role, utc_time(row.granted_at), row.granted_by.name
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------
@@ -147,13 +152,13 @@ def _grant_cells(row: GrantRow) -> tuple[str, ...]:
 
 @click.group(short_help="Create, list and revoke API tokens")
 def token() -> None:
-    """Create, list and revoke API tokens: who brings one may do what its role may."""
+    """Create, list and revoke API tokens. A token grants one role in one subscription, or the role of an operator."""
 
 
-@token.command("create", short_help="Create a token, and print it")
-@click.option("--role", type=ROLES, required=True, help="What its bearer shall be.")
+@token.command("create", short_help="Create a token and print it")
+@click.option("--role", type=ROLES, required=True, help="The role that the token grants.")
 @scope_option
-@click.option("--name", help="What to call it in lists and in the audit log; its role, if nothing is given.")
+@click.option("--name", help="Its name in lists and in the audit log; by default, its role.")
 @click.option(
     "--expires",
     "expires_at",
@@ -161,24 +166,24 @@ def token() -> None:
     default=f"{TOKEN_DAYS}d",
     show_default=True,
     callback=lambda _context, _option, value: expiry(value, datetime.now(UTC)),
-    help="After so many days (90d), on a date in UTC (2027-01-31), or never.",
+    help="A number of days (90d), a date in UTC (2027-01-31) or never.",
 )
 @json_option
 def token_create(
     *, role: Role, name_or_id: str | None, name: str | None, expires_at: datetime | None, as_json: bool
 ) -> int:
-    """Create a token, and print it alone on stdout. It is shown this once."""
+    """Create a token and print it to stdout. It is shown only once."""
     terminal = Terminal(as_json=as_json)
     secret, token_id = token_bytes(SECRET_BYTES), uuid4()
     new = NewToken(role if name is None else name, role, expires_at)
-    with running("directory") as rollcall:
-        granting.issue_token(rollcall, me(_scope(rollcall, name_or_id)), token_id, secret, new)
+    with open_rollcall("directory") as rollcall:
+        granting.issue_token(rollcall, operator_origin(_scope(rollcall, name_or_id)), token_id, secret, new)
     text = token_text(token_id, secret)
     if as_json:
         terminal.emit(IssuedToken(token_id, text, expires_at))
     else:
         terminal.say(text)
-        terminal.note("Keep it: a token is shown once. It is sent as “Authorization: Bearer …”.")
+        terminal.note("Copy the token now: it won't be shown again. Send it as “Authorization: Bearer …”.")
     return DONE
 
 
@@ -186,13 +191,13 @@ def token_create(
 @scope_option
 @limit_option
 @json_option
-def token_list(*, name_or_id: str | None, limit: int, as_json: bool) -> int:
-    """List the tokens of a subscription, newest first; without one, those of operators."""
+def token_list(*, name_or_id: str | None, limit: int | None, as_json: bool) -> int:
+    """List the tokens of a subscription, newest first, or those of operators if you give none."""
     terminal = Terminal(as_json=as_json)
-    with running("directory", "access") as rollcall:
+    with open_rollcall("directory", "access") as rollcall:
         scope = _scope(rollcall, name_or_id)
         with rollcall.views() as cursor:
-            rows = view.tokens(cursor, [scope], limit=limit + 1)
+            rows = view.tokens(cursor, [scope], limit=one_more(limit))
         used = rollcall.last_uses.of(row.token_id for row in rows)
     terminal.listing(
         [ListedToken(**structs.asdict(row), last_used_at=used.get(row.token_id)) for row in rows],
@@ -200,9 +205,9 @@ def token_list(*, name_or_id: str | None, limit: int, as_json: bool) -> int:
             Column("id", whole=True),
             Column("name"),
             Column("role", whole=True),
-            Column("good until", whole=True),
+            Column("expires", whole=True),
             Column("last used", whole=True, optional=True),
-            Column("by", optional=True),
+            Column("created by", optional=True),
         ),
         _token_cells,
         limit,
@@ -211,22 +216,23 @@ def token_list(*, name_or_id: str | None, limit: int, as_json: bool) -> int:
 
 
 def _token_cells(row: ListedToken) -> tuple[str, ...]:
-    until = time_of(row.expires_at) if row.expires_at else "for good"
+    until = utc_time(row.expires_at) if row.expires_at else "never"
     until = "revoked" if row.revoked_at else until
-    used = time_of(row.last_used_at) if row.last_used_at else "never"
+    used = utc_time(row.last_used_at) if row.last_used_at else "never"
     return str(row.token_id), row.name, row.role, until, used, row.issued_by.name
 
 
 @token.command("revoke", short_help="Revoke a token")
-@click.argument("token_id", type=click.UUID, metavar="ID")
+@click.argument("digits", metavar="ID", callback=short_id)
 @json_option
-def token_revoke(*, token_id: UUID, as_json: bool) -> int:
-    """Revoke the token ID. It holds at once, in every process."""
+def token_revoke(*, digits: str, as_json: bool) -> int:
+    """Revoke the token ID. This takes effect immediately."""
     terminal = Terminal(as_json=as_json)
-    with running("directory") as rollcall:
+    with open_rollcall("access") as rollcall:
+        token_id = whole_id(rollcall, "token", digits)
         scope = granting.scope_of_token(rollcall, token_id)
-        granting.revoke_token(rollcall, me(scope), token_id)
+        granting.revoke_token(rollcall, operator_origin(scope), token_id)
     if as_json:
         terminal.emit({"revoked": token_id})
-    terminal.say("The token is good for nothing any more.")
+    terminal.say("The token is revoked. It no longer works.")
     return DONE

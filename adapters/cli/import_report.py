@@ -1,4 +1,4 @@
-"""How an import looks: its review, its problems and what became of it, for people and for machines."""
+"""How an import looks in the terminal and as JSON: its review, its problems and its result."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, Struct, UnsetType, field
 from rich.text import Text
 
+from adapters.cli.process import command_line
 from adapters.cli.terminal import ROWS_SHOWN, Column, Failure, visible
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportCounts, ImportDocument
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from domain.problems import Problem
     from projections.import_list.read import ImportProgress, ImportRow
 
-ROWS = {"user_based": "one row a user", "group_based": "one row a group"}
+ROWS = {"user_based": "one row per user", "group_based": "one row per group"}
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 STATES = {
     "reviewing": "cyan",
@@ -36,7 +37,7 @@ REFUSED_CODE = "file-refused"
 
 
 class ImportReport(Struct, frozen=True):
-    """What an import came to, for machines; `error` is there if the exit code is 1."""
+    """The result of an import, as JSON; it has an `error` if the exit code is 1."""
 
     imported: ImportDocument = field(name="import")
     problems: list[ProblemRow]
@@ -46,7 +47,7 @@ class ImportReport(Struct, frozen=True):
 
 
 class DryRunReport(Struct, frozen=True):
-    """What a file would do, for machines; `error` is there if the file is refused."""
+    """What importing a file would do, as JSON; it has an `error` if the file is refused."""
 
     file_name: str
     size_bytes: int
@@ -61,12 +62,12 @@ class DryRunReport(Struct, frozen=True):
 
 
 def state(text: str) -> Text:
-    """Return an import's state as a word with a colour."""
+    """Return an import's state in its colour."""
     return Text(text, style=STATES.get(text, ""))
 
 
 def summary(terminal: Terminal, name: str, what: str, read: FormatDetected) -> None:
-    """Show what a file is and how much it holds."""
+    """Show how a file was read and how much is in it."""
     terminal.say(Text(name, style="bold"), f"  {what}")
     delimiter = DELIMITERS.get(read.delimiter, read.delimiter)
     terminal.say(f"{FORMATS[read.format]} ({ROWS[read.format]}), {read.encoding}, {delimiter}-separated")
@@ -77,10 +78,10 @@ def summary(terminal: Terminal, name: str, what: str, read: FormatDetected) -> N
 
 
 def problems(terminal: Terminal, found: Sequence[Problem], total: int) -> None:
-    """Show what is wrong with a file, where, and how to mend it."""
+    """Show what is wrong with a file, where, and how to fix it."""
     terminal.say()
     terminal.table(
-        (Column("line", number=True), Column("column", number=True), Column("", whole=True), Column("what is wrong")),
+        (Column("line", number=True), Column("column", number=True), Column("", whole=True), Column("problem")),
         (
             (
                 f"{each.line}" if each.line else "",
@@ -122,21 +123,21 @@ def groups_to_review(terminal: Terminal, groups: Sequence[ReviewedGroup], unlice
         more=total - len(groups),
     )
     if unlicensed:
-        hold = "holds" if unlicensed == 1 else "hold"
-        text = f"{counted(unlicensed, 'user')} of the file {hold} no licence and would be left out."
+        have = "has" if unlicensed == 1 else "have"
+        text = f"{counted(unlicensed, 'user')} in the file {have} no licence and would be left out."
         terminal.say(Text(text, style="yellow"))
 
 
 def _outlook(group: ReviewedGroup) -> Text:
     if group.users == group.unlicensed:
-        return Text("nobody to add", style="yellow")
+        return Text("no one to add", style="yellow")
     return Text(group.status, style="green" if group.status == "new" else "cyan")
 
 
 def groups_done(
     terminal: Terminal, added: Sequence[GroupAddedRow], skipped: Sequence[GroupSkippedRow], progress: ImportProgress
 ) -> None:
-    """Show which groups an import added, and which it skipped."""
+    """Show which groups an import added and which it skipped."""
     terminal.say()
     terminal.table(
         (
@@ -166,7 +167,7 @@ def groups_done(
     for each in skipped:
         terminal.say(Text(f"Group {each.number} was skipped: {SKIPPED[each.reason]}.", style="yellow"))
     if progress.groups_skipped > len(skipped):
-        terminal.say(Text(f"… and {progress.groups_skipped - len(skipped):,} more were skipped", style="dim"))
+        terminal.say(Text(f"… and {progress.groups_skipped - len(skipped):,} more skipped", style="dim"))
 
 
 def outcome(terminal: Terminal, row: ImportRow) -> None:
@@ -183,18 +184,18 @@ def outcome(terminal: Terminal, row: ImportRow) -> None:
     terminal.say(Text("Stopped: ", style="yellow"), f"{what}.")
     total = progress.groups_total
     if done:
-        terminal.say(f"Done: groups 1 to {done:,} of the file. Not added: groups {done + 1:,} to {total:,}.")
+        terminal.say(f"Groups 1 to {done:,} of the file are done. Groups {done + 1:,} to {total:,} were not added.")
     else:
         terminal.say(f"None of the {total:,} groups was added.")
-    terminal.say(f"Go on with:\n  rollcall import-resume {row.id}")
+    terminal.say(f"To continue:\n  {command_line('import-resume', str(row.id))}")
 
 
 def refusal(terminal: Terminal, name: str, found: Sequence[Problem]) -> None:
-    """Say why a file is refused."""
+    """Say why a file was refused."""
     terminal.note(Text("error: ", style="bold red"), refused(name).message)
     problems(terminal, found[:ROWS_SHOWN], len(found))
 
 
 def refused(name: str) -> Failure:
-    """Return the error of a file that is refused."""
-    return Failure(REFUSED_CODE, f"“{name}” is refused as a whole. Nothing was added.")
+    """Return the error for a file that was refused."""
+    return Failure(REFUSED_CODE, f"“{name}” was refused. Nothing was added.")

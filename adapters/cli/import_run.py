@@ -1,4 +1,4 @@
-"""One import in the terminal, from the file to its end: review, confirm, watch, stop."""
+"""One import in the terminal, from upload to result: review, confirm, watch, stop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from msgspec import UNSET
 
 from adapters.cli import import_report
 from adapters.cli.import_report import DryRunReport, ImportReport
-from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, STOPPED, ErrorDocument, Failure, stop_button
+from adapters.cli.process import command_line
+from adapters.cli.stop_button import stop_button
+from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, STOPPED, ErrorDocument, Failure
 from application.committing import start_commit, stop
 from application.importing import detected, stored_roster, upload
 from application.rosters import StoredRoster, to_chunks
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
     from projections.directory.read import SubscriptionRow
     from projections.import_list.read import ImportRow
 
-NOBODY_LICENSED = "none of the users has a licence. Allocate licences first"
+NO_TERMINAL = "There is no terminal to confirm on. Pass --yes to add the groups."
+NO_LICENCES = "none of the users has a licence. Allocate licences first"
 
 
 class ImportRun:
-    """One import, driven from a terminal; `origin.import_id` names it.
+    """One import, driven from a terminal; its id is `origin.import_id`.
 
-    Its two entries do as much as the administrator wants and return the exit code.
+    `upload` and `carry_on` take it as far as the administrator wants, and return the exit code.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class ImportRun:
         self.report: ImportReport | ErrorDocument | None = None
 
     def upload(self, file_name: str, content: bytes, *, yes: bool) -> int:
-        """Upload a file, and go on with its review."""
+        """Upload a file and continue with its review."""
         try:
             with self._terminal.busy(f"Reading {clean_file_name(file_name)}"):
                 limits = self._rollcall.settings.limits
@@ -64,7 +67,7 @@ class ImportRun:
             return self._left()
 
     def carry_on(self, *, yes: bool) -> int:
-        """Go on from wherever the import stands."""
+        """Continue the import from where it is."""
         try:
             return self._carry_on(yes=yes)
         except (KeyboardInterrupt, click.Abort):
@@ -79,15 +82,15 @@ class ImportRun:
                 return self._ended(row)
             case "reviewing":
                 if not (yes or self._terminal.can_ask()):
-                    raise click.UsageError("Nobody is there to confirm: give --yes to add the groups.")
+                    raise click.UsageError(NO_TERMINAL)
                 if self._show_review(row) == 0:
-                    return self._nothing_to_add(row, NothingToAdd(reason=NOBODY_LICENSED))
+                    return self._nothing_to_add(row, NothingToAdd(reason=NO_LICENCES))
                 if not (yes or self._confirmed()):
                     return self._left()
             case "stopped":
-                self._terminal.note("This import was stopped; it goes on now. Ctrl-C stops it.")
+                self._terminal.note("This import was stopped. It now continues. Press Ctrl-C to stop it again.")
             case "committing":
-                self._terminal.note("The groups of this import are being added. Ctrl-C stops it.")
+                self._terminal.note("The groups of this import are being added. Press Ctrl-C to stop.")
             case _:
                 raise WrongState("commit", row.state)
         try:
@@ -103,7 +106,7 @@ class ImportRun:
         return row
 
     def _show_review(self, row: ImportRow) -> int | None:
-        """Show what would be done, and return how many users could be added; None where nobody looks."""
+        """Show the review and return how many users have a licence; None if there is no one to show it to."""
         if self._terminal.as_json or row.read is None:
             return None
         import_report.summary(self._terminal, row.file_name, f"import {row.id}", row.read)
@@ -122,7 +125,7 @@ class ImportRun:
         return self._terminal.confirm(f"Add these groups to “{self._subscription.name}”?")
 
     def _watch(self, row: ImportRow) -> ImportRow:
-        """Press *Add Groups* unless that is done, and show the progress until the end; Ctrl-C presses *Stop*."""
+        """Start adding the groups, unless that has started, and show progress to the end. Ctrl-C stops the import."""
         stopping = False
         with (
             stop_button(self._rollcall.wakeups.wake) as pressed,
@@ -145,7 +148,7 @@ class ImportRun:
         with self._terminal.busy("Looking up what was added"):
             current = self._rollcall.health.catch_up("groups_added")
         if not current:
-            self._terminal.note("The views are still catching up: what you see may be behind.")
+            self._terminal.note("The views are still catching up. What you see may be out of date.")
         if self._terminal.as_json:
             self._report(row)
         else:
@@ -168,29 +171,32 @@ class ImportRun:
             self._report(row, Failure(refusal.code, str(refusal)))
         else:
             self._terminal.fail(str(refusal), refusal.code)
-            self._terminal.note(f"The import waits. Go on with:\n  rollcall import-resume {self._id}")
+            self._terminal.note(f"The import is kept. To continue it:\n  {self._command('import-resume')}")
         return REFUSED
 
     def _left(self) -> int:
-        """Say how an import stands that the administrator left before its end."""
+        """Say in which state the administrator has left the import."""
         try:
             state = self._row().state
         except NotFound:
             state = None
-        how = f"Go on with:\n  rollcall import-resume {self._id}"
+        how = f"To continue:\n  {self._command('import-resume')}"
         match state:
             case None:
                 message = "Nothing was recorded."
             case "reviewing":
-                message = f"Nothing was added. The import waits. {how}"
+                message = f"Nothing was added. The import is kept. {how}"
             case "committing":
-                message = f"The import was left while it was running. {how}"
+                message = f"The import may not be finished. {how}"
             case _:
-                message = f"The import is {state}. Look at it with:\n  rollcall import-history {self._id}"
+                message = f"The import is {state}. To see what happened:\n  {self._command('import-history')}"
         self._terminal.note(message)
         if self._terminal.as_json:
             self.report = ErrorDocument(Failure("interrupted", message))
         return STOPPED
+
+    def _command(self, name: str) -> str:
+        return command_line(name, str(self._id))
 
     def _report(self, row: ImportRow, error: Failure | None = None) -> None:
         self._rollcall.health.catch_up("groups_added", "review")
@@ -207,7 +213,7 @@ class ImportRun:
 
 
 def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRow, name: str, content: bytes) -> int:
-    """Show what a file would do, and record nothing; return the exit code."""
+    """Show what importing a file would do, without recording anything; return the exit code."""
     name = clean_file_name(name)
     with terminal.busy(f"Reading {name}"):
         read = read_roster(content, name, rollcall.settings.limits)
@@ -223,13 +229,13 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
     with rollcall.views() as cursor:
         groups = preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
         unlicensed = len(file_licences.unlicensed_users(cursor, subscription.id, roster))
-    told = detected(read, "")
+    read_as = detected(read, "")
     if terminal.as_json:
-        shown, counts = problem_rows(read.problems), import_list.counts(told)
-        what = (told.format, told.encoding, told.delimiter)
+        shown, counts = problem_rows(read.problems), import_list.counts(read_as)
+        what = (read_as.format, read_as.encoding, read_as.delimiter)
         terminal.emit(DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups))
         return DONE
-    import_report.summary(terminal, name, "a dry run: nothing is recorded", told)
+    import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
     if read.problems:
         import_report.problems(terminal, read.problems[:ROWS_SHOWN], len(read.problems))
     import_report.groups_to_review(terminal, groups, unlicensed, len(roster))

@@ -8,18 +8,10 @@ import click
 from msgspec import UNSET, Struct, UnsetType
 
 from adapters.cli import import_report
-from adapters.cli.shared import (
-    content_of,
-    find_subscription,
-    json_option,
-    limit_option,
-    me,
-    one_more,
-    running,
-    subscription_option,
-    time_of,
-)
-from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, Column, Failure, Terminal
+from adapters.cli.lookup import find_subscription
+from adapters.cli.options import content_of, json_option, limit_option, one_more, subscription_option
+from adapters.cli.process import open_rollcall, operator_origin
+from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, Column, Failure, Terminal, utc_time
 from application.licensing import allocate_licences, revoke_licences
 from domain.files.licence_file import LicenceFile, read_licences
 from domain.naming import clean_file_name, email_key, parse_email, without_controls
@@ -31,7 +23,7 @@ from projections.reports.sentences import counted
 
 
 class AllocationReport(Struct, frozen=True):
-    """What an allocation came to, for machines: `refused` are the cells of a file that could not be used."""
+    """The result of an allocation, as JSON: `refused` lists the cells of a file that could not be used."""
 
     allocated: int
     already_allocated: int
@@ -41,35 +33,37 @@ class AllocationReport(Struct, frozen=True):
 
 
 class RevocationReport(Struct, frozen=True):
-    """Who holds no licence any more, for machines."""
+    """Whose licences were revoked, as JSON."""
 
     revoked: list[str]
 
 
 @click.group(short_help="Allocate, revoke and list licences")
 def licence() -> None:
-    """Allocate, revoke and list licences: the seats of a subscription, by e-mail address."""
+    """Allocate, revoke and list licences. A licence gives one seat of a subscription to one e-mail address."""
 
 
-@licence.command("allocate", short_help="Allocate a licence to a user, or to each user of a file")
+@licence.command("allocate", short_help="Allocate licences to one user or to everyone in a file")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-@click.option("--email", metavar="ADDRESS", help="Allocate to this user, not to those of a file.")
-@click.option("--first-name", metavar="NAME", default="", help="With --email: the first name, if it is known.")
-@click.option("--last-name", metavar="NAME", default="", help="With --email: the last name, if it is known.")
+@click.option("--email", metavar="ADDRESS", help="Allocate a licence to this one user instead of a file.")
+@click.option("--first-name", metavar="NAME", default="", help="The user's first name (with --email).")
+@click.option("--last-name", metavar="NAME", default="", help="The user's last name (with --email).")
 @subscription_option
 @json_option
 def licence_allocate(
     *, file: Path | None, email: str | None, first_name: str, last_name: str, name_or_id: str, as_json: bool
 ) -> int:
-    """Allocate a licence to each user of FILE, all of them or nobody; or to one user, with --email.
+    """Allocate a licence to each user in FILE, or to one user with --email.
 
-    FILE is a .csv or .txt file with the header email,FirstName,LastName. Rows that cannot be used are shown and left
-    out; the exit code is 1 then.
+    FILE is a .csv or .txt file with the header email,FirstName,LastName. Rows that can't be used are listed and left
+    out, and the exit code is then 1. If there aren't enough seats for all the others, nothing is allocated.
     """
     terminal = Terminal(as_json=as_json)
     if (file is None) == (email is None) or (file is not None and first_name + last_name):
-        raise click.UsageError("Give either a FILE, or one user: --email, perhaps with --first-name and --last-name.")
-    with running("directory") as rollcall:
+        raise click.UsageError(
+            "Give either a FILE, or --email for one user (with --first-name and --last-name if you like)."
+        )
+    with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         if file is None:
             user = User(parse_email(email or ""), without_controls(first_name), without_controls(last_name))
@@ -79,13 +73,13 @@ def licence_allocate(
             read = read_licences(content_of(file, limits.file_bytes), file.name, limits)
         if isinstance(read, FileProblems):
             return _refused(terminal, clean_file_name(file.name if file else ""), read)
-        done = allocate_licences(rollcall, me(found.id), read.users)
+        done = allocate_licences(rollcall, operator_origin(found.id), read.users)
     errors = [each for each in read.problems if each.severity == "error"]
     if as_json:
         warnings = problem_rows(each for each in read.problems if each.severity == "warning")
         terminal.emit(AllocationReport(done.allocated, done.already_allocated, problem_rows(errors), warnings))
     else:
-        terminal.say(f"{counted(done.allocated, 'licence')} allocated, {done.already_allocated:,} allocated before.")
+        terminal.say(f"{counted(done.allocated, 'licence')} allocated, {done.already_allocated:,} already allocated.")
         if read.problems:
             import_report.problems(terminal, read.problems[:ROWS_SHOWN], len(read.problems))
     return REFUSED if errors else DONE
@@ -99,20 +93,20 @@ def _refused(terminal: Terminal, name: str, read: FileProblems) -> int:
     return REFUSED
 
 
-@licence.command("revoke", short_help="Take licences back")
+@licence.command("revoke", short_help="Revoke licences")
 @click.argument("emails", metavar="ADDRESS...", nargs=-1, required=True)
 @subscription_option
 @json_option
 def licence_revoke(*, emails: tuple[str, ...], name_or_id: str, as_json: bool) -> int:
-    """Take the licence of each ADDRESS back: the seats are free again, and the users leave every group at once.
+    """Revoke the licence of each ADDRESS. This frees the seats and removes the users from all groups.
 
-    Whoever holds none is passed over.
+    Addresses without a licence are ignored.
     """
     terminal = Terminal(as_json=as_json)
     addresses = [email_key(email) for email in emails]
-    with running("directory") as rollcall:
+    with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        revoked = revoke_licences(rollcall, me(found.id), addresses).emails
+        revoked = revoke_licences(rollcall, operator_origin(found.id), addresses).emails
     if as_json:
         terminal.emit(RevocationReport(list(revoked)))
     else:
@@ -122,20 +116,20 @@ def licence_revoke(*, emails: tuple[str, ...], name_or_id: str, as_json: bool) -
 
 @licence.command("list", short_help="List the licences of a subscription")
 @subscription_option
-@click.option("--search", metavar="TEXT", default="", help="Only those with this in their address or names.")
+@click.option("--search", metavar="TEXT", default="", help="Only users whose address or name contains this text.")
 @limit_option
 @json_option
 def licence_list(*, name_or_id: str, search: str, limit: int | None, as_json: bool) -> int:
-    """List the licences of a subscription by address."""
+    """List the licences of a subscription, by address."""
     terminal = Terminal(as_json=as_json)
-    with running("directory") as rollcall:
+    with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         with rollcall.views() as cursor:
             rows = directory.licences(cursor, found.id, search=search, limit=one_more(limit))
     terminal.listing(
         rows,
         (Column("email"), Column("first name"), Column("last name"), Column("allocated", whole=True, optional=True)),
-        lambda row: (row.email, row.first_name, row.last_name, time_of(row.allocated_at)),
+        lambda row: (row.email, row.first_name, row.last_name, utc_time(row.allocated_at)),
         limit,
     )
     return DONE

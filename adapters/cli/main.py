@@ -1,6 +1,6 @@
-"""The command line: how commands are found, run and ended. The commands themselves are in `adapters.cli`.
+"""The command line: how it finds, runs and ends commands. Each group of commands has a module beside this one.
 
-Exit codes: 0 done, 1 refused, 2 usage, 130 stopped, 141 nobody reads the output.
+Exit codes: 0 done, 1 refused, 2 usage error, 130 stopped, 141 output closed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import eventsourcing.persistence
 import psycopg
 import psycopg_pool
 
-from adapters.cli import access, audit, groups, imports, licences, service, sign_in, subscriptions
+from adapters.cli import access, audit, events, groups, imports, licences, service, sign_in, subscriptions
+from adapters.cli.demo import demo
+from adapters.cli.process import PROGRAM, command_line
 from adapters.cli.terminal import DONE, OUTPUT_CLOSED, REFUSED, STOPPED, USAGE, OutputClosed, Terminal, visible
 from adapters.settings import SettingsError
 from domain.errors import RollcallError
@@ -31,20 +33,14 @@ DATABASE_ERRORS = (psycopg.Error, psycopg_pool.PoolTimeout, eventsourcing.persis
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Imports": (imports.import_, imports.import_resume, imports.imports, imports.import_history),
     "Subscriptions": (subscriptions.subscription, licences.licence, groups.groups, groups.group),
-    "Who may do what": (
-        access.access,
-        access.token,
-        sign_in.sign_in_link_,
-        sign_in.identity,
-        sign_in.session,
-    ),
-    "Auditors and other systems": (audit.audit, audit.events),
-    "Running it": (service.serve, service.worker, service.views, service.demo),
+    "Access": (access.access, access.token, sign_in.sign_in_link, sign_in.identity, sign_in.sign_in),
+    "Audit and integration": (audit.audit, events.events),
+    "Running Rollcall": (service.serve, service.worker, service.views, demo),
 }
 
 
 class Commands(click.Group):
-    """The commands, listed by what they are about."""
+    """The commands, listed in sections."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """List the commands by section."""
@@ -55,11 +51,14 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="rollcall", message="rollcall %(version)s")
-@click.option("--debug", is_flag=True, help="Show where an unexpected error comes from.")
+@click.option("--debug", is_flag=True, help="Log everything, and show where an unexpected error comes from.")
 def cli(*, debug: bool) -> None:
     """Add groups of users to a software subscription in bulk, from a file.
 
-    Begin with: rollcall demo
+    New to Rollcall? Run: rollcall demo
+
+    You can shorten ids to their first characters, four or more. With --json, commands print JSON. Exit codes: 0 done,
+    1 refused, 2 usage error, 130 stopped.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(None if debug else _LogLines())
@@ -73,7 +72,7 @@ for _commands in SECTIONS.values():
 
 
 class _LogLines(logging.Formatter):
-    """One line an entry: of an error what it says, not where it comes from."""
+    """One line per entry: for an error its message, without a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         what = f"{self.formatTime(record, '%H:%M:%S')} {record.getMessage()}"
@@ -83,13 +82,13 @@ class _LogLines(logging.Formatter):
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit; errors are sentences, never traces (unless --debug asks for them)."""
+    """Run a command and exit. Errors are sentences, never tracebacks (except with --debug)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # a polite kill, and a terminal that is closed, end as Ctrl-C
+        if signal.getsignal(number) is signal.SIG_DFL:  # to be terminated, or lose the terminal, is like Ctrl-C
             signal.signal(number, signal.default_int_handler)
     try:
         code = _run(words, Terminal(as_json="--json" in words))
@@ -105,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(words: list[str], terminal: Terminal) -> int:
     try:
         _refuse_undecodable(words)
-        return int(cli.main(words, prog_name="rollcall", standalone_mode=False) or DONE)
+        return int(cli.main(words, prog_name=PROGRAM, standalone_mode=False) or DONE)
     except OutputClosed:
         return OUTPUT_CLOSED
     except click.exceptions.NoArgsIsHelpError as error:
@@ -114,7 +113,7 @@ def _run(words: list[str], terminal: Terminal) -> int:
     except click.ClickException as error:
         return _usage(error, terminal)
     except (click.Abort, KeyboardInterrupt):
-        terminal.fail("Stopped before anything was done.", "interrupted")
+        terminal.fail("Stopped before anything was changed.", "interrupted")
         return STOPPED
     except SettingsError as error:
         terminal.fail(str(error), error.code)
@@ -124,23 +123,23 @@ def _run(words: list[str], terminal: Terminal) -> int:
         return REFUSED
     except DATABASE_ERRORS as error:
         terminal.fail(
-            f"The database did not answer as it should: {_first_line(error)}. Check that the server runs, that it "
-            "can be reached from here, and that ROLLCALL_DATABASE_URL names it.",
+            f"Can't use the database: {_first_line(error)}. Check that the server is running, that you can reach it "
+            "from here, and that ROLLCALL_DATABASE_URL is correct.",
             "database",
         )
-        return _told(words, REFUSED)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a sentence, not a trace
+        return _failed(words)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a sentence, not a traceback
         terminal.fail(
-            f"Something unexpected happened: {error!r}. Please report it, with what “rollcall --debug …” shows.",
+            f"Something unexpected happened: {error!r}. Please report it with the output of “rollcall --debug …”.",
             "internal",
         )
-        return _told(words, REFUSED)
+        return _failed(words)
 
 
 def _usage(error: click.ClickException, terminal: Terminal) -> int:
-    terminal.fail(error.format_message(), "usage")
+    terminal.fail(error.format_message().replace("\n\t", " "), "usage")  # click lists choices on lines of their own
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        terminal.note(f"Help: {error.ctx.command_path} --help")
+        terminal.note(f"Help: {command_line(*error.ctx.command_path.split()[1:], '--help')}")
     return USAGE
 
 
@@ -150,18 +149,18 @@ def _refuse_undecodable(words: list[str]) -> None:
             word.encode()
         except UnicodeEncodeError:
             if not os.path.exists(word):  # noqa: PTH110 - Path refuses some of what can be typed
-                raise click.UsageError(f"“{word}” is not text in UTF-8.") from None
+                raise click.UsageError(f"“{word}” isn't valid UTF-8.") from None
 
 
 def _first_line(error: BaseException) -> str:
-    """Return what an error says, without what a server adds about it on further lines."""
+    """Return an error's message, without the details that a server adds on further lines."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
 
 
-def _told(words: list[str], code: int) -> int:
+def _failed(words: list[str]) -> int:
     if "--debug" in words:
         traceback.print_exc()
-    return code
+    return REFUSED
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Signing in: a link for when no identity provider is there, whose account an address is, and who is signed in."""
+"""Signing in: links that need no identity provider, the accounts that addresses belong to, and who is signed in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from adapters.cli.shared import json_option, limit_option, me, one_more, running, time_of
-from adapters.cli.terminal import DONE, Column, Terminal
+from adapters.cli.options import json_option, limit_option, one_more
+from adapters.cli.process import command_line, open_rollcall, operator_origin
+from adapters.cli.terminal import DONE, Column, Terminal, utc_time
 from adapters.composition import composed
-from adapters.console.links import LINK_FOR, MINUTES, sign_in_link
+from adapters.console import links
 from adapters.settings import read_settings
 from application.identifying import end_sessions, release_identity
 from domain.access import ROLLCALL
@@ -24,67 +25,70 @@ if TYPE_CHECKING:
     from projections.access import IdentityRow
 
 
-class Released(Struct, frozen=True):
-    """The addresses that were released, for machines."""
+class ReleasedAddresses(Struct, frozen=True):
+    """The addresses that were released, as JSON."""
 
     released: list[str]
 
 
-class Ended(Struct, frozen=True):
-    """How many sessions were ended, for machines."""
+class EndedSessions(Struct, frozen=True):
+    """How many sessions were ended, as JSON."""
 
     ended: int
 
 
 class SignInLink(Struct, frozen=True):
-    """A sign-in link, for machines."""
+    """A sign-in link, as JSON."""
 
     email: str
     url: str
     good_for_seconds: int
 
 
-@click.command("sign-in-link", short_help="Print a link that signs somebody in once")
+@click.command("sign-in-link", short_help="Print a link that signs someone in")
 @click.argument("email")
 @json_option
-def sign_in_link_(*, email: str, as_json: bool) -> int:
-    """Print a link that signs EMAIL in: in a browser, once, within 10 minutes.
+def sign_in_link(*, email: str, as_json: bool) -> int:
+    """Print a link that signs EMAIL in to the console. It works once, for 10 minutes.
 
-    What they may do then is up to the roles that this address was granted. Whoever has the link can use it.
+    What they can do depends on the roles granted to EMAIL (see “rollcall access”). Anyone who has the link can use it.
     """
     terminal = Terminal(as_json=as_json)
     canonical = parse_email(email)
     with composed(read_settings(os.environ)) as rollcall:
-        url = sign_in_link(rollcall, canonical)
+        running = rollcall.servers.running()
+        url = links.sign_in_link(rollcall, canonical, *running[:1])
     if as_json:
-        terminal.emit(SignInLink(canonical, url, int(LINK_FOR.total_seconds())))
-        return DONE
-    terminal.say(url)
-    terminal.note(f"It signs in {canonical}, once, within {MINUTES} minutes.")
+        terminal.emit(SignInLink(canonical, url, int(links.LINK_FOR.total_seconds())))
+    else:
+        terminal.say(url)
+        terminal.note(f"This link signs in {canonical}. It works once, for {links.MINUTES} minutes.")
+    if not running:
+        terminal.note(f"No server is running. Start one while the link works:\n  {command_line('serve')}")
     return DONE
 
 
-# --- whose account an address is ------------------------------------------------------------------------------------
+# --- accounts ------------------------------------------------------------------------------------------------------
 
 
-@click.group(short_help="Show and release whose account an address is")
+@click.group(short_help="List and release the accounts that addresses belong to")
 def identity() -> None:
-    """Show and release whose account at the identity provider an address is.
+    """List and release the identity provider accounts that addresses belong to.
 
-    The first account that signs in with an address keeps it: an address may pass from one person to another, an account
-    does not.
+    An address belongs to the first account that signs in with it, because an address may be given to another person
+    later, and an account is not.
     """
 
 
-@identity.command("list", short_help="List whose accounts addresses are")
+@identity.command("list", short_help="List which account each address belongs to")
 @click.argument("email", required=False)
 @limit_option
 @json_option
 def identity_list(*, email: str | None, limit: int | None, as_json: bool) -> int:
-    """List to which accounts addresses belong; with EMAIL, that one's."""
+    """List which account each address belongs to, or only EMAIL."""
     terminal = Terminal(as_json=as_json)
     canonical = parse_email(email) if email is not None else None
-    with running("access") as rollcall, rollcall.views() as cursor:
+    with open_rollcall("access") as rollcall, rollcall.views() as cursor:
         rows = access.identities(cursor, email=canonical, limit=one_more(limit))
     terminal.listing(
         rows,
@@ -96,50 +100,50 @@ def identity_list(*, email: str | None, limit: int | None, as_json: bool) -> int
 
 
 def _identity_cells(row: IdentityRow) -> tuple[str, ...]:
-    return row.email, row.subject, row.issuer, time_of(row.bound_at)
+    return row.email, row.subject, row.issuer, utc_time(row.bound_at)
 
 
-@identity.command("release", short_help="Let another account have an address")
+@identity.command("release", short_help="Let another account use an address")
 @click.argument("email", required=False)
-@click.option("--all", "everybody", is_flag=True, help="All addresses: after a change of the identity provider.")
+@click.option("--all", "everybody", is_flag=True, help="Release all addresses, after you change the identity provider.")
 @json_option
 def identity_release(*, email: str | None, everybody: bool, as_json: bool) -> int:
-    """Let the next account that signs in with the address EMAIL have it, and end the sessions of the address.
+    """Release EMAIL, so that it belongs to the next account that signs in with it, and end its sessions.
 
-    What the address was granted stays granted: see “rollcall access revoke” if it is another person's from now on.
+    The address keeps its roles. If it now belongs to another person, revoke them with “rollcall access revoke”.
     """
     if (email is None) is not everybody:
-        raise click.UsageError("Give an address, or --all.")
+        raise click.UsageError("Give an address or --all.")
     terminal = Terminal(as_json=as_json)
-    with running("access") as rollcall:
+    with open_rollcall("access") as rollcall:
         if email is None:
             with rollcall.views() as cursor:
                 wanted = [row.email for row in access.identities(cursor)]
         else:
             wanted = [parse_email(email)]
-        released = [each for each in wanted if release_identity(rollcall, me(ROLLCALL), each)]
+        released = [each for each in wanted if release_identity(rollcall, operator_origin(ROLLCALL), each)]
     if as_json:
-        terminal.emit(Released(released))
+        terminal.emit(ReleasedAddresses(released))
     for each in released:
-        terminal.say(f"{each} belongs to whichever account signs in with it next.")
+        terminal.say(f"{each} is released. It will belong to the next account that signs in with it.")
     if not released:
-        terminal.say(f"{email or 'No address'} belonged to no account before.")
+        terminal.say(f"{email} doesn't belong to an account." if email else "No address belongs to an account.")
     return DONE
 
 
-# --- who is signed in -----------------------------------------------------------------------------------------------
+# --- sessions -------------------------------------------------------------------------------------------------------
 
 
-@click.group(short_help="Show and end the sessions of people")
-def session() -> None:
-    """Show and end the sessions of people: who is signed in, in which browser, from where."""
+@click.group("session", short_help="List and end people's sessions")
+def sign_in() -> None:
+    """List and end people's sessions in the console: who is signed in, in which browser, and from where."""
 
 
-@session.command("list", short_help="List who is signed in")
+@sign_in.command("list", short_help="List who is signed in")
 @click.argument("email", required=False)
 @json_option
 def session_list(*, email: str | None, as_json: bool) -> int:
-    """List the sessions of everybody, or of whoever has the address EMAIL, last used first."""
+    """List all sessions, or those of EMAIL, most recently used first."""
     terminal = Terminal(as_json=as_json)
     canonical = parse_email(email) if email is not None else None
     with composed(read_settings(os.environ)) as rollcall:
@@ -151,7 +155,7 @@ def session_list(*, email: str | None, as_json: bool) -> int:
             Column("browser"),
             Column("signed in", whole=True),
             Column("last used", whole=True),
-            Column("by", whole=True, optional=True),
+            Column("with", whole=True, optional=True),
             Column("from", whole=True, optional=True),
         ),
         _session_cells,
@@ -160,25 +164,25 @@ def session_list(*, email: str | None, as_json: bool) -> int:
 
 
 def _session_cells(row: SignIn) -> tuple[str, ...]:
-    return row.email, row.browser, time_of(row.started_at), time_of(row.used_at), row.way, row.network
+    return row.email, row.browser, utc_time(row.started_at), utc_time(row.used_at), row.way, row.network
 
 
-@session.command("end", short_help="End the sessions of somebody, or of everybody")
+@sign_in.command("end", short_help="End someone's sessions, or all of them")
 @click.argument("email", required=False)
-@click.option("--all", "everybody", is_flag=True, help="The sessions of everybody.")
+@click.option("--all", "everybody", is_flag=True, help="End all sessions.")
 @json_option
 def session_end(*, email: str | None, everybody: bool, as_json: bool) -> int:
-    """End the sessions of whoever has the address EMAIL, at once and in every process.
+    """End all sessions of EMAIL. This takes effect immediately.
 
-    They can sign in again; what they may do then is up to their roles. It is in the audit log of operators.
+    The person can sign in again; to prevent that, revoke their roles. The operators' audit log records it.
     """
     if (email is None) is not everybody:
-        raise click.UsageError("Give an address, or --all.")
+        raise click.UsageError("Give an address or --all.")
     terminal = Terminal(as_json=as_json)
-    with running("access") as rollcall:
-        ended = end_sessions(rollcall, me(ROLLCALL), email)
+    with open_rollcall("access") as rollcall:
+        ended = end_sessions(rollcall, operator_origin(ROLLCALL), email)
     if as_json:
-        terminal.emit(Ended(ended))
-    none = f"{email} was not signed in." if email else "Nobody was signed in."
+        terminal.emit(EndedSessions(ended))
+    none = f"{email} wasn't signed in." if email else "No one was signed in."
     terminal.say(f"Ended {counted(ended, 'session')}." if ended else none)
     return DONE

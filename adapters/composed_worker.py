@@ -1,0 +1,30 @@
+"""A worker over a composed Rollcall. It is put together here, because composition and worker don't know each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapters.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapters.composition import Rollcall
+
+
+def composed_worker(
+    rollcall: Rollcall, *, commits: bool = True, groups_added: Callable[[int], None] = lambda _: None
+) -> Worker:
+    """Return a worker that works while it is entered: on the views and on commits, or on the views only.
+
+    It calls `groups_added` with the number of groups that each batch added.
+    """
+    return Worker(
+        rollcall,
+        rollcall.projectors,
+        rollcall.locks,
+        rollcall.wakeups,
+        rollcall.views,
+        commits=rollcall.settings.worker_commits if commits else 0,
+        groups_added=groups_added,
+    )

@@ -1,0 +1,116 @@
+"""Ids may be shortened wherever they are unique."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from application import granting
+from application.granting import NewToken
+from application.grouping import create_group
+from application.importing import upload
+from application.licensing import create_subscription
+from application.records import Origin
+from domain.access import ROLLCALL
+from domain.roster import Limits
+from tests.adapters.cli.terminals import run
+from tests.conftest import ANN, importing_as
+
+if TYPE_CHECKING:
+    from adapters.composition import Rollcall
+
+pytestmark = pytest.mark.database
+
+SAMPLE = b"Groupname,Email\nDesign,ann@example.com\n"
+
+
+def _ids(digits: str) -> tuple[UUID, UUID]:
+    return UUID(f"{digits}1".ljust(32, "0")), UUID(f"{digits}2".ljust(32, "0"))
+
+
+SUBSCRIPTIONS, GROUPS, IMPORTS, TOKENS = _ids("abcd"), _ids("beef"), _ids("cafe"), _ids("d00d")
+
+
+@pytest.fixture(autouse=True)
+def _two_of_everything(rollcall: Rollcall) -> None:
+    """Two subscriptions; in the first of them two groups and two imports; and two tokens of operators."""
+    origin = Origin(SUBSCRIPTIONS[0], ANN, "test")
+    for number in (0, 1):
+        create_subscription(rollcall, Origin(SUBSCRIPTIONS[number], ANN, "test"), f"Company {number}", 10)
+    for number in (0, 1):
+        create_group(rollcall, origin, GROUPS[number], f"Team {number}", [])
+        upload(rollcall, importing_as(origin, IMPORTS[number]), f"file-{number}.csv", "", SAMPLE, Limits())
+        token = NewToken(f"Sync {number}", "operator", None)
+        granting.issue_token(rollcall, Origin(ROLLCALL, ANN, "test"), TOKENS[number], bytes(32), token)
+
+
+@pytest.mark.parametrize("name_or_id", ["abcd1", "ABCD1000-0000", str(SUBSCRIPTIONS[0]), SUBSCRIPTIONS[0].hex])
+def test_an_id_may_be_given_in_part_with_or_without_hyphens(environ: dict[str, str], name_or_id: str) -> None:
+    rows = json.loads(run(environ, "groups", "-s", name_or_id, "--json").stdout)
+    assert [row["name"] for row in rows] == ["Team 0", "Team 1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("group", "delete", "beef1", "-s", "abcd1"), "Deleted “Team 0”"),
+        (("import-history", "cafe1"), "FileUploaded"),
+        (("audit", "-s", "abcd1", "--group", "beef2"), "“Team 1”"),
+        (("token", "revoke", "d00d1"), "The token is revoked."),
+    ],
+)
+def test_ids_may_be_shortened(environ: dict[str, str], words: tuple[str, ...], said: str) -> None:
+    done = run(environ, *words)
+    assert (done.returncode, said in done.stdout) == (0, True), done
+
+
+@pytest.mark.parametrize(
+    ("words", "ids", "names"),
+    [
+        (("groups", "-s", "abcd"), SUBSCRIPTIONS, ("Company 0", "Company 1")),
+        (("group", "delete", "-s", "abcd1", "beef"), GROUPS, ("Team 0", "Team 1")),
+        (("import-resume", "cafe"), IMPORTS, ("file-0.csv", "file-1.csv")),
+        (("audit", "-s", "abcd1", "--import", "cafe"), IMPORTS, ("file-0.csv", "file-1.csv")),
+        (("token", "revoke", "d00d"), TOKENS, ("Sync 0", "Sync 1")),
+    ],
+)
+def test_an_ambiguous_id_lists_the_candidates(
+    environ: dict[str, str], words: tuple[str, ...], ids: tuple[UUID, ...], names: tuple[str, ...]
+) -> None:
+    done = run(environ, *words)
+    assert done.returncode == 2
+    assert f"have an id that begins with “{words[-1]}”" in done.stderr
+    candidates = [f"  {each_id}  {name}" for each_id, name in zip(ids, names, strict=True)]
+    assert [line for line in done.stderr.splitlines() if line.startswith("  ")] == candidates
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("groups", "-s", "0000"),
+        ("group", "delete", "0000", "-s", "abcd1"),
+        ("import-resume", "0000"),
+        ("token", "revoke", "0000"),
+    ],
+)
+def test_an_id_that_nothing_begins_with_is_not_found(environ: dict[str, str], words: tuple[str, ...]) -> None:
+    done = run(environ, *words, "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "not-found")
+
+
+def test_another_subscriptions_ids_do_not_count(environ: dict[str, str]) -> None:
+    """Neither to find a group by, nor to make an id ambiguous."""
+    assert "There is no group “beef1”" in run(environ, "group", "delete", "beef1", "-s", "Company 1").stderr
+
+
+def test_a_name_comes_before_an_id(environ: dict[str, str], rollcall: Rollcall) -> None:
+    create_group(rollcall, Origin(SUBSCRIPTIONS[0], ANN, "test"), rollcall.new_id(), "beef1", [])
+    assert run(environ, "group", "delete", "beef1", "-s", "abcd1").stdout == "Deleted “beef1”, which had 0 users.\n"
+
+
+def test_three_characters_are_too_few(environ: dict[str, str]) -> None:
+    done = run(environ, "import-resume", "caf")
+    assert (done.returncode, "“caf” is not an id" in done.stderr) == (2, True)
