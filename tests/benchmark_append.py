@@ -1,7 +1,7 @@
-"""How fast events get in, against raw COPY into the same table with its indexes, in the same run.
+"""How fast the store appends, compared with raw COPY into the same table and indexes in the same run.
 
 `make benchmark`, or `python -m tests.benchmark_append`, on an embedded server of its own or on
-ROLLCALL_TEST_DATABASE_URL. It measures and asserts nothing: absolute figures are the machine's, ratios are ours.
+ROLLCALL_TEST_DATABASE_URL. It asserts nothing. The ratios matter: absolute figures depend on the machine.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SECONDS_BESIDE = 4.0
 
 @dataclass
 class Contender:
-    """One way to get events in, and the events a second it reached, by batch."""
+    """One way to append events, and the events per second that it reached, by batch size."""
 
     name: str
     insert: Callable[[Sequence[StoredEvent]], object]
@@ -99,7 +99,7 @@ def contenders(rollcall: Rollcall, raw: psycopg.Connection) -> list[Contender]:
 
 
 def throughput(rollcall: Rollcall, raw: psycopg.Connection) -> Table:
-    """Measure every contender at every batch, in turns, so that what the machine does meanwhile meets all alike."""
+    """Measure all contenders in turns with each batch size, so that other load on the machine affects them equally."""
     all_of_them = contenders(rollcall, raw)
     for batch in BATCHES:
         for repetition in range(REPETITIONS + 1):
@@ -109,7 +109,7 @@ def throughput(rollcall: Rollcall, raw: psycopg.Connection) -> Table:
                         each.insert(events(batch))
                     else:
                         each.measure(batch, SECONDS_A_MEASUREMENT)
-    table = Table("events/s (ratio to COPY)", *(f"{batch:,} a batch" for batch in BATCHES))
+    table = Table("events/s (ratio to COPY)", *(f"{batch:,} per batch" for batch in BATCHES))
     reference = {batch: median(rates) for batch, rates in all_of_them[0].rates.items()}
     for each in all_of_them:
         rates = {batch: median(found) for batch, found in each.rates.items()}
@@ -121,7 +121,7 @@ def throughput(rollcall: Rollcall, raw: psycopg.Connection) -> Table:
 
 
 def beside_a_bulk_writer(rollcall: Rollcall) -> Table:
-    """Measure how long a single append takes while another writer appends as fast as it can."""
+    """Measure how long a single append takes beside a writer that appends as fast as it can."""
     recorder = rollcall.events.recorder
     assert isinstance(recorder, Recorder)
     table = Table("a single append, ms", "p50", "p99", "worst", "appends")
@@ -133,7 +133,7 @@ def beside_a_bulk_writer(rollcall: Rollcall) -> Table:
                 start = perf_counter()
                 recorder.insert_events(one)
                 taken.append((perf_counter() - start) * 1000)
-        title = f"beside {batch:,} a batch" if batch else "alone"
+        title = f"beside {batch:,} per batch" if batch else "alone"
         shown = (median(taken), quantiles(taken, n=100)[98], max(taken))
         table.add_row(title, *(f"{each:.1f}" for each in shown), f"{len(taken):,}")
     return table
@@ -158,12 +158,12 @@ def writing_beside(recorder: Recorder, batch: int) -> Iterator[None]:
 
 @contextmanager
 def fresh_database() -> Iterator[str]:
-    """Make a database for this run alone."""
+    """Create a database for this run and drop it afterwards."""
     with ExitStack() as stack:
         server = os.environ.get("ROLLCALL_TEST_DATABASE_URL")
         if not server:
             directory = Path(stack.enter_context(TemporaryDirectory(prefix="rollcall-benchmark-")))
-            directory.chmod(0o755)  # the server's own user must get in, where this runs as root
+            directory.chmod(0o755)  # when run as root, the server's account must be able to enter
             server = stack.enter_context(embedded_server(directory / "postgres"))
         name = f"rollcall_benchmark_{uuid4().hex[:12]}"
         connection = stack.enter_context(psycopg.connect(server, autocommit=True))
@@ -180,7 +180,7 @@ def main() -> None:
         psycopg.connect(conninfo, autocommit=True) as raw,
     ):
         server = f"PostgreSQL {raw.info.server_version // 10_000} at {raw.info.host}"
-        console.print(f"{len(STATE)} bytes an event; medians of {REPETITIONS} interleaved repetitions; {server}")
+        console.print(f"{len(STATE)} bytes per event; medians of {REPETITIONS} interleaved repetitions; {server}")
         console.print(throughput(rollcall, raw))
         console.print(beside_a_bulk_writer(rollcall))
 

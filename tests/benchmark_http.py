@@ -1,7 +1,7 @@
 """How long reading an import takes under 32 clients, with and without a large commit running beside it.
 
-`make benchmark-http`, on an embedded server of its own or on ROLLCALL_TEST_DATABASE_URL; it prints Markdown. A client
-asks again as soon as it is answered. It measures and asserts nothing; machine, clients and server share their cores.
+`make benchmark-http`, on an embedded server of its own or on ROLLCALL_TEST_DATABASE_URL. It prints Markdown and asserts
+nothing. Each client sends its next request as soon as it has a response. Clients, server and database share the cores.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ LICENSED = 100_000
 
 
 class Latencies(NamedTuple):
-    """What clients met, in milliseconds."""
+    """How long requests took, in milliseconds, and how many were answered per second."""
 
     p50: float
     p99: float
     worst: float
-    a_second: float
+    per_second: float
 
 
-# --- the clients: a process of their own, or they would wait for themselves -----------------------------------------
+# --- the clients, in a process of their own so that they don't slow each other's server down ------------------------
 
 
 async def ask(url: str, token: str, seconds: float) -> list[float]:
-    """Ask again and again over one connection; return how many milliseconds each answer took."""
+    """Send requests over one connection, and return how many milliseconds each one took."""
     where = urlsplit(url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     taken, until = [], perf_counter() + seconds
@@ -65,17 +65,17 @@ async def ask(url: str, token: str, seconds: float) -> list[float]:
 
 
 async def clients(url: str, token: str) -> None:
-    """Ask as so many clients do, and print what they met."""
+    """Run all clients at once, and print their latencies."""
     answers = [
         each for some in await asyncio.gather(*(ask(url, token, SECONDS) for _ in range(CLIENTS))) for each in some
     ]
-    met = Latencies(median(answers), quantiles(answers, n=100)[98], max(answers), len(answers) / SECONDS)
-    sys.stdout.buffer.write(json.encode(met))
+    latencies = Latencies(median(answers), quantiles(answers, n=100)[98], max(answers), len(answers) / SECONDS)
+    sys.stdout.buffer.write(json.encode(latencies))
 
 
 def measured(server: Served, path: str) -> Latencies:
     command = [sys.executable, "-m", "tests.benchmark_http", server.url + path, server.allowed.of(path)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)  # noqa: S603 - it is this file
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)  # noqa: S603 - this file
     return json.decode(done.stdout, type=Latencies)
 
 
@@ -100,14 +100,14 @@ def file(prefix: str) -> str:
 
 
 def memory(server: Served) -> tuple[float, float]:
-    """Return how many megabytes the server has, and had at most."""
+    """Return how many megabytes the server uses now, and the most it has used."""
     status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
     fields = dict(line.split(":", 1) for line in status.splitlines())
     return int(fields["VmRSS"].split()[0]) / 1024, int(fields["VmHWM"].split()[0]) / 1024
 
 
 def measure(server: Served, subscription: str, name: str, table: Table, memories: Table, *, to_the_end: bool) -> None:
-    """Measure one way to run it: at rest, then beside a commit, which is then stopped unless it shall end."""
+    """Measure one way to run the server: idle, then beside a commit. Then wait for the commit to end, or stop it."""
     memories.add_row(f"{name}: at first", *(f"{each:.0f}" for each in memory(server)))
     start = perf_counter()
     where = str(send(server.client, subscription, file(name)).headers["location"])
@@ -116,15 +116,15 @@ def measure(server: Served, subscription: str, name: str, table: Table, memories
     memories.add_row(f"{name}: uploaded in {perf_counter() - start:.0f} s", *(f"{each:.0f}" for each in memory(server)))
     paths = {"GET I": where, "GET I/groups": f"{where}/groups"}
     for what, path in paths.items():
-        add(table, f"{name}: {what}, at rest", measured(server, path))
+        add(table, f"{name}: {what}, idle", measured(server, path))
     start = perf_counter()
     server.client.post(f"{where}/commit", headers=if_match(server.client, where))
     for what, path in paths.items():
         before = server.client.get(where).json()
-        met = measured(server, path)
+        latencies = measured(server, path)
         after = server.client.get(where).json()
         more = after["progress"]["groups_added"] - before["progress"]["groups_added"]
-        add(table, f"{name}: {what}, beside a commit ({after['state']}, {more / SECONDS:,.0f} groups/s)", met)
+        add(table, f"{name}: {what}, beside a commit ({after['state']}, {more / SECONDS:,.0f} groups/s)", latencies)
     if not to_the_end:
         server.client.post(f"{where}/stop")
     state = "completed" if to_the_end else "stopped"
@@ -133,13 +133,13 @@ def measure(server: Served, subscription: str, name: str, table: Table, memories
     memories.add_row(title, *(f"{each:.0f}" for each in memory(server)))
 
 
-def add(table: Table, title: str, met: Latencies) -> None:
-    table.add_row(title, *(f"{each:,.1f}" for each in met[:3]), f"{met.a_second:,.0f}")
+def add(table: Table, title: str, latencies: Latencies) -> None:
+    table.add_row(title, *(f"{each:,.1f}" for each in latencies[:3]), f"{latencies.per_second:,.0f}")
 
 
 @contextmanager
 def worker(conninfo: str) -> Iterator[None]:
-    """Run a worker in a process of its own."""
+    """Run a worker in another process."""
     process = subprocess.Popen(
         [sys.executable, "-c", "from adapters.cli.main import main; main()", "worker"],
         env={"ROLLCALL_DATABASE_URL": conninfo},
@@ -153,13 +153,13 @@ def worker(conninfo: str) -> Iterator[None]:
 
 def main() -> None:
     table = Table(f"{CLIENTS} clients", "p50 ms", "p99 ms", "worst", "answers/s", box=MARKDOWN)
-    memories = Table("memory of the server", "MB now", "MB at most", box=MARKDOWN)
+    memories = Table("memory of the server", "MB now", "MB peak", box=MARKDOWN)
     with fresh_database() as conninfo:
         with served(conninfo) as server:
             subscription = licensed(server)
             measure(server, subscription, "one process", table, memories, to_the_end=True)
         with served(conninfo, "--no-worker") as server, worker(conninfo):
-            measure(server, subscription, "worker apart", table, memories, to_the_end=False)
+            measure(server, subscription, "separate worker", table, memories, to_the_end=False)
     console = Console(width=160)
     console.print(f"{GROUPS:,} groups of {USERS_A_GROUP} users each, {LICENSED:,} licensed users")
     console.print(table)

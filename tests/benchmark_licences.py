@@ -1,7 +1,7 @@
-"""How long 100,000 licences in one request take, what memory they need, and how long others wait meanwhile.
+"""How long 100,000 licences in one request take, how much memory they need, and how long other requests wait.
 
-The request goes to a real server of its own; others append single events to another subscription, one after the other,
-and ask the server for a page. Run it alone on the machine: `make benchmark-licences`.
+The request goes to a real server. Beside it, single events are appended to another subscription, and the server is
+asked for a page. Run it with nothing else on the machine: `make benchmark-licences`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def content(count: int) -> bytes:
 
 @contextmanager
 def timed_beside(do: Callable[[], object]) -> Iterator[list[float]]:
-    """Do something over and over beside the block, and collect how many milliseconds it took each time."""
+    """Repeat something beside the block, and yield the list of how many milliseconds each time took."""
     taken: list[float] = []
     ending = Event()
 
@@ -64,14 +64,14 @@ def timed_beside(do: Callable[[], object]) -> Iterator[list[float]]:
 
 
 def single_append(rollcall: Rollcall) -> Callable[[], object]:
-    """Return what appends one event to a subscription that has nothing to do with the licences."""
+    """Return a function that appends one event to another subscription."""
     origin = subscribed_directly(rollcall)
     seats = iter(range(1, 1_000_000_000))
     return lambda: change_subscription(rollcall, origin, seats=next(seats))
 
 
 def peak_memory(process: int) -> float:
-    """Return the most memory that a process had so far, in megabytes."""
+    """Return the most memory that a process has used so far, in megabytes."""
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     (line,) = (each for each in status.splitlines() if each.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024 / MEGABYTE
@@ -79,7 +79,7 @@ def peak_memory(process: int) -> float:
 
 def main() -> None:
     console = Console(width=120)
-    others = Table("others meanwhile, ms", "p50", "p99", "worst", "times")
+    others = Table("other requests, ms", "p50", "p99", "worst", "times")
     with (
         fresh_database() as conninfo,
         composed(read_settings({"ROLLCALL_DATABASE_URL": conninfo})) as rollcall,
@@ -87,31 +87,31 @@ def main() -> None:
         httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.allowed) as client,
         httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.allowed) as reader,
     ):
-        rollcall.readable.wait = lambda *_: True  # type: ignore[method-assign]  # the append alone is measured
+        rollcall.readable.wait = lambda *_: True  # type: ignore[method-assign]  # measure only the append
         append = single_append(rollcall)
 
-        def tell(what: str, taken: list[float]) -> None:
+        def add(what: str, taken: list[float]) -> None:
             shown = (median(taken), quantiles(taken, n=100)[98], max(taken))
             others.add_row(what, *(f"{each:,.1f}" for each in shown), f"{len(taken):,}")
 
         with timed_beside(append) as appends:
             Event().wait(SECONDS_ALONE)
-        tell("a single append, alone", appends)
+        add("a single append, alone", appends)
         where = subscribed(client, seats=LICENCES)
-        client.get(where)  # whose token is issued by that
+        client.get(where)  # which issues its token
         before = peak_memory(server.process.pid)
         began = perf_counter()
         with timed_beside(append) as appends, timed_beside(lambda: reader.get(where)) as reads:
             answer = client.post(f"{where}/licences", content=content(LICENCES), headers={"Content-Type": "text/csv"})
             answered = perf_counter() - began
-        tell("a single append, beside the request", appends)
-        tell("a page of the same server, beside the request", reads)
+        add("a single append, beside the request", appends)
+        add("a page of the same server, beside the request", reads)
         eventually(lambda: client.get(where).json()["seats_taken"] == LICENCES, PATIENCE_SECONDS)
         readable = perf_counter() - began
         after = peak_memory(server.process.pid)
     console.print(
         f"{LICENCES:,} licences in one request: {answer.status_code} after {answered:.1f} s, readable after "
-        f"{readable:.1f} s; memory of the server at most {after:,.0f} MB ({before:,.0f} MB before)"
+        f"{readable:.1f} s; peak memory of the server {after:,.0f} MB ({before:,.0f} MB before)"
     )
     console.print(others)
 

@@ -10,7 +10,7 @@ from typing import get_args
 
 from adapters.console.links import MINUTES
 from adapters.console.sessions import RECENTLY
-from adapters.console.sign_in import BEGUN_FOR
+from adapters.console.sign_in import PENDING_FOR
 from adapters.postgres.sign_ins import SignInWay
 from adapters.settings import describe
 from tests.adapters.api import test_access_matrix as matrix
@@ -103,7 +103,7 @@ def test_the_limits_and_lifetimes_are_those_of_the_code() -> None:
     defaults = {name: default for name, default, _ in describe()}
     assert {what: how_much for what, (how_much, setting) in table.items() if not setting} == {
         "a sign-in link works for": f"{MINUTES} minutes, once",
-        "a sign-in at the provider may take": f"{BEGUN_FOR.total_seconds() / 60:.0f} minutes",
+        "a sign-in at the provider may take": f"{PENDING_FOR.total_seconds() / 60:.0f} minutes",
         "to end sessions, you must have signed in within": f"{RECENTLY.total_seconds() / 60:.0f} minutes",
     }
     with_setting = {setting: how_much.partition(" ")[0] for how_much, setting in table.values() if setting}

@@ -1,8 +1,7 @@
-"""The audit log as a page: every administrative change, newest first, filtered by who, what, whom and when."""
+"""The audit log as a page: every change, newest first, filtered by action, person, user, group, import and day."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
@@ -13,26 +12,30 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, structs
 
 from adapters.composition import Rollcall
-from adapters.console.pages import Page, page
-from adapters.http.paging import After, decode_after, encode_after
+from adapters.console.pages import Page, listing, page
+from adapters.http.paging import After, decode_after
 from adapters.http.problems import Invalid
 from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from domain.naming import email_key
 from projections import audit_log
-from projections.audit_log import AUDITED, AuditFilter
+from projections.audit_log import AuditFilter
 from projections.directory import read as directory
 from projections.import_list import read as import_list
+from projections.reports.sentences import ACTIONS, TITLES
 
 A_PAGE = 50
-TYPES = {event.__name__: re.sub("(?<!^)(?=[A-Z])", " ", event.__name__).capitalize() for event in AUDITED}
-"""The changes that there are: the name of each in the log, and in words."""
+OUTSIDE_SUBSCRIPTIONS = {"sign-in-changed"}
+"""Actions that no subscription's log has."""
 
 Part = Annotated[str, QueryParameter(max_length=1_000)]
 
 
-class Wanted(Struct, frozen=True, rename={"since": "from", "until": "to"}):
-    """Which changes somebody asks for, as the address says it; what is empty asks for all."""
+class AuditQuery(Struct, frozen=True, rename={"since": "from", "until": "to"}):
+    """The filters as the address has them. An empty one filters nothing.
+
+    `type` is the slug of an action or, as in links made elsewhere, the name of one event.
+    """
 
     actor: str = ""
     type: str = ""
@@ -42,18 +45,18 @@ class Wanted(Struct, frozen=True, rename={"since": "from", "until": "to"}):
     import_id: str = ""
     group_id: str = ""
 
-    def query(self, **changes: str) -> str:
+    def encoded(self, **changes: str) -> str:
         """Return this as the query of an address, with changes."""
-        wanted = structs.replace(self, **changes)
+        changed = structs.replace(self, **changes)
         names = {field.name: field.encode_name for field in structs.fields(self)}
-        return urlencode({names[name]: value for name, value in structs.asdict(wanted).items() if value})
+        return urlencode({names[name]: value for name, value in structs.asdict(changed).items() if value})
 
     def filter(self) -> AuditFilter:
-        """Return this as the log takes it; raises Invalid."""
+        """Return the filter for the view; raises Invalid."""
         until = _day(self.until, "to")
         return AuditFilter(
             actor=checked_text(self.actor.strip(), "actor") or None,
-            types=(checked_text(self.type, "type"),) if self.type else (),
+            types=_types(checked_text(self.type, "type")),
             import_id=_id(self.import_id, "import_id"),
             group_id=_id(self.group_id, "group_id"),
             email=checked_text(email_key(self.email), "email") or None,
@@ -61,30 +64,44 @@ class Wanted(Struct, frozen=True, rename={"since": "from", "until": "to"}):
             until=until + timedelta(days=1) if until else None,
         )
 
+    def actions(self) -> list[tuple[str, str]]:
+        """Return the choices of the action filter with their titles, with the event that a link names added."""
+        choices = [(slug, action.title) for slug, action in ACTIONS.items() if slug not in OUTSIDE_SUBSCRIPTIONS]
+        if self.type and self.type not in dict(choices):
+            choices.append((self.type, TITLES.get(self.type, self.type)))
+        return choices
 
-def _day(given: str, field: str) -> datetime | None:
+
+def _types(choice: str) -> tuple[str, ...]:
+    if choice in ACTIONS:
+        return ACTIONS[choice].types
+    return (choice,) if choice else ()
+
+
+def _day(entered: str, field: str) -> datetime | None:
     """Return the beginning of a day in UTC."""
     try:
-        found = date.fromisoformat(given) if given else None
+        found = date.fromisoformat(entered) if entered else None
         return datetime(found.year, found.month, found.day, tzinfo=UTC) if found and found < date.max else None
     except ValueError:
-        raise Invalid(reason=f"{field}: “{given}” is no day such as 2026-01-31.", field=field) from None
+        reason = f"{field}: “{entered}” is not a valid date. Enter it like 2026-01-31."
+        raise Invalid(reason=reason, field=field) from None
 
 
-def _id(given: str, field: str) -> UUID | None:
+def _id(entered: str, field: str) -> UUID | None:
     try:
-        return UUID(given) if given else None
+        return UUID(entered) if entered else None
     except ValueError:
-        raise Invalid(reason=f"{field}: “{given}” is no id.", field=field) from None
+        raise Invalid(reason=f"{field}: “{entered}” is not a valid ID.", field=field) from None
 
 
 @get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, opt=READERS)
-def show_audit(
+def show_audit_log(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     actor: Part = "",
-    type: Part = "",  # noqa: A002 - its name
+    type: Part = "",  # noqa: A002 - what the address calls it
     email: Part = "",
     since: Annotated[str, QueryParameter(name="from", max_length=10)] = "",
     until: Annotated[str, QueryParameter(name="to", max_length=10)] = "",
@@ -93,28 +110,26 @@ def show_audit(
     after: After = None,
 ) -> Page:
     """Show who changed what, and when."""
-    wanted = Wanted(actor, type, email, since, until, import_id, group_id)
-    asked = wanted.filter()
+    query = AuditQuery(actor, type, email, since, until, import_id, group_id)
+    wanted = query.filter()
     with rollcall.views() as rows:
-        found = audit_log.audit_log(rows, subscription_id, asked, before=decode_after(after, int), limit=A_PAGE + 1)
+        found = audit_log.audit_log(rows, subscription_id, wanted, before=decode_after(after, int), limit=A_PAGE + 1)
         imports = import_list.find_imports(rows, [row.import_id for row in found if row.import_id])
-        group = directory.find_group(rows, subscription_id, asked.group_id) if asked.group_id else None
-        of_import = import_list.find_import(rows, asked.import_id) if asked.import_id else None
+        group = directory.find_group(rows, subscription_id, wanted.group_id) if wanted.group_id else None
+        of_import = import_list.find_import(rows, wanted.import_id) if wanted.import_id else None
     return page(
         request,
         rollcall,
         "audit.html",
-        of=subscription_id,
+        subscription_id=subscription_id,
         section="audit",
-        wanted=wanted,
-        types=sorted(TYPES.items(), key=lambda each: each[1]),
-        found=found[:A_PAGE],
+        query=query,
+        actions=query.actions(),
         imports=imports,
         group=group,
         of_import=of_import if of_import and of_import.subscription_id == subscription_id else None,
-        following=encode_after(found[A_PAGE - 1].number) if len(found) > A_PAGE else None,
-        paged=after is not None,
+        **listing(found, A_PAGE, after, lambda row: row.number),
     )
 
 
-ROUTES = (show_audit,)
+ROUTES = (show_audit_log,)

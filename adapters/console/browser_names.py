@@ -1,10 +1,10 @@
-"""What a browser is called, so that people recognise it among their sessions."""
+"""Names of browsers, so that people recognise their sessions."""
 
 from __future__ import annotations
 
 from domain.naming import printable
 
-# Browsers name their ancestors too: the first that is found here is what one is.
+# Browsers also name the browsers they descend from, so the first match counts.
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -28,7 +28,7 @@ LONGEST_PRODUCT = 40
 
 
 def browser_of(user_agent: str) -> str:
-    """Return `Firefox on Linux` for a User-Agent; of programs that are no known browser, how they begin."""
+    """Return `Firefox on Linux` for a User-Agent, or its first word if the browser isn't known."""
     browser = next((name for token, name in BROWSERS if token in user_agent), None)
     if browser is None:
         return printable(user_agent.partition(" ")[0], at_most=LONGEST_PRODUCT) or "an unknown browser"

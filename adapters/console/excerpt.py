@@ -1,4 +1,4 @@
-"""The first rows of a file that was refused, so that a page can show the cell in its row."""
+"""The first rows of a refused file, so that its page can show which cells are wrong."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ BYTES = 1 << 16
 ROWS = 3
 COLUMNS = 24
 LINE_FEEDS = {BOM_UTF16_LE: (b"\n\0", 2), BOM_UTF16_BE: (b"\0\n", 2)}
-"""How lines end in UTF-16, and the bytes of its characters, by the byte order mark that a file begins with."""
+"""A line feed in UTF-16 and how many bytes it has, by the byte order mark that a file begins with."""
 
 
 class Cell(Struct, frozen=True):
-    """A cell; `fault` is the number of the problem that is at it, from 1, or 0."""
+    """A cell. `fault` is the number of its problem, from 1, or 0 if it has none."""
 
     value: str
     fault: int
 
 
 class Line(Struct, frozen=True):
-    """A row of a file, and the physical line at which it begins."""
+    """A row, and the number of the physical line that it begins at."""
 
     number: int
     cells: list[Cell]
 
 
 def excerpt(content: bytes, problems: Sequence[Problem], limits: Limits) -> list[Line]:
-    """Return the header and the rows below it, if there is a problem with a cell of it; `content` may be cut short."""
+    """Return the header and the first rows, or nothing if no problem is in a cell. `content` may end early."""
     faults = {(problem.line, problem.column): number for number, problem in enumerate(problems, start=1)}
     if not any(line and column for line, column in faults):
         return []
@@ -55,12 +55,12 @@ def excerpt(content: bytes, problems: Sequence[Problem], limits: Limits) -> list
 
 
 def _whole_lines(content: bytes) -> bytes:
-    """Cut what is longer behind its last line, so that no character of it is cut: in UTF-16, one has two bytes."""
+    """Cut content that may end within a line at its last line feed, so that no character is cut in two."""
     if len(content) < BYTES:
         return content
     feed, width = LINE_FEEDS.get(content[:2], (b"\n", 1))
     end = content.rfind(feed)
-    while end > 0 and end % width:  # the second half of one character, and the first one of the next
+    while end > 0 and end % width:  # these bytes belong to two characters
         end = content.rfind(feed, 0, end + width - 1)
     return content[: end + width] if end >= 0 else content
 

@@ -1,8 +1,9 @@
-"""A group's page, and its forms: rename, add and remove users, delete."""
+"""A group's page, and its forms: rename it, add and remove users, delete it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
@@ -12,11 +13,12 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import json
 
 from adapters.composition import Rollcall
-from adapters.console.groups import A_PAGE, GROUPS, PASTED_BYTES, Refusal, addresses, named, unfit
-from adapters.console.pages import Form, Page, Told, gone, page, see, seen
+from adapters.console.addresses import require_addresses, split_addresses, unusable_addresses
+from adapters.console.forms import NOTHING_ENTERED, E, Form, NoticeCount, Refusal, answer_form
+from adapters.console.groups import A_PAGE, ADDRESSES_BYTES, GROUPS
+from adapters.console.pages import Page, listing, not_found_page, page
 from adapters.http.lookups import find_group
-from adapters.http.paging import After, Search, decode_after, encode_after
-from adapters.http.problem_kinds import KINDS
+from adapters.http.paging import After, Search, decode_after
 from adapters.http.requests import AnyRequest, Injected, checked_text, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
@@ -29,7 +31,7 @@ from projections.import_list import read as import_list
 
 GROUP = f"{GROUPS}/{{group_id:uuid}}"
 
-Edit = Annotated[bool, QueryParameter(description="Whether the name is being changed.")]
+Edit = Annotated[bool, QueryParameter(description="Whether to show the form that renames the group.")]
 
 
 @get(GROUP, sync_to_thread=True, opt=READERS)
@@ -41,13 +43,12 @@ def show_group(
     q: Search = "",
     after: After = None,
     edit: Edit = False,
-    added: Told = 0,
-    there: Told = 0,
+    added: NoticeCount = 0,
+    there: NoticeCount = 0,
 ) -> Page:
-    """Show a group and its users; `added` and `there` tell how many just joined it, and how many were in it before."""
-    return _group_page(
-        request, rollcall, subscription_id, group_id, checked_text(q), after, edit=edit, joined=(added, there)
-    )
+    """Show a group and its users. `added` and `there` say how many a form added, and how many already were there."""
+    counts = (added, there)
+    return _group_page(request, rollcall, subscription_id, group_id, checked_text(q), after, edit=edit, counts=counts)
 
 
 def _group_page(
@@ -60,62 +61,76 @@ def _group_page(
     refusal: Refusal | None = None,
     *,
     edit: bool = False,
-    joined: tuple[int, int] = (0, 0),
+    counts: tuple[int, int] = (0, 0),
 ) -> Page:
     try:
         row = find_group(rollcall, subscription_id, group_id)
     except NotFound:
-        return gone(request, rollcall, subscription_id, "groups", "group")
+        return not_found_page(request, rollcall, subscription_id, "groups", "group")
+    behind = decode_after(after, str) or ""
     with rollcall.views() as rows:
-        behind = decode_after(after, str) or ""
         found = directory.users_of_group(rows, subscription_id, group_id, search=q, after=behind, limit=A_PAGE + 1)
         created_by = import_list.find_import(rows, row.import_id) if row.import_id else None
     path = f"/subscriptions/{subscription_id}/groups/{group_id}"
+    added, already_there = counts
     return page(
         request,
         rollcall,
         "group.html",
-        of=subscription_id,
+        subscription_id=subscription_id,
         section="groups",
-        status=KINDS[refusal.error.code].status if refusal else 200,
+        status=refusal.status if refusal else 200,
         row=row,
         created_by=created_by,
         path=path,
-        here=path if refusal else "",  # a form's address is not the page's
-        found=found[:A_PAGE],
-        following=encode_after(found[A_PAGE - 1].email) if len(found) > A_PAGE else None,
+        here=path if refusal else "",  # a form's address isn't the page's
         after=after or "",
-        paged=after is not None,
         q=q,
         edit=edit,
-        joined=joined,
+        added=added,
+        already_there=already_there,
         refusal=refusal,
         key=rollcall.new_id(),
+        **listing(found, A_PAGE, after, lambda row: row.email),
     )
 
 
 # --- its forms ------------------------------------------------------------------------------------------------------
 
 
-def _do(
+def _no_query(_effect: object) -> str:
+    return ""
+
+
+def _answer(
     request: AnyRequest,
     rollcall: Rollcall,
     subscription_id: UUID,
     group_id: UUID,
-    what: Callable[[Origin], CommandResult],
-    *,
-    back: str = "",
-    entered: str | None = None,
+    form: str,
+    command: Callable[[Origin], E],
+    entered: Mapping[str, str] = NOTHING_ENTERED,
+    query: Callable[[E], str] = _no_query,
 ) -> Page:
-    """Do what a form asks for and go on to the group's page; or say there why not, beside what was entered."""
+    """Run a form's command and redirect to the group's page, with a query that depends on the effect."""
+    path = f"/subscriptions/{subscription_id}/groups/{group_id}"
+
+    def refused(error: Refused) -> Page:
+        unusable = unusable_addresses(rollcall, subscription_id, split_addresses(entered.get("users", "")))
+        refusal = Refusal(error, entered, form, unusable)
+        return _group_page(request, rollcall, subscription_id, group_id, refusal=refusal, edit=form == "rename")
+
     try:
-        done = what(origin_of(request, subscription_id))
+        return answer_form(
+            request,
+            rollcall,
+            subscription_id,
+            lambda: command(origin_of(request, subscription_id)),
+            lambda effect: f"{path}?{query(effect)}".removesuffix("?"),
+            refused,
+        )
     except NotFound:
-        return gone(request, rollcall, subscription_id, "groups", "group")
-    except Refused as error:
-        refusal = Refusal(error, entered or "")
-        return _group_page(request, rollcall, subscription_id, group_id, refusal=refusal, edit=entered is not None)
-    return seen(request, rollcall, subscription_id, done, back or f"/subscriptions/{subscription_id}/groups/{group_id}")
+        return not_found_page(request, rollcall, subscription_id, "groups", "group")
 
 
 @post(f"{GROUP}/rename", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -126,16 +141,16 @@ def rename(
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
-    """Rename the group, unless somebody else did while this name was entered."""
-    name, was = form.text("name"), form.text("was")
+    """Rename the group, unless its name changed since the page was loaded."""
+    name, was = form.field("name"), form.field("was")
 
-    def what(whence: Origin) -> CommandResult:
-        return grouping.rename_group(rollcall, whence, group_id, name, was)
+    def command(origin: Origin) -> CommandResult:
+        return grouping.rename_group(rollcall, origin, group_id, name, was)
 
-    return _do(request, rollcall, subscription_id, group_id, what, entered=name)
+    return _answer(request, rollcall, subscription_id, group_id, "rename", command, {"name": name})
 
 
-@post(f"{GROUP}/add", sync_to_thread=True, opt=ADMINISTRATORS, request_max_body_size=PASTED_BYTES)
+@post(f"{GROUP}/add", sync_to_thread=True, opt=ADMINISTRATORS, request_max_body_size=ADDRESSES_BYTES)
 def add(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -143,20 +158,19 @@ def add(
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
-    """Add users to the group: all of them or, if one cannot be added, nobody; and say who cannot, and why."""
-    users = form.text("users")
-    asked = request_key(request, form.text("key"), subscription_id, json.encode(addresses(users)))
-    try:
-        emails = named(users)
-        done = grouping.add_users(rollcall, origin_of(request, subscription_id), group_id, emails, asked)
-    except NotFound:
-        return gone(request, rollcall, subscription_id, "groups", "group")
-    except Refused as error:
-        refusal = Refusal(error, users=users, unfit=unfit(rollcall, subscription_id, addresses(users)))
-        return _group_page(request, rollcall, subscription_id, group_id, refusal=refusal)
-    told = urlencode({"added": len(done.added), "there": len(done.already_there)})
-    where = f"/subscriptions/{subscription_id}/groups/{group_id}?{told}"
-    return seen(request, rollcall, subscription_id, done, where)
+    """Add users to the group or, if one of them can't be added, none. Show who can't be added, and why."""
+    users = form.field("users")
+    idempotency_key = request_key(request, form.field("key"), subscription_id, json.encode(split_addresses(users)))
+    return _answer(
+        request,
+        rollcall,
+        subscription_id,
+        group_id,
+        "add",
+        lambda origin: grouping.add_users(rollcall, origin, group_id, require_addresses(users), idempotency_key),
+        {"users": users},
+        lambda effect: urlencode({"added": len(effect.added), "there": len(effect.already_there)}),
+    )
 
 
 @post(f"{GROUP}/remove", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -167,15 +181,15 @@ def remove(
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
-    """Remove a user from the group, and go back to the same page of its users."""
-    email, look = form.text("email"), {"q": form.text("q", ""), "after": form.text("after", "")}
-    query = urlencode({name: value for name, value in look.items() if value})
+    """Remove a user from the group, and redirect to the same page of its users."""
+    email = email_key(form.field("email"))
+    place = {"q": form.field("q", ""), "after": form.field("after", "")}
+    query = urlencode({name: value for name, value in place.items() if value})
 
-    def what(whence: Origin) -> CommandResult:
-        return grouping.remove_users(rollcall, whence, group_id, [email_key(email)])
+    def command(origin: Origin) -> CommandResult:
+        return grouping.remove_users(rollcall, origin, group_id, [email])
 
-    back = f"/subscriptions/{subscription_id}/groups/{group_id}?{query}".removesuffix("?")
-    return _do(request, rollcall, subscription_id, group_id, what, back=back)
+    return _answer(request, rollcall, subscription_id, group_id, "remove", command, query=lambda _: query)
 
 
 @post(f"{GROUP}/delete", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -186,16 +200,19 @@ def delete(
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
 ) -> Page:
-    """Delete the group, unless somebody else renamed it meanwhile; one that is gone already is fine."""
-    was = form.text("was")
-    back = f"/subscriptions/{subscription_id}/groups?deleted=1"
-    try:
-        done = grouping.delete_group(rollcall, origin_of(request, subscription_id), group_id, was)
-    except NotFound:
-        return see(back)
-    except Refused as error:
-        return _group_page(request, rollcall, subscription_id, group_id, refusal=Refusal(error))
-    return seen(request, rollcall, subscription_id, done, back)
+    """Delete the group, unless its name changed since the page was loaded. A group that is gone already is fine."""
+    was = form.field("was")
+
+    def command() -> CommandResult | None:
+        with suppress(NotFound):
+            return grouping.delete_group(rollcall, origin_of(request, subscription_id), group_id, was)
+        return None
+
+    def refused(error: Refused) -> Page:
+        return _group_page(request, rollcall, subscription_id, group_id, refusal=Refusal(error, form="delete"))
+
+    where = f"/subscriptions/{subscription_id}/groups?deleted=1"
+    return answer_form(request, rollcall, subscription_id, command, lambda _: where, refused)
 
 
 ROUTES = (show_group, rename, add, remove, delete)

@@ -1,4 +1,4 @@
-"""The forms of an import's page: rename a group, remove a user, Add Groups, Stop, Continue, discard."""
+"""The forms of an import's page: rename a group, remove a user, add the groups, stop, continue, discard."""
 
 from __future__ import annotations
 
@@ -9,43 +9,47 @@ from litestar import post
 from litestar.params import FromPath
 
 from adapters.composition import Rollcall
-from adapters.console.import_page import refused
+from adapters.console.forms import Form, answer_form
+from adapters.console.import_page import refused_page
 from adapters.console.imports import IMPORT
-from adapters.console.page_query import ALL, Look, look_of
-from adapters.console.pages import Form, Page, seen
+from adapters.console.page_query import DEFAULT_QUERY, PageQuery, parse_query
+from adapters.console.pages import Page
 from adapters.http.lookups import find_import
 from adapters.http.requests import AnyRequest, Injected, origin_of
 from adapters.http.security import ADMINISTRATORS
 from application import committing, importing
 from application.decisions import CommandResult
 from application.records import Origin
-from domain.errors import NotFound, Refused
+from domain.errors import Refused
 from domain.naming import email_key
 
 
-def _do(
+def _answer(
     request: AnyRequest,
     rollcall: Rollcall,
     subscription_id: UUID,
     import_id: UUID,
-    what: Callable[[Origin], CommandResult],
-    look: Look = ALL,
+    command: Callable[[Origin], CommandResult],
+    query: PageQuery = DEFAULT_QUERY,
     *,
     group: int = 0,
-    entered: str | None = None,
+    name: str | None = None,
 ) -> Page:
-    """Do what a form asks for and go on to the import's page; or say there why not, beside what was entered."""
-    try:
-        done = what(origin_of(request, subscription_id, import_id))
-    except NotFound:
-        raise
-    except Refused as error:
+    """Run a form's command and redirect to the import's page, at the group that the form was for."""
+    page = f"/subscriptions/{subscription_id}/imports/{import_id}?{query.encoded()}".removesuffix("?")
+
+    def refused(error: Refused) -> Page:
         row = find_import(rollcall, subscription_id, import_id)
-        return refused(request, rollcall, row, look, error, group, entered)
-    where = f"/subscriptions/{subscription_id}/imports/{import_id}?{look.query()}".removesuffix("?")
-    if group:
-        where += f"#group-{group}"
-    return seen(request, rollcall, subscription_id, done, where)
+        return refused_page(request, rollcall, row, query, error, group, name)
+
+    return answer_form(
+        request,
+        rollcall,
+        subscription_id,
+        lambda: command(origin_of(request, subscription_id, import_id)),
+        lambda _: f"{page}#group-{group}" if group else page,
+        refused,
+    )
 
 
 @post(f"{IMPORT}/groups/{{number:int}}/rename", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -57,13 +61,13 @@ def rename(
     import_id: FromPath[UUID],
     number: FromPath[int],
 ) -> Page:
-    """Rename a group in this import."""
-    name, version, look = form.text("name"), form.version(), look_of(form.text("look", ""))
+    """Rename a group in the review."""
+    name, version, query = form.field("name"), form.version(), parse_query(form.field("query", ""))
 
-    def what(whence: Origin) -> CommandResult:
-        return importing.rename_group(rollcall, whence, number, name, version)
+    def command(origin: Origin) -> CommandResult:
+        return importing.rename_group(rollcall, origin, number, name, version)
 
-    return _do(request, rollcall, subscription_id, import_id, what, look, group=number, entered=name)
+    return _answer(request, rollcall, subscription_id, import_id, command, query, group=number, name=name)
 
 
 @post(f"{IMPORT}/groups/{{number:int}}/remove", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -75,13 +79,13 @@ def remove(
     import_id: FromPath[UUID],
     number: FromPath[int],
 ) -> Page:
-    """Remove a user from a group of this import."""
-    email, version, look = form.text("email"), form.version(), look_of(form.text("look", ""))
+    """Remove a user from a group in the review."""
+    email, version, query = form.field("email"), form.version(), parse_query(form.field("query", ""))
 
-    def what(whence: Origin) -> CommandResult:
-        return importing.remove_user(rollcall, whence, number, email_key(email), version)
+    def command(origin: Origin) -> CommandResult:
+        return importing.remove_user(rollcall, origin, number, email_key(email), version)
 
-    return _do(request, rollcall, subscription_id, import_id, what, look, group=number)
+    return _answer(request, rollcall, subscription_id, import_id, command, query, group=number)
 
 
 @post(f"{IMPORT}/commit", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -92,21 +96,21 @@ def commit(
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
 ) -> Page:
-    """Add the groups as they were reviewed, or go on after a stop."""
+    """Add the reviewed groups, or continue after a stop."""
     version = form.version()
 
-    def what(whence: Origin) -> CommandResult:
-        return committing.start_commit(rollcall, whence, version)
+    def command(origin: Origin) -> CommandResult:
+        return committing.start_commit(rollcall, origin, version)
 
-    return _do(request, rollcall, subscription_id, import_id, what)
+    return _answer(request, rollcall, subscription_id, import_id, command)
 
 
 @post(f"{IMPORT}/stop", sync_to_thread=True, opt=ADMINISTRATORS)
 def stop(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Page:
-    """Stop adding."""
-    return _do(request, rollcall, subscription_id, import_id, lambda whence: committing.stop(rollcall, whence))
+    """Stop adding groups."""
+    return _answer(request, rollcall, subscription_id, import_id, lambda origin: committing.stop(rollcall, origin))
 
 
 @post(f"{IMPORT}/discard", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -120,10 +124,10 @@ def discard(
     """Discard an import that has added nothing."""
     version = form.version()
 
-    def what(whence: Origin) -> CommandResult:
-        return importing.discard(rollcall, whence, version)
+    def command(origin: Origin) -> CommandResult:
+        return importing.discard(rollcall, origin, version)
 
-    return _do(request, rollcall, subscription_id, import_id, what)
+    return _answer(request, rollcall, subscription_id, import_id, command)
 
 
 ROUTES = (rename, remove, commit, stop, discard)

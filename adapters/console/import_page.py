@@ -1,16 +1,16 @@
-"""What an import's page shows, by the import's state."""
+"""The page of an import. What it shows depends on the import's state."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from adapters.console.excerpt import BYTES, excerpt
-from adapters.console.page_query import Look
+from adapters.console.forms import Refusal
+from adapters.console.page_query import DEFAULT_QUERY, PageQuery
 from adapters.console.pages import Page, page
 from adapters.http.lookups import open_roster
-from adapters.http.problem_kinds import KINDS
 from domain.errors import Refused, Stale
 from projections import groups_added
 from projections.reports import file_licences, history
@@ -27,151 +27,148 @@ if TYPE_CHECKING:
     from projections.review.read import ReviewedGroup
     from projections.view import ViewCursor
 
-A_PAGE = 50  # of long names and addresses, and the page weighs less than 100 kB
-CHANGES_TOLD = 5
+A_PAGE = 50  # so that a page of long names and addresses stays below 100 kB
+CHANGES_SHOWN = 5
 PROBLEMS_OF_A_GROUP = 20
-USERS_ASKED_FOR = 100_000  # some tenths of a second, once: what was found is remembered
-
-
-class Refusal(Struct, frozen=True):
-    """Why a form was refused, to be shown where it was sent from.
-
-    `group` and `entered` are what a name was for and what was entered; `changes` what others did meanwhile.
-    """
-
-    error: Refused
-    group: int = 0
-    entered: str | None = None
-    changes: tuple[str, ...] = ()
+USERS_CHECKED = 100_000  # takes some tenths of a second the first time; then the result is cached
 
 
 def import_page(
-    request: AnyRequest, rollcall: Rollcall, row: ImportRow, look: Look, refusal: Refusal | None = None
+    request: AnyRequest, rollcall: Rollcall, row: ImportRow, query: PageQuery, refusal: Refusal | None = None
 ) -> Page:
-    """Return the page of an import, and with it why a form was refused, if one was."""
-    template, shown = SHOWN[row.state]
+    """Return the page of an import, and on it why a form was refused, if one was."""
+    template, content = CONTENT_BY_STATE[row.state]
     path = f"/subscriptions/{row.subscription_id}/imports/{row.id}"
     return page(
         request,
         rollcall,
         template,
-        of=row.subscription_id,
+        subscription_id=row.subscription_id,
         section="imports",
-        status=KINDS[refusal.error.code].status if refusal else 200,
+        status=refusal.status if refusal else 200,
         row=row,
         path=path,
-        here=path if refusal else "",  # a form's address is not the page's
-        look=look,
+        here=path if refusal else "",  # a form's address isn't the page's
+        query=query,
         refusal=refusal,
-        **shown(rollcall, row, look),
+        **content(rollcall, row, query),
     )
 
 
-def refused(
+def refused_page(
     request: AnyRequest,
     rollcall: Rollcall,
     row: ImportRow,
-    look: Look,
+    query: PageQuery,
     error: Refused,
     group: int,
-    entered: str | None,
+    name: str | None,
 ) -> Page:
-    """Return the page of an import after a form was refused: beside the cause, with what was entered."""
-    changes: tuple[str, ...] = ()
-    if isinstance(error, Stale):
-        seen = int(str(error.fields["expected"]))
-        told = map(history.history_row, rollcall.events.history(row.id, after=seen, limit=CHANGES_TOLD))
-        changes = tuple(f"{each.actor.name}: {each.text}" for each in told)
-    if entered is not None:
-        look = structs.replace(look, edit=group)
-    return import_page(request, rollcall, row, look, Refusal(error, group, entered, changes))
+    """Return the page of an import after a form was refused. `name` is the group name that was entered, if one was."""
+    entered: dict[str, str] = {}
+    if name is not None:
+        entered["name"] = name
+        query = structs.replace(query, edit=group)
+    refusal = Refusal(error, entered, changes=_changes_since(rollcall, row, error) if isinstance(error, Stale) else [])
+    return import_page(request, rollcall, row, query, refusal)
+
+
+def _changes_since(rollcall: Rollcall, row: ImportRow, error: Stale) -> list[str]:
+    """Return what happened to an import since the version that a form was based on, up to the first CHANGES_SHOWN."""
+    version = int(str(error.fields["expected"]))
+    changes = map(history.history_row, rollcall.events.history(row.id, after=version, limit=CHANGES_SHOWN))
+    return [f"{change.actor.name}: {change.text}" for change in changes]
 
 
 # --- by state -------------------------------------------------------------------------------------------------------
 
 
-def _review(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
+def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, Any]:
     with rollcall.views() as rows:
-        shown: dict[str, Any] = {
+        content: dict[str, Any] = {
             "existing": review.count_existing(rows, row.subscription_id, row.id),
             "unlicensed": _unlicensed(rollcall, rows, row),
         }
-        if look.show == "problems":
-            found = review.problems(rows, row.id, after=look.after, limit=A_PAGE + 1)
-            shown["problems"] = problem_rows(problem for _, problem in found[:A_PAGE])
+        if query.show == "problems":
+            found = review.problems(rows, row.id, after=query.after, limit=A_PAGE + 1)
+            content["problems"] = problem_rows(problem for _, problem in found[:A_PAGE])
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
         else:
-            groups, following = _groups(rollcall, rows, row, look, look.after)
-            shown |= {"groups": groups, "opened": _opened(rollcall, rows, row, look)}
-    return shown | {"following": following, "problems_found": sum(row.read.problems.values()) if row.read else 0}
+            groups, following = _groups(rollcall, rows, row, query, query.after)
+            content |= {"groups": groups, "open_group": _open_group(rollcall, rows, row, query)}
+    return content | {"following": following, "problems_found": sum(row.read.problems.values()) if row.read else 0}
 
 
 def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | None:
-    """Return how many users of the file hold no licence; None where it would take too long to ask for each."""
-    if row.read is None or row.read.users > USERS_ASKED_FOR:
+    """Return how many users in the file have no licence, or None if there are too many users to check."""
+    if row.read is None or row.read.users > USERS_CHECKED:
         return None
     return len(file_licences.unlicensed_users(rows, row.subscription_id, open_roster(rollcall, rows, row)))
 
 
 def _groups(
-    rollcall: Rollcall, rows: ViewCursor, row: ImportRow, look: Look, after: int
+    rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, after: int
 ) -> tuple[list[ReviewedGroup], int | None]:
-    """Return a page of an import's groups, and behind which number the next one begins."""
-    wanted = review.GroupFilter(search=look.q, only_problems=look.only is not None)
+    """Return a page of an import's groups, and the number that the next page begins behind."""
+    wanted = review.GroupFilter(search=query.q, only_problems=query.only is not None)
     roster = open_roster(rollcall, rows, row)
     found = review.groups(rows, row.subscription_id, row.id, roster, wanted, after=after, limit=A_PAGE + 1)
     return found[:A_PAGE], found[A_PAGE - 1].number if len(found) > A_PAGE else None
 
 
-def _opened(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, look: Look) -> dict[str, Any] | None:
-    """Return the users of the group that is opened, and its problems."""
-    if not look.open:
+def _open_group(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any] | None:
+    """Return the users and problems of the group that is open, if one is."""
+    if not query.open:
         return None
     roster = open_roster(rollcall, rows, row)
-    users = reviewed_users(rows, row.subscription_id, row.id, roster, look.open, after=look.users, limit=A_PAGE + 1)
-    problems = review.problems_of_group(rows, row.id, look.open, limit=PROBLEMS_OF_A_GROUP + 1)
+    users = reviewed_users(rows, row.subscription_id, row.id, roster, query.open, after=query.users, limit=A_PAGE + 1)
+    problems = review.problems_of_group(rows, row.id, query.open, limit=PROBLEMS_OF_A_GROUP + 1)
     return {
-        "number": look.open,
+        "number": query.open,
         "users": users[:A_PAGE],
-        "following": look.users + A_PAGE if len(users) > A_PAGE else None,
+        "following": query.users + A_PAGE if len(users) > A_PAGE else None,
         "problems": problem_rows(problem for _, problem in problems[:PROBLEMS_OF_A_GROUP]),
         "more_problems": len(problems) > PROBLEMS_OF_A_GROUP,
     }
 
 
-def _progress(rollcall: Rollcall, row: ImportRow, _look: Look) -> dict[str, Any]:
+def _progress(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
     with rollcall.views() as rows:
         names = review.group_names(rows, row.id, range(done + 1, done + 2))
     return {"done": done, "current": names.get(done + 1)}
 
 
-def _result(rollcall: Rollcall, row: ImportRow, look: Look) -> dict[str, Any]:
+def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
-    shown: dict[str, Any] = {"remaining": row.progress.groups_total - done, "done": done}
     with rollcall.views() as rows:
-        shown["left_out"] = groups_added.count_left_out(rows, row.id)
-        if look.show == "left":
-            skipped = groups_added.groups_skipped(rows, row.id, after=look.after, limit=A_PAGE + 1)
-            names = (
-                review.group_names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}
-            )
-            left: list[tuple[int, str, str | None]] = [
-                (each.number, names.get(each.number, ""), each.reason) for each in skipped
-            ]
-            if row.state == "stopped" and len(left) <= A_PAGE:
-                groups, _ = _groups(rollcall, rows, row, Look(), max(done, look.after))
-                left += [(each.number, each.name, None) for each in groups]
-            following = left[A_PAGE - 1][0] if len(left) > A_PAGE else None
-            shown["left"] = left[:A_PAGE]
-        else:
-            added = groups_added.groups_added(rows, row.id, after=look.after, limit=A_PAGE + 1)
-            following = added[A_PAGE - 1].number if len(added) > A_PAGE else None
-            shown["added"] = added[:A_PAGE]
-    return shown | {"following": following}
+        return {
+            "done": done,
+            "remaining": row.progress.groups_total - done,
+            "left_out": groups_added.count_left_out(rows, row.id),
+            **(_not_added(rollcall, rows, row, query, done) if query.show == "left" else _added(rows, row, query)),
+        }
 
 
-def _rejected(rollcall: Rollcall, row: ImportRow, _look: Look) -> dict[str, Any]:
+def _added(rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any]:
+    found = groups_added.groups_added(rows, row.id, after=query.after, limit=A_PAGE + 1)
+    return {"added": found[:A_PAGE], "following": found[A_PAGE - 1].number if len(found) > A_PAGE else None}
+
+
+def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, done: int) -> dict[str, Any]:
+    """Return a page of the groups that weren't added, with number, name and reason; those that remain have none."""
+    skipped = groups_added.groups_skipped(rows, row.id, after=query.after, limit=A_PAGE + 1)
+    names = review.group_names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}
+    found: list[tuple[int, str, str | None]] = [
+        (group.number, names.get(group.number, ""), group.reason) for group in skipped
+    ]
+    if row.state == "stopped" and len(found) <= A_PAGE:
+        remaining, _ = _groups(rollcall, rows, row, DEFAULT_QUERY, max(done, query.after))
+        found += [(group.number, group.name, None) for group in remaining]
+    return {"not_added": found[:A_PAGE], "following": found[A_PAGE - 1][0] if len(found) > A_PAGE else None}
+
+
+def _rejected(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str, Any]:
     content = rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, 0) if row.size_bytes else b""
     return {
         "key": rollcall.new_id(),
@@ -182,7 +179,7 @@ def _rejected(rollcall: Rollcall, row: ImportRow, _look: Look) -> dict[str, Any]
     }
 
 
-SHOWN: dict[str, tuple[str, Callable[[Rollcall, ImportRow, Look], dict[str, Any]]]] = {
+CONTENT_BY_STATE: dict[str, tuple[str, Callable[[Rollcall, ImportRow, PageQuery], dict[str, Any]]]] = {
     "reviewing": ("review.html", _review),
     "discarded": ("review.html", _review),
     "committing": ("progress.html", _progress),
@@ -190,4 +187,4 @@ SHOWN: dict[str, tuple[str, Callable[[Rollcall, ImportRow, Look], dict[str, Any]
     "completed": ("result.html", _result),
     "rejected": ("rejected.html", _rejected),
 }
-"""Each state's template, and what that shows beside the import itself."""
+"""The template for each state, and the function that returns what it shows besides the import itself."""

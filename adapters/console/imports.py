@@ -1,4 +1,4 @@
-"""An import's pages: its review, its progress or its result, by its state; its history; and all imports there are."""
+"""The pages of imports: the list, an import in its present state, and its history."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
 from adapters.console.import_page import import_page
-from adapters.console.page_query import Look, Tab
-from adapters.console.pages import Page, page
+from adapters.console.page_query import PageQuery, Tab
+from adapters.console.pages import Page, listing, page
 from adapters.http.lookups import find_import
-from adapters.http.paging import MOST, After, Search, decode_after, encode_after
+from adapters.http.paging import MOST, After, Search, decode_after
 from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from projections.import_list import read as import_list
@@ -24,7 +24,7 @@ IMPORTS = "/subscriptions/{subscription_id:uuid}/imports"
 IMPORT = f"{IMPORTS}/{{import_id:uuid}}"
 A_PAGE = 50
 
-Place = Annotated[int, QueryParameter(ge=0, le=MOST)]
+Version = Annotated[int, QueryParameter(ge=0, le=MOST)]
 GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 
 
@@ -32,20 +32,17 @@ GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 def list_imports(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], after: After = None
 ) -> Page:
-    """List the imports so far, newest first."""
+    """List the imports, newest first."""
     before = decode_after(after, tuple[datetime, UUID])
     with rollcall.views() as rows:
         found = import_list.imports(rows, subscription_id, before=before, limit=A_PAGE + 1)
-    following = encode_after((found[A_PAGE - 1].uploaded_at, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None
     return page(
         request,
         rollcall,
         "imports.html",
-        of=subscription_id,
+        subscription_id=subscription_id,
         section="imports",
-        found=found[:A_PAGE],
-        following=following,
-        paged=after is not None,
+        **listing(found, A_PAGE, after, lambda row: (row.uploaded_at, row.id)),
     )
 
 
@@ -63,9 +60,9 @@ def show_import(
     users: GroupNumber = 0,
     edit: GroupNumber = 0,
 ) -> Page:
-    """Show an import as it stands: to be reviewed, being added, stopped, completed, refused or discarded."""
+    """Show an import: the review, the progress, the result, or why its file was refused."""
     row = find_import(rollcall, subscription_id, import_id)
-    return import_page(request, rollcall, row, Look(show, checked_text(q), only, after, open, users, edit))
+    return import_page(request, rollcall, row, PageQuery(show, checked_text(q), only, after, open, users, edit))
 
 
 @get(f"{IMPORT}/history", sync_to_thread=True, opt=READERS)
@@ -74,16 +71,16 @@ def show_history(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
-    after: Place = 0,
+    after: Version = 0,
 ) -> Page:
-    """Tell an import event by event."""
+    """Show the events of an import, oldest first."""
     row = find_import(rollcall, subscription_id, import_id)
     found = rollcall.events.history(import_id, after=after, limit=A_PAGE + 1)
     return page(
         request,
         rollcall,
         "history.html",
-        of=subscription_id,
+        subscription_id=subscription_id,
         section="imports",
         row=row,
         events=[history.history_row(record) for record in found[:A_PAGE]],

@@ -1,4 +1,4 @@
-"""What somebody looks at on an import's page: it is all in the address, so that links, reloads and forms keep it."""
+"""The query of an import's page. It decides all that the page shows, so links, reloads and forms keep their place."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ Tab: TypeAlias = Literal["groups", "problems", "added", "left"]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
-class Look(Struct, frozen=True):
-    """Which tab, which groups (`q` in their name, `only` with problems), behind which number, and which one opened.
+class PageQuery(Struct, frozen=True):
+    """What an import's page shows: a tab, and a page of its groups.
 
-    `open` shows a group's users, those behind the first `users` of them; `edit` offers to rename it.
+    `q` and `only` narrow the groups down to those with that text in their names, or with problems. `after` is the
+    number of the group that the page begins behind. `open` is the number of the group whose users are shown, from the
+    one at `users` on, and `edit` that of the group whose name can be edited; 0 is none.
     """
 
     show: Tab | None = None
@@ -28,25 +30,25 @@ class Look(Struct, frozen=True):
     users: Number = 0
     edit: Number = 0
 
-    def query(self, **changes: object) -> str:
+    def encoded(self, **changes: object) -> str:
         """Return this as the query of an address, with changes."""
-        wanted = {**structs.asdict(self), **changes}
-        return urlencode({name: value for name, value in wanted.items() if value})
+        fields = {**structs.asdict(self), **changes}
+        return urlencode({name: value for name, value in fields.items() if value})
 
     @property
     def narrowed(self) -> bool:
-        """Tell whether some groups are left out."""
+        """Whether some groups are left out."""
         return bool(self.q or self.only)
 
 
-ALL = Look()
+DEFAULT_QUERY = PageQuery()
 
 
-def look_of(query: str) -> Look:
-    """Return what a query says, as a form kept it; raises Invalid."""
+def parse_query(encoded: str) -> PageQuery:
+    """Return the query that a form kept; raises Invalid."""
     try:
-        look: Look = convert(dict(parse_qsl(query)), Look, strict=False)
+        query: PageQuery = convert(dict(parse_qsl(encoded)), PageQuery, strict=False)
     except ValidationError as error:
-        raise Invalid(reason="The form does not say where it was. Load the page again.", field="look") from error
-    checked_text(look.q)
-    return look
+        raise Invalid(reason="The form’s query is invalid. Reload the page and try again.", field="query") from error
+    checked_text(query.q)
+    return query

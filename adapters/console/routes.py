@@ -1,4 +1,4 @@
-"""The console: all of its pages."""
+"""The console's routes: all of its pages and forms."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from litestar import Router
 from litestar.di import Provide
 
 from adapters.console import (
-    allocate,
     audit,
+    forms,
     group,
     groups,
     import_forms,
     imports,
+    licence_file,
     pages,
     sessions,
     settings,
@@ -23,8 +24,8 @@ from adapters.console import (
 
 
 def console(upload_bytes: int) -> list[Router]:
-    """Return the routes of all pages; what takes files takes so many bytes, more than a form."""
-    forms = Router(
+    """Return the routes. Those that take a file accept `upload_bytes`, the others only as much as a form needs."""
+    with_forms = Router(
         "/",
         route_handlers=[
             *sign_in.ROUTES,
@@ -38,14 +39,14 @@ def console(upload_bytes: int) -> list[Router]:
             *audit.ROUTES,
             *settings.ROUTES,
         ],
-        dependencies={"form": Provide(pages.form)},
+        dependencies={"form": Provide(forms.form)},
         exception_handlers=pages.ERRORS,
-        request_max_body_size=pages.FORM_BYTES,
+        request_max_body_size=forms.FORM_BYTES,
     )
-    files = Router(
+    with_files = Router(
         "/",
-        route_handlers=[*upload.ROUTES, *allocate.ROUTES],
+        route_handlers=[*upload.ROUTES, *licence_file.ROUTES],
         exception_handlers=pages.ERRORS,
         request_max_body_size=upload_bytes,
     )
-    return [forms, files]
+    return [with_forms, with_files]

@@ -9,23 +9,23 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.params import FromPath
-from msgspec import Struct, ValidationError, convert
+from msgspec import ValidationError, convert
 
 from adapters.composition import Rollcall
-from adapters.console.pages import Form, Page, page, seen
-from adapters.http.paging import After, decode_after, encode_after
-from adapters.http.problem_kinds import KINDS
+from adapters.console.forms import NOTHING_ENTERED, RELOAD, Form, Refusal, answer_form
+from adapters.console.pages import Page, listing, page
+from adapters.http.paging import After, decode_after
 from adapters.http.problems import Invalid
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles, roles_in
 from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting, licensing
 from domain.access import GRANTING, SubscriptionRole
-from domain.errors import KeyReused, NotFound, Refused, SeatsInvalid
+from domain.errors import NotFound, Refused, SeatsInvalid
 from projections import access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from application.decisions import CommandResult
     from application.records import Origin
@@ -34,40 +34,21 @@ SETTINGS = "/subscriptions/{subscription_id:uuid}/settings"
 A_PAGE = 100
 TOKENS = 1_000
 NUMBER = re.compile("[0-9]{1,15}|[0-9]{1,3}(?:[ .,'’\u00a0\u202f][0-9]{3}){1,4}")
-LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "For good"}
-"""How many days a token may be asked to last, and how that is put."""
+LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "No expiry"}
+"""The lifetimes that a token can be issued for: how many days, and how the page says it."""
 ROLES = {
-    "administrator": "Administrator: does everything",
-    "auditor": "Auditor: reads everything",
-    "consumer": "Consumer: reads the group events",
+    "administrator": "Administrator: full access",
+    "auditor": "Auditor: can see everything",
+    "consumer": "Consumer: can read group events",
 }
-
-
-SENT_BEFORE = (
-    "This form was sent before with other entries. Check below what was done, then send it again if you still want to."
-)
-SHOWN_ONCE = "The token was shown when this form was first sent, and is shown once. Issue another one if it is lost."
-
-
-class Refusal(Struct, frozen=True):
-    """Why a form was refused, to be shown beside it: which form, and what was entered."""
-
-    form: str
-    error: Refused
-    entered: dict[str, str]
-
-    @property
-    def said(self) -> str:
-        """What happened, and what to do."""
-        return SENT_BEFORE if isinstance(self.error, KeyReused) else str(self.error)
 
 
 @get(SETTINGS, sync_to_thread=True, opt=for_roles(*SUBSCRIPTION_VIEWERS))
 def show_settings(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], after: After = None
 ) -> Page:
-    """Show a subscription's name and seats, who holds which role in it, and its tokens."""
-    return _settings(request, rollcall, subscription_id, after=decode_after(after, tuple[str, str]))
+    """Show a subscription's name and seats, who has which role in it, and its tokens."""
+    return _settings(request, rollcall, subscription_id, after=after)
 
 
 def _settings(
@@ -75,84 +56,83 @@ def _settings(
     rollcall: Rollcall,
     subscription_id: UUID,
     *,
-    after: tuple[str, str] | None = None,
+    after: str | None = None,
     refusal: Refusal | None = None,
-    **more: Any,
+    **context: Any,
 ) -> Page:
     principal = request.scope["state"]["principal"]
     grants = bool(GRANTING & roles_in(rollcall, principal, subscription_id))
+    behind = decode_after(after, tuple[str, str])
     with rollcall.views() as rows:
-        held = access.grants(rows, subscription_id, after=after, limit=A_PAGE + 1)
-        good = access.tokens(rows, [subscription_id], revoked=False, limit=TOKENS) if grants else []
+        found = access.grants(rows, subscription_id, after=behind, limit=A_PAGE + 1)
+        tokens = access.tokens(rows, [subscription_id], revoked=False, limit=TOKENS) if grants else []
         revoked = access.count_revoked_tokens(rows, subscription_id) if grants else 0
-    context: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "grants": grants,
         "myself": getattr(principal, "email", None),
-        "held": held[:A_PAGE],
-        "following": encode_after((held[A_PAGE - 1].email, held[A_PAGE - 1].role)) if len(held) > A_PAGE else None,
-        "paged": after is not None,
-        "tokens": good,
+        "tokens": tokens,
         "revoked": revoked,
-        "used": rollcall.last_uses.of(each.token_id for each in good),
+        "used": rollcall.last_uses.of(token.token_id for token in tokens),
         "key": rollcall.new_id(),
         "refusal": refusal,
         "roles": ROLES,
         "lifetimes": LIFETIMES,
-        "fresh": None,
-        "note": None,
+        "issued_token": None,
+        "token_name": None,
+        **listing(found, A_PAGE, after, lambda grant: (grant.email, grant.role)),
     }
-    status = KINDS[refusal.error.code].status if refusal else 200
     return page(
         request,
         rollcall,
         "settings.html",
-        of=subscription_id,
+        subscription_id=subscription_id,
         section="settings",
-        status=status,
-        **context | more,
+        status=refusal.status if refusal else 200,
+        **defaults | context,
     )
 
 
-def _do(
+def _answer(
     request: AnyRequest,
     rollcall: Rollcall,
     subscription_id: UUID,
-    what: Callable[[Origin], CommandResult | None],
     form: str,
-    entered: dict[str, str],
+    command: Callable[[Origin], CommandResult | None],
+    entered: Mapping[str, str] = NOTHING_ENTERED,
 ) -> Page:
-    """Do what a form asks for and go on to the settings; or say there why not, beside what was entered."""
-    _, whence = authorize_granter(request, subscription_id)
-    try:
-        done = what(whence)
-    except NotFound:
-        raise
-    except Refused as error:
-        return _settings(request, rollcall, subscription_id, refusal=Refusal(form, error, entered))
-    return seen(request, rollcall, subscription_id, done, f"/subscriptions/{subscription_id}/settings#{form}")
+    """Run a form's command and redirect to its section of the settings."""
+    _, origin = authorize_granter(request, subscription_id)
+    return answer_form(
+        request,
+        rollcall,
+        subscription_id,
+        lambda: command(origin),
+        lambda _: f"/subscriptions/{subscription_id}/settings#{form}",
+        lambda error: _settings(request, rollcall, subscription_id, refusal=Refusal(error, entered, form)),
+    )
 
 
 @post(SETTINGS, sync_to_thread=True, opt=GRANTERS)
 def change(
     request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
-    """Rename the subscription, or change its seats: what differs from what the page showed, and nothing else.
+    """Rename the subscription or change its seats: only what differs from what the page showed.
 
-    So a page that was loaded before somebody else changed the one does not undo that by changing the other.
+    So if someone else changed the name since the page was loaded, changing the seats doesn't undo that.
     """
-    entered = {field: form.text(field) for field in ("name", "seats", "was_name", "was_seats")}
+    entered = {name: form.field(name) for name in ("name", "seats", "was_name", "was_seats")}
     name = entered["name"] if entered["name"] != entered["was_name"] else None
     seats = entered["seats"] if entered["seats"] != entered["was_seats"] else None
 
-    def what(whence: Origin) -> CommandResult:
-        wanted = number_of_seats(seats) if seats is not None else None
-        return licensing.change_subscription(rollcall, whence, name, wanted)
+    def command(origin: Origin) -> CommandResult:
+        number = number_of_seats(seats) if seats is not None else None
+        return licensing.change_subscription(rollcall, origin, name, number)
 
-    return _do(request, rollcall, subscription_id, what, "subscription", entered)
+    return _answer(request, rollcall, subscription_id, "subscription", command, entered)
 
 
 def number_of_seats(entered: str) -> int:
-    """Return a number as somebody entered it, its thousands apart or not; raises SeatsInvalid."""
+    """Return the number that was entered, with or without thousands separators; raises SeatsInvalid."""
     if not NUMBER.fullmatch(entered.strip()):
         raise SeatsInvalid(seats=f"“{entered}”", reason="a whole number")
     return int(re.sub("[^0-9]", "", entered))
@@ -165,33 +145,33 @@ def number_of_seats(entered: str) -> int:
 def grant(
     request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
-    """Give somebody a role."""
-    email, role = form.text("email"), _role(form)
+    """Grant someone a role."""
+    email, role = form.field("email"), _role(form)
 
-    def what(whence: Origin) -> CommandResult | None:
-        return granting.grant_access(rollcall, whence, email, role)
+    def command(origin: Origin) -> CommandResult | None:
+        return granting.grant_access(rollcall, origin, email, role)
 
-    return _do(request, rollcall, subscription_id, what, "access", {"email": email, "role": role})
+    return _answer(request, rollcall, subscription_id, "access", command, {"email": email, "role": role})
 
 
 @post(f"{SETTINGS}/access/revoke", sync_to_thread=True, opt=GRANTERS)
 def revoke(
     request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
-    """Take a role from somebody."""
-    email, role = form.text("email"), _role(form)
+    """Revoke someone's role."""
+    email, role = form.field("email"), _role(form)
 
-    def what(whence: Origin) -> CommandResult | None:
-        return granting.revoke_access(rollcall, whence, email, role)
+    def command(origin: Origin) -> CommandResult | None:
+        return granting.revoke_access(rollcall, origin, email, role)
 
-    return _do(request, rollcall, subscription_id, what, "access", {})
+    return _answer(request, rollcall, subscription_id, "access", command)
 
 
 def _role(form: Form) -> SubscriptionRole:
     try:
-        role: SubscriptionRole = convert(form.text("role"), SubscriptionRole)
+        role: SubscriptionRole = convert(form.field("role"), SubscriptionRole)
     except ValidationError:
-        raise Invalid(reason="The form names no role in a subscription. Load the page again.", field="role") from None
+        raise Invalid(reason=f"The form’s role is invalid. {RELOAD}", field="role") from None
     return role
 
 
@@ -202,27 +182,27 @@ def _role(form: Form) -> SubscriptionRole:
 def issue_token(
     request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
-    """Issue a token, and show it: this once."""
-    name, role, days = form.text("name"), _role(form), form.text("days")
-    asked = TokenRequest(name, role, subscription_id, _expiry(days, rollcall.now()))
+    """Issue a token and show it, this once."""
+    name, role, days = form.field("name"), _role(form), form.field("days")
+    requested = TokenRequest(name, role, subscription_id, _expiry(days, rollcall.now()))
     try:
-        _, fresh = issue_requested_token(request, rollcall, asked, form.text("key"))
+        _, issued_token = issue_requested_token(request, rollcall, requested, form.field("key"))
     except NotFound:
         raise
     except Refused as error:
-        refusal = Refusal("tokens", error, {"name": name, "role": role, "days": days})
+        refusal = Refusal(error, {"name": name, "role": role, "days": days}, "tokens")
         return _settings(request, rollcall, subscription_id, refusal=refusal)
     rollcall.health.catch_up(access.ACCESS.name)
-    return _settings(
-        request, rollcall, subscription_id, fresh=fresh, note=None if fresh else SHOWN_ONCE, fresh_name=name
-    )
+    return _settings(request, rollcall, subscription_id, issued_token=issued_token, token_name=name)
 
 
 def _expiry(days: str, now: datetime) -> datetime | None:
-    """Return when a token ends that lasts so many days from today, or never."""
+    """Return when a token expires that lasts this many days, or None if it doesn't expire."""
     if days not in LIFETIMES:
-        raise Invalid(reason=f"“{days}” is none of the lifetimes of a token.", field="days")
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)  # so that the form, sent again, asks for the same
+        raise Invalid(reason=f"The form’s expiry is invalid. {RELOAD}", field="days")
+    today = now.replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )  # so that submitting the form twice asks for the same
     return today + timedelta(days=int(days) + 1) if days else None
 
 
@@ -232,14 +212,14 @@ def revoke_token(
 ) -> Page:
     """Revoke a token."""
     try:
-        token_id = UUID(form.text("token"))
+        token_id = UUID(form.field("token"))
     except ValueError:
-        raise Invalid(reason="The form names no token. Load the page again.", field="token") from None
+        raise Invalid(reason=f"The form’s token is invalid. {RELOAD}", field="token") from None
 
-    def what(whence: Origin) -> CommandResult:
-        return granting.revoke_token(rollcall, whence, token_id)
+    def command(origin: Origin) -> CommandResult:
+        return granting.revoke_token(rollcall, origin, token_id)
 
-    return _do(request, rollcall, subscription_id, what, "tokens", {})
+    return _answer(request, rollcall, subscription_id, "tokens", command)
 
 
 ROUTES = (show_settings, change, grant, revoke, issue_token, revoke_token)

@@ -1,4 +1,4 @@
-"""Signing in, by a provider or by a link, and out."""
+"""Signing in, with an identity provider or a link, and signing out."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from litestar.response import Redirect, Template
 
 from adapters.composition import Rollcall
 from adapters.console.browser_names import browser_of
+from adapters.console.forms import form_fields
 from adapters.console.links import Link
-from adapters.console.oidc import Begun, Provider, SignInRefused
-from adapters.console.pages import posted
+from adapters.console.oidc import PendingSignIn, Provider, SignInRefused
 from adapters.http.rate_limits import RateLimits, client_of
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import PUBLIC
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-BEGUN_FOR = timedelta(minutes=10)
+PENDING_FOR = timedelta(minutes=10)
 FORM_BYTES = 10_000
 CALLBACK = "/sign-in/oidc/callback"
 LINK = "/sign-in/link/{secret:str}"
-# A browser checks every redirect that follows a form: to the provider, and wherever that sends people on to.
+# Browsers check every redirect that follows a form: to the provider, and to wherever it redirects people.
 SIGN_IN_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self' https: {provider}; frame-ancestors 'none'"
@@ -53,7 +53,7 @@ def sign_in_page(
     wanted: Annotated[str, QueryParameter(name="next")] = "/",
     again: Annotated[bool, QueryParameter()] = False,
 ) -> Template:
-    """Show the ways to sign in; `again` to whoever is signed in and has to show once more who they are."""
+    """Show how to sign in. `again` has people who are signed in prove again who they are."""
     issuer = rollcall.settings.oidc.issuer if rollcall.settings.oidc else ""
     origin = "/".join(issuer.split("/")[:3])
     return Template(
@@ -63,11 +63,11 @@ def sign_in_page(
     )
 
 
-# --- by a provider --------------------------------------------------------------------------------------------------
+# --- with an identity provider ----------------------------------------------------------------------------------------
 
 
 @post("/sign-in/oidc", opt=PUBLIC, status_code=303, request_max_body_size=FORM_BYTES)
-async def begin(
+async def start_oidc(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
     site: Injected[Site],
@@ -75,11 +75,11 @@ async def begin(
     rate_limits: Injected[RateLimits],
     metrics: Injected[Metrics],
 ) -> Redirect:
-    """Send the browser to the provider; what it comes back with must fit what is kept here and in its cookie."""
+    """Redirect the browser to the provider. It must return with the state of this sign-in, and with the same cookie."""
     with _attempt(metrics, "oidc", done=False):
         rate_limits.count_sign_in(client_of(request))
-        form = await posted(request)
-        begun = Begun(
+        form = await form_fields(request)
+        pending = PendingSignIn(
             redirect_uri=site.url(CALLBACK, request.headers["Host"]),
             nonce=token_urlsafe(32),
             verifier=token_urlsafe(48),
@@ -87,13 +87,13 @@ async def begin(
             again=form.get("again") == "true",
         )
         browser, state = token_urlsafe(32), token_urlsafe(32)
-        where = await _configured(provider).authorization_url(begun, state)
-        await sync_to_thread(rollcall.tickets.issue, "oidc", f"{browser}.{state}", begun, BEGUN_FOR)
-    return Redirect(where, status_code=303, cookies=[site.cookie("sign-in", browser, BEGUN_FOR)])
+        where = await _configured(provider).authorization_url(pending, state)
+        await sync_to_thread(rollcall.tickets.issue, "oidc", f"{browser}.{state}", pending, PENDING_FOR)
+    return Redirect(where, status_code=303, cookies=[site.cookie("sign-in", browser, PENDING_FOR)])
 
 
 @get(CALLBACK, opt=PUBLIC | {ANY_QUERY: True})
-async def come_back(
+async def finish_oidc(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
     site: Injected[Site],
@@ -101,42 +101,43 @@ async def come_back(
     rate_limits: Injected[RateLimits],
     metrics: Injected[Metrics],
 ) -> Redirect:
-    """Take the browser back from the provider, and sign in whom that vouches for."""
+    """Sign in the person whom the provider vouches for, now that it redirected the browser back."""
     with _attempt(metrics, "oidc"):
         rate_limits.count_sign_in(client_of(request))
-        said = request.query_params
+        sent = request.query_params
         browser = request.cookies.get(site.cookie_name("sign-in"), "")
-        begun = await sync_to_thread(rollcall.tickets.redeem, "oidc", f"{browser}.{said.get('state', '')}", Begun)
-        if begun is None:
-            raise SignInRefused(reason="this was not begun in this browser, or too long ago. Begin again.")
-        if "code" not in said:
-            log.info("the provider sent no code", error=said.get("error"), description=said.get("error_description"))
-            raise SignInRefused(reason="the identity provider did not agree to it, or you did not. Begin again.")
-        person, account = await _configured(provider).vouched_for(begun, said["code"], said.get("iss"))
-        await sync_to_thread(bind_account, rollcall, _by_itself(request), person.email, account)
+        ticket = f"{browser}.{sent.get('state', '')}"
+        pending = await sync_to_thread(rollcall.tickets.redeem, "oidc", ticket, PendingSignIn)
+        if pending is None:
+            raise SignInRefused(reason="the sign-in wasn’t started in this browser or took too long. Start again.")
+        if "code" not in sent:
+            log.info("the provider sent no code", error=sent.get("error"), description=sent.get("error_description"))
+            raise SignInRefused(reason="you or the identity provider cancelled the sign-in. Start again.")
+        person, account = await _configured(provider).identify(pending, sent["code"], sent.get("iss"))
+        await sync_to_thread(bind_account, rollcall, _sign_in_origin(request), person.email, account)
         return await sync_to_thread(
-            _signed_in, request, rollcall, rate_limits, person, "oidc", begun.wanted, begun.again
+            _signed_in, request, rollcall, rate_limits, person, "oidc", pending.wanted, pending.again
         )
 
 
-def _by_itself(request: AnyRequest) -> Origin:
-    """Return the origin of what a sign-in records: nobody decided it, so it is nobody's act."""
+def _sign_in_origin(request: AnyRequest) -> Origin:
+    """Return the origin of what a sign-in records. No person decides it, so the actor is the system."""
     return Origin(ROLLCALL, Actor("system", "sign-in", "Sign-in"), request.scope["state"]["request_id"])
 
 
 def _configured(provider: Provider | None) -> Provider:
     if provider is None:
-        raise SignInRefused(reason="no identity provider is configured. Ask whoever runs Rollcall for a sign-in link.")
+        raise SignInRefused(reason="no identity provider is configured. Ask your Rollcall operator for a sign-in link.")
     return provider
 
 
-# --- by a link ------------------------------------------------------------------------------------------------------
+# --- with a link ------------------------------------------------------------------------------------------------------
 
 
 @get(LINK, sync_to_thread=False, opt=PUBLIC)
-def link_page(secret: FromPath[str]) -> Template:  # noqa: ARG001 - the page is the same whatever the link is worth
-    """Show a button: what merely looks at links, as mail scanners do, uses none up."""
-    return Template("link.html")
+def link_page(secret: FromPath[str]) -> Template:  # noqa: ARG001 - the page is the same whether the link works or not
+    """Show a button that uses the link. Opening the link doesn't, because mail scanners do that."""
+    return Template("sign-in-link.html")
 
 
 @post(LINK, sync_to_thread=True, opt=PUBLIC, status_code=303, request_max_body_size=FORM_BYTES)
@@ -147,12 +148,12 @@ def use_link(
     metrics: Injected[Metrics],
     secret: FromPath[str],
 ) -> Redirect:
-    """Sign in whom a link is for, and use it up."""
+    """Sign in the person that a link is for, and use it up."""
     with _attempt(metrics, "link"):
         rate_limits.count_sign_in(client_of(request))
         link = rollcall.tickets.redeem("link", secret, Link)
         if link is None:
-            raise SignInRefused(reason="this link was used, or has expired. Ask for a new one where you got it.")
+            raise SignInRefused(reason="this link has already been used or has expired. Ask for a new one.")
         return _signed_in(request, rollcall, rate_limits, Person(link.email, ""), "link", "/", True)
 
 
@@ -168,7 +169,7 @@ def _signed_in(
     wanted: str,
     proven: bool,
 ) -> Redirect:
-    """Begin a session under a new secret, whatever the browser brought, and send it on."""
+    """Start a session under a new secret, whatever cookie the browser sent, and redirect."""
     rate_limits.count_sign_in(person.email)
     site: Site = request.app.state["site"]
     details = SignInDetails(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
@@ -180,7 +181,7 @@ def _signed_in(
 
 @contextmanager
 def _attempt(metrics: Metrics, way: str, *, done: bool = True) -> Iterator[None]:
-    """Tell the metrics and the log what becomes of an attempt to sign in; `done` if its success is one signed in."""
+    """Record an attempt to sign in, in the metrics and the log. `done` says whether its success is a sign-in."""
     try:
         yield
     except RollcallError as error:
@@ -197,9 +198,9 @@ def sign_out(request: AnyRequest, rollcall: Injected[Rollcall], site: Injected[S
     session = request.cookies.get(site.cookie_name("session"))
     email = rollcall.sign_ins.end(session) if session else None
     log.info("signed out", actor=email)
-    # Not "cookies": that would clear those of all hosts of the domain, other programs' too.
+    # Not "cookies", which would clear the cookies of every host in the domain.
     headers = {"Clear-Site-Data": '"cache", "storage"'}
     return Redirect("/sign-in", status_code=303, cookies=[site.cookie("session", None)], headers=headers)
 
 
-ROUTES = (sign_in_page, begin, come_back, link_page, use_link, sign_out)
+ROUTES = (sign_in_page, start_oidc, finish_oidc, link_page, use_link, sign_out)

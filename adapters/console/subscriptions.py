@@ -1,4 +1,4 @@
-"""The first page: the subscriptions of whoever looks; and the way into one of them."""
+"""The first page, which lists the user's subscriptions, and the form that creates one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from litestar import get, post
 from litestar.params import FromPath
 
 from adapters.composition import Rollcall
-from adapters.console.pages import Form, Page, page, see, tabs
-from adapters.console.settings import Refusal, number_of_seats
+from adapters.console.forms import Form, Refusal
+from adapters.console.pages import Page, listing, page, sections_for, see_other
+from adapters.console.settings import number_of_seats
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import After, decode_after, encode_after
-from adapters.http.problem_kinds import KINDS
+from adapters.http.paging import After, decode_after
 from adapters.http.requests import AnyRequest, Injected, created_id, origin_of
 from adapters.http.security import AUTHENTICATED, SUBSCRIPTION_VIEWERS, for_roles, roles_in, scopes_with
 from application import granting, licensing
@@ -29,57 +29,55 @@ A_PAGE = 100
 
 @get("/", sync_to_thread=True, opt=AUTHENTICATED)
 def list_subscriptions(request: AnyRequest, rollcall: Injected[Rollcall], after: After = None) -> Page:
-    """Show the subscriptions that somebody may see; where there is one alone, that one."""
-    return _subscriptions(request, rollcall, decode_after(after, tuple[str, UUID]))
+    """List the subscriptions that the user can see, or redirect to the only one."""
+    return _subscriptions(request, rollcall, after)
 
 
 def _subscriptions(
-    request: AnyRequest, rollcall: Rollcall, after: tuple[str, UUID] | None = None, refusal: Refusal | None = None
+    request: AnyRequest, rollcall: Rollcall, after: str | None = None, refusal: Refusal | None = None
 ) -> Page:
     principal: Principal = request.scope["state"]["principal"]
-    seen_in = scopes_with(rollcall, principal, SUBSCRIPTION_VIEWERS)
-    operator = ROLLCALL in seen_in
+    visible = scopes_with(rollcall, principal, SUBSCRIPTION_VIEWERS)
+    operator = ROLLCALL in visible
+    behind = decode_after(after, tuple[str, UUID])
     with rollcall.views() as rows:
-        among = None if operator else seen_in
-        found = directory.subscriptions(rows, among=among, after=after, limit=A_PAGE + 1)
+        among = None if operator else visible
+        found = directory.subscriptions(rows, among=among, after=behind, limit=A_PAGE + 1)
     if len(found) == 1 and not operator and after is None:
-        return see(f"/subscriptions/{found[0].id}")
-    held = granting.roles(rollcall, principal, [row.id for row in found])
+        return see_other(f"/subscriptions/{found[0].id}")
+    roles = granting.roles(rollcall, principal, [row.id for row in found])
     return page(
         request,
         rollcall,
         "subscriptions.html",
-        found=[(row, sorted(held[row.id])) for row in found[:A_PAGE]],
-        following=encode_after((found[A_PAGE - 1].name, found[A_PAGE - 1].id)) if len(found) > A_PAGE else None,
-        paged=after is not None,
+        roles=roles,
         operator=operator,
         key=rollcall.new_id(),
-        status=KINDS[refusal.error.code].status if refusal else 200,
+        status=refusal.status if refusal else 200,
         refusal=refusal,
+        **listing(found, A_PAGE, after, lambda row: (row.name, row.id)),
     )
 
 
 @post("/subscriptions", sync_to_thread=True, opt=for_roles("operator"))
 def create_subscription(request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form]) -> Page:
-    """Create a subscription; the form's key makes sure that sending it again creates no second one."""
-    name, seats, key = form.text("name"), form.text("seats"), form.text("key")
+    """Create a subscription and redirect to it. Its id derives from the form's key, so submitting twice creates one."""
+    name, seats, key = form.field("name"), form.field("seats"), form.field("key")
     subscription_id = created_id(request, key, rollcall.new_id(), None)
     try:
-        whence = origin_of(request, subscription_id)
-        licensing.create_subscription(rollcall, whence, name, number_of_seats(seats))
+        licensing.create_subscription(rollcall, origin_of(request, subscription_id), name, number_of_seats(seats))
     except Refused as error:
-        refusal = Refusal("subscription", error, {"name": name, "seats": seats})
-        return _subscriptions(request, rollcall, refusal=refusal)
+        return _subscriptions(request, rollcall, refusal=Refusal(error, {"name": name, "seats": seats}))
     rollcall.health.catch_up(directory.NAME)
-    return see(f"/subscriptions/{subscription_id}")
+    return see_other(f"/subscriptions/{subscription_id}")
 
 
 @get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, opt=for_roles(*SUBSCRIPTION_VIEWERS))
 def show_subscription(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
-    """Go on to the first part of a subscription that is open to whoever looks."""
+    """Redirect to the first section of a subscription that the user can open."""
     find_subscription(rollcall, subscription_id)
-    held = roles_in(rollcall, request.scope["state"]["principal"], subscription_id)
-    return see(f"/subscriptions/{subscription_id}/{tabs(held)[0].name}")
+    roles = roles_in(rollcall, request.scope["state"]["principal"], subscription_id)
+    return see_other(f"/subscriptions/{subscription_id}/{sections_for(roles)[0].name}")
 
 
 ROUTES = (list_subscriptions, create_subscription, show_subscription)

@@ -1,4 +1,4 @@
-"""The page where a file is handed over."""
+"""The page to upload a file of groups on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
-from adapters.console.pages import Page, page, seen
+from adapters.console.forms import redirect_when_readable
+from adapters.console.pages import Page, page
 from adapters.http.file_reader import FileReader
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
@@ -21,16 +22,29 @@ from adapters.http.uploads import FileTooLarge, UploadInterrupted, take_upload
 from domain.errors import KeyReused, RollcallError
 
 PATH = "/subscriptions/{subscription_id:uuid}/import"
-ADVICE = {
-    KeyReused: "This form was sent before, with another file. Choose the file again, then upload it.",
-    Invalid: "Choose a file first.",
-}
-"""What to say where an error speaks of the request more than of the file."""
+
+FormKey = Annotated[
+    str | None,
+    QueryParameter(
+        description="Identifies the form, so that submitting it twice uploads once.", min_length=1, max_length=255
+    ),
+]
+
+
+def upload_error(error: RollcallError) -> str:
+    """Return what a page says of an upload that failed. Some errors speak of requests; a page speaks of the file."""
+    match error:
+        case KeyReused():
+            return "You’ve already submitted this form with a different file. Choose the file again, then upload it."
+        case Invalid():
+            return "Choose a file first."
+        case _:
+            return str(error)
 
 
 @get(PATH, sync_to_thread=True, opt=ADMINISTRATORS)
 def show_form(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
-    """Say what the two formats are, and take a file."""
+    """Show the form, and the two formats of files."""
     return _form(request, rollcall, subscription_id)
 
 
@@ -38,13 +52,13 @@ def _form(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, error:
     return page(
         request,
         rollcall,
-        "import.html",
-        of=subscription_id,
+        "upload.html",
+        subscription_id=subscription_id,
         section="imports",
         status=KINDS[error.code].status if error else 200,
         key=rollcall.new_id(),
         limits=rollcall.settings.limits,
-        error=ADVICE.get(type(error), str(error)) if error else None,
+        error=upload_error(error) if error else None,
     )
 
 
@@ -55,15 +69,15 @@ async def upload(
     file_reader: Injected[FileReader],
     rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
-    key: Annotated[str | None, QueryParameter(description="Names this form.", min_length=1, max_length=255)] = None,
+    key: FormKey = None,
 ) -> Page:
-    """Take a file, and go on to its review, or to what is wrong with it."""
+    """Take a file, and redirect to its import: to the review, or to the problems for which it was refused."""
     try:
         done = await take_upload(request, rollcall, file_reader, rate_limits, subscription_id, key)
     except (KeyReused, FileTooLarge, UploadInterrupted, TooManyRequests, Invalid) as error:
         return await sync_to_thread(_form, request, rollcall, subscription_id, error)
     where = f"/subscriptions/{subscription_id}/imports/{done.id}"
-    return await sync_to_thread(seen, request, rollcall, subscription_id, done, where)
+    return await sync_to_thread(redirect_when_readable, request, rollcall, subscription_id, done, where)
 
 
 ROUTES = (show_form, upload)

@@ -1,4 +1,4 @@
-"""The users of a subscription: who holds a licence, and in which groups they are; allocate and revoke one by one."""
+"""The users of a subscription, who are the people with a licence: the list, a user's page, and their forms."""
 
 from __future__ import annotations
 
@@ -11,35 +11,38 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, ValidationError, convert, json
 
 from adapters.composition import Rollcall
-from adapters.console.groups import A_PAGE, place
-from adapters.console.pages import Form, Page, gone, page, seen
+from adapters.console.addresses import EmailMissing
+from adapters.console.forms import RELOAD, Form, Refusal, answer_form, redirect_when_readable
+from adapters.console.groups import A_PAGE, group_position
+from adapters.console.pages import Page, listing, not_found_page, page
 from adapters.http.lookups import find_licence
 from adapters.http.new_licences import NewUser, user_of
-from adapters.http.paging import After, Search, decode_after, encode_after
-from adapters.http.problem_kinds import KINDS
+from adapters.http.paging import After, Search, decode_after
 from adapters.http.problems import Invalid
 from adapters.http.requests import AnyRequest, Injected, checked_text, email_in_path, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import licensing
-from domain.errors import KeyReused, NotFound, Refused
-from domain.naming import email_key
+from domain.errors import NotFound
+from domain.naming import email_key, parse_email
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 
 if TYPE_CHECKING:
+    from application.licensing import Allocated
+    from domain.errors import Refused
     from projections.directory.read import LicenceRow
     from projections.view import ViewCursor
 
 USERS = "/subscriptions/{subscription_id:uuid}/users"
 LICENCES = "/subscriptions/{subscription_id:uuid}/licences"
 
-Whom = Annotated[str, QueryParameter(description="Of whom to tell.", max_length=1_000)]
+NoticeEmail = Annotated[str, QueryParameter(description="An address to name in a notice.", max_length=1_000)]
 
 
-class Notice(Struct, frozen=True):
-    """Of whom the page tells what a form came to: addresses, of which one is there at most.
+class LicenceNotice(Struct, frozen=True):
+    """The address that a notice names, if there is a notice, under what happened to it.
 
-    `allocated` and `revoked` are whose licence just was; `held` who had one before, and `without` who had none.
+    It was allocated a licence or already had one (`held`), its licence was revoked, or it had none (`without`).
     """
 
     allocated: str = ""
@@ -48,30 +51,7 @@ class Notice(Struct, frozen=True):
     without: str = ""
 
 
-NOTHING = Notice()
-
-
-class Refusal(Struct, frozen=True):
-    """Why a licence was not allocated, and what was entered."""
-
-    error: Refused
-    email: str
-    first_name: str
-    last_name: str
-
-    @property
-    def said(self) -> str:
-        """What happened, and what to do."""
-        if not self.email.strip():
-            return "Enter an e-mail address."
-        if isinstance(self.error, KeyReused):
-            return "This form was sent before, for somebody else. Send it once more."
-        return str(self.error)
-
-    @property
-    def of_email(self) -> bool:
-        """Tell whether it is about the address."""
-        return self.error.code == "email-invalid"
+NO_NOTICE = LicenceNotice()
 
 
 @get(USERS, sync_to_thread=True, opt=READERS)
@@ -81,14 +61,14 @@ def list_users(
     subscription_id: FromPath[UUID],
     q: Search = "",
     after: After = None,
-    allocated: Whom = "",
-    held: Whom = "",
-    revoked: Whom = "",
-    without: Whom = "",
+    allocated: NoticeEmail = "",
+    held: NoticeEmail = "",
+    revoked: NoticeEmail = "",
+    without: NoticeEmail = "",
 ) -> Page:
-    """List the licences by address, and tell what a form came to."""
-    told = Notice(*map(checked_text, (allocated, held, revoked, without)))
-    return _users_page(request, rollcall, subscription_id, checked_text(q), after, told=told)
+    """List the users by address, with a notice of what a form did."""
+    notice = LicenceNotice(*map(checked_text, (allocated, held, revoked, without)))
+    return _users_page(request, rollcall, subscription_id, checked_text(q), after, notice=notice)
 
 
 def _users_page(
@@ -99,42 +79,40 @@ def _users_page(
     after: str | None = None,
     refusal: Refusal | None = None,
     *,
-    told: Notice = NOTHING,
+    notice: LicenceNotice = NO_NOTICE,
 ) -> Page:
     behind = decode_after(after, str) or ""
     with rollcall.views() as rows:
         found = directory.licences(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
-        shown: dict[str, Any] = {
+        context: dict[str, Any] = {
             "groups": directory.group_counts(rows, subscription_id, [each.email for each in found]),
-            "allocated": _held(rows, subscription_id, told.allocated),
-            "held": _held(rows, subscription_id, told.held),
-            "revoked": _without(rows, subscription_id, told.revoked),
-            "without": _without(rows, subscription_id, told.without),
+            "allocated": _find_licence(rows, subscription_id, notice.allocated),
+            "already_allocated": _find_licence(rows, subscription_id, notice.held),
+            "revoked": _if_unlicensed(rows, subscription_id, notice.revoked),
+            "unlicensed": _if_unlicensed(rows, subscription_id, notice.without),
         }
     return page(
         request,
         rollcall,
         "users.html",
-        of=subscription_id,
+        subscription_id=subscription_id,
         section="users",
-        status=KINDS[refusal.error.code].status if refusal else 200,
-        found=found[:A_PAGE],
-        following=encode_after(found[A_PAGE - 1].email) if len(found) > A_PAGE else None,
-        paged=after is not None,
+        status=refusal.status if refusal else 200,
+        **listing(found, A_PAGE, after, lambda row: row.email),
         q=q,
         refusal=refusal,
         key=rollcall.new_id(),
-        **shown,
+        **context,
     )
 
 
-def _held(rows: ViewCursor, subscription_id: UUID, email: str) -> LicenceRow | None:
-    """Return the licence of an address that the page is to tell of, if it is one and has one."""
+def _find_licence(rows: ViewCursor, subscription_id: UUID, email: str) -> LicenceRow | None:
+    """Return the licence of an address that a notice names, if it has one."""
     return directory.find_licence(rows, subscription_id, email) if email else None
 
 
-def _without(rows: ViewCursor, subscription_id: UUID, email: str) -> str:
-    """Return an address that the page is to tell of, if it holds no licence."""
+def _if_unlicensed(rows: ViewCursor, subscription_id: UUID, email: str) -> str:
+    """Return an address that a notice names, if it has no licence."""
     return email if email and directory.unlicensed_emails(rows, subscription_id, [email]) else ""
 
 
@@ -147,12 +125,12 @@ def show_user(
     q: Search = "",
     after: After = None,
 ) -> Page:
-    """Show who holds a licence, and in which groups they are."""
+    """Show a user, and the groups that they are in."""
     key = email_in_path(request, email)
     try:
         row = find_licence(rollcall, subscription_id, key)
     except NotFound:
-        return gone(request, rollcall, subscription_id, "users", "user")
+        return not_found_page(request, rollcall, subscription_id, "users", "user")
     behind = decode_after(after, tuple[str, UUID])
     with rollcall.views() as rows:
         found = directory.groups_of_user(
@@ -164,14 +142,12 @@ def show_user(
         request,
         rollcall,
         "user.html",
-        of=subscription_id,
+        subscription_id=subscription_id,
         section="users",
         row=row,
         total=total,
         imports=imports,
-        found=found[:A_PAGE],
-        following=place(found[A_PAGE - 1]) if len(found) > A_PAGE else None,
-        paged=after is not None,
+        **listing(found, A_PAGE, after, group_position),
         q=q,
     )
 
@@ -183,38 +159,45 @@ def show_user(
 def allocate(
     request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
-    """Allocate one licence."""
-    entered = {name: form.text(name, "") for name in ("email", "first_name", "last_name")}
-    asked = request_key(request, form.text("key"), subscription_id, json.encode(entered))
-    whence = origin_of(request, subscription_id)
-    try:
+    """Allocate a licence to one user."""
+    entered = {name: form.field(name, "") for name in ("email", "first_name", "last_name")}
+    idempotency_key = request_key(request, form.field("key"), subscription_id, json.encode(entered))
+
+    def command() -> Allocated:
         user = user_of(_new_user(entered))
-        done = licensing.allocate_licences(rollcall, whence, [user], asked)
-    except Refused as error:
-        return _users_page(request, rollcall, subscription_id, refusal=Refusal(error, **entered))
-    told = urlencode({"held" if done.already_allocated and not done.repeated else "allocated": user.email})
-    where = f"/subscriptions/{subscription_id}/users?{told}"
-    return seen(request, rollcall, subscription_id, done, where)
+        return licensing.allocate_licences(rollcall, origin_of(request, subscription_id), [user], idempotency_key)
+
+    def following(effect: Allocated) -> str:
+        held = effect.already_allocated and not effect.repeated
+        notice = urlencode({"held" if held else "allocated": parse_email(entered["email"])})
+        return f"/subscriptions/{subscription_id}/users?{notice}"
+
+    def refused(error: Refused) -> Page:
+        return _users_page(request, rollcall, subscription_id, refusal=Refusal(error, entered))
+
+    return answer_form(request, rollcall, subscription_id, command, following, refused)
 
 
 def _new_user(entered: dict[str, str]) -> NewUser:
-    """Return whom a form names; raises Invalid for what the page lets nobody enter."""
+    """Return the user that was entered; raises EmailMissing, and Invalid for what the page's fields don't allow."""
+    if not entered["email"].strip():
+        raise EmailMissing
     try:
-        return convert(entered | {"email": entered["email"] or " "}, NewUser)
+        return convert(entered, NewUser)
     except ValidationError as error:
-        raise Invalid(reason=f"The form is not as the page made it: {error}.", field="email") from error
+        raise Invalid(reason=f"The form is invalid: {error}. {RELOAD}", field="email") from error
 
 
 @post(f"{LICENCES}/revoke", sync_to_thread=True, opt=ADMINISTRATORS)
 def revoke(
     request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
-    """Revoke a licence; the user leaves every group. One that is revoked already is fine, and told of."""
-    email = email_key(form.text("email"))
-    done = licensing.revoke_licences(rollcall, origin_of(request, subscription_id), [email])
-    told = urlencode({"revoked" if done.emails else "without": email})
-    where = f"/subscriptions/{subscription_id}/users?{told}"
-    return seen(request, rollcall, subscription_id, done, where)
+    """Revoke a licence, so that the user leaves every group. A licence that is revoked already is fine."""
+    email = email_key(form.field("email"))
+    effect = licensing.revoke_licences(rollcall, origin_of(request, subscription_id), [email])
+    notice = urlencode({"revoked" if effect.emails else "without": email})
+    where = f"/subscriptions/{subscription_id}/users?{notice}"
+    return redirect_when_readable(request, rollcall, subscription_id, effect, where)
 
 
 ROUTES = (list_users, show_user, allocate, revoke)

@@ -84,7 +84,7 @@ class AdvisoryLocks:
 
         It asks again every second instead of queueing in PostgreSQL, where a wait cannot be given up.
         """
-        with self._datastore.connect() as connection:
+        with self._connect() as connection:
             while not stopping.is_set() and not self._try(connection, name):
                 stopping.wait(RETRY_SECONDS)
             yield not stopping.is_set()
@@ -92,8 +92,16 @@ class AdvisoryLocks:
     @contextmanager
     def try_acquire(self, *name: str) -> Iterator[bool]:
         """Hold the lock while the block runs; yields False if another connection holds it."""
-        with self._datastore.connect() as connection:
+        with self._connect() as connection:
             yield self._try(connection, name)
+
+    @contextmanager
+    def _connect(self) -> Iterator[psycopg.Connection[DictRow]]:
+        with self._datastore.connect() as connection:
+            try:
+                yield connection
+            finally:
+                _unlock_all(connection)  # at once: the server may notice late that the connection was closed
 
     def _try(self, connection: psycopg.Connection[DictRow], name: tuple[str, ...]) -> bool:
         key = lock_key(self._datastore.schema, *name)

@@ -82,7 +82,10 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         guards=[check_same_origin, check_access, check_declared],
         state=State({"rollcall": rollcall, "rate_limits": rate_limits, "site": site}),
         template_config=pages.templates(),
-        exception_handlers={**HANDLERS, **dict.fromkeys((NotFoundException, MethodNotAllowedException), pages.nowhere)},
+        exception_handlers={
+            **HANDLERS,
+            **dict.fromkeys((NotFoundException, MethodNotAllowedException), pages.unknown_address),
+        },
         lifespan=[lifespan],
         request_max_body_size=SMALL_BYTES,
         openapi_config=None,

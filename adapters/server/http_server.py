@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
+from adapters.composed_worker import composed_worker
 from adapters.http.bell import Bell
 from adapters.metrics import Metrics
 from adapters.server.app import create_app
 from adapters.server.connection import HttpConnection
 from adapters.server.listener import listen, url_of
 from adapters.server.registration import registered
-from adapters.worker import Worker
 
 if TYPE_CHECKING:
     import socket
@@ -92,22 +92,10 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
             forwarded_allow_ips=settings.trusted_proxies,  # uvicorn's default trusts every client on loopback
         )
         if worker:
-            stack.enter_context(_worker(rollcall, metrics))
+            stack.enter_context(composed_worker(rollcall, groups_added=metrics.groups_added))
         url = url_of(listening)
         stack.enter_context(registered(rollcall.servers, settings.public_url or url))
         ready(url)
         log.info("serving", url=url, worker=worker)
         Server(config, bell).run(sockets=[listening])
     log.info("no longer serving", url=url)
-
-
-def _worker(rollcall: Rollcall, metrics: Metrics) -> Worker:
-    return Worker(
-        rollcall,
-        rollcall.projectors,
-        rollcall.locks,
-        rollcall.wakeups,
-        rollcall.views,
-        commits=rollcall.settings.worker_commits,
-        groups_added=metrics.groups_added,
-    )

@@ -1,4 +1,4 @@
-"""Commits are carried on by whoever is alive, by one process at a time, side by side, while views are kept up."""
+"""Workers run every commit, one process per import at a time, several imports side by side, and keep the views up."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from adapters import worker
+from adapters.postgres import locks, wakeups
 from application import committing
 from application.committing import CommitRun, start_commit, stop
 from application.importing import upload
@@ -46,7 +47,7 @@ USERS = [f"user{number}@example.com" for number in range(4)]
 
 
 def committing_import(rollcall: Rollcall, subscription: Origin, groups: int, name: str = "Group") -> Origin:
-    """Upload a file of so many groups of two users each, and press *Add Groups*."""
+    """Upload a file of this many groups, with two users each, and press *Add Groups*."""
     origin = importing_as(subscription)
     rows = [f"{name} {number},{USERS[number % 4]},{USERS[(number + 1) % 4]}" for number in range(1, groups + 1)]
     content = "\n".join(["Groupname,Email,Email", *rows]).encode()
@@ -76,7 +77,7 @@ def added_more_or_all(rollcall: Rollcall, origin: Origin, than: int) -> bool:
 
 
 def assert_each_group_was_added_once(rollcall: Rollcall, origin: Origin, groups: int) -> None:
-    """Look at the import's events, at the groups' own, and at what can be read."""
+    """Look at the import's events, at the groups' events, and at the views."""
     assert origin.import_id
     added = [event for event in events_of(rollcall, origin) if isinstance(event, GroupAdded)]
     assert [event.group for event in added] == list(range(1, groups + 1))
@@ -104,7 +105,7 @@ def log_of(rollcall: Rollcall) -> Iterator[Record]:
 
 
 class Watched:
-    """Which import had a batch, in order, and by which run."""
+    """Records the batches in order: of which import, and by which run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.batches: list[tuple[UUID, int]] = []
@@ -132,18 +133,25 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     return Watched(monkeypatch)
 
 
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry soon, so that no test waits a second for it."""
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(locks, "RETRY_SECONDS", 0.05)
+
+
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committing, "GROUPS_A_BATCH", 5)
 
 
-def test_a_worker_finds_what_is_to_be_committed(rollcall: Rollcall) -> None:
+def test_a_worker_runs_a_commit(rollcall: Rollcall) -> None:
     origin = committing_import(rollcall, subscribed(rollcall, *USERS), 300)
     eventually(lambda: is_completed(rollcall, origin))
     assert_each_group_was_added_once(rollcall, origin, 300)
 
 
-def test_a_worker_finds_what_was_left_before_it_began(idle: Rollcall) -> None:
+def test_a_worker_continues_a_commit_from_before_its_start(idle: Rollcall) -> None:
     with working(idle, commits=False):
         origin = committing_import(idle, subscribed(idle, *USERS), 10)
         assert idle.health.catch_up()
@@ -153,7 +161,7 @@ def test_a_worker_finds_what_was_left_before_it_began(idle: Rollcall) -> None:
         assert_each_group_was_added_once(idle, origin, 10)
 
 
-def test_a_worker_ends_after_the_batch_that_is_running(idle: Rollcall, small_batches: None) -> None:
+def test_a_worker_stops_after_the_running_batch(idle: Rollcall, small_batches: None) -> None:
     with working(idle):
         origin = committing_import(idle, subscribed(idle, *USERS), 1_000)
         eventually(lambda: added(idle, origin) > 0)
@@ -166,7 +174,7 @@ def test_a_worker_ends_after_the_batch_that_is_running(idle: Rollcall, small_bat
 # --- over all processes ---------------------------------------------------------------------------------------------
 
 
-def test_one_process_at_a_time_runs_an_import(
+def test_only_one_process_at_a_time_runs_an_import(
     idle: Rollcall, compose: Callable[[], Rollcall], small_batches: None, watched: Watched
 ) -> None:
     elsewhere = compose()
@@ -180,7 +188,7 @@ def test_one_process_at_a_time_runs_an_import(
             assert_each_group_was_added_once(idle, each, 100)
     for each in imports:
         runs = [run for import_id, run in watched.batches if import_id == each.import_id]
-        assert len(list(groupby(runs))) == len(set(runs)), "one ran it, then perhaps another, never both in turns"
+        assert len(list(groupby(runs))) == len(set(runs)), "the processes never alternated"
 
 
 @contextmanager
@@ -198,7 +206,7 @@ def worker_process(database: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def test_a_worker_that_is_killed_in_the_middle_is_taken_over(idle: Rollcall, database: str) -> None:
+def test_another_worker_takes_over_from_one_that_was_killed(idle: Rollcall, database: str) -> None:
     groups = 4_000
     with working(idle, commits=False):
         origin = committing_import(idle, subscribed(idle, *USERS), groups)
@@ -212,7 +220,7 @@ def test_a_worker_that_is_killed_in_the_middle_is_taken_over(idle: Rollcall, dat
         assert_each_group_was_added_once(idle, origin, groups)
 
 
-def test_a_worker_process_ends_when_it_is_told_to(idle: Rollcall, database: str) -> None:
+def test_a_worker_process_ends_with_sigterm(idle: Rollcall, database: str) -> None:
     with working(idle, commits=False):
         origin = committing_import(idle, subscribed(idle, *USERS), 10)
         with worker_process(database) as process:
@@ -224,7 +232,7 @@ def test_a_worker_process_ends_when_it_is_told_to(idle: Rollcall, database: str)
 # --- side by side ---------------------------------------------------------------------------------------------------
 
 
-def test_imports_progress_in_turns_by_batch(idle: Rollcall, small_batches: None, watched: Watched) -> None:
+def test_imports_take_turns_by_batch(idle: Rollcall, small_batches: None, watched: Watched) -> None:
     with working(idle, commits=False):
         subscription = subscribed(idle, *USERS)
         imports = [committing_import(idle, subscription, 50, f"Import {number}") for number in range(3)]
@@ -236,7 +244,7 @@ def test_imports_progress_in_turns_by_batch(idle: Rollcall, small_batches: None,
         assert set(order[turn * 3 : turn * 3 + 3]) == {each.import_id for each in imports}
 
 
-def test_more_imports_than_run_side_by_side_are_all_completed(idle: Rollcall) -> None:
+def test_more_imports_than_can_run_at_once_are_all_completed(idle: Rollcall) -> None:
     with working(idle, commits=False):
         subscription = subscribed(idle, *USERS)
         imports = [
@@ -247,7 +255,7 @@ def test_more_imports_than_run_side_by_side_are_all_completed(idle: Rollcall) ->
         eventually(lambda: all(is_completed(idle, each) for each in imports))
 
 
-def test_a_commit_that_fails_does_not_take_the_others_down_and_is_tried_anew(
+def test_a_commit_that_fails_is_retried_and_does_not_stop_the_others(
     idle: Rollcall, small_batches: None, watched: Watched
 ) -> None:
     with working(idle, commits=False):
@@ -269,7 +277,7 @@ def test_a_commit_that_fails_does_not_take_the_others_down_and_is_tried_anew(
 
 
 def test_nothing_is_added_after_a_stop_and_continue_adds_the_rest_once(rollcall: Rollcall, small_batches: None) -> None:
-    """Stop and Continue are pressed again and again while the worker runs."""
+    """Press Stop and Continue repeatedly while the worker runs."""
     origin = committing_import(rollcall, subscribed(rollcall, *USERS), 200)
     assert origin.import_id
     stops = 0
@@ -291,7 +299,7 @@ def test_nothing_is_added_after_a_stop_and_continue_adds_the_rest_once(rollcall:
 
 
 def test_a_stop_and_a_batch_wait_for_each_other(idle: Rollcall, database: str) -> None:
-    """Else a worker at full speed would make every Stop stale, again and again."""
+    """Otherwise a worker at full speed would make every Stop stale."""
     with working(idle, commits=False), psycopg.connect(database, autocommit=True) as looking:
         origin = committing_import(idle, subscribed(idle, *USERS), 5)
         assert origin.import_id
@@ -303,7 +311,7 @@ def test_a_stop_and_a_batch_wait_for_each_other(idle: Rollcall, database: str) -
             running.result()
 
 
-def test_what_was_stopped_stays_stopped(rollcall: Rollcall, small_batches: None, watched: Watched) -> None:
+def test_a_stopped_import_stays_stopped(rollcall: Rollcall, small_batches: None, watched: Watched) -> None:
     subscription = subscribed(rollcall, *USERS)
     stopped = committing_import(rollcall, subscription, 500, "Stopped")
     eventually(lambda: added(rollcall, stopped) > 0)
@@ -318,7 +326,7 @@ def test_what_was_stopped_stays_stopped(rollcall: Rollcall, small_batches: None,
 # --- what goes wrong ------------------------------------------------------------------------------------------------
 
 
-def test_a_view_that_fails_does_not_take_the_others_down_and_catches_up_once_it_can(idle: Rollcall) -> None:
+def test_a_view_that_fails_is_retried_and_does_not_stop_the_others(idle: Rollcall) -> None:
     failing = next(each for each in idle.projectors if each.view.name == "group_events")
     sound = failing.view
 
@@ -339,7 +347,10 @@ def test_a_view_that_fails_does_not_take_the_others_down_and_catches_up_once_it_
             assert cursor.fetchall() == [{"number": 20}]
 
 
-def test_a_worker_survives_that_all_its_connections_break(rollcall: Rollcall, database: str) -> None:
+def test_a_worker_survives_the_loss_of_all_its_connections(
+    rollcall: Rollcall, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups, "LOOK_AGAIN_SECONDS", 0.05)
     subscription = subscribed(rollcall, *USERS)
     for number in range(2):
         with psycopg.connect(database, autocommit=True) as connection:

@@ -1,22 +1,22 @@
-// Makes the pages live. Everything works without it: it spares reloads, and shows what others do. Data is shown by
-// textContent alone; pages of ours are parsed by the browser as documents, in which no script runs.
+// Makes the pages live. Everything works without it: it saves reloads and shows other people's changes. Data is shown
+// with textContent only; our pages are parsed as documents, in which no script runs.
 
-const SAY_EVERY = 5000;
-const LOOK_EVERY = 500;
-const TRY_AGAIN = 5000;
-const LONGEST_ANSWER = 20000;
+const ANNOUNCE_EVERY_MS = 5000;
+const REFRESH_AFTER_MS = 500;
+const RECONNECT_AFTER_MS = 5000;
+const RESPONSE_TIMEOUT_MS = 20000;
 const find = (selector, within = document) => within.querySelector(selector);
 
-// --- parts of a page, fetched and put in place ----------------------------------------------------------------------
+// --- parts of a page, fetched and replaced ----------------------------------------------------------------------
 
 async function fetched(address, options) {
-  const signal = AbortSignal.timeout(LONGEST_ANSWER); // what waits behind an answer that never comes goes on
+  const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS); // requests that wait behind this one must go on
   const answer = await fetch(address, { ...options, signal, headers: { Accept: "text/html" } });
   if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
     location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
-    return new Promise(() => {}); // the session has ended, and this page is being left
+    return new Promise(() => {}); // the session has ended; this page is being left
   }
-  if (!answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(`no page: ${answer.status}`);
+  if (!answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(`not a page: ${answer.status}`);
   return { answer, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
 }
 
@@ -28,13 +28,14 @@ function put(page, ids) {
 }
 
 function putWhole(page) {
-  if (!put(page, ["main"])) throw new Error("no page of ours"); // but a proxy's, say
+  if (!put(page, ["main"])) throw new Error("not our page"); // a proxy's error page, for example
   document.title = page.title;
   begin();
-  (find("[aria-invalid]") ?? find("#notice") ?? find("#main")).focus();
+  (find("[aria-invalid]") ?? find("[data-notice]") ?? find("#main")).focus();
 }
 
-// Every form names the version that the page shows: after an edit of one's own the next one. False if others edited too.
+// Every form sends the version that the page shows. After our own edit that is the next version; return false if
+// someone else edited too.
 function keepUp(page) {
   if (!find('input[name="version"]')) return true;
   const [watched, fresh] = [document, page].map((each) => find("[data-watch]", each)?.dataset);
@@ -54,9 +55,9 @@ function focusOn(selector, id) {
 let busy = 0;
 let turn = Promise.resolve();
 
-// One after the other: what was asked for last is what is seen in the end, and an edit goes with the version that the
-// one before it led to, for whoever clicks faster than the server answers is nobody else. Behind an edit that was
-// refused the others are dropped: the page shows another state now.
+// Requests run one after another, so the last one decides what the page shows, and each edit sends the version that
+// the edit before it produced: clicking faster than the server answers is no conflict. After a refused edit the
+// waiting ones are dropped, because the page now shows something else.
 function swapping(address, options, ids, focus) {
   const main = find("#main");
   const mine = turn.then(() => {
@@ -70,7 +71,7 @@ function swapping(address, options, ids, focus) {
   return mine;
 }
 
-// What was entered stays where it is; reloading would lose it.
+// Shown instead of reloading, which would lose what was entered.
 const unsent = () => find("#unsent");
 
 async function swap(address, options, ids, focus) {
@@ -89,7 +90,7 @@ async function swap(address, options, ids, focus) {
   }
 }
 
-// In a group's row, focus stays where it was: the link that was followed is there again, as itself or its opposite.
+// In a group's row, focus stays on the link that was followed, or on its opposite.
 const AGAIN = { edit: null, down: ".up", up: ".down" };
 
 addEventListener("click", (event) => {
@@ -123,7 +124,7 @@ addEventListener("submit", (event) => {
 
 addEventListener("change", ({ target }) => target.matches("form[data-live][method=get] [type=checkbox]") && target.form.requestSubmit());
 
-// Where somebody goes on: at the next user to remove, or the one before, or where the form says.
+// Where focus goes next: to the next user to remove, to the one before, or where the form says.
 function next(button, form) {
   const others = [...form.querySelectorAll("button[name=email]")];
   const beside = others[others.indexOf(button) + 1] ?? others[others.indexOf(button) - 1];
@@ -140,7 +141,7 @@ function pressedOnce(form) {
   const buttons = [...form.querySelectorAll("button:not([type=button])")];
   const disable = (disabled) => buttons.forEach((button) => (button.disabled = disabled));
   setTimeout(disable, 0, true);
-  setTimeout(disable, LONGEST_ANSWER, false); // whoever stopped the page from loading can press them again
+  setTimeout(disable, RESPONSE_TIMEOUT_MS, false); // if loading was stopped, the buttons work again
 }
 
 addEventListener("pageshow", (event) => event.persisted && location.reload());
@@ -149,7 +150,7 @@ addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 function upload(form) {
   const input = find("input[type=file]", form);
-  const [told, bar, sent] = ["[data-uploading]", "progress", "[data-sent]"].map((selector) => find(selector, form));
+  const [status, bar, label] = ["[data-uploading]", "progress", "[data-sent]"].map((selector) => find(selector, form));
   const drop = find(".drop", form);
   const files = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => files(event) && (event.preventDefault(), drop.classList.add("over")));
@@ -168,12 +169,12 @@ function upload(form) {
     event.preventDefault();
     event.stopPropagation();
     const button = find("button", form);
-    const request = new XMLHttpRequest(); // fetch does not tell how much was sent
+    const request = new XMLHttpRequest(); // fetch does not report upload progress
     button.disabled = true;
-    told.hidden = false;
-    sent.textContent = `Uploading ${input.files[0].name}`;
+    status.hidden = false;
+    label.textContent = `Uploading ${input.files[0].name}`;
     request.upload.onprogress = ({ loaded, total }) => (bar.value = (100 * loaded) / total);
-    request.upload.onload = () => { bar.removeAttribute("value"); sent.textContent = `Reading ${input.files[0].name}`; };
+    request.upload.onload = () => { bar.removeAttribute("value"); label.textContent = `Reading ${input.files[0].name}`; };
     request.onload = () => {
       if (request.responseURL !== form.action) return location.assign(request.responseURL);
       try {
@@ -184,7 +185,7 @@ function upload(form) {
     };
     request.onerror = () => {
       button.disabled = false;
-      sent.textContent = "The upload broke off: no answer came. Try again; nothing is recorded twice.";
+      label.textContent = "The upload failed because the server didn’t respond. Try again. Your file won’t be imported twice.";
     };
     request.open("post", form.action);
     request.setRequestHeader("Accept", "text/html");
@@ -192,12 +193,12 @@ function upload(form) {
   });
 }
 
-// --- what others do, and how far it is ------------------------------------------------------------------------------
+// --- other people's changes, and progress ------------------------------------------------------------------------------
 
 let source;
-let watching; // the address that is followed, or was until it had nothing more to tell
+let watching; // the address of the event stream, also after it ended
 
-// Browsers open six connections to a server: a tab that nobody looks at gives its own back.
+// Browsers open at most six connections to a server, so a hidden tab closes its own.
 function watch() {
   source?.close();
   source = undefined;
@@ -206,54 +207,54 @@ function watch() {
   if (!watched || document.hidden || !["reviewing", "committing"].includes(watched.dataset.state)) return;
   const following = (source = new EventSource(watching));
   following.addEventListener("progress", (event) => heard(Number(event.lastEventId), JSON.parse(event.data).state));
-  // By itself it asks again after a connection that broke, but not after an answer such as 503.
+  // EventSource reconnects by itself after a broken connection, but not after a response such as 503.
   following.addEventListener("error", () => {
-    if (following.readyState === EventSource.CLOSED) setTimeout(() => following === source && watch(), TRY_AGAIN);
+    if (following.readyState === EventSource.CLOSED) setTimeout(() => following === source && watch(), RECONNECT_AFTER_MS);
   });
 }
 
-let looking;
+let refreshing;
 
 function heard(version, state) {
   const watched = find("[data-watch]");
   if (!watched || (version <= Number(watched.dataset.version) && state === watched.dataset.state)) return;
   if (watched.dataset.follow) {
-    looking ??= setTimeout(look, LOOK_EVERY, watched.dataset.follow);
+    refreshing ??= setTimeout(refresh, REFRESH_AFTER_MS, watched.dataset.follow);
   } else if (busy) {
-    setTimeout(heard, LOOK_EVERY, version, state);
+    setTimeout(heard, REFRESH_AFTER_MS, version, state);
   } else {
     const changed = find("#changed");
     if (changed) changed.hidden = false;
   }
 }
 
-async function look(id) {
+async function refresh(id) {
   try {
     const { answer, page } = await fetched(location.href);
     if (!answer.ok || !put(page, [id])) return location.reload();
-    if (find("[data-watch]")?.dataset.watch !== watching) watch(); // it has ended, and another one may be shown
-    say();
+    if (find("[data-watch]")?.dataset.watch !== watching) watch(); // this import ended; the page may show another
+    announce();
   } finally {
-    looking = undefined;
+    refreshing = undefined;
   }
 }
 
-let said = 0;
+let announced = 0;
 
-// Screen readers are told now and then: whoever is told of every batch hears nothing else.
-function say() {
-  const words = find("[data-say]")?.textContent;
-  if (!words || Date.now() - said < SAY_EVERY) return;
-  said = Date.now();
-  find("dialog[open] [data-said]", document).textContent = words; // what is outside of a modal dialog is silent
+// Announced to screen readers only now and then; every batch would drown out everything else.
+function announce() {
+  const text = find("[data-announce]")?.textContent;
+  if (!text || Date.now() - announced < ANNOUNCE_EVERY_MS) return;
+  announced = Date.now();
+  find("dialog[open] [data-announced]").textContent = text; // outside a modal dialog nothing is announced
 }
 
 // --- the dialog -----------------------------------------------------------------------------------------------------
 
-// Without this module it stands open in the page; closed, it stands there again.
+// Without this script, and once it is closed, the dialog is part of the page.
 function modal(dialog) {
   const close = find("[data-close]", dialog);
-  dialog.open = false; // close() would tell of it, later
+  dialog.open = false; // close() would fire its event later
   dialog.showModal();
   close.hidden = false;
   close.addEventListener("click", () => dialog.close());
@@ -264,15 +265,15 @@ function modal(dialog) {
 
 const begun = new WeakSet();
 
-function once(selector, what) {
+function once(selector, action) {
   const element = find(selector);
   if (!element || begun.has(element)) return;
   begun.add(element);
-  what(element);
+  action(element);
 }
 
-// A form that was refused leaves its own address behind, at which there is no page.
-function standAt(main) {
+// After a refused form the address is that of the form, where there is no page.
+function restoreAddress(main) {
   if (location.pathname !== main.dataset.at) history.replaceState(null, "", main.dataset.at);
 }
 
@@ -283,7 +284,7 @@ function goOn({ dataset: { goOn: where } }) {
 }
 
 function begin() {
-  once("#main[data-at]", standAt);
+  once("#main[data-at]", restoreAddress);
   once("[data-go-on]", goOn);
   once("form[data-upload]", upload);
   once("dialog[data-modal]", modal);

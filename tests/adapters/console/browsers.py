@@ -1,4 +1,4 @@
-"""Somebody with a browser: it keeps cookies, and says where its requests come from."""
+"""A browser without pages: it keeps cookies and says where its requests come from."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
 class Browser(httpx.Client):
-    """A browser that knows nobody yet; redirects are followed by the tests."""
+    """A browser where no one is signed in. It doesn't follow redirects."""
 
     def __init__(self, url: str) -> None:
         super().__init__(base_url=url, timeout=GENEROUS_SECONDS)
 
     def submit(self, path: str, **fields: str) -> httpx.Response:
-        """Send a form of one of our own pages."""
+        """Submit a form of one of our own pages."""
         return self.post(path, data=fields, headers=SAME_ORIGIN)
 
     def begin(self, wanted: str = "/", **more: str) -> str:
-        """Press the button on the sign-in page, and return where that leads."""
+        """Press the button on the sign-in page, and return the address that it redirects to."""
         answer = self.submit("/sign-in/oidc", next=wanted, **more)
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
 
     def sign_in(self, provider: Provider, subject: str, wanted: str = "/") -> httpx.Response:
-        """Sign in by the provider, and return what we answer to what it says."""
+        """Sign in with the provider, and return our answer to its response."""
         return self.get(provider.agrees(self.begin(wanted), subject))
 
     @property
@@ -42,7 +42,7 @@ class Browser(httpx.Client):
 
 
 def metric(server: Served, name: str) -> float:
-    """Return what a metric says, 0 if it says nothing yet."""
+    """Return the value of a metric, or 0 if it has none yet."""
     for line in server.client.get("/metrics").text.splitlines():
         if line.startswith(f"{name} "):
             return float(line.rpartition(" ")[2])
@@ -50,5 +50,5 @@ def metric(server: Served, name: str) -> float:
 
 
 def logged(server: Served, event: str) -> list[dict[str, Any]]:
-    """Return the lines of the log that tell of an event."""
+    """Return the lines of the log with this event."""
     return [line for line in server.log() if line["event"] == event]

@@ -1,4 +1,4 @@
-"""A real Chromium, and whoever sits in front of it."""
+"""A real Chromium, and the people who use it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.adapters.server.serving import Served
 
 ARGUMENTS = [
-    "--no-sandbox",  # which Chromium asks for where it is run by root
+    "--no-sandbox",  # Chromium requires it when run as root
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -34,7 +34,7 @@ ARGUMENTS = [
 ]
 WAIT_MILLISECONDS = 30_000
 UNHURRIED = {"ROLLCALL_LIMIT_SIGN_INS": "10_000"}
-"""Settings under which many may sign in from one place."""
+"""Settings that let many people sign in from one network."""
 
 
 @contextmanager
@@ -53,9 +53,9 @@ def chromium() -> Iterator[Browser]:
 def somebody(
     browser: Browser, server: Served, rollcall: Rollcall, page: str, role: Role = "administrator", **how: Any
 ) -> Iterator[BrowserContext]:
-    """Browse as somebody who holds a role in the subscription of a page, and has signed in by a link.
+    """Browse as a person with a role in the subscription of a page, signed in with a link.
 
-    What their pages log as an error fails the test.
+    An error that a page logs fails the test.
     """
     context = browser.new_context(base_url=server.url, locale="en-GB", **how)
     context.set_default_timeout(WAIT_MILLISECONDS)
@@ -69,31 +69,31 @@ def somebody(
 
 
 def subscription_of(page: str) -> UUID:
-    """Return the subscription to which a page belongs."""
+    """Return the subscription that a page belongs to."""
     return UUID(page.split("/subscriptions/")[1][:36])
 
 
 def granted(rollcall: Rollcall, scope: UUID, role: Role, email: str | None = None) -> str:
-    """Let somebody hold a role in a scope, and return their address: by default one that is named after the role."""
+    """Grant a role in a scope, and return the person's address, which by default is named after the role."""
     email = email or f"{role}@example.com"
     grant_access(rollcall, Origin(scope, Actor("system", "test", "test"), "test"), email, role)
     return email
 
 
 def sign_in(context: BrowserContext, server: Served, rollcall: Rollcall, email: str) -> None:
-    """Sign somebody in, as the button of a link's page does."""
+    """Sign a person in, as the button on a link's page does."""
     link = sign_in_link(rollcall, email, server.url)
     answer = context.request.post(link, headers={"Sec-Fetch-Site": "same-origin"}, max_redirects=0)
     assert answer.status == 303, answer.text()
 
 
 def _complains(message: Any) -> bool:
-    """Tell whether a page logged an error: not that it got a refusal or no answer, which tests ask for."""
+    """Return whether a page logged an error, apart from failed requests, which tests provoke."""
     return message.type in {"error", "warning"} and "Failed to load resource" not in message.text
 
 
 def run_batches(rollcall: Rollcall, import_id: UUID, at_most: int = 1_000_000) -> None:
-    """Do what a worker would, for so many batches of a commit."""
+    """Run batches of a commit, as a worker would."""
     run = CommitRun(rollcall, import_id)
     for _ in range(at_most):
         if not run.run_batch():
@@ -101,11 +101,11 @@ def run_batches(rollcall: Rollcall, import_id: UUID, at_most: int = 1_000_000) -
     assert rollcall.health.catch_up()
 
 
-def hand_over(page: Page, name: str, content: str, to: str | None = None) -> None:
-    """Choose a file on the page and upload it; what follows is its import's page, or what that page says."""
+def upload_file(page: Page, name: str, content: str, text: str | None = None) -> None:
+    """Upload a file with the page's form, and wait for the page of its import or, if given, for a text."""
     page.locator("#file").set_input_files(FilePayload(name=name, mimeType="text/csv", buffer=content.encode()))
     page.get_by_role("button", name="Upload and review").click()
-    if to is None:
+    if text is None:
         page.wait_for_url("**/imports/*")
     else:
-        page.get_by_text(to).wait_for()
+        page.get_by_text(text).wait_for()

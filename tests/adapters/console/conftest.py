@@ -1,4 +1,4 @@
-"""A console whose commits move only when a test says so, and a browser to look at it: one of each a module."""
+"""A console whose commits advance only when a test says so, and a browser to use it: one of each per module."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Console:
-    """A served console. Addresses are those of pages; the API's begin with `API`."""
+    """A running console. Addresses are those of pages; prefix them with `API` for the API."""
 
     server: Served
     rollcall: Rollcall
@@ -39,11 +39,11 @@ class Console:
 
     @property
     def client(self) -> httpx.Client:
-        """A client of the API that may do everything there."""
+        """A client of the API that may do everything."""
         return self.server.client
 
     def subscription(self, *emails: str) -> str:
-        """Create a subscription that licenses these users, and return its page."""
+        """Create a subscription where these users have licences, and return its page."""
         return subscribed(self.client, *emails).removeprefix(API)
 
     def reviewing(self, subscription: str, content: str | bytes, name: str = "groups.csv") -> str:
@@ -57,7 +57,7 @@ class Console:
         assert self.rollcall.health.catch_up()
 
     def run(self, page: str, batches: int = 1_000_000) -> None:
-        """Do what a worker would, for so many batches."""
+        """Run batches of a commit, as a worker would."""
         run_batches(self.rollcall, UUID(urlsplit(page).path.rsplit("/", 1)[1]), batches)
 
     def bearer(self, page: str, role: Role = "administrator") -> str:
@@ -70,20 +70,20 @@ class Console:
     def browsed(
         self, browser: Browser, page: str, role: Role = "administrator", **how: Any
     ) -> AbstractContextManager[BrowserContext]:
-        """Browse as somebody who holds a role in the subscription of a page."""
+        """Browse as a person with a role in the subscription of a page."""
         return somebody(browser, self.server, self.rollcall, page, role, **how)
 
     def weight(self, page: str) -> int:
-        """Return how many bytes a page has, with the static files that it names, uncompressed."""
+        """Return the bytes of a page and its static files, uncompressed."""
         return self.weighed(self.ask("GET", page).text)
 
     def weighed(self, content: str) -> int:
-        """Return how many bytes a page of this content has, with the static files that it names, uncompressed."""
+        """Return the bytes of this content and its static files, uncompressed."""
         static = set(re.findall(r'"(/static/[^"#]+)', content))
         return len(content.encode()) + sum(len(self.client.get(path).content) for path in static)
 
     def ask(self, method: str, page: str, role: Role = "administrator", **request: object) -> httpx.Response:
-        """Ask for a page as a browser without a browser does."""
+        """Request a page as a browser would."""
         headers = {"Authorization": f"Bearer {self.bearer(page, role)}", "Accept": "text/html"}
         answer: httpx.Response = self.client.request(method, page, headers=headers, **request)  # type: ignore[arg-type] # as httpx takes them
         return answer

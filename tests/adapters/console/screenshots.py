@@ -1,4 +1,7 @@
-"""Every page as a picture: `python -m tests.adapters.console.screenshots` writes them to screenshots/."""
+"""Pictures of every page: `python -m tests.adapters.console.screenshots` writes them to screenshots/.
+
+With `--docs` it writes those in docs/images instead.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
     from tests.adapters.server.serving import Served
 
 FOLDER = Path("screenshots")
+DOCS = Path("docs/images")
+IN_DOCS = {"refused": ("refused", 720), "review-open": ("review", 720), "progress": ("progress", 560)}
+"""The pages in docs/images, with the names and heights of their pictures."""
+
 WIDTHS = (320, 1280, 2560)
 THEMES = ("light", "dark")
 API = "/api/v1"
@@ -46,9 +53,9 @@ Nobody here,nobody@example.com,,
 
 
 def main() -> None:
-    """Make all pictures; words as arguments choose those whose name has one of them."""
+    """Take all pictures, or those whose names contain one of the arguments."""
     with TemporaryDirectory(prefix="rollcall-pictures-") as folder:
-        Path(folder).chmod(0o755)  # the server's own user must get in, where this runs as root
+        Path(folder).chmod(0o755)  # if this runs as root, PostgreSQL's user needs access
         with (
             embedded_server(Path(folder) / "postgres") as conninfo,
             served(conninfo, "--no-worker", environment=UNHURRIED) as server,
@@ -56,13 +63,16 @@ def main() -> None:
             working(rollcall, commits=False),
             chromium() as browser,
         ):
-            take(browser, server, rollcall, sys.argv[1:])
+            pages = made(server, rollcall)
+            if "--docs" in sys.argv:
+                take_for_docs(browser, server, rollcall, pages)
+            else:
+                take(browser, server, rollcall, pages, sys.argv[1:])
 
 
-def take(browser: Browser, server: Served, rollcall: Rollcall, words: list[str]) -> None:
-    """Make the pictures of a server's pages."""
+def take(browser: Browser, server: Served, rollcall: Rollcall, pages: dict[str, str], words: list[str]) -> None:
+    """Take the pictures of a server's pages."""
     FOLDER.mkdir(exist_ok=True)
-    pages = made(server, rollcall)
     for theme in THEMES:
         for width in WIDTHS:
             size = {"width": width, "height": 640 if width == WIDTHS[0] else 800}
@@ -75,10 +85,20 @@ def take(browser: Browser, server: Served, rollcall: Rollcall, words: list[str])
                         page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
 
 
-def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
-    """Make a subscription in which everything has happened, and one in which nothing has, and return all pages.
+def take_for_docs(browser: Browser, server: Served, rollcall: Rollcall, pages: dict[str, str]) -> None:
+    """Take the pictures in docs/images. Install fonts-noto-core first, so that they stay alike."""
+    for name, (picture, height) in IN_DOCS.items():
+        size = {"width": 960, "height": height}
+        with somebody(browser, server, rollcall, pages["groups"], viewport=size) as context:
+            page = context.new_page()
+            page.goto(pages[name])
+            page.screenshot(path=DOCS / f"{picture}.png")
 
-    Whoever administers the first one administers the second one, too, and is an operator.
+
+def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
+    """Create a subscription where everything has happened and one where nothing has, and return all pages by name.
+
+    The administrator of the first also administers the second, and is an operator.
     """
     client = server.client
     where = subscribed(client, *(f"{name}@example.com" for name in PEOPLE), seats=12)

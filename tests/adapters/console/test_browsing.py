@@ -1,4 +1,4 @@
-"""The console in a real Chromium: few tests, and each of them whole."""
+"""The console in a real Chromium: a few tests, each of a whole flow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.adapters.api.importing import lines
-from tests.adapters.console.browsing import hand_over
+from tests.adapters.console.browsing import upload_file
 from tests.adapters.console.screenshots import made
 
 if TYPE_CHECKING:
@@ -61,24 +61,24 @@ class TestTheWholeFlow:
         with page.expect_download() as download:
             page.get_by_role("link", name=".csv").first.click()
         assert download.value.path().read_text(encoding="utf-8") == sample("user-based.csv")
-        hand_over(page, "user-based.csv", sample("user-based.csv"))
+        upload_file(page, "user-based.csv", sample("user-based.csv"))
         expect(page.get_by_text("6 new, 0 existing")).to_be_visible()
 
         page.locator("#group-2").get_by_role("link", name="Rename").click()
-        expect(page.get_by_role("textbox", name="Name of the group")).to_be_focused()
+        expect(page.get_by_role("textbox", name="Group name")).to_be_focused()
         page.keyboard.type("Everybody")
         page.keyboard.press("Enter")
-        expect(page.locator("#group-2")).to_contain_text("in the file: All Staff")
+        expect(page.locator("#group-2")).to_contain_text("In the file: All Staff")
         expect(page.locator("#group-2").get_by_role("link", name="Rename")).to_be_focused()
 
         page.locator("#group-2").get_by_role("link", name="Users").click()
         expect(page.locator("#group-2").get_by_role("link", name="Users")).to_be_focused()
         page.get_by_role("button", name="Remove ben.ortega@example.com").click()
         expect(page.get_by_role("button", name="Remove chloe.martin@example.com")).to_be_focused()
-        expect(page.locator(".gone")).to_contain_text("ben.ortega@example.com")
+        expect(page.locator(".removed")).to_contain_text("ben.ortega@example.com")
         page.locator("#group-1").get_by_role("link", name="Users").click()
         page.get_by_role("button", name="Remove ann.lee@example.com").first.click()
-        expect(page.locator(".gone")).to_have_count(2)
+        expect(page.locator(".removed")).to_have_count(2)
 
         page.get_by_role("button", name="Add Groups").click()
         expect(page.get_by_role("dialog", name="Adding groups")).to_be_visible()
@@ -97,7 +97,7 @@ class TestTheWholeFlow:
     ) -> None:
         console.run(_committed(console, subscription, "Groupname,Email\nDesign,ann.lee@example.com\n"))
         page.goto(f"{subscription}/import")
-        hand_over(page, "group-based.txt", sample("group-based.csv"))
+        upload_file(page, "group-based.txt", sample("group-based.csv"))
         assert "Existing" in row(page, "Design")
         page.get_by_role("button", name="Add Groups").click()
         expect(page.get_by_role("dialog")).to_be_visible()
@@ -106,11 +106,11 @@ class TestTheWholeFlow:
         page.get_by_role("link", name="Imports").first.click()
         expect(page.get_by_role("row", name="group-based.txt")).to_contain_text("Completed")
 
-    def test_with_a_refused_file_takes_the_mended_one_right_there(self, page: Page, subscription: str) -> None:
+    def test_with_a_refused_file_takes_the_corrected_one_right_there(self, page: Page, subscription: str) -> None:
         page.goto(f"{subscription}/import")
-        hand_over(page, "people.csv", "email,Vorname,LastName,Groupname\nann.lee@example.com,Ann,Lee,Design\n")
+        upload_file(page, "people.csv", "email,Vorname,LastName,Groupname\nann.lee@example.com,Ann,Lee,Design\n")
         expect(page.locator(".fault")).to_contain_text("Vorname")
-        hand_over(page, "people.csv", "email,FirstName,LastName,Groupname\nann.lee@example.com,Ann,Lee,Design\n")
+        upload_file(page, "people.csv", "email,FirstName,LastName,Groupname\nann.lee@example.com,Ann,Lee,Design\n")
         expect(page.get_by_role("button", name="Add Groups")).to_be_visible()
 
 
@@ -134,7 +134,7 @@ class TestStop:
         expect(dialog).to_contain_text(re.compile(r"[1-9],?[0-9]* of 5,000 groups done"))
         expect(dialog.get_by_role("status")).to_contain_text("of 5,000 groups done")
 
-        page.close()  # it goes on; whoever comes back finds it
+        page.close()  # the import continues, and can be reopened
         with console.browsed(browser, subscription) as context:
             page = context.new_page()
             page.goto(where)
@@ -161,20 +161,20 @@ class TestTwoBrowsers:
         where = console.reviewing(subscription, sample("group-based.csv"))
         page.goto(where)
         page.locator("#group-1").get_by_role("link", name="Rename").click()
-        page.get_by_role("textbox", name="Name of the group").fill("Ours")
+        page.get_by_role("textbox", name="Group name").fill("Ours")
         with console.browsed(browser, subscription) as context:
             colleague = context.new_page()
             colleague.goto(where)
             colleague.locator("#group-2").get_by_role("link", name="Rename").click()
-            colleague.get_by_role("textbox", name="Name of the group").fill("Theirs")
+            colleague.get_by_role("textbox", name="Group name").fill("Theirs")
             colleague.get_by_role("button", name="Save").click()
             expect(colleague.locator("#group-2")).to_contain_text("Theirs")
             expect(colleague.locator("#changed")).to_be_hidden()
-        expect(page.locator("#changed")).to_contain_text("Somebody else has changed this import")
+        expect(page.locator("#changed")).to_contain_text("This import changed since you opened it")
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_role("alert").first).to_contain_text("to “Theirs”")
         expect(page.locator("#group-2")).to_contain_text("Theirs")
-        field = page.get_by_role("textbox", name="Name of the group")
+        field = page.get_by_role("textbox", name="Group name")
         expect(field).to_have_value("Ours")
         expect(field).to_be_focused()
         page.get_by_role("button", name="Save").click()
@@ -182,12 +182,12 @@ class TestTwoBrowsers:
 
 
 class TestQuickClicks:
-    def test_are_edits_of_ones_own(self, console: Console, page: Page, subscription: str) -> None:
+    def test_do_not_conflict_with_each_other(self, console: Console, page: Page, subscription: str) -> None:
         content = "Groupname,Email,Email,Email\nDesign,ann@example.com,ben@example.com,cem@example.com\n"
         page.goto(f"{console.reviewing(subscription, content)}?open=1")
         page.evaluate("document.querySelectorAll('#group-1 button[name=email]').forEach((button) => button.click())")
-        expect(page.locator("#group-1 .gone")).to_have_count(3)
-        expect(page.locator("#notice")).to_have_count(0)
+        expect(page.locator("#group-1 .removed")).to_have_count(3)
+        expect(page.locator("[data-notice]")).to_have_count(0)
 
 
 class TestSignOut:
@@ -201,17 +201,17 @@ class TestSignOut:
 
 
 class TestHostileNames:
-    def test_are_shown_and_never_obeyed(self, console: Console, page: Page, subscription: str) -> None:
+    def test_are_shown_and_never_executed(self, console: Console, page: Page, subscription: str) -> None:
         page.on("dialog", lambda dialog: pytest.fail(dialog.message))
         quoted = HOSTILE.replace('"', '""')
         content = f'Groupname,Email\n"{quoted}",ann.lee@example.com\n"=cmd()",ann.lee@example.com\n'
         page.goto(f"{subscription}/import")
-        hand_over(page, "<b>evil</b>&amp;.csv", content)
+        upload_file(page, "<b>evil</b>&amp;.csv", content)
         expect(page.get_by_role("rowheader", name=HOSTILE)).to_be_visible()
         page.locator("#group-1").get_by_role("link", name="Users").click()
         page.locator("#group-1").get_by_role("link", name="Rename").click()
-        expect(page.get_by_role("textbox", name="Name of the group")).to_have_value(HOSTILE)
-        page.get_by_role("textbox", name="Name of the group").fill(f"{HOSTILE}!")
+        expect(page.get_by_role("textbox", name="Group name")).to_have_value(HOSTILE)
+        page.get_by_role("textbox", name="Group name").fill(f"{HOSTILE}!")
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_role("rowheader", name=f"{HOSTILE}!")).to_be_visible()
         page.get_by_role("searchbox").fill(HOSTILE)
@@ -231,13 +231,13 @@ class TestWithoutJavaScript:
         with console.browsed(browser, subscription, java_script_enabled=False) as context:
             page = context.new_page()
             page.goto(f"{subscription}/import")
-            hand_over(page, "user-based.csv", sample("user-based.csv"))
+            upload_file(page, "user-based.csv", sample("user-based.csv"))
             page.locator("#group-1").get_by_role("link", name="Rename").click()
-            page.get_by_role("textbox", name="Name of the group").fill("Drawing")
+            page.get_by_role("textbox", name="Group name").fill("Drawing")
             page.get_by_role("button", name="Save").click()
             page.locator("#group-1").get_by_role("link", name="Users").click()
             page.get_by_role("button", name="Remove ann.lee@example.com").click()
-            expect(page.locator("#group-1 .gone")).to_contain_text("ann.lee@example.com")
+            expect(page.locator("#group-1 .removed")).to_contain_text("ann.lee@example.com")
             page.get_by_role("searchbox").fill("draw")
             page.get_by_role("button", name="Search").click()
             expect(page.locator("tbody")).to_have_count(1)
@@ -246,7 +246,7 @@ class TestWithoutJavaScript:
             page.get_by_role("button", name="Stop").click()
             page.get_by_role("button", name="Continue").click()
             console.run(page.url)
-            expect(page.get_by_text("6 groups added")).to_be_visible()  # the page looks again by itself
+            expect(page.get_by_text("6 groups added")).to_be_visible()  # the page refreshes itself
             expect(page.get_by_role("row", name="Drawing")).to_be_visible()
 
     def test_an_import_is_discarded_after_a_question(
@@ -267,14 +267,14 @@ class TestTheKeyboard:
     def test_suffices(self, console: Console, page: Page, subscription: str) -> None:
         page.goto(console.reviewing(subscription, sample("group-based.csv")))
         page.keyboard.press("Tab")
-        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
         page.keyboard.press("Enter")
         press(page, "Enter", on="#group-1 .down")
         expect(page.locator("#group-1 .up")).to_be_focused()
         press(page, "Space", on="button[value='ann.lee@example.com']")
         expect(page.get_by_role("button", name="Remove ben.ortega@example.com")).to_be_focused()
         press(page, "Enter", on="#group-2 .edit")
-        expect(page.get_by_role("textbox", name="Name of the group")).to_be_focused()
+        expect(page.get_by_role("textbox", name="Group name")).to_be_focused()
         page.keyboard.type("By keys")
         page.keyboard.press("Enter")
         expect(page.locator("#group-2 .edit")).to_be_focused()
@@ -288,7 +288,7 @@ class TestTheKeyboard:
 
 
 def press(page: Page, key: str, *, on: str, by: str = "Tab") -> None:
-    """Go on to what is wanted, and press a key there."""
+    """Move the focus to an element, and press a key there."""
     for _ in range(60):
         page.keyboard.press(by)
         if page.evaluate("(wanted) => document.activeElement.matches(wanted)", on):
@@ -300,7 +300,7 @@ class TestUploading:
     def test_says_when_it_breaks_off_and_can_be_tried_again(self, page: Page, subscription: str) -> None:
         page.goto(f"{subscription}/import")
         page.route("**/import?key=*", lambda route: route.abort())
-        hand_over(page, "people.csv", lines(3), to="The upload broke off")
+        upload_file(page, "people.csv", lines(3), text="The upload failed")
         page.unroute("**/import?key=*")
         page.get_by_role("button", name="Upload and review").click()
         page.wait_for_url("**/imports/*")
@@ -334,8 +334,8 @@ WIDER_THAN_THE_SCREEN = """
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What was found on a page: its bytes, what axe says of it in the light and in the dark, what leaves the screen."""
+class PageCheck:
+    """What was found on a page: its weight in bytes, axe's reports in both themes, and what exceeds a narrow screen."""
 
     weight: int
     light: str
@@ -344,10 +344,10 @@ class Looked:
 
 
 @pytest.fixture(scope="module")
-def looked(console: Console, browser: Browser) -> dict[str, Looked]:
-    """Look at every page, with much on it. In the dark axe looks at colours alone: nothing else differs."""
+def checks(console: Console, browser: Browser) -> dict[str, PageCheck]:
+    """Check every page with much on it. In the dark theme axe checks only colours, since nothing else differs."""
     pages = made(console.server, console.rollcall)
-    found: dict[str, Looked] = {}
+    found: dict[str, PageCheck] = {}
     with console.browsed(browser, pages["groups"]) as context:
         page = context.new_page()
         for name, address in pages.items():
@@ -361,24 +361,24 @@ def looked(console: Console, browser: Browser) -> dict[str, Looked]:
             dark = violations(page, runOnly={"type": "rule", "values": COLOURS})
             page.set_viewport_size({"width": 320, "height": 640})
             wide = page.evaluate(WIDER_THAN_THE_SCREEN)
-            found[name] = Looked(console.weighed(answer.text()), light, dark, wide)
+            found[name] = PageCheck(console.weighed(answer.text()), light, dark, wide)
     return found
 
 
 def violations(page: Page, **options: object) -> str:
-    """Return what axe finds wrong with a page, or nothing."""
+    """Return axe's report on a page, or nothing if it finds nothing wrong."""
     found = Axe().run(page, options=options)
     return str(found.generate_report()) if found.violations_count else ""
 
 
 class TestEveryPage:
-    def test_weighs_under_a_hundred_kilobytes(self, looked: dict[str, Looked]) -> None:
-        """Together with its stylesheet, its script and its icon, uncached and as they are before any compression."""
-        weights = {name: page.weight for name, page in looked.items()}
+    def test_weighs_under_a_hundred_kilobytes(self, checks: dict[str, PageCheck]) -> None:
+        """With its stylesheet, script and icon, uncached and uncompressed."""
+        weights = {name: page.weight for name, page in checks.items()}
         assert max(weights.values()) < 100_000, weights
 
-    def test_is_accessible_in_both_themes(self, looked: dict[str, Looked]) -> None:
-        assert {name: (page.light, page.dark) for name, page in looked.items() if page.light or page.dark} == {}
+    def test_is_accessible_in_both_themes(self, checks: dict[str, PageCheck]) -> None:
+        assert {name: (page.light, page.dark) for name, page in checks.items() if page.light or page.dark} == {}
 
-    def test_fits_a_narrow_screen(self, looked: dict[str, Looked]) -> None:
-        assert {name: page.wide for name, page in looked.items() if page.wide} == {}
+    def test_fits_a_narrow_screen(self, checks: dict[str, PageCheck]) -> None:
+        assert {name: page.wide for name, page in checks.items() if page.wide} == {}

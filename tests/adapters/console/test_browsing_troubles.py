@@ -1,4 +1,4 @@
-"""The console in a real Chromium while something goes wrong: an answer that fails, a session that ends, a lag."""
+"""The console in a real Chromium when something goes wrong: failed requests, an ended session, a lagging view."""
 
 from __future__ import annotations
 
@@ -72,20 +72,20 @@ def no_answer(route: Route) -> None:
 def test_an_edit_that_was_not_answered_is_still_there(console: Console, page: Page, subscription: str) -> None:
     page.goto(console.reviewing(subscription, lines(2, "Kept")))
     page.locator("#group-1").get_by_role("link", name=re.compile("^Rename")).click()
-    field = page.get_by_role("textbox", name="Name of the group")
+    field = page.get_by_role("textbox", name="Group name")
     field.fill("Typed")
     for answer in (bad_gateway, no_answer):
         page.route("**/rename", answer)
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_role("alert")).to_contain_text("No answer came")
+        expect(page.get_by_role("alert")).to_contain_text("The server didn’t respond")
         expect(field).to_have_value("Typed")
         page.unroute("**/rename")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#group-1")).to_contain_text("Typed")
-    expect(page.get_by_text("No answer came")).to_be_hidden()
+    expect(page.get_by_text("The server didn’t respond")).to_be_hidden()
 
 
-def test_whoever_was_signed_out_meanwhile_comes_to_sign_in(console: Console, page: Page, subscription: str) -> None:
+def test_a_session_that_ended_leads_to_the_sign_in_page(console: Console, page: Page, subscription: str) -> None:
     where = console.reviewing(subscription, lines(2, "Ended"))
     page.goto(where)
     page.context.clear_cookies()
@@ -93,7 +93,7 @@ def test_whoever_was_signed_out_meanwhile_comes_to_sign_in(console: Console, pag
     page.wait_for_url(re.compile(f"/sign-in.next={where.replace('/', '%2F')}"))
 
 
-def test_what_cannot_be_read_yet_is_gone_on_to_by_itself(console: Console, page: Page, subscription: str) -> None:
+def test_a_change_that_is_not_readable_yet_is_waited_for(console: Console, page: Page, subscription: str) -> None:
     made = console.client.post(f"{API}{subscription}/groups", json={"name": "Lagging"})
     group = made.headers["location"].removeprefix(API)
     assert console.rollcall.health.catch_up()
@@ -102,11 +102,11 @@ def test_what_cannot_be_read_yet_is_gone_on_to_by_itself(console: Console, page:
     with psycopg.connect(console.rollcall.datastore.conninfo) as held:
         held.execute("LOCK TABLE rollcall.directory_groups IN SHARE MODE")
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_text("It is recorded")).to_be_visible()
+        expect(page.get_by_text("Your change is saved")).to_be_visible()
     expect(page.get_by_role("heading", name="Caught up")).to_be_visible()
 
 
-def test_a_page_after_a_refused_form_leads_nowhere_wrong(console: Console, page: Page, subscription: str) -> None:
+def test_a_page_with_a_refused_form_keeps_its_own_address(console: Console, page: Page, subscription: str) -> None:
     made = console.client.post(f"{API}{subscription}/groups", json={"name": "Refusing"})
     page.goto(made.headers["location"].removeprefix(API))
     page.get_by_role("button", name="Add users").first.click()

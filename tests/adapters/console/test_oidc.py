@@ -1,4 +1,4 @@
-"""Signing in by a real provider process: what it proves is believed, and nothing else."""
+"""Signing in with a real provider process, which is believed only what it proves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-REFUSED = "You are not signed in"
+REFUSED = "You aren’t signed in"
 SIGNED_IN = 'rollcall_sign_ins_total{outcome="signed-in",way="oidc"}'
 
 
@@ -55,7 +55,7 @@ def browser(signing: Served, provider: Provider) -> Iterator[Browser]:
     provider.tells_the_truth()
 
 
-def test_whoever_the_provider_vouches_for_is_signed_in_and_goes_where_they_wanted(
+def test_a_person_that_the_provider_vouches_for_is_signed_in_and_redirected_back(
     signing: Served, browser: Browser, provider: Provider
 ) -> None:
     before = metric(signing, SIGNED_IN)
@@ -115,7 +115,7 @@ def test_the_request_says_what_the_standards_ask_for(signing: Served, browser: B
         {"email": "nonsense"},
         {"email": 7},
     ],
-    ids="-".join,  # without the values, for the time is one of them
+    ids="-".join,  # without the values, because times are among them
 )
 def test_what_is_not_proven_signs_nobody_in(browser: Browser, provider: Provider, lie: dict[str, object]) -> None:
     provider.lies(**lie)  # type: ignore[arg-type] # each is one of its arguments
@@ -137,7 +137,7 @@ def test_whoever_is_to_sign_in_again_is_asked_by_the_provider(browser: Browser, 
         provider.lies(auth_time=auth_time)
         answer = again()
         assert answer.status_code == status, answer.text
-        assert status == 303 or "did not ask who you are" in answer.text
+        assert status == 303 or "didn’t ask you to sign in again" in answer.text
     provider.lies(auth_time=int(time.time()) - 3_600)
     assert browser.sign_in(provider, "ann").status_code == 303, "the first time, whoever is signed in there is"
 
@@ -162,17 +162,17 @@ def test_a_new_key_of_the_provider_is_looked_up(browser: Browser, provider: Prov
     assert browser.sign_in(provider, "ann").status_code == 303
 
 
-def test_an_address_that_only_the_userinfo_tells_is_good(browser: Browser, provider: Provider) -> None:
+def test_an_address_that_only_userinfo_has_is_accepted(browser: Browser, provider: Provider) -> None:
     provider.lies(email=None, email_verified=None)
     assert browser.sign_in(provider, "ann").status_code == 303
     assert "ann@example.com" in browser.get("/").text
 
 
-def test_an_address_that_is_not_verified_signs_nobody_in(browser: Browser, provider: Provider) -> None:
+def test_an_unverified_address_is_refused(browser: Browser, provider: Provider) -> None:
     provider.knows("eve", email="ann@example.com", email_verified=False)
     answer = browser.sign_in(provider, "eve")
     assert answer.status_code == 403
-    assert "has not verified your e-mail address" in answer.text
+    assert "hasn’t verified your e-mail address" in answer.text
 
 
 def test_an_address_stays_with_the_account_that_signed_in_with_it_first(
@@ -240,7 +240,7 @@ def test_an_answer_that_does_not_fit_the_request_signs_nobody_in(
     assert REFUSED in answer.text
 
 
-def test_an_answer_that_names_its_issuer_is_good(browser: Browser, provider: Provider) -> None:
+def test_a_response_that_names_its_issuer_is_accepted(browser: Browser, provider: Provider) -> None:
     back = provider.agrees(browser.begin(), "ann")
     assert browser.get(with_query(back, iss=provider.url, session_state="x")).status_code == 303
 
@@ -266,15 +266,15 @@ def test_neither_an_answer_nor_a_code_works_twice(signing: Served, browser: Brow
         assert (another.get(again).status_code, another.session) == (403, None)
 
 
-def test_whoever_does_not_agree_at_the_provider_is_told_so(browser: Browser, provider: Provider) -> None:
+def test_a_sign_in_that_is_cancelled_at_the_provider_is_explained(browser: Browser, provider: Provider) -> None:
     begun = browser.begin()
     (state,) = parse_qs(urlsplit(begun).query)["state"]
     answer = browser.get(with_query(provider.denies(begun), state=state))
     assert answer.status_code == 403
-    assert "did not agree to it, or you did not" in answer.text
+    assert "you or the identity provider cancelled the sign-in" in answer.text
 
 
-def test_a_provider_that_is_away_is_told_of_on_a_page(database: str) -> None:
+def test_a_provider_that_does_not_respond_is_explained_on_a_page(database: str) -> None:
     environment = {"ROLLCALL_OIDC_ISSUER": "http://127.0.0.1:9", "ROLLCALL_OIDC_CLIENT_ID": "rollcall"}
     with served(database, environment=environment) as signing, Browser(signing.url) as browser:
         answer = browser.submit("/sign-in/oidc")
@@ -282,7 +282,7 @@ def test_a_provider_that_is_away_is_told_of_on_a_page(database: str) -> None:
         assert int(answer.headers["Retry-After"]) > 0
         assert "rollcall sign-in-link EMAIL" in answer.text
         assert "127.0.0.1:9" not in answer.text
-        assert logged(signing, "the identity provider did not answer as it should")
+        assert logged(signing, "the identity provider did not respond as it should")
         assert metric(signing, 'rollcall_sign_ins_total{outcome="provider-away",way="oidc"}') == 1
 
 
@@ -303,8 +303,8 @@ def test_a_provider_that_says_it_is_another_is_not_believed(database: str, provi
     with served(database, environment=settings_of(Provider(f"{provider.url}/"))) as signing:
         with Browser(signing.url) as browser:
             assert browser.submit("/sign-in/oidc").status_code == 503
-        (told,) = logged(signing, "the identity provider did not answer as it should")
-        assert f"says that it is {provider.url}" in told["error"]
+        (told,) = logged(signing, "the identity provider did not respond as it should")
+        assert f"says it is {provider.url}" in told["error"]
 
 
 def test_no_secret_is_in_the_log(signing: Served, browser: Browser, provider: Provider) -> None:

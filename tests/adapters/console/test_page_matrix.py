@@ -1,6 +1,6 @@
-"""Who may see which page and post which form: everybody, on what is theirs, another's, and nobody's.
+"""Who may see which page and submit which form: every role, on its own things, on another's and on missing ones.
 
-PAGES is the table. A page that is not in it fails the tests, and so does one that is for somebody else than it says.
+PAGES is the table. A page that isn't in it fails the tests, as does one that admits others than it says.
 """
 
 from __future__ import annotations
@@ -98,10 +98,10 @@ PAGES: dict[str, Who] = {
 
 OF_THE_API = re.compile(r"/(?:api/v1|health|metrics|problems|static)(?:/|$)")
 ENDING = {f"POST {G}/delete", f"POST {S}/licences/revoke"}
-"""What ends what others ask for: it is given something of its own."""
+"""Forms that end what other pages need, so they get something of their own."""
 
 DONE_ALREADY = {f"POST {G}/delete"}
-"""What is done where nothing is left to be done: one's own subscription has no such group, as was asked."""
+"""Forms that succeed for a missing group of one's own subscription, because there is nothing left to do."""
 
 FORM = {
     "version": "99",
@@ -111,7 +111,7 @@ FORM = {
     "was_name": "",
     "was_seats": "",
     "key": "the same",
-    "look": "",
+    "query": "",
     "role": "consumer",
     "days": "30",
     "users": "ann@example.com",
@@ -119,7 +119,7 @@ FORM = {
     "first_name": "",
     "last_name": "",
 }
-"""Every field that some form has."""
+"""Every field of every form."""
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_the_static_files_are_for_everybody(console: Served) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_may_see_what_the_table_says_and_nothing_else(console: Served, seeded: Seeded, page: str) -> None:
-    """And what is another's is answered byte for byte as what is nobody's."""
+    """And foreign things get the same answer as missing ones, byte for byte."""
     scoped = "{subscription_id}" in page
     every = list(get_args(Where))[: 1 if not scoped else 3 if page.count("_id}") < 2 else 5]
     for caller in get_args(Caller):

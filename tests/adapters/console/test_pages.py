@@ -1,4 +1,4 @@
-"""What the console answers, asked without a browser."""
+"""The console's pages, requested without a browser."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestEveryPage:
         assert " style=" not in answer.text
         assert " on" not in re.sub(r'"[^"]*"', "", " ".join(re.findall("<[^>]*>", answer.text)))
 
-    def test_keeps_its_static_files_for_good_under_an_address_of_their_content(
+    def test_has_static_files_that_are_cached_forever_under_an_address_of_their_content(
         self, console: Console, review: str
     ) -> None:
         found = set(re.findall(r'"(/static/[^"#]+)', console.ask("GET", review).text))
@@ -92,14 +92,14 @@ class TestEveryPage:
 
 
 class TestSubscriptions:
-    def test_lead_straight_to_the_one_that_there_is(self, console: Console, subscription: str) -> None:
+    def test_lead_straight_to_the_only_one(self, console: Console, subscription: str) -> None:
         headers = {"Authorization": f"Bearer {console.bearer(subscription)}"}
         answer = console.client.get("/", headers=headers)
         assert (answer.status_code, answer.headers["location"]) == (303, subscription)
 
-    def test_tell_whoever_may_see_none_what_to_do(self, console: Console, subscription: str) -> None:
+    def test_say_what_to_do_if_none_is_visible(self, console: Console, subscription: str) -> None:
         headers = {"Authorization": f"Bearer {console.bearer(subscription, 'consumer')}"}
-        assert "no subscription is open to you" in said(console.client.get("/", headers=headers))
+        assert "you don’t have access to any subscription" in said(console.client.get("/", headers=headers))
 
     @pytest.mark.usefixtures("subscription")
     def test_show_operators_seats_taken_and_free(self, console: Console) -> None:
@@ -152,7 +152,7 @@ class TestAnUpload:
         assert 'aria-invalid="true"' in answer.text
         assert "Choose a file first." in said(answer)
 
-    def test_that_is_refused_shows_the_cell_in_its_row_and_takes_the_mended_file(
+    def test_that_is_refused_shows_the_cell_in_its_row_and_takes_the_corrected_file(
         self, console: Console, subscription: str
     ) -> None:
         content = f"email,{HOSTILE},LastName,Groupname\nann@example.com,Ann,Lee,Sales\n"
@@ -169,7 +169,7 @@ class TestAnUpload:
         self, console: Console, subscription: str, content: bytes
     ) -> None:
         where = send(console.client, API + subscription, content).headers["location"].removeprefix(API)
-        assert "This file cannot be imported" in said(console.ask("GET", where))
+        assert "This file can’t be imported" in said(console.ask("GET", where))
 
 
 class TestAReview:
@@ -184,12 +184,12 @@ class TestAReview:
     ) -> None:
         page = console.reviewing(subscription, "Groupname,Email,Email\nUnlicensed,ann@example.com,nobody@example.com\n")
         shown = said(console.ask("GET", f"{page}?open=1"))
-        assert "1 user of this group holds no licence and will be left out." in shown
-        assert "1 user of the file holds no licence" in said(console.ask("GET", f"{page}?show=problems"))
+        assert "1 user in this group has no licence and will be left out." in shown
+        assert "1 user in the file has no licence" in said(console.ask("GET", f"{page}?show=problems"))
         console.start(page)
         console.run(page)
         result = said(console.ask("GET", page))
-        assert "1 membership left out, because the user holds no licence" in result
+        assert "1 membership was left out because the user has no licence" in result
         assert "UnlicensedNo licence: nobody@example.com" in "".join(result.splitlines())
 
     def test_narrows_to_a_name_or_to_problems(self, console: Console, review: str) -> None:
@@ -203,32 +203,33 @@ class TestAReview:
         assert "Correct the address. Each cell holds one address" in shown
 
     def test_renames_a_group(self, console: Console, review: str) -> None:
-        look = "q=s&open=1"
-        form = {"version": version(console.ask("GET", review)), "name": HOSTILE, "look": look}
+        form = {"version": version(console.ask("GET", review)), "name": HOSTILE, "query": "q=s&open=1"}
         answer = console.ask("POST", f"{review}/groups/1/rename", data=form)
         assert (answer.status_code, answer.headers["location"]) == (303, f"{review}?q=s&open=1#group-1")
         shown = console.ask("GET", review)
         assert HOSTILE not in shown.text
         assert HOSTILE in said(shown)
-        assert "in the file: Sales" in said(shown)
+        assert "In the file: Sales" in said(shown)
 
     def test_removes_a_user_who_can_be_seen_as_removed(self, console: Console, review: str) -> None:
-        form = {"version": version(console.ask("GET", review)), "email": "ann@example.com", "look": "open=1"}
+        form = {"version": version(console.ask("GET", review)), "email": "ann@example.com", "query": "open=1"}
         answer = console.ask("POST", f"{review}/groups/1/remove", data=form)
         assert answer.status_code == 303
         shown = console.ask("GET", answer.headers["location"])
-        assert re.search(r'<li class="gone">\s*<span class="who"><bdi>ann@example.com', shown.text)
+        assert re.search(r'<li class="removed">\s*<span class="who"><bdi>ann@example.com', shown.text)
         assert 'value="ann@example.com"' not in shown.text
         assert 'value="ben@example.com"' in shown.text
 
     def test_keeps_a_name_that_cannot_be_used_in_its_field_beside_the_reason(
         self, console: Console, review: str
     ) -> None:
-        form = {"version": version(console.ask("GET", review)), "name": "bell \x07", "look": "q=s"}
+        form = {"version": version(console.ask("GET", review)), "name": "bell \x07", "query": "q=s"}
         answer = console.ask("POST", f"{review}/groups/1/rename", data=form)
         assert answer.status_code == 400
         assert 'value="bell \x07"' in answer.text
-        assert re.search(r'aria-describedby="why-1".*id="why-1" role="alert">“bell', answer.text, re.DOTALL)
+        assert re.search(
+            r'aria-describedby="name-wrong-1".*id="name-wrong-1" role="alert">“bell', answer.text, re.DOTALL
+        )
         assert f'href="{review}?q=s#group-1"' in answer.text, "links lead back to the page, not to the form"
 
     def test_that_a_colleague_changed_says_what_they_did_and_overwrites_nothing(
@@ -254,17 +255,19 @@ class TestAReview:
     @pytest.mark.parametrize(
         "fields", [{}, {"version": "x"}, *({"version": "9" * digits} for digits in (19, 40, 5_000)), {"version": "²"}]
     )
-    def test_refuses_a_form_that_lacks_its_version(self, console: Console, review: str, fields: dict[str, str]) -> None:
+    def test_refuses_a_form_without_a_valid_version(
+        self, console: Console, review: str, fields: dict[str, str]
+    ) -> None:
         assert console.ask("POST", f"{review}/commit", data=fields).status_code == 400
 
-    def test_refuses_a_form_that_is_in_no_encoding(self, console: Console, review: str) -> None:
+    def test_refuses_a_form_that_cannot_be_decoded(self, console: Console, review: str) -> None:
         for charset in ("bogus", "ascii"):
             part = (None, "é".encode(), f"text/plain; charset={charset}")
             answer = console.ask("POST", f"{review}/groups/1/rename", files={"name": part})
-            assert (answer.status_code, "The form cannot be read" in said(answer)) == (400, True)
+            assert (answer.status_code, "The form can’t be read" in said(answer)) == (400, True)
 
-    def test_refuses_a_form_whose_place_is_no_text(self, console: Console, review: str) -> None:
-        form = {"version": version(console.ask("GET", review)), "name": "bell \x07", "look": "q=%00"}
+    def test_refuses_a_form_whose_query_is_not_text(self, console: Console, review: str) -> None:
+        form = {"version": version(console.ask("GET", review)), "name": "bell \x07", "query": "q=%00"}
         assert console.ask("POST", f"{review}/groups/1/rename", data=form).status_code == 400
 
     def test_of_many_groups_goes_on_page_by_page(self, console: Console, subscription: str) -> None:
@@ -313,10 +316,10 @@ class TestACommit:
         assert f"Office {done + 1}" in running
         assert console.ask("POST", f"{page}/stop").status_code == 303
         stopped = console.ask("GET", page)
-        assert f"Stopped: {done} groups added, {401 - done} to go" in said(stopped)
+        assert f"Stopped: {done} groups added, {401 - done} remaining" in said(stopped)
         left = said(console.ask("GET", f"{page}?show=left"))
-        assert f"Office {done + 1}To go" in left
-        assert f"Office {done}To go" not in left
+        assert f"Office {done + 1}Remaining" in left
+        assert f"Office {done}Remaining" not in left
         assert console.ask("POST", f"{page}/commit", data={"version": version(stopped)}).status_code == 303
         console.run(page)
         shown = said(console.ask("GET", page))
@@ -324,16 +327,16 @@ class TestACommit:
         assert "none of its users has a licence" in said(console.ask("GET", f"{page}?show=left"))
         assert "Completed: 400 groups added, 1 skipped" in said(console.ask("GET", f"{page}/history?after=400"))
 
-    def test_that_is_done_says_so_of_what_is_behind_its_last_group(self, console: Console, subscription: str) -> None:
+    def test_that_is_done_says_when_the_end_of_its_groups_is_reached(self, console: Console, subscription: str) -> None:
         page = console.reviewing(subscription, lines(2, "Behind") + "Nobody behind,nobody@example.com\n")
         console.start(page)
         console.run(page)
         for query, first, wrong in (
-            ("?after=1000", "?", "No group was added"),
-            ("?show=left&after=1000", "?show=left", "Every group was added"),
+            ("?after=1000", "?", "No groups were added"),
+            ("?show=left&after=1000", "?show=left", "All groups were added"),
         ):
             answer = console.ask("GET", f"{page}{query}")
-            assert "There is nothing behind this place" in said(answer)
+            assert "You’ve reached the end of the list" in said(answer)
             assert wrong not in said(answer)
             assert f'<a class="button" href="{first}">' in answer.text
 

@@ -1,4 +1,4 @@
-"""The parts of a page that are pure: addresses, words, the first rows of a file."""
+"""The pure parts of pages: queries, filters, excerpts of files, and addresses that are pasted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.console.addresses import split_addresses
 from adapters.console.excerpt import BYTES, COLUMNS, excerpt
-from adapters.console.groups import addresses
-from adapters.console.page_query import Look, look_of
-from adapters.console.wording import ago, left, size
+from adapters.console.filters import ago, left, size
+from adapters.console.page_query import PageQuery, parse_query
 from adapters.http.problems import Invalid
 from domain.files.roster_file import read_roster
 from domain.problems import FileProblems, Problem
@@ -19,10 +19,10 @@ from domain.roster import Limits
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NUMBERS = st.integers(0, 2**31 - 1)
-LOOKS = st.builds(
-    Look,
+QUERIES = st.builds(
+    PageQuery,
     show=st.sampled_from([None, "groups", "problems", "added", "left"]),
-    q=st.text(st.characters(exclude_categories=["Cs"])),
+    q=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
     only=st.sampled_from([None, "problems"]),
     after=NUMBERS,
     open=NUMBERS,
@@ -31,11 +31,11 @@ LOOKS = st.builds(
 )
 
 
-@given(LOOKS)
-def test_a_look_survives_its_address_and_cannot_break_out_of_it(look: Look) -> None:
-    query = look.query()
-    assert look_of(query) == look
-    assert not set(query) & set("\"'<># \r\n")
+@given(QUERIES)
+def test_a_query_survives_its_address_and_cannot_break_out_of_it(query: PageQuery) -> None:
+    encoded = query.encoded()
+    assert parse_query(encoded) == query
+    assert not set(encoded) & set("\"'<># \r\n")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_look_survives_its_address_and_cannot_break_out_of_it(look: Look) -> N
 )
 def test_what_is_no_look_is_refused(query: str) -> None:
     with pytest.raises(Invalid):
-        look_of(query)
+        parse_query(query)
 
 
 @given(st.binary(max_size=300) | st.text().map(str.encode), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40))))
@@ -100,12 +100,12 @@ def test_a_time_that_is_ahead_of_this_clock_is_now() -> None:
     ("seconds", "words"),
     [(None, ""), (0.1, "about 1 second left"), (59.6, "about 1 minute left"), (150, "about 2 minutes left")],
 )
-def test_what_is_left_is_told_roughly(seconds: float | None, words: str) -> None:
+def test_the_time_left_is_rounded(seconds: float | None, words: str) -> None:
     assert left(seconds) == words
 
 
 @pytest.mark.parametrize(("value", "words"), [(1, "1 byte"), (999, "999 bytes"), (1_500, "1.5 kB"), (10**8, "100 MB")])
-def test_sizes_are_told_as_file_managers_do(value: int, words: str) -> None:
+def test_sizes_read_as_in_file_managers(value: int, words: str) -> None:
     assert size(value) == words
 
 
@@ -119,16 +119,16 @@ NAMES = st.text(st.characters(exclude_characters="<>@"), max_size=20)
 @given(ADDRESSES, st.data())
 def test_addresses_are_found_whatever_separates_them(emails: list[str], data: st.DataObject) -> None:
     pasted = "".join(data.draw(SEPARATORS) + email for email in emails) + data.draw(SEPARATORS)
-    assert addresses(pasted) == emails
+    assert split_addresses(pasted) == emails
 
 
 @given(st.lists(st.tuples(NAMES, st.sampled_from(["ann@example.com", "ben@example.com"])), min_size=1))
 def test_addresses_are_found_beside_the_names_that_mail_programs_copy(people: list[tuple[str, str]]) -> None:
-    assert addresses("; ".join(f"{name} <{email}>" for name, email in people)) == [email for _, email in people]
+    assert split_addresses("; ".join(f"{name} <{email}>" for name, email in people)) == [email for _, email in people]
 
 
 @given(st.text())
 def test_whatever_has_an_at_sign_is_never_left_out(pasted: str) -> None:
-    found = addresses(pasted)
+    found = split_addresses(pasted)
     assert "".join(found).count("@") == pasted.count("@")
     assert not any(set(each) & set(" \t\r\n,;<>") or not each for each in found)

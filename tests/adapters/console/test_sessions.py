@@ -1,4 +1,4 @@
-"""Somebody sees where they are signed in, and ends it: from a page of ours, having signed in a moment ago."""
+"""People see where they're signed in and can end those sessions, from our own page and after a recent sign-in."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_somebody_sees_their_own_sessions_and_nobody_elses(
         signed_in(stranger, signing, beside, "stranger@example.com")
     page = ann.get("/sessions")
     assert (page.status_code, page.headers["Cache-Control"]) == (200, "no-store")
-    for told in ("Firefox on Linux", "python-httpx", "sign-in link", "127.0.0.1", "this session", " UTC"):
+    for told in ("Firefox on Linux", "python-httpx", "sign-in link", "127.0.0.1", "current session", " UTC"):
         assert told in page.text
     assert "Nosy" not in page.text
     assert len(to_end(ann)) == 2, "the other session, and all others"
@@ -87,8 +87,8 @@ def test_somebody_sees_their_own_sessions_and_nobody_elses(
         assert str(browser.session) not in page.text
 
 
-def test_whoever_is_signed_in_once_is_told_so(ann: Browser) -> None:
-    assert "You are signed in nowhere else" in ann.get("/sessions").text
+def test_a_single_session_is_said_to_be_the_only_one(ann: Browser) -> None:
+    assert "You aren’t signed in anywhere else" in ann.get("/sessions").text
     assert to_end(ann) == []
 
 
@@ -141,11 +141,11 @@ def test_a_session_of_somebody_else_cannot_be_ended(signing: Served, beside: Rol
         assert is_in(stranger)
 
 
-def test_what_is_no_session_is_told_so(ann: Browser) -> None:
+def test_an_invalid_session_is_refused(ann: Browser) -> None:
     for session in ("", "nonsense", "\x00"):
         answer = ann.submit("/sessions", session=session)
         assert answer.status_code == 400
-        assert "There is no such session" in answer.text or session == "\x00"
+        assert "The form’s session is invalid" in answer.text or session == "\x00"
 
 
 def test_only_a_page_of_ours_ends_sessions(ann: Browser, other: Browser) -> None:

@@ -1,4 +1,4 @@
-"""The first page and a subscription's settings, asked without a browser."""
+"""The first page and a subscription's settings, requested without a browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.console.settings import SENT_BEFORE, TOKENS, number_of_seats
+from adapters.console.forms import SUBMITTED_BEFORE
+from adapters.console.settings import TOKENS, number_of_seats
 from application.records import Origin
 from domain.access import ROLLCALL, TokenIssued, TokenRevoked
 from domain.errors import SeatsInvalid
@@ -71,11 +72,11 @@ class TestOperators:
         page = console.client.get(f"{first.headers['location']}/settings", headers=operator)
         assert 'value="1,500"' in page.text
         other = console.client.post("/subscriptions", headers=operator, data=form | {"seats": "2"})
-        assert (other.status_code, SENT_BEFORE in said(other)) == (422, True)
+        assert (other.status_code, SUBMITTED_BEFORE in said(other)) == (422, True)
         assert "Idempotency-Key" not in said(other)
 
     @pytest.mark.parametrize(("name", "seats"), [("", "5"), ("Northwind", "many"), ("Northwind", "1.5")])
-    def test_are_told_beside_the_form_what_is_wrong(
+    def test_see_beside_the_form_what_is_wrong(
         self, console: Console, operator: dict[str, str], name: str, seats: str
     ) -> None:
         form = {"name": name, "seats": seats, "key": str(uuid4())}
@@ -101,14 +102,12 @@ class TestTheSubscription:
         assert 'value="Fabrikam"' in answer.text
         assert "Contoso" in said(console.ask("GET", f"{subscription}/settings"))
 
-    def test_keeps_what_somebody_else_changed_since_a_page_was_loaded(
-        self, console: Console, subscription: str
-    ) -> None:
+    def test_keeps_what_changed_since_the_page_was_loaded(self, console: Console, subscription: str) -> None:
         page = console.ask("GET", f"{subscription}/settings").text
         shown = {name: unescape(value) for name, value in re.findall('name="(was_[a-z]+)" value="([^"]*)"', page)}
         assert shown == FORM
         unchanged = {name.removeprefix("was_"): value for name, value in shown.items()}
-        for changed in ({"name": "Fabrikam"}, {"seats": "12"}):  # each on the page as it was at first
+        for changed in ({"name": "Fabrikam"}, {"seats": "12"}):  # each with the page as it was at first
             answer = console.ask("POST", f"{subscription}/settings", data=shown | unchanged | changed)
             assert answer.status_code == 303
         settings = console.ask("GET", f"{subscription}/settings")
@@ -157,13 +156,16 @@ class TestTokens:
         shown = re.search(r'class="secret">(rollcall_[^<]*)<', answer.text)
         assert shown
         assert "rollcall_" not in again.text
-        assert "The token was shown when this form was first sent, and is shown once." in said(again)
+        assert (
+            "The token “Nightly sync” was shown when you first submitted this form and can’t be shown again."
+            in said(again)
+        )
         bearer = {"Authorization": f"Bearer {shown[1]}"}
         assert console.client.get(f"{API}{subscription}/events", headers=bearer).status_code == 200
 
         page = console.ask("GET", f"{subscription}/settings").text
         (token_id,) = re.findall(r'name="token" value="([^"]*)"', page[page.index("Nightly sync") :])[:1]
-        assert page.count("<bdi>Nightly sync</bdi>") == 2  # its row and its question
+        assert page.count("<bdi>Nightly sync</bdi>") == 2  # in its row and in its confirmation
         revoked = console.ask("POST", f"{subscription}/settings/tokens/revoke", data={"token": token_id})
         assert revoked.status_code == 303
         assert console.client.get(f"{API}{subscription}/events", headers=bearer).status_code == 401
@@ -192,7 +194,7 @@ class TestTokens:
         self.issued(console, subscription, key=key)
         answer = self.issued(console, subscription, key=key, name="Another")
         assert answer.status_code == 422
-        assert SENT_BEFORE in said(answer)
+        assert SUBMITTED_BEFORE in said(answer)
         assert "Idempotency-Key" not in said(answer)
         assert 'value="Another"' in answer.text
 
@@ -208,7 +210,7 @@ class TestTokens:
         page = console.ask("GET", f"{subscription}/settings")
         assert "<bdi>The oldest</bdi>" in page.text
         assert "<bdi>Gone</bdi>" not in page.text
-        assert "1,000 tokens more were revoked" in said(page)
+        assert "1,000 revoked tokens aren’t listed" in said(page)
 
     def test_need_a_name(self, console: Console, subscription: str) -> None:
         answer = self.issued(console, subscription, name=" ")
@@ -224,7 +226,7 @@ class TestTokens:
 
 
 @given(st.integers(0, 10**15 - 1), st.sampled_from([" ", ",", ".", "’", "\u202f"]))
-def test_seats_are_read_however_their_thousands_are_set_apart(seats: int, apart: str) -> None:
+def test_seats_may_have_thousands_separators(seats: int, apart: str) -> None:
     assert number_of_seats(f" {seats} ") == number_of_seats(f"{seats:,}".replace(",", apart)) == seats
 
 

@@ -1,4 +1,4 @@
-"""Signing in by a link, what a session is good for, and its end."""
+"""Signing in with a link, what a session may do, and its end."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def link(signing: Served, beside: Rollcall, email: str = EMAIL) -> str:
 
 
 def sign_in(signing: Served, beside: Rollcall, browser: Browser, email: str = EMAIL) -> str:
-    """Sign somebody in, and return the session's secret."""
+    """Sign a person in, and return the session's secret."""
     assert browser.submit(link(signing, beside, email)).status_code == 303
     assert browser.session
     return browser.session
@@ -78,7 +78,7 @@ class TestALink:
         with Browser(signing.url) as another:
             again = another.submit(where)
             assert (again.status_code, another.session) == (403, None)
-            assert "this link was used, or has expired" in again.text
+            assert "this link has already been used or has expired" in again.text
         assert metric(signing, 'rollcall_sign_ins_total{outcome="signed-in",way="link"}') == before + 1
 
     def test_is_not_used_up_by_looking_at_it(self, signing: Served, beside: Rollcall, browser: Browser) -> None:
@@ -100,7 +100,7 @@ class TestALink:
         assert browser.submit(where).status_code == 403
 
     @pytest.mark.parametrize("secret", ["nonsense", "%00", "%ff", "é", "x" * 5_000])
-    def test_that_is_none_signs_nobody_in(self, browser: Browser, secret: str) -> None:
+    def test_that_is_invalid_is_refused(self, browser: Browser, secret: str) -> None:
         assert browser.submit(f"/sign-in/link/{secret}").status_code == 403
 
     def test_is_in_no_log(self, signing: Served, beside: Rollcall, browser: Browser) -> None:
@@ -161,7 +161,7 @@ class TestASession:
         sign_in(signing, beside, browser, email)
         where = subscribed(signing.client)
         scope = Origin(_id(where), ANN, "test")
-        assert "no subscription is open to you" in browser.get("/").text
+        assert "you don’t have access to any subscription" in browser.get("/").text
         assert browser.get(where).status_code == 404
         granted(beside, scope.subscription_id, "auditor", email)
         assert browser.get(where).status_code == 200
@@ -203,7 +203,7 @@ def test_the_sign_in_page_tells_the_ways_there_are(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("path", ["a%3Fb%23c%25?q=%C3%A9", "%E2%82%AC%2Fb@x?q=%26"])
-def test_whoever_signs_in_comes_back_to_the_address_as_it_was_sent(browser: Browser, path: str) -> None:
+def test_a_sign_in_leads_back_to_the_address_as_it_was_sent(browser: Browser, path: str) -> None:
     path = f"/subscriptions/{uuid4()}/users/{path}"
     where = httpx.URL(browser.get(path).headers["location"])
     assert (where.path, where.params["next"]) == ("/sign-in", path)
@@ -218,7 +218,7 @@ def test_an_address_that_is_too_long_leads_to_the_first_page(browser: Browser) -
 def test_a_sign_in_that_cannot_be_read_is_refused(browser: Browser) -> None:
     part = (None, b"/", "text/plain; charset=bogus")
     answer = browser.post("/sign-in/oidc", files={"next": part}, headers=SAME_ORIGIN)
-    assert (answer.status_code, "The form cannot be read" in answer.text) == (400, True)
+    assert (answer.status_code, "The form can’t be read" in answer.text) == (400, True)
 
 
 def test_a_name_shows_as_it_is_and_does_nothing(signing: Served, beside: Rollcall, browser: Browser) -> None:

@@ -1,4 +1,4 @@
-"""The pages of users and their licences, asked without a browser."""
+"""The pages of users and their licences, requested without a browser."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.console.forms import SUBMITTED_BEFORE
 from tests.adapters.api.importing import API
 from tests.adapters.console.test_pages import HOSTILE, said
 
@@ -39,7 +40,7 @@ def allocate(console: Console, subscription: str, email: str, **fields: str) -> 
     return console.ask("POST", f"{subscription}/licences", data=form)
 
 
-def hand_over(
+def upload_file(
     console: Console, subscription: str, content: str | bytes, name: str = "people.csv", key: str = ""
 ) -> httpx.Response:
     where = f"{subscription}/licences/file?key={key or uuid4()}"
@@ -56,7 +57,7 @@ class TestUsers:
         answer = console.ask("GET", f"{fresh}/users")
         assert "Allocate licences first" in said(answer)
         assert f'href="{fresh}/licences/file"' in answer.text
-        assert "once an administrator" in said(console.ask("GET", f"{fresh}/users", "auditor"))
+        assert "after an administrator" in said(console.ask("GET", f"{fresh}/users", "auditor"))
 
     def test_are_listed_with_seats_names_and_groups(self, console: Console) -> None:
         subscription = few_seats(console, 3)
@@ -83,8 +84,8 @@ class TestUsers:
         static = set(re.findall(r'"(/static/[^"#]+)', first.text))
         assert len(first.content) + sum(len(console.client.get(path).content) for path in static) < 100_000
 
-    def test_that_are_not_like_that_are_told_of(self, console: Console, subscription: str) -> None:
-        assert "No user has “zoe” in the address" in said(console.ask("GET", f"{subscription}/users?q=zoe"))
+    def test_that_no_search_finds_are_reported(self, console: Console, subscription: str) -> None:
+        assert "No user has “zoe” in their e-mail address" in said(console.ask("GET", f"{subscription}/users?q=zoe"))
 
 
 class TestAUser:
@@ -96,7 +97,7 @@ class TestAUser:
         assert link
         answer = console.ask("GET", unescape(link[1]))
         assert (answer.status_code, f"<h1><bdi>{email}" in unescape(answer.text)) == (200, True)
-        assert "In no group" in said(answer)
+        assert "Not in any group" in said(answer)
 
     def test_is_shown_with_their_groups(self, console: Console, subscription: str) -> None:
         for name in ("Sales", "Support"):
@@ -108,46 +109,46 @@ class TestAUser:
         found = console.ask("GET", f"{subscription}/users/{ANN_}?q=sUp")
         assert re.findall(r"groups/[^>]*><bdi>([^<]+)", found.text) == ["Support"]
 
-    def test_without_a_licence_is_told_of_whosever_they_are(self, console: Console, subscription: str) -> None:
+    def test_without_a_licence_is_not_found_even_if_they_are_foreign(self, console: Console, subscription: str) -> None:
         console.subscription("foreign@example.com")
         for email in ("foreign@example.com", "nobody@example.com", "nonsense"):
             answer = console.ask("GET", f"{subscription}/users/{email}")
             assert answer.status_code == 404
-            assert "it may have been revoked meanwhile" in said(answer)
+            assert "Their licence may have been revoked" in said(answer)
 
 
 class TestAllocatingOne:
-    def test_is_told_and_takes_a_seat(self, console: Console) -> None:
+    def test_is_confirmed_and_takes_a_seat(self, console: Console) -> None:
         subscription = few_seats(console, 2)
         answer = allocate(console, subscription, " Ann@Example.com ", first_name="Ann", last_name="Lee")
         assert answer.status_code == 303
         shown = said(console.ask("GET", answer.headers["location"]))
-        assert f"The licence is allocated {ANN_} holds it" in re.sub(r"\s+", " ", shown)
+        assert f"Licence allocated {ANN_} got a licence" in re.sub(r"\s+", " ", shown)
         assert "1 of 2 seats taken" in shown
         assert console.client.get(f"{API}{subscription}/licences/{ANN_}").json()["last_name"] == "Lee"
 
-    def test_tells_of_nobody_who_holds_none(self, console: Console, subscription: str) -> None:
+    def test_is_confirmed_only_if_it_is_true(self, console: Console, subscription: str) -> None:
         shown = said(console.ask("GET", f"{subscription}/users?allocated=nobody@example.com"))
-        assert "The licence is allocated" not in shown
-        assert "The licence is revoked" not in said(console.ask("GET", f"{subscription}/users?revoked={ANN_}"))
+        assert "Licence allocated" not in shown
+        assert "Licence revoked" not in said(console.ask("GET", f"{subscription}/users?revoked={ANN_}"))
         for query in ("held=nobody@example.com", f"without={ANN_}", "held=", "without="):
             shown = said(console.ask("GET", f"{subscription}/users?{query}"))
             assert "Nothing was changed" not in shown
-            assert "no licence to revoke" not in shown
+            assert "No licence to revoke" not in shown
 
-    def test_to_whoever_holds_one_says_that_nothing_was_changed(self, console: Console, subscription: str) -> None:
+    def test_to_a_user_who_has_one_says_that_nothing_was_changed(self, console: Console, subscription: str) -> None:
         answer = allocate(console, subscription, "Ann@example.com", first_name="Other")
         shown = said(console.ask("GET", answer.headers["location"]))
-        assert "The licence is allocated" not in shown
-        assert f"{ANN_} holds a licence already" in shown
-        assert "the names were not changed" in shown
+        assert "Licence allocated" not in shown
+        assert f"{ANN_} already has a licence" in shown
+        assert "The names weren’t changed" in shown
 
-    def test_twice_by_one_form_is_told_as_once(self, console: Console) -> None:
+    def test_twice_with_one_form_is_confirmed_as_if_once(self, console: Console) -> None:
         subscription = few_seats(console, 2)
         form = {"key": str(uuid4()), "email": ANN_, "first_name": "Ann"}
         first, again = (console.ask("POST", f"{subscription}/licences", data=form) for _ in range(2))
         assert first.headers["location"] == again.headers["location"]
-        assert "The licence is allocated" in said(console.ask("GET", again.headers["location"]))
+        assert "Licence allocated" in said(console.ask("GET", again.headers["location"]))
 
     @pytest.mark.parametrize(("email", "why"), [("", "Enter an e-mail address."), (HOSTILE, "It has no @-sign.")])
     def test_that_cannot_be_used_keeps_what_was_entered_beside_the_reason(
@@ -174,7 +175,7 @@ class TestAllocatingOne:
         assert console.ask("POST", f"{subscription}/licences", data=form).status_code == 303
         assert licensed(console, subscription, "once@") == []
         other = console.ask("POST", f"{subscription}/licences", data={**form, "email": "other@example.com"})
-        assert (other.status_code, "Send it once more" in said(other)) == (422, True)
+        assert (other.status_code, SUBMITTED_BEFORE in said(other)) == (422, True)
 
 
 class TestRevoking:
@@ -185,8 +186,8 @@ class TestRevoking:
             for name in ("One", "Two")
         ]
         shown = said(console.ask("GET", f"{subscription}/users/{ANN_}"))
-        assert f"{ANN_} leaves all 2 groups at once, and one seat is free again" in shown
-        for told in (f"{ANN_} holds none any more", f"{ANN_} held none"):  # the second finds it revoked
+        assert f"{ANN_} will lose the licence and be removed from 2 groups. One seat becomes free." in shown
+        for told in (f"{ANN_} no longer has a licence", f"{ANN_} has no licence"):  # the second finds it revoked
             answer = console.ask("POST", f"{subscription}/licences/revoke", data={"email": ANN_})
             assert answer.status_code == 303
             assert told in said(console.ask("GET", answer.headers["location"]))
@@ -203,11 +204,11 @@ class TestAFile:
 
     def test_allocates_and_says_which_rows_cannot_be_used_where_and_what_to_do(self, console: Console) -> None:
         subscription = console.subscription(ANN_)
-        answer = hand_over(console, subscription, f"{HEADER}{ANN_},,\n{BEN},Ben,{HOSTILE}\n<b>x</b>,,\n,Nobody,\n")
+        answer = upload_file(console, subscription, f"{HEADER}{ANN_},,\n{BEN},Ben,{HOSTILE}\n<b>x</b>,,\n,Nobody,\n")
         assert answer.status_code == 200
         shown = said(answer)
         assert "1 licence allocated" in shown
-        assert "1 user held one already" in shown
+        assert "1 user already had a licence" in shown
         assert "“<b>x</b>” is not a valid e-mail address" in unescape(shown)
         assert "Enter an e-mail address, or delete the row." in shown
         assert re.findall(r'data-label="Line" class="number">([0-9]+)', answer.text) == ["4", "5"]
@@ -216,9 +217,9 @@ class TestAFile:
 
     def test_that_needs_more_seats_than_are_free_says_how_many_are_missing(self, console: Console) -> None:
         subscription = few_seats(console, 2)
-        answer = hand_over(console, subscription, HEADER + "".join(f"user{n}@example.com,,\n" for n in range(5)))
+        answer = upload_file(console, subscription, HEADER + "".join(f"user{n}@example.com,,\n" for n in range(5)))
         assert answer.status_code == 409
-        assert "3 seats are missing" in said(answer)
+        assert "3 more seats needed" in said(answer)
         assert licensed(console, subscription) == []
 
     @pytest.mark.parametrize(
@@ -230,12 +231,12 @@ class TestAFile:
             (b"%PDF-1.7", "a.pdf", ".csv"),
         ],
     )
-    def test_that_cannot_be_read_says_what_is_wrong_and_takes_the_mended_one(
+    def test_that_cannot_be_read_says_what_is_wrong_and_takes_the_corrected_one(
         self, console: Console, subscription: str, content: str | bytes, name: str, why: str
     ) -> None:
-        answer = hand_over(console, subscription, content, name)
+        answer = upload_file(console, subscription, content, name)
         assert answer.status_code == 422
-        assert "This file cannot be used" in said(answer)
+        assert "This file can’t be used" in said(answer)
         assert why in said(answer)
         assert f'action="{subscription}/licences/file?key=' in answer.text
 
@@ -248,17 +249,17 @@ class TestAFile:
     def test_sent_twice_allocates_once_and_another_under_its_key_is_refused(self, console: Console) -> None:
         subscription, key = console.subscription(), str(uuid4())
         content = f"{HEADER}{ANN_},,\n"
-        assert "1 licence allocated" in said(hand_over(console, subscription, content, key=key))
+        assert "1 licence allocated" in said(upload_file(console, subscription, content, key=key))
         console.ask("POST", f"{subscription}/licences/revoke", data={"email": ANN_})
-        assert "No licence was allocated" in said(hand_over(console, subscription, content, key=key))
+        assert "No licences allocated" in said(upload_file(console, subscription, content, key=key))
         assert licensed(console, subscription) == []
-        other = hand_over(console, subscription, f"{HEADER}{BEN},,\n", key=key)
+        other = upload_file(console, subscription, f"{HEADER}{BEN},,\n", key=key)
         assert (other.status_code, "Choose the file again" in said(other)) == (422, True)
 
     def test_may_be_larger_than_a_form(self, console: Console) -> None:
         subscription = console.subscription()
         rows = "".join(f"user{number:05}@example.com,{'x' * 100},\n" for number in range(1_500))
-        answer = hand_over(console, subscription, HEADER + rows)
+        answer = upload_file(console, subscription, HEADER + rows)
         assert "1,500 licences allocated" in said(answer)
 
 

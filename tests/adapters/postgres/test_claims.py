@@ -1,4 +1,4 @@
-"""The claims are state beside the events: they must say what the events say."""
+"""The claims are state beside the events, and must agree with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 
-def test_claims_are_what_the_events_say(rollcall: Rollcall) -> None:
+def test_claims_agree_with_the_events(rollcall: Rollcall) -> None:
     for name in ("Sales", "Europe"):
         origin = importing_as(subscribed(rollcall, "ann@example.com", "ben@example.com"))
         uploaded(rollcall, origin, f"Groupname,Email\n{name},ann@example.com\nBoth,ben@example.com\n".encode())
@@ -33,7 +33,7 @@ def test_claims_are_what_the_events_say(rollcall: Rollcall) -> None:
     revoke_licences(rollcall, origin, ["ann@example.com"])
     rollcall.health.catch_up()
     with rollcall.views() as cursor:
-        told = cursor.execute(
+        shown = cursor.execute(
             """
             SELECT subscription_id, 'group-name', name_key FROM directory_groups
             UNION ALL SELECT subscription_id, 'licence', email FROM directory_licences ORDER BY 1, 2, 3
@@ -42,7 +42,7 @@ def test_claims_are_what_the_events_say(rollcall: Rollcall) -> None:
         claimed = cursor.execute(
             "SELECT subscription_id, kind, key FROM rollcall_events_claims ORDER BY 1, 2, 3"
         ).fetchall()
-    assert [tuple(row.values()) for row in claimed] == [tuple(row.values()) for row in told]
+    assert [tuple(row.values()) for row in claimed] == [tuple(row.values()) for row in shown]
     assert len(claimed) == 8
 
 

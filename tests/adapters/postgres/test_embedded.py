@@ -1,4 +1,4 @@
-"""The embedded server, started for real: each test has a data directory, and so a server, of its own."""
+"""The embedded server, started for real, in data directories that only these tests use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DEADLINE = 30.0
 REPOSITORY = Path(__file__).parents[3]
-# Uses the server, says so, and goes on until its standard input ends.
+# Uses the server, prints how to connect, and ends with its standard input.
 USER = """
 import sys
 from pathlib import Path
@@ -37,13 +37,13 @@ with embedded_server(Path(sys.argv[1])) as conninfo:
     sys.stdin.read()
 """
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run PostgreSQL as somebody else")
-with_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="what a process is, is read from /proc")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account to run PostgreSQL")
+with_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="there is no /proc to tell processes apart")
 
 
 @contextmanager
 def directory() -> Iterator[Path]:
-    """A directory that root's substitute can reach, unlike pytest's own, on a path short enough for a socket."""
+    """A directory that the server's account can reach, unlike pytest's, with a path short enough for a socket."""
     made = Path(tempfile.mkdtemp(prefix="embedded-"))
     made.chmod(0o755)
     try:
@@ -61,12 +61,12 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def new(place: Path) -> Path:
-    """A data directory that is not there yet."""
+    """A data directory that doesn't exist yet."""
     return place / "data"
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Path]:
+def shared(_no_waiting_for_the_disk: None) -> Iterator[Path]:
     with directory() as made:
         with embedded_server(made / "data"):
             pass
@@ -75,9 +75,28 @@ def shared() -> Iterator[Path]:
 
 @pytest.fixture
 def data_dir(shared: Path) -> Iterator[Path]:
-    """A data directory whose server has been set up and was stopped; others have used it, too."""
+    """A data directory whose server was set up and has stopped. Other tests have used it too."""
     yield shared
     kill_server(shared)
+
+
+INITDB = embedded.INITDB
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Spare this process's servers the wait for the disk, as no test here turns the machine off."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded, "INITDB", (*INITDB, "--no-sync"))
+        patch.setitem(embedded.SERVER_SETTINGS, "fsync", "off")
+        yield
+
+
+def copy_cluster(data_dir: Path, to: Path) -> None:
+    """Make another data directory, whose server need not be set up."""
+    to.mkdir(parents=True)
+    to.chmod(data_dir.stat().st_mode)
+    subprocess.run(["/bin/cp", "-a", data_dir / "pgdata", to], check=True)  # noqa: S603  # with owners and modes
 
 
 def ask(conninfo: str, question: str = "SELECT 'answer'") -> object:
@@ -98,7 +117,7 @@ def postmaster(data_dir: Path) -> int | None:
 
 
 def is_alive(data_dir: Path) -> bool:
-    """Whether any process of the server is: it holds this lock as long as it lives."""
+    """Return whether any process of the server is alive, and so holds this lock."""
     with suppress(FileNotFoundError, NotADirectoryError), (data_dir / "server.lock").open("r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,13 +135,13 @@ def kill_server(data_dir: Path) -> None:
 def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + DEADLINE
     while not condition():
-        assert time.monotonic() < deadline, "in vain"
+        assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.01)
 
 
 @contextmanager
 def another_process(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(  # noqa: S603  # this very interpreter
+    with subprocess.Popen(  # noqa: S603  # this interpreter
         [sys.executable, "-c", USER, str(data_dir)],
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,
@@ -146,7 +165,9 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert process.wait(DEADLINE) == 0
 
 
-def test_the_first_use_sets_up_a_server_that_answers(new: Path) -> None:
+def test_the_first_use_sets_up_a_server(new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "INITDB", INITDB)
+    monkeypatch.delitem(embedded.SERVER_SETTINGS, "fsync")
     with embedded_server(new) as conninfo:
         assert ask(conninfo) == "answer"
         assert ask(conninfo, "SHOW server_encoding") == "UTF8"
@@ -162,7 +183,7 @@ def test_text_is_ordered_by_code_point(data_dir: Path) -> None:
         assert ask(conninfo, "SELECT lower('ÉÇ')") == "éç"
 
 
-def test_only_this_user_gets_in(data_dir: Path) -> None:
+def test_only_this_user_has_access(data_dir: Path) -> None:
     with embedded_server(data_dir):
         assert (data_dir / "pgdata").stat().st_mode & 0o777 == 0o700
         assert (data_dir / "socket").stat().st_mode & 0o777 == 0o700
@@ -177,7 +198,7 @@ def test_data_is_kept_when_the_server_stops(data_dir: Path) -> None:
         assert ask(conninfo, "SELECT number FROM kept") == 42
 
 
-def test_uses_within_one_process_share_the_server_until_the_last_ends(data_dir: Path) -> None:
+def test_users_in_one_process_share_the_server_until_the_last_one_ends(data_dir: Path) -> None:
     with embedded_server(data_dir) as first:
         with embedded_server(data_dir) as second:
             assert first == second
@@ -185,7 +206,7 @@ def test_uses_within_one_process_share_the_server_until_the_last_ends(data_dir: 
     assert not is_alive(data_dir)
 
 
-def test_a_failing_use_ends_too(data_dir: Path) -> None:
+def test_a_user_that_fails_stops_the_server_too(data_dir: Path) -> None:
     with pytest.raises(ZeroDivisionError), embedded_server(data_dir):
         raise ZeroDivisionError
     assert not is_alive(data_dir)
@@ -200,7 +221,7 @@ def test_processes_share_the_server_and_the_last_one_stops_it(data_dir: Path) ->
     assert not is_alive(data_dir)
 
 
-def test_processes_may_start_at_once_from_nothing(new: Path) -> None:
+def test_processes_can_start_together_without_a_server(new: Path) -> None:
     with another_process(new) as one, another_process(new) as two, another_process(new) as three:
         conninfo, *others = first_line(one), first_line(two), first_line(three)
         assert others == [conninfo, conninfo]
@@ -210,7 +231,7 @@ def test_processes_may_start_at_once_from_nothing(new: Path) -> None:
     assert not is_alive(new)
 
 
-def test_after_its_user_is_killed_the_server_waits_for_the_next_who_then_stops_it(data_dir: Path) -> None:
+def test_a_server_whose_user_was_killed_is_used_and_stopped_by_the_next_one(data_dir: Path) -> None:
     with another_process(data_dir) as killed:
         conninfo = first_line(killed)
         killed.kill()
@@ -223,7 +244,7 @@ def test_after_its_user_is_killed_the_server_waits_for_the_next_who_then_stops_i
     assert not is_alive(data_dir)
 
 
-def test_a_user_killed_while_setting_up_leaves_nothing_in_the_way(new: Path) -> None:
+def test_a_user_that_is_killed_during_setup_does_not_block_the_next_one(new: Path) -> None:
     with another_process(new) as killed:
         wait_until(lambda: list(new.glob("unfinished-*/PG_VERSION")))
         killed.kill()
@@ -232,7 +253,7 @@ def test_a_user_killed_while_setting_up_leaves_nothing_in_the_way(new: Path) -> 
         assert ask(conninfo) == "answer"
 
 
-def test_the_terminals_interrupt_does_not_reach_the_server(data_dir: Path) -> None:
+def test_ctrl_c_in_the_terminal_does_not_reach_the_server(data_dir: Path) -> None:
     with embedded_server(data_dir):
         pid = postmaster(data_dir)
         assert pid
@@ -240,7 +261,7 @@ def test_the_terminals_interrupt_does_not_reach_the_server(data_dir: Path) -> No
         assert os.getpgid(pid) == pid
 
 
-def test_a_killed_server_recovers_when_it_is_next_used(data_dir: Path) -> None:
+def test_a_killed_server_recovers_on_its_next_use(data_dir: Path) -> None:
     with embedded_server(data_dir) as conninfo:
         tell(conninfo, "CREATE TABLE kept_by_force AS SELECT 42 AS number")
         pid = postmaster(data_dir)
@@ -252,7 +273,7 @@ def test_a_killed_server_recovers_when_it_is_next_used(data_dir: Path) -> None:
     assert not is_alive(data_dir)
 
 
-def test_a_server_that_was_killed_at_the_end_needs_no_stopping(data_dir: Path) -> None:
+def test_a_server_that_was_killed_need_not_be_stopped(data_dir: Path) -> None:
     with embedded_server(data_dir):
         pid = postmaster(data_dir)
         assert pid
@@ -262,28 +283,28 @@ def test_a_server_that_was_killed_at_the_end_needs_no_stopping(data_dir: Path) -
 
 @with_proc
 @pytest.mark.parametrize("lock", ["pgdata/postmaster.pid", "socket/.s.PGSQL.5432.lock"])
-def test_a_dead_servers_process_id_may_be_another_programs_by_now(data_dir: Path, lock: str) -> None:
+def test_the_process_id_of_a_dead_server_may_belong_to_another_program(data_dir: Path, lock: str) -> None:
     with embedded_server(data_dir):
         left_behind = (data_dir / lock).read_text().splitlines()[1:]
         owner = (data_dir / lock).stat()
     user = owner.st_uid if os.geteuid() == 0 else None
     with subprocess.Popen(["/bin/sleep", "60"], user=user, cwd="/") as other:
         (data_dir / lock).write_text("\n".join((str(other.pid), *left_behind, "")))
-        os.chown(data_dir / lock, owner.st_uid, owner.st_gid)  # what is written anew belongs to whom wrote it
+        os.chown(data_dir / lock, owner.st_uid, owner.st_gid)  # writing may have changed the owner
         with embedded_server(data_dir) as conninfo:
             assert ask(conninfo) == "answer"
         assert other.poll() is None
         other.kill()
 
 
-def test_a_power_failure_may_leave_an_empty_file_behind(data_dir: Path) -> None:
+def test_an_empty_pid_file_after_a_power_failure_does_no_harm(data_dir: Path) -> None:
     (data_dir / "pgdata" / "postmaster.pid").touch()
     with embedded_server(data_dir) as conninfo:
         assert ask(conninfo) == "answer"
 
 
 @with_proc
-def test_a_server_that_somebody_started_by_hand_is_used_and_left_running(data_dir: Path) -> None:
+def test_a_server_that_was_started_by_hand_is_used_and_left_running(data_dir: Path) -> None:
     with embedded_server(data_dir):
         command = Path(f"/proc/{postmaster(data_dir)}/cmdline").read_bytes().decode().split("\0")[:-1]
         owner = (data_dir / "pgdata").stat()
@@ -299,7 +320,7 @@ def test_a_server_that_somebody_started_by_hand_is_used_and_left_running(data_di
 
 
 @contextmanager
-def a_server_that_seems_to_start(data_dir: Path, socket: str) -> Iterator[None]:
+def server_that_seems_to_start(data_dir: Path, socket: str) -> Iterator[None]:
     pid_file = data_dir / "pgdata" / "postmaster.pid"
     pid_file.write_text(f"2147483647\n{data_dir}/pgdata\n1\n5432\n{socket}\n")
     with (data_dir / "server.lock").open("r+") as lock, pytest.MonkeyPatch.context() as patience:
@@ -310,15 +331,15 @@ def a_server_that_seems_to_start(data_dir: Path, socket: str) -> Iterator[None]:
     pid_file.unlink()
 
 
-def test_a_server_that_does_not_say_yet_where_it_is_is_not_looked_for_elsewhere(
+def test_rollcall_connects_nowhere_until_the_server_says_where_it_listens(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def connect(conninfo: str, **_: object) -> None:
-        pytest.fail(f"connected to {conninfo}, which may be any server of this machine")
+        pytest.fail(f"connected to {conninfo}, which may be any server on this machine")
 
     monkeypatch.setattr(psycopg, "connect", connect)
     with (
-        a_server_that_seems_to_start(data_dir, socket=""),
+        server_that_seems_to_start(data_dir, socket=""),
         pytest.raises(EmbeddedServerError) as refusal,
         embedded_server(data_dir),
     ):
@@ -326,11 +347,12 @@ def test_a_server_that_does_not_say_yet_where_it_is_is_not_looked_for_elsewhere(
     assert "does not respond" in str(refusal.value.__context__)
 
 
-def test_another_server_in_its_place_is_left_alone(data_dir: Path, new: Path) -> None:
+def test_the_server_of_another_directory_is_left_alone(data_dir: Path, new: Path) -> None:
+    copy_cluster(data_dir, new)
     with embedded_server(new) as other, psycopg.connect(other, dbname="postgres", autocommit=True) as connection:
         connection.execute("DROP DATABASE rollcall")
         with (
-            a_server_that_seems_to_start(data_dir, socket=str(new / "socket")),
+            server_that_seems_to_start(data_dir, socket=str(new / "socket")),
             pytest.raises(EmbeddedServerError) as refusal,
             embedded_server(data_dir),
         ):
@@ -339,22 +361,22 @@ def test_another_server_in_its_place_is_left_alone(data_dir: Path, new: Path) ->
         assert not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'rollcall'").fetchall()
 
 
-def test_a_long_path_gets_a_short_socket(place: Path) -> None:
-    data_dir = place / ("d" * 100) / "data"
-    with embedded_server(data_dir) as conninfo:
+def test_a_long_path_gets_a_short_socket(data_dir: Path, place: Path) -> None:
+    copy_cluster(data_dir, long := place / ("d" * 100) / "data")
+    with embedded_server(long) as conninfo:
         assert ask(conninfo) == "answer"
         (sockets,) = str(ask(conninfo, "SHOW unix_socket_directories")).split(",")
         assert Path(sockets).stat().st_mode & 0o777 == 0o700
     shutil.rmtree(sockets)
 
 
-def test_a_path_may_hold_what_shells_and_connection_strings_find_special(place: Path) -> None:
+def test_a_path_may_contain_special_characters(place: Path) -> None:
     data_dir = place / 'it\'s $HOME, `so` "to\\say"'
     try:
         server = embedded_server(data_dir)
         conninfo = server.__enter__()
     except EmbeddedServerError as refusal:
-        pytest.skip(f"the wheel is out of the server's reach here, and this path is refused for a copy: {refusal}")
+        pytest.skip(f"the server's account cannot reach the package here, and this path rules out a copy: {refusal}")
     server.__exit__(None, None, None)
     with embedded_server(data_dir) as conninfo:
         assert ask(conninfo) == "answer"
@@ -372,9 +394,7 @@ def test_the_callers_postgres_variables_do_not_reach_the_server(
         assert ask(conninfo) == "answer"
 
 
-def test_a_server_that_does_not_start_says_why_and_where_it_says_more(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_start_is_explained_with_the_end_of_the_log(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(embedded.SERVER_SETTINGS, "no_such_setting", "1")
     with pytest.raises(EmbeddedServerError) as refusal, embedded_server(data_dir):
         pass
@@ -391,7 +411,7 @@ def test_data_of_another_major_version_is_left_alone(data_dir: Path, monkeypatch
         pass
 
 
-def test_a_log_that_has_grown_begins_anew(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_log_is_emptied(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "LOG_BYTES", 100)
     with embedded_server(data_dir):
         pass
@@ -401,7 +421,7 @@ def test_a_log_that_has_grown_begins_anew(data_dir: Path, monkeypatch: pytest.Mo
     assert first not in (data_dir / "postgresql.log").read_text()
 
 
-def test_the_log_does_not_repeat_what_clients_wrote(data_dir: Path) -> None:
+def test_the_log_does_not_contain_what_clients_sent(data_dir: Path) -> None:
     with embedded_server(data_dir) as conninfo:
         tell(conninfo, "CREATE TABLE person (email text UNIQUE)")
         insert = "INSERT INTO person VALUES ('ada@example.org')"
@@ -411,7 +431,7 @@ def test_the_log_does_not_repeat_what_clients_wrote(data_dir: Path) -> None:
     assert "ada@" not in (data_dir / "postgresql.log").read_text()
 
 
-def test_a_directory_that_others_may_write_to_is_refused(new: Path) -> None:
+def test_a_directory_that_others_can_write_to_is_refused(new: Path) -> None:
     new.mkdir()
     new.chmod(0o777)
     with pytest.raises(EmbeddedServerError, match="only that user may have write access"), embedded_server(new):
@@ -425,7 +445,7 @@ def test_a_file_in_place_of_the_directory_is_refused(new: Path) -> None:
         pass
 
 
-def test_directories_are_made_passable_whatever_the_umask(place: Path) -> None:
+def test_new_directories_can_be_entered_whatever_the_umask(place: Path) -> None:
     before = os.umask(0o077)
     try:
         with embedded_server(place / "made" / "data") as conninfo:
@@ -435,7 +455,7 @@ def test_directories_are_made_passable_whatever_the_umask(place: Path) -> None:
 
 
 @as_root
-def test_a_private_parent_is_refused_and_stays_private(place: Path) -> None:
+def test_a_private_parent_directory_is_refused_and_stays_private(place: Path) -> None:
     private = place / "private"
     private.mkdir(mode=0o700)
     with (
@@ -448,7 +468,7 @@ def test_a_private_parent_is_refused_and_stays_private(place: Path) -> None:
 
 
 @as_root
-def test_the_wheels_programs_may_lie_where_only_root_can_reach_them(
+def test_the_package_may_be_where_only_root_can_reach_it(
     place: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = find_spec(embedded_programs.PACKAGE)
@@ -469,7 +489,7 @@ def test_the_wheels_programs_may_lie_where_only_root_can_reach_them(
 
 
 @as_root
-def test_another_account_does_not_get_in(data_dir: Path) -> None:
+def test_another_account_has_no_access(data_dir: Path) -> None:
     with embedded_server(data_dir):
         socket = data_dir / "socket" / ".s.PGSQL.5432"
         script = f"import socket; socket.socket(socket.AF_UNIX).connect({str(socket)!r})"
@@ -486,7 +506,7 @@ def test_another_account_does_not_get_in(data_dir: Path) -> None:
         assert "Permission denied" in refused.stderr
 
 
-# What several processes do at once where the account is missing yet, as the first time on a new machine.
+# Creates the account, in several processes together, as on a new machine.
 CREATOR = """
 import sys
 from adapters.postgres import embedded_programs
@@ -497,7 +517,7 @@ print(embedded_programs.account_for_root().uid)
 
 
 @as_root
-def test_processes_that_are_the_first_on_a_machine_agree_on_the_servers_account() -> None:
+def test_processes_that_create_the_account_together_agree_on_it() -> None:
     name = f"rollcall-{os.getpid()}"
     creators = [
         subprocess.Popen(  # noqa: S603  # the script is the one above
@@ -513,10 +533,10 @@ def test_processes_that_are_the_first_on_a_machine_agree_on_the_servers_account(
     try:
         for each in creators:
             assert each.stdin is not None
-            each.stdin.close()  # all are started, and begin now
+            each.stdin.close()  # all have started, and begin now
             each.stdin = None
-        told = [each.communicate(timeout=DEADLINE) for each in creators]
+        outputs = [each.communicate(timeout=DEADLINE) for each in creators]
     finally:
         subprocess.run(["/usr/bin/env", "userdel", name], check=False, capture_output=True)  # noqa: S603  # ours
-    assert {errors for _, errors in told} == {""}
-    assert len({uid for uid, _ in told}) == 1
+    assert {errors for _, errors in outputs} == {""}
+    assert len({uid for uid, _ in outputs}) == 1

@@ -1,4 +1,4 @@
-"""The two ways to a PostgreSQL server, whichever of them the tests' server speaks."""
+"""Reach the tests' PostgreSQL server over TCP and over a Unix socket, whichever of them it listens on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def over_tcp(conninfo: str) -> Iterator[str]:
-    """Reach a server over TCP: straight, or through a forwarder to its socket."""
+    """Reach a server over TCP, directly or through a forwarder to its Unix socket."""
     path = _socket(conninfo)
     if path is None:
         yield conninfo
@@ -42,7 +42,7 @@ def over_tcp(conninfo: str) -> Iterator[str]:
 
 
 def over_unix_socket(conninfo: str) -> str:
-    """Reach a server over its Unix socket; skips where there is none within reach."""
+    """Reach a server over its Unix socket, or skip the test if it has none here."""
     if _socket(conninfo) is not None:
         return conninfo
     with psycopg.connect(conninfo) as connection:
@@ -52,9 +52,9 @@ def over_unix_socket(conninfo: str) -> str:
         try:
             psycopg.connect(local, connect_timeout=5).close()
         except psycopg.OperationalError as error:
-            pytest.skip(f"the tests' server has no Unix socket within reach: {error}")
+            pytest.skip(f"the Unix socket of the tests' server cannot be reached: {error}")
         return local
-    pytest.skip("the tests' server listens on no Unix socket")
+    pytest.skip("the tests' server has no Unix socket")
 
 
 def _socket(conninfo: str) -> Path | None:
@@ -68,5 +68,5 @@ def _forward(source: socket.socket, target: socket.socket) -> None:
         while data := source.recv(65_536):
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
-    except OSError:  # one of the two went away, so there is nobody left to forward to
+    except OSError:  # one end was closed, so there is nothing left to forward
         target.close()

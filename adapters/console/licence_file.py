@@ -1,17 +1,18 @@
-"""The page where licences are allocated to all users of a file."""
+"""The page to allocate licences on, to all users in a file."""
 
 from __future__ import annotations
 
-from typing import IO, Annotated
+from typing import IO
 from uuid import UUID
 
 from litestar import get, post
 from litestar.concurrency import sync_to_thread
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 from msgspec import Struct
 
 from adapters.composition import Rollcall
 from adapters.console.pages import Page, page
+from adapters.console.upload import FormKey, upload_error
 from adapters.console.users import LICENCES
 from adapters.http.new_licences import users_of_file
 from adapters.http.problem_kinds import KINDS
@@ -26,98 +27,96 @@ from domain.errors import KeyReused, RollcallError, SeatsExceeded
 from domain.naming import clean_file_name
 from projections.reports.problem_rows import ProblemRow
 
-FILE = f"{LICENCES}/file"
+PATH = f"{LICENCES}/file"
 PROBLEMS_SHOWN = 100
-ADVICE = {
-    KeyReused: "This form was sent before, with another file. Choose the file again, then send it.",
-    Invalid: "Choose a file first.",
-}
-"""What to say where an error speaks of the request more than of the file."""
 
 
-class Outcome(Struct, frozen=True):
-    """What became of a file: what was allocated, or why nothing was; and what is wrong with it, where."""
+class FileResult(Struct, frozen=True):
+    """The result of a file: what was allocated, or the error that nothing was; and the problems in the file.
+
+    Without an allocation and an error, the problems are why the file was refused.
+    """
 
     file_name: str = ""
-    done: Allocated | None = None
+    allocation: Allocated | None = None
     problems: list[ProblemRow] = []
     error: RollcallError | None = None
 
     @property
     def status(self) -> int:
-        """The status of the page that tells it."""
-        if self.done:
-            return 200 if self.done.readable else 202
+        """The HTTP status of the page that shows it."""
+        if self.allocation:
+            return 200 if self.allocation.readable else 202
         return KINDS[self.error.code if self.error else "file-refused"].status
 
     @property
-    def said(self) -> str:
-        """What was wrong, and what to do."""
-        return ADVICE.get(type(self.error), str(self.error)) if self.error else ""
+    def message(self) -> str:
+        """What went wrong, and what to do."""
+        return upload_error(self.error) if self.error else ""
 
     @property
-    def missing(self) -> int:
-        """How many seats more were needed."""
+    def missing_seats(self) -> int:
+        """How many more seats would have been needed."""
         if not isinstance(self.error, SeatsExceeded):
             return 0
         return int(str(self.error.fields["wanted"])) - int(str(self.error.fields["free"]))
 
 
-@get(FILE, sync_to_thread=True, opt=ADMINISTRATORS)
+@get(PATH, sync_to_thread=True, opt=ADMINISTRATORS)
 def show_form(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
-    """Say what the file looks like, and take it."""
+    """Show the form, and the format of the file."""
     return _form(request, rollcall, subscription_id)
 
 
-def _form(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, outcome: Outcome | None = None) -> Page:
+def _form(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, result: FileResult | None = None) -> Page:
     return page(
         request,
         rollcall,
-        "allocate.html",
-        of=subscription_id,
+        "licence-file.html",
+        subscription_id=subscription_id,
         section="users",
-        status=outcome.status if outcome else 200,
-        outcome=outcome,
-        problems=outcome.problems[:PROBLEMS_SHOWN] if outcome else [],
+        status=result.status if result else 200,
+        result=result,
+        problems=result.problems[:PROBLEMS_SHOWN] if result else [],
         key=rollcall.new_id(),
         limits=rollcall.settings.limits,
     )
 
 
-@post(FILE, opt=ADMINISTRATORS, status_code=200)
+@post(PATH, opt=ADMINISTRATORS, status_code=200)
 async def allocate_file(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
     rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
-    key: Annotated[str | None, QueryParameter(description="Names this form.", min_length=1, max_length=255)] = None,
+    key: FormKey = None,
 ) -> Page:
-    """Allocate licences to all users of a file, or for want of seats to none; and say which rows cannot be used."""
+    """Allocate licences to all users in a file or, if there are too few seats, to none. Show the rows with problems."""
     try:
         with rate_limits.count_upload(subscription_id):
             async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
                 name = clean_file_name(sent.name)
-                outcome = await sync_to_thread(_allocated, request, rollcall, subscription_id, sent.file, name, key)
+                result = await sync_to_thread(_allocate, request, rollcall, subscription_id, sent.file, name, key)
     except (FileTooLarge, UploadInterrupted, TooManyRequests, Invalid) as error:
-        outcome = Outcome(error=error)
-    return await sync_to_thread(_form, request, rollcall, subscription_id, outcome)
+        result = FileResult(error=error)
+    return await sync_to_thread(_form, request, rollcall, subscription_id, result)
 
 
-def _allocated(
+def _allocate(
     request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, file: IO[bytes], name: str, key: str | None
-) -> Outcome:
+) -> FileResult:
     file.seek(0)
     content = file.read()
     problems: list[ProblemRow] = []
     try:
         users, problems = users_of_file(content, name, rollcall.settings.limits, request.url.path)
-        asked = request_key(request, key, subscription_id, content)
-        done = licensing.allocate_licences(rollcall, origin_of(request, subscription_id), users, asked)
+        idempotency_key = request_key(request, key, subscription_id, content)
+        allocation = licensing.allocate_licences(rollcall, origin_of(request, subscription_id), users, idempotency_key)
     except FileRefused as refused:
-        return Outcome(name, problems=refused.problems)
+        return FileResult(name, problems=refused.problems)
     except (SeatsExceeded, KeyReused) as error:
-        return Outcome(name, problems=problems, error=error)
-    return Outcome(name, done, problems)
+        return FileResult(name, problems=problems, error=error)
+    return FileResult(name, allocation, problems)
 
 
 ROUTES = (show_form, allocate_file)

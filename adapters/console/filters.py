@@ -1,4 +1,4 @@
-"""How numbers, sizes, times and states are put on a page."""
+"""The filters of the templates: how numbers, sizes, times and states read on a page."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3
 
 
 class State(NamedTuple):
-    """A state as a word, and the tone that goes with it."""
+    """A state's label, and the tone that it is shown in."""
 
-    word: str
+    label: str
     tone: str
 
 
@@ -33,18 +33,18 @@ STATES = {
     "new": State("New", "good"),
     "existing": State("Existing", "neutral"),
     "to_add": State("To add", "good"),
-    "already_in_group": State("Already in the group", "neutral"),
+    "already_in_group": State("Already in group", "neutral"),
     "not_licensed": State("No licence", "bad"),
     "removed": State("Removed", "neutral"),
     "error": State("Error", "bad"),
     "warning": State("Warning", "warning"),
     "created": State("Created", "good"),
     "merged": State("Merged", "neutral"),
-    "to_go": State("To go", "accent"),
+    "remaining": State("Remaining", "accent"),
     "expired": State("Expired", "warning"),
     "skipped": State("Skipped", "warning"),
 }
-"""The words for what an import, a group, a user or a problem is."""
+"""The states of imports, groups, users, problems and tokens."""
 
 
 def number(value: float) -> str:
@@ -53,7 +53,7 @@ def number(value: float) -> str:
 
 
 def size(value: int) -> str:
-    """Return `3.4 MB`, in powers of ten as file managers show it."""
+    """Return `3.4 MB`, in powers of ten as file managers show sizes."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if value >= factor:
             return f"{value / factor:.1f}".removesuffix(".0") + f" {unit}"
@@ -80,7 +80,7 @@ def day(at: datetime) -> str:
 
 
 def left(seconds: float | None) -> str:
-    """Return how long something still takes: `about 2 minutes left`; nothing where that is not known."""
+    """Return `about 2 minutes left`, or nothing if the time left isn't known."""
     if seconds is None:
         return ""
     whole = timedelta(seconds=max(1, round(seconds))).total_seconds()
@@ -91,7 +91,7 @@ def left(seconds: float | None) -> str:
 
 
 def in_path(text: str) -> str:
-    """Return text as one segment of an address, slashes and dots and all."""
+    """Return text as one segment of a path, with its slashes escaped."""
     return quote(text, safe="@")
 
 
