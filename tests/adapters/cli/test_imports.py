@@ -421,8 +421,8 @@ class TestKilled:
     def test_in_the_middle_of_a_batch_a_worker_continues(self, desk: Desk, held: _HeldCommit) -> None:
         """A batch that has reached the server is added, all of it. The worker adds the rest, once.
 
-        While a statement waits, PostgreSQL does not check whether its client is alive (client_connection_check_interval),
-        and an append is one statement, whose answer is too short to be sent before it is committed.
+        While a statement waits, PostgreSQL doesn't check that its client is alive (client_connection_check_interval).
+        An append is one statement, whose answer is too short to be sent before it is committed.
         """
         held.let_one_batch_run()
         added = desk.state(held.import_id).progress.groups_added
