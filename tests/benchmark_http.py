@@ -74,7 +74,7 @@ async def clients(url: str, token: str) -> None:
 
 
 def measured(server: Served, path: str) -> Latencies:
-    command = [sys.executable, "-m", "tests.benchmark_http", server.url + path, server.allowed.of(path)]
+    command = [sys.executable, "-m", "tests.benchmark_http", server.url + path, server.auth.of(path)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)  # noqa: S603 - this file
     return json.decode(done.stdout, type=Latencies)
 

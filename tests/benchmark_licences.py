@@ -84,8 +84,8 @@ def main() -> None:
         fresh_database() as conninfo,
         composed(read_settings({"ROLLCALL_DATABASE_URL": conninfo})) as rollcall,
         served(conninfo) as server,
-        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.allowed) as client,
-        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.allowed) as reader,
+        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.auth) as client,
+        httpx.Client(base_url=server.url, timeout=PATIENCE_SECONDS, auth=server.auth) as reader,
     ):
         rollcall.readable.wait = lambda *_: True  # type: ignore[method-assign]  # measure only the append
         append = single_append(rollcall)

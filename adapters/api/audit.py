@@ -62,9 +62,13 @@ def _operation_document(row: AuditRow) -> OperationDocument:
     return structs.replace(document, subscription_id=None) if row.subscription_id == ROLLCALL else document
 
 
-Who: TypeAlias = Annotated[str | None, QueryParameter(max_length=255, description="Only changes by this actor (id).")]
-What: TypeAlias = Annotated[str | None, QueryParameter(max_length=100, description="Only events of this type.")]
-Address: TypeAlias = Annotated[str | None, QueryParameter(max_length=1000, description="Only changes of this address.")]
+ByActor: TypeAlias = Annotated[
+    str | None, QueryParameter(max_length=255, description="Only by the actor with this id.")
+]
+OfType: TypeAlias = Annotated[str | None, QueryParameter(max_length=100, description="Only events of this type.")]
+OfAddress: TypeAlias = Annotated[
+    str | None, QueryParameter(max_length=1000, description="Only what names this address.")
+]
 Since: TypeAlias = Annotated[str | None, QueryParameter(name="from", description="Only changes at or after this time.")]
 Until: TypeAlias = Annotated[str | None, QueryParameter(name="to", description="Only changes before this time.")]
 
@@ -74,11 +78,11 @@ def list_changes(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
-    actor: Who = None,
-    type: What = None,  # noqa: A002 - its name
+    actor: ByActor = None,
+    type: OfType = None,  # noqa: A002 - the name of the parameter
     import_id: Annotated[UUID | None, QueryParameter(description="Only changes made by this import.")] = None,
     group_id: Annotated[UUID | None, QueryParameter(description="Only changes of this group.")] = None,
-    email: Address = None,
+    email: OfAddress = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
@@ -100,10 +104,10 @@ def list_changes(
 def list_operations(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
-    actor: Who = None,
-    type: What = None,  # noqa: A002 - its name
+    actor: ByActor = None,
+    type: OfType = None,  # noqa: A002 - the name of the parameter
     subscription_id: Annotated[UUID | None, QueryParameter(description="Only changes of this subscription.")] = None,
-    email: Address = None,
+    email: OfAddress = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,

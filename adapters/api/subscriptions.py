@@ -41,7 +41,7 @@ class SubscriptionChange(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class SubscriptionDocument(Struct, frozen=True):
-    """A subscription with its seats: not its row, as this tells the free seats and not when it was created."""
+    """A subscription with its seats: unlike its row, with the free seats and without its creation time."""
 
     id: UUID
     name: str

@@ -31,7 +31,7 @@ SHOWN_ONCE = (
 
 
 class TokenDocument(Struct, frozen=True, kw_only=True):
-    """A token without its secret, which Rollcall doesn't know. Unlike the row, it tells when it was last used.
+    """A token without its secret, which Rollcall doesn't know. Unlike its row, with its last use.
 
     `subscription_id` is null for tokens of operators. `issuer` is the person whose access the token depends on: when
     they may no longer issue such tokens, it stops working. `last_used_at` is accurate to the minute.

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
-import structlog
 from litestar.concurrency import sync_to_thread
 from litestar.exceptions import InternalServerException
 from litestar.openapi.spec import Encoding, OpenAPIHeader, OpenAPIMediaType, Operation, RequestBody, Schema
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from adapters.http.rate_limits import RateLimits
     from adapters.http.requests import AnyRequest
     from application.decisions import CommandResult
-
-log = structlog.get_logger(__name__)
 
 MULTIPART = "multipart/form-data"
 PIECE_BYTES = 1024 * 1024

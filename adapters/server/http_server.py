@@ -33,7 +33,7 @@ REQUESTS_AT_ONCE = 64
 
 
 class Server(uvicorn.Server):
-    """A server that ends its streams when it is asked to stop; uvicorn alone would wait for them."""
+    """A server that ends its streams when it stops; uvicorn alone would wait for them."""
 
     def __init__(self, config: uvicorn.Config, bell: Bell) -> None:
         super().__init__(config)
@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the requests that are running, end the streams, and stop."""
-        log.info("asked to stop", requests=len(self.server_state.tasks))
+        log.info("stopping", requests=len(self.server_state.tasks))
         self._bell.close()
         await super().shutdown(sockets)
 

@@ -1,4 +1,4 @@
-"""One server a module, since starting one takes a second; and clients with tokens of every role."""
+"""One server per module, because starting one takes a second; and clients with tokens of every role."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def beside(running: Served, module_database: str) -> Iterator[Rollcall]:
 
 @pytest.fixture
 def subscription(running: Served) -> str:
-    """Return where a new subscription is."""
+    """Return the path of a new subscription."""
     return subscribed(running.client, "ann@example.com")
 
 
 @pytest.fixture
 def as_(running: Served, beside: Rollcall, subscription: str) -> Iterator[Callable[[Role], httpx.Client]]:
-    """Return what makes a client with a token of a role in the subscription, or of an operator."""
+    """Return a function that makes a client with a token for a role in the subscription, or for an operator."""
     opened: list[httpx.Client] = []
 
     def client(role: Role) -> httpx.Client:

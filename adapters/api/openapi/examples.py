@@ -128,7 +128,7 @@ SCHEMAS: dict[str, Any] = {
         "actor": ACTOR,
         "request_id": "2f1f8e3a",
         "type": "GroupRenamed",
-        "text": "Renamed “Sales” to “Sales Europe”",
+        "text": "Renamed group 1 of the file from “Sales” to “Sales Europe”",
         "data": {"group": 1, "old": "Sales", "new": "Sales Europe"},
     },
     "AuditDocument": {
@@ -136,7 +136,7 @@ SCHEMAS: dict[str, Any] = {
         "actor": ACTOR,
         "request_id": "2f1f8e3a",
         "type": "GroupRenamed",
-        "text": "Renamed “Sales” to “Sales Europe”",
+        "text": "Renamed group 1 of the file from “Sales” to “Sales Europe”",
         "import_id": IMPORT,
         "group_id": None,
     },

@@ -1,4 +1,4 @@
-"""Everybody who may ask for something, and whose: what the tests of who may do what have in common."""
+"""The callers and the objects they ask for: shared by the tests of who may do what."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ Caller: TypeAlias = Literal[
     "administrator",
     "operator",
 ]
-"""Who asks; the four first were something once, and `elsewhere` is the administrator of another subscription."""
+"""Who asks. The first four have no valid token; `elsewhere` is the administrator of another subscription."""
 
 Where: TypeAlias = Literal["own", "foreign", "missing", "foreign inside", "missing inside"]
-"""Whose ids the request names; inside: the subscription is one's own, what it shall hold is another's or nobody's."""
+"""Whose ids the request names. Inside: the caller's own subscription, with ids of another's or of no object."""
 
 OUT: tuple[Caller, ...] = ("nobody", "revoked", "expired", "without issuer")
 
 
 def known_status(who: Who, caller: Caller, where: Where, *, scoped: bool, hidden: bool = False) -> int | None:
-    """Return the status that somebody known is answered with, None if it passes; `who` may do what is asked.
+    """Return the status that an authenticated caller gets, None if the request passes; `who` may do it.
 
-    `hidden` is what tells nobody but those who may do it whether something is there: 404 where others are answered 403.
+    `hidden` operations reveal only to those who may do them whether an object exists: others get 404 instead of 403.
     """
     may = ("administrator" if caller == "elsewhere" else caller) in who
     if not scoped:
         return None if may else 403
-    if caller == "operator":  # is known everywhere
+    if caller == "operator":  # has a role everywhere
         there = where in {"own", "foreign"}
         return (None if there else 404) if may else 403
     known = caller != "elsewhere" and where not in {"foreign", "missing"}
@@ -69,7 +69,7 @@ def known_status(who: Who, caller: Caller, where: Where, *, scoped: bool, hidden
 
 
 class Named(NamedTuple):
-    """What is in a subscription."""
+    """The ids of a subscription and of objects in it."""
 
     subscription_id: UUID
     import_id: UUID
@@ -79,7 +79,7 @@ class Named(NamedTuple):
 
 
 class Seeded(NamedTuple):
-    """Whose ids are which, and everybody's token."""
+    """The ids of each owner, and each caller's token."""
 
     names: dict[Where, Named]
     tokens: dict[Caller, str]
@@ -112,7 +112,7 @@ def _revoked(rollcall: Rollcall, scope: UUID) -> str:
 
 
 def seed(rollcall: Rollcall) -> Seeded:
-    """Make two subscriptions with an import, groups and a token each, and everybody's tokens."""
+    """Create two subscriptions with an import, groups and a token each, and every caller's token."""
     own, foreign = _subscription(rollcall, "Sales"), _subscription(rollcall, "Support")
     other = subscribed(rollcall).subscription_id
     missing = Named(*(uuid4() for _ in Named._fields))
@@ -142,7 +142,7 @@ ALIKE: tuple[tuple[Where, Where], ...] = (("foreign", "missing"), ("foreign insi
 
 
 def whole(answer: httpx.Response, named: Named) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Return everything that an answer says, but for the ids that were asked for and the date."""
+    """Return everything in an answer except the requested ids and the date."""
     content = answer.content
     for kind, each in named._asdict().items():
         content = content.replace(str(each).encode(), kind.encode())

@@ -1,4 +1,4 @@
-"""What the tests of imports ask of a server again and again."""
+"""Helpers for tests that import files over HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ API = "/api/v1"
 
 
 def subscribed(client: httpx.Client, *emails: str, seats: int = 1_000_000) -> str:
-    """Create a subscription that licenses these users, and return where it is."""
+    """Create a subscription in which these users have licences, and return its path."""
     answer = client.post(f"{API}/subscriptions", json={"name": "Contoso", "seats": seats})
     assert answer.status_code == 201, answer.text
     where = answer.headers["location"]
@@ -41,13 +41,13 @@ def send(
 
 
 def send_apart(server: Served, subscription: str, content: bytes) -> httpx.Response:
-    """Upload a file over a connection of its own, so that another thread can do it."""
-    with httpx.Client(base_url=server.url, timeout=GENEROUS_SECONDS, auth=server.allowed) as client:
+    """Upload a file over a separate connection, so that another thread can do it."""
+    with httpx.Client(base_url=server.url, timeout=GENEROUS_SECONDS, auth=server.auth) as client:
         return send(client, subscription, content)
 
 
 def uploaded(client: httpx.Client, subscription: str, content: bytes | str, name: str = "groups.csv") -> str:
-    """Upload a file that can be read, and return where its import is once it can be reviewed."""
+    """Upload a file that can be read, and return the path of its import once it can be reviewed."""
     answer = send(client, subscription, content, name)
     assert answer.status_code in {201, 202}, answer.text
     where = str(answer.headers["location"])
@@ -57,12 +57,12 @@ def uploaded(client: httpx.Client, subscription: str, content: bytes | str, name
 
 
 def if_match(client: httpx.Client, where: str) -> dict[str, str]:
-    """Return the header that says which version somebody looked at: the present one."""
+    """Return the If-Match header for the current version."""
     return {"If-Match": client.get(where).headers["etag"]}
 
 
 def committed(client: httpx.Client, where: str) -> dict[str, Any]:
-    """Press *Add Groups*, and return the import once that is done."""
+    """Commit an import, and return it once that is done."""
     assert client.post(f"{where}/commit", headers=if_match(client, where)).status_code == 202
     return reaching(client, where, "completed")
 
@@ -75,7 +75,7 @@ def reaching(client: httpx.Client, where: str, state: str) -> dict[str, Any]:
 
 
 def types(client: httpx.Client, where: str) -> list[str]:
-    """Return what happened to an import."""
+    """Return the types of an import's events."""
     return [event["type"] for event in whole(client, f"{where}/history?limit=1000")]
 
 
@@ -92,21 +92,21 @@ def whole(client: httpx.Client, where: str) -> list[dict[str, Any]]:
 
 
 def lines(groups: int, name: str = "Group") -> str:
-    """Return a file of so many groups with one user each, all of them the same."""
+    """Return a file with this many groups, each with the same user."""
     return "Groupname,Email\n" + "".join(f"{name} {number},ann@example.com\n" for number in range(1, groups + 1))
 
 
 def long_to_read() -> bytes:
-    """Return a file that takes a second to read: time enough to find who reads it."""
+    """Return a file that takes a second to read: enough time to find the process that reads it."""
     rows = "".join(f"user{number}@example.com,,,Everybody\n" for number in range(100_000))
     return f"email,FirstName,LastName,Groupname\n{rows}".encode()
 
 
 def written(server: Served, folder: Path) -> int:
-    """Return how many bytes a server has in files of a folder that it holds open, whether they have names or not."""
+    """Return the size in bytes of the files in a folder that a server holds open, with or without names."""
     sizes = 0
     for descriptor in Path(f"/proc/{server.process.pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # it was closed meanwhile
+        with suppress(FileNotFoundError):  # it has been closed
             if descriptor.readlink().is_relative_to(folder):
                 sizes += descriptor.stat().st_size
     return sizes
@@ -114,7 +114,7 @@ def written(server: Served, folder: Path) -> int:
 
 @contextmanager
 def reader_held(server: Served) -> Iterator[int]:
-    """Wait until a process reads a file, and hold it while the block runs; its id is returned."""
+    """Wait until a process reads a file, suspend it while the block runs, and yield its id."""
     reader = eventually(lambda: _reader(server.process.pid))
     assert reader
     os.kill(reader, signal.SIGSTOP)

@@ -1,6 +1,6 @@
-"""What schemathesis cannot guess: ids that exist, versions that are the present ones, files that can be read.
+"""What schemathesis can't guess: ids that exist, current versions, files that can be read.
 
-It generates everything else. Where it sends what violates the description, nothing here mends that.
+It generates everything else. Requests that violate the OpenAPI document on purpose are not corrected here.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ FOLLOWING, UPLOADING, DISCARDING = "followProgress", "uploadImport", "discardImp
 FILE = "Groupname,Email\nSales,user1@example.com\nAsia,user2@example.com\nAfrica,nonsense\n"
 numbers = count()
 
-# What a name may be beyond its length is no matter of a schema: no control characters, something to see among them.
+# A schema can't say everything about a name: it has no control characters and at least one visible character.
 schemathesis.openapi.format(
     "name", st.text("abcÄß漢字🙂 -'&", min_size=1, max_size=255).map(lambda text: f"A{text}"[:255])
 )
 
-# Nor is who holds a licence: all of these but one.
+# Nor can it say who has a licence: all of these but one.
 schemathesis.openapi.format(
     "email", st.sampled_from([*(f"user{number}@example.com" for number in range(5)), "eve@example.com"])
 )
@@ -41,7 +41,7 @@ schemathesis.openapi.format(
 
 @schemathesis.auth(refresh_interval=None)
 class Tokens:
-    """Whoever may: an administrator in a subscription, an operator elsewhere."""
+    """The right caller: an administrator in a subscription, an operator elsewhere."""
 
     def get(self, case: Case[Any], _context: AuthContext) -> str:
         return _bearer(case)
@@ -60,14 +60,14 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     if operation == UPLOADING and _is_as_described(case, ParameterLocation.BODY) and number % 2:
         case.body = {"file": FILE}
     if _is_as_described(case, ParameterLocation.QUERY) and case.query:
-        case.query.pop("after" if operation != "listGroupEvents" else "", None)  # comes from a Link, or is refused
-        case.query.pop("wait", None)  # waits for as many seconds
+        case.query.pop("after" if operation != "listGroupEvents" else "", None)  # valid only from a Link
+        case.query.pop("wait", None)  # would wait that many seconds
     if _is_as_described(case, ParameterLocation.HEADER) and case.headers:
-        if "Idempotency-Key" in case.headers:  # stands for one request
+        if "Idempotency-Key" in case.headers:  # identifies one request
             case.headers["Idempotency-Key"] = f"key-{number}"
         if "If-Match" in case.headers and number % 4:
             case.headers["If-Match"] = _version(case)
-        if "Authorization" in case.headers:  # the path may have been aimed since
+        if "Authorization" in case.headers:  # the path may have been changed above
             case.headers["Authorization"] = _bearer(case)
 
 
@@ -77,10 +77,10 @@ def _is_as_described(case: Case[Any], where: ParameterLocation) -> bool:
 
 
 def _is_aimed(case: Case[Any], operation: str, number: int) -> bool:
-    """Tell whether a request goes to what was seeded.
+    """Tell whether to aim a request at the seeded objects.
 
-    In the stateful phase it goes where the answer before it led. But uploads need a subscription with licences; and an
-    import that was discarded stays on record, where what was deleted ought to be gone: so it is not a created one.
+    In the stateful phase a request follows from the answer before it. But uploads need a subscription with licences,
+    and a discarded import stays on record, while the phase expects a deleted object to be gone.
     """
     if case.meta and case.meta.phase.name is TestPhase.STATEFUL:
         return operation in {UPLOADING, DISCARDING}
@@ -90,7 +90,7 @@ def _is_aimed(case: Case[Any], operation: str, number: int) -> bool:
 def _aim(path: dict[str, Any], operation: str, number: int) -> None:
     reviewed = SEEDED["reviewed"][number % len(SEEDED["reviewed"])]
     resting = (SEEDED["done"], SEEDED["rejected"], reviewed)
-    shown = resting[number % (2 if operation == FOLLOWING else 3)]  # to follow a review is to wait for its end
+    shown = resting[number % (2 if operation == FOLLOWING else 3)]  # following a review would never end
     wanted = {
         "subscription_id": SEEDED["subscription"],
         "group_id": SEEDED["groups"].pop() if operation == "deleteGroup" and SEEDED["groups"] else SEEDED["group"],
@@ -101,7 +101,7 @@ def _aim(path: dict[str, Any], operation: str, number: int) -> None:
         else f"leaver{number % 50}@example.com",
         "name": "user-based.csv",
         "code": "stale",
-        "token_id": SEEDED["subscription"],  # nobody's: those that are brought must last
+        "token_id": SEEDED["subscription"],  # no token has this id: the tokens in use must last
     }
     for name in path:
         path[name] = wanted[name]
@@ -116,12 +116,12 @@ def _bearer(case: Case[Any]) -> str:
 
 @cache
 def _administrator(scope: str) -> str:
-    """Return the token of a subscription's administrator: an operator issues one for each that a request created."""
+    """Return the token of a subscription's administrator; an operator issues one for each subscription."""
     if scope == SEEDED["subscription"]:
         return str(SEEDED["administrator"])
     answer = httpx.post(
         f"{SEEDED['url']}/api/v1/tokens",
-        json={"name": "of its own", "role": "administrator", "subscription_id": scope},
+        json={"name": "schemathesis", "role": "administrator", "subscription_id": scope},
         headers={"Authorization": f"Bearer {SEEDED['operator']}"},
     )
     return str(answer.json()["token"] if answer.status_code == HTTPStatus.CREATED else SEEDED["administrator"])

@@ -1,4 +1,4 @@
-"""Access over HTTP: who is granted what, and sees what."""
+"""Access over HTTP: granting roles, and what each role can see."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TestAccess:
         assert audited[:2] == [f"Revoked the consumer role from {BEN}", f"Revoked the auditor role from {ANN}"]
 
     @pytest.mark.parametrize("email", ["a/b@example.com", "o'neil+x@example.com", "zoë@example.com", "%@example.com"])
-    def test_of_any_address_can_be_taken(
+    def test_of_any_address_can_be_revoked(
         self, as_: Callable[[Role], httpx.Client], subscription: str, email: str
     ) -> None:
         client, where = as_("administrator"), f"{subscription}/access"
@@ -66,7 +66,7 @@ class TestAccess:
         assert client.delete(f"{where}/{quoted}").status_code == 204
         assert client.get(where).json() == []
 
-    def test_to_more_than_a_subscription_cannot_be_granted_in_it(
+    def test_to_more_than_a_subscription_cannot_be_granted_there(
         self, as_: Callable[[Role], httpx.Client], subscription: str
     ) -> None:
         for role in ("administrator", "operator"):
@@ -89,7 +89,7 @@ class TestSubscriptions:
         assert subscription in seen("operator")
         assert subscribed(running.client) in seen("operator")
 
-    def test_of_a_person_are_gone_at_once_when_the_view_does_not_know_yet(self, idle: Rollcall) -> None:
+    def test_of_a_person_disappear_at_once_even_while_the_view_is_behind(self, idle: Rollcall) -> None:
         first, second, third = (recorded(idle) for _ in range(3))
         person = Person(ANN, "Ann")
         readers: frozenset[Role] = frozenset(("administrator", "auditor"))
@@ -105,7 +105,7 @@ class TestSubscriptions:
 
 
 class TestOperators:
-    def test_read_what_they_answer_for_and_nothing_of_the_tenants(
+    def test_read_what_they_are_responsible_for_and_nothing_else(
         self, as_: Callable[[Role], httpx.Client], running: Served, subscription: str
     ) -> None:
         client, scope = as_("operator"), str(scope_of(subscription))

@@ -1,4 +1,4 @@
-"""Who may do what: every operation that the API describes, by everybody, on what is theirs, another's, and nobody's.
+"""Who may do what: every operation of the API, by every caller, on their own, on foreign and on missing objects.
 
 WHO is the table. An operation that is not in it fails the tests, and so does one whose `opt` says something else.
 """
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.database
 
 WHO: dict[str, Who] = {
     # Rollcall as a whole
-    "listSubscriptions": SIGNED_IN,  # each their own
+    "listSubscriptions": SIGNED_IN,  # each caller sees their own
     "createSubscription": OPERATOR,
     "listOperations": OPERATOR,
     "showMetrics": OPERATOR,
@@ -61,7 +61,7 @@ WHO: dict[str, Who] = {
     "revokeAccess": GRANTER,
     "listTokens": GRANTER,  # of the subscription that the query names
     "issueToken": GRANTER,  # in the subscription that the body names
-    "revokeToken": GRANTER,  # of the subscription that it is of
+    "revokeToken": GRANTER,  # of the token's subscription
     "listLicences": READER,
     "showLicence": READER,
     "allocateLicences": ADMINISTRATOR,
@@ -94,24 +94,24 @@ WHO: dict[str, Who] = {
     "listProblems": READER,
     "followProgress": READER,
     "downloadReport": READER,
-    # Nobody's
+    # Public
     "downloadSample": EVERYBODY,
     "showLiveness": EVERYBODY,
     "showReadiness": EVERYBODY,
     "explainProblem": EVERYBODY,
 }
 HIDDEN = {"revokeToken"}
-"""What tells nobody but those who may do it whether something is there: 404 where others are answered 403."""
+"""Operations that reveal only to those who may do them whether an object exists: 404 instead of 403."""
 
 ENDING = {"deleteGroup", "revokeLicence"}
-"""What ends what others ask for: it is given something of its own."""
+"""Operations that destroy their object: they get their own."""
 
 NAMED_ELSEWHERE = {"listTokens", "issueToken", "revokeToken"}
-"""What names its subscription elsewhere than in its path."""
+"""Operations that name their subscription outside of their path."""
 
 
 def expected(operation: str, caller: Caller, where: Where, *, scoped: bool) -> int | None:
-    """Return the status that a request is answered with, None if it passes and is answered by what it asks for."""
+    """Return the status that a request is expected to get; None if it passes."""
     who = WHO[operation]
     if who == EVERYBODY:
         return None
@@ -133,7 +133,7 @@ def seeded(running: Served, module_database: str) -> Seeded:
 
 
 class Operation(NamedTuple):
-    """An operation as the API describes it."""
+    """An operation of the OpenAPI document."""
 
     method: str
     path: str
@@ -141,7 +141,7 @@ class Operation(NamedTuple):
 
     @property
     def scoped(self) -> bool:
-        """Whether it is about one subscription."""
+        """Whether it concerns one subscription."""
         return "{subscription_id}" in self.path or self.told["operationId"] in NAMED_ELSEWHERE
 
     @property
@@ -169,7 +169,7 @@ class Operation(NamedTuple):
 
 @pytest.fixture(scope="module")
 def operations(running: Served) -> dict[str, Operation]:
-    """Return the operations that the served document describes, by name."""
+    """Return the operations of the served OpenAPI document by name."""
     document = running.client.get("/api/v1/openapi.json").json()
     return {
         told["operationId"]: Operation(method.upper(), path, told)
@@ -191,16 +191,16 @@ def test_each_operation_is_in_the_table(operations: dict[str, Operation]) -> Non
     assert set(WHO) == set(operations)
 
 
-def test_whoever_may_do_nothing_is_told_so_by_the_description(operations: dict[str, Operation]) -> None:
+def test_the_openapi_document_says_which_operations_are_public(operations: dict[str, Operation]) -> None:
     public = {name for name, operation in operations.items() if not operation.told["security"]}
     assert public == {name for name, who in WHO.items() if who == EVERYBODY}
 
 
 @pytest.mark.parametrize("name", WHO)
-def test_each_may_do_what_the_table_says_and_nothing_else(
+def test_each_caller_may_do_what_the_table_says_and_nothing_else(
     client: httpx.Client, operations: dict[str, Operation], seeded: Seeded, name: str
 ) -> None:
-    """And what is another's is answered byte for byte as what is nobody's."""
+    """And a foreign object is answered byte for byte like a missing one."""
     operation = operations[name]
     for caller in get_args(Caller):
         told: dict[Where, object] = {}
@@ -217,8 +217,8 @@ def test_each_may_do_what_the_table_says_and_nothing_else(
                 assert told.get(foreign) == told.get(missing), caller
 
 
-def test_each_route_says_whom_it_is_for(rollcall: Rollcall) -> None:
-    """A route that does not would be a mistake of ours to everybody: it fails closed."""
+def test_each_route_names_its_roles(rollcall: Rollcall) -> None:
+    """A route that doesn't would answer everyone with an internal error: it fails closed."""
     app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
     handlers = [
         handler

@@ -1,4 +1,4 @@
-"""How a request says who asks, and what it is answered if it does not say so well."""
+"""How a request authenticates, and how it is answered if it does so badly."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class TestAuthorization:
         assert secret not in answer.text
 
     @pytest.mark.parametrize("value", ["bearer {}", "BEARER {}", "Bearer   {}"])
-    def test_is_read_as_http_means_it(
+    def test_is_parsed_as_http_defines_it(
         self, running: Served, as_: Callable[[Role], httpx.Client], subscription: str, value: str
     ) -> None:
         headers = {"Authorization": value.replace("{}", text_of(as_("administrator")))}
         assert httpx.get(f"{running.url}{subscription}", headers=headers).status_code == 200
 
-    def test_that_is_given_twice_is_none(
+    def test_that_is_repeated_is_refused(
         self, running: Served, as_: Callable[[Role], httpx.Client], subscription: str
     ) -> None:
         good = f"Bearer {text_of(as_('administrator'))}"
@@ -84,7 +84,7 @@ class TestAuthorization:
             url = httpx.URL(running.url).copy_with(raw_path=f"{SUBSCRIPTIONS}/{path}".encode())
             assert client.get(url).status_code == 404
 
-    def test_of_an_operator_opens_nothing_of_a_tenant(
+    def test_of_an_operator_opens_no_data_of_a_subscription(
         self, as_: Callable[[Role], httpx.Client], subscription: str
     ) -> None:
         client = as_("operator")
@@ -92,7 +92,7 @@ class TestAuthorization:
             for where in (subscription, f"{SUBSCRIPTIONS}/{uuid4()}"):
                 assert_problem(client.get(f"{where}/{below}"), 403, "forbidden")
 
-    def test_is_asked_of_head_and_not_of_options(
+    def test_is_needed_for_head_and_not_for_options(
         self, running: Served, as_: Callable[[Role], httpx.Client], subscription: str
     ) -> None:
         assert httpx.head(f"{running.url}{subscription}/groups").status_code == 401
@@ -105,7 +105,7 @@ class TestAuthorization:
         assert own.status_code == 204
 
     @pytest.mark.parametrize("error", [OperationalError("secret"), psycopg.OperationalError("secret")])
-    def test_that_the_database_cannot_tell_is_503(
+    def test_that_cannot_be_looked_up_is_503(
         self, idle: Rollcall, monkeypatch: pytest.MonkeyPatch, error: Exception
     ) -> None:
         def fail(*_: object, **__: object) -> None:
@@ -118,7 +118,7 @@ class TestAuthorization:
         assert "Retry-After" in answer.headers
 
     def test_is_looked_up_before_the_body_is_read(self, running: Served, subscription: str) -> None:
-        """A stranger cannot have anything parsed, nor find out what would be wrong with it."""
+        """An unauthenticated client can't have anything parsed, nor learn what is wrong with it."""
         for content, kind in ((b"{", "application/json"), (b"x", "text/plain"), (b"", "multipart/form-data")):
             for path in ("licences", "imports", "access"):
                 answer = httpx.post(

@@ -25,7 +25,7 @@ ANN, BEN, CEM = "ann@example.com", "ben@example.com", "cem@example.com"
 
 @pytest.fixture
 def groups(running: Served) -> str:
-    """Return where the groups are of a subscription that licenses Ann and Ben."""
+    """Return the path of the groups of a subscription in which Ann and Ben have licences."""
     return f"{subscribed(running.client, ANN, BEN)}/groups"
 
 
@@ -35,7 +35,7 @@ def created(running: Served, groups: str, name: str = "Sales", *users: str, key:
 
 
 def made(running: Served, groups: str, name: str = "Sales", *users: str) -> str:
-    """Create a group, and return where it is."""
+    """Create a group, and return its path."""
     return created(running, groups, name, *users).headers["Location"]
 
 
@@ -44,7 +44,7 @@ def users_of(running: Served, where: str) -> list[str]:
 
 
 def told(running: Served, groups: str) -> list[dict[str, Any]]:
-    """Return the events that other systems are told."""
+    """Return the events for other systems."""
     found: list[dict[str, Any]] = running.client.get(groups.removesuffix("groups") + "events").json()
     return found
 
@@ -58,7 +58,7 @@ def test_a_group_is_created_and_shown(running: Served, groups: str) -> None:
     assert running.client.post(groups, json={"name": "Empty"}).json()["users"] == 0
 
 
-def test_the_same_key_creates_once_and_answers_from_the_present_state(running: Served, groups: str) -> None:
+def test_the_same_key_creates_once_and_shows_the_current_state(running: Served, groups: str) -> None:
     first = created(running, groups, "Sales", ANN, key="a")
     where = first.headers["Location"]
     running.client.patch(where, json={"name": "Europe"})
@@ -70,7 +70,7 @@ def test_the_same_key_creates_once_and_answers_from_the_present_state(running: S
     assert_problem(created(running, groups, "Sales", ANN, key="a"), 404, "not-found")
 
 
-def test_a_name_that_is_taken_or_cannot_be_is_refused(running: Served, groups: str) -> None:
+def test_a_taken_or_invalid_name_is_refused(running: Served, groups: str) -> None:
     where = made(running, groups, "Sales")
     other = made(running, groups, "Other")
     for answer in (created(running, groups, "SALES "), running.client.patch(other, json={"name": "sales"})):
@@ -95,7 +95,7 @@ def test_a_group_is_renamed(running: Served, groups: str) -> None:
     assert [each["type"] for each in told(running, groups)[3:]] == ["group.created"]
 
 
-def test_a_group_is_deleted_for_good(running: Served, groups: str) -> None:
+def test_a_group_is_deleted_permanently(running: Served, groups: str) -> None:
     where = made(running, groups, "Sales", ANN)
     answer = running.client.delete(where)
     assert (answer.status_code, answer.content) == (204, b"")
@@ -124,7 +124,7 @@ def test_users_are_added_once_under_one_key(running: Served, groups: str) -> Non
     assert_problem(other, 422, "key-reused")
 
 
-def test_one_who_cannot_be_added_refuses_all_and_is_named(running: Served, groups: str) -> None:
+def test_one_user_who_cannot_be_added_is_named_and_none_are_added(running: Served, groups: str) -> None:
     where = made(running, groups)
     many = [f"stranger{number}@example.com" for number in range(8)]
     for answer in (
@@ -170,7 +170,7 @@ def test_a_missing_a_foreign_and_a_deleted_group_are_answered_alike(running: Ser
     assert_problem(created(running, f"/api/v1/subscriptions/{uuid4()}/groups"), 404, "not-found")
 
 
-def test_an_effect_that_cannot_be_read_yet_is_202_with_its_place(
+def test_a_change_that_is_not_visible_yet_is_202_with_its_location(
     idle: Rollcall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ReadableViews, "wait", lambda *_: False)

@@ -106,7 +106,7 @@ class TestUpload:
             ("<script>.csv", "<script>.csv"),
         ],
     )
-    def test_keeps_of_a_file_name_what_is_safe(
+    def test_keeps_the_safe_part_of_a_file_name(
         self, client: httpx.Client, subscription: str, given: str, kept: str
     ) -> None:
         where = send(client, subscription, FILE, given).headers["location"]
@@ -150,7 +150,7 @@ class TestUpload:
         assert client.get(f"{where}/problems").json() == document["problems"]
         assert client.post(f"{where}/commit", headers={"If-Match": '"2"'}).json()["type"] == "/problems/wrong-state"
 
-    def test_that_is_no_form_is_415(self, client: httpx.Client, subscription: str) -> None:
+    def test_that_is_not_a_form_is_415(self, client: httpx.Client, subscription: str) -> None:
         for kind in ("application/json", "text/csv", "application/x-www-form-urlencoded"):
             answer = client.post(f"{subscription}/imports", content=FILE, headers={"content-type": kind})
             assert (answer.status_code, answer.json()["type"]) == (415, "/problems/unsupported-media-type")
@@ -183,13 +183,13 @@ class TestUpload:
             assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid")
         assert no_import(client, subscription)
 
-    def test_of_a_form_whose_names_are_no_utf_8_says_so_in_words(self, client: httpx.Client, subscription: str) -> None:
+    def test_of_a_form_whose_names_are_not_utf_8_says_so(self, client: httpx.Client, subscription: str) -> None:
         body = form('form-data; name="file"; filename="é.csv"', FILE).decode().encode("latin-1", "replace")
         answer = client.post(f"{subscription}/imports", content=body, headers=FORM)
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid")
         assert "Error" not in answer.json()["detail"]
 
-    def test_passes_other_fields_over(self, client: httpx.Client, subscription: str) -> None:
+    def test_ignores_other_fields(self, client: httpx.Client, subscription: str) -> None:
         answer = client.post(
             f"{subscription}/imports", data={"comment": "x" * 100_000}, files={"file": ("groups.csv", FILE)}
         )
@@ -250,7 +250,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def limited(module_database: str, folder: Path) -> Iterator[Served]:
-    """Return a server that takes files of 10 MB at most, and keeps its temporary files in a folder of its own."""
+    """Return a server that accepts files of at most 10 MB and has its own folder for temporary files."""
     environment = {"TMPDIR": str(folder), "ROLLCALL_LIMIT_FILE_BYTES": "10_000_000"}
     with served(module_database, environment=environment) as server:
         yield server
@@ -258,10 +258,10 @@ def limited(module_database: str, folder: Path) -> Iterator[Served]:
 
 @contextmanager
 def begun(server: Served, subscription: str) -> Iterator[None]:
-    """Begin an upload of some megabytes, which breaks off at the end of the block."""
+    """Begin an upload of some megabytes, which is interrupted at the end of the block."""
     begin = form('form-data; name="file"; filename="a.csv"', lines(100_000))[:-100]
     where = urlsplit(server.url)
-    bearer = f"Authorization: Bearer {server.allowed.of(subscription)}"
+    bearer = f"Authorization: Bearer {server.auth.of(subscription)}"
     kind = f"Content-Type: {FORM['content-type']}"
     head = f"POST {subscription}/imports HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer}\r\n{kind}\r\n"
     with socket.create_connection((str(where.hostname), where.port or 0)) as connection:
@@ -280,10 +280,10 @@ class TestUploadThatFails:
         assert (answer.status_code, answer.json()["type"]) == (413, "/problems/file-too-large")
         assert no_import(limited.client, subscription)
 
-    def test_at_the_limit_is_taken(self, limited: Served) -> None:
+    def test_at_the_limit_is_accepted(self, limited: Served) -> None:
         assert send(limited.client, subscribed(limited.client), b"x" * 10_000_000).status_code == 422
 
-    def test_that_breaks_off_leaves_nothing_behind(self, limited: Served, folder: Path, module_database: str) -> None:
+    def test_interrupted_leaves_nothing_behind(self, limited: Served, folder: Path, module_database: str) -> None:
         subscription = subscribed(limited.client)
         with begun(limited, subscription):
             eventually(lambda: written(limited, folder))
@@ -318,7 +318,7 @@ class TestUploadThatFails:
 
 
 class TestReview:
-    def test_shows_the_groups_with_what_they_would_come_to(self, client: httpx.Client, subscription: str) -> None:
+    def test_shows_what_each_group_would_become(self, client: httpx.Client, subscription: str) -> None:
         committed(client, uploaded(client, subscription, f"Groupname,Email\nsales,{ANN}\n"))
         where = uploaded(client, subscription, FILE)
         groups = client.get(f"{where}/groups").json()
@@ -355,7 +355,7 @@ class TestReview:
             assert len(everything.json()) > 1
             assert whole(client, f"{sales}/{of}?limit=1") == everything.json()
 
-    def test_keeps_what_was_asked_for_from_page_to_page(self, client: httpx.Client, sales: str) -> None:
+    def test_keeps_the_filters_from_page_to_page(self, client: httpx.Client, sales: str) -> None:
         found = whole(client, f"{sales}/groups?limit=1&q=m%C3%A1rk&version=2")
         assert [each["number"] for each in found] == [4]
 
@@ -386,7 +386,7 @@ class TestReview:
         assert found(code="nonsense") == []
         assert client.get(f"{sales}/problems", params={"severity": "bad"}).status_code == 400
 
-    def test_shows_every_version_as_it_stood(self, client: httpx.Client, sales: str) -> None:
+    def test_shows_every_version_as_it_was(self, client: httpx.Client, sales: str) -> None:
         client.patch(f"{sales}/groups/1", json={"name": "Europe"}, headers={"If-Match": '"2"'})
         client.delete(f"{sales}/groups/1/users/{BEN}", headers={"If-Match": '"3"'})
         client.patch(f"{sales}/groups/1", json={"name": "Asia"}, headers={"If-Match": '"4"'})
@@ -409,14 +409,14 @@ class TestReview:
         assert client.get(f"{sales}/groups?version=0").status_code == 400
 
 
-class TestManyAtOnce:
+class TestManyRequestsAtOnce:
     def test_are_answered_though_there_are_more_of_them_than_connections(self, database: str) -> None:
         with served(database, environment={"ROLLCALL_POOL_SIZE": "4"}) as server:
             where = uploaded(server.client, subscribed(server.client, ANN), FILE)
             paths = [f"{server.url}{where}/{of}" for of in ("groups", "groups/1/users", "report.csv")] * 10
 
             def look(path: str) -> int:
-                return httpx.get(path, timeout=60, auth=server.allowed).status_code
+                return httpx.get(path, timeout=60, auth=server.auth).status_code
 
             with ThreadPoolExecutor(len(paths)) as threads:
                 assert set(threads.map(look, paths)) == {200}
@@ -437,7 +437,7 @@ class TestEdit:
 
         return do
 
-    def test_needs_the_version_that_was_looked_at(self, sales: str, edit: Callable[..., httpx.Response]) -> None:
+    def test_needs_the_current_version(self, sales: str, edit: Callable[..., httpx.Response]) -> None:
         answer = edit(sales)
         assert (answer.status_code, answer.json()["type"]) == (428, "/problems/version-required")
         answer = edit(sales, '"1"')
@@ -445,7 +445,7 @@ class TestEdit:
         answer = edit(sales, "yesterday")
         assert (answer.status_code, answer.json()["field"]) == (400, "If-Match")
 
-    def test_asks_for_what_holds_and_succeeds_at_any_version(
+    def test_that_changes_nothing_succeeds_at_any_version(
         self, client: httpx.Client, sales: str, edit: Callable[..., httpx.Response]
     ) -> None:
         done = edit(sales, '"2"')
@@ -525,10 +525,10 @@ class TestCommit:
             ("Márketing", True, 1),
         ]
 
-    def test_asked_for_twice_at_once_commits_once(self, client: httpx.Client, running: Served, sales: str) -> None:
+    def test_requested_twice_at_once_commits_once(self, client: httpx.Client, running: Served, sales: str) -> None:
         def press(_: int) -> httpx.Response:
             return httpx.post(
-                f"{running.url}{sales}/commit", headers={"If-Match": '"2"'}, timeout=60, auth=running.allowed
+                f"{running.url}{sales}/commit", headers={"If-Match": '"2"'}, timeout=60, auth=running.auth
             )
 
         with ThreadPoolExecutor(8) as threads:
@@ -554,12 +554,12 @@ class TestCommit:
 class TestStop:
     @pytest.fixture
     def stepping(self, database: str, compose: Callable[[], Rollcall]) -> Iterator[tuple[Served, Rollcall]]:
-        """Return a server that runs no commits, and who runs them: batch by batch, when the test says so."""
+        """Return a server that runs no commits, and the run that does, batch by batch, when the test says so."""
         rollcall = compose()
         with working(rollcall, commits=False), served(database, "--no-worker") as server:
             yield server, rollcall
 
-    def test_half_way_stops_and_going_on_adds_the_rest_once(self, stepping: tuple[Served, Rollcall]) -> None:
+    def test_half_way_stops_and_continuing_adds_the_rest_once(self, stepping: tuple[Served, Rollcall]) -> None:
         server, rollcall = stepping
         client = server.client
         where = uploaded(client, subscribed(client, ANN), lines(1_000))
@@ -592,7 +592,7 @@ class TestStop:
         assert added == list(range(1, 1_001))
         assert client.post(f"{where}/stop").json()["state"] == "completed"
 
-    def test_holds_wherever_the_worker_is(self, client: httpx.Client) -> None:
+    def test_works_wherever_the_worker_runs(self, client: httpx.Client) -> None:
         where = uploaded(client, subscribed(client, ANN), lines(3_000))
         for _ in range(3):
             if client.post(f"{where}/commit", headers=if_match(client, where)).status_code != 202:

@@ -1,4 +1,4 @@
-"""A large upload: neither the other requests nor the server's memory feel how large it is."""
+"""A large upload affects neither other requests nor the server's memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEGABYTE = 1024 * 1024
 
 
 def test_while_a_file_is_read_others_are_answered_and_other_files_read(running: Served) -> None:
-    """The process that reads it is held: nobody who waits for it gets an answer before the block ends."""
+    """The process that reads it is held, so requests that wait for it get no answer before the block ends."""
     client, subscription = running.client, subscribed(running.client, ANN)
     upload = Running(lambda: send_apart(running, subscription, long_to_read()))
     with reader_held(running):
@@ -40,7 +40,7 @@ def test_while_a_file_is_read_others_are_answered_and_other_files_read(running: 
 
 
 def test_the_servers_memory_does_not_grow_with_the_file(running: Served) -> None:
-    """Its peak after the large one is that of the small one before, but for a part of the difference in size."""
+    """Its peak after the large file grows by only a part of the difference in size to the small file before."""
     subscription = subscribed(running.client, ANN)
     small, large = 2 * MEGABYTE, 50 * MEGABYTE
 

@@ -1,4 +1,4 @@
-"""The API's description tells the truth: it is valid, its examples fit, and schemathesis finds nothing it denies."""
+"""The OpenAPI document is true: it is valid, its examples match, and schemathesis finds no contradiction."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
     jsonschema_rs.validator_for(OPENAPI_31).validate(document)
 
 
-def test_each_example_is_one_of_what_it_exemplifies(document: dict[str, Any]) -> None:
+def test_each_example_matches_its_schema(document: dict[str, Any]) -> None:
     found = list(examples(document))
     assert len(found) > 40
     for schema, example in found:
@@ -69,7 +69,7 @@ def test_each_example_is_one_of_what_it_exemplifies(document: dict[str, Any]) ->
         jsonschema_rs.Draft202012Validator(rooted, validate_formats=True).validate(example)
 
 
-def test_each_operation_has_a_name_of_its_own_a_summary_and_a_tag(document: dict[str, Any]) -> None:
+def test_each_operation_has_a_unique_name_a_summary_and_a_tag(document: dict[str, Any]) -> None:
     names = [operation["operationId"] for _, operation in operations(document)]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch("[a-z]+([A-Z][a-z]*)+", name) for name in names)
@@ -92,14 +92,14 @@ def test_each_error_is_a_problem_document(document: dict[str, Any]) -> None:
         }
 
 
-def test_each_response_bears_the_request_id(document: dict[str, Any]) -> None:
+def test_each_response_has_the_request_id(document: dict[str, Any]) -> None:
     for _, operation in operations(document):
         for response in operation["responses"].values():
             assert "X-Request-Id" in response["headers"]
             assert set(response["headers"]) <= set(HEADERS)
 
 
-def test_the_page_asks_nobody_else(running: Served) -> None:
+def test_the_page_loads_nothing_from_elsewhere(running: Served) -> None:
     page = running.client.get("/api/v1/docs")
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     needed = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -136,12 +136,12 @@ def test_schemathesis_finds_nothing(running: Served, module_database: str, tmp_p
     )
     assert done.returncode == 0, done.stdout
     assert re.search("Tested: +[1-9][0-9]", done.stdout), done.stdout
-    if "fuzzing" in phases:  # the other phases are few cases each, and need not come by everything
+    if "fuzzing" in phases:  # the other phases have few cases each
         assert_reached(running)
 
 
 def seed(rollcall: Rollcall) -> dict[str, Any]:
-    """Record what schemathesis can aim at: a subscription, its groups, and imports in every state."""
+    """Create objects for schemathesis: a subscription, its groups, and imports in every state."""
     origin = subscribed(rollcall, *USERS, *(f"leaver{number}@example.com" for number in range(50)), seats=100_000_000)
     done = uploaded(rollcall, origin)
     start_commit(rollcall, origin_of(origin, done), 2)
@@ -172,7 +172,7 @@ def origin_of(subscription: Origin, import_id: UUID) -> Origin:
 
 
 def assert_reached(running: Served) -> None:
-    """Assert that requests came through to where something is shown, edited, added, discarded."""
+    """Assert that requests succeeded in showing, editing, adding and discarding."""
     answered = {(line["method"], line["status"]) for line in running.log() if line["event"] == "request"}
     assert answered >= {
         *(("GET", 200), ("POST", 200), ("POST", 201), ("POST", 202), ("PATCH", 200), ("DELETE", 204)),

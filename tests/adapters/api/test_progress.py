@@ -15,7 +15,7 @@ from adapters.metrics import Metrics
 from adapters.server.app import create_app
 from projections.import_list import read as import_list
 from tests.adapters.api.importing import committed, if_match, lines, reaching, send, subscribed, uploaded
-from tests.adapters.api.tokens import Allowed
+from tests.adapters.api.tokens import TokenAuth
 from tests.adapters.server.serving import in_this_process
 from tests.waiting import GENEROUS_SECONDS, eventually
 
@@ -49,7 +49,7 @@ def told(text: str) -> list[dict[str, str]]:
 
 
 class TestStream:
-    def test_tells_how_far_a_commit_came_until_it_is_done(self, client: httpx.Client, where: str) -> None:
+    def test_shows_how_far_a_commit_has_come_until_it_is_done(self, client: httpx.Client, where: str) -> None:
         with client.stream("GET", f"{where}/progress") as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
             assert stream.headers["cache-control"] == "no-cache"
@@ -69,14 +69,14 @@ class TestStream:
         }
         assert events[-1]["id"] == str(client.get(where).json()["version"])
 
-    def test_goes_on_behind_the_last_event_that_was_seen(self, client: httpx.Client, where: str) -> None:
+    def test_continues_after_the_last_event_that_was_seen(self, client: httpx.Client, where: str) -> None:
         version = committed(client, where)["version"]
         for seen in (version - 1, version + 1, "nonsense", 0, -1, 10**30):
             answer = client.get(f"{where}/progress", headers={"Last-Event-ID": str(seen)})
             assert [each["id"] for each in told(answer.text)] == [str(version)]
 
     @pytest.mark.parametrize("ending", ["completed", "discarded", "rejected", "stopped"])
-    def test_is_204_for_whoever_saw_the_end(self, client: httpx.Client, where: str, ending: str) -> None:
+    def test_is_204_for_a_client_that_has_the_last_event(self, client: httpx.Client, where: str, ending: str) -> None:
         match ending:
             case "completed":
                 committed(client, where)
@@ -99,7 +99,7 @@ class TestStream:
 
 @pytest.fixture
 def inside(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[progress.Feeds]]]:
-    """Return where a server of this process is, and its feeds."""
+    """Return the URL of a server in this process, and its feeds."""
     made: list[progress.Feeds] = []
 
     class Seen(progress.Feeds):
@@ -114,7 +114,7 @@ def inside(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
 
 
 class TestListeners:
-    def test_share_one_look_at_the_database(
+    def test_share_one_query(
         self, inside: tuple[str, list[progress.Feeds]], database: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         url, (feeds,) = inside
@@ -126,9 +126,9 @@ class TestListeners:
 
         find_imports = import_list.find_imports
         monkeypatch.setattr(import_list, "find_imports", counting)
-        allowed = Allowed(database)
+        auth = TokenAuth(database)
         with (
-            httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=allowed) as client,
+            httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=auth) as client,
             psycopg.connect(database) as connection,
         ):
             where = uploaded(client, subscribed(client, ANN), lines(5))
@@ -143,9 +143,7 @@ class TestListeners:
             async def all_of_them() -> list[str]:
                 arrived: list[int] = []
                 limits = httpx.Limits(max_connections=None)
-                async with httpx.AsyncClient(
-                    base_url=url, timeout=GENEROUS_SECONDS, limits=limits, auth=allowed
-                ) as many:
+                async with httpx.AsyncClient(base_url=url, timeout=GENEROUS_SECONDS, limits=limits, auth=auth) as many:
                     listening = [asyncio.create_task(listen(many, arrived)) for _ in range(LISTENERS)]
                     await asyncio.to_thread(eventually, lambda: len(arrived) == LISTENERS)
                     looks.clear()
@@ -164,7 +162,7 @@ class TestListeners:
 
     def test_are_forgotten_when_they_leave(self, inside: tuple[str, list[progress.Feeds]], database: str) -> None:
         url, (feeds,) = inside
-        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=Allowed(database)) as client:
+        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=TokenAuth(database)) as client:
             where = uploaded(client, subscribed(client, ANN), lines(5))
             with client.stream("GET", f"{where}/progress") as stream:
                 events = stream.iter_text()
@@ -172,13 +170,13 @@ class TestListeners:
                 assert len(feeds.followed()) == 1
         eventually(lambda: not feeds.followed())
 
-    def test_hear_a_comment_where_nothing_happens(
+    def test_get_a_comment_while_nothing_happens(
         self, inside: tuple[str, list[progress.Feeds]], database: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert progress.COMMENT_SECONDS == 15
         monkeypatch.setattr(progress, "COMMENT_SECONDS", 0.01)
         url, _ = inside
-        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=Allowed(database)) as client:
+        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=TokenAuth(database)) as client:
             where = uploaded(client, subscribed(client, ANN), lines(5))
             with client.stream("GET", f"{where}/progress") as stream:
                 heard = ""
@@ -187,10 +185,10 @@ class TestListeners:
                     if heard.count(": still here") == 3:
                         break
 
-    def test_are_told_that_the_stream_ends_when_the_server_stops(self, rollcall: Rollcall, database: str) -> None:
+    def test_see_the_stream_end_when_the_server_stops(self, rollcall: Rollcall, database: str) -> None:
         bell = Bell(rollcall.wakeups)
         with in_this_process(create_app(rollcall, bell, Metrics(rollcall)), bell) as url:
-            client = httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=Allowed(database))
+            client = httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=TokenAuth(database))
             where = uploaded(client, subscribed(client, ANN), lines(5))
             stream = client.send(client.build_request("GET", f"{where}/progress"), stream=True)
             events = stream.iter_text()
@@ -200,7 +198,7 @@ class TestListeners:
 
 
 class TestPermission:
-    def test_is_asked_once_a_second_at_most_and_before_whatever_comes_later(self) -> None:
+    def test_is_checked_at_most_once_a_second_and_before_each_later_message(self) -> None:
         clock = iter((10.0, 10.2, 10.99))
         answers = iter((True, True, False))
 
@@ -211,7 +209,7 @@ class TestPermission:
         assert [asyncio.run(permission.holds()) for _ in range(3)] == [True, True, True]
         assert list(answers) == [True, False], "it was asked once"
 
-    def test_that_was_taken_away_ends_what_is_told(self) -> None:
+    def test_that_was_revoked_ends_the_stream(self) -> None:
         clock, answers = iter((10.0, 10.99, 11.0)), iter((True, False))
 
         async def ask() -> bool:

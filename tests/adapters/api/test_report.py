@@ -49,7 +49,7 @@ def report(client: httpx.Client, where: str) -> list[tuple[str, ...]]:
 
 @pytest.mark.database
 class TestReport:
-    def test_tells_of_each_user_of_each_group_where_it_stands_and_what_became_of_it(self, client: httpx.Client) -> None:
+    def test_lists_each_user_of_each_group_with_line_and_result(self, client: httpx.Client) -> None:
         subscription = subscribed(client, ANN, BEN, CEM)
         committed(client, uploaded(client, subscription, f"Groupname,Email\nAsia,{ANN}\n"))
         where = uploaded(client, subscription, USER_BASED)
@@ -74,7 +74,7 @@ class TestReport:
         assert {(row[0], row[3], row[4]) for row in rows[6:]} >= {("5", "nonsense", "problem")}
         assert {row[0] for row in rows} == {"2", "3", "4", "5", "6", "7"}, "no line of the file is missing"
 
-    def test_tells_why_groups_were_not_added(self, client: httpx.Client) -> None:
+    def test_says_why_groups_were_not_added(self, client: httpx.Client) -> None:
         where = uploaded(
             client,
             subscribed(client, ANN),
@@ -87,7 +87,7 @@ class TestReport:
         assert found["Africa", ""] == "not_added"
         assert found["Europe", ""] == "not_added"
 
-    def test_tells_of_each_user_once_that_they_were_added_where_groups_become_one(self, client: httpx.Client) -> None:
+    def test_lists_each_user_as_added_once_when_groups_are_merged(self, client: httpx.Client) -> None:
         subscription = subscribed(client, ANN, BEN, CEM)
         committed(client, uploaded(client, subscription, f"Groupname,Email\nEurope,{CEM}\n"))
         where = uploaded(
@@ -107,13 +107,13 @@ class TestReport:
             ("4", CEM, "already_in_group"),
         ]
 
-    def test_of_a_refused_file_tells_why(self, client: httpx.Client) -> None:
+    def test_of_a_refused_file_says_why(self, client: httpx.Client) -> None:
         where = send(client, subscribed(client), "x,y\n").headers["location"]
         rows = report(client, where)
         assert rows
         assert {row[4] for row in rows} == {"problem"}
 
-    def test_of_a_stopped_import_tells_what_was_left(self, database: str, compose: Callable[[], Rollcall]) -> None:
+    def test_of_a_stopped_import_lists_the_rest(self, database: str, compose: Callable[[], Rollcall]) -> None:
         rollcall = compose()
         with working(rollcall, commits=False), served(database, "--no-worker") as server:
             client = server.client
@@ -137,7 +137,7 @@ class TestReport:
             eventually(lambda: client.get(where).json()["state"] == "completed")
             assert {row[4] for row in report(client, where)} == {"added"}
 
-    def test_holds_no_formula(self, client: httpx.Client) -> None:
+    def test_contains_no_formula(self, client: httpx.Client) -> None:
         evil = '"=HYPERLINK(""http://evil"")"'
         where = uploaded(client, subscribed(client, ANN), f"Groupname,Email\n{evil},{ANN}\n@SUM(A1),+1@example.com\n")
         cells = [cell for row in report(client, where) for cell in row]
@@ -151,7 +151,7 @@ class TestCsv:
         assert without_formula(cell) == f"'{cell}"
 
     @pytest.mark.parametrize("cell", ["a=1", "", -1, "ann@example.com"])
-    def test_all_else_stays_as_it_is(self, cell: object) -> None:
+    def test_other_cells_stay_as_they_are(self, cell: object) -> None:
         assert without_formula(cell) == cell
 
     def test_comes_in_pieces(self) -> None:

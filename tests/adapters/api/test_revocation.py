@@ -1,4 +1,4 @@
-"""What was revoked holds at once: in every process, in what goes on, in what began before."""
+"""A revocation takes effect at once: in every process, in long requests, in requests that began before."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def revoked(running: Served, client: httpx.Client) -> None:
 
 
 def used(rollcall: Rollcall, text: str) -> bool:
-    """Tell whether a token has come by."""
+    """Tell whether a token has been used."""
     return bool(rollcall.last_uses.of([id_of(text)]))
 
 
 @contextmanager
 def unfinished(running: Served, path: str, text: str, kind: str, body: bytes) -> Iterator[Callable[[], bytes]]:
-    """Send a request but for its last byte, and return what sends that and returns the answer."""
+    """Send a request without its last byte; return a function that sends that byte and returns the answer."""
     where = urlsplit(running.url)
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {text}\r\nContent-Type: {kind}\r\n"
     head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -58,15 +58,15 @@ def unfinished(running: Served, path: str, text: str, kind: str, body: bytes) ->
 
 
 class TestRevocation:
-    def test_holds_at_once_in_every_process(self, database: str) -> None:
+    def test_takes_effect_at_once_in_every_process(self, database: str) -> None:
         with served(database) as one, served(database, "--no-worker") as other:
             where = subscribed(one.client)
             asks = {"name": "x", "role": "auditor", "subscription_id": str(scope_of(where))}
-            issued = one.client.post(TOKENS, json=asks, headers=bearing(one.allowed.of(where))).json()
+            issued = one.client.post(TOKENS, json=asks, headers=bearing(one.auth.of(where))).json()
             groups = f"{other.url}{where}/groups"
             with httpx.Client(headers=bearing(issued["token"])) as client:
                 assert client.get(groups).status_code == 200
-                deleted = one.client.delete(f"{TOKENS}/{issued['id']}", headers=bearing(one.allowed.of(where)))
+                deleted = one.client.delete(f"{TOKENS}/{issued['id']}", headers=bearing(one.auth.of(where)))
                 assert deleted.status_code == 204
                 assert client.get(groups).status_code == 401
 
@@ -85,7 +85,7 @@ class TestRevocation:
             for text in (anns, issued["token"]):
                 assert client.get(f"{subscription}/groups", headers=bearing(text)).status_code == 401
 
-    def test_ends_the_progress_that_is_followed(
+    def test_ends_a_stream_of_progress(
         self, as_: Callable[[Role], httpx.Client], running: Served, subscription: str
     ) -> None:
         where = uploaded(running.client, subscription, lines(5))
@@ -105,7 +105,7 @@ class TestRevocation:
             committed(running.client, where)
             assert '"completed"' not in following.result()
 
-    def test_ends_the_wait_for_events(
+    def test_ends_a_wait_for_events(
         self, as_: Callable[[Role], httpx.Client], running: Served, beside: Rollcall, subscription: str
     ) -> None:
         client = as_("consumer")
@@ -115,8 +115,8 @@ class TestRevocation:
         committed(running.client, uploaded(running.client, subscription, lines(5)))
         assert_problem(waiting.result(), 401, "unauthenticated")
 
-    def test_holds_though_the_request_began_before(self, running: Served, beside: Rollcall, subscription: str) -> None:
-        """A body may take its time: what is asked at its beginning need not hold at its end."""
+    def test_applies_to_a_request_that_began_before(self, running: Served, beside: Rollcall, subscription: str) -> None:
+        """A body may take a while: access at its beginning may be revoked before its end."""
         file = lines(5).encode()
         form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n' + file + b"\r\n--x--\r\n"
         for path, kind, body in (

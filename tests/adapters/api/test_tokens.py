@@ -1,4 +1,4 @@
-"""API tokens over HTTP: who hands out which, what is shown of them, and what they are told by."""
+"""API tokens over HTTP: who can issue which, and what is shown of them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TestTokens:
         assert "Issued token “Sync” with the consumer role" in audited
         assert issued["token"] not in audited
 
-    def test_are_shown_once_however_often_they_are_asked_for_under_a_key(
+    def test_are_shown_once_however_often_the_request_is_repeated(
         self, as_: Callable[[Role], httpx.Client], subscription: str
     ) -> None:
         client, key = as_("administrator"), {"Idempotency-Key": "k"}
@@ -80,7 +80,7 @@ class TestTokens:
             ({"name": ""}, "invalid", "name"),
         ],
     )
-    def test_that_cannot_be_are_refused(
+    def test_that_are_invalid_are_refused(
         self, as_: Callable[[Role], httpx.Client], subscription: str, more: dict[str, str], code: str, field: str | None
     ) -> None:
         asks = {"name": "x", "role": "consumer", "subscription_id": str(scope_of(subscription)), **more}
@@ -89,7 +89,7 @@ class TestTokens:
         assert answer.json()["type"] == f"/problems/{code}", answer.text
         assert answer.json().get("field") == field
 
-    def test_are_handed_out_by_those_alone_who_hold_as_much(
+    def test_can_be_issued_only_by_callers_with_enough_access(
         self, as_: Callable[[Role], httpx.Client], subscription: str
     ) -> None:
         operators = {"name": "x", "role": "operator"}
@@ -125,7 +125,7 @@ class TestTokens:
         assert [row["name"] for row in shown] == names
         assert as_("auditor").get(TOKENS).json() == []
 
-    def test_tell_when_they_were_last_used_written_once_a_minute(self, idle: Rollcall) -> None:
+    def test_show_their_last_use_which_is_written_once_a_minute(self, idle: Rollcall) -> None:
         used, start = uuid4(), datetime(2026, 1, 31, 9, tzinfo=UTC)
         for seconds, told in ((0, 0), (59, 0), (60, 60), (100, 60)):
             idle.last_uses.note(used, start + timedelta(seconds=seconds))

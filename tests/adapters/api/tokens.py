@@ -1,4 +1,4 @@
-"""Whoever is allowed to do what a request asks for: tests that are not about access bring the right token by this."""
+"""Tokens for tests: those that are not about access send the right token with each request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SUBSCRIPTION = re.compile("/api/v1/subscriptions/+([0-9a-fA-F-]{32,36})(?:/|$)")
 def token(
     rollcall: Rollcall, role: Role, scope: UUID, *, expires_at: datetime | None = None, issuer: str | None = None
 ) -> str:
-    """Issue a token without a look at its scope: whether that exists is for the server to find out."""
+    """Issue a token without checking that its scope exists: the server does."""
     secret, token_id = token_bytes(SECRET_BYTES), uuid4()
     issued = issue_token(
         scope=scope,
@@ -63,20 +63,20 @@ def id_of(text: str) -> UUID:
     return read[0]
 
 
-class Allowed(httpx.Auth):
-    """Brings an administrator's token where a path names a subscription, and an operator's elsewhere."""
+class TokenAuth(httpx.Auth):
+    """Sends an administrator's token if the path names a subscription, and an operator's otherwise."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._tokens: dict[UUID, str] = {}
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the token, unless the request brings something of its own."""
+        """Add the token, unless the request has its own Authorization."""
         request.headers.setdefault("Authorization", f"Bearer {self.of(request.url.path)}")
         yield request
 
     def of(self, path: str) -> str:
-        """Return a token that may do what a path is for."""
+        """Return a token that has access to a path."""
         found = SUBSCRIPTION.match(path)
         scope = UUID(found[1]) if found else ROLLCALL
         if scope not in self._tokens:

@@ -63,7 +63,7 @@ class TestExpiry:
         with pytest.raises(click.BadParameter, match="is not an expiry"):
             expiry(text, NOW)
 
-    def test_is_no_time_beyond_all_times(self) -> None:
+    def test_is_refused_beyond_all_times(self) -> None:
         with pytest.raises(ExpiryInvalid):
             expiry("99999999d", NOW)
 
@@ -110,13 +110,13 @@ class TestToken:
         assert run(environ, "token", "revoke", issued["id"]).returncode == 0
         assert "There is no token" in refused(environ, 1, "token", "revoke", str(subscription))
 
-    def test_that_has_expired_before_is_refused(self, environ: dict[str, str]) -> None:
+    def test_that_has_already_expired_is_refused(self, environ: dict[str, str]) -> None:
         said = refused(environ, 1, "token", "create", "--role", "operator", "--expires", "2000-01-01")
         assert "Choose a time in the future" in said
         said = refused(environ, 2, "token", "create", "--role", "operator", "--expires", "soon")
         assert "“soon” is not an expiry" in said
 
-    def test_of_a_role_that_is_none_of_the_scope_is_refused(self, environ: dict[str, str], subscription: UUID) -> None:
+    def test_with_a_role_of_another_scope_is_refused(self, environ: dict[str, str], subscription: UUID) -> None:
         for words in (("operator", "-s", str(subscription)), ("auditor",)):
             said = refused(environ, 1, "token", "create", "--role", *words)
             assert f"The role “{words[0]}” can't be granted here" in said
@@ -143,7 +143,7 @@ class TestAccess:
         assert "didn't have any role" in run(environ, "access", "revoke", ANN.email, *where).stdout
         assert granting.roles(rollcall, ANN, {subscription}) == {subscription: frozenset()}
 
-    def test_of_operators_is_of_all_of_rollcall(self, environ: dict[str, str], rollcall: Rollcall) -> None:
+    def test_of_operators_covers_all_of_rollcall(self, environ: dict[str, str], rollcall: Rollcall) -> None:
         assert document(environ, "access", "grant", ANN.email, "--role", "operator")["changed"]
         assert granting.roles(rollcall, ANN, {ROLLCALL}) == {ROLLCALL: {"operator"}}
         [row] = document(environ, "access", "list")

@@ -102,7 +102,7 @@ class TestTheDemo:
             ("user-based.csv", "completed"),
         ]
 
-    def test_goes_on_serving_until_it_is_stopped(self, environ: dict[str, str]) -> None:
+    def test_serves_until_it_is_stopped(self, environ: dict[str, str]) -> None:
         with (
             subprocess.Popen(  # noqa: S603 - our own command
                 [*COMMAND, "demo", "--port", "0"],

@@ -152,7 +152,7 @@ class TestAnImportInATerminal:
         assert f"rollcall import-resume {import_id}" in terminal.shown
         assert desk.state(import_id).state == "reviewing"
 
-    def test_that_waited_goes_on_with_its_review(self, desk: Desk, roster: str) -> None:
+    def test_that_waited_continues_with_its_review(self, desk: Desk, roster: str) -> None:
         with InTerminal(desk.environ, "import", roster, "-s", "Contoso") as terminal:
             terminal.wait_for(re.escape("[y/N]: "))
             terminal.type("n\n")
@@ -164,7 +164,7 @@ class TestAnImportInATerminal:
             assert terminal.end() == 0
         assert desk.state(import_id).state == "completed"
 
-    def test_of_nobody_with_a_licence_is_not_offered(self, desk: Desk, tmp_path: Path) -> None:
+    def test_without_licensed_users_is_not_offered(self, desk: Desk, tmp_path: Path) -> None:
         file = _file(tmp_path, "strangers.csv", b"Groupname,Email\nDesign,zoe@example.com\n")
         with InTerminal(desk.environ, "import", file, "-s", "Contoso") as terminal:
             assert terminal.end() == 1
@@ -260,7 +260,7 @@ class TestADryRun:
         assert [each["line"] for each in document["problems"]] == [4]
         assert desk.recorded() == before
 
-    def test_tells_why_a_file_would_be_refused(self, desk: Desk, tmp_path: Path) -> None:
+    def test_shows_why_a_file_would_be_refused(self, desk: Desk, tmp_path: Path) -> None:
         before = desk.recorded()
         file = _file(tmp_path, "refused.csv", REFUSED)
         done = run(desk.environ, "import", file, "-s", "Contoso", "--dry-run", "--json")
@@ -272,7 +272,7 @@ class TestADryRun:
 
 
 class TestARefusedFile:
-    def test_is_told_with_place_and_remedy(self, desk: Desk, tmp_path: Path) -> None:
+    def test_shows_where_each_problem_is_and_how_to_fix_it(self, desk: Desk, tmp_path: Path) -> None:
         file = _file(tmp_path, "refused.csv", REFUSED)
         done = run(desk.environ, "import", file, "-s", "Contoso", "--yes")
         assert done.returncode == 1
@@ -418,11 +418,11 @@ class TestStop:
 
 
 class TestKilled:
-    def test_in_the_middle_of_a_batch_a_worker_goes_on(self, desk: Desk, held: _HeldCommit) -> None:
-        """A batch that the server has got is added, all of it, whoever sent it; the rest is added by the worker, once.
+    def test_in_the_middle_of_a_batch_a_worker_continues(self, desk: Desk, held: _HeldCommit) -> None:
+        """A batch that has reached the server is added, all of it. The worker adds the rest, once.
 
-        The server does not look whether its client lives while a statement waits (client_connection_check_interval),
-        and an append is one statement, whose answer is too short to be sent before it is committed.
+        While a statement waits, PostgreSQL doesn't check that its client is alive (client_connection_check_interval).
+        An append is one statement, whose answer is too short to be sent before it is committed.
         """
         held.let_one_batch_run()
         added = desk.state(held.import_id).progress.groups_added

@@ -101,9 +101,12 @@ def test_an_id_that_nothing_begins_with_is_not_found(environ: dict[str, str], wo
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "not-found")
 
 
-def test_another_subscriptions_ids_do_not_count(environ: dict[str, str]) -> None:
+def test_another_subscriptions_ids_do_not_count(environ: dict[str, str], rollcall: Rollcall) -> None:
     """Neither to find a group by, nor to make an id ambiguous."""
-    assert "There is no group “beef1”" in run(environ, "group", "delete", "beef1", "-s", "Company 1").stderr
+    delete = ("group", "delete", "-s", "Company 1")
+    assert "There is no group “beef”" in run(environ, *delete, "beef").stderr
+    create_group(rollcall, Origin(SUBSCRIPTIONS[1], ANN, "test"), UUID("beef3".ljust(32, "0")), "Theirs", [])
+    assert "Deleted “Theirs”" in run(environ, *delete, "beef").stdout
 
 
 def test_a_name_comes_before_an_id(environ: dict[str, str], rollcall: Rollcall) -> None:

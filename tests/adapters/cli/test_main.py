@@ -103,7 +103,7 @@ class TestUsage:
         assert f"error: {error.message}\n" in done.stderr or "\x1b" in error.message
         assert "\x1b" not in done.stderr
 
-    def test_settings_that_cannot_be_are_named(self) -> None:
+    def test_invalid_settings_are_named(self) -> None:
         done = run({**NOWHERE, "ROLLCALL_POOL_SIZE": "many"}, "groups", "-s", "x", "--json")
         assert done.returncode == 2
         assert (_error(done).code, "ROLLCALL_POOL_SIZE is 'many'" in done.stderr) == ("settings", True)
@@ -116,8 +116,8 @@ class TestUsage:
 
 
 class TestADatabaseThatIsDown:
-    def test_is_told_in_a_sentence(self) -> None:
-        with socket.socket() as taken:  # bound but not listening: nobody answers there
+    def test_is_reported_in_a_sentence(self) -> None:
+        with socket.socket() as taken:  # bound but not listening: nothing answers there
             taken.bind(("127.0.0.1", 0))
             url = f"postgresql://ann:s3cret@127.0.0.1:{taken.getsockname()[1]}/rollcall"
             done = run_apart(environment(url), "groups", "-s", "x", "--json")
@@ -152,12 +152,12 @@ class TestRefusals:
         assert set(re.findall(r"[0-9a-f-]{36}", done.stderr)) == ids
         assert run(environ, "groups", "-s", ids.pop()).returncode == 0
 
-    def test_a_view_that_is_not_there_lists_those_that_are(self, environ: dict[str, str]) -> None:
+    def test_an_unknown_view_lists_the_views(self, environ: dict[str, str]) -> None:
         done = run(environ, "views", "rebuild", "nothing", "--json")
         assert done.returncode == 2
         assert "directory, review, import_list" in _error(done).message
 
-    def test_an_import_of_nobody_licensed_waits_and_once_discarded_cannot_go_on(
+    def test_an_import_without_licensed_users_waits_and_once_discarded_cannot_continue(
         self, environ: dict[str, str], roster: str, idle: Rollcall
     ) -> None:
         subscription_id = UUID(_subscription(environ))
@@ -231,7 +231,7 @@ class TestEveryCommand:
         assert (len(first.stdout.splitlines()), first.stderr) == (2, "… and more. Use --limit 0 to show all.\n")
         assert len(run(environ, "audit", "-s", "Contoso", "--limit", "0").stdout.splitlines()) > 2
 
-    def test_is_silent_where_nobody_reads_on(self, environ: dict[str, str]) -> None:
+    def test_is_silent_if_its_output_is_closed(self, environ: dict[str, str]) -> None:
         _subscription(environ)
         for words in (
             ("subscription", "list"),

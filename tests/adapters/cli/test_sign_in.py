@@ -34,7 +34,7 @@ class TestSignInLink:
             assert "This link signs in ann@example.com. It works once, for 10 minutes." in done.stderr
 
     def test_says_how_to_start_a_server_if_none_is_running(self, database: str) -> None:
-        """You may do it in either order: the link is the one to the server that you are told to start."""
+        """You may do it in either order: the link leads to the server that the command says to start."""
         for words in ((), ("--json",)):
             done = run(environment(database), "sign-in-link", "ann@example.com", *words)
             assert (done.returncode, "http://127.0.0.1:8000/sign-in/link/" in done.stdout) == (0, True)
@@ -49,12 +49,12 @@ class TestSignInLink:
 
     def test_is_for_the_canonical_address(self, database: str, idle: Rollcall) -> None:
         done = run(environment(database), "sign-in-link", " Ann@Example.com", "--json")
-        told = json.loads(done.stdout)
-        assert (told["email"], told["good_for_seconds"]) == ("ann@example.com", 600)
-        secret = told["url"].rpartition("/")[2]
+        document = json.loads(done.stdout)
+        assert (document["email"], document["good_for_seconds"]) == ("ann@example.com", 600)
+        secret = document["url"].rpartition("/")[2]
         assert idle.tickets.redeem("link", secret, Link) == Link("ann@example.com")
 
-    def test_for_no_address_is_refused(self, database: str) -> None:
+    def test_for_an_invalid_address_is_refused(self, database: str) -> None:
         done = run(environment(database), "sign-in-link", "ann")
         assert (done.returncode, done.stdout) == (1, "")
         assert "“ann” is not a valid e-mail address" in done.stderr
@@ -72,8 +72,8 @@ class TestIdentity:
         environ = environment(database)
         both = run(environ, "identity", "list").stdout
         assert both.index("account of ann@example.com") < both.index("account of ben@example.com")
-        (told,) = json.loads(run(environ, "identity", "list", " Ann@Example.com", "--json").stdout)
-        assert (told["email"], told["issuer"]) == ("ann@example.com", "https://id.example")
+        (row,) = json.loads(run(environ, "identity", "list", " Ann@Example.com", "--json").stdout)
+        assert (row["email"], row["issuer"]) == ("ann@example.com", "https://id.example")
         released = run(environ, "identity", "release", " Ann@Example.com").stdout
         assert "It will belong to the next account that signs in with it." in released
         assert rollcall.events.history(identity_id("ann@example.com"))[-1].origin.actor.kind == "operator"
@@ -81,14 +81,14 @@ class TestIdentity:
         again = run(environ, "identity", "release", "ann@example.com")
         assert (again.returncode, again.stdout) == (0, "ann@example.com doesn't belong to an account.\n")
 
-    def test_of_everybody_is_released_at_once(self, database: str, rollcall: Rollcall) -> None:
+    def test_is_released_for_all_addresses_at_once(self, database: str, rollcall: Rollcall) -> None:
         for email in ("ann@example.com", "ben@example.com"):
             bound(rollcall, email)
         done = run(environment(database), "identity", "release", "--all", "--json")
         assert json.loads(done.stdout) == {"released": ["ann@example.com", "ben@example.com"]}
         assert "No address belongs to an account." in run(environment(database), "identity", "release", "--all").stdout
 
-    def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
+    def test_needs_an_address_or_all(self, database: str) -> None:
         for words in ((), ("ann@example.com", "--all")):
             done = run(environment(database), "identity", "release", *words)
             assert (done.returncode, done.stdout) == (2, "")
@@ -105,15 +105,15 @@ class TestSession:
         environ = environment(database)
         shown = run(environ, "session", "list").stdout
         assert shown.index("the browser of ben") < shown.index("the browser of ann")
-        (told,) = json.loads(run(environ, "session", "list", " Ann@Example.com", "--json").stdout)
-        assert (told["email"], told["way"], told["network"]) == ("ann@example.com", "link", "192.0.2.7")
+        (row,) = json.loads(run(environ, "session", "list", " Ann@Example.com", "--json").stdout)
+        assert (row["email"], row["way"], row["network"]) == ("ann@example.com", "link", "192.0.2.7")
         assert run(environ, "session", "end", "ann@example.com").stdout == "Ended 1 session.\n"
         assert [each.email for each in rollcall.sign_ins.of()] == ["ben@example.com"]
         assert run(environ, "session", "end", "ann@example.com").stdout == "ann@example.com wasn't signed in.\n"
         assert json.loads(run(environ, "session", "end", "--all", "--json").stdout) == {"ended": 1}
         assert run(environ, "session", "end", "--all").stdout == "No one was signed in.\n"
 
-    def test_of_nobody_in_particular_is_a_mistake(self, database: str) -> None:
+    def test_needs_an_address_or_all(self, database: str) -> None:
         for words in ((), ("ann@example.com", "--all")):
             done = run(environment(database), "session", "end", *words)
             assert (done.returncode, done.stdout) == (2, "")

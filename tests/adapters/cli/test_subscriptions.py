@@ -39,7 +39,7 @@ def test_an_administrator_without_a_valid_address_is_refused_before_anything_is_
     assert json.loads(run(environ, "subscription", "list", "--json").stdout) == []
 
 
-def test_a_subscription_that_nobody_has_access_to_says_how_to_grant_it(environ: dict[str, str]) -> None:
+def test_a_subscription_without_administrators_says_how_to_add_one(environ: dict[str, str]) -> None:
     """Its console would be closed to the person who just imported a file of their own."""
     done = run(environ, *CREATE)
     grant = rf"access grant EMAIL --role administrator -s {done.stdout.strip()}\n"

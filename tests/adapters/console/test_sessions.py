@@ -155,7 +155,7 @@ def test_only_a_page_of_ours_ends_sessions(ann: Browser, other: Browser) -> None
 
 
 def test_the_page_is_for_people_who_are_signed_in(signing: Served) -> None:
-    for auth in (None, signing.allowed):
+    for auth in (None, signing.auth):
         answer = httpx.get(f"{signing.url}/sessions", auth=auth)
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fsessions")
 

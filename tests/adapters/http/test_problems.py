@@ -1,4 +1,4 @@
-"""Errors are problem documents, whoever refuses: the use cases, the handlers, the framework; and nothing leaks."""
+"""Every error is a problem document, from use cases, handlers and the framework alike, and reveals no secrets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SUBSCRIPTIONS = "/api/v1/subscriptions"
 
 @pytest.fixture(scope="module")
 def subscription(running: Served) -> str:
-    """Return where a subscription is, with fifty seats and one licence."""
+    """Return the path of a subscription with fifty seats and one licence."""
     created = running.client.post(SUBSCRIPTIONS, json={"name": "Contoso", "seats": 50})
     where = created.headers["Location"]
     assert running.client.post(f"{where}/licences", json={"users": [{"email": "ann@example.com"}]}).is_success
@@ -49,13 +49,13 @@ def subscription(running: Served) -> str:
 
 @pytest.fixture(scope="module")
 def import_(running: Served, subscription: str) -> str:
-    """Return where an import in review is."""
+    """Return the path of an import in review."""
     file = {"file": ("groups.csv", "Groupname,Email\nSales,ann@example.com\n")}
     return running.client.post(f"{subscription}/imports", files=file).headers["Location"]
 
 
 def assert_problem(answer: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
-    """Assert that an answer is a problem document of a kind, whole and consistent, and return it."""
+    """Assert that an answer is a complete and consistent problem document of a kind, and return it."""
     told: dict[str, Any] = answer.json()
     assert (answer.status_code, told["type"], told.get("field")) == (status, f"/problems/{code}", field), told
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -66,7 +66,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str, field: str | 
     return told
 
 
-# --- the framework's own --------------------------------------------------------------------------------------------
+# --- from the framework --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/nix", "/api/v1", "/api/v1/nix", "/api/v1/subscriptions/x", "/problems/nix"])
@@ -81,7 +81,7 @@ def test_another_method_is_405_with_those_that_are_allowed(running: Served, meth
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
 
 
-def test_options_tells_the_methods_of_the_path(running: Served, subscription: str) -> None:
+def test_options_lists_the_methods_of_the_path(running: Served, subscription: str) -> None:
     answer = running.client.options(f"{subscription}/licences")
     assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
 
@@ -115,7 +115,7 @@ def test_head_answers_as_get_without_content(running: Served, path: str) -> None
         (b'{"name": "Contoso", "seats": 1, "colour": "red"}', "colour"),
     ],
 )
-def test_a_body_that_is_not_as_it_should_be_names_the_field(running: Served, content: bytes, field: str) -> None:
+def test_an_invalid_body_names_the_field(running: Served, content: bytes, field: str) -> None:
     assert_problem(running.client.post(SUBSCRIPTIONS, content=content, headers=JSON), 400, "invalid", field)
 
 
@@ -137,7 +137,7 @@ def test_a_body_that_is_compressed_is_415(running: Served, subscription: str) ->
 
 
 @pytest.mark.parametrize("name", ["If-Match", "Idempotency-Key"])
-def test_a_header_that_is_given_twice_is_refused(running: Served, subscription: str, import_: str, name: str) -> None:
+def test_a_repeated_header_is_refused(running: Served, subscription: str, import_: str, name: str) -> None:
     path = f"{import_}/commit" if name == "If-Match" else f"{subscription}/licences"
     answer = running.client.post(path, json={"users": []}, headers=[(name, '"1"'), (name, '"2"')])
     assert_problem(answer, 400, "invalid", name)
@@ -146,7 +146,7 @@ def test_a_header_that_is_given_twice_is_refused(running: Served, subscription: 
 @pytest.mark.parametrize(
     "version", ["*", 'W/"2"', '"1", "2"', '"2', '2"', "''", '"-2"', "2.0", '"99999999999999999999"']
 )
-def test_what_is_no_version_is_400(running: Served, import_: str, version: str) -> None:
+def test_an_invalid_version_is_400(running: Served, import_: str, version: str) -> None:
     answer = running.client.post(f"{import_}/commit", headers={"If-Match": version})
     assert_problem(answer, 400, "invalid", "If-Match")
 
@@ -177,9 +177,7 @@ def test_what_is_no_version_is_400(running: Served, import_: str, version: str) 
         ("colour=red", "colour"),
     ],
 )
-def test_a_query_that_is_not_as_it_should_be_names_the_field(
-    running: Served, subscription: str, query: str, field: str
-) -> None:
+def test_an_invalid_query_names_the_field(running: Served, subscription: str, query: str, field: str) -> None:
     for each in ("licences", "groups"):
         assert_problem(running.client.get(f"{subscription}/{each}?{query}"), 400, "invalid", field)
 
@@ -195,26 +193,26 @@ def test_a_query_that_is_not_as_it_should_be_names_the_field(
         ("after=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "after"),
     ],
 )
-def test_a_filter_of_the_audit_log_that_is_none_names_the_field(
+def test_an_invalid_filter_of_the_audit_log_names_the_field(
     running: Served, subscription: str, query: str, field: str
 ) -> None:
     assert_problem(running.client.get(f"{subscription}/audit?{query}"), 400, "invalid", field)
 
 
 @pytest.mark.parametrize("path", ["groups/{}/users", "groups?version={}", "history?after={}"])
-def test_numbers_beyond_all_bounds_are_not_found_or_refused(running: Served, import_: str, path: str) -> None:
+def test_numbers_out_of_range_are_not_found_or_refused(running: Served, import_: str, path: str) -> None:
     for number in (2**31, 2**63, 10**40):
         assert running.client.get(f"{import_}/{path.format(number)}").status_code in {400, 404}
 
 
 @pytest.mark.parametrize("email", ["%00", "%ff", "%ed%a0%80", "a%2Fb@example.com", "x" * 5000])
-def test_an_address_that_cannot_be_is_not_found_or_refused(running: Served, subscription: str, email: str) -> None:
+def test_an_impossible_address_is_not_found_or_refused(running: Served, subscription: str, email: str) -> None:
     assert running.client.get(f"{subscription}/licences/{email}").status_code in {400, 404}
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
-def test_no_path_and_no_search_is_a_mistake_of_ours(running: Served, subscription: str, text: str) -> None:
+def test_no_path_or_search_is_an_internal_error(running: Served, subscription: str, text: str) -> None:
     for path in (f"licences?q={quote(text, safe='')}", f"groups?after={quote(text, safe='')}"):
         assert running.client.get(f"{subscription}/{path}").status_code in {200, 400}
     assert running.client.get(f"{subscription}/licences/{quote(text, safe='')}").status_code in {200, 400, 404}
@@ -224,8 +222,8 @@ def test_no_path_and_no_search_is_a_mistake_of_ours(running: Served, subscriptio
 
 
 def test_too_large_is_413_before_it_is_sent(running: Served, subscription: str) -> None:
-    """Each route takes what it needs: nothing is read of a body that says that it is larger."""
-    bearer = f"Authorization: Bearer {running.allowed.of(subscription)}"
+    """Each route has its limit: a body that declares itself larger is not read."""
+    bearer = f"Authorization: Bearer {running.auth.of(subscription)}"
     where, json, csv = urlsplit(running.url), "application/json", "text/csv"
     for path, kind, most in (
         (f"{subscription}/access", json, 64 * 1024),
@@ -247,10 +245,8 @@ def test_too_large_is_413_before_it_is_sent(running: Served, subscription: str) 
 @pytest.mark.parametrize(
     ("below", "kind", "most"), [("access", "application/json", 64 * 1024), ("licences", "text/csv", 32_000_000)]
 )
-def test_too_large_is_413_and_nothing_of_it_is_taken_beyond_that(
-    idle: Rollcall, below: str, kind: str, most: int
-) -> None:
-    """The body does not say how large it is, and never ends."""
+def test_too_large_is_413_and_the_rest_is_not_read(idle: Rollcall, below: str, kind: str, most: int) -> None:
+    """The body doesn't declare its size, and never ends."""
     taken = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -265,10 +261,8 @@ def test_too_large_is_413_and_nothing_of_it_is_taken_beyond_that(
     assert most < taken <= most + 10_000
 
 
-def test_one_address_more_than_a_route_promises_is_refused_for_that_and_not_for_its_bytes(
-    running: Served, subscription: str
-) -> None:
-    """An address has 254 characters at most (RFC 5321, section 4.5.3.1.3, and its erratum 1690)."""
+def test_one_address_too_many_is_refused_for_the_number_not_the_bytes(running: Served, subscription: str) -> None:
+    """An address has at most 254 characters (RFC 5321, section 4.5.3.1.3, and its erratum 1690)."""
     domain = ".".join(["x" * 61] * 3 + ["com"])
     emails = [f"{number:064}@{domain}" for number in range(100_001)]
     assert len(emails[0]) == 254
@@ -294,7 +288,7 @@ BODY = b"POST /api/v1/subscriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type:
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nLong: " + b"x" * 100_000, 431, "headers-too-large"),
     ],
 )
-def test_what_is_no_http_is_answered_as_everything_else(running: Served, sent: bytes, status: int, code: str) -> None:
+def test_malformed_http_is_answered_with_a_problem(running: Served, sent: bytes, status: int, code: str) -> None:
     where = urlsplit(running.url)
     with socket.create_connection((str(where.hostname), where.port or 0), GENEROUS_SECONDS) as connection:
         connection.sendall(sent)
@@ -310,10 +304,10 @@ def test_what_is_no_http_is_answered_as_everything_else(running: Served, sent: b
     assert not [each for each in running.log() if each["level"] == "error"]
 
 
-def test_what_is_no_http_amid_an_answer_breaks_it_off(running: Served, import_: str) -> None:
+def test_malformed_http_during_an_answer_breaks_it_off(running: Served, import_: str) -> None:
     where = urlsplit(running.url)
     with socket.create_connection((str(where.hostname), where.port or 0), GENEROUS_SECONDS) as connection:
-        bearer = f"Authorization: Bearer {running.allowed.of(import_)}"
+        bearer = f"Authorization: Bearer {running.auth.of(import_)}"
         head = f"GET {import_}/progress HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nTransfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(12) == b"HTTP/1.1 200"
@@ -323,7 +317,7 @@ def test_what_is_no_http_amid_an_answer_breaks_it_off(running: Served, import_: 
     assert not [each for each in running.log() if each["level"] == "error"]
 
 
-def test_whoever_asks_for_another_protocol_is_answered_in_this_one(running: Served) -> None:
+def test_a_request_to_upgrade_is_answered_over_http(running: Served) -> None:
     headers = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -334,7 +328,7 @@ def test_whoever_asks_for_another_protocol_is_answered_in_this_one(running: Serv
     assert not [each for each in running.log() if "pgrade" in each["event"]]
 
 
-def test_a_mistake_of_ours_tells_the_request_and_nothing_else(
+def test_an_internal_error_reveals_only_the_request_id(
     idle: Rollcall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:
@@ -353,9 +347,7 @@ def test_a_mistake_of_ours_tells_the_request_and_nothing_else(
 
 
 @pytest.mark.parametrize("error", [psycopg.OperationalError("host=secret"), psycopg.errors.LockNotAvailable("secret")])
-def test_a_database_that_does_not_answer_is_503(
-    idle: Rollcall, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error
-) -> None:
+def test_an_unavailable_database_is_503(idle: Rollcall, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error) -> None:
     def fail() -> None:
         raise error
 
@@ -365,7 +357,7 @@ def test_a_database_that_does_not_answer_is_503(
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_without_a_connection_to_spare_it_says_so_before_anybody_gives_up(idle: Rollcall) -> None:
+def test_without_a_free_connection_the_answer_comes_before_clients_give_up(idle: Rollcall) -> None:
     pool = idle.datastore.pool
     assert pool.timeout <= 10
     pool.timeout = 0.01
@@ -377,7 +369,7 @@ def test_without_a_connection_to_spare_it_says_so_before_anybody_gives_up(idle: 
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_while_the_database_is_away_it_says_so_and_afterwards_it_serves_again(server: str, database: str) -> None:
+def test_requests_are_503_while_the_database_is_away_and_work_again_afterwards(server: str, database: str) -> None:
     name = Identifier(str(conninfo_to_dict(database)["dbname"]))
     with served(database) as away, psycopg.connect(server, autocommit=True) as connection:
         connection.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
@@ -431,7 +423,7 @@ def test_each_kind_has_a_page_for_people(running: Served, code: str) -> None:
     assert KINDS[code].explanation in text.text
 
 
-def test_each_response_bears_the_request_id_that_was_sent_if_it_is_sane(running: Served, import_: str) -> None:
+def test_each_response_has_the_request_id_that_was_sent_if_it_is_valid(running: Served, import_: str) -> None:
     for path in (SUBSCRIPTIONS, "/nix", "/health/live", f"{import_}/file", f"{import_}/report.csv"):
         assert running.client.get(path, headers={"X-Request-Id": "trace-1"}).headers["X-Request-Id"] == "trace-1"
         for insane in ("", "two words", "x" * 101, "é".encode(), "<b>"):

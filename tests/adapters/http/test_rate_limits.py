@@ -1,4 +1,4 @@
-"""How often, and how many at once: what is allowed, what is refused, and when to come back."""
+"""Limits on how often and how many at once: what is allowed, what is refused, and when to try again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -56,7 +56,7 @@ class TestARate:
         clock.now += 600
         assert [taken(rate) for _ in range(21)] == [True] * 20 + [False]
 
-    def test_is_each_keys_own(self) -> None:
+    def test_is_counted_for_each_key(self) -> None:
         rate = Rate(1, 60, Clock())
         assert [taken(rate, "a"), taken(rate, "b"), taken(rate, "a")] == [True, True, False]
 
@@ -85,9 +85,7 @@ class TestARate:
             for last in range(first, len(times)):
                 assert last - first + 1 <= limit + (times[last] - times[first]) * limit / 60 + 1e-3
 
-    def test_remembers_no_more_keys_than_it_can_bear_and_the_worst_of_them(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_remembers_a_limited_number_of_keys_the_busiest_ones(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rate_limits, "KEYS", 100)
         clock = Clock()
         rate = Rate(2, 60, clock)
@@ -100,13 +98,13 @@ class TestARate:
 
 class TestUploads:
     def test_of_one_subscription_at_once_are_limited_and_others_are_not(self) -> None:
-        allowed = RateLimits(Rates(sign_ins=1, requests=1, uploads=2))
+        limits = RateLimits(Rates(sign_ins=1, requests=1, uploads=2))
         here, elsewhere = uuid4(), uuid4()
         for _ in range(3):
-            with allowed.count_upload(here), allowed.count_upload(here), allowed.count_upload(elsewhere):
-                with pytest.raises(TooManyRequests), allowed.count_upload(here):
+            with limits.count_upload(here), limits.count_upload(here), limits.count_upload(elsewhere):
+                with pytest.raises(TooManyRequests), limits.count_upload(here):
                     pass
-                with allowed.count_upload(elsewhere):
+                with limits.count_upload(elsewhere):
                     pass
 
 
@@ -150,7 +148,7 @@ class TestServed:
         with served(database, environment=environment) as server:
             yield server
 
-    def test_requests_of_one_token_are_limited_be_it_good_or_bad(self, limited: Served) -> None:
+    def test_requests_with_one_token_are_limited_whether_it_is_valid_or_not(self, limited: Served) -> None:
         for headers in ({}, {"Authorization": "Bearer nonsense"}):
             answers = [limited.client.get("/api/v1/subscriptions", headers=headers) for _ in range(11)]
             assert 429 not in {answer.status_code for answer in answers[:10]}
@@ -191,7 +189,7 @@ class TestServed:
 
 
 @pytest.mark.database
-def test_nobody_is_told_another_client_by_whom_one_does_not_trust(database: str) -> None:
+def test_only_trusted_proxies_name_the_client(database: str) -> None:
     with served(database, environment={"ROLLCALL_LIMIT_SIGN_INS": "1"}) as server:
         codes = [
             httpx.post(

@@ -1,4 +1,4 @@
-"""What browsers are told with every response, and whose requests are taken."""
+"""The security headers of every response, and the requests that are accepted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def public(module_database: str) -> Iterator[Served]:
 
 
 def routes(server: Served) -> dict[str, set[str]]:
-    """Return the paths of the API, filled with ids that nothing bears, and their methods."""
+    """Return the paths of the API, filled with ids that don't exist, and their methods."""
     document: dict[str, Any] = server.client.get("/api/v1/openapi.json").json()
     return {
         re.sub("{(.*?)}", lambda name: EXAMPLES.get(name[1], "0" * 32), path): {each.upper() for each in methods}
@@ -68,7 +68,7 @@ def assert_secured(answer: httpx.Response) -> None:
     assert "Server" not in answer.headers
 
 
-def test_each_route_says_its_headers(running: Served) -> None:
+def test_each_route_has_the_security_headers(running: Served) -> None:
     paths = routes(running) | {path: {"GET", "POST"} for path in PAGES}
     assert len(paths) > 25
     for path, methods in paths.items():
@@ -77,14 +77,14 @@ def test_each_route_says_its_headers(running: Served) -> None:
         assert_secured(running.client.get(path, headers={"Authorization": "Bearer nonsense"}))
 
 
-def test_what_is_told_to_one_person_is_kept_nowhere(running: Served) -> None:
+def test_what_is_for_one_person_is_not_cached(running: Served) -> None:
     for path in ("/", "/sign-in", "/api/v1/subscriptions", "/api/v1/nix"):
         assert running.client.get(path).headers["Cache-Control"] == "no-store"
     for path in (STYLESHEET, "/api/v1/docs/swagger-ui.css"):
         assert "max-age" in running.client.get(path).headers["Cache-Control"]
 
 
-def test_pages_have_scripts_and_styles_in_files_of_ours_alone(running: Served) -> None:
+def test_pages_load_scripts_and_styles_only_from_our_files(running: Served) -> None:
     for path in ("/sign-in", "/sign-in/link/x", "/problems/stale"):
         page = running.client.get(path, headers={"Accept": "text/html"})
         assert page.headers["Content-Type"].startswith("text/html")
@@ -123,7 +123,7 @@ OWN = "http://localhost:8000"
 COOKIE = {"Cookie": "rollcall=x", "Host": "localhost:8000"}
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 FROM = [
-    # Sec-Fetch-Site, Origin, whether it is from a page of ours
+    # Sec-Fetch-Site, Origin, whether it is one of our pages
     ("same-origin", None, True),
     ("same-origin", OWN, True),
     ("none", None, True),
@@ -143,7 +143,7 @@ FROM = [
 
 
 def asked(server: Served, method: str, path: str, fetched: str | None, origin: str | None, **more: str) -> str | None:
-    """Return the code of the problem that a request from somewhere gets."""
+    """Return the code of the problem that a request from an origin gets."""
     given = (
         {"Sec-Fetch-Site": fetched, "Origin": origin} | COOKIE | {name.title(): value for name, value in more.items()}
     )
@@ -155,7 +155,7 @@ def asked(server: Served, method: str, path: str, fetched: str | None, origin: s
 
 
 @pytest.mark.parametrize(("fetched", "origin", "own"), FROM)
-def test_what_changes_something_by_cookie_has_to_come_from_a_page_of_ours(
+def test_changes_by_cookie_must_come_from_one_of_our_pages(
     running: Served,
     fetched: str | None,
     origin: str | None,
@@ -167,24 +167,24 @@ def test_what_changes_something_by_cookie_has_to_come_from_a_page_of_ours(
     assert asked(running, "OPTIONS", "/api/v1/subscriptions", fetched, origin) != "cross-site"
     by_program = asked(running, "POST", "/api/v1/subscriptions", fetched, origin, authorization="Bearer x")
     assert by_program == "unauthenticated"
-    for path in ("/sign-in/oidc", "/sign-in/link/x", "/sign-out"):  # with a cookie or without
+    for path in ("/sign-in/oidc", "/sign-in/link/x", "/sign-out"):  # with a cookie or without one
         assert (asked(running, "POST", path, fetched, origin) == "cross-site") is not own
         assert (asked(running, "POST", path, fetched, origin, cookie="x=y") == "cross-site") is not own
 
 
-def test_so_has_each_route_that_changes_something(running: Served) -> None:
+def test_each_route_that_changes_something_checks_that(running: Served) -> None:
     unsafe = [(method, path) for path, methods in routes(running).items() for method in methods & UNSAFE]
     assert len(unsafe) >= 8
     for method, path in unsafe:
         assert asked(running, method, path, "cross-site", None) == "cross-site", path
 
 
-def test_without_a_cookie_a_program_is_asked_who_it_is(running: Served) -> None:
+def test_a_program_without_a_cookie_is_asked_to_authenticate(running: Served) -> None:
     answer = httpx.post(f"{running.url}/api/v1/subscriptions", json={})
     assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthenticated")
 
 
-def test_the_public_origin_is_ours_wherever_a_proxy_asks(public: Served) -> None:
+def test_the_public_origin_is_ours_behind_a_proxy(public: Served) -> None:
     headers = {"Origin": PUBLIC, "Cookie": "__Host-rollcall=x"}
     answer = httpx.post(f"{public.url}/sign-out", headers=headers)
     assert answer.status_code == 303

@@ -21,7 +21,7 @@ PUBLIC = "https://rollcall.example"
 @example("javascript:alert(1)")
 @example("/%2f/evil.example")
 @example("")
-def test_nobody_is_sent_elsewhere(wanted: str) -> None:
+def test_a_path_to_another_site_is_replaced(wanted: str) -> None:
     path = own_path(wanted)
     as_browsers_read_it = "".join(each for each in path if each not in "\t\n\r").replace("\\", "/")
     for read in (path, as_browsers_read_it):
@@ -31,7 +31,7 @@ def test_nobody_is_sent_elsewhere(wanted: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/x", "/x/y?z=1&a=%20#b", "/sign-in?next=/x"])
-def test_a_path_of_ours_is_where_they_go(path: str) -> None:
+def test_one_of_our_paths_is_kept(path: str) -> None:
     assert own_path(path) == path
 
 
@@ -68,11 +68,11 @@ def test_our_names_and_plain_addresses_are_answered(host: str) -> None:
         "[nonsense]",
     ],
 )
-def test_what_could_be_anybodys_is_not(host: str) -> None:
+def test_other_names_are_not(host: str) -> None:
     assert not Site(PUBLIC).answers_to(host)
 
 
-def test_without_a_public_url_no_name_but_loopback_is_answered() -> None:
+def test_without_a_public_url_only_loopback_names_are_answered() -> None:
     assert not Site(None).answers_to("rollcall.example")
     assert Site(None).answers_to("localhost:8000")
 
@@ -104,7 +104,7 @@ def test_an_origin_that_is_not(origin: str, host: str) -> None:
     assert not Site(PUBLIC).is_own(origin, host)
 
 
-def test_cookies_are_for_us_alone_and_for_no_script() -> None:
+def test_cookies_are_hidden_from_other_hosts_and_from_scripts() -> None:
     secure = Site(PUBLIC).cookie("session", "x").to_header(header="")
     assert secure.startswith("__Host-rollcall=x;")
     assert all(each in secure for each in ("HttpOnly", "Path=/", "SameSite=lax", "Secure"))
@@ -115,6 +115,6 @@ def test_cookies_are_for_us_alone_and_for_no_script() -> None:
     assert "Max-Age=0" in Site(None).cookie("session", None).to_header(header="")
 
 
-def test_links_go_to_the_public_url_or_to_where_somebody_came() -> None:
+def test_links_go_to_the_public_url_or_to_the_host_in_the_request() -> None:
     assert Site(PUBLIC).url("/x", "localhost:8000") == "https://rollcall.example/x"
     assert Site(None).url("/x", "localhost:8000") == "http://localhost:8000/x"

@@ -1,4 +1,4 @@
-"""The real server in a process of its own, over a database of its own, on a port that is free.
+"""The real server in its own process, over its own database, on a free port.
 
 Run as a program it is that server: `python -m tests.adapters.server.serving [--no-worker]` prints where it listens.
 """
@@ -29,7 +29,7 @@ from adapters.server.app import create_app
 from adapters.server.connection import HttpConnection
 from adapters.server.http_server import Server, serve
 from adapters.settings import read_settings
-from tests.adapters.api.tokens import Allowed
+from tests.adapters.api.tokens import TokenAuth
 from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass(frozen=True)
 class Served:
-    """A server that runs: where it is, its process, a client that may do everything there, what it writes to stderr."""
+    """A running server: its URL, its process, a client with full access, the file of its stderr, and its tokens."""
 
     url: str
     process: subprocess.Popen[str]
     client: httpx.Client
     stderr: Path
-    allowed: Allowed
+    auth: TokenAuth
 
     def log(self) -> list[dict[str, Any]]:
         """Return the lines of its log, each of which is JSON."""
@@ -59,7 +59,7 @@ class Served:
 
 @contextmanager
 def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Serve over a database while the block runs; the server is then asked to stop by SIGTERM, and has to."""
+    """Serve over a database while the block runs; then stop the server with SIGTERM."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")}
     own |= {"ROLLCALL_DATABASE_URL": conninfo, "ROLLCALL_LIMIT_REQUESTS": "1_000_000", **(environment or {})}
     with TemporaryDirectory(prefix="rollcall-served-") as folder:
@@ -73,7 +73,7 @@ def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None
                 stderr=errors,
                 text=True,
             )
-        auth = Allowed(conninfo)
+        auth = TokenAuth(conninfo)
         with process, httpx.Client(timeout=GENEROUS_SECONDS, auth=auth) as client:
             try:
                 assert process.stdout
@@ -103,12 +103,12 @@ def in_this_process(
 
 
 def asked(rollcall: Rollcall, method: str, path: str, **request: Any) -> httpx.Response:
-    """Ask the API within this process, where a test can make parts of it fail."""
+    """Send a request to the app within this process, where a test can make parts of it fail."""
 
     async def ask() -> httpx.Response:
         app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost", auth=Allowed(rollcall.datastore.conninfo)
+            transport=httpx.ASGITransport(app), base_url="http://localhost", auth=TokenAuth(rollcall.datastore.conninfo)
         ) as client:
             return await client.request(method, path, **request)
 

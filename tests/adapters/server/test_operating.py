@@ -24,7 +24,7 @@ VIEWS = {"directory", "review", "import_list", "groups_added", "audit_log", "gro
 
 @pytest.fixture(scope="module")
 def subscription(running: Served) -> str:
-    """Return where a subscription is to which an import has added three groups."""
+    """Return the path of a subscription to which an import has added three groups."""
     created = running.client.post("/api/v1/subscriptions", json={"name": "Contoso", "seats": 50})
     where = created.headers["Location"]
     running.client.post(f"{where}/licences", json={"users": [{"email": "ann@example.com"}]})
@@ -43,14 +43,14 @@ def sample(metrics: str, name: str) -> float:
     return float(found[1])
 
 
-def test_it_tells_that_it_lives_and_is_ready(running: Served) -> None:
+def test_health_says_live_and_ready(running: Served) -> None:
     assert running.client.get("/health/live").json() == {"status": "live"}
     ready = running.client.get("/health/ready")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     assert set(ready.json()["views"]) == VIEWS
 
 
-def test_the_metrics_tell_of_requests_commits_groups_lag_and_pool(running: Served, subscription: str) -> None:
+def test_the_metrics_cover_requests_commits_groups_lag_and_pool(running: Served, subscription: str) -> None:
     def told() -> str:
         return running.client.get("/metrics").text
 
@@ -66,7 +66,7 @@ def test_the_metrics_tell_of_requests_commits_groups_lag_and_pool(running: Serve
     assert sample(metrics, 'rollcall_request_seconds_count{method="GET",route="/health/live"}') >= 1
 
 
-def test_a_request_counts_until_its_answer_begins_however_long_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_is_timed_until_its_answer_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([0.0, 0.25, 60.0])
     monkeypatch.setattr(request_log, "perf_counter", lambda: next(readings))
     counting = Counting()
@@ -82,7 +82,7 @@ def test_a_request_counts_until_its_answer_begins_however_long_that_goes_on(monk
     assert counting.counted == [("GET", "/stream", 200, 0.25)]
 
 
-def test_a_request_for_which_a_stopping_server_cannot_wait_any_longer_is_told_so() -> None:
+def test_a_request_that_a_stopping_server_cannot_wait_for_is_503() -> None:
     messages: list[Any] = []
     counting = Counting()
 
@@ -111,7 +111,7 @@ def test_a_request_for_which_a_stopping_server_cannot_wait_any_longer_is_told_so
 
 
 class Counting(Metrics):
-    """Metrics that keep what is counted, and need no database."""
+    """Metrics that keep what is counted and need no database."""
 
     def __init__(self) -> None:
         self.counted: list[tuple[str, str, int, float]] = []
@@ -124,7 +124,7 @@ def scope() -> dict[str, Any]:
     return {"type": "http", "method": "GET", "path": "/", "headers": [], "path_template": "/stream"}
 
 
-def test_whatever_method_a_stranger_makes_up_it_is_one_label(running: Served) -> None:
+def test_unknown_methods_share_one_label(running: Served) -> None:
     for method in ("BREW", "WHEN"):
         running.client.request(method, "/nix")
     assert not re.search("BREW|WHEN", running.client.get("/metrics").text)
@@ -141,7 +141,7 @@ def test_each_request_is_a_line_of_json_with_its_id_actor_and_subscription(runni
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["timestamp"])
 
 
-def test_what_a_commit_adds_bears_the_request_that_asked_for_it(running: Served, subscription: str) -> None:
+def test_what_a_commit_adds_has_the_request_id_of_its_commit(running: Served, subscription: str) -> None:
     added = running.client.get(f"{subscription}/audit?type=GroupCreated").json()
     assert [each["request_id"] for each in added] == ["add-groups-1"] * 3
 

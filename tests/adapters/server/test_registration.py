@@ -1,4 +1,4 @@
-"""Commands read where servers listen: a server is registered while it runs."""
+"""A server is registered while it runs, so that commands find out where."""
 
 from __future__ import annotations
 

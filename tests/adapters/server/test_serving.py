@@ -56,14 +56,14 @@ class TestLoopback:
         "host",
         ["0.0.0.0", "", "0", "::", "192.0.2.1", "::ffff:0.0.0.0", "2001:db8::1", "a\0b"],  # noqa: S104 - all are refused
     )
-    def test_alone_is_served(self, host: str) -> None:
+    def test_is_the_only_interface_that_is_served(self, host: str) -> None:
         with pytest.raises(NotLoopback):
             listening_address(host, 8000, beyond_loopback=False)
 
     @pytest.mark.parametrize(
         ("host", "addresses"), [("elsewhere", ["192.0.2.1"]), ("both", ["127.0.0.1", "192.0.2.1"]), ("nowhere", [])]
     )
-    def test_is_where_every_address_of_a_name_has_to_be(
+    def test_must_have_every_address_of_a_name(
         self, monkeypatch: pytest.MonkeyPatch, host: str, addresses: list[str]
     ) -> None:
         def looked_up(*_: object, **__: object) -> list[object]:
@@ -75,7 +75,7 @@ class TestLoopback:
         with pytest.raises(NotLoopback):
             listening_address(host, 8000, beyond_loopback=False)
 
-    def test_alone_need_not_be_served_with_a_public_url(self) -> None:
+    def test_is_not_the_only_interface_with_a_public_url(self) -> None:
         _, address = listening_address("0.0.0.0", 8000, beyond_loopback=True)  # noqa: S104 - that is what is asked for
         assert address[:2] == ("0.0.0.0", 8000)  # noqa: S104 - the same
         with pytest.raises(HostUnknown):
@@ -124,7 +124,7 @@ class TestThePort:
 @pytest.mark.slow
 @pytest.mark.database
 class TestStopping:
-    def test_answers_what_is_asked_ends_streams_and_leaves_nothing_running(self, database: str) -> None:
+    def test_answers_running_requests_ends_streams_and_leaves_nothing_running(self, database: str) -> None:
         with served(database) as server:
             subscription = subscribed(server.client, ANN)
             where = uploaded(server.client, subscription, lines(5))
@@ -141,7 +141,7 @@ class TestStopping:
         with psycopg.connect(database) as connection:
             eventually(lambda: alone(connection))
 
-    def test_leaves_a_commit_to_whoever_comes_next(self, database: str) -> None:
+    def test_leaves_a_commit_to_the_next_worker(self, database: str) -> None:
         with served(database) as server:
             where = uploaded(server.client, subscribed(server.client, ANN), lines(5_000))
             server.client.post(f"{where}/commit", headers=if_match(server.client, where))
@@ -165,10 +165,10 @@ def alone(connection: psycopg.Connection) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.database
-class TestSeveral:
+class TestSeveralServers:
     @pytest.fixture
     def views(self, idle: Rollcall) -> Iterator[Rollcall]:
-        """Return who keeps up the views, and runs no commits."""
+        """Return Rollcall with a worker that keeps the views up to date and runs no commits."""
         with working(idle, commits=False):
             yield idle
 
@@ -202,7 +202,7 @@ class TestSeveral:
             with served(database):
                 eventually(lambda: server.client.get(answer.headers["location"]).is_success)
 
-    def test_what_is_asked_for_again_before_it_can_be_read_is_202_again(
+    def test_a_request_repeated_before_its_effect_is_visible_is_202_again(
         self, database: str, compose: Callable[[], Rollcall]
     ) -> None:
         rollcall = compose()
@@ -216,7 +216,7 @@ class TestSeveral:
                 uploaded = send(server.client, subscription, lines(1), Idempotency_Key="k")
                 assert (created.status_code, uploaded.status_code) == (202, 202)
 
-    def test_a_server_that_is_killed_is_followed_by_another(self, database: str) -> None:
+    def test_another_server_continues_the_work_of_a_killed_one(self, database: str) -> None:
         with served(database) as one, served(database) as other:
             where = uploaded(one.client, subscribed(one.client, ANN), lines(5_000))
             one.client.post(f"{where}/commit", headers=if_match(one.client, where))

@@ -1,4 +1,4 @@
-"""Clients that stall: they stop reading, or sending; whoever is slow but steady is waited for."""
+"""Clients that stop reading or sending are cut off; those that are slow but steady are waited for."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.database
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
 
 
-class TestWhoStopsReading:
+class TestAClientThatStopsReading:
     def test_is_cut_off(self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection, "STALLED_SECONDS", 0.05)
         ended = Event()
@@ -43,7 +43,7 @@ class TestWhoStopsReading:
             with socket.create_connection(("127.0.0.1", port)) as listener:
                 listener.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert ended.wait(GENEROUS_SECONDS)
-                while listener.recv(1_000_000):  # what was on its way ends
+                while listener.recv(1_000_000):  # what was already sent
                     pass
 
     def test_a_little_gets_more_time(self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def connected(url: str) -> Iterator[socket.socket]:
 
 
 def answered(client: socket.socket) -> httpx.Response:
-    """Return the answer, behind which the connection is closed."""
+    """Return the answer, after which the connection is closed."""
     found = http.client.HTTPResponse(client)
     found.begin()
     answer = httpx.Response(found.status, headers=dict(found.headers), content=found.read())
@@ -74,14 +74,14 @@ def answered(client: socket.socket) -> httpx.Response:
     return answer
 
 
-class TestWhoStopsSending:
+class TestAClientThatStopsSending:
     def test_before_a_request_is_disconnected(self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection, "SENDING_SECONDS", 0.05)
         with in_this_process(counting(Queue()), Bell(rollcall.wakeups)) as url, connected(url) as client:
             assert client.recv(1) == b""
 
     @pytest.mark.parametrize("sent", [b"P", HEAD, HEAD + b"\r\n", HEAD + b"\r\n12345"])
-    def test_amid_a_request_is_told_so_and_disconnected(
+    def test_in_the_middle_of_a_request_is_answered_and_disconnected(
         self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch, sent: bytes
     ) -> None:
         monkeypatch.setattr(connection, "SENDING_SECONDS", 0.05)
@@ -92,7 +92,7 @@ class TestWhoStopsSending:
             if b"\r\n\r\n" in sent:
                 assert list(iter(lambda: told.get(timeout=GENEROUS_SECONDS), None)) is not None, "the handler ends"
 
-    def test_its_head_at_once_gains_nothing_by_a_byte_now_and_then(
+    def test_gains_nothing_by_sending_a_byte_of_the_head_now_and_then(
         self, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(connection, "SENDING_SECONDS", 0.2)
@@ -116,59 +116,59 @@ class TestWhoStopsSending:
             assert answered(client).status_code == 200
 
 
-class TestWhoSendsSteadily:
-    """The test says when the server looks."""
+class TestAClientThatSendsSteadily:
+    """The test says when the server checks."""
 
     @pytest.fixture
-    def looks(self, monkeypatch: pytest.MonkeyPatch) -> type[HttpConnection]:
+    def checked(self, monkeypatch: pytest.MonkeyPatch) -> type[HttpConnection]:
         monkeypatch.setattr(connection, "SENDING_SECONDS", 10 * GENEROUS_SECONDS)
         monkeypatch.setattr(connection, "SENDING_BYTES", 2)
 
-        class Looked(HttpConnection):
+        class CheckedConnection(HttpConnection):
             made: HttpConnection
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
                 super().connection_made(transport)
                 type(self).made = self
 
-        return Looked
+        return CheckedConnection
 
-    def test_is_waited_for_however_long_it_takes(self, rollcall: Rollcall, looks: Any) -> None:
+    def test_is_waited_for_however_long_it_takes(self, rollcall: Rollcall, checked: Any) -> None:
         told: Queue[int | None] = Queue()
-        with in_this_process(counting(told), Bell(rollcall.wakeups), looks) as url, connected(url) as client:
+        with in_this_process(counting(told), Bell(rollcall.wakeups), checked) as url, connected(url) as client:
             client.sendall(HEAD + b"\r\n")
             for _ in range(5):
                 client.sendall(b"xx")
                 assert told.get(timeout=GENEROUS_SECONDS) == 2
-                look(looks.made)
+                check(checked.made)
             client.shutdown(socket.SHUT_WR)
             assert answered(client).status_code == 200
 
-    def test_is_disconnected_once_it_is_not_steady_any_more(self, rollcall: Rollcall, looks: Any) -> None:
+    def test_is_disconnected_once_it_is_no_longer_steady(self, rollcall: Rollcall, checked: Any) -> None:
         told: Queue[int | None] = Queue()
-        with in_this_process(counting(told), Bell(rollcall.wakeups), looks) as url, connected(url) as client:
+        with in_this_process(counting(told), Bell(rollcall.wakeups), checked) as url, connected(url) as client:
             client.sendall(HEAD + b"\r\n")
             for piece in (b"xx", b"x"):
                 client.sendall(piece)
                 assert told.get(timeout=GENEROUS_SECONDS) == len(piece)
-                look(looks.made)
+                check(checked.made)
             assert_problem(answered(client), 408, "request-timeout")
 
 
-def look(connection: HttpConnection) -> None:
-    """Let the server look at a connection now."""
-    looked = Event()
+def check(connection: HttpConnection) -> None:
+    """Have the server check a connection now."""
+    done = Event()
 
     def now() -> None:
         connection.check()
-        looked.set()
+        done.set()
 
     connection.loop.call_soon_threadsafe(now)
-    assert looked.wait(GENEROUS_SECONDS)
+    assert done.wait(GENEROUS_SECONDS)
 
 
 def counting(told: Queue[int | None]) -> ASGIApp:
-    """Return an app that tells how many bytes came each time, None at the end, and answers 200."""
+    """Return an app that reports how many bytes arrive each time, None at the end, and answers 200."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -185,7 +185,7 @@ def counting(told: Queue[int | None]) -> ASGIApp:
 
 
 def endless(ended: Event) -> ASGIApp:
-    """Return an app that sends and sends, until it is told that nobody is there any more."""
+    """Return an app that sends without end until the client disconnects."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -196,7 +196,7 @@ def endless(ended: Event) -> ASGIApp:
         async def sending() -> None:
             while True:
                 await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
-                await asyncio.sleep(0)  # nobody who sends to a connection that is gone is kept waiting
+                await asyncio.sleep(0)  # sending to a connection that is gone doesn't wait
 
         task = asyncio.create_task(sending())
         while (await receive())["type"] != "http.disconnect":
