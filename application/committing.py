@@ -99,13 +99,13 @@ def stop(ports: Ports, origin: Origin) -> CommandResult:
 
 
 def is_committing(ports: Ports, import_id: UUID) -> bool:
-    """Tell whether an import has groups to add now, however far the views are behind."""
+    """Return whether an import has groups to add now, however far the views are behind."""
     session = ports.events.load(import_id, import_session.evolve)
     return session is not None and isinstance(session.state, Committing)
 
 
 def _anybody_licensed(ports: Ports, subscription_id: UUID, plan: Plan, groups: Iterator[RosterGroup]) -> bool:
-    """Tell whether any user to be added to these groups has a licence; usually one of the first users has."""
+    """Return whether any user to be added to these groups has a licence; usually one of the first users has."""
     looked_up: set[str] = set()
     while some := list(islice(groups, GROUPS_A_BATCH)):
         users = {user for each in some for user in plan.users(each)} - looked_up

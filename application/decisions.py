@@ -151,7 +151,7 @@ def request_claims(request_key: RequestKey | None) -> tuple[Claim, ...]:
 
 
 def is_repeated(ports: Ports, subscription_id: UUID, request_key: RequestKey | None) -> bool:
-    """Tell whether a request was carried out before; raises KeyReused if the key came with another body then."""
+    """Return whether a request was carried out before; raises KeyReused if the key came with another body then."""
     for claim in request_claims(request_key):
         holder = ports.events.held(subscription_id, claim.kind, [claim.key]).get(claim.key)
         if holder not in {None, claim.stream}:

@@ -1,4 +1,4 @@
-"""The event store in memory: it keeps every promise of `ports.EventStore` but to survive the process."""
+"""The event store in memory: it keeps every promise of `ports.EventStore` except durability."""
 
 from __future__ import annotations
 

@@ -149,10 +149,10 @@ def test_reading_every_group_pushes_nothing_out_of_the_cache() -> None:
 
 
 @given(st.integers(0, 30), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 12))))
-def test_the_cache_does_not_grow_beyond_its_limit(most: int, asked: list[tuple[int, int]]) -> None:
+def test_the_cache_does_not_grow_beyond_its_limit(most: int, wanted: list[tuple[int, int]]) -> None:
     """Values used last stay in it: a model in a list says which."""
     cache, model = RosterCache(most), list[tuple[int, int]]()
-    for key, size in asked:
+    for key, size in wanted:
         made: list[int] = []
         known = dict(model).get(key)
         assert cache.get(key, lambda key=key, size=size, made=made: (made.append(key) or key, size)) == key  # type: ignore[misc] # mypy cannot infer a lambda with defaults
