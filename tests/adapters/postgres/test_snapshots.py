@@ -74,7 +74,7 @@ def test_a_state_is_stored_and_read(state: ImportSession, text: str) -> None:
     assert MAPPER.to_domain_event(stored) == snapshot
 
 
-def test_every_state_has_its_example() -> None:
+def test_every_state_has_an_example() -> None:
     assert {type(state) for state, _ in STORED} == set(get_args(ImportSession))
 
 
