@@ -9,17 +9,34 @@ import pytest
 from msgspec import Struct, structs
 from psycopg.sql import SQL, Identifier
 
+from adapters.composition import Rollcall, composed
 from adapters.postgres.sign_ins import USE_NOTED_EVERY_SECONDS, SignInDetails
 from application.granting import Person
+from tests.conftest import settings_for
 
 if TYPE_CHECKING:
-    from adapters.composition import Rollcall
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.database
 
 ANN = Person("ann@example.com", "Ann Low")
 BEN = Person("ben@example.com", "")
 HERE = SignInDetails("link", "Firefox on Linux", "192.0.2.7", proven=True)
+
+
+@pytest.fixture(scope="module")
+def shared(module_database: str) -> Iterator[Rollcall]:
+    with composed(settings_for(module_database)) as rollcall:
+        yield rollcall
+
+
+@pytest.fixture
+def idle(shared: Rollcall) -> Rollcall:
+    """Return Rollcall without sign-ins and tickets."""
+    with shared.datastore.transaction(commit=True) as cursor:
+        cursor.execute("DELETE FROM sessions")
+        cursor.execute("DELETE FROM tickets")
+    return shared
 
 
 class Content(Struct, frozen=True):
