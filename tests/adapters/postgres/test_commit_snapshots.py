@@ -9,7 +9,7 @@ import pytest
 from application.committing import CommitRun, start_commit
 from application.importing import upload
 from domain import import_session
-from domain.import_session import CommitCompleted, Completed
+from domain.import_session import Completed
 from domain.roster import Limits
 from tests.conftest import importing_as, subscribed
 
@@ -61,12 +61,3 @@ def test_a_snapshot_is_kept_when_a_commit_starts_and_when_it_ends(unattended: Ro
     loaded = unattended.events.load(import_id, import_session.evolve)
     assert loaded
     assert isinstance(loaded.state, Completed)
-
-
-def test_a_snapshot_that_cannot_be_read_is_passed_over(unattended: Rollcall) -> None:
-    import_id = started(unattended)
-    with unattended.datastore.transaction(commit=True) as cursor:
-        cursor.execute("UPDATE rollcall_snapshots SET state = convert_to('{\"shape\": \"unknown\"}', 'UTF8')")
-        assert cursor.rowcount == 1
-    run(unattended, import_id)
-    assert isinstance(unattended.events.history(import_id)[-1].event, CommitCompleted)

@@ -56,9 +56,7 @@ def whole_log(store: PostgresEventStore) -> list[Record]:
     return found
 
 
-def test_the_log_is_read_in_pieces_that_fit_the_memory(
-    store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_log_is_read_in_batches_of_limited_size(store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """However large the events are, each piece has at least one, so a reader always makes progress."""
     monkeypatch.setattr(recorder, "LOG_BATCH_BYTES", 100_000)
     sizes = [40_000, 40_000, 40_000, 40_000, 300_000, 300_000, 10, 10]
@@ -85,7 +83,7 @@ def over(request: pytest.FixtureRequest, database: str) -> Iterator[PostgresEven
             yield rollcall.events
 
 
-def test_20_000_events_are_one_append(over: PostgresEventStore) -> None:
+def test_20_000_events_can_be_appended_at_once(over: PostgresEventStore) -> None:
     stream = uuid4()
     records = [recorded(stream, version) for version in range(1, 20_001)]
     Running(lambda: append(over, records)).result(seconds=60)
@@ -98,8 +96,8 @@ def test_an_event_of_10_megabytes_can_be_appended(over: PostgresEventStore) -> N
     assert over.history(record.originator_id)[0].event == record.event
 
 
-def test_other_transports_lead_to_the_same_server(database: str) -> None:
-    """This makes sure that the two tests above do what they say."""
+def test_both_transports_reach_the_same_server(database: str) -> None:
+    """Otherwise the two tests above would not test what they say."""
     with over_tcp(database) as conninfo, psycopg.connect(conninfo) as connection:
         assert connection.info.host == "127.0.0.1" or not connection.info.host.startswith("/")
         assert connection.execute("SELECT current_database()").fetchone() == (connection.info.dbname,)
@@ -109,7 +107,7 @@ def test_other_transports_lead_to_the_same_server(database: str) -> None:
 
 
 def test_vacuum_and_analyze_do_not_hold_up_an_append(store: PostgresEventStore, database: str) -> None:
-    """Both take this lock on the table; LOCK TABLE … IN EXCLUSIVE MODE would wait for them, and they for it."""
+    """Both take this lock on the table. With LOCK TABLE … IN EXCLUSIVE MODE, appends would wait for them."""
     with psycopg.connect(database) as vacuum:
         vacuum.execute("LOCK TABLE rollcall.rollcall_events IN SHARE UPDATE EXCLUSIVE MODE")
         Running(lambda: append(store, [recorded(uuid4(), 1)])).result(seconds=8)

@@ -1,4 +1,4 @@
-"""The eventsourcing library's own tests of recorders, on ours."""
+"""The eventsourcing library's own recorder tests, run on our recorder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adapters.composition import Rollcall  # noqa: TC001 - pytest resolves a fix
 from adapters.postgres.recorder import Recorder
 from projections.view import TRACKING_TABLE
 
-# The module asks for the library's "crypto" extra, for tests of ciphers that are not run here.
+# The module imports the library's "crypto" extra for its tests of ciphers, which don't run here.
 with patch.dict(sys.modules, {"eventsourcing.cipher": Mock()}):
     from eventsourcing.tests import persistence as shipped
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.database
 
 
 class OnAFreshDatabase:
-    """Gives each test a database of its own; their tables are made already."""
+    """Gives each test its own database, with all tables."""
 
     rollcall: Rollcall
 
@@ -46,7 +46,7 @@ class TestOurRecorderAsAnApplicationRecorder(OnAFreshDatabase, shipped.Applicati
 
 
 class TestOurRecorderAsAnAggregateRecorder(OnAFreshDatabase, shipped.AggregateRecorderTestCase):
-    """A recorder of aggregates tells no positions where one of applications must, so ours keeps them to itself here."""
+    """An aggregate recorder returns no positions, an application recorder must. Here ours doesn't return them."""
 
     def create_recorder(self) -> Any:
         class Silent(Recorder):

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from eventsourcing.persistence import JSONTranscoder, StoredEvent
 
+from adapters.composition import composed
 from adapters.postgres import snapshots
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper
 from application.ports import Stream
@@ -33,9 +34,11 @@ from domain.import_session import (
     Stopped,
     Uploaded,
 )
+from tests.conftest import settings_for
 
 if TYPE_CHECKING:
-    from adapters.composition import Rollcall
+    from collections.abc import Iterator
+
     from adapters.postgres.event_store import PostgresEventStore
 
 IMPORT = UUID("22222222-2222-4222-8222-222222222222")
@@ -74,7 +77,7 @@ def test_a_state_is_stored_and_read(state: ImportSession, text: str) -> None:
     assert MAPPER.to_domain_event(stored) == snapshot
 
 
-def test_every_state_has_its_example() -> None:
+def test_every_state_has_an_example() -> None:
     assert {type(state) for state, _ in STORED} == set(get_args(ImportSession))
 
 
@@ -95,9 +98,10 @@ def without_texts(schema: Any) -> Any:
 # --- in the store ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def store(idle: Rollcall) -> PostgresEventStore:
-    return idle.events
+@pytest.fixture(scope="module")
+def store(module_database: str) -> Iterator[PostgresEventStore]:
+    with composed(settings_for(module_database)) as rollcall:
+        yield rollcall.events
 
 
 @pytest.fixture
@@ -176,9 +180,9 @@ IGNORED = {
 
 @pytest.mark.database
 @pytest.mark.parametrize("text", IGNORED.values(), ids=IGNORED.keys())
-def test_a_snapshot_is_ignored(store: PostgresEventStore, stream: UUID, database: str, text: str) -> None:
+def test_a_snapshot_is_ignored(store: PostgresEventStore, stream: UUID, module_database: str, text: str) -> None:
     topic = "import.snapshot" if "import.snapshot" in text else "snapshot"
-    with psycopg.connect(database) as connection:
+    with psycopg.connect(module_database) as connection:
         connection.execute(
             "INSERT INTO rollcall.rollcall_snapshots VALUES (%s, 4, %s, %s)", (stream, topic, text.encode())
         )

@@ -1,6 +1,6 @@
-"""What is stored is kept for ever: a tag or a field that is renamed makes old events unreadable, and fails here.
+"""Events are stored for ever. These tests fail if you rename a tag or a field, which makes old events unreadable.
 
-A field that is added needs a default; then these texts still say the same, and the new text is added beside the old.
+A new field needs a default, so that these texts still decode. Add the new text beside the old one.
 """
 
 from __future__ import annotations
@@ -153,14 +153,14 @@ by_tag = pytest.mark.parametrize(("event", "text"), STORED, ids=[str(tag(event))
 
 
 @by_tag
-def test_an_event_is_stored_as_ever(event: Event, text: str) -> None:
+def test_an_event_is_stored_as_before(event: Event, text: str) -> None:
     stored = MAPPER.to_stored_event(recorded(event))
     assert stored.state.decode() == ENVELOPE % text
     assert (stored.originator_id, stored.originator_version, stored.topic) == (IMPORT, 7, tag(event))
 
 
 @by_tag
-def test_what_was_ever_stored_can_be_read(event: Event, text: str) -> None:
+def test_stored_events_can_be_read(event: Event, text: str) -> None:
     stored = StoredEvent(IMPORT, 7, tag(event), (ENVELOPE % text).encode())
     assert MAPPER.to_domain_event(stored) == recorded(event)
 
@@ -184,13 +184,13 @@ def test_what_was_ever_stored_can_be_read(event: Event, text: str) -> None:
         (ImportDiscarded(), '{"type":"import.discarded","a field of a later version":1}'),
     ],
 )
-def test_what_has_a_default_may_be_missing_and_what_is_unknown_is_passed_over(event: Event, text: str) -> None:
-    """So that a release can go back by one, and old events need no migration."""
+def test_fields_with_a_default_may_be_missing_and_unknown_fields_are_ignored(event: Event, text: str) -> None:
+    """So old events need no migration, and you can go back to the previous release."""
     stored = StoredEvent(IMPORT, 7, tag(event), (ENVELOPE % text).encode())
     assert MAPPER.to_domain_event(stored) == recorded(event)
 
 
-def test_every_event_has_its_example() -> None:
+def test_every_event_has_an_example() -> None:
     assert {type(event) for event, _ in STORED} == set(members(Event))
 
 

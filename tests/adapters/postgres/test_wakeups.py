@@ -31,7 +31,7 @@ def readable(rollcall: Rollcall) -> ReadableViews:
     return ReadableViews(rollcall.projectors, rollcall.wakeups)
 
 
-def test_who_waits_for_a_view_is_woken_when_another_process_moved_it(
+def test_a_wait_for_a_view_ends_when_another_process_moves_it(
     rollcall: Rollcall, compose: Callable[[], Rollcall]
 ) -> None:
     here, elsewhere = rollcall.projectors[0], compose().projectors[0]
@@ -40,7 +40,7 @@ def test_who_waits_for_a_view_is_woken_when_another_process_moved_it(
     assert waiting.result()
 
 
-def test_who_waits_for_a_view_sees_it_even_if_nobody_tells(rollcall: Rollcall, database: str) -> None:
+def test_a_wait_for_a_view_ends_even_if_the_notification_is_lost(rollcall: Rollcall, database: str) -> None:
     """A notification may be lost with the connection that listens."""
     waiting = Running(lambda: readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), 50))
     with psycopg.connect(database, autocommit=True) as connection:
@@ -51,14 +51,14 @@ def test_who_waits_for_a_view_sees_it_even_if_nobody_tells(rollcall: Rollcall, d
     assert waiting.result(20)
 
 
-def test_who_waits_for_a_view_that_stands_still_is_told_so(rollcall: Rollcall) -> None:
+def test_a_wait_for_a_view_that_stands_still_returns_false(rollcall: Rollcall) -> None:
     assert not readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), 0.05)
     assert not readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), -1)
 
 
-def test_what_a_view_does_not_tell_of_is_not_waited_for(rollcall: Rollcall) -> None:
+def test_there_is_no_wait_for_events_that_no_view_handles(rollcall: Rollcall) -> None:
     assert rollcall.readable.wait(rollcall.events.head(), [])
 
 
-def test_views_have_a_channel_of_their_own_in_each_schema() -> None:
+def test_each_schema_has_its_own_channel_for_views() -> None:
     assert views_channel("one") != views_channel("other")
