@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import swagger_ui_bundle
@@ -44,10 +45,10 @@ PAGE = """<!doctype html>
 """
 
 
-@get("/openapi.json", sync_to_thread=False, include_in_schema=False, opt=PUBLIC)
-def openapi(description: Injected[bytes]) -> Response[bytes]:
-    """Return the OpenAPI document."""
-    return Response(description, media_type="application/json")
+@get("/openapi.json", sync_to_thread=True, include_in_schema=False, opt=PUBLIC)
+def openapi(description: Injected[Callable[[], bytes]]) -> Response[bytes]:
+    """Return the OpenAPI document, which is made when it is first asked for."""
+    return Response(description(), media_type="application/json")
 
 
 @get("/docs", sync_to_thread=False, include_in_schema=False, opt=PUBLIC)

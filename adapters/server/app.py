@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from litestar import Litestar, Router
@@ -69,7 +70,8 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         "provider": Provider(settings.oidc) if settings.oidc else None,
     }
     routes: list[ControllerRouterHandler] = [_api(upload_bytes), *health.ROUTES, problem_page]
-    injected["description"] = describe(routes, {*injected, "description"}, site.cookie_name("session"))
+    names = {*injected, "description"}
+    injected["description"] = cache(lambda: describe(routes, names, site.cookie_name("session")))
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:

@@ -8,8 +8,10 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
+from adapters.composition import composed
 from adapters.postgres.datastore import Datastore
 from application.importing import stored_roster
 from application.records import Event
@@ -22,12 +24,12 @@ from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
 from projections.view import Projector, RebuildSuperseded, ViewBusy
 from tests.adapters.postgres.test_stored_events import members
-from tests.conftest import working
+from tests.conftest import cloned, settings_for, working
 from tests.histories import everything_happens, in_one_append, uploaded
 from tests.waiting import Running, again_and_again, eventually, somebody_waits_for_a_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from adapters.composition import Rollcall
     from application.records import Origin, Record
@@ -48,12 +50,29 @@ class FullHistory:
         self.projectors = {each.view.name: each for each in rollcall.projectors}
 
 
+@pytest.fixture(scope="module")
+def full_database(server: str, template: str) -> Iterator[tuple[str, Origin]]:
+    """Return the name of a database in which every type of event has happened, to be cloned, and who caused them."""
+    with cloned(server, template) as conninfo:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            composed(settings_for(conninfo)) as rollcall,
+            working(rollcall, commits=False),
+        ):
+            origin = everything_happens(rollcall, patch)
+            assert rollcall.health.catch_up()
+        yield str(conninfo_to_dict(conninfo)["dbname"]), origin
+
+
 @pytest.fixture
-def history(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> FullHistory:
-    with working(idle, commits=False):
-        origin = everything_happens(idle, monkeypatch)
-        assert idle.health.catch_up()
-    return FullHistory(idle, origin)
+def database(server: str, full_database: tuple[str, Origin]) -> Iterator[str]:
+    with cloned(server, full_database[0]) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def history(idle: Rollcall, full_database: tuple[str, Origin]) -> FullHistory:
+    return FullHistory(idle, full_database[1])
 
 
 def dumped(database: str, projectors: Sequence[Projector], schema: str = "rollcall") -> dict[str, list[str]]:
@@ -150,8 +169,9 @@ def test_a_rebuild_never_gets_ahead_of_the_current_view(history: FullHistory, da
     assert replayed(database, history, [500], "replayed") == dumped(database, history.rollcall.projectors)
 
 
-def test_an_empty_view_can_be_rebuilt(idle: Rollcall) -> None:
-    assert [each.rebuild() for each in idle.projectors] == [0] * len(VIEWS)
+def test_an_empty_view_can_be_rebuilt(server: str, template: str) -> None:
+    with cloned(server, template) as conninfo, composed(settings_for(conninfo)) as rollcall:
+        assert [each.rebuild() for each in rollcall.projectors] == [0] * len(VIEWS)
 
 
 # --- while others work ----------------------------------------------------------------------------------------------

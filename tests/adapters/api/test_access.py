@@ -90,7 +90,7 @@ class TestSubscriptions:
         assert subscribed(running.client) in seen("operator")
 
     def test_of_a_person_disappear_at_once_even_while_the_view_is_behind(self, idle: Rollcall) -> None:
-        first, second, third = (recorded(idle) for _ in range(3))
+        first, second, third = (recorded(replace(idle, readable=AlwaysReadable())) for _ in range(3))
         person = Person(ANN, "Ann")
         readers: frozenset[Role] = frozenset(("administrator", "auditor"))
         with working(idle):

@@ -245,7 +245,7 @@ def test_too_large_is_413_before_it_is_sent(running: Served, subscription: str) 
 @pytest.mark.parametrize(
     ("below", "kind", "most"), [("access", "application/json", 64 * 1024), ("licences", "text/csv", 32_000_000)]
 )
-def test_too_large_is_413_and_the_rest_is_not_read(idle: Rollcall, below: str, kind: str, most: int) -> None:
+def test_too_large_is_413_and_the_rest_is_not_read(unattended: Rollcall, below: str, kind: str, most: int) -> None:
     """The body doesn't declare its size, and never ends."""
     taken = 0
 
@@ -255,8 +255,8 @@ def test_too_large_is_413_and_the_rest_is_not_read(idle: Rollcall, below: str, k
             taken += 10_000
             yield b"x" * 10_000
 
-    path = f"{SUBSCRIPTIONS}/{conftest.subscribed(idle).subscription_id}/{below}"
-    answer = asked(idle, "POST", path, content=endless(), headers={"Content-Type": kind})
+    path = f"{SUBSCRIPTIONS}/{conftest.subscribed(unattended).subscription_id}/{below}"
+    answer = asked(unattended, "POST", path, content=endless(), headers={"Content-Type": kind})
     assert_problem(answer, 413, "file-too-large")
     assert most < taken <= most + 10_000
 
