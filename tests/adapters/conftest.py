@@ -1,4 +1,7 @@
-"""One server per module, because starting one takes a second; and clients with tokens of every role."""
+"""One server for all tests of a test worker, because starting one takes a second; and clients with tokens of roles.
+
+Tests that use it make subscriptions of their own. A test that needs a server or a database to itself asks for one.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +31,24 @@ def module_database(server: str, template: str) -> Iterator[str]:
         yield conninfo
 
 
-@pytest.fixture(scope="module")
-def running(module_database: str) -> Iterator[Served]:
-    """Return a server that the tests of one module share."""
-    with served(module_database) as server:
+@pytest.fixture(scope="session")
+def served_database(server: str, template: str) -> Iterator[str]:
+    """Return the connection string of the shared server's database."""
+    with cloned(server, template) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture(scope="session")
+def running(served_database: str) -> Iterator[Served]:
+    """Return the shared server."""
+    with served(served_database) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def beside(running: Served, module_database: str) -> Iterator[Rollcall]:
-    """Return Rollcall over the served database, in this process."""
-    with composed(settings_for(module_database)) as rollcall:
+@pytest.fixture(scope="session")
+def beside(running: Served, served_database: str) -> Iterator[Rollcall]:
+    """Return Rollcall over the shared server's database, in this process."""
+    with composed(settings_for(served_database)) as rollcall:
         yield rollcall
 
 

@@ -124,8 +124,8 @@ def expected(operation: str, caller: Caller, where: Where, *, scoped: bool) -> i
 
 
 @pytest.fixture(scope="module")
-def seeded(running: Served, module_database: str) -> Seeded:
-    with composed(settings_for(module_database)) as rollcall:
+def seeded(running: Served, served_database: str) -> Seeded:
+    with composed(settings_for(served_database)) as rollcall:
         return seed(rollcall)
 
 

@@ -113,8 +113,8 @@ def test_the_page_loads_nothing_from_elsewhere(running: Served) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing,stateful"])
-def test_schemathesis_finds_nothing(running: Served, module_database: str, tmp_path: Path, phases: str) -> None:
-    with composed(settings_for(module_database)) as rollcall:
+def test_schemathesis_finds_nothing(running: Served, served_database: str, tmp_path: Path, phases: str) -> None:
+    with composed(settings_for(served_database)) as rollcall:
         seeded = seed(rollcall)
     done = subprocess.run(  # noqa: S603 - it is the installed program
         [

@@ -15,7 +15,7 @@ from tests.adapters.api.importing import API, if_match, subscribed, uploaded
 from tests.adapters.api.tokens import token
 from tests.adapters.console.browsing import UNHURRIED, chromium, run_batches, somebody, subscription_of
 from tests.adapters.server.serving import served
-from tests.conftest import settings_for, working
+from tests.conftest import cloned, settings_for, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,15 +89,16 @@ class Console:
         return answer
 
 
-@pytest.fixture(scope="module")
-def console(module_database: str) -> Iterator[Console]:
-    """Return a console that the tests of one module share."""
+@pytest.fixture(scope="session")
+def console(server: str, template: str) -> Iterator[Console]:
+    """Return a console for all tests of a test worker, with a database of its own."""
     with (
-        served(module_database, "--no-worker", environment=UNHURRIED) as server,
-        composed(settings_for(module_database)) as rollcall,
+        cloned(server, template) as conninfo,
+        served(conninfo, "--no-worker", environment=UNHURRIED) as serving,
+        composed(settings_for(conninfo)) as rollcall,
         working(rollcall, commits=False),
     ):
-        yield Console(server, rollcall)
+        yield Console(serving, rollcall)
 
 
 @pytest.fixture(scope="module")
