@@ -13,6 +13,7 @@ from adapters.cli.process import open_rollcall
 from adapters.cli.terminal import DONE, Column, Terminal, utc_time
 from domain.naming import email_key
 from projections import audit_log
+from projections.reports.sentences import SUBSCRIPTION_ACTIONS
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
     from projections.short_ids import Kind
 
-EVENT_NAMES = sorted(event.__name__ for event in audit_log.AUDITED)
+KINDS = {slug: action.types for slug, action in SUBSCRIPTION_ACTIONS.items()}
 TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
 
 
@@ -28,19 +29,23 @@ def _in_utc(_context: click.Context, _option: click.Parameter, value: datetime |
     return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
 
-def _known_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+def _event_types(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
     if value is None:
-        return None
-    found = next((name for name in EVENT_NAMES if name.lower() == value.lower()), None)
+        return ()
+    by_name = {event.__name__.lower(): (event.__name__,) for event in audit_log.AUDITED}
+    found = (KINDS | by_name).get(value.lower())
     if found is None:
-        raise click.BadParameter(f"there is no event type “{value}”. Choose from: {', '.join(EVENT_NAMES)}.")
+        raise click.BadParameter(f"there is no kind of change “{value}”. Choose from: {', '.join(KINDS)}.")
     return found
 
 
-@click.command(short_help="Show who changed what, and when")
+@click.command(
+    short_help="Show who changed what, and when",
+    epilog=f"KIND is one of {', '.join(KINDS)}; or an event type of the API, such as GroupCreated.",
+)
 @subscription_option
 @click.option("--actor", metavar="LOGIN", help="Only changes by this person.")
-@click.option("--type", "event", metavar="EVENT", callback=_known_name, help="Only this event, such as GroupCreated.")
+@click.option("--type", "types", metavar="KIND", callback=_event_types, help="Only this kind, such as group-created.")
 @click.option("--import", "import_digits", metavar="ID", callback=short_id, help="Only changes made by this import.")
 @click.option("--group", "group_digits", metavar="ID", callback=short_id, help="Only changes to this group.")
 @click.option("--email", metavar="ADDRESS", help="Only changes that name this address.")
@@ -52,7 +57,7 @@ def audit(
     *,
     name_or_id: str,
     actor: str | None,
-    event: str | None,
+    types: tuple[str, ...],
     import_digits: str | None,
     group_digits: str | None,
     email: str | None,
@@ -72,18 +77,13 @@ def audit(
         found = find_subscription(rollcall, name_or_id)
         import_id = _whole_id(rollcall, "import", import_digits, found.id)
         group_id = _whole_id(rollcall, "group", group_digits, found.id)
-        wanted = audit_log.AuditFilter(actor, (event,) if event else (), import_id, group_id, address, since, until)
+        wanted = audit_log.AuditFilter(actor, types, import_id, group_id, address, since, until)
         with rollcall.views() as cursor:
             rows = audit_log.audit_log(cursor, found.id, wanted, limit=one_more(limit))
     terminal.listing(
         rows,
-        (
-            Column("at", whole=True),
-            Column("by"),
-            Column("change"),
-            Column("event", whole=True, optional=True),
-        ),
-        lambda row: (utc_time(row.at), row.actor.name, row.text, row.type),
+        (Column("at", whole=True), Column("by"), Column("change")),
+        lambda row: (utc_time(row.at), row.actor.name, row.text),
         limit,
     )
     return DONE

@@ -149,7 +149,6 @@ def import_history(*, import_id: str, limit: int | None, as_json: bool) -> int:
             Column("version", number=True),
             Column("at", whole=True, optional=True),
             Column("by", optional=True),
-            Column("event", whole=True, optional=True),
             Column("what happened"),
         ),
         _history_cells,
@@ -159,4 +158,4 @@ def import_history(*, import_id: str, limit: int | None, as_json: bool) -> int:
 
 
 def _history_cells(row: HistoryRow) -> tuple[str, ...]:
-    return str(row.version), utc_time(row.at), row.actor.name, row.type, row.text
+    return str(row.version), utc_time(row.at), row.actor.name, row.text

@@ -22,10 +22,9 @@ from projections import audit_log
 from projections.audit_log import AuditFilter
 from projections.directory import read as directory
 from projections.import_list import read as import_list
-from projections.reports.sentences import ACTIONS, TITLES
+from projections.reports.sentences import ACTIONS, SUBSCRIPTION_ACTIONS, TITLES
 
 A_PAGE = 50
-OUTSIDE_SUBSCRIPTIONS = {"sign-in-changed"}
 """Actions that no subscription's log has."""
 
 Part = Annotated[str, QueryParameter(max_length=1_000)]
@@ -66,7 +65,7 @@ class AuditQuery(Struct, frozen=True, rename={"since": "from", "until": "to"}):
 
     def actions(self) -> list[tuple[str, str]]:
         """Return the choices of the action filter with their titles, with the event that a link names added."""
-        choices = [(slug, action.title) for slug, action in ACTIONS.items() if slug not in OUTSIDE_SUBSCRIPTIONS]
+        choices = [(slug, action.title) for slug, action in SUBSCRIPTION_ACTIONS.items()]
         if self.type and self.type not in dict(choices):
             choices.append((self.type, TITLES.get(self.type, self.type)))
         return choices

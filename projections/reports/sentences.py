@@ -113,8 +113,10 @@ ACTIONS: Mapping[str, Action] = {
 }
 """The actions that the audit log can be filtered by, by slug. Slugs appear in addresses: add, never rename.
 
-Each audited event belongs to exactly one. Nothing under `sign-in-changed` happens within a subscription.
+Each audited event belongs to exactly one.
 """
+SUBSCRIPTION_ACTIONS = {slug: action for slug, action in ACTIONS.items() if slug != "sign-in-changed"}
+"""The actions that happen within a subscription."""
 
 
 def sentence(event: Event) -> str:

@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 DEADLINE_SECONDS = 60.0
 COMMAND = (sys.executable, "-m", "adapters.cli.main")
-# Becomes the command once the terminal controls it, so that Ctrl-C reaches it, and a hang-up even if the tests run
-# under nohup.
+# Becomes the command once the terminal controls it, so that Ctrl-C and a hang-up reach it, even if the tests run
+# under nohup or in the background, where they are ignored.
 IN_CONTROL = (
     sys.executable,
     "-c",
     """
 import fcntl, os, signal, sys, termios
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+for number in (signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """,

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from application.importing import discard
 from application.records import Origin
+from projections.reports.sentences import TITLES
 from tests.adapters.cli.terminals import COMMAND, environment, run, run_apart
 from tests.conftest import ANN, working
 
@@ -90,7 +91,7 @@ class TestUsage:
             (("import-resume", "first"), "“first” is not an id"),
             (("groups",), "Missing option '--subscription'"),
             (("groups", "-s", "x", "--limit", "-1"), "it must be from 0"),
-            (("audit", "-s", "x", "--type", "Nothing"), "there is no event type “Nothing”"),
+            (("audit", "-s", "x", "--type", "Nothing"), "there is no kind of change “Nothing”"),
             (("nonsense",), "No such command 'nonsense'"),
         ],
     )
@@ -208,6 +209,7 @@ class TestEveryCommand:
         assert [each["type"] for each in history] == ["FileUploaded", "FormatDetected"]
         for words, texts in (
             (("--import", import_id, "--type", "groupcreated"), ["Created group “Design” with 2 users"]),
+            (("--import", import_id, "--type", "group-created"), ["Created group “Design” with 2 users"]),
             (("--email", "ANN@example.com", "--limit", "1"), ["Created group “Design” with 2 users"]),
             (("--actor", "nobody"), []),
             (("--to", "2000-01-01"), []),
@@ -229,7 +231,10 @@ class TestEveryCommand:
         assert run(environ, "views", "rebuild").stdout.count("Rebuilt ") == 7
         first = run(environ, "audit", "-s", "Contoso", "--limit", "1")
         assert (len(first.stdout.splitlines()), first.stderr) == (2, "… and more. Use --limit 0 to show all.\n")
-        assert len(run(environ, "audit", "-s", "Contoso", "--limit", "0").stdout.splitlines()) > 2
+        for listing in (("audit", "-s", "Contoso", "--limit", "0"), ("import-history", import_id)):
+            shown = run(environ, *listing).stdout
+            assert len(shown.splitlines()) > 2
+            assert not [name for name in TITLES if name in shown], "people read sentences, not the names of events"
 
     def test_is_silent_if_its_output_is_closed(self, environ: dict[str, str]) -> None:
         _subscription(environ)
