@@ -13,8 +13,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
+from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -28,6 +30,22 @@ CONNECTION_DEFAULTS = {
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
+}
+# What every connection sets, whatever the role, the database or the connection string say, in PostgreSQL's own units.
+# Rollcall's promises rest on the first two: appends that queue see what the one before them did, and what is
+# acknowledged is durable. psycopg needs the text formats. No wait is cut short except where the code says so.
+SESSION_SETTINGS = {
+    "default_transaction_isolation": "read committed",
+    "synchronous_commit": "on",
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "lock_timeout": "0",
+    "statement_timeout": "0",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS * 1000}",
+    "jit": "off",  # our statements are short: to compile one takes ten times as long as to run it
 }
 
 
@@ -44,10 +62,9 @@ class Datastore(PostgresDatastore):
 
     def __init__(self, conninfo: str, schema: str, pool_size: int) -> None:
         given = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
-        # Our statements are short: PostgreSQL's JIT takes ten times as long to compile one as it takes to run.
-        ours = f"-c search_path={schema} -c jit=off"
-        ours += f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS}s"
-        given["options"] = f"{given.get('options', '')} {ours}".strip()
+        self.session_settings = {"search_path": schema, **SESSION_SETTINGS}
+        given["options"] = f"{given.get('options', '')} {_options(self.session_settings)}".strip()
+        given["client_encoding"] = "UTF8"  # libpq would send PGCLIENTENCODING, which wins over the options
         self.conninfo = make_conninfo("", **{**CONNECTION_DEFAULTS, **given})
         self.idle_in_transaction_session_timeout = IDLE_IN_TRANSACTION_SECONDS
         self.pre_ping = True
@@ -113,13 +130,24 @@ class Datastore(PostgresDatastore):
         """Create the schema if it is missing, and let one process at a time create what belongs in it.
 
         Two processes that create the same table at once would both fail in PostgreSQL.
+
+        Raises what `server_checks` finds to be unfit.
         """
         with self.connect() as connection:
-            connection.execute("SELECT pg_advisory_lock(%s)", (lock_key(self.schema, "migrate"),))
+            with self.connect() as other:
+                refuse_unfit(connection, other, self.session_settings)
+            lock_migration(connection, lock_key(self.schema, "migrate"), self.schema)
             there = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (self.schema,)).fetchone()
             if there is None:  # asked first, because a role that may not create schemas can still use a given one
                 connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(self.schema)))
+            refuse_unusable_schema(connection, self.schema)
             yield
+
+
+def _options(settings: Mapping[str, str]) -> str:
+    """Return settings as the command-line options of a connection, where a backslash protects a space."""
+    escaped = ((name, value.replace(" ", r"\ ")) for name, value in settings.items())
+    return " ".join(f"-c {name}={value}" for name, value in escaped)
 
 
 def lock_key(*words: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
@@ -69,4 +69,5 @@ def _forward(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
     except OSError:  # one end was closed, so there is nothing left to forward
-        target.close()
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads from it, as closing it would not
