@@ -5,6 +5,7 @@ A batch of events and the position reached are written in one transaction.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -94,7 +95,7 @@ class Projector:
             )
             # Tables of an older shape stay until the view is rebuilt: only a rebuild can fill the new ones.
             if any(row["missing"] for row in cursor.fetchall()):
-                cursor.execute(self.view.create)
+                self._create(cursor)
 
     def position(self) -> int:
         """Return the position of the last event applied to the view; 0 if none was."""
@@ -147,8 +148,12 @@ class Projector:
             cursor.execute(SQL("CREATE SCHEMA {}").format(self._scratch))
             scratch = self._scratch_oid(cursor)
             self._write_to_scratch(cursor, scratch)
-            cursor.execute(self.view.create)
+            self._create(cursor)
         return scratch
+
+    def _create(self, cursor: ViewCursor) -> None:
+        for statement in statements_of(self.view.create):
+            cursor.execute(statement)
 
     def _catch_up(self, position: int, goal: int, scratch: int) -> int:
         while records := self._read_log(position, BATCH, goal):
@@ -216,6 +221,14 @@ class Projector:
     def _track(self, cursor: ViewCursor, position: int) -> None:
         self._tracking._insert_tracking(cursor, Tracking(self.view.name, position))  # noqa: SLF001 - the library's
         # documented way to track inside your own transaction
+
+
+def statements_of(script: str) -> list[str]:
+    """Return the statements of a script, each of which ends with a semicolon at the end of a line.
+
+    Citus with schema-based sharding takes one at a time.
+    """
+    return [each for each in re.split(r";\s*\n", script) if each.strip()]
 
 
 def view_position(cursor: ViewCursor, view: str) -> int:

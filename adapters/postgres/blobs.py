@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from adapters.postgres.statements import statement
+from adapters.postgres.statements import script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,8 @@ class PostgresBlobs:
     def migrate(self) -> None:
         """Create the missing tables."""
         with self._datastore.get_connection() as connection:
-            connection.execute(statement("create_blobs"))
+            for each in script("create_blobs"):
+                connection.execute(each)
 
     def put(self, subscription_id: UUID, kind: BlobKind, chunks: Iterable[bytes]) -> str:
         """Store the chunks durably, unless they are stored, and return the hexadecimal SHA-256 of all of them."""

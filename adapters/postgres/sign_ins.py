@@ -14,7 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct, json, structs
 
-from adapters.postgres.statements import statement
+from adapters.postgres.statements import script, statement
 from application.granting import Person
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class PostgresSignIns:
     def migrate(self) -> None:
         """Create the missing tables."""
         with self._datastore.get_connection() as connection:
-            connection.execute(statement("create_sign_ins"))
+            connection.execute(statement("drop_earlier_sessions"))
+            for each in script("create_sign_ins"):
+                connection.execute(each)
 
     def start(self, person: Person, details: SignInDetails, previous: str | None) -> str:
         """Sign a person in and return the new secret.
