@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS = 10.0
+START_SECONDS = 5.0
 NOBODY_THERE = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)  # 400 is Entra's for an unknown tenant
 
 
@@ -99,6 +101,26 @@ def _imported(published: dict[str, Any]) -> Key | None:
     except (JoseError, KeyError, TypeError, ValueError) as error:
         log.info("a key of the identity provider can't be used", kid=published.get("kid"), error=repr(error))
         return None
+
+
+def check_provider(issuer: str) -> None:
+    """Refuse a provider that nobody will ever sign in with; raises IssuerWrong and ProviderUnsuitable.
+
+    One that doesn't respond may do so later. Until then, the server does everything else.
+    """
+
+    async def look() -> None:
+        async with asyncio.timeout(START_SECONDS):
+            await metadata_of(issuer, httpx2.create_ssl_context())
+
+    try:
+        asyncio.run(look())
+    except (httpx2.HTTPError, httpx2.InvalidURL, msgspec.MsgspecError, TimeoutError, ValueError) as error:
+        log.warning(
+            "the identity provider can't be used yet",
+            issuer=issuer,
+            error=repr(error),
+        )
 
 
 async def _get(url: str, tls: SSLContext) -> bytes:

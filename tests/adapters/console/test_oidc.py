@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from msgspec import json
 
 from adapters.composition import composed
-from tests.adapters.cli.terminals import environment, run
+from adapters.console.oidc_discovery import check_provider
+from tests.adapters.cli.terminals import environment, run, run_apart
 from tests.adapters.console.browsers import Browser, logged, metric
 from tests.adapters.console.provider import Provider, provided
 from tests.adapters.server.serving import Served, served
@@ -414,12 +417,48 @@ def test_the_tokens_of_the_provider_stay_where_they_are_needed(
     assert all(len(token) > 20 and token not in told for token in tokens for told in (*shown, *stored, log))
 
 
-def test_a_provider_that_says_it_is_another_is_not_believed(database: str, provider: Provider) -> None:
-    with served(database, environment=settings_of(Provider(f"{provider.url}/"))) as signing:
-        with Browser(signing.url) as browser:
-            assert browser.submit("/sign-in/oidc").status_code == 503
+@pytest.mark.parametrize(
+    ("path", "metadata", "code", "said"),
+    [
+        ("/", {}, "issuer-wrong", "The identity provider at {url}/ says it is {url}."),
+        ("", {"issuer": "https://x.example"}, "issuer-wrong", "at {url} says it is https://x.example."),
+        ("/elsewhere", {}, "issuer-wrong", "There is no identity provider at {url}/elsewhere (404)."),
+        ("", {"require_pushed_authorization_requests": True}, "provider-unsuitable", "pushed authorization requests"),
+    ],
+    ids=["slash", "another", "path", "PAR"],
+)
+def test_a_provider_that_nobody_can_sign_in_with_keeps_the_server_from_starting(
+    database: str, provider: Provider, path: str, metadata: dict[str, object], code: str, said: str
+) -> None:
+    provider.publishes(**metadata)  # type: ignore[arg-type] # none is the status
+    environ = environment(database, **settings_of(Provider(f"{provider.url}{path}")))
+    done = run_apart(environ, "serve", "--port", "0", "--json")
+    error = json.decode(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (1, code)
+    assert said.format(url=provider.url) in error["message"]
+
+
+def test_a_provider_that_is_away_at_the_start_may_come_later_but_not_as_another(
+    database: str, provider: Provider
+) -> None:
+    provider.publishes(status=503)
+    with served(database, environment=settings_of(provider)) as signing, Browser(signing.url) as browser:
+        (warned,) = logged(signing, "the identity provider can't be used yet")
+        assert (warned["level"], warned["issuer"]) == ("warning", provider.url)
+        provider.publishes(issuer="https://x.example")
+        assert browser.submit("/sign-in/oidc").status_code == 503
         (told,) = logged(signing, "the identity provider did not respond as it should")
-        assert f"says it is {provider.url}" in told["error"]
+        assert "says it is https://x.example" in told["error"]
+        provider.tells_the_truth()
+        assert browser.sign_in(provider, "ann").status_code == 303
+
+
+def test_a_provider_that_never_answers_holds_the_start_up_only_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.console.oidc_discovery.START_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        check_provider(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert time.monotonic() - began < 5
 
 
 def test_no_secret_is_in_the_log(signing: Served, browser: Browser, provider: Provider) -> None:
