@@ -62,6 +62,12 @@ KINDS: dict[str, Kind] = {
     "expiry-invalid": Kind(
         HTTPStatus.BAD_REQUEST, "Invalid expiry", "A token expires at a time in the future, or never."
     ),
+    "token-chain-too-long": Kind(
+        HTTPStatus.CONFLICT,
+        "Too many tokens in a row",
+        "A token can issue another one, and that one the next, but at most 8 tokens can stand behind a token. Use an "
+        "earlier token of the chain, or sign in.",
+    ),
     "unauthenticated": Kind(
         HTTPStatus.UNAUTHORIZED,
         "Authentication required",
