@@ -8,6 +8,7 @@ Events are stored: their tags and field names never change. Add fields with defa
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
@@ -18,13 +19,15 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 from domain.errors import (
+    EmailInvalid,
     ExpiryInvalid,
     RoleOutOfScope,
     TokenChainTooLong,
     TokenNameInvalid,
+    TokenNameIsAddress,
     TokenNameMissing,
 )
-from domain.naming import LONGEST_NAME, collapsed
+from domain.naming import LONGEST_NAME, collapsed, parse_email
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -227,12 +230,18 @@ def _check_scope(role: Role, scope: UUID) -> None:
 
 
 def _token_name(name: str) -> str:
-    """Return the name without surplus white space; raises TokenNameInvalid."""
+    """Return the name without surplus white space; raises TokenNameInvalid.
+
+    People are shown by their addresses, so a token can't be named like one.
+    """
     clean = collapsed(name)
     if not clean:
         raise TokenNameMissing(name="", limit=LONGEST_NAME)
     if len(clean) > LONGEST_NAME or not clean.isprintable():
         raise TokenNameInvalid(name=clean[:LONGEST_NAME], limit=LONGEST_NAME)
+    with suppress(EmailInvalid):
+        parse_email(clean)
+        raise TokenNameIsAddress(name=clean)
     return clean
 
 

@@ -188,6 +188,10 @@ class TokenNameMissing(TokenNameInvalid):
     """Enter a token name."""
 
 
+class TokenNameIsAddress(TokenNameInvalid):
+    """“{name}” is an e-mail address. Name the token after what uses it, so that it can't be mistaken for a person."""
+
+
 class TokenChainTooLong(Refused):
     """This token can't issue another one: {limit} tokens already stand behind it, each issued with the one before.
 

@@ -134,6 +134,16 @@ class TestToken:
         with pytest.raises(TokenNameInvalid):
             issued(name)
 
+    @pytest.mark.parametrize("name", [ANN, "  Ann@EXAMPLE.com\n", "o'neil+x@sub.example.co.uk", "zoë@exämple.com"])
+    def test_cannot_have_an_address_as_its_name(self, name: str) -> None:
+        """The audit log shows a token's name where it shows a person's address."""
+        with pytest.raises(TokenNameInvalid, match="is an e-mail address"):
+            issued(name)
+
+    @pytest.mark.parametrize("name", ["@", "Sync @ night", "Sync for ann@example.com", "ann@localhost"])
+    def test_can_have_a_name_that_is_not_an_address(self, name: str) -> None:
+        assert issued(name).name == name
+
     def test_has_a_name_without_surplus_white_space(self) -> None:
         assert issued("  Nightly \n sync ").name == "Nightly sync"
 
