@@ -36,11 +36,15 @@ class SettingsError(RollcallError):
 
 
 class Oidc(Struct, frozen=True):
-    """The OpenID Connect provider that people sign in with, and Rollcall's account there."""
+    """The OpenID Connect provider that people sign in with, and Rollcall's account there.
+
+    `trust_email` says that its addresses are verified even if the provider doesn't say so.
+    """
 
     issuer: str
     client_id: str
     client_secret: str | None
+    trust_email: bool = False
 
     def __repr__(self) -> str:
         """Leave out the secret."""
@@ -144,8 +148,11 @@ def _incomplete(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{PREFIX}OIDC_ISSUER and {PREFIX}OIDC_CLIENT_ID belong together. Set both or neither."
     elif values["OIDC_CLIENT_SECRET"] and values["OIDC_ISSUER"] is None:
         yield f"{PREFIX}OIDC_CLIENT_SECRET has no effect without {PREFIX}OIDC_ISSUER. Set both or neither."
+    elif values["OIDC_TRUST_EMAIL"] and values["OIDC_ISSUER"] is None:
+        yield f"{PREFIX}OIDC_TRUST_EMAIL has no effect without {PREFIX}OIDC_ISSUER. Set both or neither."
 
 
 def _oidc(values: Mapping[str, Any]) -> Oidc | None:
-    issuer = values["OIDC_ISSUER"]
-    return Oidc(issuer, values["OIDC_CLIENT_ID"], values["OIDC_CLIENT_SECRET"]) if issuer else None
+    if (issuer := values["OIDC_ISSUER"]) is None:
+        return None
+    return Oidc(issuer, values["OIDC_CLIENT_ID"], values["OIDC_CLIENT_SECRET"], values["OIDC_TRUST_EMAIL"])

@@ -105,6 +105,12 @@ def _printable(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
 def _directory(text: str) -> Path:
     path = Path(text)
     if not path.is_absolute():
@@ -212,6 +218,14 @@ VARIABLES = (
         parse=_printable,
         when_unset=lambda _: None,
         secret=True,
+    ),
+    Variable(
+        name="OIDC_TRUST_EMAIL",
+        meaning="Whether you vouch for the provider's e-mail addresses if it doesn't say that it has verified them.",
+        default="false",
+        expected="true or false",
+        parse=_switch,
+        when_unset=lambda _: False,
     ),
     _number("SESSION_IDLE_MINUTES", 30, 2, 1_440, "The number of minutes without use after which a session ends."),
     _number("SESSION_HOURS", 12, 1, 168, "The number of hours after which a session ends in any case."),

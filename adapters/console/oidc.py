@@ -5,9 +5,12 @@ Its responses are validated as OpenID Connect Core 1.0, section 3.1.3.7, and Dis
 
 from __future__ import annotations
 
+import warnings
+from base64 import b64encode
 from contextlib import contextmanager
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 import httpx2
 import msgspec
@@ -15,53 +18,57 @@ import structlog
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.errors import InvalidKeyIdError, JoseError, SecurityWarning
 
-from application.granting import Person
-from domain.errors import EmailInvalid, RollcallError
-from domain.identity import Account
-from domain.naming import parse_email
+from adapters.console.oidc_claims import (
+    CLOCK_SKEW_SECONDS,
+    SignInRefused,
+    account_of,
+    check_recent,
+    person_of,
+    says_too_little,
+    with_userinfo,
+)
+from adapters.console.oidc_discovery import (
+    TIMEOUT_SECONDS,
+    IssuerWrong,
+    Metadata,
+    ProviderUnsuitable,
+    keys_of,
+    metadata_of,
+)
+from domain.errors import RollcallError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
+
+    from authlib.oauth2.auth import ClientAuth
+    from joserfc.jwk import KeySet
 
     from adapters.settings import Oidc
+    from application.granting import Person
+    from domain.identity import Account
 
 log = structlog.get_logger(__name__)
+# Providers still use the old name, and a warning would be a line of the log that isn't JSON.
+warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=SecurityWarning)
 
-TIMEOUT_SECONDS = 10.0
 METADATA_SECONDS = 3_600.0
-CLOCK_SKEW_SECONDS = 60
 REAUTHENTICATE = {"prompt": "login", "max_age": "0"}  # OpenID Connect Core 1.0, section 3.1.2.1
-REAUTHENTICATED_WITHIN_SECONDS = 600
-LONGEST_SUBJECT = 255  # OpenID Connect Core 1.0, section 2
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),
+    *("Ed25519", "EdDSA"),  # RFC 9864 names the curve; before, all had one name
+)
 """How an ID token may be signed: with a key that only the provider has, so not `none`, HS256 or similar."""
 
 
-class SignInRefused(RollcallError):
-    """You aren’t signed in: {reason}"""
-
-    code = "sign-in-refused"
+BROKEN = (httpx2.HTTPError, httpx2.InvalidURL, msgspec.MsgspecError, ValueError, KeyError)
 
 
 class ProviderUnavailable(RollcallError):
     """The identity provider isn’t responding as it should. Try again in a moment."""
 
     code = "provider-away"
-
-
-class Metadata(msgspec.Struct, frozen=True):
-    """What a provider publishes about itself."""
-
-    issuer: str
-    authorization_endpoint: str
-    token_endpoint: str
-    jwks_uri: str
-    userinfo_endpoint: str | None = None
-    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
-    authorization_response_iss_parameter_supported: bool = False
 
 
 class PendingSignIn(msgspec.Struct, frozen=True):
@@ -118,17 +125,17 @@ class Provider:
                     code_verifier=pending.verifier,
                 )
                 claims = await self._validated(metadata, str(token.get("id_token")), pending.nonce)
-                if "email" not in claims and metadata.userinfo_endpoint:
-                    claims |= await _userinfo(client, metadata.userinfo_endpoint, claims["sub"])
+                if says_too_little(claims) and metadata.userinfo_endpoint:
+                    claims = with_userinfo(claims, await _userinfo(client, metadata.userinfo_endpoint))
         if pending.again:
-            _check_recent(claims.get("auth_time"))
-        return _person(claims), _account(claims)
+            check_recent(claims.get("auth_time"))
+        return person_of(claims, trust_email=self._oidc.trust_email), account_of(claims)
 
     def _client(self, metadata: Metadata, pending: PendingSignIn) -> AsyncOAuth2Client:
         ways = metadata.token_endpoint_auth_methods_supported
         by_form = "client_secret_basic" not in ways and "client_secret_post" in ways
         secret = self._oidc.client_secret
-        way = "none" if secret is None else "client_secret_post" if by_form else "client_secret_basic"
+        way = "none" if secret is None else "client_secret_post" if by_form else _form_encoded_basic
         return AsyncOAuth2Client(
             self._oidc.client_id,
             secret,
@@ -143,22 +150,17 @@ class Provider:
     async def _discovered(self) -> Metadata:
         now = monotonic()
         if self._metadata is None or now - self._metadata[0] > METADATA_SECONDS:
-            issuer = self._oidc.issuer
-            content = await self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-            metadata = msgspec.json.decode(content, type=Metadata)
-            if metadata.issuer != issuer:
-                raise ValueError(f"the provider at {issuer} says it is {metadata.issuer}")
-            self._metadata = (now, metadata)
+            self._metadata = (now, await metadata_of(self._oidc.issuer, self._tls))
         return self._metadata[1]
 
     async def _validated(self, metadata: Metadata, id_token: str, nonce: str) -> dict[str, Any]:
         """Return the claims of an ID token; raises JoseError if it isn't valid, the provider's, or for this sign-in."""
         if self._keys is None:
-            self._keys = await self._keys_at(metadata.jwks_uri)
+            self._keys = await keys_of(metadata, self._tls)
         try:
             token = jwt.decode(id_token, self._keys, list(ALGORITHMS))
         except InvalidKeyIdError:
-            self._keys = await self._keys_at(metadata.jwks_uri)
+            self._keys = await keys_of(metadata, self._tls)
             token = jwt.decode(id_token, self._keys, list(ALGORITHMS))
         ours = self._oidc.client_id
         registry = jwt.JWTClaimsRegistry(
@@ -176,58 +178,21 @@ class Provider:
             raise SignInRefused(reason="the identity provider’s token isn’t for Rollcall only.")
         return token.claims
 
-    async def _keys_at(self, url: str) -> KeySet:
-        keys = msgspec.json.decode(await self._get(url), type=dict[str, list[dict[str, Any]]])
-        return KeySet.import_key_set({"keys": [key for key in keys["keys"] if key.get("use") != "enc"]})
 
-    async def _get(self, url: str) -> bytes:
-        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self._tls) as client:
-            answer = await client.get(url, headers={"Accept": "application/json"})
-            answer.raise_for_status()
-            return answer.content
-
-
-def _person(claims: dict[str, Any]) -> Person:
-    if claims.get("email_verified") is not True:
-        raise SignInRefused(
-            reason="the identity provider hasn’t verified your e-mail address. Verify it there, then try again."
-        )
-    try:
-        email = parse_email(str(claims.get("email")))
-    except EmailInvalid as error:
-        raise SignInRefused(reason=str(error)) from error
-    name = claims.get("name")
-    return Person(email, name if isinstance(name, str) and name.isprintable() else "")
+def _form_encoded_basic(
+    client: ClientAuth, _: str, url: str, headers: MutableMapping[str, str], body: bytes
+) -> tuple[str, MutableMapping[str, str], bytes]:
+    """Authenticate as RFC 6749 has it (section 2.3.1). Authlib sends a secret with `+` or `%` as it is."""
+    encoded = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
+    headers["Authorization"] = f"Basic {b64encode(encoded.encode()).decode()}"
+    return url, headers, body
 
 
-def _check_recent(auth_time: object) -> None:
-    """Refuse a sign-in from before this one. A provider that doesn't say when it was is trusted to have asked again."""
-    if auth_time is None:
-        return
-    if (
-        not isinstance(auth_time, int | float)
-        or auth_time < time() - REAUTHENTICATED_WITHIN_SECONDS - CLOCK_SKEW_SECONDS
-    ):
-        raise SignInRefused(
-            reason="the identity provider didn’t ask you to sign in again. Sign out there, then start again."
-        )
-
-
-def _account(claims: dict[str, Any]) -> Account:
-    subject = claims["sub"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
-        raise SignInRefused(reason="the identity provider’s response doesn’t identify your account.")
-    return Account(claims["iss"], subject)
-
-
-async def _userinfo(client: AsyncOAuth2Client, url: str, subject: str) -> dict[str, Any]:
-    """Return what the provider says about the person apart from the ID token (section 5.3.2)."""
+async def _userinfo(client: AsyncOAuth2Client, url: str) -> dict[str, Any]:
+    """Return what the provider says about the person apart from the ID token (section 5.3)."""
     answer = await client.get(url)
     answer.raise_for_status()
-    claims = msgspec.json.decode(answer.content, type=dict[str, Any])
-    if claims.get("sub") != subject:
-        raise SignInRefused(reason="the identity provider’s response is about another account.")
-    return {name: claims[name] for name in ("email", "email_verified", "name") if name in claims}
+    return msgspec.json.decode(answer.content, type=dict[str, Any])
 
 
 @contextmanager
@@ -241,6 +206,6 @@ def _provider_errors() -> Iterator[None]:
     except JoseError as error:
         log.warning("an ID token is invalid", error=repr(error))
         raise SignInRefused(reason="the identity provider’s response can’t be trusted. Start again.") from error
-    except (httpx2.HTTPError, httpx2.InvalidURL, msgspec.MsgspecError, ValueError, KeyError) as error:
+    except (*BROKEN, IssuerWrong, ProviderUnsuitable) as error:
         log.error("the identity provider did not respond as it should", error=repr(error))  # noqa: TRY400 - the traceback may contain secrets
         raise ProviderUnavailable from error

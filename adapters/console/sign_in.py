@@ -17,7 +17,8 @@ from adapters.composition import Rollcall
 from adapters.console.browser_names import browser_of
 from adapters.console.forms import form_fields
 from adapters.console.links import Link
-from adapters.console.oidc import PendingSignIn, Provider, SignInRefused
+from adapters.console.oidc import PendingSignIn, Provider
+from adapters.console.oidc_claims import SignInRefused
 from adapters.http.rate_limits import RateLimits, client_of
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import PUBLIC

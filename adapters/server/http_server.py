@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from adapters.composed_worker import composed_worker
+from adapters.console.oidc_discovery import check_provider
 from adapters.http.bell import Bell
 from adapters.metrics import Metrics
 from adapters.server.app import create_app
@@ -73,13 +74,15 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
     """Serve until SIGTERM or Ctrl-C; running batches and requests finish first, streams close.
 
     Without a worker, other processes' workers run the commits and keep the views up to date. `ready` is called with the
-    URL once connections are accepted. Raises what `listen` raises.
+    URL once connections are accepted. Raises what `listen` and `check_provider` raise.
     """
     settings = rollcall.settings
     metrics, bell = Metrics(rollcall), Bell(rollcall.wakeups)
     with ExitStack() as stack:
         # Listening comes first: a client that connects early waits and is not refused.
         listening = stack.enter_context(listen(host, port, beyond_loopback=settings.public_url is not None))
+        if settings.oidc:
+            check_provider(settings.oidc.issuer)
         config = uvicorn.Config(
             create_app(rollcall, bell, metrics),
             http=HttpConnection,

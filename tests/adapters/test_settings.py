@@ -125,6 +125,24 @@ def test_a_provider_needs_an_issuer_and_a_client_id() -> None:
     assert "https://HOST" in insecure
 
 
+def test_an_issuer_is_vouched_for_only_in_so_many_words() -> None:
+    provider = {"ROLLCALL_OIDC_ISSUER": "https://id.example", "ROLLCALL_OIDC_CLIENT_ID": "rollcall"}
+    told: tuple[tuple[dict[str, str], bool], ...] = (
+        ({}, False),
+        ({"ROLLCALL_OIDC_TRUST_EMAIL": "false"}, False),
+        ({"ROLLCALL_OIDC_TRUST_EMAIL": "true"}, True),
+    )
+    for setting, trusted in told:
+        oidc = read_settings(provider | setting).oidc
+        assert oidc
+        assert oidc.trust_email is trusted
+    for unclear in ("1", "yes", "TRUE", ""):
+        (problem,) = problems(**provider, ROLLCALL_OIDC_TRUST_EMAIL=unclear)
+        assert "It must be true or false." in problem
+    (alone,) = problems(ROLLCALL_OIDC_TRUST_EMAIL="true")
+    assert "has no effect without ROLLCALL_OIDC_ISSUER" in alone
+
+
 @pytest.mark.parametrize("url", ["mysql://ada:hunter2@db/x", "hunter2", "", "postgresql+psycopg://ada:hunter2@db/x"])
 def test_an_invalid_secret_is_not_shown(url: str) -> None:
     (problem,) = problems(ROLLCALL_DATABASE_URL=url)
@@ -169,6 +187,7 @@ EXAMPLES = {
     "OIDC_ISSUER": "https://id.example/realm",
     "OIDC_CLIENT_ID": "rollcall",
     "OIDC_CLIENT_SECRET": "hunter2",
+    "OIDC_TRUST_EMAIL": "true",
 }
 
 

@@ -16,11 +16,11 @@ from hashlib import sha256
 from hmac import digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import httpx
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import extract_compact
 from msgspec import json
 from werkzeug.serving import make_server
@@ -29,7 +29,9 @@ from werkzeug.wrappers import Request, Response
 from tests.waiting import GENEROUS_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from joserfc.jwk import Key
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,16 +46,28 @@ class Provider:
         """Have it know somebody."""
         httpx.put(f"{self.url}/users/{subject}", json=claims).raise_for_status()
 
-    def lies(self, *, key: str = "new", alg: str = "RS256", **claims: object) -> None:
+    def lies(self, *, key: str = "new", alg: str = "RS256", beside: Sequence[object] = (), **claims: object) -> None:
         """Have it change the claims of each ID token (None leaves one out) and sign it with another key.
 
-        A `new` key is published, a `stranger`'s is not; one that is `sent` along is in the token's own header.
+        A `new` key is published, a `stranger`'s is not; one that is `sent` along is in the token's own header. Keys on
+        curves are made anew each time. What is `beside` them stands before them in the published key set.
         """
-        httpx.put(f"{self.url}/lie", json={"key": key, "alg": alg, "claims": claims}).raise_for_status()
+        lie = {"key": key, "alg": alg, "beside": beside, "claims": claims}
+        httpx.put(f"{self.url}/lie", json=lie).raise_for_status()
+
+    def publishes(self, status: int = 200, **metadata: object) -> None:
+        """Have it answer with this status when it is asked about itself, and change what it says there."""
+        httpx.put(f"{self.url}/about", json={"status": status, "metadata": metadata}).raise_for_status()
+
+    def insists_on(self, secret: str) -> None:
+        """Have it refuse clients that don't send this secret in the `Authorization` header (RFC 6749, 2.3.1)."""
+        httpx.put(f"{self.url}/secret", json=secret).raise_for_status()
 
     def tells_the_truth(self) -> None:
         """Have it be what it is."""
         httpx.put(f"{self.url}/lie", json={}).raise_for_status()
+        httpx.put(f"{self.url}/about", json={"status": 200, "metadata": {}}).raise_for_status()
+        httpx.put(f"{self.url}/secret", json="").raise_for_status()
 
     def told_last(self) -> dict[str, str]:
         """Return the tokens that it gave out last."""
@@ -96,16 +110,31 @@ class Lying:
     def __init__(self, app: Any) -> None:
         self._app = app
         self._lie: dict[str, Any] = {}
+        self._about: dict[str, Any] = {"status": 200, "metadata": {}}
+        self._secret = ""
         self._challenge = ""
         self._told: dict[str, Any] = {}
         self._new, self._stranger = (RSAKey.generate_key(2048, auto_kid=True) for _ in range(2))
+        self._on_curves: dict[str, Key] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
         match urlsplit(request.path).path:
             case "/lie":
                 self._lie = json.decode(request.get_data())
+                edwards = OKPKey.generate_key("Ed25519", auto_kid=True)
+                ec = ECKey.generate_key("P-256", auto_kid=True)
+                self._on_curves = {"ES256": ec, "EdDSA": edwards, "Ed25519": edwards}
                 return Response(status=204)(environ, start_response)
+            case "/about":
+                self._about = json.decode(request.get_data())
+                return Response(status=204)(environ, start_response)
+            case "/secret":
+                self._secret = json.decode(request.get_data())
+                return Response(status=204)(environ, start_response)
+            case "/.well-known/openid-configuration":
+                told = json.decode(Response.from_app(self._app, environ).get_data()) | self._about["metadata"]
+                return Response(json.encode(told), status=self._about["status"])(environ, start_response)
             case "/told":
                 return Response(json.encode(self._told))(environ, start_response)
             case "/oauth2/authorize":
@@ -114,7 +143,12 @@ class Lying:
             case "/jwks":
                 told = json.decode(Response.from_app(self._app, environ).get_data())
                 if self._lie:
-                    told["keys"].append(self._new.as_dict(private=False))
+                    published = [self._new, *self._on_curves.values()]
+                    told["keys"] = [
+                        *self._lie["beside"],
+                        *told["keys"],
+                        *(key.as_dict(private=False) for key in published),
+                    ]
                 return Response(json.encode(told))(environ, start_response)
             case "/oauth2/token":
                 return self._token(request)(environ, start_response)
@@ -125,6 +159,8 @@ class Lying:
         form = {name: values[0] for name, values in parse_qs(request.get_data(cache=True).decode()).items()}
         if _s256(form.get("code_verifier", "")) != self._challenge:
             return Response(json.encode({"error": "invalid_grant"}), status=400)
+        if self._secret and (request.authorization is None or self._secret != _decoded(request.authorization.password)):
+            return Response(json.encode({"error": "invalid_client"}), status=401)
         client = httpx.WSGITransport(self._app)
         with httpx.Client(transport=client, base_url=request.host_url) as inner:
             answer = inner.post(
@@ -139,8 +175,9 @@ class Lying:
     def _signed(self, id_token: str) -> str:
         claims = json.decode(extract_compact(id_token.encode()).payload) | self._lie["claims"]
         claims = {name: value for name, value in claims.items() if value is not None}
-        key = self._new if self._lie["key"] == "new" else self._stranger
-        header = {"alg": self._lie["alg"], "kid": key.kid}
+        alg = self._lie["alg"]
+        key = self._on_curves.get(alg, self._new) if self._lie["key"] == "new" else self._stranger
+        header = {"alg": alg, "kid": key.kid}
         if self._lie["key"] == "sent":
             header["jwk"] = key.as_dict(private=False)
         signed = f"{_base64(json.encode(header))}.{_base64(json.encode(claims))}"
@@ -148,9 +185,13 @@ class Lying:
             case "none":
                 return f"{signed}."
             case "HS256":  # by what everybody knows: the public key
-                return f"{signed}.{_base64(digest(key.as_pem(private=False), signed.encode(), 'sha256'))}"
+                return f"{signed}.{_base64(digest(self._new.as_pem(private=False), signed.encode(), 'sha256'))}"
             case _:
-                return jwt.encode(header, claims, key)
+                return jwt.encode(header, claims, key, [alg])
+
+
+def _decoded(secret: str | None) -> str:
+    return unquote_plus(secret or "")
 
 
 def _s256(verifier: str) -> str:

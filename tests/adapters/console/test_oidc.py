@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from msgspec import json
 
 from adapters.composition import composed
-from tests.adapters.cli.terminals import environment, run
+from adapters.console.oidc_discovery import check_provider
+from tests.adapters.cli.terminals import environment, run, run_apart
 from tests.adapters.console.browsers import Browser, logged, metric
 from tests.adapters.console.provider import Provider, provided
 from tests.adapters.server.serving import Served, served
@@ -49,9 +52,14 @@ def settings_of(provider: Provider) -> dict[str, str]:
 
 
 @pytest.fixture
-def browser(signing: Served, provider: Provider) -> Iterator[Browser]:
+def browser(signing: Served) -> Iterator[Browser]:
     with Browser(signing.url) as fresh:
         yield fresh
+
+
+@pytest.fixture(autouse=True)
+def _truthful_again(provider: Provider) -> Iterator[None]:
+    yield
     provider.tells_the_truth()
 
 
@@ -110,8 +118,9 @@ def test_the_request_says_what_the_standards_ask_for(signing: Served, browser: B
         {"key": "stranger"},
         {"key": "sent"},
         {"email_verified": False},
-        {"email_verified": "true"},
-        {"email_verified": None},
+        {"email_verified": "false"},
+        {"email_verified": 1},
+        {"email_verified": False, "xms_edov": True},
         {"email": "nonsense"},
         {"email": 7},
     ],
@@ -162,10 +171,49 @@ def test_a_new_key_of_the_provider_is_looked_up(browser: Browser, provider: Prov
     assert browser.sign_in(provider, "ann").status_code == 303
 
 
-def test_an_address_that_only_userinfo_has_is_accepted(browser: Browser, provider: Provider) -> None:
-    provider.lies(email=None, email_verified=None)
-    assert browser.sign_in(provider, "ann").status_code == 303
+@pytest.mark.parametrize("alg", ["ES256", "EdDSA", "Ed25519"])  # the last one since RFC 9864
+def test_a_signature_with_a_key_on_a_curve_is_accepted(
+    signing: Served, browser: Browser, provider: Provider, alg: str
+) -> None:
+    provider.lies(alg=alg)
+    answer = browser.sign_in(provider, "ann")
+    assert answer.status_code == 303, answer.text
+    assert logged(signing, "signed in"), "and no line of the log is anything but JSON"
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"kty": "EC", "crv": "brainpoolP256r1", "x": "AA", "y": "AA"},
+        {"kty": "OKP", "crv": "Ed1", "x": "AA"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "RSA", "n": "!", "e": "AQAB"},
+        {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"},
+        {"kty": ["EC"]},
+    ],
+    ids=["EC curve", "OKP curve", "point", "number", "kind", "nonsense"],
+)
+def test_a_key_that_rollcall_cannot_use_spoils_no_other(
+    browser: Browser, provider: Provider, unknown: dict[str, object]
+) -> None:
+    provider.lies(alg="ES256", beside=[{**unknown, "kid": "unknown"}])
+    answer = browser.sign_in(provider, "ann")
+    assert answer.status_code == 303, answer.text
+
+
+@pytest.mark.parametrize("claims", [{"email": None}, {"email_verified": None}, {"email": None, "email_verified": None}])
+def test_what_only_userinfo_says_about_an_address_is_accepted(
+    browser: Browser, provider: Provider, claims: dict[str, None]
+) -> None:
+    provider.lies(**claims)  # type: ignore[arg-type] # each is a claim
+    answer = browser.sign_in(provider, "ann")
+    assert answer.status_code == 303, answer.text
     assert "ann@example.com" in browser.get("/").text
+
+
+def test_an_address_may_be_verified_in_words(browser: Browser, provider: Provider) -> None:
+    provider.lies(email_verified="true")
+    assert browser.sign_in(provider, "ann").status_code == 303
 
 
 def test_an_unverified_address_is_refused(browser: Browser, provider: Provider) -> None:
@@ -173,6 +221,76 @@ def test_an_unverified_address_is_refused(browser: Browser, provider: Provider) 
     answer = browser.sign_in(provider, "eve")
     assert answer.status_code == 403
     assert "hasn’t verified your e-mail address" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("knows", "missing", "there"),
+    [({"email": "fay@example.com"}, "email_verified", "email"), ({"email_verified": True}, "email", "email_verified")],
+)
+def test_the_claim_that_is_missing_is_named(
+    browser: Browser, provider: Provider, knows: dict[str, object], missing: str, there: str
+) -> None:
+    provider.knows("fay", **knows)
+    answer = browser.sign_in(provider, "fay")
+    assert answer.status_code == 403
+    assert f"didn’t send the claim “{missing}”" in answer.text
+    assert f"“{there}”" not in answer.text
+    assert ("ROLLCALL_OIDC_TRUST_EMAIL" in answer.text) == (missing == "email_verified")
+
+
+class TestMicrosoftEntra:
+    """It never sends `email_verified`, but `xms_edov` where an app asks for it."""
+
+    @pytest.mark.parametrize("verified", [True, "true", 1, "1"])
+    def test_says_in_a_claim_of_its_own_that_an_address_is_verified(
+        self, browser: Browser, provider: Provider, verified: object
+    ) -> None:
+        provider.knows("gil", email="gil@example.com")
+        provider.lies(xms_edov=verified)
+        answer = browser.sign_in(provider, "gil")
+        assert answer.status_code == 303, answer.text
+
+    @pytest.mark.parametrize("verified", [False, "false", 0, "0", ""])
+    def test_says_so_of_addresses_that_are_not_verified_too(
+        self, browser: Browser, provider: Provider, verified: object
+    ) -> None:
+        provider.knows("gil", email="gil@example.com")
+        provider.lies(xms_edov=verified)
+        answer = browser.sign_in(provider, "gil")
+        assert (answer.status_code, browser.session) == (403, None)
+        assert "hasn’t verified your e-mail address" in answer.text
+
+    def test_vouches_for_no_other_address_than_that_of_the_id_token(self, browser: Browser, provider: Provider) -> None:
+        provider.knows("gil", email="ann@example.com")
+        provider.lies(email=None, xms_edov=True)
+        assert (browser.sign_in(provider, "gil").status_code, browser.session) == (403, None)
+
+
+def test_an_operator_may_vouch_for_addresses_of_which_the_provider_says_nothing(
+    database: str, provider: Provider
+) -> None:
+    vouching = settings_of(provider) | {"ROLLCALL_OIDC_TRUST_EMAIL": "true"}
+    provider.knows("hal", email="hal@example.com")
+    provider.knows("ida", email="ida@example.com", email_verified=False)
+    with served(database, environment=vouching) as signing:
+        for lie, subject, status in (
+            ({}, "hal", 303),
+            ({}, "ida", 403),
+            ({"email_verified": None}, "ida", 403),  # userinfo denies it still
+            ({"xms_edov": False}, "hal", 403),
+        ):
+            with Browser(signing.url) as browser:
+                provider.lies(**lie)
+                assert browser.sign_in(provider, subject).status_code == status, (lie, subject)
+
+
+def test_a_client_secret_is_sent_as_the_standard_encodes_it(database: str, provider: Provider) -> None:
+    secret = "a+b%2Fc d:ü~"  # noqa: S105 - nobody's
+    configured = settings_of(provider) | {"ROLLCALL_OIDC_CLIENT_SECRET": secret}
+    provider.insists_on(secret)
+    with served(database, environment=configured) as signing, Browser(signing.url) as browser:
+        answer = browser.sign_in(provider, "ann")
+        assert answer.status_code == 303, answer.text
 
 
 def test_an_address_stays_with_the_account_that_signed_in_with_it_first(
@@ -299,12 +417,48 @@ def test_the_tokens_of_the_provider_stay_where_they_are_needed(
     assert all(len(token) > 20 and token not in told for token in tokens for told in (*shown, *stored, log))
 
 
-def test_a_provider_that_says_it_is_another_is_not_believed(database: str, provider: Provider) -> None:
-    with served(database, environment=settings_of(Provider(f"{provider.url}/"))) as signing:
-        with Browser(signing.url) as browser:
-            assert browser.submit("/sign-in/oidc").status_code == 503
+@pytest.mark.parametrize(
+    ("path", "metadata", "code", "said"),
+    [
+        ("/", {}, "issuer-wrong", "The identity provider at {url}/ says it is {url}."),
+        ("", {"issuer": "https://x.example"}, "issuer-wrong", "at {url} says it is https://x.example."),
+        ("/elsewhere", {}, "issuer-wrong", "There is no identity provider at {url}/elsewhere (404)."),
+        ("", {"require_pushed_authorization_requests": True}, "provider-unsuitable", "pushed authorization requests"),
+    ],
+    ids=["slash", "another", "path", "PAR"],
+)
+def test_a_provider_that_nobody_can_sign_in_with_keeps_the_server_from_starting(
+    database: str, provider: Provider, path: str, metadata: dict[str, object], code: str, said: str
+) -> None:
+    provider.publishes(**metadata)  # type: ignore[arg-type] # none is the status
+    environ = environment(database, **settings_of(Provider(f"{provider.url}{path}")))
+    done = run_apart(environ, "serve", "--port", "0", "--json")
+    error = json.decode(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (1, code)
+    assert said.format(url=provider.url) in error["message"]
+
+
+def test_a_provider_that_is_away_at_the_start_may_come_later_but_not_as_another(
+    database: str, provider: Provider
+) -> None:
+    provider.publishes(status=503)
+    with served(database, environment=settings_of(provider)) as signing, Browser(signing.url) as browser:
+        (warned,) = logged(signing, "the identity provider can't be used yet")
+        assert (warned["level"], warned["issuer"]) == ("warning", provider.url)
+        provider.publishes(issuer="https://x.example")
+        assert browser.submit("/sign-in/oidc").status_code == 503
         (told,) = logged(signing, "the identity provider did not respond as it should")
-        assert f"says it is {provider.url}" in told["error"]
+        assert "says it is https://x.example" in told["error"]
+        provider.tells_the_truth()
+        assert browser.sign_in(provider, "ann").status_code == 303
+
+
+def test_a_provider_that_never_answers_holds_the_start_up_only_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.console.oidc_discovery.START_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        check_provider(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert time.monotonic() - began < 5
 
 
 def test_no_secret_is_in_the_log(signing: Served, browser: Browser, provider: Provider) -> None:
