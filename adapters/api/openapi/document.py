@@ -24,7 +24,6 @@ from adapters.api.openapi.tables import (
     RESPONSE_HEADERS,
     SECURITY,
     TAGS,
-    VERSION,
     Node,
 )
 from adapters.api.progress import ProgressDocument
@@ -33,6 +32,7 @@ from adapters.api.subscriptions import NewSubscription, SubscriptionChange
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import ACCEPTED, MEDIA_TYPE
 from adapters.http.problems import HEADERS as PROBLEM_HEADERS
+from adapters.http.requests import IF_MATCH
 from adapters.http.security import ROLES_OPTION
 from projections.group_events import CloudEvent
 
@@ -150,7 +150,7 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         schema["enum"] = [each for each in schema["enum"] if each is not None]
     name = parameter["name"]
     if name == "If-Match":
-        schema["pattern"] = VERSION
+        schema["pattern"] = IF_MATCH
         parameter["required"] = True
     if name in {"q", "actor", "type", "email"} or (name, parameter["in"]) == ("code", "query"):
         schema["pattern"] = NO_NUL
