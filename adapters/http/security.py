@@ -13,6 +13,7 @@ from litestar import Request
 from litestar.concurrency import sync_to_thread
 from litestar.enums import HttpMethod
 
+from adapters.http.rate_limits import QUOTA
 from application import granting
 from application.granting import Bearer, Person, Principal
 from application.records import Actor, Origin
@@ -195,7 +196,11 @@ def _person(rollcall: Rollcall, connection: AnyConnection) -> Person:
 
 def _count(connection: AnyConnection, secret: str) -> None:
     rate_limits: RateLimits = connection.app.state["rate_limits"]
-    rate_limits.count_request(sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
+    key = sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    try:
+        rate_limits.count_request(key)
+    finally:
+        connection.scope["state"][QUOTA] = rate_limits.request_quota(key)
 
 
 # --- roles ----------------------------------------------------------------------------------------------------------

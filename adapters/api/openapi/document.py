@@ -21,6 +21,7 @@ from adapters.api.openapi.tables import (
     HEADERS,
     NO_NUL,
     OPERATIONS,
+    QUOTA_HEADERS,
     RESPONSE_HEADERS,
     SECURITY,
     TAGS,
@@ -114,6 +115,8 @@ def _secure(operation: Node, roles: frozenset[str] | None) -> None:
         response = operation["responses"][str(kind.status.value)] = _problem(kind.title)
         headers = ("X-Request-Id", *PROBLEM_HEADERS.get(code, ()))
         response["headers"] = {each: {"$ref": f"#/components/headers/{each}"} for each in headers}
+    for response in operation["responses"].values():
+        response["headers"] |= {each: {"$ref": f"#/components/headers/{each}"} for each in QUOTA_HEADERS}
 
 
 def _tag(path: str) -> str:
