@@ -135,10 +135,15 @@ async def add_quota(message: Message, scope: Scope) -> None:
 
 
 def client_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """Return the address that a client is counted by; for IPv6 its network, as a client has all addresses of one."""
+    """Return the address that a client is counted by; for IPv6 its network, as a client has all addresses of one.
+
+    A socket for both versions shows IPv4 clients as ::ffff:a.b.c.d (RFC 4291, section 2.5.5.2): all in one network.
+    """
     host = connection.client.host if connection.client else ""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
         return host
-    return str(ip_network((address, 64), strict=False) if isinstance(address, IPv6Address) else address)
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+    return str(address)

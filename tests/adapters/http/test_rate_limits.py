@@ -138,6 +138,8 @@ class TestUploads:
         ("192.0.2.1", "192.0.2.1"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),  # as a socket for both shows an IPv4 client
+        ("::ffff:c000:202", "192.0.2.2"),
         ("unix", "unix"),
         (None, ""),
     ],
@@ -200,6 +202,8 @@ class TestServed:
         assert 0 < int(refused.headers["Retry-After"]) <= 600
         assert "Too many attempts to sign in" in refused.text
         assert attempt("192.0.2.2").status_code == 403
+        assert attempt("::ffff:192.0.2.1").status_code == 429
+        assert attempt("::ffff:192.0.2.2").status_code == 403
 
     def test_sign_ins_with_one_address_are_limited_and_others_attempts_do_not_lock_it_out(
         self, limited: Served, database: str
