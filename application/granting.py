@@ -29,6 +29,7 @@ from domain.access import (
     ROLLCALL,
     Access,
     AccessEvent,
+    Parent,
     Role,
     Token,
     TokenIssued,
@@ -56,7 +57,8 @@ class Person(Struct, frozen=True):
 class Bearer(Struct, frozen=True):
     """A client that has sent a valid token. The token grants one role in one scope.
 
-    `issuer` is the address of the person who issued the token; None if it was issued on the command line.
+    `issuer` is the address of the person who issued the token; None if it was issued on the command line. `ancestors`
+    are the token that it was issued with, the token which that one was issued with, and so on.
     """
 
     token_id: UUID
@@ -64,18 +66,24 @@ class Bearer(Struct, frozen=True):
     role: Role
     scope: UUID
     issuer: str | None = None
+    expires_at: datetime | None = None
+    ancestors: tuple[UUID, ...] = ()
 
 
 Principal: TypeAlias = Person | Bearer
 
 
 class NewToken(Struct, frozen=True):
-    """What is needed to issue a token. It is valid only as long as its `issuer`, if any, may issue such tokens."""
+    """What is needed to issue a token.
+
+    `by` is who issues it; None on the command line. If that is a person, the token is valid only as long as they may
+    issue such tokens. If it is another token, the new one is valid only while that one is, and expires no later.
+    """
 
     name: str
     role: Role
     expires_at: datetime | None
-    issuer: str | None = None
+    by: Principal | None = None
 
 
 # --- roles ----------------------------------------------------------------------------------------------------------
@@ -93,7 +101,8 @@ def roles(ports: Ports, principal: Principal, scopes: Iterable[UUID]) -> dict[UU
 def bearer(ports: Ports, text: str) -> Bearer | None:
     """Return the bearer of a token; None if the token is not valid.
 
-    A token is valid until it expires, is revoked, or its issuer loses the right to issue such tokens.
+    A token is valid until it or one of its ancestors expires or is revoked, or their issuer loses the right to issue
+    such tokens. All of that is read from the streams: with at most one query for the ancestors and one for the issuer.
     """
     read = read_token(text)
     if read is None:
@@ -102,20 +111,24 @@ def bearer(ports: Ports, text: str) -> Bearer | None:
     match ports.events.history(token_id, limit=2):
         case [only] if isinstance(only.event, TokenIssued):  # a second event would be its revocation
             token, scope = access.evolve_token(None, only.event), only.origin.subscription_id
-            if (
-                isinstance(token, Token)
-                and token.admits(secret, ports.now())
-                and _is_backed_by_issuer(ports, token, scope)
-            ):
-                return Bearer(token_id, token.name, token.role, scope, token.issuer)
+            if isinstance(token, Token) and token.admits(secret, ports.now()) and _is_backed(ports, token, scope):
+                return Bearer(token_id, token.name, token.role, scope, token.issuer, token.expires_at, token.ancestors)
     return None
 
 
-def _is_backed_by_issuer(ports: Ports, token: Token, scope: UUID) -> bool:
-    if token.issuer is None:
-        return True
-    held = _roles_of(ports, token.issuer, {scope, ROLLCALL})
-    return bool(GRANTING & frozenset().union(*held.values()))
+def _is_backed(ports: Ports, token: Token, scope: UUID) -> bool:
+    """Whether all ancestors of a token are valid, and its issuer may still issue it and them."""
+    found = ports.events.load_many(token.ancestors, access.evolve_token) if token.ancestors else {}
+    ancestors = [stream.state for stream in found.values()]
+    if len(ancestors) < len(token.ancestors) or not access.are_valid(ancestors, ports.now()):
+        return False
+    scopes = {scope, *(stream.origin.subscription_id for stream in found.values())}
+    return token.issuer is None or _may_issue(ports, token.issuer, scopes)
+
+
+def _may_issue(ports: Ports, email: str, scopes: set[UUID]) -> bool:
+    held = _roles_of(ports, email, {*scopes, ROLLCALL})
+    return all(GRANTING & (held[scope] | held[ROLLCALL]) for scope in scopes)
 
 
 def _roles_of(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, frozenset[Role]]:
@@ -168,7 +181,8 @@ def issue_token(
 ) -> CommandResult | None:
     """Issue a token in the origin's scope; None if the request with this key has issued it before.
 
-    Raises NotFound for the subscription, RoleOutOfScope, TokenNameInvalid, ExpiryInvalid and KeyReused.
+    Raises NotFound for the subscription, RoleOutOfScope, TokenNameInvalid, ExpiryInvalid, TokenChainTooLong and
+    KeyReused.
     """
     _require_scope(ports, origin)
     scope = origin.subscription_id
@@ -183,11 +197,25 @@ def issue_token(
             secret=secret,
             expires_at=new.expires_at,
             now=ports.now(),
-            issuer=new.issuer,
+            issuer=_issuer(new.by),
+            parent=_parent(new.by),
         )
         return append_to(ports, origin, token_id, 0, [issued], Claims(taken=request_claims(request_key)))
 
     return decide_and_append(ports, origin, decide)
+
+
+def _issuer(principal: Principal | None) -> str | None:
+    """Return the address of the person who issues a token, directly or with a token of theirs."""
+    return principal.email if isinstance(principal, Person) else principal.issuer if principal else None
+
+
+def _parent(principal: Principal | None) -> Parent | None:
+    match principal:
+        case Bearer(token_id, expires_at=expires_at, ancestors=ancestors):
+            return Parent(token_id, expires_at, ancestors)
+        case _:
+            return None
 
 
 def scope_of_token(ports: Ports, token_id: UUID) -> UUID:

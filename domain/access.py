@@ -8,17 +8,29 @@ Events are stored: their tags and field names never change. Add fields with defa
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from re import fullmatch
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from msgspec import Struct
 
-from domain.errors import ExpiryInvalid, RoleOutOfScope, TokenNameInvalid, TokenNameMissing
-from domain.naming import LONGEST_NAME, collapsed
+from domain.errors import (
+    EmailInvalid,
+    ExpiryInvalid,
+    RoleOutOfScope,
+    TokenChainTooLong,
+    TokenNameInvalid,
+    TokenNameIsAddress,
+    TokenNameMissing,
+)
+from domain.naming import LONGEST_NAME, collapsed, parse_email
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Role: TypeAlias = Literal["operator", "administrator", "auditor", "consumer"]
 """Operators create subscriptions and grant access. In a subscription, administrators can do everything, auditors can
@@ -35,6 +47,8 @@ SECRET_BYTES = 32
 TOKEN_DAYS = 365
 """How many days a token is valid by default."""
 LAST_EXPIRY = datetime(9999, 1, 1, tzinfo=UTC)
+MOST_ANCESTORS = 8
+"""How many tokens can stand behind a token. This bounds what its event stores and what each of its requests loads."""
 
 GRANTING: frozenset[Role] = frozenset(("operator", "administrator"))
 """The roles that can grant access and issue tokens: administrators in their subscription, operators everywhere."""
@@ -59,6 +73,10 @@ class TokenIssued(Struct, frozen=True, tag="token.issued"):
 
     `issuer` is the address of the person who issued the token, directly or with a token of their own. The token is
     valid only while that person may issue such tokens. None if it was issued on the server itself.
+
+    `ancestors` are the token that it was issued with, the token which that one was issued with, and so on. It is valid
+    only while all of them are. Every request checks that, so the event carries the whole chain: one query loads all of
+    it, where a parent alone would take a query a generation. A chain never changes, so it can't go out of date.
     """
 
     name: str
@@ -66,6 +84,7 @@ class TokenIssued(Struct, frozen=True, tag="token.issued"):
     secret_sha256: str
     expires_at: datetime | None
     issuer: str | None = None
+    ancestors: tuple[UUID, ...] = ()
 
 
 class TokenRevoked(Struct, frozen=True, tag="token.revoked"):
@@ -92,14 +111,19 @@ class Token(Struct, frozen=True, tag="token"):
     secret_sha256: str
     expires_at: datetime | None
     issuer: str | None = None
+    ancestors: tuple[UUID, ...] = ()
 
     def admits(self, secret: bytes, now: datetime) -> bool:
         """Whether the secret is right and the token has not expired. Takes the same time however wrong the secret is.
 
-        Whether the issuer may still issue such tokens is checked elsewhere.
+        Whether its ancestors are valid, and whether the issuer may still issue such tokens, is checked elsewhere.
         """
         correct = compare_digest(_digest(secret), self.secret_sha256)
-        return correct and (self.expires_at is None or now < self.expires_at)
+        return correct and not self.has_expired(now)
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether the token's time is over."""
+        return self.expires_at is not None and now >= self.expires_at
 
 
 class RevokedToken(Struct, frozen=True, tag="revoked"):
@@ -107,6 +131,14 @@ class RevokedToken(Struct, frozen=True, tag="revoked"):
 
 
 TokenState: TypeAlias = Token | RevokedToken
+
+
+class Parent(Struct, frozen=True):
+    """The token that another one is issued with."""
+
+    id: UUID
+    expires_at: datetime | None
+    ancestors: tuple[UUID, ...] = ()
 
 
 def access_id(scope: UUID, email: str) -> UUID:
@@ -134,15 +166,23 @@ def issue_token(
     expires_at: datetime | None,
     now: datetime,
     issuer: str | None = None,
+    parent: Parent | None = None,
 ) -> TokenIssued:
-    """Issue a token; raises RoleOutOfScope, TokenNameInvalid and ExpiryInvalid."""
+    """Issue a token, which expires with its parent at the latest.
+
+    A later expiry is shortened, not refused: the token would stop working then anyway, and the event says so.
+    Raises RoleOutOfScope, TokenNameInvalid, ExpiryInvalid and TokenChainTooLong.
+    """
     _check_scope(role, scope)
-    clean = collapsed(name)
-    if not clean:
-        raise TokenNameMissing(name="", limit=LONGEST_NAME)
-    if len(clean) > LONGEST_NAME or not clean.isprintable():
-        raise TokenNameInvalid(name=clean[:LONGEST_NAME], limit=LONGEST_NAME)
-    return TokenIssued(clean, role, _digest(secret), _in_the_future(expires_at, now), issuer)
+    clean, end, ancestors = _token_name(name), _in_the_future(expires_at, now), _with_ancestors(parent)
+    if parent and parent.expires_at:
+        end = min(end, parent.expires_at) if end else parent.expires_at
+    return TokenIssued(clean, role, _digest(secret), end, issuer, ancestors)
+
+
+def are_valid(ancestors: Iterable[TokenState], now: datetime) -> bool:
+    """Whether none of these tokens was revoked or has expired."""
+    return all(isinstance(token, Token) and not token.has_expired(now) for token in ancestors)
 
 
 def revoke_token(token: TokenState) -> TokenRevoked | None:
@@ -163,8 +203,8 @@ def evolve(access: Access | None, event: AccessEvent) -> Access:
 def evolve_token(token: TokenState | None, event: TokenEvent) -> TokenState:
     """Return the token as it is after the event."""
     match token, event:
-        case None, TokenIssued(name, role, secret_sha256, expires_at, issuer):
-            return Token(name, role, secret_sha256, expires_at, issuer)
+        case None, TokenIssued(name, role, secret_sha256, expires_at, issuer, ancestors):
+            return Token(name, role, secret_sha256, expires_at, issuer, ancestors)
         case Token(), TokenRevoked():
             return RevokedToken()
         case _:
@@ -187,6 +227,30 @@ def read_token(text: str) -> tuple[UUID, bytes] | None:
 def _check_scope(role: Role, scope: UUID) -> None:
     if (role == "operator") != (scope == ROLLCALL):
         raise RoleOutOfScope(role=role)
+
+
+def _token_name(name: str) -> str:
+    """Return the name without surplus white space; raises TokenNameInvalid.
+
+    People are shown by their addresses, so a token can't be named like one.
+    """
+    clean = collapsed(name)
+    if not clean:
+        raise TokenNameMissing(name="", limit=LONGEST_NAME)
+    if len(clean) > LONGEST_NAME or not clean.isprintable():
+        raise TokenNameInvalid(name=clean[:LONGEST_NAME], limit=LONGEST_NAME)
+    with suppress(EmailInvalid):
+        parse_email(clean)
+        raise TokenNameIsAddress(name=clean)
+    return clean
+
+
+def _with_ancestors(parent: Parent | None) -> tuple[UUID, ...]:
+    """Return a parent's id and its ancestors; raises TokenChainTooLong."""
+    ancestors = (parent.id, *parent.ancestors) if parent else ()
+    if len(ancestors) > MOST_ANCESTORS:
+        raise TokenChainTooLong(limit=MOST_ANCESTORS)
+    return ancestors
 
 
 def _in_the_future(expires_at: datetime | None, now: datetime) -> datetime | None:

@@ -188,6 +188,19 @@ class TokenNameMissing(TokenNameInvalid):
     """Enter a token name."""
 
 
+class TokenNameIsAddress(TokenNameInvalid):
+    """“{name}” is an e-mail address. Name the token after what uses it, so that it can't be mistaken for a person."""
+
+
+class TokenChainTooLong(Refused):
+    """This token can't issue another one: {limit} tokens already stand behind it, each issued with the one before.
+
+    Use one of those, or sign in.
+    """
+
+    code = "token-chain-too-long"
+
+
 class ExpiryInvalid(Refused):
     """A token can't expire at {expires_at}. Choose a time in the future, before the year 9999."""
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from application import committing
 from application.committing import CommitRun, start_commit, stop
-from application.granting import NewToken, grant_access, issue_token, revoke_access, revoke_token
+from application.granting import NewToken, Person, grant_access, issue_token, revoke_access, revoke_token
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.grouping import rename_group as rename_by_hand
 from application.identifying import bind_account, release_identity
@@ -202,7 +202,7 @@ def access_changes(rollcall: Rollcall, origin: Origin) -> None:
     revoke_access(ports, origin, USERS[0], "auditor")
     revoke_access(ports, origin, "o'neil@example.com")
     grant_access(ports, operating, USERS[1], "operator")
-    expiring = NewToken("Sync\\", "consumer", datetime(2100, 1, 1, tzinfo=UTC), USERS[0])
+    expiring = NewToken("Sync\\", "consumer", datetime(2100, 1, 1, tzinfo=UTC), Person(USERS[0], ""))
     for whence, new in ((origin, expiring), (operating, NewToken("Zoë’s", "operator", None))):
         token_id = uuid4()
         issue_token(ports, whence, token_id, bytes(32), new)

@@ -34,7 +34,8 @@ class TokenDocument(Struct, frozen=True, kw_only=True):
     """A token without its secret, which Rollcall doesn't know. Unlike its row, with its last use.
 
     `subscription_id` is null for tokens of operators. `issuer` is the person whose access the token depends on: when
-    they may no longer issue such tokens, it stops working. `last_used_at` is accurate to the minute.
+    they may no longer issue such tokens, it stops working. A token that was issued with another token, which
+    `issued_by` names, stops working when that one does. `last_used_at` is accurate to the minute.
     """
 
     id: UUID
@@ -99,7 +100,13 @@ def list_tokens(
     sync_to_thread=True,
     responses=ISSUED_BEFORE
     | responses(
-        "not-found", "role-out-of-scope", "token-name-invalid", "expiry-invalid", "key-reused", "unsupported-media-type"
+        "not-found",
+        "role-out-of-scope",
+        "token-name-invalid",
+        "expiry-invalid",
+        "token-chain-too-long",
+        "key-reused",
+        "unsupported-media-type",
     ),
     opt=AUTHENTICATED,
 )
@@ -149,7 +156,7 @@ def _from_stream(rollcall: Rollcall, token_id: UUID) -> TokenDocument:
 def revoke_token(request: AnyRequest, rollcall: Injected[Rollcall], token_id: FromPath[UUID]) -> Response[None]:
     """Revoke a token of a subscription that you administer. Operators can revoke any token.
 
-    It takes effect at once, in every process.
+    It takes effect at once, in every process. Tokens that were issued with it stop working too.
     """
     scope = granting.scope_of_token(rollcall, token_id)
     try:

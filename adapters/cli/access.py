@@ -226,7 +226,7 @@ def _token_cells(row: ListedToken) -> tuple[str, ...]:
 @click.argument("digits", metavar="ID", callback=short_id)
 @json_option
 def token_revoke(*, digits: str, as_json: bool) -> int:
-    """Revoke the token ID. This takes effect immediately."""
+    """Revoke the token ID. This takes effect immediately. Tokens that were issued with it stop working too."""
     terminal = Terminal(as_json=as_json)
     with open_rollcall("access") as rollcall:
         token_id = whole_id(rollcall, "token", digits)

@@ -57,10 +57,17 @@ KINDS: dict[str, Kind] = {
     "token-name-invalid": Kind(
         HTTPStatus.BAD_REQUEST,
         "Invalid token name",
-        "A token name has 1 to 255 characters, without control characters.",
+        "A token name has 1 to 255 characters, without control characters. It can't be an e-mail address, so that "
+        "nobody takes the token for a person.",
     ),
     "expiry-invalid": Kind(
         HTTPStatus.BAD_REQUEST, "Invalid expiry", "A token expires at a time in the future, or never."
+    ),
+    "token-chain-too-long": Kind(
+        HTTPStatus.CONFLICT,
+        "Too many tokens in a row",
+        "A token can issue another one, and that one the next, but at most 8 tokens can stand behind a token. Use an "
+        "earlier token of the chain, or sign in.",
     ),
     "unauthenticated": Kind(
         HTTPStatus.UNAUTHORIZED,

@@ -14,7 +14,7 @@ from adapters.http.requests import created_id
 from adapters.http.security import authorize_granter
 from application import granting
 from application.decisions import RequestKey
-from application.granting import NewToken, Person, Principal
+from application.granting import NewToken, Principal
 from domain.access import ROLLCALL, SECRET_BYTES, TOKEN_DAYS, Role, token_text
 from domain.errors import NotFound
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class TokenRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """A token to issue. It grants a role in a subscription or, without one, in the whole of Rollcall.
 
-    It expires after 365 days, or at `expires_at`; if that is null, it doesn't expire.
+    It expires after 365 days, or at `expires_at`; if that is null, it doesn't expire. If you issue it with a token,
+    it stops working when that token does: it expires no later, and revoking that token ends both.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=255, examples=["Nightly sync"])]
@@ -58,5 +59,4 @@ def issue_requested_token(
 def _new_token(rollcall: Rollcall, wanted: TokenRequest, principal: Principal) -> NewToken:
     default = rollcall.now() + timedelta(days=TOKEN_DAYS)
     expires_at = default if isinstance(wanted.expires_at, UnsetType) else wanted.expires_at
-    issuer = principal.email if isinstance(principal, Person) else principal.issuer
-    return NewToken(wanted.name, wanted.role, expires_at, issuer)
+    return NewToken(wanted.name, wanted.role, expires_at, principal)

@@ -12,15 +12,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.adapters.cli.terminals import environment
+from tests.adapters.server.serving import Served, served
 
 if TYPE_CHECKING:
-    from tests.adapters.server.serving import Served
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.database
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "http://127.0.0.1:8000"
 ASKS_FIRST = "rollcall import groups.csv --subscription Contoso\n"
+
+
+@pytest.fixture(scope="module")
+def running(module_database: str) -> Iterator[Served]:
+    """Return a server over a database that is empty, as a newcomer's is."""
+    with served(module_database) as server:
+        yield server
 
 
 def blocks(page: str) -> str:
@@ -43,8 +51,8 @@ def typed(script: str, running: Served, database: str, folder: Path) -> subproce
     )
 
 
-def test_the_api_tour_works_as_printed(running: Served, served_database: str, tmp_path: Path) -> None:
-    done = typed(blocks("docs/api-tour.md"), running, served_database, tmp_path)
+def test_the_api_tour_works_as_printed(running: Served, module_database: str, tmp_path: Path) -> None:
+    done = typed(blocks("docs/api-tour.md"), running, module_database, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for part in (
         "You have a token.\n",
@@ -63,20 +71,20 @@ def test_the_api_tour_works_as_printed(running: Served, served_database: str, tm
     assert re.search("(?m)^3,3,,nonsense,problem,", done.stdout)
 
 
-def test_the_api_tour_says_so_when_there_is_no_token(running: Served, served_database: str, tmp_path: Path) -> None:
+def test_the_api_tour_says_so_when_there_is_no_token(running: Served, module_database: str, tmp_path: Path) -> None:
     """Whoever forgot to put `rollcall` on the path sees why nothing works, and the shell stays open."""
     script, _, _ = blocks("docs/api-tour.md").partition("api()")
-    done = typed(script.replace("$(rollcall", "$(true"), running, served_database, tmp_path)
+    done = typed(script.replace("$(rollcall", "$(true"), running, module_database, tmp_path)
     assert (done.returncode, done.stdout) == (0, "You have no token. Is rollcall on your path?\n")
 
 
 @pytest.mark.slow
 def test_the_commands_of_the_readme_and_of_importing_work_as_printed(
-    running: Served, served_database: str, tmp_path: Path
+    running: Served, module_database: str, tmp_path: Path
 ) -> None:
     script = blocks("README.md") + blocks("docs/importing.md")
     assert script.count(ASKS_FIRST) == 1
-    done = typed(script.replace(ASKS_FIRST, f"{ASKS_FIRST.strip()} --yes\n"), running, served_database, tmp_path)
+    done = typed(script.replace(ASKS_FIRST, f"{ASKS_FIRST.strip()} --yes\n"), running, module_database, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for part in ("you@example.com", "2 licences allocated", '"type":"group.created"', '"state":"reviewing"'):
         assert part in done.stdout, part

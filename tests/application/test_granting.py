@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +10,17 @@ from msgspec.structs import replace
 
 from application import granting
 from application.decisions import RequestKey
-from application.granting import Bearer, NewToken, Person, bearer, grant_access, issue_token, revoke_access, roles
+from application.granting import (
+    Bearer,
+    NewToken,
+    Person,
+    Principal,
+    bearer,
+    grant_access,
+    issue_token,
+    revoke_access,
+    roles,
+)
 from application.records import Actor, Origin
 from domain.access import ROLLCALL, Role, TokenIssued, access_id, token_text
 from domain.errors import EmailInvalid, ExpiryInvalid, KeyReused, NotFound, RoleOutOfScope
@@ -18,6 +28,8 @@ from tests.conftest import ANN as ADMINISTRATOR
 from tests.conftest import subscribed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from adapters.memory.ports import MemoryPorts
 
 ANN = Person("ann@example.com", "Ann")
@@ -35,12 +47,30 @@ def issued(
     origin: Origin,
     *,
     role: Role = "consumer",
-    issuer: str | None = None,
+    by: Principal | None = None,
     expires_at: datetime | None = None,
 ) -> str:
     token_id = uuid4()
-    issue_token(ports, origin, token_id, SECRET, NewToken("Sync", role, expires_at, issuer))
+    issue_token(ports, origin, token_id, SECRET, NewToken("Sync", role, expires_at, by))
     return token_text(token_id, SECRET)
+
+
+def valid(ports: MemoryPorts, text: str) -> Bearer:
+    found = bearer(ports, text)
+    assert found
+    return found
+
+
+def generations(ports: MemoryPorts, origin: Origin, first: str) -> list[str]:
+    """Return a token and three more, each issued with the one before."""
+    texts = [first]
+    for _ in range(3):
+        texts.append(issued(ports, origin, role="administrator", by=valid(ports, texts[-1])))
+    return texts
+
+
+def validity(ports: MemoryPorts, texts: Iterable[str]) -> list[bool]:
+    return [bearer(ports, text) is not None for text in texts]
 
 
 def held(ports: MemoryPorts, person: Person, *scopes: UUID) -> list[set[str]]:
@@ -120,7 +150,7 @@ class TestAToken:
         assert bearer(dataclasses.replace(ports, now=lambda: end), text) is None
 
     def test_is_valid_only_as_long_as_its_issuer_may_issue_it(self, ports: MemoryPorts, origin: Origin) -> None:
-        text = issued(ports, origin, issuer=ANN.email)
+        text = issued(ports, origin, by=ANN)
         assert bearer(ports, text) is None
         table: tuple[tuple[Role, bool], ...] = (("consumer", False), ("auditor", False), ("administrator", True))
         for role, valid in table:
@@ -175,3 +205,68 @@ class TestAToken:
         assert isinstance(first.event, TokenIssued)
         assert SECRET.hex() not in repr(first)
         assert text not in repr(first)
+
+
+class TestATokenIssuedWithAnother:
+    @pytest.mark.parametrize("ended", range(4))
+    def test_is_valid_until_one_of_its_ancestors_is_revoked(
+        self, ports: MemoryPorts, origin: Origin, ended: int
+    ) -> None:
+        texts = generations(ports, origin, issued(ports, origin, role="administrator"))
+        assert validity(ports, texts) == [True] * 4
+        granting.revoke_token(ports, origin, valid(ports, texts[ended]).token_id)
+        assert validity(ports, texts) == [number < ended for number in range(4)]
+
+    def test_is_not_valid_if_its_parent_was_revoked_while_it_was_issued(
+        self, ports: MemoryPorts, origin: Origin
+    ) -> None:
+        parent = valid(ports, issued(ports, origin, role="administrator"))
+        granting.revoke_token(ports, origin, parent.token_id)
+        assert bearer(ports, issued(ports, origin, by=parent)) is None
+
+    def test_is_revoked_across_scopes(self, ports: MemoryPorts, origin: Origin) -> None:
+        operators = issued(ports, OPERATING, role="operator")
+        texts = generations(ports, origin, operators)
+        assert validity(ports, texts) == [True] * 4
+        granting.revoke_token(ports, OPERATING, valid(ports, operators).token_id)
+        assert validity(ports, texts) == [False] * 4
+
+    def test_expires_with_its_parent(self, ports: MemoryPorts, origin: Origin) -> None:
+        end = datetime.now(UTC) + timedelta(days=1)
+        texts = generations(ports, origin, issued(ports, origin, role="administrator", expires_at=end))
+        assert [valid(ports, text).expires_at for text in texts] == [end] * 4
+        assert validity(dataclasses.replace(ports, now=lambda: end), texts) == [False] * 4
+
+    def test_depends_on_the_person_who_issued_the_first(self, ports: MemoryPorts, origin: Origin) -> None:
+        grant_access(ports, origin, ANN.email, "administrator")
+        texts = generations(ports, origin, issued(ports, origin, role="administrator", by=ANN))
+        assert {valid(ports, text).issuer for text in texts} == {ANN.email}
+        revoke_access(ports, origin, ANN.email)
+        assert validity(ports, texts) == [False] * 4
+
+    def test_depends_on_that_persons_access_where_each_ancestor_was_issued(
+        self, ports: MemoryPorts, origin: Origin
+    ) -> None:
+        """Ann stays an administrator here, but may no longer issue the operator's token that it was issued with."""
+        grant_access(ports, OPERATING, ANN.email, "operator")
+        grant_access(ports, origin, ANN.email, "administrator")
+        texts = generations(ports, origin, issued(ports, OPERATING, role="operator", by=ANN))
+        own = issued(ports, origin, by=ANN)
+        assert validity(ports, [*texts, own]) == [True] * 5
+        revoke_access(ports, OPERATING, ANN.email)
+        assert validity(ports, [*texts, own]) == [False] * 4 + [True]
+
+    def test_is_checked_with_one_more_look_up_however_many_ancestors_it_has(
+        self, ports: MemoryPorts, origin: Origin, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        text = generations(ports, origin, issued(ports, origin, role="administrator"))[-1]
+        asked: list[list[UUID]] = []
+        load_many = ports.events.load_many
+
+        def counted(streams: Iterable[UUID], evolve: Any) -> Any:
+            asked.append(list(streams))
+            return load_many(asked[-1], evolve)
+
+        monkeypatch.setattr(ports.events, "load_many", counted)
+        assert bearer(ports, text)
+        assert [len(streams) for streams in asked] == [3]

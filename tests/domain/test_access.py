@@ -10,12 +10,14 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 
 from domain.access import (
+    MOST_ANCESTORS,
     ROLLCALL,
     SECRET_BYTES,
     TOKEN_PREFIX,
     Access,
     AccessGranted,
     AccessRevoked,
+    Parent,
     RevokedToken,
     Role,
     Token,
@@ -24,6 +26,7 @@ from domain.access import (
     TokenRevoked,
     TokenState,
     access_id,
+    are_valid,
     evolve,
     evolve_token,
     grant,
@@ -33,7 +36,7 @@ from domain.access import (
     revoke_token,
     token_text,
 )
-from domain.errors import ExpiryInvalid, RoleOutOfScope, TokenNameInvalid
+from domain.errors import ExpiryInvalid, RoleOutOfScope, TokenChainTooLong, TokenNameInvalid
 from tests.scenarios import given
 
 SCOPE = UUID("11111111-1111-4111-8111-111111111111")
@@ -45,8 +48,10 @@ ROLES: tuple[Role, ...] = get_args(Role)
 IN_SUBSCRIPTIONS = [role for role in ROLES if role != "operator"]
 
 
-def issued(name: str = "Sync", role: Role = "consumer", expires_at: datetime | None = None) -> TokenIssued:
-    return issue_token(scope=SCOPE, name=name, role=role, secret=SECRET, expires_at=expires_at, now=NOW)
+def issued(
+    name: str = "Sync", role: Role = "consumer", expires_at: datetime | None = None, parent: Parent | None = None
+) -> TokenIssued:
+    return issue_token(scope=SCOPE, name=name, role=role, secret=SECRET, expires_at=expires_at, now=NOW, parent=parent)
 
 
 class TestAccess:
@@ -129,6 +134,16 @@ class TestToken:
         with pytest.raises(TokenNameInvalid):
             issued(name)
 
+    @pytest.mark.parametrize("name", [ANN, "  Ann@EXAMPLE.com\n", "o'neil+x@sub.example.co.uk", "zoë@exämple.com"])
+    def test_cannot_have_an_address_as_its_name(self, name: str) -> None:
+        """The audit log shows a token's name where it shows a person's address."""
+        with pytest.raises(TokenNameInvalid, match="is an e-mail address"):
+            issued(name)
+
+    @pytest.mark.parametrize("name", ["@", "Sync @ night", "Sync for ann@example.com", "ann@localhost"])
+    def test_can_have_a_name_that_is_not_an_address(self, name: str) -> None:
+        assert issued(name).name == name
+
     def test_has_a_name_without_surplus_white_space(self) -> None:
         assert issued("  Nightly \n sync ").name == "Nightly sync"
 
@@ -148,6 +163,50 @@ class TestToken:
     def test_expires_in_utc(self) -> None:
         there = datetime(2027, 1, 31, 10, tzinfo=timezone(timedelta(hours=1)))
         assert str(issued(expires_at=there).expires_at) == "2027-01-31 09:00:00+00:00"
+
+
+class TestATokenIssuedWithAnother:
+    def test_carries_all_its_ancestors_the_nearest_first(self) -> None:
+        older = (UUID(int=1), UUID(int=2))
+        assert issued().ancestors == ()
+        assert issued(parent=Parent(TOKEN, None)).ancestors == (TOKEN,)
+        event = issued(parent=Parent(TOKEN, None, older))
+        assert event.ancestors == (TOKEN, *older)
+        token = evolve_token(None, event)
+        assert isinstance(token, Token)
+        assert token.ancestors == event.ancestors
+
+    @pytest.mark.parametrize(
+        ("days", "parents_days", "expected"), [(1, 2, 1), (2, 1, 1), (None, 1, 1), (1, None, 1), (None, None, None)]
+    )
+    def test_expires_with_its_parent_at_the_latest(
+        self, days: int | None, parents_days: int | None, expected: int | None
+    ) -> None:
+        def end(count: int | None) -> datetime | None:
+            return None if count is None else NOW + timedelta(days=count)
+
+        assert issued(expires_at=end(days), parent=Parent(TOKEN, end(parents_days))).expires_at == end(expected)
+
+    def test_expires_in_the_future_however_soon_its_parent_expires(self) -> None:
+        for wrong in (NOW, datetime(9999, 12, 31, tzinfo=UTC)):
+            with pytest.raises(ExpiryInvalid):
+                issued(expires_at=wrong, parent=Parent(TOKEN, NOW + timedelta(days=1)))
+
+    def test_has_a_limited_number_of_ancestors(self) -> None:
+        ancestors = tuple(UUID(int=number) for number in range(MOST_ANCESTORS))
+        assert len(issued(parent=Parent(TOKEN, None, ancestors[1:])).ancestors) == MOST_ANCESTORS
+        with pytest.raises(TokenChainTooLong):
+            issued(parent=Parent(TOKEN, None, ancestors))
+
+    def test_is_valid_only_while_all_of_them_are(self) -> None:
+        valid = evolve_token(None, issued())
+        ending = evolve_token(None, issued(expires_at=NOW + timedelta(days=1)))
+        revoked = evolve_token(valid, TokenRevoked("Sync"))
+        assert are_valid([], NOW)
+        assert are_valid([valid, ending], NOW)
+        assert not are_valid([valid, ending], NOW + timedelta(days=1))
+        assert not are_valid([valid, revoked], NOW)
+        assert not are_valid([revoked, valid], NOW)
 
 
 class TestTokenText:

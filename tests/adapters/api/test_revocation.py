@@ -41,6 +41,14 @@ def used(rollcall: Rollcall, text: str) -> bool:
     return bool(rollcall.last_uses.of([id_of(text)]))
 
 
+def issued(running: Served, text: str, asks: dict[str, str]) -> dict[str, str]:
+    """Issue a token without an expiry, by means of another token, and return its document."""
+    wanted = {"name": "x", "expires_at": None, **asks}
+    answer = running.client.post(TOKENS, json=wanted, headers=bearing(text)).raise_for_status()
+    document: dict[str, str] = answer.json()
+    return document
+
+
 @contextmanager
 def unfinished(running: Served, path: str, text: str, kind: str, body: bytes) -> Iterator[Callable[[], bytes]]:
     """Send a request without its last byte; return a function that sends that byte and returns the answer."""
@@ -84,6 +92,22 @@ class TestRevocation:
             assert running.client.delete(f"{subscription}/access/{ANN}").status_code == 204
             for text in (anns, issued["token"]):
                 assert client.get(f"{subscription}/groups", headers=bearing(text)).status_code == 401
+
+    def test_of_a_token_ends_all_that_were_issued_with_it(self, database: str) -> None:
+        with served(database) as one, served(database, "--no-worker") as other:
+            where = subscribed(one.client)
+            operators = issued(one, one.auth.of(TOKENS), {"role": "operator"})
+            own = {"role": "administrator", "subscription_id": str(scope_of(where))}
+            first = issued(one, operators["token"], own)
+            second = issued(one, first["token"], own)
+            grants = f"{other.url}{where}/access"
+            for each in (operators, first, second):
+                assert httpx.get(grants, headers=bearing(each["token"])).status_code == 200
+            one.client.delete(f"{TOKENS}/{operators['id']}").raise_for_status()
+            for each in (operators, first, second):
+                assert_problem(httpx.get(grants, headers=bearing(each["token"])), 401, "unauthenticated")
+                asks = {"name": "x", **own}
+                assert httpx.post(f"{other.url}{TOKENS}", json=asks, headers=bearing(each["token"])).status_code == 401
 
     def test_ends_a_stream_of_progress(
         self, as_: Callable[[Role], httpx.Client], running: Served, subscription: str

@@ -77,6 +77,7 @@ class TestTokens:
             ({"expires_at": "2030-01-01T00:00:00"}, "invalid", "expires_at"),
             ({"expires_at": "never"}, "invalid", "expires_at"),
             ({"name": "\u202e"}, "token-name-invalid", None),
+            ({"name": "ann@example.com"}, "token-name-invalid", None),
             ({"name": ""}, "invalid", "name"),
         ],
     )

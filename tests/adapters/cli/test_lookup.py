@@ -57,7 +57,7 @@ def test_an_id_may_be_given_in_part_with_or_without_hyphens(environ: dict[str, s
     ("words", "said"),
     [
         (("group", "delete", "beef1", "-s", "abcd1"), "Deleted “Team 0”"),
-        (("import-history", "cafe1"), "FileUploaded"),
+        (("import-history", "cafe1"), "File uploaded"),
         (("audit", "-s", "abcd1", "--group", "beef2"), "“Team 1”"),
         (("token", "revoke", "d00d1"), "The token is revoked."),
     ],

@@ -129,8 +129,8 @@ STORED: list[tuple[Event, str]] = [
         '{"type":"access.revoked","email":"ann@example.com","role":"auditor"}',
     ),
     (
-        TokenIssued("Sync", "consumer", "5e1f", datetime(2026, 1, 31, 9, tzinfo=UTC), "ann@example.com"),
-        '{"type":"token.issued","name":"Sync","role":"consumer","secret_sha256":"5e1f","expires_at":"2026-01-31T09:00:00Z","issuer":"ann@example.com"}',
+        TokenIssued("Sync", "consumer", "5e1f", datetime(2026, 1, 31, 9, tzinfo=UTC), "ann@example.com", (GROUP,)),
+        '{"type":"token.issued","name":"Sync","role":"consumer","secret_sha256":"5e1f","expires_at":"2026-01-31T09:00:00Z","issuer":"ann@example.com","ancestors":["33333333-3333-4333-8333-333333333333"]}',
     ),
     (TokenRevoked("Sync"), '{"type":"token.revoked","name":"Sync"}'),
     (
@@ -177,6 +177,10 @@ def test_stored_events_can_be_read(event: Event, text: str) -> None:
         ),
         (GroupSkipped(2, "no-users"), '{"type":"import.group-skipped","group":2,"reason":"no-users"}'),
         (LicenceAllocated("ann@example.com"), '{"type":"licence.allocated","email":"ann@example.com"}'),
+        (
+            TokenIssued("Sync", "consumer", "5e1f", None, "ann@example.com"),
+            '{"type":"token.issued","name":"Sync","role":"consumer","secret_sha256":"5e1f","expires_at":null,"issuer":"ann@example.com"}',
+        ),
         (
             TokenIssued("Sync", "consumer", "5e1f", None),
             '{"type":"token.issued","name":"Sync","role":"consumer","secret_sha256":"5e1f","expires_at":null}',
