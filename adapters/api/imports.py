@@ -24,8 +24,8 @@ from adapters.http.requests import (
     IfMatch,
     Injected,
     accepted,
+    at_expected_version,
     etag,
-    expected_version,
     no_content,
     origin_of,
 )
@@ -156,7 +156,8 @@ def discard_import(
     if_match: IfMatch = None,
 ) -> Response[None]:
     """Discard an import that has added nothing."""
-    done = discard(rollcall, origin_of(request, subscription_id, import_id), expected_version(if_match))
+    origin = origin_of(request, subscription_id, import_id)
+    done = at_expected_version(if_match, lambda version: discard(rollcall, origin, version))
     return no_content(location(subscription_id, import_id), readable=done.readable, headers=etag(done.version))
 
 
@@ -178,7 +179,8 @@ def commit(
     if_match: IfMatch = None,
 ) -> Response[ImportDocument]:
     """Add the groups as reviewed at a version, or continue after a stop. A worker adds them in the background."""
-    done = start_commit(rollcall, origin_of(request, subscription_id, import_id), expected_version(if_match))
+    origin = origin_of(request, subscription_id, import_id)
+    done = at_expected_version(if_match, lambda version: start_commit(rollcall, origin, version))
     row = find_import(rollcall, subscription_id, import_id)
     headers = {"Location": location(subscription_id, import_id), **etag(max(done.version, row.version))}
     return Response(document(row), headers=headers)

@@ -19,10 +19,10 @@ from adapters.http.requests import (
     IfMatch,
     Injected,
     accepted,
+    at_expected_version,
     checked_text,
     email_in_path,
     etag,
-    expected_version,
     no_content,
     origin_of,
 )
@@ -132,8 +132,8 @@ def rename(
     if_match: IfMatch = None,
 ) -> Response[ReviewedGroup | None]:
     """Rename a group in this import."""
-    origin, version = origin_of(request, subscription_id, import_id), expected_version(if_match)
-    done = rename_group(rollcall, origin, number, data.name, version)
+    origin = origin_of(request, subscription_id, import_id)
+    done = at_expected_version(if_match, lambda version: rename_group(rollcall, origin, number, data.name, version))
     if not done.readable:
         return accepted(location(subscription_id, import_id), etag(done.version))
     row = find_import(rollcall, subscription_id, import_id)
@@ -159,8 +159,8 @@ def remove(
     if_match: IfMatch = None,
 ) -> Response[None]:
     """Remove a user from a group of this import."""
-    origin, version = origin_of(request, subscription_id, import_id), expected_version(if_match)
-    done = remove_user(rollcall, origin, number, email_in_path(request, email), version)
+    origin, user = origin_of(request, subscription_id, import_id), email_in_path(request, email)
+    done = at_expected_version(if_match, lambda version: remove_user(rollcall, origin, number, user, version))
     return no_content(location(subscription_id, import_id), readable=done.readable, headers=etag(done.version))
 
 

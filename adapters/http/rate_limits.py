@@ -16,6 +16,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from msgspec import Struct
+
 from adapters.settings import Rates
 from domain.errors import RollcallError
 
@@ -23,11 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from litestar.connection import ASGIConnection
+    from litestar.types import Message, Scope
 
 SIGN_IN_SECONDS = 600
 REQUEST_SECONDS = 60
 TRY_UPLOAD_AGAIN_SECONDS = 5
 KEYS = 100_000
+ROUNDING = 1e-6  # the errors of sums of times, as a share of the time that one takes
+QUOTA = "quota"
+"""The name under which a request's state has the quota of its token or session."""
 
 
 class TooManyRequests(RollcallError):
@@ -36,10 +42,19 @@ class TooManyRequests(RollcallError):
     code = "too-many-requests"
 
 
+class Quota(Struct, frozen=True):
+    """How many more are allowed now, and in how many seconds the whole limit is available again."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+
 class Rate:
     """At most `limit` in `seconds` seconds, for each key."""
 
     def __init__(self, limit: int, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self._limit = limit
         self._seconds = seconds
         self._each = seconds / limit
         self._clock = clock
@@ -52,11 +67,19 @@ class Rate:
             now = self._clock()
             due = max(self._due.get(key, now), now) + self._each
             early = due - now - self._seconds
-            if early > self._each * 1e-6:  # rounding errors of the sums
+            if early > self._each * ROUNDING:
                 raise TooManyRequests(reason=reason, seconds=math.ceil(early))
             self._due[key] = due
             if len(self._due) > KEYS:
                 self._forget(now)
+
+    def quota(self, key: str) -> Quota:
+        """Return what this key has left."""
+        with self._lock:
+            now = self._clock()
+            used = max(self._due.get(key, now) - now, 0)
+        remaining = max(math.floor((self._seconds - used) / self._each + ROUNDING), 0)
+        return Quota(self._limit, remaining, math.ceil(used - self._each * ROUNDING))
 
     def _forget(self, now: float) -> None:
         """Forget the keys that have their whole limit again; if there are too many others, those with most of it."""
@@ -81,6 +104,10 @@ class RateLimits:
         """Count a request that carries a token or a session, valid or not; raises TooManyRequests."""
         self._requests.take(secret, "Too many requests with this token or session.")
 
+    def request_quota(self, secret: str) -> Quota:
+        """Return how many more requests a token or a session can send."""
+        return self._requests.quota(secret)
+
     @contextmanager
     def count_upload(self, subscription_id: UUID) -> Iterator[None]:
         """Count an upload while the block runs; only in the event loop. Raises TooManyRequests."""
@@ -95,11 +122,28 @@ class RateLimits:
             self._uploads += Counter()  # drops the subscriptions without uploads
 
 
+async def add_quota(message: Message, scope: Scope) -> None:
+    """Add how many more requests the token or session can send to an answer, if the request was counted.
+
+    The fields are those of draft-ietf-httpapi-ratelimit-headers, as they were up to its version 07.
+    """
+    quota = scope["state"].get(QUOTA)
+    if message["type"] == "http.response.start" and isinstance(quota, Quota):
+        sent = {"limit": quota.limit, "remaining": quota.remaining, "reset": quota.reset}
+        added = [(f"ratelimit-{name}".encode(), str(value).encode()) for name, value in sent.items()]
+        message["headers"] = [*message["headers"], *added]
+
+
 def client_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """Return the address that a client is counted by; for IPv6 its network, as a client has all addresses of one."""
+    """Return the address that a client is counted by; for IPv6 its network, as a client has all addresses of one.
+
+    A socket for both versions shows IPv4 clients as ::ffff:a.b.c.d (RFC 4291, section 2.5.5.2): all in one network.
+    """
     host = connection.client.host if connection.client else ""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
         return host
-    return str(ip_network((address, 64), strict=False) if isinstance(address, IPv6Address) else address)
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+    return str(address)

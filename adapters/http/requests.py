@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -18,6 +20,7 @@ from adapters.http.problems import Invalid, VersionRequired
 from adapters.http.security import ROLES_OPTION, SUBSCRIPTION, authorize
 from application.decisions import RequestKey
 from application.records import Actor, Origin
+from domain.errors import Stale
 from domain.naming import email_key
 
 T = TypeVar("T")
@@ -54,14 +57,37 @@ def origin_of(request: AnyRequest, subscription_id: UUID, import_id: UUID | None
 # --- versions -------------------------------------------------------------------------------------------------------
 
 
-def expected_version(if_match: str | None) -> int:
-    """Return the version in If-Match; raises VersionRequired if there is none, Invalid if it is malformed."""
+_VERSION = r'(?:(?:W/)?"[0-9]{1,18}(?:-(?:gzip|br|zstd|deflate))?"|[0-9]{1,18})'
+IF_MATCH = rf"^[ \t]*{_VERSION}(?:[ \t]*,[ \t]*{_VERSION}){{0,9}}[ \t]*$"
+"""What is accepted as If-Match: one to ten versions.
+
+Each may be as a compressing proxy has left our ETag: nginx makes it weak, Apache adds the coding to it. So versions are
+compared without regard to either, although RFC 9110, section 13.1.1, compares strongly: they number what has happened
+to an import, not the bytes of an answer.
+"""
+
+
+def at_expected_version(if_match: str | None, change: Callable[[int], T]) -> T:
+    """Return what `change` returns for the version in If-Match, or for the first of several that isn't stale.
+
+    Raises VersionRequired if there is none, Invalid if it is malformed, and what `change` raises.
+    """
+    *others, last = _expected_versions(if_match)
+    for version in others:
+        with suppress(Stale):
+            return change(version)
+    return change(last)
+
+
+def _expected_versions(if_match: str | None) -> list[int]:
     if if_match is None:
         raise VersionRequired
-    found = re.fullmatch(r'\s*("?)([0-9]{1,18})\1\s*', if_match)
-    if found is None:
+    if if_match.strip() == "*":
+        reason = "If-Match: * matches any version and could overwrite other people's changes. Send the import's ETag."
+        raise Invalid(reason=reason, field="If-Match")
+    if re.search(IF_MATCH, if_match) is None:
         raise Invalid(reason='If-Match must be the version from an ETag, such as "3".', field="If-Match")
-    return int(found[2])
+    return [int(version) for version in re.findall("[0-9]+", if_match)]
 
 
 def etag(version: int) -> dict[str, str]:

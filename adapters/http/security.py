@@ -13,6 +13,7 @@ from litestar import Request
 from litestar.concurrency import sync_to_thread
 from litestar.enums import HttpMethod
 
+from adapters.http.rate_limits import QUOTA
 from application import granting
 from application.granting import Bearer, Person, Principal
 from application.records import Actor, Origin
@@ -89,11 +90,12 @@ def check_same_origin(connection: AnyConnection, handler: BaseRouteHandler) -> N
     """Block requests by which a page of another site would change something on behalf of a visitor; raises CrossSite.
 
     Browsers say where a request comes from, in Fetch metadata (W3C) or at least in Origin, so pages need no hidden
-    token. Checked are unsafe requests that carry our cookie, and those to public routes, because signing in is one.
+    token. Checked are unsafe requests to public routes, because signing in and out are such, and those that carry our
+    cookie and no Authorization, which would count instead of the cookie.
     """
     site: Site = connection.app.state["site"]
-    by_cookie = site.cookie_name("session") in connection.cookies
-    if not isinstance(connection, Request) or connection.method in SAFE or "Authorization" in connection.headers:
+    by_cookie = site.cookie_name("session") in connection.cookies and "Authorization" not in connection.headers
+    if not isinstance(connection, Request) or connection.method in SAFE:
         return
     if (by_cookie or handler.opt[ROLES_OPTION] is None) and not _from_own_page(site, connection):
         raise CrossSite
@@ -195,7 +197,11 @@ def _person(rollcall: Rollcall, connection: AnyConnection) -> Person:
 
 def _count(connection: AnyConnection, secret: str) -> None:
     rate_limits: RateLimits = connection.app.state["rate_limits"]
-    rate_limits.count_request(sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
+    key = sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    try:
+        rate_limits.count_request(key)
+    finally:
+        connection.scope["state"][QUOTA] = rate_limits.request_quota(key)
 
 
 # --- roles ----------------------------------------------------------------------------------------------------------

@@ -5,10 +5,12 @@ The file goes to disk piece by piece and never into memory.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import re
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from litestar.concurrency import sync_to_thread
 from litestar.exceptions import InternalServerException
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 MULTIPART = "multipart/form-data"
 PIECE_BYTES = 1024 * 1024
 FIELDS = 100
+PARAMETER = re.compile(r'; *([\w-]+\*?) *= *("(?:\\.|[^\\"])*"|[^\s;"]*)', re.ASCII)
+"""A parameter of a Content-Disposition, also an extended one, which the multipart parser passes over."""
+EXTENDED = re.compile(r"(?P<charset>utf-8|iso-8859-1)'[^']*'(?P<value>.+)", re.IGNORECASE)
+"""The value of an extended parameter (RFC 5987, section 3.2): charset, language, percent-encoded text."""
 
 
 class FileTooLarge(RollcallError):
@@ -136,7 +142,7 @@ class _FileForm:
         await self._write()
         if self.found is None:
             raise Invalid(reason=f"The form has no field “{self.name}”. Send the file in that field.", field=self.name)
-        return UploadedFile(self.file, str(self.found.filename), self.found.content_type or "")
+        return UploadedFile(self.file, _file_name(self.found) or "", self.found.content_type or "")
 
     def _begin(self, segment: MultipartSegment) -> None:
         self.inside = segment.name == self.name
@@ -144,7 +150,7 @@ class _FileForm:
             return
         if self.found is not None:
             raise Invalid(reason=f"The field “{self.name}” is repeated. Send one file at a time.", field=self.name)
-        if not segment.filename:
+        if not _file_name(segment):
             raise Invalid(reason=f"The field “{self.name}” has no file name. Send it as a file.", field=self.name)
         self.found = segment
 
@@ -164,6 +170,20 @@ class _FileForm:
     def _write_out(self, pieces: list[bytes]) -> None:
         self.file.writelines(pieces)
         self.file.flush()
+
+
+def _file_name(segment: MultipartSegment) -> str | None:
+    """Return the name of a field's file: `filename*`, unless it is missing or unreadable (RFC 6266, section 4.3).
+
+    RFC 7578 has no `filename*` in forms, but .NET sends one, and then `filename` is encoded in a way of its own.
+    """
+    found = PARAMETER.findall(segment.header("Content-Disposition", ""))
+    extended = {name.lower(): value for name, value in found}.get("filename*", "")
+    if encoded := EXTENDED.fullmatch(extended):
+        with suppress(UnicodeDecodeError):
+            return unquote(encoded["value"], encoded["charset"], errors="strict")
+    plain: str | None = segment.filename
+    return plain
 
 
 async def take_upload(

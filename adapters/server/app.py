@@ -33,7 +33,7 @@ from adapters.console.oidc import Provider
 from adapters.console.routes import console
 from adapters.http.file_reader import FileReader
 from adapters.http.problems import HANDLERS
-from adapters.http.rate_limits import RateLimits
+from adapters.http.rate_limits import RateLimits, add_quota
 from adapters.http.security import check_access, check_same_origin
 from adapters.http.security_headers import SecurityHeaders
 from adapters.http.site import Site
@@ -89,6 +89,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
             **dict.fromkeys((NotFoundException, MethodNotAllowedException), pages.unknown_address),
         },
         lifespan=[lifespan],
+        before_send=[add_quota],
         request_max_body_size=SMALL_BYTES,
         openapi_config=None,
         logging_config=None,

@@ -21,10 +21,10 @@ from adapters.api.openapi.tables import (
     HEADERS,
     NO_NUL,
     OPERATIONS,
+    QUOTA_HEADERS,
     RESPONSE_HEADERS,
     SECURITY,
     TAGS,
-    VERSION,
     Node,
 )
 from adapters.api.progress import ProgressDocument
@@ -33,6 +33,7 @@ from adapters.api.subscriptions import NewSubscription, SubscriptionChange
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import ACCEPTED, MEDIA_TYPE
 from adapters.http.problems import HEADERS as PROBLEM_HEADERS
+from adapters.http.requests import IF_MATCH
 from adapters.http.security import ROLES_OPTION
 from projections.group_events import CloudEvent
 
@@ -114,6 +115,8 @@ def _secure(operation: Node, roles: frozenset[str] | None) -> None:
         response = operation["responses"][str(kind.status.value)] = _problem(kind.title)
         headers = ("X-Request-Id", *PROBLEM_HEADERS.get(code, ()))
         response["headers"] = {each: {"$ref": f"#/components/headers/{each}"} for each in headers}
+    for response in operation["responses"].values():
+        response["headers"] |= {each: {"$ref": f"#/components/headers/{each}"} for each in QUOTA_HEADERS}
 
 
 def _tag(path: str) -> str:
@@ -150,7 +153,7 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         schema["enum"] = [each for each in schema["enum"] if each is not None]
     name = parameter["name"]
     if name == "If-Match":
-        schema["pattern"] = VERSION
+        schema["pattern"] = IF_MATCH
         parameter["required"] = True
     if name in {"q", "actor", "type", "email"} or (name, parameter["in"]) == ("code", "query"):
         schema["pattern"] = NO_NUL

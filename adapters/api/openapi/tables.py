@@ -51,6 +51,18 @@ HEADERS: dict[str, Node] = {
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
         "required": True,
     },
+    "RateLimit-Limit": {
+        "description": "How many requests a minute this token or session can send.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "RateLimit-Remaining": {
+        "description": "How many requests this token or session can still send now.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "RateLimit-Reset": {
+        "description": "In how many seconds the token or session has its whole limit again.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
     "WWW-Authenticate": {
         "description": "How to authenticate (RFC 6750).",
         "schema": {"type": "string"},
@@ -63,6 +75,9 @@ HEADERS: dict[str, Node] = {
         "required": True,
     },
 }
+
+QUOTA_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+"""The headers of each answer to a request that was counted against a token or session."""
 
 RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "createSubscription": {"201": ("Location",), "202": ("Location",)},
@@ -138,4 +153,3 @@ EVENT: Node = {
     },
 }
 NO_NUL = "^[^\\u0000]*$"
-VERSION = '^\\s*("[0-9]{1,18}"|[0-9]{1,18})\\s*$'

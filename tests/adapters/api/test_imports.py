@@ -114,6 +114,31 @@ class TestUpload:
         disposition = client.get(f"{where}/file").headers["content-disposition"]
         assert disposition == f"attachment; filename*=UTF-8''{quote(kept, safe='')}"
 
+    @pytest.mark.parametrize(
+        ("disposition", "kept"),
+        [
+            # .NET's HttpClient: MultipartFormDataContent.Add(content, "file", "é.csv"), and with "groups.csv"
+            ("form-data; name=file; filename=\"=?utf-8?B?w6kuY3N2?=\"; filename*=utf-8''%C3%A9.csv", "é.csv"),
+            ("form-data; name=file; filename=groups.csv; filename*=utf-8''groups.csv", "groups.csv"),
+            # Python's requests with urllib3 1.x
+            ("form-data; name=\"file\"; filename*=utf-8''Gr%C3%BCppchen.csv", "Grüppchen.csv"),
+            # RFC 5987, section 3.2.2; RFC 6266, section 4.3: in any order
+            ("form-data; FileName*=UTF-8'de'%e2%82%ac.csv; name=file; filename=euro.txt", "€.csv"),
+            ("form-data; name=file; filename*=iso-8859-1''%A3.csv", "£.csv"),
+            ("form-data; name=file; filename=x.txt; filename*=utf-8''..%2F..%2Fpasswd.csv", "passwd.csv"),
+            # What can't be read doesn't count
+            ("form-data; name=file; filename=plain.csv; filename*=utf-8''%FF.csv", "plain.csv"),
+            ("form-data; name=file; filename=plain.csv; filename*=utf-7''a.csv", "plain.csv"),
+            ("form-data; name=file; filename=plain.csv; filename*=a.csv", "plain.csv"),
+            ("form-data; name=file; filename=\"a; filename*=utf-8''b.csv\"", "a; filename*=utf-8''b.csv"),
+        ],
+    )
+    def test_takes_the_extended_file_name_where_there_is_one(
+        self, client: httpx.Client, subscription: str, disposition: str, kept: str
+    ) -> None:
+        answer = client.post(f"{subscription}/imports", content=form(disposition, FILE), headers=FORM)
+        assert (answer.status_code, answer.json().get("file_name")) == (201, kept)
+
     def test_cannot_smuggle_headers_in_by_the_file_name(self, client: httpx.Client, subscription: str) -> None:
         body = form('form-data; name="file"; filename="a.csv\r\nX-Evil: 1"', FILE)
         answer = client.post(f"{subscription}/imports", content=body, headers=FORM)

@@ -143,9 +143,7 @@ def test_a_repeated_header_is_refused(running: Served, subscription: str, import
     assert_problem(answer, 400, "invalid", name)
 
 
-@pytest.mark.parametrize(
-    "version", ["*", 'W/"2"', '"1", "2"', '"2', '2"', "''", '"-2"', "2.0", '"99999999999999999999"']
-)
+@pytest.mark.parametrize("version", ["*", '"2', '2"', "''", '"-2"', "2.0", '"99999999999999999999"'])
 def test_an_invalid_version_is_400(running: Served, import_: str, version: str) -> None:
     answer = running.client.post(f"{import_}/commit", headers={"If-Match": version})
     assert_problem(answer, 400, "invalid", "If-Match")

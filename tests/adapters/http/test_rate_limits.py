@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.composition import composed
 from adapters.console.links import sign_in_link
 from adapters.http import rate_limits
-from adapters.http.rate_limits import Rate, RateLimits, TooManyRequests, client_of
+from adapters.http.rate_limits import Quota, Rate, RateLimits, TooManyRequests, client_of
 from adapters.settings import Rates
 from tests.adapters.api.importing import long_to_read, reader_held, send, send_apart, subscribed
 from tests.adapters.server.serving import served
@@ -85,6 +85,30 @@ class TestARate:
             for last in range(first, len(times)):
                 assert last - first + 1 <= limit + (times[last] - times[first]) * limit / 60 + 1e-3
 
+    def test_says_how_many_are_left_and_when_all_are_back(self) -> None:
+        clock = Clock()
+        rate = Rate(3, 60, clock)
+        assert rate.quota("key") == Quota(limit=3, remaining=3, reset=0)
+        found = []
+        for _ in range(4):
+            taken(rate)
+            found.append(rate.quota("key"))
+            clock.now += 1
+        assert found == [Quota(3, 2, 20), Quota(3, 1, 39), Quota(3, 0, 58), Quota(3, 0, 57)]
+        clock.now += 30
+        assert rate.quota("key") == Quota(3, 1, 26)
+        assert rate.quota("other") == Quota(3, 3, 0)
+
+    @given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=100))
+    def test_takes_as_many_as_are_left(self, limit: int, pauses: list[float]) -> None:
+        clock = Clock()
+        rate = Rate(limit, 60, clock)
+        for pause in pauses:
+            clock.now += pause
+            taken(rate)
+        remaining = rate.quota("key").remaining
+        assert [taken(rate) for _ in range(remaining + 1)] == [True] * remaining + [False]
+
     def test_remembers_a_limited_number_of_keys_the_busiest_ones(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rate_limits, "KEYS", 100)
         clock = Clock()
@@ -114,6 +138,8 @@ class TestUploads:
         ("192.0.2.1", "192.0.2.1"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),  # as a socket for both shows an IPv4 client
+        ("::ffff:c000:202", "192.0.2.2"),
         ("unix", "unix"),
         (None, ""),
     ],
@@ -155,6 +181,17 @@ class TestServed:
             assert_too_many(answers[10])
         assert limited.client.get("/health/live").is_success
 
+    def test_each_answer_says_how_many_requests_are_left(self, limited: Served) -> None:
+        for headers in ({}, {"Authorization": "Bearer nonsense"}):
+            answers = [limited.client.get("/api/v1/subscriptions", headers=headers) for _ in range(11)]
+            assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"10"}
+            remaining = [int(answer.headers["RateLimit-Remaining"]) for answer in answers]
+            assert remaining == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0]
+            resets = [int(answer.headers["RateLimit-Reset"]) for answer in answers]
+            assert resets[0] == 6
+            assert 54 < resets[-1] <= 60
+        assert "RateLimit-Limit" not in limited.client.get("/health/live").headers
+
     def test_sign_ins_of_one_client_are_limited_and_of_another_are_not(self, limited: Served) -> None:
         def attempt(client: str) -> httpx.Response:
             headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": f"203.0.113.99, {client}"}
@@ -165,6 +202,8 @@ class TestServed:
         assert 0 < int(refused.headers["Retry-After"]) <= 600
         assert "Too many attempts to sign in" in refused.text
         assert attempt("192.0.2.2").status_code == 403
+        assert attempt("::ffff:192.0.2.1").status_code == 429
+        assert attempt("::ffff:192.0.2.2").status_code == 403
 
     def test_sign_ins_with_one_address_are_limited_and_others_attempts_do_not_lock_it_out(
         self, limited: Served, database: str

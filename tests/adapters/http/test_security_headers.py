@@ -170,6 +170,8 @@ def test_changes_by_cookie_must_come_from_one_of_our_pages(
     for path in ("/sign-in/oidc", "/sign-in/link/x", "/sign-out"):  # with a cookie or without one
         assert (asked(running, "POST", path, fetched, origin) == "cross-site") is not own
         assert (asked(running, "POST", path, fetched, origin, cookie="x=y") == "cross-site") is not own
+        for sent in ("", "Bearer x", "Basic eDp5"):  # a token means nothing there
+            assert (asked(running, "POST", path, fetched, origin, authorization=sent) == "cross-site") is not own
 
 
 def test_each_route_that_changes_something_checks_that(running: Served) -> None:
