@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -69,11 +70,13 @@ def serve_rollcall(
         ready(address)
         if terminal.as_json:
             terminal.emit({"url": address})
-        terminal.note(f"Rollcall is running at {address}. Press Ctrl-C to stop.")
+        if sys.stderr.isatty():  # elsewhere stderr is the log, which says so as JSON
+            terminal.note(f"Rollcall is running at {address}. Press Ctrl-C to stop.")
 
     logs.configure()
     http_server.serve(rollcall, host, port, worker=worker, ready=announce)
-    terminal.note("Rollcall stopped.")
+    if sys.stderr.isatty():
+        terminal.note("Rollcall stopped.")
 
 
 @click.command(short_help="Run commits and keep the views up to date")

@@ -115,7 +115,7 @@ class TestTheDemo:
         ):
             stack.callback(demo.kill)
             assert demo.stderr is not None
-            said = next(line for line in demo.stderr if "is running at" in line)
+            said = next(line for line in demo.stderr if '"serving"' in line)
             found = re.search(r"http://127\.0\.0\.1:(\d+)", said)
             assert found is not None
             url, port = found[0], found[1]
@@ -166,7 +166,7 @@ class TestInAPlaceOfItsOwn:
             [*COMMAND, "demo", "--port", "0"], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as demo:
             assert demo.stderr is not None
-            assert any("is running at" in line for line in demo.stderr)
+            assert any('"serving"' in line for line in demo.stderr)
             pid = int((data_dir / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
             demo.send_signal(how)
             assert stop_everything(data_dir)

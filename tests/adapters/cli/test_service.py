@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import time
 
 import psycopg
 import pytest
 
-from tests.adapters.cli.terminals import InTerminal, run_apart
+from tests.adapters.cli.terminals import COMMAND, DEADLINE_SECONDS, InTerminal, run_apart
 from tests.waiting import eventually
 
 
@@ -29,6 +31,27 @@ class TestTheServer:
         with socket.create_server(("127.0.0.1", 0)) as other:
             done = run_apart(environ, "serve", "--port", str(other.getsockname()[1]), "--json")
         assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "port-in-use")
+
+    def test_logs_nothing_but_json_where_no_terminal_is(self, environ: dict[str, str]) -> None:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [*COMMAND, "serve", "--port", "0", "--json"],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            assert process.stderr is not None
+            begin = process.stderr.readline()
+            time.sleep(1)  # until it has taken over the signals
+            process.send_signal(signal.SIGTERM)
+            _, rest = process.communicate(timeout=DEADLINE_SECONDS)
+        first, *_, last = map(json.loads, [begin, *rest.splitlines()])
+        assert (first["event"], last["event"]) == ("serving", "no longer serving")
+
+    def test_tells_people_where_it_is_running(self, environ: dict[str, str]) -> None:
+        with InTerminal(environ, "serve", "--port", "0") as server:
+            server.wait_for("Rollcall is running at http://127.0.0.1:[0-9]+. Press Ctrl-C to stop.")
 
 
 @pytest.mark.database

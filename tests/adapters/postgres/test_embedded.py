@@ -37,6 +37,8 @@ with embedded_server(Path(sys.argv[1])) as conninfo:
     sys.stdin.read()
 """
 
+pytestmark = pytest.mark.slow  # most of these tests set up a server of their own
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account to run PostgreSQL")
 with_proc = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="there is no /proc to tell processes apart")
 
