@@ -34,7 +34,7 @@ test: install ## Run the tests, on the embedded PostgreSQL or on ROLLCALL_TEST_D
 	$(TEST) -m "not slow" $(ARGS)
 
 .PHONY: test-slow
-test-slow: install ## Run the slow tests: Chromium in the console, schemathesis, killed servers, imports in a terminal, the wheel
+test-slow: install ## Run the slow tests: Chromium in the console, schemathesis, embedded and killed servers, imports in a terminal, the wheel
 	$(TEST) -m slow $(ARGS)
 
 .PHONY: test-database
