@@ -35,14 +35,15 @@ def stop_everything(data_dir: Path) -> bool:
         sleep(POLL_SECONDS)
     if _is_running(data_dir / "server.lock"):  # left behind by a process that was killed
         with embedded_server(data_dir):
-            pass  # whoever uses it last stops it
+            pass  # the last process to use it stops it
     return True
 
 
 def _processes_with(file: Path) -> set[int]:
     """Return the processes that have a file open."""
     if not PROCESSES.is_dir():  # as on macOS, which has lsof
-        found = subprocess.run(["lsof", "-t", str(file)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        listing = ["lsof", "-t", str(file)]
+        found = subprocess.run(listing, capture_output=True, text=True, check=False)  # noqa: S603 - macOS's own
         return {int(pid) for pid in found.stdout.split()}
     wanted, pids = file.stat(), set()
     for opened in PROCESSES.glob("[0-9]*/fd/*"):
