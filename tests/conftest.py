@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import disk_usage, rmtree
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, Unpack
 from uuid import UUID, uuid4
 
 import psycopg
@@ -65,6 +65,14 @@ def _memory() -> str | None:
     """Return a folder that is kept in memory, if there is one with room: a database is cloned there in 10 ms."""
     folder = "/dev/shm"  # noqa: S108 - the directory made in it is ours alone
     return folder if Path(folder).is_dir() and disk_usage(folder).free >= ROOM_BYTES else None
+
+
+def widest_scope(fixture_name: str, config: pytest.Config) -> Literal["session", "module"]:
+    """Return how long a served Rollcall may be shared: an idle one keeps some thirty connections.
+
+    The embedded server takes 300; one that was given may take no more than PostgreSQL's default of 100.
+    """
+    return "module" if "ROLLCALL_TEST_DATABASE_URL" in os.environ else "session"
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from domain.access import ROLLCALL, Role
 from tests.adapters.api.importing import subscribed
 from tests.adapters.api.tokens import scope_of, token
 from tests.adapters.server.serving import Served, served
-from tests.conftest import cloned, settings_for
+from tests.conftest import cloned, settings_for, widest_scope
 from tests.waiting import GENEROUS_SECONDS
 
 if TYPE_CHECKING:
@@ -31,21 +31,21 @@ def module_database(server: str, template: str) -> Iterator[str]:
         yield conninfo
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=widest_scope)
 def served_database(server: str, template: str) -> Iterator[str]:
     """Return the connection string of the shared server's database."""
     with cloned(server, template) as conninfo:
         yield conninfo
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=widest_scope)
 def running(served_database: str) -> Iterator[Served]:
     """Return the shared server."""
     with served(served_database) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=widest_scope)
 def beside(running: Served, served_database: str) -> Iterator[Rollcall]:
     """Return Rollcall over the shared server's database, in this process."""
     with composed(settings_for(served_database)) as rollcall:

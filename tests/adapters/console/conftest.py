@@ -15,7 +15,7 @@ from tests.adapters.api.importing import API, if_match, subscribed, uploaded
 from tests.adapters.api.tokens import token
 from tests.adapters.console.browsing import UNHURRIED, chromium, run_batches, somebody, subscription_of
 from tests.adapters.server.serving import served
-from tests.conftest import cloned, settings_for, working
+from tests.conftest import cloned, settings_for, widest_scope, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ class Console:
         return answer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=widest_scope)
 def console(server: str, template: str) -> Iterator[Console]:
     """Return a console for all tests of a test worker, with a database of its own."""
     with (
