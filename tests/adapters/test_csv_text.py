@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,9 @@ def test_other_cells_stay_as_they_are(cell: object) -> None:
     st.sampled_from(SEPARATED),
     st.sampled_from((csv.QUOTE_MINIMAL, csv.QUOTE_NONE)),
 )
-def test_no_reader_finds_a_formula_wherever_it_splits(rows: list[tuple[str, str]], at: str, quoting: int) -> None:
+def test_no_reader_finds_a_formula_wherever_it_splits(
+    rows: list[tuple[str, str]], at: str, quoting: Literal[0, 3]
+) -> None:
     """A reader splits at a separator of its own, and may or may not know quotation marks."""
     written = b"".join(csv_pieces(("line", "group", "user"), [(number, *row) for number, row in enumerate(rows)]))
     for row in csv.reader(io.StringIO(written.decode(), newline=""), delimiter=at, quoting=quoting):

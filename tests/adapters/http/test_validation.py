@@ -18,18 +18,20 @@ from tests.adapters.server.serving import in_this_process
 from tests.waiting import GENEROUS_SECONDS, Running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from adapters.composition import Rollcall
 
 pytestmark = pytest.mark.database
 
 ADDRESSES = 750_000  # over the limit of both, so that nothing is done with them
-ROUTES = {
+BODIES: dict[str, Callable[[list[str]], object]] = {
     "groups": lambda addresses: {"name": "Sales", "users": addresses},
     "licences": lambda addresses: {"users": [{"email": address} for address in addresses]},
 }
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", BODIES)
 def test_a_large_body_is_decoded_once_while_others_are_answered(
     rollcall: Rollcall, database: str, monkeypatch: pytest.MonkeyPatch, route: str
 ) -> None:
@@ -50,7 +52,7 @@ def test_a_large_body_is_decoded_once_while_others_are_answered(
     ):
         where = f"{subscribed(client, 'ann@example.com')}/{route}"
         monkeypatch.setattr(validation, "JSON", Decoder())
-        body = json.encode(ROUTES[route]([f"user{number}@example.com" for number in range(ADDRESSES)]))
+        body = json.encode(BODIES[route]([f"user{number}@example.com" for number in range(ADDRESSES)]))
         sent = Running(lambda: client.post(where, content=body, headers={"Content-Type": "application/json"}))
         assert decoding.wait(GENEROUS_SECONDS)
         assert httpx.get(f"{url}/health/live", timeout=GENEROUS_SECONDS).is_success
