@@ -109,17 +109,10 @@ class Recorder(PostgresApplicationRecorder):
         wanted = {"after": after, "until": until, "limit": limit, "bytes": LOG_BATCH_BYTES}
         with self.datastore.get_connection() as connection:
             return [
-                Notification(
-                    row["originator_id"],
-                    row["originator_version"],
-                    row["topic"],
-                    bytes(row["state"]),
-                    row["notification_id"],
-                )
-                for row in connection.execute(self._select_log, wanted, prepare=True, binary=True)
+                _notification(row) for row in connection.execute(self._select_log, wanted, prepare=True, binary=True)
             ]
 
-    def select_stream(self, stream: UUID, after: int, limit: int | None) -> list[StoredEvent]:
+    def select_stream(self, stream: UUID, after: int, limit: int | None) -> list[Notification]:
         """Return the events of a stream after a version.
 
         The library's own query retries ten times, half a minute each while the database is down. That is too long to
@@ -128,7 +121,7 @@ class Recorder(PostgresApplicationRecorder):
         wanted = {"stream": stream, "after": after, "limit": limit}
         with self.datastore.get_connection() as connection:
             rows = connection.execute(self._select_stream, wanted, prepare=True, binary=True)
-            return [_stored_event(row) for row in rows]
+            return [_notification(row) for row in rows]
 
     def select_streams(self, streams: list[UUID]) -> Iterator[StoredEvent]:
         """Yield the events of several streams, stream by stream."""
@@ -158,6 +151,11 @@ class Factory(PostgresFactory):
 
 def _stored_event(row: DictRow) -> StoredEvent:
     return StoredEvent(row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
+
+
+def _notification(row: DictRow) -> Notification:
+    state = bytes(row["state"])
+    return Notification(row["originator_id"], row["originator_version"], row["topic"], state, row["notification_id"])
 
 
 def _columns(prefix: str, claims: Sequence[Claim]) -> dict[str, list[Any]]:
