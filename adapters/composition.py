@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, TypedDict, Unpack
 from uuid import UUID, uuid4
 
@@ -72,6 +73,7 @@ class Overrides(TypedDict, total=False):
     memberships: Memberships
     turns: Turns
     now: Callable[[], datetime]
+    elapsed: Callable[[], float]
     new_id: Callable[[], UUID]
 
 
@@ -104,6 +106,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             turns=AdvisoryTurns(datastore),
             sign_ins=sign_ins,
             now=lambda: datetime.now(UTC),
+            elapsed=monotonic,
             new_id=uuid4,
             settings=settings,
             datastore=datastore,

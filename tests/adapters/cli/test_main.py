@@ -205,7 +205,9 @@ class TestEveryCommand:
         assert {each["name"]: each["users"] for each in _list(document("groups", "-s", "Contoso"))} == {"Design": 2}
         assert _list(document("groups", "-s", "Contoso", "--search", "sales")) == []
         history = _list(document("import-history", import_id, "--limit", "2"))
-        assert [set(each) for each in history] == 2 * [{"version", "at", "actor", "request_id", "type", "text", "data"}]
+        assert [set(each) for each in history] == 2 * [
+            {"version", "at", "actor", "request_id", "client_request_id", "type", "text", "data"}
+        ]
         assert [each["type"] for each in history] == ["FileUploaded", "FormatDetected"]
         for words, texts in (
             (("--import", import_id, "--type", "groupcreated"), ["Created group “Design” with 2 users"]),
