@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -50,8 +49,7 @@ if TYPE_CHECKING:
 GROUPS_A_BATCH = 250
 MEMBERSHIPS_A_BATCH = 10_000
 EVENTS_A_SNAPSHOT = 5_000
-FIRST_BATCH = 16
-LONG_BATCH = timedelta(milliseconds=100)
+LONG_BATCH = 0.1  # seconds, beyond what a batch takes however small it is
 
 
 def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
@@ -132,7 +130,8 @@ class CommitRun:
         self._roster: StoredRoster | None = None
         self._licensed: set[str] = set()
         self._conflicts = 0
-        self._pace = min(FIRST_BATCH, GROUPS_A_BATCH)
+        self._pace = 1
+        self._least_seconds = 0.0
         self.groups_added = 0
         self._snapshot_at = 0
 
@@ -174,7 +173,7 @@ class CommitRun:
     def _add_groups(self, stream: Stream[ImportSession], session: Committing) -> None:
         if self._roster is None:
             self._roster = stored_roster(self._ports, stream.origin.subscription_id, session.plan.roster)
-        started = self._ports.now()
+        started = self._ports.elapsed()
         groups = _next_batch(self._roster.groups(session.progress.done), self._pace)
         batch = _Batch(self._ports, stream.origin, session, self._load_facts(stream.origin, session, groups))
         for each in groups:
@@ -187,7 +186,7 @@ class CommitRun:
         self._ports.events.append(stream.origin.subscription_id, records, batch.claims())
         self._session = Stream(stream.id, stream.version + len(events), batch.state, stream.origin)
         self._keep_snapshot(self._session, at_least=EVENTS_A_SNAPSHOT)
-        self._keep_pace(self._ports.now() - started)
+        self._keep_pace(self._ports.elapsed() - started)
         self.groups_added = sum(isinstance(event, GroupAdded) for event in events)
 
     def _load_facts(self, origin: Origin, session: Committing, groups: Sequence[RosterGroup]) -> BatchFacts:
@@ -203,9 +202,15 @@ class CommitRun:
             {key: streams[stream] for key, stream in names.items() if stream in streams},
         )
 
-    def _keep_pace(self, took: timedelta) -> None:
-        """Take fewer groups after a slow batch, because Stop waits for it. Adding to large groups is slow."""
-        self._pace = max(1, self._pace // 2) if took > LONG_BATCH else min(GROUPS_A_BATCH, self._pace * 2)
+    def _keep_pace(self, seconds: float) -> None:
+        """Take fewer groups after a slow batch, because Stop waits for it. Adding to large groups is slow.
+
+        What a batch takes however small it is doesn't count: on a database that is far away, smaller batches would only
+        make the commit longer. A batch of one group shows how long that is, and so does any that is quicker.
+        """
+        self._least_seconds = seconds if self._pace == 1 else min(self._least_seconds, seconds)
+        is_slow = seconds - self._least_seconds > LONG_BATCH
+        self._pace = max(1, self._pace // 2) if is_slow else min(GROUPS_A_BATCH, self._pace * 4)
 
     def _keep_snapshot(self, session: Stream[ImportSession] | None, at_least: int) -> None:
         if session is not None and session.version - self._snapshot_at >= at_least:

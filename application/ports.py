@@ -199,7 +199,10 @@ class Turns(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Everything that a use case may use."""
+    """Everything that a use case may use.
+
+    `now` is the time to record. `elapsed` is for measuring: seconds since some moment, which never go back.
+    """
 
     events: EventStore
     blobs: Blobs
@@ -208,4 +211,5 @@ class Ports:
     turns: Turns
     sign_ins: SignIns
     now: Callable[[], datetime]
+    elapsed: Callable[[], float]
     new_id: Callable[[], UUID]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Unpack
 from uuid import uuid4
 
@@ -48,6 +49,7 @@ def memory_ports(**overrides: Unpack[Overrides]) -> MemoryPorts:
         turns=MemoryTurns(),
         sign_ins=MemorySignIns(),
         now=lambda: datetime.now(UTC),
+        elapsed=monotonic,
         new_id=uuid4,
     )
     return replace(ports, **overrides)

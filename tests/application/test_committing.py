@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from application import committing
-from application.committing import CommitRun, start_commit, stop
+from application.committing import GROUPS_A_BATCH, LONG_BATCH, CommitRun, start_commit, stop
 from application.importing import remove_user, rename_group
 from application.ports import Claim, Claims
 from application.records import Origin, Record
@@ -32,7 +31,7 @@ from tests.application.test_importing import uploaded
 from tests.conftest import importing_as, subscribed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from adapters.memory.ports import MemoryPorts
@@ -176,7 +175,6 @@ def test_a_group_that_is_deleted_in_between_is_created_again(
 def test_nothing_is_added_after_a_stop_until_the_next_start(
     ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committing, "FIRST_BATCH", 1)
     origin = importing_as(subscribed(ports, ANN))
     uploaded(ports, origin, FILE)
     start_commit(ports, origin, 2)
@@ -194,7 +192,6 @@ def test_nothing_is_added_after_a_stop_until_the_next_start(
 
 
 def test_the_last_batch_is_one_append_with_the_completion(ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committing, "FIRST_BATCH", 2)
     origin = importing_as(subscribed(ports, ANN))
     uploaded(ports, origin, FILE)
     start_commit(ports, origin, 2)
@@ -207,8 +204,8 @@ def test_the_last_batch_is_one_append_with_the_completion(ports: MemoryPorts, mo
 
     monkeypatch.setattr(ports.events, "append", spy)
     assert run(ports, origin) == 2
-    assert [type(record.event) for record in appended[0]] == [GroupAdded, GroupAdded, GroupCreated, GroupCreated]
-    assert [type(record.event) for record in appended[1]] == [GroupSkipped, CommitCompleted]
+    assert [type(record.event) for record in appended[0]] == [GroupAdded, GroupCreated]
+    assert [type(record.event) for record in appended[1]] == [GroupAdded, GroupSkipped, CommitCompleted, GroupCreated]
 
 
 def test_batches_are_bounded_by_memberships_too(ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +247,6 @@ def test_only_users_who_are_still_to_be_added_count(ports: MemoryPorts) -> None:
 
 
 def test_a_commit_goes_on_only_if_users_are_left_to_add(ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committing, "FIRST_BATCH", 1)
     origin = importing_as(subscribed(ports, ANN))
     uploaded(ports, origin, f"Groupname,Email\nSales,{ANN}\nEurope,{BEN}\n".encode())
     start_commit(ports, origin, 2)
@@ -261,19 +257,61 @@ def test_a_commit_goes_on_only_if_users_are_left_to_add(ports: MemoryPorts, monk
         start_commit(ports, origin, version)
 
 
-def test_a_slow_batch_is_followed_by_smaller_ones(ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committing, "FIRST_BATCH", 4)
-    origin = importing_as(subscribed(ports, ANN))
-    uploaded(ports, origin, ("Groupname,Email\n" + "".join(f"G{n},{ANN}\n" for n in range(10))).encode())
+def batch_sizes(
+    ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch, groups: int, seconds: Callable[[int], float]
+) -> list[int]:
+    """Commit groups of two users, where each append takes so many seconds, given how many memberships it adds."""
+    clock = count()
+    passed = 0.0
+    append = ports.events.append
+
+    def slow(subscription_id: UUID, records: Sequence[Record], claims: Claims) -> int:
+        nonlocal passed
+        passed += seconds(sum(len(each.event.users) for each in records if isinstance(each.event, GroupCreated)))
+        return append(subscription_id, records, claims)
+
+    origin = importing_as(subscribed(ports, ANN, BEN))
+    rows = "".join(f"Group {number},{ANN},{BEN}\n" for number in range(groups))
+    uploaded(ports, origin, f"Groupname,Email,Email\n{rows}".encode())
     start_commit(ports, origin, 2)
     assert origin.import_id is not None
-    clock = count()
-    slow = replace(ports, now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(clock)))
-    commit_run = CommitRun(slow, origin.import_id)
+    monkeypatch.setattr(ports.events, "append", slow)
+    commit_run = CommitRun(replace(ports, elapsed=lambda: passed + next(clock) * 1e-6), origin.import_id)
     sizes = []
     while commit_run.run_batch():
         sizes.append(commit_run.groups_added)
-    assert sizes == [4, 2, 1, 1, 1, 1]
+    return sizes
+
+
+def test_a_batch_is_not_smaller_because_the_database_is_far_away(
+    ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = batch_sizes(ports, monkeypatch, 2_000, lambda _: 0.2)
+    assert set(sizes[5:-1]) == {GROUPS_A_BATCH}
+    assert len(sizes) < 14
+
+
+def test_batches_shrink_where_each_membership_takes_long(ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = batch_sizes(ports, monkeypatch, 500, lambda memberships: 0.2 + 0.005 * memberships)
+    assert max(sizes) <= 4 * LONG_BATCH / 0.01
+    assert sum(sizes) == 500
+
+
+def test_batches_grow_again_when_the_database_is_fast_again(
+    ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = count()
+    sizes = batch_sizes(ports, monkeypatch, 3_000, lambda _: 5.0 if 8 < next(batches) < 12 else 0.2)
+    assert min(sizes[8:14]) < GROUPS_A_BATCH / 4
+    assert sizes[-2] == GROUPS_A_BATCH
+
+
+def test_batches_grow_again_when_the_database_stays_farther_away(
+    ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = count()
+    sizes = batch_sizes(ports, monkeypatch, 5_000, lambda _: 0.8 if next(batches) > 8 else 0.2)
+    assert sizes[-2] == GROUPS_A_BATCH
 
 
 def test_a_long_name_is_never_taken_for_the_digest_of_another(ports: MemoryPorts) -> None:
