@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 COMMENT = b": still here\n"
-"""What tells proxies that a quiet stream is alive: a line without a blank one behind it, which some clients would take for
-the end of an event without data (findings/sse-comments-become-events.sh)."""
+"""What tells proxies that a quiet stream is alive: a line without a blank one behind it, which some clients would take
+for the end of an event without data (findings/sse-comments-become-events.sh)."""
 COMMENT_SECONDS = 15.0
 LOOKUP_SECONDS = 5.0
 LOOKUP_PAUSE_SECONDS = 0.2
@@ -212,8 +212,8 @@ async def progress(
 async def _messages(request: AnyRequest, feeds: Feeds, row: ImportRow, seen: int) -> AsyncGenerator[bytes, None]:
     """Yield the stream: a whole event or comment each time, its lines ended by LF.
 
-    Clients lose an event's type where a piece ends between CR and LF (findings/requests-sse-loses-the-event-type.sh), and
-    take the lengths of pieces for lines of the event (findings/sseclient-reads-chunk-lengths.sh).
+    One client loses an event's type where a piece ends between CR and LF, and one takes the lengths of pieces for lines
+    of the event (findings/requests-sse-loses-the-event-type.sh, findings/sseclient-reads-chunk-lengths.sh).
     """
     permission = Permission(partial(_has_access, request))
     async for current in feeds.follow(row, seen):
