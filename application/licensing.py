@@ -14,6 +14,7 @@ from application.decisions import (
     is_repeated,
     new_records,
     request_claims,
+    unchanged,
 )
 from application.ports import Claim, Claims, NoJoins
 from application.streams import SUBSCRIPTION, find, first_event
@@ -61,7 +62,7 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
         if version := ports.events.versions([stream_id]).get(stream_id):
             if first_event(ports, origin, SUBSCRIPTION, stream_id) != created:
                 raise KeyReused
-            return Decision(CommandResult(stream_id, version))
+            return unchanged(stream_id, version)
         return append_to(ports, origin, stream_id, 0, [created])
 
     return decide_and_append(ports, origin, decide)
@@ -95,14 +96,14 @@ def allocate_licences(
 
     def decide() -> Decision[AllocationResult]:
         stream = _find_subscription(ports, origin)
-        held = ports.events.held(stream.id, "licence", wanted)
+        held, seen = ports.events.held(stream.id, "licence", wanted), (stream.id, stream.version)
         if is_repeated(ports, stream.id, request_key):
-            return Decision(AllocationResult(0, len(held), repeated=True))
+            return Decision(AllocationResult(0, len(held), repeated=True), seen=seen)
         new = [user for user in wanted.values() if user.email not in held]
         allocated = subscription.allocate(stream.state, new)
         records = new_records(ports, origin, stream.id, stream.version, allocated)
         claims = Claims(taken=(*_licence_claims(stream.id, (user.email for user in new)), *request_claims(request_key)))
-        return Decision(AllocationResult(len(new), len(held)), records, claims)
+        return Decision(AllocationResult(len(new), len(held)), records, claims, seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
 
@@ -119,7 +120,7 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
         held = ports.events.held(stream.id, "licence", wanted)
         revoked = tuple(email for email in wanted if email in held)
         if not revoked:
-            return Decision(RevocationResult(()))
+            return Decision(RevocationResult(()), seen=(stream.id, stream.version))
         joined, position = ports.memberships.groups_of(stream.id, revoked)
         records = new_records(ports, origin, stream.id, stream.version, subscription.revoke(revoked))
         for group_id, each in joined.items():
