@@ -27,13 +27,18 @@ class Actor(Struct, frozen=True):
     name: str
 
 
-class Origin(Struct, frozen=True):
-    """Where a change comes from; all events of one command have the same origin."""
+class Origin(Struct, frozen=True, omit_defaults=True):
+    """Where a change comes from; all events of one command have the same origin.
+
+    `request_id` is made here, so nobody else's change can bear it. `client_request_id` is the client's own,
+    which proves nothing.
+    """
 
     subscription_id: UUID
     actor: Actor
     request_id: str
     import_id: UUID | None = None
+    client_request_id: str | None = None
 
 
 class Record(Struct, frozen=True):

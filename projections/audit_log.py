@@ -55,6 +55,7 @@ CREATE = f"""
         at timestamptz NOT NULL,
         actor jsonb NOT NULL,
         request_id text NOT NULL,
+        client_request_id text,
         type text NOT NULL,
         text text NOT NULL,
         import_id uuid,
@@ -84,6 +85,7 @@ def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 record.at,
                 json.encode(record.origin.actor).decode(),
                 record.origin.request_id,
+                record.origin.client_request_id,
                 type(record.event).__name__,
                 sentence(record.event),
                 record.origin.import_id,
@@ -93,7 +95,8 @@ def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
         )
     copy_rows(
         cursor,
-        "audit_log (subscription_id, number, at, actor, request_id, type, text, import_id, group_id, emails)",
+        "audit_log (subscription_id, number, at, actor, request_id, client_request_id, type, text, import_id, group_id,"
+        " emails)",
         rows,
     )
 
@@ -128,6 +131,7 @@ class AuditRow(Struct, frozen=True):
     at: datetime
     actor: Actor
     request_id: str
+    client_request_id: str | None
     type: str
     text: str
     import_id: UUID | None
@@ -203,7 +207,9 @@ def operators_log(
 
 
 SELECT = """
-    SELECT subscription_id, number, at, actor::text AS actor, request_id, type, text, import_id, group_id FROM audit_log
+    SELECT subscription_id, number, at, actor::text AS actor, request_id, client_request_id, type, text, import_id,
+           group_id
+    FROM audit_log
 """
 FILTERED = """
     AND (%(actor)s::text IS NULL OR actor ->> 'id' = %(actor)s)

@@ -31,11 +31,15 @@ LONGEST_WAIT = 30
 
 
 class ChangeDocument(Struct, frozen=True):
-    """A change: who, when and what. Its row has a number besides, which only puts the log in order."""
+    """A change: who, when and what. Its row has a number besides, which only puts the log in order.
+
+    `request_id` was made by Rollcall, `client_request_id` is the `X-Request-Id` that the client sent.
+    """
 
     at: datetime
     actor: Actor
     request_id: str
+    client_request_id: str | None
     type: str
     text: str
 

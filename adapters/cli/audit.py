@@ -10,7 +10,7 @@ import click
 from adapters.cli.lookup import find_subscription, whole_id
 from adapters.cli.options import json_option, limit_option, one_more, short_id, subscription_option
 from adapters.cli.process import open_rollcall
-from adapters.cli.terminal import DONE, Column, Terminal, utc_time
+from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_time
 from domain.naming import email_key
 from projections import audit_log
 from projections.reports.sentences import SUBSCRIPTION_ACTIONS
@@ -82,8 +82,8 @@ def audit(
             rows = audit_log.audit_log(cursor, found.id, wanted, limit=one_more(limit))
     terminal.listing(
         rows,
-        (Column("at", whole=True), Column("by"), Column("change")),
-        lambda row: (utc_time(row.at), row.actor.name, row.text),
+        (Column("at", whole=True), Column("by"), Column("change"), *REQUEST_COLUMNS),
+        lambda row: (utc_time(row.at), row.actor.name, row.text, row.request_id, row.client_request_id or ""),
         limit,
     )
     return DONE

@@ -20,7 +20,7 @@ from adapters.cli.options import (
     subscription_option,
 )
 from adapters.cli.process import open_rollcall, operator_origin
-from adapters.cli.terminal import DONE, Column, Terminal, utc_time
+from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_time
 from projections.import_list import read as import_list
 from projections.reports.history import history_row
 
@@ -150,6 +150,7 @@ def import_history(*, import_id: str, limit: int | None, as_json: bool) -> int:
             Column("at", whole=True, optional=True),
             Column("by", optional=True),
             Column("what happened"),
+            *REQUEST_COLUMNS,
         ),
         _history_cells,
         limit,
@@ -158,4 +159,5 @@ def import_history(*, import_id: str, limit: int | None, as_json: bool) -> int:
 
 
 def _history_cells(row: HistoryRow) -> tuple[str, ...]:
-    return str(row.version), utc_time(row.at), row.actor.name, row.text
+    who = row.actor.name
+    return str(row.version), utc_time(row.at), who, row.text, row.request_id, row.client_request_id or ""

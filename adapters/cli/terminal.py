@@ -67,6 +67,13 @@ class Column(Struct, frozen=True):
     optional: bool = False
 
 
+REQUEST_COLUMNS = (
+    Column("request", whole=True, optional=True),
+    Column("client's request", whole=True, optional=True),
+)
+"""The id that Rollcall gave the request of a change, and the one that the client sent."""
+
+
 class _Console(Console):
     def on_broken_pipe(self) -> NoReturn:
         raise OutputClosed

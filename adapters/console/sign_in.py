@@ -21,7 +21,7 @@ from adapters.console.oidc import PendingSignIn, Provider
 from adapters.console.oidc_claims import SignInRefused
 from adapters.http.rate_limits import RateLimits, client_of
 from adapters.http.requests import AnyRequest, Injected
-from adapters.http.security import PUBLIC
+from adapters.http.security import PUBLIC, request_origin
 from adapters.http.site import Site, own_path
 from adapters.http.validation import ANY_QUERY
 from adapters.metrics import Metrics
@@ -123,7 +123,7 @@ async def finish_oidc(
 
 def _sign_in_origin(request: AnyRequest) -> Origin:
     """Return the origin of what a sign-in records. No person decides it, so the actor is the system."""
-    return Origin(ROLLCALL, Actor("system", "sign-in", "Sign-in"), request.scope["state"]["request_id"])
+    return request_origin(request, ROLLCALL, Actor("system", "sign-in", "Sign-in"))
 
 
 def _configured(provider: Provider | None) -> Provider:

@@ -2,8 +2,8 @@
 
 Run as a program, this module is that process: `python -m adapters.http.file_reader FILE ROSTER NAME LIMITS MEMORY`
 reads FILE, writes the chunks of its roster to ROSTER and prints the verdict. The data goes through the disk, so the
-server holds no more than one chunk of it in memory. FILE and ROSTER are descriptors of unnamed files, so nothing is left
-behind however the processes end.
+server holds no more than one chunk of it in memory. FILE and ROSTER are descriptors of unnamed files, so nothing is
+left behind however the processes end.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from errno import EDQUOT, ENOMEM, ENOSPC
+from signal import SIGSEGV
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
@@ -36,8 +38,10 @@ log = logging.getLogger(__name__)
 
 PIECE_BYTES = 1024 * 1024
 LENGTH_BYTES = 8
-OUT_OF_MEMORY = 3
-"""The exit status of a reader whose file takes more memory than it may use."""
+FULL = frozenset({ENOSPC, EDQUOT})
+"""How the process exits if it has no room for the roster: with the number of the error."""
+OUT_OF_MEMORY = frozenset({ENOMEM, -SIGSEGV})
+"""How it exits if the file takes too much memory: msgspec 0.22 crashes where it gets none (see findings/)."""
 
 
 class ReaderDied(RollcallError):
@@ -104,7 +108,7 @@ class FileReader:
     async def read(self, subscription_id: UUID, file: IO[bytes], name: str) -> AsyncIterator[ReadFile]:
         """Read a subscription's file on disk, called `name`. The result can be used while the block runs.
 
-        Raises ReaderDied and FileTakesTooMuchMemory.
+        Raises ReaderDied, FileTakesTooMuchMemory, and OSError if the disk is full.
         """
         with TemporaryFile() as roster:
             async with self._turns.take(subscription_id, os.fstat(file.fileno()).st_size):
@@ -133,8 +137,10 @@ class FileReader:
             if process.returncode is None:  # the client is gone
                 process.kill()
                 await process.wait()
-        if process.returncode == OUT_OF_MEMORY:
+        if process.returncode in OUT_OF_MEMORY:
             raise FileTakesTooMuchMemory(size=os.fstat(file.fileno()).st_size, limit=self._memory)
+        if process.returncode in FULL:
+            raise OSError(process.returncode, os.strerror(process.returncode))
         if process.returncode != 0:
             log.error("A process that read a file ended with %s: %s", process.returncode, complaint.decode())
             raise ReaderDied
@@ -144,10 +150,7 @@ class FileReader:
 def main(file: str, roster: str, name: str, limits: str, memory: str) -> None:
     """Read a file on disk and print the verdict."""
     resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
-    try:
-        verdict = _read(int(file), int(roster), name, msgpack.decode(bytes.fromhex(limits), type=Limits))
-    except MemoryError:
-        sys.exit(OUT_OF_MEMORY)
+    verdict = _read(int(file), int(roster), name, msgpack.decode(bytes.fromhex(limits), type=Limits))
     sys.stdout.buffer.write(msgpack.encode(verdict))
 
 
@@ -163,4 +166,11 @@ def _read(file: int, roster: int, name: str, limits: Limits) -> FormatDetected |
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except OSError as full:
+        if full.errno not in FULL:
+            raise
+        sys.exit(full.errno)
+    except MemoryError:
+        sys.exit(ENOMEM)

@@ -17,7 +17,7 @@ from litestar.params import HeaderParameter, SkipValidationMarker
 from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
-from adapters.http.security import ROLES_OPTION, SUBSCRIPTION, authorize
+from adapters.http.security import ROLES_OPTION, SUBSCRIPTION, authorize, request_origin
 from application.decisions import RequestKey
 from application.records import Actor, Origin
 from domain.errors import Stale
@@ -51,7 +51,7 @@ def origin_of(request: AnyRequest, subscription_id: UUID, import_id: UUID | None
     Access is checked again, because the body may have taken a while to arrive; raises what `check_access` raises.
     """
     _, actor = authorize(request, request.route_handler.opt[ROLES_OPTION], request.path_params.get(SUBSCRIPTION))
-    return Origin(subscription_id, actor, request.scope["state"]["request_id"], import_id)
+    return request_origin(request, subscription_id, actor, import_id)
 
 
 # --- versions -------------------------------------------------------------------------------------------------------

@@ -142,7 +142,15 @@ def authorize_granter(connection: AnyConnection, subscription: UUID | None) -> t
     the body may have taken a while to arrive; raises what `check_access` raises.
     """
     principal, actor = authorize(connection, GRANTING, subscription)
-    return principal, Origin(subscription or ROLLCALL, actor, connection.scope["state"]["request_id"])
+    return principal, request_origin(connection, subscription or ROLLCALL, actor)
+
+
+def request_origin(
+    connection: AnyConnection, subscription_id: UUID, actor: Actor, import_id: UUID | None = None
+) -> Origin:
+    """Return the origin of what an actor changes with this request."""
+    state = connection.scope["state"]
+    return Origin(subscription_id, actor, state["request_id"], import_id, state["client_request_id"])
 
 
 def _actor(principal: Principal, held: frozenset[Role]) -> Actor:

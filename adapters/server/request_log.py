@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,100}")
+CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,100}")
 SECRET = re.compile(r"(?<=/sign-in/link/).+", re.DOTALL)
 SUBSCRIPTION = re.compile(r"(?:/api/v1)?/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -46,13 +46,13 @@ class RequestLog:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        found, request_id = SUBSCRIPTION.match(scope["path"]), _request_id(scope)
+        found, request_id, sent = SUBSCRIPTION.match(scope["path"]), str(uuid4()), _client_request_id(scope)
+        scope.setdefault("state", {}).update(request_id=request_id, client_request_id=sent)
         bound = {"request_id": request_id, "actor": "nobody"} | ({"subscription": found[1]} if found else {})
-        with structlog.contextvars.bound_contextvars(**bound):
+        with structlog.contextvars.bound_contextvars(**bound, **({"client_request_id": sent} if sent else {})):
             await self._record(scope, receive, send, request_id)
 
     async def _record(self, scope: HTTPScope, receive: Receive, send: Send, request_id: str) -> None:
-        scope.setdefault("state", {})["request_id"] = request_id
         started, began, status, method = perf_counter(), None, 500, scope["method"]
         if method == "HEAD":
             scope["method"] = HttpMethod.GET
@@ -100,8 +100,7 @@ def redacted_path(path: str) -> str:
     return SECRET.sub("…", path)
 
 
-def _request_id(scope: HTTPScope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID.fullmatch(value.decode("latin-1")):
-            return str(value.decode("latin-1"))
-    return str(uuid4())
+def _client_request_id(scope: HTTPScope) -> str | None:
+    """Return the id that the client gave the request; None if it is missing, too long or has other characters."""
+    sent = (value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id")
+    return next(filter(CLIENT_REQUEST_ID.fullmatch, sent), None)

@@ -21,6 +21,7 @@ class HistoryRow(Struct, frozen=True):
     at: datetime
     actor: Actor
     request_id: str
+    client_request_id: str | None
     type: str
     text: str
     data: dict[str, object]
@@ -35,6 +36,7 @@ def history_row(record: Record) -> HistoryRow:
         at=record.at,
         actor=record.origin.actor,
         request_id=record.origin.request_id,
+        client_request_id=record.origin.client_request_id,
         type=type(record.event).__name__,
         text=sentence(record.event),
         data=data,

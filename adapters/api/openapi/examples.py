@@ -126,7 +126,8 @@ SCHEMAS: dict[str, Any] = {
         "version": 3,
         "at": AT,
         "actor": ACTOR,
-        "request_id": "2f1f8e3a",
+        "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
+        "client_request_id": "nightly-sync-7",
         "type": "GroupRenamed",
         "text": "Renamed group 1 of the file from “Sales” to “Sales Europe”",
         "data": {"group": 1, "old": "Sales", "new": "Sales Europe"},
@@ -134,7 +135,8 @@ SCHEMAS: dict[str, Any] = {
     "AuditDocument": {
         "at": AT,
         "actor": ACTOR,
-        "request_id": "2f1f8e3a",
+        "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
+        "client_request_id": "nightly-sync-7",
         "type": "GroupRenamed",
         "text": "Renamed group 1 of the file from “Sales” to “Sales Europe”",
         "import_id": IMPORT,
@@ -143,7 +145,8 @@ SCHEMAS: dict[str, Any] = {
     "OperationDocument": {
         "at": AT,
         "actor": {"kind": "operator", "id": "root", "name": "root"},
-        "request_id": "cli-2f1f8e3a",
+        "request_id": "cli-2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
+        "client_request_id": None,
         "type": "AccessGranted",
         "text": "Granted ann@example.com the administrator role",
         "subscription_id": SUBSCRIPTION,
@@ -162,7 +165,7 @@ SCHEMAS: dict[str, Any] = {
         "status": 412,
         "detail": "Someone else has changed this: you saw version 2, and it is now at version 3. Review the changes, "
         "then try again.",
-        "request_id": "2f1f8e3a",
+        "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
     },
     "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}},
     "CloudEvent": {

@@ -32,7 +32,7 @@ OPERATIONS = {
 
 HEADERS: dict[str, Node] = {
     "X-Request-Id": {
-        "description": "The id of the request: the one you sent, or a new one. It is also in the server's log.",
+        "description": "Rollcall's id of the request. It is in the log and the audit log, beside any id that you sent.",
         "schema": {"type": "string", "minLength": 1},
         "required": True,
     },

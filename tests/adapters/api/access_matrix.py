@@ -141,12 +141,12 @@ def seed(rollcall: Rollcall) -> Seeded:
 ALIKE: tuple[tuple[Where, Where], ...] = (("foreign", "missing"), ("foreign inside", "missing inside"))
 
 
-TIMED = {b"date", b"ratelimit-remaining", b"ratelimit-reset"}
+TIMED = {b"date", b"ratelimit-remaining", b"ratelimit-reset", b"x-request-id"}
 
 
 def whole(answer: httpx.Response, named: Named) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Return everything in an answer except the requested ids and what the time decides."""
-    content = answer.content
+    """Return everything in an answer except the requested ids, its own id and what the time decides."""
+    content = answer.content.replace(answer.headers["X-Request-Id"].encode(), b"REQUEST")
     for kind, each in named._asdict().items():
         content = content.replace(str(each).encode(), kind.encode())
     headers = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in TIMED]

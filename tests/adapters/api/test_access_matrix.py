@@ -154,7 +154,7 @@ class Operation(NamedTuple):
         values = {"email": "ann@example.com", "number": 1, "name": "user-based.csv", "code": "stale", **named._asdict()}
         if self.told["operationId"] in ENDING:
             values |= {"group_id": named.doomed_id, "email": "leaver@example.com"}
-        headers = {"X-Request-Id": "same", "If-Match": '"99"'}
+        headers = {"If-Match": '"99"'}
         if bearer:
             headers["Authorization"] = f"Bearer {bearer}"
         content = self.told.get("requestBody", {}).get("content", {}).get("application/json")

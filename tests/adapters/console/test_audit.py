@@ -29,8 +29,8 @@ def subscription(console: Console) -> str:
     review = console.reviewing(where, FILE, "teams.csv")
     console.start(review)
     console.run(review)
-    group = console.client.get(f"{API}{where}/groups").json()[0]["id"]
-    assert console.client.patch(f"{API}{where}/groups/{group}", json={"name": "<b>Sales"}).is_success
+    group = f"{API}{where}/groups/{console.client.get(f'{API}{where}/groups').json()[0]['id']}"
+    assert console.client.patch(group, json={"name": "<b>Sales"}, headers={"X-Request-Id": "tidy-up-1"}).is_success
     assert console.rollcall.health.catch_up()
     return where
 
@@ -46,6 +46,12 @@ def test_lists_every_change_newest_first(console: Console, subscription: str) ->
     assert told[0] == "Renamed group “Sales” to “<b>Sales”"
     assert told[-1] == "Created subscription “Contoso” with 1,000,000 seats"
     assert "Created group “Support” with 1 user" in told
+
+
+def test_says_of_each_change_which_request_made_it(console: Console, subscription: str) -> None:
+    page = console.ask("GET", f"{subscription}/audit").text
+    assert re.search('title="Request [0-9a-f-]{36}, sent as tidy-up-1"><span><bdi>Renamed group', page)
+    assert re.search('title="Request [0-9a-f-]{36}"><span><bdi>Created group', page)
 
 
 def test_names_the_import_that_caused_a_change(console: Console, subscription: str) -> None:

@@ -173,7 +173,7 @@ def ask(client: httpx.Client, page: str, named: Named, bearer: str | None) -> ht
     values = {"number": 1, "secret": "x", "email": email, **named._asdict()}
     if ends:
         values["group_id"] = named.doomed_id
-    headers = {"X-Request-Id": "same", "Accept": "text/html"}
+    headers = {"Accept": "text/html"}
     if bearer:
         headers["Authorization"] = f"Bearer {bearer}"
     else:  # a browser says where a form comes from

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
@@ -64,6 +63,11 @@ def assert_problem(answer: httpx.Response, status: int, code: str, field: str | 
     assert told["request_id"] == answer.headers["X-Request-Id"]
     assert told["detail"]
     return told
+
+
+def without_request_id(answer: httpx.Response) -> str:
+    """Return the content of an answer with its request's id replaced, for comparing."""
+    return answer.text.replace(answer.headers["X-Request-Id"], "REQUEST")
 
 
 # --- from the framework --------------------------------------------------------------------------------------------
@@ -334,13 +338,12 @@ def test_an_internal_error_reveals_only_the_request_id(
 
     monkeypatch.setattr(idle.datastore, "transaction", fail)
     answer = asked(idle, "GET", SUBSCRIPTIONS, headers={"X-Request-Id": "broken-1"})
-    told = assert_problem(answer, 500, "internal")
-    assert told == {
+    assert assert_problem(answer, 500, "internal") == {
         "type": "/problems/internal",
         "title": KINDS["internal"].title,
         "status": 500,
         "detail": "Something went wrong. Report it with this request_id.",
-        "request_id": "broken-1",
+        "request_id": answer.headers["X-Request-Id"],
     }
 
 
@@ -392,11 +395,11 @@ def test_a_foreign_id_is_answered_byte_for_byte_as_a_missing_one(
     created = running.client.post(SUBSCRIPTIONS, json={"name": "Fabrikam", "seats": 1})
     other, missing = created.headers["Location"], import_.rpartition("/")[2]
     for below in ("", "/groups", "/groups/1/users", "/problems", "/history", "/groups-added", "/file", "/report.csv"):
-        foreign = running.client.get(f"{other}/imports/{missing}{below}", headers={"X-Request-Id": "same"})
+        foreign = running.client.get(f"{other}/imports/{missing}{below}")
         unknown = str(uuid4())
-        nowhere = running.client.get(f"{other}/imports/{unknown}{below}", headers={"X-Request-Id": "same"})
-        assert foreign.content.replace(missing.encode(), b"ID") == nowhere.content.replace(unknown.encode(), b"ID")
-        unimportant = {"date", "ratelimit-remaining", "ratelimit-reset"}
+        nowhere = running.client.get(f"{other}/imports/{unknown}{below}")
+        assert without_request_id(foreign).replace(missing, "ID") == without_request_id(nowhere).replace(unknown, "ID")
+        unimportant = {"date", "ratelimit-remaining", "ratelimit-reset", "x-request-id"}
         assert {k: v for k, v in foreign.headers.items() if k not in unimportant} == {
             k: v for k, v in nowhere.headers.items() if k not in unimportant
         }
@@ -421,15 +424,13 @@ def test_each_kind_has_a_page_for_people(running: Served, code: str) -> None:
     assert KINDS[code].explanation in text.text
 
 
-def test_each_response_has_the_request_id_that_was_sent_if_it_is_valid(running: Served, import_: str) -> None:
-    for path in (SUBSCRIPTIONS, "/nix", "/health/live", f"{import_}/file", f"{import_}/report.csv"):
-        assert running.client.get(path, headers={"X-Request-Id": "trace-1"}).headers["X-Request-Id"] == "trace-1"
-        for insane in ("", "two words", "x" * 101, "é".encode(), "<b>"):
-            given = running.client.get(path, headers=[(b"X-Request-Id", _bytes(insane))])
-            assert re.fullmatch("[0-9a-f-]{36}", given.headers["X-Request-Id"])
-    with running.client.stream("GET", f"{import_}/progress", headers={"X-Request-Id": "trace-2"}) as stream:
-        assert stream.headers["X-Request-Id"] == "trace-2"
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode()
+def test_each_response_has_a_request_id_of_its_own(running: Served, import_: str) -> None:
+    """Whatever the client sent, so that nobody can make a request pass for another."""
+    ids = [
+        running.client.get(path, headers={"X-Request-Id": "trace-1"}).headers["X-Request-Id"]
+        for path in (SUBSCRIPTIONS, "/nix", "/health/live", f"{import_}/file", f"{import_}/report.csv")
+    ]
+    with running.client.stream("GET", f"{import_}/progress", headers={"X-Request-Id": ids[0]}) as stream:
+        ids.append(stream.headers["X-Request-Id"])
+    assert all(UUID(each).version == 4 for each in ids)
+    assert len(set(ids)) == len(ids)

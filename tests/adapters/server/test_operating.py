@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -142,9 +143,10 @@ def test_unknown_methods_share_one_label(running: Served) -> None:
 
 
 def test_each_request_is_a_line_of_json_with_its_id_actor_and_subscription(running: Served, subscription: str) -> None:
-    running.client.get(f"{subscription}/groups", headers={"X-Request-Id": "look-1"})
-    (line,) = eventually(lambda: [each for each in running.log() if each.get("request_id") == "look-1"])
+    answer = running.client.get(f"{subscription}/groups", headers={"X-Request-Id": "look-1"})
+    (line,) = eventually(lambda: [each for each in running.log() if each.get("client_request_id") == "look-1"])
     assert re.fullmatch("token:[0-9a-f-]{36}", line["actor"])
+    assert line["request_id"] == answer.headers["X-Request-Id"]
     assert line["subscription"] == subscription.rpartition("/")[2]
     assert (line["event"], line["method"], line["status"]) == ("request", "GET", 200)
     assert line["path"] == f"{subscription}/groups"
@@ -152,12 +154,37 @@ def test_each_request_is_a_line_of_json_with_its_id_actor_and_subscription(runni
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["timestamp"])
 
 
-def test_what_a_commit_adds_has_the_request_id_of_its_commit(running: Served, subscription: str) -> None:
+def test_what_a_commit_adds_has_the_request_ids_of_its_commit(running: Served, subscription: str) -> None:
+    """Ours, which nobody can choose, and the client's."""
+    (started,) = running.client.get(f"{subscription}/audit?type=CommitStarted").json()
     added = running.client.get(f"{subscription}/audit?type=GroupCreated").json()
-    assert [each["request_id"] for each in added] == ["add-groups-1"] * 3
+    assert UUID(started["request_id"]).version == 4
+    assert [each["request_id"] for each in added] == [started["request_id"]] * 3
+    assert [each["client_request_id"] for each in (started, *added)] == ["add-groups-1"] * 4
+
+
+def test_a_client_cannot_choose_the_request_id_under_which_its_change_is_recorded(
+    running: Served, subscription: str
+) -> None:
+    """Not even to pass for another request, whose id it knows."""
+    (theirs,) = running.client.get(f"{subscription}/audit?type=SubscriptionCreated").json()
+    forging = {"X-Request-Id": theirs["request_id"]}
+    answer = running.client.patch(subscription, json={"seats": 51}, headers=forging)
+    (change,) = running.client.get(f"{subscription}/audit?type=SeatsChanged").json()
+    assert change["request_id"] == answer.headers["X-Request-Id"] != theirs["request_id"]
+    assert change["client_request_id"] == theirs["request_id"]
+
+
+@pytest.mark.parametrize("sent", ["", "two words", "x" * 101, "é", "<b>", None])
+def test_what_is_no_id_is_not_recorded(running: Served, sent: str | None) -> None:
+    headers = [(b"X-Request-Id", sent.encode())] if sent is not None else []
+    answer = running.client.post("/api/v1/subscriptions", json={"name": "Contoso", "seats": 1}, headers=headers)
+    (change,) = running.client.get(f"{answer.headers['Location']}/audit?type=SubscriptionCreated").json()
+    assert change["request_id"] == answer.headers["X-Request-Id"]
+    assert change["client_request_id"] is None
 
 
 def test_no_path_breaks_a_line_of_the_log(running: Served) -> None:
     running.client.get("/nix%C2%85%E2%80%A8%0A%C2%9B31m", headers={"X-Request-Id": "odd-1"})
-    (line,) = eventually(lambda: [each for each in running.log() if each.get("request_id") == "odd-1"])
+    (line,) = eventually(lambda: [each for each in running.log() if each.get("client_request_id") == "odd-1"])
     assert line["path"] == "/nix\x85\u2028\n\x9b31m"
