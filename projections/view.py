@@ -241,6 +241,12 @@ def view_position(cursor: ViewCursor, view: str) -> int:
     return int(row["notification_id"]) if row else 0
 
 
+def view_positions(cursor: ViewCursor) -> dict[str, int]:
+    """Return the position of the last event applied to each view that has begun."""
+    cursor.execute(SQL("SELECT application_name, notification_id FROM {}").format(Identifier(TRACKING_TABLE)))
+    return {row["application_name"]: row["notification_id"] for row in cursor}
+
+
 def views_channel(schema: str) -> str:
     """Return the channel on which views announce the position they reached: the view's name, a space, the position."""
     return f"{schema}_views"
