@@ -239,11 +239,12 @@ class Projector:
 
 
 def statements_of(script: str) -> list[str]:
-    """Return the statements of a script, each of which ends with a semicolon at the end of a line.
+    """Return the statements of a script, with their comments: Citus with schema-based sharding takes one at a time.
 
-    Citus with schema-based sharding takes one at a time.
+    A semicolon ends each. It may also be in a comment, in a quoted text, and between two `$body$`.
     """
-    return [each for each in re.split(r";\s*\n", script) if each.strip()]
+    found = re.findall(r"(?:--[^\n]*|'[^']*'|\$body\$.*?\$body\$|[^;])+", script, re.DOTALL)
+    return [each.strip() for each in found if each.strip()]
 
 
 def view_position(cursor: ViewCursor, view: str) -> int:
@@ -253,6 +254,12 @@ def view_position(cursor: ViewCursor, view: str) -> int:
     )
     row = cursor.fetchone()
     return int(row["notification_id"]) if row else 0
+
+
+def view_positions(cursor: ViewCursor) -> dict[str, int]:
+    """Return the position of the last event applied to each view that has begun."""
+    cursor.execute(SQL("SELECT application_name, notification_id FROM {}").format(Identifier(TRACKING_TABLE)))
+    return {row["application_name"]: row["notification_id"] for row in cursor}
 
 
 def views_channel(schema: str) -> str:
