@@ -70,7 +70,7 @@ def inside(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Iterator[Insi
     bell = Bell(rollcall.wakeups)
     with in_this_process(create_app(rollcall, bell, Metrics(rollcall)), bell) as url:
         found = Inside(url, made[0])
-        execute, look = psycopg.Cursor.execute, polls.group_events.group_events
+        execute, look = psycopg.Cursor.execute, group_events.group_events
 
         def counting(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
             if current_thread().name.startswith("request"):
@@ -82,7 +82,7 @@ def inside(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Iterator[Insi
             return look(*arguments, **options)
 
         monkeypatch.setattr(psycopg.Cursor, "execute", counting)
-        monkeypatch.setattr(polls.group_events, "group_events", looking)
+        monkeypatch.setattr(group_events, "group_events", looking)
         yield found
 
 
