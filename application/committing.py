@@ -9,15 +9,12 @@ from msgspec import Struct
 
 from application.decisions import (
     ATTEMPTS,
-    CommandResult,
     Decision,
-    append_to,
     decide_and_append,
     new_records,
-    unchanged,
     unless_stale,
 )
-from application.importing import find_session, stored_roster
+from application.importing import find_session, session_decision, stored_roster
 from application.ports import Claim, Claims, Conflict, Stream
 from domain import group, import_session
 from domain.errors import Busy
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from uuid import UUID
 
+    from application.importing import ImportResult
     from application.ports import Ports
     from application.records import Origin, Record
     from application.rosters import StoredRoster
@@ -52,7 +50,7 @@ EVENTS_A_SNAPSHOT = 5_000
 LONG_BATCH = 0.1  # seconds, beyond what a batch takes however small it is
 
 
-def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
+def start_commit(ports: Ports, origin: Origin, expected: int) -> ImportResult:
     """Start to add the groups of an import as reviewed at a version, or go on after a stop; a worker does the rest.
 
     Raises NotFound, Stale, WrongState and NothingToAdd.
@@ -70,26 +68,26 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
             case _:
                 raise import_session.wrong_state(session, "commit")
 
-    def decide() -> Decision[CommandResult]:
+    def decide() -> Decision[ImportResult]:
         stream = find_session(ports, origin)
         event: ImportEvent | None = unless_stale(stream, expected, decide_on_session)
         if event is not None:
             ports.events.keep_snapshot(stream)  # before the append: what fails after it fails a command that was done
-        return append_to(ports, origin, stream.id, stream.version, [event])
+        return session_decision(ports, origin, stream, event)
 
     return decide_and_append(ports, origin, decide)
 
 
-def stop(ports: Ports, origin: Origin) -> CommandResult:
+def stop(ports: Ports, origin: Origin) -> ImportResult:
     """Stop adding the groups of an import: once this returns, no more are added. Raises NotFound and WrongState."""
 
-    def decide() -> Decision[CommandResult]:
+    def decide() -> Decision[ImportResult]:
         stream = find_session(ports, origin)
         match stream.state:
             case Committing() as session:
-                return append_to(ports, origin, stream.id, stream.version, [import_session.stop(session)])
+                return session_decision(ports, origin, stream, import_session.stop(session))
             case Stopped() | Completed():
-                return unchanged(stream.id, stream.version)
+                return session_decision(ports, origin, stream, None)
             case _:
                 raise import_session.wrong_state(stream.state, "stop")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from application.ports import NO_CLAIMS, Claim, Claims, Conflict, S, Stream
 from application.records import Event, Record
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Result = TypeVar("Result", bound=Struct | None)
 Result_co = TypeVar("Result_co", bound=Struct | None, covariant=True)
+Detailed = TypeVar("Detailed", bound="CommandResult")
 
 ATTEMPTS = 20
 DECIDING_SECONDS = 8.0
@@ -42,13 +43,13 @@ class Decision(Struct, Generic[Result_co], frozen=True):
     """What a command has decided: the records to append, if any, with their claims, and the result to return then.
 
     A result has a field `readable`, which says whether the views show what was asked for. It may be None. `seen` is the
-    id and the version of the stream by which it was decided that all this already holds, if it was.
+    last event of the stream by which it was decided that all this already holds, if it was.
     """
 
     result: Result_co
     records: Sequence[Record] = ()
     claims: Claims = NO_CLAIMS
-    seen: tuple[UUID, int] | None = None
+    seen: Record | None = None
 
 
 def decide_and_append(
@@ -62,22 +63,17 @@ def decide_and_append(
     `decide` loads what it needs and changes nothing itself: it is called again, up to `ATTEMPTS` times within
     `DECIDING_SECONDS`, if others were faster. A `turn` keeps them from being faster; it ends before the wait for the
     views begins. What already holds is waited for too: the command that made it so may have been a moment ago. Raises
-    what `decide` raises, and Busy.
+    what `decide` raises, and Busy; nothing is read after the append, so that nothing can fail that is done.
     """
     with turn or nullcontext():
         decision, position = _append(ports, origin, decide)
     if decision.result is None:
         return decision.result
-    records = decision.records or _last_seen(ports, decision.seen)
+    records = decision.records or ([decision.seen] if decision.seen else [])
     if not records:
         return decision.result
     events = {type(record.event) for record in records}
     return replace(decision.result, readable=ports.readable.wait(position or records[-1].position, events))
-
-
-def _last_seen(ports: Ports, seen: tuple[UUID, int] | None) -> list[Record]:
-    """Return the last event of a stream at a version."""
-    return ports.events.history(seen[0], after=seen[1] - 1, limit=1) if seen else []
 
 
 def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]) -> tuple[Decision[Result], int]:
@@ -105,13 +101,24 @@ def append_to(
     """Decide to append these events, except those that are None, to a stream that has this version."""
     records = new_records(ports, origin, stream_id, version, [event for event in events if event is not None])
     if not records:
-        return unchanged(stream_id, version)
+        return unchanged(ports, stream_id, version)
     return Decision(CommandResult(stream_id, version + len(records)), records, claims)
 
 
-def unchanged(stream_id: UUID, version: int) -> Decision[CommandResult]:
+def unchanged(ports: Ports, stream_id: UUID, version: int) -> Decision[CommandResult]:
     """Decide that what was asked for already holds, as this version of a stream says."""
-    return Decision(CommandResult(stream_id, version, changed=False), seen=(stream_id, version) if version else None)
+    return Decision(CommandResult(stream_id, version, changed=False), seen=last_record(ports, stream_id, version))
+
+
+def last_record(ports: Ports, stream_id: UUID, version: int) -> Record | None:
+    """Return the last event of a stream at this version; None at version 0."""
+    return next(iter(ports.events.history(stream_id, after=version - 1, limit=1)), None) if version else None
+
+
+def detailed(decision: Decision[CommandResult], kind: type[Detailed], **details: Any) -> Decision[Detailed]:
+    """Return a decision with a result that says more: what the caller will be told, without reading it again."""
+    result = kind(**asdict(decision.result), **details)
+    return Decision(result, decision.records, decision.claims, decision.seen)
 
 
 def change_stream(

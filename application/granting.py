@@ -18,6 +18,7 @@ from application.decisions import (
     append_to,
     change_stream,
     decide_and_append,
+    detailed,
     is_repeated,
     request_claims,
 )
@@ -29,6 +30,7 @@ from domain.access import (
     ROLLCALL,
     Access,
     AccessEvent,
+    AccessGranted,
     Parent,
     Role,
     Token,
@@ -40,11 +42,11 @@ from domain.errors import NotFound
 from domain.naming import parse_email
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from application.decisions import RequestKey
     from application.ports import Ports
-    from application.records import Origin
+    from application.records import Actor, Origin, Record
 
 
 class Person(Struct, frozen=True):
@@ -71,6 +73,21 @@ class Bearer(Struct, frozen=True):
 
 
 Principal: TypeAlias = Person | Bearer
+
+
+class GrantResult(CommandResult, frozen=True, kw_only=True):
+    """A role that an address has, since when, and who granted it."""
+
+    email: str
+    role: Role
+    granted_at: datetime
+    granted_by: Actor
+
+
+class TokenResult(CommandResult, frozen=True, kw_only=True):
+    """A token that was issued just now."""
+
+    issued: Record
 
 
 class NewToken(Struct, frozen=True):
@@ -140,17 +157,26 @@ def _roles_of(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, fr
 # --- access ---------------------------------------------------------------------------------------------------------
 
 
-def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> CommandResult:
+def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> GrantResult:
     """Give an address a role in the origin's scope, unless it has the role already.
 
     Raises NotFound for the subscription, EmailInvalid and RoleOutOfScope.
     """
+    _require_scope(ports, origin)
     canonical = parse_email(email)
+    stream_id = access_id(origin.subscription_id, canonical)
 
-    def decide(held: Access) -> list[AccessEvent | None]:
-        return [access.grant(held, origin.subscription_id, canonical, role)]
+    def decide() -> Decision[GrantResult]:
+        stream = ports.events.load(stream_id, access.fold)
+        held, version = (stream.state, stream.version) if stream else (Access(), 0)
+        event = access.grant(held, origin.subscription_id, canonical, role)
+        decision = append_to(ports, origin, stream_id, version, [event])
+        records = decision.records or ports.events.history(stream_id)
+        granted = [each for each in records if each.event == AccessGranted(canonical, role)][-1]
+        by = granted.origin.actor
+        return detailed(decision, GrantResult, email=canonical, role=role, granted_at=granted.at, granted_by=by)
 
-    return _change_access(ports, origin, canonical, decide)
+    return decide_and_append(ports, origin, decide)
 
 
 def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = None) -> CommandResult:
@@ -158,19 +184,13 @@ def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = 
 
     Raises NotFound for the subscription, and EmailInvalid.
     """
+    _require_scope(ports, origin)
     canonical = parse_email(email)
 
     def decide(held: Access) -> list[AccessEvent | None]:
         return [access.revoke(held, canonical, each) for each in ([role] if role else sorted(held.roles))]
 
-    return _change_access(ports, origin, canonical, decide)
-
-
-def _change_access(
-    ports: Ports, origin: Origin, email: str, decide: Callable[[Access], Iterable[AccessEvent | None]]
-) -> CommandResult:
-    _require_scope(ports, origin)
-    return change_stream(ports, origin, access_id(origin.subscription_id, email), access.fold, Access(), decide)
+    return change_stream(ports, origin, access_id(origin.subscription_id, canonical), access.fold, Access(), decide)
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------
@@ -178,7 +198,7 @@ def _change_access(
 
 def issue_token(
     ports: Ports, origin: Origin, token_id: UUID, secret: bytes, new: NewToken, request_key: RequestKey | None = None
-) -> CommandResult | None:
+) -> TokenResult | None:
     """Issue a token in the origin's scope; None if the request with this key has issued it before.
 
     Raises NotFound for the subscription, RoleOutOfScope, TokenNameInvalid, ExpiryInvalid, TokenChainTooLong and
@@ -187,7 +207,7 @@ def issue_token(
     _require_scope(ports, origin)
     scope = origin.subscription_id
 
-    def decide() -> Decision[CommandResult | None]:
+    def decide() -> Decision[TokenResult | None]:
         if is_repeated(ports, scope, request_key):
             return Decision(None)
         issued = access.issue_token(
@@ -200,7 +220,8 @@ def issue_token(
             issuer=_issuer(new.by),
             parent=_parent(new.by),
         )
-        return append_to(ports, origin, token_id, 0, [issued], Claims(taken=request_claims(request_key)))
+        decision = append_to(ports, origin, token_id, 0, [issued], Claims(taken=request_claims(request_key)))
+        return detailed(decision, TokenResult, issued=decision.records[0])
 
     return decide_and_append(ports, origin, decide)
 

@@ -11,12 +11,14 @@ from application.decisions import (
     Decision,
     append_to,
     decide_and_append,
+    detailed,
     is_repeated,
+    last_record,
     request_claims,
     unchanged,
 )
-from application.ports import Claim, Claims, Stream
-from application.streams import GROUP, SUBSCRIPTION, find, first_event
+from application.ports import NO_CLAIMS, Claim, Claims, Stream
+from application.streams import GROUP, SUBSCRIPTION, find, first_event, first_record
 from domain import group
 from domain.errors import GroupNameTaken, GroupRenamedMeanwhile, KeyReused, NotFound, NotLicensed
 from domain.group import Group
@@ -24,11 +26,22 @@ from domain.naming import group_key, listed, parse_emails, parse_group_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
+    from datetime import datetime
     from uuid import UUID
 
     from application.decisions import RequestKey
     from application.ports import Ports
-    from application.records import Event, Origin
+    from application.records import Event, Origin, Record
+
+
+class GroupResult(CommandResult, frozen=True, kw_only=True):
+    """A group as a command leaves it; `users` is how many it has, `import_id` the import that created it or None."""
+
+    name: str
+    users: int
+    created_at: datetime
+    import_id: UUID | None
 
 
 class JoinResult(Struct, frozen=True):
@@ -39,7 +52,7 @@ class JoinResult(Struct, frozen=True):
     readable: bool = True
 
 
-def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails: Iterable[str] = ()) -> CommandResult:
+def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails: Iterable[str] = ()) -> GroupResult:
     """Create a group under an id, with its first users. Repeating it with the same id, name and users changes nothing.
 
     Raises NotFound, GroupNameInvalid, GroupNameTaken, EmailsInvalid, NotLicensed and KeyReused.
@@ -48,41 +61,45 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
     created = group.create_group(clean_name, users)
     name_claim = _name_claim(group_id, clean_name)
 
-    def decide() -> Decision[CommandResult]:
+    def decide() -> Decision[GroupResult]:
         first_event(ports, origin, SUBSCRIPTION, origin.subscription_id)
-        if version := ports.events.versions([group_id]).get(group_id):
-            first_event(ports, origin, GROUP, group_id)
+        if ports.events.versions([group_id]):
+            first = first_record(ports, origin, GROUP, group_id)
             if _created_with(ports, group_id, len(created)) != created:
                 raise KeyReused
-            return unchanged(group_id, version)
+            stream = _find_group(ports, origin, group_id)
+            return _with_group(unchanged(ports, group_id, stream.version), first, stream.state.name, stream.state.users)
         _require_free_name(ports, origin, name_claim, clean_name)
         _require_licences(ports, origin, users)
         claims = Claims(taken=(name_claim,), licensed=frozenset(users))
-        return append_to(ports, origin, group_id, 0, created, claims)
+        decision = append_to(ports, origin, group_id, 0, created, claims)
+        return _with_group(decision, decision.records[0], clean_name, set(users))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
 
 def rename_group(
     ports: Ports, origin: Origin, group_id: UUID, name: str, expected_name: str | None = None
-) -> CommandResult:
+) -> GroupResult:
     """Give a group another name. `expected_name` is the name that the caller has seen; None means any.
 
     Raises NotFound, GroupNameInvalid, GroupNameTaken and GroupRenamedMeanwhile.
     """
     new = parse_group_name(name)
 
-    def decide() -> Decision[CommandResult]:
+    def decide() -> Decision[GroupResult]:
+        first = first_record(ports, origin, GROUP, group_id)
         stream = _find_group(ports, origin, group_id)
         event = group.rename_group(stream.state, new)
         if event is not None:
             _require_name(stream.state, expected_name)
         old_claim, new_claim = _name_claim(group_id, stream.state.name), _name_claim(group_id, new)
-        if new_claim == old_claim:
-            return append_to(ports, origin, stream.id, stream.version, [event])
-        _require_free_name(ports, origin, new_claim, new)
-        claims = Claims(released=(old_claim,), taken=(new_claim,))
-        return append_to(ports, origin, stream.id, stream.version, [event], claims)
+        claims = NO_CLAIMS
+        if new_claim != old_claim:
+            _require_free_name(ports, origin, new_claim, new)
+            claims = Claims(released=(old_claim,), taken=(new_claim,))
+        decision = append_to(ports, origin, stream.id, stream.version, [event], claims)
+        return _with_group(decision, first, new, stream.state.users)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -115,7 +132,7 @@ def add_users(
         stream = _find_group(ports, origin, group_id)
         already_there = tuple(user for user in users if user in stream.state.users)
         if is_repeated(ports, origin.subscription_id, request_key):
-            return Decision(JoinResult((), already_there), seen=(stream.id, stream.version))
+            return Decision(JoinResult((), already_there), seen=last_record(ports, stream.id, stream.version))
         events = group.add_users(stream.state, users)
         added = tuple(user for event in events for user in event.users)
         _require_licences(ports, origin, added)
@@ -152,6 +169,14 @@ def _created_with(ports: Ports, group_id: UUID, most: int) -> tuple[Event, ...]:
     first, *others = ports.events.history(group_id, limit=most + 1)
     same = (record for record in others if (record.at, record.origin) == (first.at, first.origin))
     return (first.event, *(record.event for record in same))
+
+
+def _with_group(
+    decision: Decision[CommandResult], first: Record, name: str, users: AbstractSet[str]
+) -> Decision[GroupResult]:
+    return detailed(
+        decision, GroupResult, name=name, users=len(users), created_at=first.at, import_id=first.origin.import_id
+    )
 
 
 def _require_name(state: Group, expected: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.decisions import CommandResult, Decision, append_to, decide_and_append, unchanged, unless_stale
+from application.decisions import CommandResult, Decision, append_to, decide_and_append, detailed, unless_stale
 from application.ports import Stream
 from application.rosters import StoredRoster, to_chunks
 from application.streams import IMPORT, SUBSCRIPTION, find, first_event
@@ -33,11 +33,12 @@ from domain.naming import clean_file_name, email_key, parse_group_name
 from domain.problems import FileProblems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from application.ports import Ports
-    from application.records import Origin
+    from application.records import Origin, Record
     from domain.roster import Limits, Roster, RosterGroup
 
 UPLOAD_CHUNK = 1024 * 1024
@@ -53,9 +54,18 @@ class ReadRoster(Struct, frozen=True):
 ReadFile: TypeAlias = FileProblems | ReadRoster
 
 
+class ImportResult(CommandResult, frozen=True, kw_only=True):
+    """An import as a command leaves it: the record of its upload, what reading its file came to, and its state."""
+
+    uploaded: Record
+    read: FormatDetected | FormatRejected
+    session: ImportSession
+    updated_at: datetime
+
+
 def upload(
     ports: Ports, origin: Origin, file_name: str, media_type: str, content: bytes, limits: Limits
-) -> CommandResult:
+) -> ImportResult:
     """Read a file that fits into memory, and record it (see `record_upload`)."""
     name = clean_file_name(file_name)
     pieces = [content[start : start + UPLOAD_CHUNK] for start in range(0, len(content), UPLOAD_CHUNK)]
@@ -86,7 +96,7 @@ def detected(read: Roster, digest: str) -> FormatDetected:
 
 def record_upload(
     ports: Ports, origin: Origin, name: str, media_type: str, pieces: Iterable[bytes], read: ReadFile
-) -> CommandResult:
+) -> ImportResult:
     """Store a file, given piece by piece, and record the upload together with what reading it came to.
 
     `origin.import_id` is the id of the new import. Repeating the same upload under the same id changes nothing. Raises
@@ -98,14 +108,16 @@ def record_upload(
     first_event(ports, origin, SUBSCRIPTION, origin.subscription_id)
     size = sum(len(piece) for piece in pieces)
 
-    def decide() -> Decision[CommandResult]:
-        if version := ports.events.versions([import_id]).get(import_id):
+    def decide() -> Decision[ImportResult]:
+        if ports.events.versions([import_id]):
             if first_event(ports, origin, IMPORT, import_id) != FileUploaded(name, media_type, size, _sha256(pieces)):
                 raise KeyReused
-            return unchanged(import_id, version)
+            return session_decision(ports, origin, find_session(ports, origin), None)
         digest = ports.blobs.put(origin.subscription_id, "file", pieces)  # before the event that names it
         uploaded = FileUploaded(name, media_type, size, digest)
-        return append_to(ports, origin, import_id, 0, [uploaded, _verdict(ports, origin.subscription_id, read)])
+        events = [uploaded, _verdict(ports, origin.subscription_id, read)]
+        decision = append_to(ports, origin, import_id, 0, events)
+        return _with_import(decision, import_session.fold(None, events), decision.records)
 
     return decide_and_append(ports, origin, decide, ports.turns.upload(import_id))
 
@@ -123,7 +135,7 @@ def _verdict(ports: Ports, subscription_id: UUID, read: ReadFile) -> FormatDetec
     return replace(read.detected, roster=ports.blobs.put(subscription_id, "roster", read.chunks))
 
 
-def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected: int | None) -> CommandResult:
+def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected: int | None) -> ImportResult:
     """Give a group of the file another name; raises GroupNameInvalid, NotFound, Stale and WrongState."""
     new = parse_group_name(name)
 
@@ -142,7 +154,7 @@ def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected:
     return _change_session(ports, origin, expected, decide)
 
 
-def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected: int | None) -> CommandResult:
+def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected: int | None) -> ImportResult:
     """Leave a user out of a group of the file; raises NotFound, Stale and WrongState."""
 
     def decide(session: ImportSession) -> ImportEvent | None:
@@ -158,7 +170,7 @@ def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected:
     return _change_session(ports, origin, expected, decide)
 
 
-def discard(ports: Ports, origin: Origin, expected: int | None) -> CommandResult:
+def discard(ports: Ports, origin: Origin, expected: int | None) -> ImportResult:
     """Discard an import that has added nothing; raises NotFound, SomethingAdded, Stale and WrongState."""
 
     def decide(session: ImportSession) -> ImportEvent | None:
@@ -175,13 +187,31 @@ def discard(ports: Ports, origin: Origin, expected: int | None) -> CommandResult
 
 def _change_session(
     ports: Ports, origin: Origin, expected: int | None, decide: Callable[[ImportSession], ImportEvent | None]
-) -> CommandResult:
-    def decide_on_stream() -> Decision[CommandResult]:
+) -> ImportResult:
+    def decide_on_stream() -> Decision[ImportResult]:
         stream = find_session(ports, origin)
-        event: ImportEvent | None = unless_stale(stream, expected, decide)
-        return append_to(ports, origin, stream.id, stream.version, [event])
+        return session_decision(ports, origin, stream, unless_stale(stream, expected, decide))
 
     return decide_and_append(ports, origin, decide_on_stream)
+
+
+def session_decision(
+    ports: Ports, origin: Origin, stream: Stream[ImportSession], event: ImportEvent | None
+) -> Decision[ImportResult]:
+    """Decide to append an event to an import, or none if what was asked for already holds."""
+    decision = append_to(ports, origin, stream.id, stream.version, [event])
+    session = import_session.fold(stream.state, [event]) if event is not None else stream.state
+    return _with_import(decision, session, ports.events.history(stream.id, limit=2))
+
+
+def _with_import(
+    decision: Decision[CommandResult], session: ImportSession, opening: Sequence[Record]
+) -> Decision[ImportResult]:
+    """Return a decision with the import as it leaves it; `opening` are its first two events, which are one append."""
+    uploaded, verdict = opening
+    last = decision.records[-1] if decision.records else decision.seen
+    assert last is not None  # noqa: S101 - the import has events
+    return detailed(decision, ImportResult, uploaded=uploaded, read=verdict.event, session=session, updated_at=last.at)
 
 
 def stored_roster(ports: Ports, subscription_id: UUID, digest: str) -> StoredRoster:

@@ -11,7 +11,9 @@ from application.decisions import (
     Decision,
     append_to,
     decide_and_append,
+    detailed,
     is_repeated,
+    last_record,
     new_records,
     request_claims,
     unchanged,
@@ -29,6 +31,19 @@ if TYPE_CHECKING:
     from application.ports import Ports, Stream
     from application.records import Origin
     from domain.subscription import Subscription, User
+
+
+class SubscriptionResult(CommandResult, frozen=True, kw_only=True):
+    """A subscription as a command leaves it."""
+
+    name: str
+    seats: int
+    seats_taken: int
+
+    @property
+    def seats_free(self) -> int:
+        """The number of seats left to allocate."""
+        return self.seats - self.seats_taken
 
 
 class AllocationResult(Struct, frozen=True):
@@ -50,7 +65,7 @@ class RevocationResult(Struct, frozen=True):
     readable: bool = True
 
 
-def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> CommandResult:
+def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> SubscriptionResult:
     """Create the subscription of the origin. Repeating it with the same id, name and seats changes nothing.
 
     Raises SubscriptionNameInvalid, SeatsInvalid and KeyReused.
@@ -58,29 +73,33 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
     created = subscription.create_subscription(name, seats)
     stream_id = origin.subscription_id
 
-    def decide() -> Decision[CommandResult]:
-        if version := ports.events.versions([stream_id]).get(stream_id):
+    def decide() -> Decision[SubscriptionResult]:
+        if ports.events.versions([stream_id]):
             if first_event(ports, origin, SUBSCRIPTION, stream_id) != created:
                 raise KeyReused
-            return unchanged(stream_id, version)
-        return append_to(ports, origin, stream_id, 0, [created])
+            stream = _find_subscription(ports, origin)
+            return _with_subscription(unchanged(ports, stream_id, stream.version), stream.state)
+        decision = append_to(ports, origin, stream_id, 0, [created])
+        return _with_subscription(decision, subscription.fold(None, [created]))
 
     return decide_and_append(ports, origin, decide)
 
 
 def change_subscription(
     ports: Ports, origin: Origin, name: str | None = None, seats: int | None = None
-) -> CommandResult:
+) -> SubscriptionResult:
     """Give a subscription another name, another number of seats, or both; if one is refused, neither changes.
 
     Raises NotFound, SubscriptionNameInvalid, SeatsInvalid and SeatsInUse.
     """
 
-    def decide() -> Decision[CommandResult]:
+    def decide() -> Decision[SubscriptionResult]:
         stream = _find_subscription(ports, origin)
         renamed = subscription.rename(stream.state, name) if name is not None else None
         changed = subscription.change_seats(stream.state, seats) if seats is not None else None
-        return append_to(ports, origin, stream.id, stream.version, [renamed, changed])
+        events = [event for event in (renamed, changed) if event is not None]
+        decision = append_to(ports, origin, stream.id, stream.version, events)
+        return _with_subscription(decision, subscription.fold(stream.state, events))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
 
@@ -96,13 +115,15 @@ def allocate_licences(
 
     def decide() -> Decision[AllocationResult]:
         stream = _find_subscription(ports, origin)
-        held, seen = ports.events.held(stream.id, "licence", wanted), (stream.id, stream.version)
+        held = ports.events.held(stream.id, "licence", wanted)
         if is_repeated(ports, stream.id, request_key):
+            seen = last_record(ports, stream.id, stream.version)
             return Decision(AllocationResult(0, len(held), repeated=True), seen=seen)
         new = [user for user in wanted.values() if user.email not in held]
         allocated = subscription.allocate(stream.state, new)
         records = new_records(ports, origin, stream.id, stream.version, allocated)
         claims = Claims(taken=(*_licence_claims(stream.id, (user.email for user in new)), *request_claims(request_key)))
+        seen = None if records else last_record(ports, stream.id, stream.version)
         return Decision(AllocationResult(len(new), len(held)), records, claims, seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
@@ -120,7 +141,7 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
         held = ports.events.held(stream.id, "licence", wanted)
         revoked = tuple(email for email in wanted if email in held)
         if not revoked:
-            return Decision(RevocationResult(()), seen=(stream.id, stream.version))
+            return Decision(RevocationResult(()), seen=last_record(ports, stream.id, stream.version))
         joined, position = ports.memberships.groups_of(stream.id, revoked)
         records = new_records(ports, origin, stream.id, stream.version, subscription.revoke(revoked))
         for group_id, each in joined.items():
@@ -134,6 +155,10 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
 
 def _find_subscription(ports: Ports, origin: Origin) -> Stream[Subscription]:
     return find(ports, origin, SUBSCRIPTION, origin.subscription_id)
+
+
+def _with_subscription(decision: Decision[CommandResult], state: Subscription) -> Decision[SubscriptionResult]:
+    return detailed(decision, SubscriptionResult, name=state.name, seats=state.seats, seats_taken=state.taken)
 
 
 def _licence_claims(subscription_id: UUID, emails: Iterable[str]) -> tuple[Claim, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.ports import Ports
-    from application.records import Origin
+    from application.records import Origin, Record
 
 
 class StreamKind(Struct, Generic[S], frozen=True):
@@ -50,7 +50,12 @@ def find(ports: Ports, origin: Origin, kind: StreamKind[S], stream_id: UUID) -> 
 
 def first_event(ports: Ports, origin: Origin, kind: StreamKind[S], stream_id: UUID) -> Event:
     """Return the event that a stream of this kind in the origin's subscription begins with; raises NotFound."""
+    return first_record(ports, origin, kind, stream_id).event
+
+
+def first_record(ports: Ports, origin: Origin, kind: StreamKind[S], stream_id: UUID) -> Record:
+    """Return the same event in its envelope; raises NotFound."""
     for first in ports.events.history(stream_id, limit=1):
         if isinstance(first.event, kind.first) and first.origin.subscription_id == origin.subscription_id:
-            return first.event
+            return first
     raise NotFound(what=kind.name, id=stream_id)

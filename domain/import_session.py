@@ -153,11 +153,15 @@ class Plan(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True):
-    """How far a commit has come: `done` is the number of the last group that was added or skipped."""
+    """How far a commit has come: `done` is the number of the last group that was added or skipped.
+
+    `users` is how many users have joined groups, each counted once per group.
+    """
 
     done: int = 0
     added: int = 0
     skipped: int = 0
+    users: int = 0
 
 
 class Uploaded(Struct, frozen=True, tag="uploaded"):
@@ -198,6 +202,8 @@ class Completed(Struct, frozen=True, tag="completed"):
 
 class Discarded(Struct, frozen=True, tag="discarded"):
     """Discarded before anything was added. Final."""
+
+    progress: Progress = Progress()
 
 
 ImportSession: TypeAlias = Uploaded | Rejected | Reviewing | Committing | Stopped | Completed | Discarded
@@ -367,15 +373,17 @@ def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
             return Committing(plan, reviewed)
         case Stopped(plan, progress), CommitStarted(reviewed=reviewed):
             return Committing(plan, reviewed, progress)
-        case Committing(progress=progress), GroupAdded(group=group):
-            return replace(session, progress=Progress(group, progress.added + 1, progress.skipped))
-        case Committing(progress=progress), GroupSkipped(group=group):
-            return replace(session, progress=Progress(group, progress.added, progress.skipped + 1))
+        case Committing(progress=Progress(_, added, skipped, users)), GroupAdded(group=group, users_added=joined):
+            return replace(session, progress=Progress(group, added + 1, skipped, users + joined))
+        case Committing(progress=Progress(_, added, skipped, users)), GroupSkipped(group=group):
+            return replace(session, progress=Progress(group, added, skipped + 1, users))
         case Committing(plan, _, progress), CommitStopped():
             return Stopped(plan, progress)
         case Committing(_, reviewed, progress), CommitCompleted():
             return Completed(reviewed, progress)
-        case ((Reviewing() | Stopped()), ImportDiscarded()):
+        case Reviewing(), ImportDiscarded():
             return Discarded()
+        case Stopped(_, progress), ImportDiscarded():
+            return Discarded(progress)
         case _:
             raise ValueError(f"{type(event).__name__} cannot follow on {session!r}")

@@ -8,17 +8,16 @@ from uuid import UUID
 from litestar import Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, convert
 
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, decode_after, list_response
 from adapters.http.problems import accepted_response, responses
-from adapters.http.requests import AnyRequest, Injected, accepted, checked_text, no_content
+from adapters.http.requests import AnyRequest, Injected, changed, checked_text, no_content
 from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles
 from application import granting
 from domain.access import SubscriptionRole
-from domain.naming import parse_email
 from projections import access
 from projections.access import GrantRow
 
@@ -57,25 +56,22 @@ def list_access(
 @post(
     "/subscriptions/{subscription_id:uuid}/access",
     sync_to_thread=True,
-    responses=GRANTED_BEFORE | accepted_response() | responses("not-found", "email-invalid", "unsupported-media-type"),
+    responses=GRANTED_BEFORE
+    | accepted_response(GrantRow)
+    | responses("not-found", "email-invalid", "unsupported-media-type"),
     opt=GRANTERS,
 )
 def grant_access(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], data: JSONBody[NewGrant]
-) -> Response[GrantRow | None]:
+) -> Response[GrantRow]:
     """Grant a role in the subscription.
 
     It takes effect at once: 201, or 200 if they already had the role.
     """
-    find_subscription(rollcall, subscription_id)
     _, origin = authorize_granter(request, subscription_id)
-    granted = granting.grant_access(rollcall, origin, data.email, data.role)
-    email = parse_email(data.email)
-    with rollcall.views() as cursor:
-        held = [row for row in access.grants(cursor, subscription_id, email=email) if row.role == data.role]
-    if not held:
-        return accepted(request.url.path)
-    return Response(held[0], status_code=201 if granted.changed else 200)
+    done = granting.grant_access(rollcall, origin, data.email, data.role)
+    row = convert(done, GrantRow, from_attributes=True)
+    return changed(row, request.url.path, readable=done.readable, status=201 if done.changed else 200)
 
 
 @delete(
@@ -96,7 +92,6 @@ def revoke_access(
     It takes effect at once, in every process, and tokens that they issued stop working too. Revoking a role that they
     don't have succeeds and changes nothing.
     """
-    find_subscription(rollcall, subscription_id)
     _, origin = authorize_granter(request, subscription_id)
     revoked = granting.revoke_access(rollcall, origin, checked_text(email.removeprefix("/"), "email"), role)
     location = f"/api/v1/subscriptions/{subscription_id}/access"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Meta, Struct, json
+from msgspec import Meta, Struct, convert, json
 
 from adapters.api.review import NewName
 from adapters.composition import Rollcall
@@ -18,7 +18,7 @@ from adapters.http.requests import (
     AnyRequest,
     IdempotencyKey,
     Injected,
-    accepted,
+    changed,
     checked_text,
     created_id,
     email_in_path,
@@ -29,6 +29,7 @@ from adapters.http.requests import (
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.validation import MANY_BYTES
 from application import grouping
+from application.grouping import GroupResult
 from domain.naming import group_key
 from projections.directory import read as directory
 from projections.directory.read import GroupRow
@@ -114,7 +115,7 @@ def list_group_users(
 @post(
     GROUPS,
     sync_to_thread=True,
-    responses=accepted_response()
+    responses=accepted_response(GroupRow)
     | responses("not-found", "group-name-invalid", "email-invalid", "group-name-taken", "not-licensed", "key-reused"),
     request_max_body_size=MANY_BYTES,
     opt=ADMINISTRATORS,
@@ -125,20 +126,23 @@ def create_group(
     subscription_id: FromPath[UUID],
     data: JSONBody[NewGroup],
     idempotency_key: IdempotencyKey = None,
-) -> Response[GroupRow | None]:
+) -> Response[GroupRow]:
     """Create a group with its first users. If one of them can't be added, nothing is created."""
     group_id = created_id(request, idempotency_key, rollcall.new_id(), subscription_id)
     origin = origin_of(request, subscription_id)
     location = f"/api/v1/subscriptions/{subscription_id}/groups/{group_id}"
-    if not grouping.create_group(rollcall, origin, group_id, data.name, data.users).readable:
-        return accepted(location)
-    return Response(find_group(rollcall, subscription_id, group_id), headers={"Location": location})
+    done = grouping.create_group(rollcall, origin, group_id, data.name, data.users)
+    return changed(_group(done), location, readable=done.readable, status=201)
+
+
+def _group(done: GroupResult) -> GroupRow:
+    return convert(done, GroupRow, from_attributes=True)
 
 
 @patch(
     GROUP,
     sync_to_thread=True,
-    responses=accepted_response() | responses("not-found", "group-name-invalid", "group-name-taken"),
+    responses=accepted_response(GroupRow) | responses("not-found", "group-name-invalid", "group-name-taken"),
     opt=ADMINISTRATORS,
 )
 def rename_group(
@@ -147,18 +151,17 @@ def rename_group(
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
     data: JSONBody[NewName],
-) -> Response[GroupRow | None]:
+) -> Response[GroupRow]:
     """Rename a group."""
     origin = origin_of(request, subscription_id)
-    if not grouping.rename_group(rollcall, origin, group_id, data.name).readable:
-        return accepted(request.url.path)
-    return Response(find_group(rollcall, subscription_id, group_id))
+    done = grouping.rename_group(rollcall, origin, group_id, data.name)
+    return changed(_group(done), request.url.path, readable=done.readable)
 
 
 @delete(
     GROUP,
     sync_to_thread=True,
-    responses=responses("not-found"),
+    responses=accepted_response() | responses("not-found"),
     opt=ADMINISTRATORS,
 )
 def delete_group(
@@ -188,14 +191,14 @@ def add_group_users(
     """Add users to a group. If one of them can't be added, none are."""
     key = request_key(request, idempotency_key, subscription_id, json.encode(data))
     joined = grouping.add_users(rollcall, origin_of(request, subscription_id), group_id, data.emails, key)
-    status, headers = (200, {}) if joined.readable else (202, {"Location": request.url.path})
-    return Response(JoinedDocument(joined.added, joined.already_there), status_code=status, headers=headers)
+    document = JoinedDocument(joined.added, joined.already_there)
+    return changed(document, request.url.path, readable=joined.readable)
 
 
 @delete(
     f"{GROUP}/users/{{email:path}}",
     sync_to_thread=True,
-    responses=responses("not-found"),
+    responses=accepted_response() | responses("not-found"),
     opt=ADMINISTRATORS,
 )
 def remove_group_user(

@@ -7,7 +7,6 @@ from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Response, delete, get, post
-from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import Struct, convert
@@ -16,15 +15,15 @@ from adapters.composition import Rollcall
 from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import, find_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
-from adapters.http.problems import FileRefused, responses
+from adapters.http.problems import FileRefused, accepted_response, responses
 from adapters.http.rate_limits import RateLimits
 from adapters.http.requests import (
     AnyRequest,
     IdempotencyKey,
     IfMatch,
     Injected,
-    accepted,
     at_expected_version,
+    changed,
     etag,
     no_content,
     origin_of,
@@ -32,13 +31,11 @@ from adapters.http.requests import (
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.uploads import FileBody, take_upload
 from application.committing import start_commit, stop
-from application.decisions import CommandResult
-from application.importing import discard
-from domain.errors import NotFound
+from application.importing import ImportResult, discard
 from projections import groups_added
 from projections.groups_added import GroupAddedRow
 from projections.import_list import read as import_list
-from projections.import_list.read import ImportDocument, document
+from projections.import_list.read import ImportDocument, document, imported
 from projections.reports import history
 from projections.reports.history import HistoryRow
 from projections.reports.problem_rows import problem_rows
@@ -57,9 +54,8 @@ def location(subscription_id: UUID, import_id: UUID) -> str:
 @post(
     "/subscriptions/{subscription_id:uuid}/imports",
     operation_class=FileBody,
-    responses=responses(
-        "not-found", "file-refused", "file-too-large", "key-reused", "unsupported-media-type", "storage-full"
-    ),
+    responses=accepted_response(ImportDocument)
+    | responses("not-found", "file-refused", "file-too-large", "key-reused", "unsupported-media-type", "storage-full"),
     opt=ADMINISTRATORS,
 )
 async def upload(
@@ -69,27 +65,23 @@ async def upload(
     rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
-) -> Response[ImportDocument | None]:
+) -> Response[ImportDocument]:
     """Upload a file as the multipart field `file`. Rollcall reads it and then either lets you review it or refuses it.
 
     If you repeat an upload with the same `Idempotency-Key`, the response shows the current state of the import that
     the first upload created.
     """
     done = await take_upload(request, rollcall, file_reader, rate_limits, subscription_id, idempotency_key)
-    return await sync_to_thread(_uploaded, rollcall, subscription_id, done)
+    if (row := imported(done)).state == "rejected":
+        raise FileRefused(location(subscription_id, done.id), row.file_name, problem_rows(row.file_problems))
+    return _changed(done, status=201)
 
 
-def _uploaded(rollcall: Rollcall, subscription_id: UUID, done: CommandResult) -> Response[ImportDocument | None]:
-    where = location(subscription_id, done.id)
-    if not done.readable:
-        return accepted(where)
-    try:
-        row = find_import(rollcall, subscription_id, done.id)
-    except NotFound:  # the same request has just uploaded it
-        return accepted(where)
-    if row.state == "rejected":
-        raise FileRefused(where, row.file_name, problem_rows(row.file_problems))
-    return Response(document(row), status_code=201, headers={"Location": where, **etag(row.version)})
+def _changed(done: ImportResult, *, status: int, readable: bool | None = None) -> Response[ImportDocument]:
+    """Answer with an import as a command left it. The ETag is that of the content."""
+    row = imported(done)
+    where, shown = location(row.subscription_id, row.id), done.readable if readable is None else readable
+    return changed(document(row), where, readable=shown, status=status, headers=etag(row.version))
 
 
 # --- look -----------------------------------------------------------------------------------------------------------
@@ -147,7 +139,8 @@ def show_file(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], imp
 @delete(
     IMPORT,
     sync_to_thread=True,
-    responses=responses("not-found", "wrong-state", "something-added", "stale", "version-required"),
+    responses=accepted_response()
+    | responses("not-found", "wrong-state", "something-added", "stale", "version-required"),
     opt=ADMINISTRATORS,
 )
 def discard_import(
@@ -183,16 +176,14 @@ def commit(
     """Add the groups as reviewed at a version, or continue after a stop. A worker adds them in the background."""
     origin = origin_of(request, subscription_id, import_id)
     done = at_expected_version(if_match, lambda version: start_commit(rollcall, origin, version))
-    row = find_import(rollcall, subscription_id, import_id)
-    headers = {"Location": location(subscription_id, import_id), **etag(max(done.version, row.version))}
-    return Response(document(row), headers=headers)
+    return _changed(done, status=202, readable=False)
 
 
 @post(
     f"{IMPORT}/stop",
     sync_to_thread=True,
     status_code=200,
-    responses=responses("not-found", "wrong-state"),
+    responses=accepted_response(ImportDocument) | responses("not-found", "wrong-state"),
     opt=ADMINISTRATORS,
 )
 def stop_import(
@@ -202,9 +193,7 @@ def stop_import(
     import_id: FromPath[UUID],
 ) -> Response[ImportDocument]:
     """Stop adding groups. Once this responds, no further group is added."""
-    done = stop(rollcall, origin_of(request, subscription_id, import_id))
-    row = find_import(rollcall, subscription_id, import_id)
-    return Response(document(row), headers=etag(max(done.version, row.version)))
+    return _changed(stop(rollcall, origin_of(request, subscription_id, import_id)), status=200)
 
 
 # --- afterwards -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from litestar.params import FromPath, RawBody
 from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
-from adapters.http.lookups import find_licence, find_subscription
+from adapters.http.lookups import find_licence, find_subscription, require_subscription
 from adapters.http.new_licences import NewUser, user_of, users_of_file
 from adapters.http.paging import After, Limit, Search, decode_after, list_response
 from adapters.http.problems import accepted_response, responses, unsupported_media_type
@@ -18,6 +18,7 @@ from adapters.http.requests import (
     AnyRequest,
     IdempotencyKey,
     Injected,
+    changed,
     checked_text,
     email_in_path,
     no_content,
@@ -72,15 +73,12 @@ def allocate_licences(
 
     If there aren't enough seats for all of them, no licences are allocated.
     """
-    find_subscription(rollcall, subscription_id)
+    require_subscription(rollcall, subscription_id)
     users, refused = _users(request, rollcall, body)
     key = request_key(request, idempotency_key, subscription_id, body)
     done = licensing.allocate_licences(rollcall, origin_of(request, subscription_id), users, key)
-    status = 200 if done.readable else 202
-    headers = {} if done.readable else {"Location": request.url.path}
-    return Response(
-        AllocatedDocument(done.allocated, done.already_allocated, refused), status_code=status, headers=headers
-    )
+    document = AllocatedDocument(done.allocated, done.already_allocated, refused)
+    return changed(document, request.url.path, readable=done.readable)
 
 
 def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[User], list[ProblemRow]]:
@@ -143,7 +141,7 @@ def show_licence(
 @delete(
     "/subscriptions/{subscription_id:uuid}/licences/{email:path}",
     sync_to_thread=True,
-    responses=responses("not-found"),
+    responses=accepted_response() | responses("not-found"),
     opt=ADMINISTRATORS,
 )
 def revoke_licence(

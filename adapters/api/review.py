@@ -8,18 +8,19 @@ from uuid import UUID
 from litestar import Response, delete, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from adapters.api.imports import IMPORT, location
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_import, open_roster
 from adapters.http.paging import After, Limit, Search, decode_after, document_list, list_response
-from adapters.http.problems import responses
+from adapters.http.problems import accepted_response, responses
 from adapters.http.requests import (
     AnyRequest,
     IfMatch,
     Injected,
-    accepted,
     at_expected_version,
+    changed,
     checked_text,
     email_in_path,
     etag,
@@ -29,7 +30,9 @@ from adapters.http.requests import (
 from adapters.http.security import ADMINISTRATORS, READERS
 from application.importing import plan_at, remove_user, rename_group
 from domain.errors import NotFound
+from domain.naming import group_key, parse_group_name
 from domain.problems import Severity
+from projections.directory import read as directory
 from projections.reports.problem_rows import ProblemRow, problem_codes, problem_rows
 from projections.reports.reviewed_users import ReviewedUser, reviewed_users
 from projections.review import read as review
@@ -121,7 +124,12 @@ class NewName(Struct, forbid_unknown_fields=True, frozen=True):
 EDIT_RESPONSES = responses("not-found", "wrong-state", "stale", "version-required", "group-name-invalid")
 
 
-@patch(f"{IMPORT}/groups/{{number:int}}", sync_to_thread=True, responses=EDIT_RESPONSES, opt=ADMINISTRATORS)
+@patch(
+    f"{IMPORT}/groups/{{number:int}}",
+    sync_to_thread=True,
+    responses=accepted_response(ReviewedGroup) | EDIT_RESPONSES,
+    opt=ADMINISTRATORS,
+)
 def rename(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -130,23 +138,39 @@ def rename(
     number: FromPath[int],
     data: JSONBody[NewName],
     if_match: IfMatch = None,
-) -> Response[ReviewedGroup | None]:
+) -> Response[ReviewedGroup]:
     """Rename a group in this import."""
     origin = origin_of(request, subscription_id, import_id)
+    renamed = _renamed_group(rollcall, subscription_id, import_id, number, parse_group_name(data.name))
     done = at_expected_version(if_match, lambda version: rename_group(rollcall, origin, number, data.name, version))
-    if not done.readable:
-        return accepted(location(subscription_id, import_id), etag(done.version))
+    assert renamed is not None  # noqa: S101 - otherwise the command was refused
+    where = f"{location(subscription_id, import_id)}/groups"
+    return changed(renamed, where, readable=done.readable, headers=etag(done.version))
+
+
+def _renamed_group(
+    rollcall: Rollcall, subscription_id: UUID, import_id: UUID, number: int, name: str
+) -> ReviewedGroup | None:
+    """Return a group of the review as it is under another name; None if there is no such group.
+
+    It is read before the group is renamed: nothing may fail afterwards. Raises NotFound if the review is behind.
+    """
     row = find_import(rollcall, subscription_id, import_id)
+    if row.read is None or not 1 <= number <= row.read.groups:
+        return None
     with rollcall.views() as cursor:
         roster = open_roster(rollcall, cursor, row)
-        (group,) = review.groups(cursor, subscription_id, import_id, roster, after=number - 1, limit=1)
-    return Response(group, headers=etag(done.version))
+        found = review.groups(cursor, subscription_id, import_id, roster, after=number - 1, limit=1)
+        existing = directory.group_ids_by_key(cursor, subscription_id, [group_key(name)])
+    if not found:
+        raise NotFound(what="group in this import with the number", id=number)
+    return replace(found[0], name=name, status="existing" if existing else "new")
 
 
 @delete(
     f"{IMPORT}/groups/{{number:int}}/users/{{email:path}}",
     sync_to_thread=True,
-    responses=EDIT_RESPONSES,
+    responses=accepted_response() | EDIT_RESPONSES,
     opt=ADMINISTRATORS,
 )
 def remove(

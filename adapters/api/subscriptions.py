@@ -13,11 +13,11 @@ from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
-from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, accepted, created_id, origin_of
+from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, changed, created_id, origin_of
 from adapters.http.security import AUTHENTICATED, SUBSCRIPTION_VIEWERS, for_roles, scopes_with
 from application import licensing
+from application.licensing import SubscriptionResult
 from domain.access import ROLLCALL
-from domain.errors import NotFound
 from domain.subscription import MAX_SEATS
 from projections.directory import read as directory
 from projections.directory.read import SubscriptionRow
@@ -50,7 +50,7 @@ class SubscriptionDocument(Struct, frozen=True):
     seats_free: int
 
 
-def subscription_document(row: SubscriptionRow) -> SubscriptionDocument:
+def subscription_document(row: SubscriptionRow | SubscriptionResult) -> SubscriptionDocument:
     """Return a subscription for the API."""
     return convert(row, SubscriptionDocument, from_attributes=True)
 
@@ -58,7 +58,8 @@ def subscription_document(row: SubscriptionRow) -> SubscriptionDocument:
 @post(
     "/subscriptions",
     sync_to_thread=True,
-    responses=accepted_response() | responses("key-reused", "subscription-name-invalid", "unsupported-media-type"),
+    responses=accepted_response(SubscriptionDocument)
+    | responses("key-reused", "subscription-name-invalid", "unsupported-media-type"),
     opt=for_roles("operator"),
 )
 def create_subscription(
@@ -66,17 +67,12 @@ def create_subscription(
     rollcall: Injected[Rollcall],
     data: JSONBody[NewSubscription],
     idempotency_key: IdempotencyKey = None,
-) -> Response[SubscriptionDocument | None]:
+) -> Response[SubscriptionDocument]:
     """Create a subscription."""
     subscription_id = created_id(request, idempotency_key, rollcall.new_id(), None)
     location, origin = f"/api/v1/subscriptions/{subscription_id}", origin_of(request, subscription_id)
-    if not licensing.create_subscription(rollcall, origin, data.name, data.seats).readable:
-        return accepted(location)
-    try:
-        row = find_subscription(rollcall, subscription_id)
-    except NotFound:  # the same request has just created it
-        return accepted(location)
-    return Response(subscription_document(row), headers={"Location": location})
+    done = licensing.create_subscription(rollcall, origin, data.name, data.seats)
+    return changed(subscription_document(done), location, readable=done.readable, status=201)
 
 
 @get("/subscriptions", sync_to_thread=True, responses=responses(), opt=AUTHENTICATED)
@@ -106,7 +102,8 @@ def show_subscription(rollcall: Injected[Rollcall], subscription_id: FromPath[UU
 @patch(
     "/subscriptions/{subscription_id:uuid}",
     sync_to_thread=True,
-    responses=accepted_response() | responses("not-found", "subscription-name-invalid", "seats-in-use"),
+    responses=accepted_response(SubscriptionDocument)
+    | responses("not-found", "subscription-name-invalid", "seats-in-use"),
     opt=for_roles("operator", "administrator"),
 )
 def change_subscription(
@@ -114,7 +111,7 @@ def change_subscription(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     data: JSONBody[SubscriptionChange],
-) -> Response[SubscriptionDocument | None]:
+) -> Response[SubscriptionDocument]:
     """Rename a subscription, change its number of seats, or both at once."""
     done = licensing.change_subscription(
         rollcall,
@@ -122,9 +119,7 @@ def change_subscription(
         None if data.name is UNSET else data.name,
         None if data.seats is UNSET else data.seats,
     )
-    if not done.readable:
-        return accepted(request.url.path)
-    return Response(subscription_document(find_subscription(rollcall, subscription_id)))
+    return changed(subscription_document(done), request.url.path, readable=done.readable)
 
 
 ROUTES = (create_subscription, list_subscriptions, show_subscription, change_subscription)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -19,7 +20,7 @@ from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, no_cont
 from adapters.http.security import AUTHENTICATED, Forbidden, authorize_granter, scopes_with
 from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting
-from application.records import Actor
+from application.records import Actor, Record
 from domain.access import GRANTING, ROLLCALL, Role, TokenIssued, TokenRevoked
 from domain.errors import NotFound
 from projections import access
@@ -121,20 +122,23 @@ def issue_token(
     The response shows the token, only this once. If you send the request again with the same key, the response (200)
     has only its current state.
     """
-    token_id, token = issue_requested_token(request, rollcall, data, idempotency_key)
-    fields = structs.asdict(_from_stream(rollcall, token_id))
-    document = IssuedDocument(**fields, token=token) if token else IssuedDocument(**fields, note=SHOWN_ONCE)
-    return Response(document, status_code=201 if token else 200, headers={"Cache-Control": "no-store"})
+    token_id, issued = issue_requested_token(request, rollcall, data, idempotency_key)
+    if issued is not None:
+        document, status = IssuedDocument(**structs.asdict(_token(issued.record, [], None)), token=issued.text), 201
+    else:
+        first, *others = rollcall.events.history(token_id)
+        used = rollcall.last_uses.of([token_id]).get(token_id)
+        document, status = IssuedDocument(**structs.asdict(_token(first, others, used)), note=SHOWN_ONCE), 200
+    return Response(document, status_code=status, headers={"Cache-Control": "no-store"})
 
 
-def _from_stream(rollcall: Rollcall, token_id: UUID) -> TokenDocument:
+def _token(issued: Record, others: Sequence[Record], last_used_at: datetime | None) -> TokenDocument:
     """Return a token from its events: the secret is shown once, so the answer can't wait for a view."""
-    issued, *others = rollcall.events.history(token_id)
     event = issued.event
     if not isinstance(event, TokenIssued):
-        raise NotFound(what="token", id=token_id)
+        raise NotFound(what="token", id=issued.originator_id)
     row = TokenRow(
-        token_id=token_id,
+        token_id=issued.originator_id,
         subscription_id=issued.origin.subscription_id,
         name=event.name,
         role=event.role,
@@ -144,7 +148,7 @@ def _from_stream(rollcall: Rollcall, token_id: UUID) -> TokenDocument:
         expires_at=event.expires_at,
         revoked_at=next((each.at for each in others if isinstance(each.event, TokenRevoked)), None),
     )
-    return _token_document(row, rollcall.last_uses.of([token_id]).get(token_id))
+    return _token_document(row, last_used_at)
 
 
 @delete(

@@ -232,13 +232,13 @@ def issue_token(
     name, role, days = form.field("name"), _role(form), form.field("days")
     requested = TokenRequest(name, role, subscription_id, _expiry(days, rollcall.now()))
     try:
-        _, issued_token = issue_requested_token(request, rollcall, requested, form.field("key"))
+        _, issued = issue_requested_token(request, rollcall, requested, form.field("key"))
     except NotFound:
         raise
     except Refused as error:
         refusal = Refusal(error, {"name": name, "role": role, "days": days}, "tokens")
         return _settings(request, rollcall, subscription_id, refusal=refusal)
-    return _settings(request, rollcall, subscription_id, issued_token=issued_token, token_name=name)
+    return _settings(request, rollcall, subscription_id, issued_token=issued and issued.text, token_name=name)
 
 
 def _expiry(days: str, now: datetime) -> datetime | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from adapters.postgres.blobs import read_chunk
 from domain.errors import NotFound
+from domain.subscription import SubscriptionCreated
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 
@@ -27,6 +28,14 @@ def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> Subscription
     if not found:
         raise NotFound(what="subscription", id=subscription_id)
     return found[0]
+
+
+def require_subscription(rollcall: Rollcall, subscription_id: UUID) -> None:
+    """Raise NotFound unless there is this subscription, as its own events say: the views may not show it yet."""
+    for first in rollcall.events.history(subscription_id, limit=1):
+        if isinstance(first.event, SubscriptionCreated):
+            return
+    raise NotFound(what="subscription", id=subscription_id)
 
 
 def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> LicenceRow:

@@ -239,6 +239,18 @@ def responses(*codes: str) -> dict[int, ResponseSpec]:
 ACCEPTED = "Done, but not visible yet. Get `Location` in a moment."
 
 
-def accepted_response(document: type[Struct] | None = None) -> dict[int, ResponseSpec]:
-    """Return a route's 202 response: the change is stored, but the views don't show it yet."""
+class AcceptedDocument(Struct, frozen=True):
+    """A change that is stored but not visible yet, of a route that answers without content once it is.
+
+    Get `location` in a moment.
+    """
+
+    location: str
+
+
+def accepted_response(document: type[Struct] = AcceptedDocument) -> dict[int, ResponseSpec]:
+    """Return a route's 202 response: the change is stored, but the views don't show it yet.
+
+    Its content is that of the route's other answers, if they have any.
+    """
     return {202: ResponseSpec(document, description=ACCEPTED, generate_examples=False)}

@@ -1,4 +1,4 @@
-"""What handlers read from a request (its origin, version, key, texts), and how they answer with no content."""
+"""What handlers read from a request (its origin, version, key, texts), and how they answer what has changed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from uuid import NAMESPACE_OID, NAMESPACE_URL, UUID, uuid5
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidationMarker
+from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 from msgspec import Meta, ValidationError, convert
 
-from adapters.http.problems import Invalid, VersionRequired
+from adapters.http.problems import AcceptedDocument, Invalid, VersionRequired
 from adapters.http.security import ROLES_OPTION, SUBSCRIPTION, authorize, request_origin
 from application.decisions import RequestKey
 from application.records import Actor, Origin
@@ -95,17 +96,27 @@ def etag(version: int) -> dict[str, str]:
     return {"ETag": f'"{version}"'}
 
 
-# --- answers without content ----------------------------------------------------------------------------------------
+# --- answers to changes ---------------------------------------------------------------------------------------------
 
 
-def accepted(location: str, headers: dict[str, str] | None = None) -> Response[Any]:
-    """Answer 202: the change is stored, but the views don't show it yet. `location` is where it will appear."""
-    return Response(b"", status_code=202, media_type="text/plain", headers={"Location": location, **(headers or {})})
+def changed(
+    document: T, location: str, *, readable: bool, status: int = 200, headers: dict[str, str] | None = None
+) -> Response[T]:
+    """Answer with what a command has left behind, which the command itself has told.
+
+    The status is 202 while the views don't show it yet; `location` is where they will.
+    """
+    if readable and status != HTTP_201_CREATED:
+        return Response(document, status_code=status, headers=headers)
+    status = status if readable else HTTP_202_ACCEPTED
+    return Response(document, status_code=status, headers={"Location": location, **(headers or {})})
 
 
-def no_content(location: str, *, readable: bool, headers: dict[str, str] | None = None) -> Response[None]:
+def no_content(location: str, *, readable: bool, headers: dict[str, str] | None = None) -> Response[Any]:
     """Answer 204, or 202 with the location while the views don't show the change yet."""
-    return Response(None, status_code=204, headers=headers) if readable else accepted(location, headers)
+    if readable:
+        return Response(None, status_code=204, headers=headers)
+    return changed(AcceptedDocument(location), location, readable=False, headers=headers)
 
 
 # --- idempotency keys -----------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from domain.errors import NotFound
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
     from adapters.http.requests import AnyRequest
+    from application.records import Record
 
 
 class TokenRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -36,10 +37,17 @@ class TokenRequest(Struct, forbid_unknown_fields=True, frozen=True):
     expires_at: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
 
 
+class IssuedToken(Struct, frozen=True):
+    """A token that was just issued: its text, which is shown only now, and its record."""
+
+    text: str
+    record: Record
+
+
 def issue_requested_token(
     request: AnyRequest, rollcall: Rollcall, wanted: TokenRequest, key: str | None
-) -> tuple[UUID, str | None]:
-    """Issue a token; return its id and its text, which is None if it was issued before under the same key.
+) -> tuple[UUID, IssuedToken | None]:
+    """Issue a token; return its id and the token, which is None if it was issued before under the same key.
 
     Raises NotFound for the subscription, and what `authorize_granter` and `granting.issue_token` raise.
     """
@@ -53,7 +61,7 @@ def issue_requested_token(
     secret = token_bytes(SECRET_BYTES)
     new = _new_token(rollcall, wanted, principal)
     issued = granting.issue_token(rollcall, origin, token_id, secret, new, request_key)
-    return token_id, token_text(token_id, secret) if issued else None
+    return token_id, IssuedToken(token_text(token_id, secret), issued.issued) if issued else None
 
 
 def _new_token(rollcall: Rollcall, wanted: TokenRequest, principal: Principal) -> NewToken:

@@ -21,7 +21,7 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped] # no stubs
 
 from adapters.http.file_reader import Pieces
-from adapters.http.lookups import find_subscription
+from adapters.http.lookups import require_subscription
 from adapters.http.problems import Invalid, unsupported_media_type
 from adapters.http.requests import created_id, origin_of
 from application.importing import record_upload
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from adapters.http.file_reader import FileReader
     from adapters.http.rate_limits import RateLimits
     from adapters.http.requests import AnyRequest
-    from application.decisions import CommandResult
+    from application.importing import ImportResult
 
 log = structlog.get_logger(__name__)
 
@@ -218,14 +218,14 @@ async def take_upload(
     rate_limits: RateLimits,
     subscription_id: UUID,
     key: str | None,
-) -> CommandResult:
+) -> ImportResult:
     """Take the file in a request's multipart field `file`, have it read, and record the upload.
 
     Raises NotFound for the subscription, and what `RateLimits.count_upload`, `uploaded_file`, `FileReader.read` and
     `record_upload` raise.
     """
     import_id = created_id(request, key, rollcall.new_id(), subscription_id)
-    await sync_to_thread(find_subscription, rollcall, subscription_id)
+    await sync_to_thread(require_subscription, rollcall, subscription_id)
     with rate_limits.count_upload(subscription_id):
         async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
             name = clean_file_name(sent.name)

@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct, convert, json
 
 from application.records import Actor
-from domain.import_session import FileUploaded, FormatDetected
+from domain.import_session import FileUploaded, FormatDetected, Progress
 from domain.problems import Problem
 from domain.roster import FileFormat
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
+    from application.importing import ImportResult
     from projections.view import ViewCursor
 
 ImportState: TypeAlias = Literal["uploaded", "reviewing", "committing", "stopped", "completed", "rejected", "discarded"]
@@ -195,6 +196,29 @@ class ImportDocument(Struct, frozen=True):
 def document(row: ImportRow) -> ImportDocument:
     """Return an import as the API and the command line return it."""
     return convert(row, ImportDocument, from_attributes=True)
+
+
+def imported(result: ImportResult) -> ImportRow:
+    """Return an import as a command left it, however far the view is behind."""
+    uploaded, file = result.uploaded, result.uploaded.event
+    assert isinstance(file, FileUploaded)  # noqa: S101 - every import begins with it
+    read = result.read if isinstance(result.read, FormatDetected) else None
+    progress = getattr(result.session, "progress", Progress())
+    return ImportRow(
+        id=result.id,
+        subscription_id=uploaded.origin.subscription_id,
+        file_name=file.file_name,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        state=convert(result.session.__struct_config__.tag, ImportState),
+        version=result.version,
+        read=read,
+        progress=ImportProgress(read.groups if read else 0, progress.added, progress.skipped, progress.users),
+        uploaded_by=uploaded.origin.actor,
+        uploaded_at=uploaded.at,
+        updated_at=result.updated_at,
+        file_problems=() if isinstance(result.read, FormatDetected) else result.read.problems,
+    )
 
 
 def counts(read: FormatDetected | None, file_problems: Iterable[Problem] = ()) -> ImportCounts:

@@ -122,7 +122,7 @@ class TestStates:
             CommitStarted(8, 1),
         ).state
         plan = Plan("cd" * 32, 3, {2: "Europe"}, {3: frozenset({ANN})})
-        assert state == Committing(plan, 8, Progress(done=2, added=1, skipped=1))
+        assert state == Committing(plan, 8, Progress(done=2, added=1, skipped=1, users=1))
 
 
 class TestEdits:

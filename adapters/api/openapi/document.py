@@ -14,8 +14,6 @@ from adapters.api.groups import NewGroup, NewUsers
 from adapters.api.licences import NewLicences
 from adapters.api.openapi.examples import BODIES, PARAMETERS, SCHEMAS, TEXTS
 from adapters.api.openapi.tables import (
-    ACCEPTED_WITH_CONTENT,
-    ACCEPTED_WITHOUT_CONTENT,
     BINARY,
     EVENT,
     HEADERS,
@@ -31,8 +29,8 @@ from adapters.api.progress import ProgressDocument
 from adapters.api.review import NewName
 from adapters.api.subscriptions import NewSubscription, SubscriptionChange
 from adapters.http.problem_kinds import KINDS
-from adapters.http.problems import ACCEPTED, MEDIA_TYPE
 from adapters.http.problems import HEADERS as PROBLEM_HEADERS
+from adapters.http.problems import MEDIA_TYPE
 from adapters.http.requests import IF_MATCH
 from adapters.http.security import ROLES_OPTION
 from projections.group_events import CloudEvent
@@ -184,8 +182,6 @@ def _complete_body(operation: Node) -> None:
 def _complete_responses(operation: Node) -> None:
     operation_id, responses = operation["operationId"], operation["responses"]
     parameters = {(each["name"], each["schema"].get("type")) for each in operation.get("parameters", ())}
-    if operation_id in ACCEPTED_WITHOUT_CONTENT:
-        responses["202"] = {"description": ACCEPTED}
     if "requestBody" in operation:
         for code in ("file-too-large", "unsupported-media-type"):
             responses.setdefault(str(KINDS[code].status.value), _problem(KINDS[code].title))
@@ -213,7 +209,7 @@ def _complete_content(operation_id: str, status: str, response: Node) -> None:
     content = response.get("content") or {}
     for each in content.values():
         each["schema"] = _without_null(each["schema"])
-    if status == "204" or (status == "202" and operation_id not in ACCEPTED_WITH_CONTENT):
+    if status == "204":
         response.pop("content", None)
     elif status == "200":
         match operation_id:

@@ -89,7 +89,7 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "deleteGroup": {"202": ("Location",)},
     "addGroupUsers": {"202": ("Location",)},
     "removeGroupUser": {"202": ("Location",)},
-    "uploadImport": {"201": ("Location", "ETag"), "202": ("Location",)},
+    "uploadImport": {"201": ("Location", "ETag"), "202": ("Location", "ETag")},
     "showImport": {"200": ("ETag",)},
     "listReviewedGroups": {"200": ("ETag",)},
     "listReviewedUsers": {"200": ("ETag",)},
@@ -97,8 +97,8 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "removeReviewedUser": {"204": ("ETag",), "202": ("Location", "ETag")},
     "discardImport": {"204": ("ETag",), "202": ("Location", "ETag")},
     "commitImport": {"202": ("Location", "ETag")},
-    "stopImport": {"200": ("ETag",)},
-    "grantAccess": {"202": ("Location",)},
+    "stopImport": {"200": ("ETag",), "202": ("Location", "ETag")},
+    "grantAccess": {"201": ("Location",), "202": ("Location",)},
     "revokeAccess": {"202": ("Location",)},
     "issueToken": {"201": ("Cache-Control",), "200": ("Cache-Control",)},
     "revokeToken": {"202": ("Location",)},
@@ -107,20 +107,6 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "downloadSample": {"200": ("Content-Disposition",)},
 }
 """The headers of an operation's responses by status, beside those that every response has."""
-
-ACCEPTED_WITHOUT_CONTENT = (
-    "renameReviewedGroup",
-    "removeReviewedUser",
-    "discardImport",
-    "uploadImport",
-    "revokeLicence",
-    "deleteGroup",
-    "removeGroupUser",
-)
-"""The operations that may answer 202 without content, where their handlers' types can't say so."""
-
-ACCEPTED_WITH_CONTENT = ("commitImport", "allocateLicences", "addGroupUsers")
-"""The operations whose 202 has content."""
 
 SECURITY: dict[str, Node] = {
     "token": {
