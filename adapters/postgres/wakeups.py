@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Self
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from projections.view import views_channel
+from projections.projector import views_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from adapters.postgres.datastore import Datastore
-    from projections.view import Projector
+    from projections.projector import Projector
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Wakeups:
     def wait_until(self, holds: Callable[[dict[str, int]], bool], timeout: float) -> bool:
         """Wait until a condition on the views' positions holds; False if it doesn't in time.
 
-        The positions, by view, are those that views have announced since this process began to listen.
+        The positions, by view, are those that views have announced since this connection began to listen.
         """
         with self._changed:
             return self._changed.wait_for(lambda: holds(self._positions), timeout=timeout)
@@ -111,6 +111,7 @@ class Wakeups:
         with self._datastore.connect() as connection, DefaultSelector() as arrivals:
             for channel in self._channels:
                 connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+            self._positions.clear()  # the database may have failed over to a copy that lagged behind
             arrivals.register(connection, EVENT_READ)
             arrivals.register(self._stop_receiver, EVENT_READ)
             self._listening.set()
@@ -124,7 +125,7 @@ class Wakeups:
         if channel == self._channels[1]:
             view, _, position = payload.rpartition(" ")
             if position.isdecimal():  # any client of the database can notify
-                self._positions[view] = max(int(position), self._positions.get(view, 0))
+                self._positions[view] = int(position)  # which may be lower: a view that was ahead of the log goes back
         self.wake()
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.naming import group_key
-from projections.view import TRACKING_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -266,11 +265,11 @@ def group_ids_of(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str
     Both come from one statement and so from one snapshot: a rebuild cannot swap the tables between them.
     """
     cursor.execute(
-        f"""
+        """
         SELECT array(
             SELECT DISTINCT group_id FROM directory_members WHERE subscription_id = %s AND email = ANY(%s)
         ) AS groups,
-        (SELECT max(notification_id) FROM {TRACKING_TABLE} WHERE application_name = %s) AS position
+        (SELECT position FROM view_positions WHERE view = %s AND fingerprint <> '') AS position
         """,
         (subscription_id, list(emails), NAME),
     )

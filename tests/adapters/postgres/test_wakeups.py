@@ -8,7 +8,7 @@ import pytest
 
 from adapters.memory.ports import AlwaysReadable
 from adapters.postgres.wakeups import ReadableViews
-from projections.view import views_channel
+from projections.projector import Bookmark, views_channel
 from tests.conftest import subscribed
 from tests.waiting import Running
 
@@ -36,7 +36,8 @@ def test_a_wait_for_a_view_ends_when_another_process_moves_it(
 ) -> None:
     here, elsewhere = rollcall.projectors[0], compose().projectors[0]
     waiting = Running(lambda: readable(rollcall).wait_for_view(here, rollcall.events.head(), 50))
-    elsewhere.advance(0)
+    with rollcall.datastore.connect() as connection:
+        elsewhere.advance(connection, Bookmark())
     assert waiting.result()
 
 
@@ -44,10 +45,7 @@ def test_a_wait_for_a_view_ends_even_if_the_notification_is_lost(rollcall: Rollc
     """A notification may be lost with the connection that listens."""
     waiting = Running(lambda: readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), 50))
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("UPDATE rollcall.view_tracking SET notification_id = 1000 WHERE true")
-        connection.execute(
-            "INSERT INTO rollcall.view_tracking VALUES ('directory', 1000) ON CONFLICT DO NOTHING",
-        )
+        connection.execute("UPDATE rollcall.view_positions SET position = 1000")
     assert waiting.result(20)
 
 
