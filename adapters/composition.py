@@ -87,11 +87,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
         conninfo = settings.database_url or stack.enter_context(embedded_server(settings.data_dir))
         datastore = stack.enter_context(Datastore(conninfo, settings.database_schema, settings.pool_size))
         with datastore.migrating():  # connects first, and so reports an unreachable server at once
-            (events := PostgresEventStore(datastore)).migrate()
-            (blobs := PostgresBlobs(datastore)).migrate()
-            (last_uses := LastUses(datastore)).migrate()
-            (servers := Servers(datastore)).migrate()
-            (sign_ins := PostgresSignIns(datastore, settings.sign_ins)).migrate()
+            events, blobs = PostgresEventStore(datastore), PostgresBlobs(datastore)
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
             projectors = [Projector(datastore, view, events.read_log) for view in views]
             for projector in projectors:
@@ -104,7 +100,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             readable=readable,
             memberships=DirectoryMemberships(datastore, events),
             turns=AdvisoryTurns(datastore),
-            sign_ins=sign_ins,
+            sign_ins=PostgresSignIns(datastore, settings.sign_ins),
             now=lambda: datetime.now(UTC),
             elapsed=monotonic,
             new_id=uuid4,
@@ -115,8 +111,8 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             projectors=projectors,
             rosters=Rosters(blobs),
             tickets=PostgresTickets(datastore),
-            last_uses=last_uses,
-            servers=servers,
+            last_uses=LastUses(datastore),
+            servers=Servers(datastore),
             health=Health(datastore, events, readable, projectors),
         )
         yield replace(rollcall, **overrides)

@@ -34,14 +34,6 @@ Standing: TypeAlias = Literal["current", "outdated", "newer", "lost"]
 """Whether a view holds what this process would write, what an older or a newer Rollcall wrote, or what the log lost."""
 
 BATCH = 500
-CREATE_POSITIONS = """
-    CREATE TABLE IF NOT EXISTS view_positions (
-        view text PRIMARY KEY,
-        position bigint NOT NULL,
-        proof text NOT NULL,
-        fingerprint text NOT NULL
-    )
-"""
 CONDEMNED = ""
 """The fingerprint of a view that shows events which the log has lost, or that lacks a table. It serves meanwhile."""
 SWAP_LOCK_TIMEOUT = (
@@ -123,7 +115,6 @@ class Projector:
     def migrate(self) -> None:
         """Create the view if it isn't there. One that is there in part only will be rebuilt."""
         with _transaction(self._database) as cursor:
-            cursor.execute(CREATE_POSITIONS)
             cursor.execute(
                 "SELECT count(to_regclass(name)) AS there FROM unnest(%s::text[]) AS t (name)",
                 ([f"{self._database.schema}.{table}" for table in self.view.tables],),

@@ -58,11 +58,12 @@ class View(Struct, frozen=True):
 
 
 def statements_of(script: str) -> list[str]:
-    """Return the statements of a script, each of which ends with a semicolon at the end of a line.
+    """Return the statements of a script, with their comments: Citus with schema-based sharding takes one at a time.
 
-    Citus with schema-based sharding takes one at a time.
+    A semicolon ends each. It may also be in a comment, in a quoted text, and between two `$body$`.
     """
-    return [each for each in re.split(r";\s*\n", script) if each.strip()]
+    found = re.findall(r"(?:--[^\n]*|'[^']*'|\$body\$.*?\$body\$|[^;])+", script, re.DOTALL)
+    return [each.strip() for each in found if each.strip()]
 
 
 def events_of(run: Iterable[Record], kind: type[E]) -> Iterator[tuple[Record, E]]:

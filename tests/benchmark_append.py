@@ -72,9 +72,9 @@ def events(count: int) -> list[StoredEvent]:
 def contenders(rollcall: Rollcall, raw: psycopg.Connection) -> list[Contender]:
     ours = rollcall.events.recorder
     assert isinstance(ours, Recorder)
-    library = PostgresApplicationRecorder(rollcall.datastore, events_table_name="rollcall_events")
-    rollcall.datastore.register_type_adapters()
-    table = "rollcall.rollcall_events (originator_id, originator_version, topic, state)"
+    library = PostgresApplicationRecorder(rollcall.datastore, events_table_name="library_events")
+    library.create_table()
+    table = "rollcall.events (originator_id, originator_version, topic, state)"
 
     def insert_one(some: Sequence[StoredEvent]) -> None:
         (event,) = some

@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 GENEROUS_SECONDS = 60.0
 POLL_SECONDS = 0.01
+APPEND_LOCK = "SELECT pg_advisory_xact_lock('rollcall.events'::regclass::oid::bigint)"
+"""Holds the lock of the append function, so that all writers wait until the transaction ends."""
 
 
 def eventually(holds: Callable[[], T], seconds: float = GENEROUS_SECONDS) -> T:

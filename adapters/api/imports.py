@@ -57,7 +57,9 @@ def location(subscription_id: UUID, import_id: UUID) -> str:
 @post(
     "/subscriptions/{subscription_id:uuid}/imports",
     operation_class=FileBody,
-    responses=responses("not-found", "file-refused", "file-too-large", "key-reused", "unsupported-media-type"),
+    responses=responses(
+        "not-found", "file-refused", "file-too-large", "key-reused", "unsupported-media-type", "storage-full"
+    ),
     opt=ADMINISTRATORS,
 )
 async def upload(

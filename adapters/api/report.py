@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from litestar import get
@@ -14,6 +11,7 @@ from msgspec import structs
 
 from adapters.api.imports import IMPORT
 from adapters.composition import Rollcall
+from adapters.csv_text import csv_pieces
 from adapters.http.lookups import find_import
 from adapters.http.problems import responses
 from adapters.http.requests import Injected
@@ -21,12 +19,7 @@ from adapters.http.security import READERS
 from domain.errors import RollcallError
 from projections.reports import import_report as reporting
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
 HEADER = ("line", "column", "group", "user", "outcome", "reason")
-LINES_PER_PIECE = 500
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 REPORT_VIEWS = ("import_list", "review", "groups_added", "audit_log")
 
 
@@ -47,26 +40,7 @@ def report(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import
         raise ViewsBehind
     row = find_import(rollcall, subscription_id, import_id)
     return Stream(
-        csv_pieces(structs.astuple(each) for each in reporting.report(rollcall.views, rollcall.blobs, row)),
+        csv_pieces(HEADER, (structs.astuple(each) for each in reporting.report(rollcall.views, rollcall.blobs, row))),
         media_type="text/csv",
         headers={"Content-Disposition": f'attachment; filename="report-{import_id}.csv"'},
     )
-
-
-def csv_pieces(rows: Iterable[tuple[object, ...]]) -> Iterator[bytes]:
-    """Yield rows as CSV, a few hundred at a time; no cell is a formula (OWASP, CSV injection)."""
-    piece = io.StringIO()
-    writer = csv.writer(piece)
-    writer.writerow(HEADER)
-    for number, row in enumerate(rows, start=1):
-        writer.writerow([without_formula(cell) for cell in row])
-        if number % LINES_PER_PIECE == 0:
-            yield piece.getvalue().encode()
-            piece.seek(0)
-            piece.truncate()
-    yield piece.getvalue().encode()
-
-
-def without_formula(cell: object) -> object:
-    """Return a cell that spreadsheets don't read as a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

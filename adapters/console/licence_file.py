@@ -20,7 +20,7 @@ from adapters.http.problems import FileRefused, Invalid
 from adapters.http.rate_limits import RateLimits, TooManyRequests
 from adapters.http.requests import AnyRequest, Injected, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS
-from adapters.http.uploads import FileTooLarge, UploadInterrupted, uploaded_file
+from adapters.http.uploads import FileTooLarge, StorageFull, UploadInterrupted, uploaded_file
 from application import licensing
 from application.licensing import AllocationResult
 from domain.errors import KeyReused, RollcallError, SeatsExceeded
@@ -97,7 +97,7 @@ async def allocate_file(
             async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
                 name = clean_file_name(sent.name)
                 result = await sync_to_thread(_allocate, request, rollcall, subscription_id, sent.file, name, key)
-    except (FileTooLarge, UploadInterrupted, TooManyRequests, Invalid) as error:
+    except (FileTooLarge, StorageFull, UploadInterrupted, TooManyRequests, Invalid) as error:
         result = FileResult(error=error)
     return await sync_to_thread(_form, request, rollcall, subscription_id, result)
 

@@ -18,7 +18,7 @@ from adapters.http.problems import Invalid
 from adapters.http.rate_limits import RateLimits, TooManyRequests
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import ADMINISTRATORS
-from adapters.http.uploads import FileTooLarge, UploadInterrupted, take_upload
+from adapters.http.uploads import FileTooLarge, StorageFull, UploadInterrupted, take_upload
 from domain.errors import KeyReused, RollcallError
 
 PATH = "/subscriptions/{subscription_id:uuid}/import"
@@ -74,7 +74,7 @@ async def upload(
     """Take a file, and redirect to its import: to the review, or to the problems for which it was refused."""
     try:
         done = await take_upload(request, rollcall, file_reader, rate_limits, subscription_id, key)
-    except (KeyReused, FileTooLarge, UploadInterrupted, TooManyRequests, Invalid) as error:
+    except (KeyReused, FileTooLarge, StorageFull, UploadInterrupted, TooManyRequests, Invalid) as error:
         return await sync_to_thread(_form, request, rollcall, subscription_id, error)
     where = f"/subscriptions/{subscription_id}/imports/{done.id}"
     return await sync_to_thread(redirect_when_readable, request, rollcall, subscription_id, done, where)

@@ -15,6 +15,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from errno import EDQUOT, ENOSPC
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
@@ -35,6 +36,8 @@ PIECE_BYTES = 1024 * 1024
 READERS = 2
 NICENESS = 10
 LENGTH_BYTES = 8
+FULL = frozenset({ENOSPC, EDQUOT})
+"""How the process exits if it has no room for the roster: with the number of the error."""
 
 
 class ReaderDied(RollcallError):
@@ -86,7 +89,10 @@ class FileReader:
 
     @asynccontextmanager
     async def read(self, file: IO[bytes], name: str) -> AsyncIterator[ReadFile]:
-        """Read a file on disk, called `name`. The result can be used while the block runs. Raises ReaderDied."""
+        """Read a file on disk, called `name`. The result can be used while the block runs.
+
+        Raises ReaderDied, and OSError if the disk is full.
+        """
         with TemporaryFile() as roster:
             async with self._turns:
                 verdict = await self._read(file, roster, name)
@@ -114,6 +120,8 @@ class FileReader:
             if process.returncode is None:  # the client is gone
                 process.kill()
                 await process.wait()
+        if process.returncode in FULL:
+            raise OSError(process.returncode, os.strerror(process.returncode))
         if process.returncode != 0:
             log.error("A process that read a file ended with %s: %s", process.returncode, complaint.decode())
             raise ReaderDied
@@ -137,4 +145,9 @@ def main(file: str, roster: str, name: str, limits: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except OSError as full:
+        if full.errno not in FULL:
+            raise
+        sys.exit(full.errno)

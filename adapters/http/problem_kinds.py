@@ -209,6 +209,12 @@ KINDS: dict[str, Kind] = {
         "Busy",
         "Too many people are changing this at the same time, or the database is unavailable. Try again in a moment.",
     ),
+    "storage-full": Kind(
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        "No room for the file",
+        "The server's disk for temporary files is full. Nothing was recorded. Operators: the server's log names the "
+        "folder. Free some space there, or set `TMPDIR` to a folder with more of it and start Rollcall again.",
+    ),
     "internal": Kind(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "Unexpected error",

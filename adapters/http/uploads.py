@@ -6,12 +6,14 @@ The file goes to disk piece by piece and never into memory.
 from __future__ import annotations
 
 import re
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from tempfile import TemporaryFile
+from errno import EDQUOT, ENOSPC
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import structlog
 from litestar.concurrency import sync_to_thread
 from litestar.exceptions import InternalServerException
 from litestar.openapi.spec import Encoding, OpenAPIHeader, OpenAPIMediaType, Operation, RequestBody, Schema
@@ -27,7 +29,7 @@ from domain.errors import RollcallError
 from domain.naming import clean_file_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from uuid import UUID
 
     from litestar import Request
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from adapters.http.rate_limits import RateLimits
     from adapters.http.requests import AnyRequest
     from application.decisions import CommandResult
+
+log = structlog.get_logger(__name__)
 
 MULTIPART = "multipart/form-data"
 PIECE_BYTES = 1024 * 1024
@@ -57,6 +61,15 @@ class UploadInterrupted(RollcallError):
     """The upload was interrupted. Nothing was recorded. Send the file again."""
 
     code = "invalid"
+
+
+class StorageFull(RollcallError):
+    """The server has no room for the file: its disk for temporary files is full. Nothing was recorded.
+
+    Ask your Rollcall operator to free some space, then send the file again.
+    """
+
+    code = "storage-full"
 
 
 @dataclass(frozen=True)
@@ -92,13 +105,13 @@ class FileBody(Operation):
 async def uploaded_file(request: Request[Any, Any, Any], name: str, limit: int) -> AsyncIterator[UploadedFile]:
     """Take the file from the form field with this name, and keep it on disk while the block runs.
 
-    Other fields are ignored. Raises UnsupportedMediaType, FileTooLarge, UploadInterrupted, and Invalid for a form that
-    is malformed or has no file.
+    Other fields are ignored. Raises UnsupportedMediaType, FileTooLarge, UploadInterrupted, Invalid for a form that is
+    malformed or has no file, and StorageFull, also for what the block itself can't write.
     """
     media_type, options = request.content_type
     if media_type != MULTIPART:
         raise unsupported_media_type(MULTIPART, media_type)
-    with TemporaryFile() as file:
+    with _telling_full_disk(), TemporaryFile() as file:
         form = _FileForm(name, limit, file)
         try:
             with PushMultipartParser(options.get("boundary", ""), max_segment_count=FIELDS) as parser:
@@ -111,6 +124,18 @@ async def uploaded_file(request: Request[Any, Any, Any], name: str, limit: int) 
         except InternalServerException:  # the framework raises it when the client disconnects
             raise UploadInterrupted from None
         yield await form.uploaded()
+
+
+@contextmanager
+def _telling_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {ENOSPC, EDQUOT}:
+            raise
+        advice = "free some space there, or set TMPDIR to a folder with more of it and start Rollcall again"
+        log.exception("the disk for temporary files is full", folder=gettempdir(), advice=advice)
+        raise StorageFull from error
 
 
 @dataclass

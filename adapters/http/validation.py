@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from litestar import Request
+from litestar.concurrency import sync_to_thread
 from litestar.enums import RequestEncodingType
 from litestar.params import BodyKwarg, HeaderParameter, QueryParameter
 from msgspec import DecodeError, ValidationError, convert, json
@@ -54,7 +55,25 @@ async def check_declared(connection: ASGIConnection[Any, Any, Any, Any], handler
     found, _ = connection.content_type
     if found != RequestEncodingType.JSON:
         raise unsupported_media_type(RequestEncodingType.JSON.value, found)
-    decode_body(await connection.body(), data.annotation)
+    await connection.json()
+
+
+class CheckedRequest(Request[Any, Any, Any]):
+    """A request whose JSON body is decoded once, as what its handler takes, and not in the event loop.
+
+    The framework would parse it in the event loop, and then check it there.
+    """
+
+    __slots__ = ("_decoded",)
+
+    _decoded: Any
+
+    async def json(self) -> Any:
+        """Return the body as what the handler takes as `data`; raises Invalid."""
+        if not hasattr(self, "_decoded"):
+            kind = self.route_handler.parsed_fn_signature.parameters["data"].annotation
+            self._decoded = await sync_to_thread(decode_body, await self.body(), kind)
+        return self._decoded
 
 
 def decode_body(body: bytes, kind: type[T]) -> T:

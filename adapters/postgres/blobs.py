@@ -5,8 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from adapters.postgres.statements import script
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
@@ -23,12 +21,6 @@ class PostgresBlobs:
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
-
-    def migrate(self) -> None:
-        """Create the missing tables."""
-        with self._datastore.get_connection() as connection:
-            for each in script("create_blobs"):
-                connection.execute(each)
 
     def put(self, subscription_id: UUID, kind: BlobKind, chunks: Iterable[bytes]) -> str:
         """Store the chunks durably, unless they are stored, and return the hexadecimal SHA-256 of all of them."""

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
+from adapters.postgres.migrations import apply_migrations, migrations
 from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema
 
 if TYPE_CHECKING:
@@ -127,11 +128,11 @@ class Datastore(PostgresDatastore):
 
     @contextmanager
     def migrating(self) -> Iterator[None]:
-        """Create the schema if it is missing, and let one process at a time create what belongs in it.
+        """Create the schema if it is missing, apply the migrations, and let nobody else create tables until the end.
 
         Two processes that create the same table at once would both fail in PostgreSQL.
 
-        Raises what `server_checks` finds to be unfit.
+        Raises what `server_checks` finds to be unfit, and what `migrations` does.
         """
         with self.connect() as connection:
             with self.connect() as other:
@@ -141,6 +142,7 @@ class Datastore(PostgresDatastore):
             if there is None:  # asked first, because a role that may not create schemas can still use a given one
                 connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(self.schema)))
             refuse_unusable_schema(connection, self.schema)
+            apply_migrations(connection, self.schema, migrations())
             yield
 
 

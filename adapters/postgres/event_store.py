@@ -6,14 +6,15 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.persistence import IntegrityError, Mapper, Notification, StoredEvent
+from eventsourcing.utils import Environment
 from msgspec import Struct, json
 
-from adapters.postgres.recorder import Factory, Recorder
+from adapters.postgres.recorder import Recorder, StreamRecorder
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotStore
 from application.ports import NO_CLAIMS, ClaimKind, Claims, Conflict, Stream, fold
 from application.records import Event, Origin, Record
@@ -21,9 +22,7 @@ from application.records import Event, Origin, Record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from eventsourcing.persistence import InfrastructureFactory
-    from eventsourcing.postgres import PostgresAggregateRecorder
-    from eventsourcing.utils import Environment
+    from eventsourcing.utils import EnvType
 
     from adapters.postgres.datastore import Datastore
     from application.ports import E, Evolve, S
@@ -63,15 +62,19 @@ class PostgresEventStore(Application[UUID]):
     """The application's event store (see `ports.EventStore`), and the log that the views read."""
 
     name = "rollcall"
-    env: ClassVar[dict[str, str]] = {"IS_SNAPSHOTTING_ENABLED": "y", "CREATE_TABLE": "n"}
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
+        self._our_recorder = Recorder(datastore)
         super().__init__()
 
-    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
-        """Use our datastore."""
-        return Factory(env, self._datastore)
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """Use nothing of the process's environment: its variables would change what the library does."""
+        return Environment(name, {"IS_SNAPSHOTTING_ENABLED": "y", **(env or {})})
+
+    def construct_recorder(self) -> Recorder:
+        """Use our recorder."""
+        return self._our_recorder
 
     def construct_mapper(self) -> RecordMapper:
         """Use our mapper."""
@@ -79,22 +82,12 @@ class PostgresEventStore(Application[UUID]):
 
     def construct_snapshot_store(self) -> SnapshotStore:
         """Use our snapshots."""
-        recorder = self.factory.aggregate_recorder(purpose="snapshots")
-        return SnapshotStore(SnapshotMapper(self.construct_transcoder()), recorder)
-
-    def migrate(self) -> None:
-        """Create the missing tables and replace the functions."""
-        self._our_recorder.create_table()
-        cast("PostgresAggregateRecorder", self._our_snapshots.recorder).create_table()
+        return SnapshotStore(SnapshotMapper(self.construct_transcoder()), StreamRecorder(self._datastore, "snapshots"))
 
     @property
     def channel(self) -> str:
         """The channel that is notified of every append."""
-        return self._our_recorder.channel_name
-
-    @property
-    def _our_recorder(self) -> Recorder:
-        return cast("Recorder", self.recorder)
+        return self._our_recorder.channel
 
     @property
     def _our_snapshots(self) -> SnapshotStore:
@@ -145,13 +138,14 @@ class PostgresEventStore(Application[UUID]):
     def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
         """Return a stream's events in order."""
         decode = self.mapper.to_domain_event
-        stored = self._our_recorder.select_stream(stream, after, limit)
+        stored = self._our_recorder.select_events(stream, gt=after, limit=limit)
         return [cast("Record", decode(each)) for each in stored]
 
     def read_log(self, after: int, limit: int, until: int | None = None) -> list[Record]:
         """Return the events of all streams after a position, in the total order."""
         decode = self.mapper.to_domain_event
-        return [cast("Record", decode(each)) for each in self._our_recorder.select_log(after, until, limit)]
+        found = self._our_recorder.select_notifications(after, limit, until, inclusive_of_start=False)
+        return [cast("Record", decode(each)) for each in found]
 
     def head(self) -> int:
         """Return the position of the latest event, 0 if there is none."""

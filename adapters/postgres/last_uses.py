@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.postgres.statements import statement
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -26,11 +24,6 @@ class LastUses:
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
         self._written: dict[UUID, datetime] = {}
-
-    def migrate(self) -> None:
-        """Create the table if it is missing."""
-        with self._datastore.get_connection() as connection:
-            connection.execute(statement("create_last_uses"))
 
     def note(self, token_id: UUID, now: datetime) -> None:
         """Note that a token was used now."""

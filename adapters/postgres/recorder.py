@@ -1,4 +1,4 @@
-"""The recorder: every SQL statement that the event store runs.
+"""The recorders: the eventsourcing library's interface over our tables, with every SQL statement of the event store.
 
 An append is one round trip to one SQL function. It takes a lock, so that positions commit in order and a reader who
 tails the log misses nothing. It checks the claims, inserts the events and notifies the readers. The reasons are in
@@ -7,21 +7,13 @@ docs/decisions/0002-our-own-append-function.md and docs/decisions/0005-claims.md
 
 from __future__ import annotations
 
+from collections import deque
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from eventsourcing.persistence import (
-    BaseInfrastructureFactory,
-    InterfaceError,
-    Notification,
-    OperationalError,
-    StoredEvent,
-)
-from eventsourcing.postgres import PostgresApplicationRecorder, PostgresFactory
-from eventsourcing.utils import retry
-from psycopg.sql import Identifier, Literal
+from eventsourcing.persistence import AggregateRecorder, ApplicationRecorder, Notification, StoredEvent, Subscription
+from psycopg.sql import SQL, Identifier
 
-from adapters.postgres.datastore import Datastore, lock_key
 from adapters.postgres.statements import statement
 from application.ports import NO_CLAIMS, Claim, ClaimKind, Claims
 
@@ -29,44 +21,69 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
-    from eventsourcing.utils import Environment
+    from psycopg import Connection
     from psycopg.rows import DictRow
-    from psycopg.sql import Composed
+
+    from adapters.postgres.datastore import Datastore
 
 LOG_BATCH_BYTES = 16_000_000
 LONGEST_KEY = 1_000
+LAST = 2**63 - 1
+SECTION = 500
+LOOK_AGAIN_SECONDS = 0.1
 
 
-class Recorder(PostgresApplicationRecorder):
-    """The library's recorder with an append of our own, claims, and reads that answer at once or fail."""
+class StreamRecorder(AggregateRecorder):
+    """Streams in one table, which is not part of the log: the snapshots."""
 
-    datastore: Datastore
+    def __init__(self, datastore: Datastore, table: str) -> None:
+        self._datastore = datastore
+        self._table = Identifier(table)
 
-    def __init__(self, datastore: Datastore, *, events_table_name: str) -> None:
-        super().__init__(datastore, events_table_name=events_table_name)
-        names = {
-            "schema": Identifier(datastore.schema),
-            "events": Identifier(events_table_name),
-            "claims": Identifier(f"{events_table_name}_claims"),
-            "append": Identifier(f"append_to_{events_table_name}"),
-            "channel": Identifier(self.channel_name),
-            "lock": Literal(lock_key(datastore.schema, events_table_name)),
-            "lock_timeout": Literal(f"{datastore.lock_timeout}s"),
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+        """Insert all or none; raises the library's IntegrityError if a version is taken."""
+        with self._datastore.get_connection() as connection:
+            connection.execute(
+                SQL(
+                    "INSERT INTO {} (originator_id, originator_version, topic, state) SELECT *"
+                    " FROM unnest(%(ids)b::uuid[], %(versions)b::bigint[], %(topics)b::text[], %(states)b::bytea[])"
+                ).format(self._table),
+                _event_columns(stored_events),
+            )
+        return None
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return the events of a stream whose versions are in a range, in order or backwards."""
+        query = SQL(
+            "SELECT originator_id, originator_version, topic, state FROM {} WHERE originator_id = %(stream)s"
+            " AND originator_version > %(gt)s AND originator_version <= %(lte)s"
+            " ORDER BY originator_version {} LIMIT %(limit)s"
+        ).format(self._table, SQL("DESC" if desc else "ASC"))
+        wanted = {
+            "stream": originator_id,
+            "gt": -1 if gt is None else gt,
+            "lte": LAST if lte is None else lte,
+            "limit": limit,
         }
+        with self._datastore.get_connection() as connection:
+            return [_stored_event(row) for row in connection.execute(query, wanted, prepare=True, binary=True)]
 
-        def named(name: str) -> Composed:
-            return statement(name).format(**names)
 
-        self.sql_create_statements[self.create_insert_function_statement_index] = named("create_claims")
-        self.sql_create_statements.append(named("create_append"))
-        self._append = named("append")
-        self._select_held = named("select_held")
-        self._select_log = named("select_log")
-        self._select_stream = named("select_stream")
-        self._select_streams = named("select_streams")
-        self._select_versions = named("select_versions")
+class Recorder(StreamRecorder, ApplicationRecorder):
+    """The streams of events and the log of them all, with claims."""
 
-    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def __init__(self, datastore: Datastore) -> None:
+        super().__init__(datastore, "events")
+        self.channel = f"{datastore.schema}_events"
+
     def insert_events(
         self,
         stored_events: Sequence[StoredEvent],
@@ -80,10 +97,7 @@ class Recorder(PostgresApplicationRecorder):
         Raises the library's IntegrityError if a version is taken or a claim does not hold.
         """
         arguments = {
-            "ids": [event.originator_id for event in stored_events],
-            "versions": [event.originator_version for event in stored_events],
-            "topics": [event.topic for event in stored_events],
-            "states": [event.state for event in stored_events],
+            **_event_columns(stored_events),
             "subscription": subscription_id,
             **_columns("released", claims.released),
             **_columns("taken", claims.taken),
@@ -92,22 +106,26 @@ class Recorder(PostgresApplicationRecorder):
             "absent": list(claims.no_joins.emails) if claims.no_joins else [],
             "since": claims.no_joins.since if claims.no_joins else 0,
         }
-        with self.datastore.get_connection() as connection:
-            rows = connection.execute(self._append, arguments, prepare=True, binary=True)
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(statement("append"), arguments, prepare=True, binary=True)
             return [row["position"] for row in rows]
 
-    def select_held(self, subscription_id: UUID, kind: ClaimKind, keys: Iterable[str]) -> dict[str, UUID]:
-        """Return which of these keys are held, and by which stream."""
-        by_stored_key = {_stored_key(key): key for key in keys}
-        wanted = {"keys": list(by_stored_key), "subscription": subscription_id, "kind": kind}
-        with self.datastore.get_connection() as connection:
-            rows = connection.execute(self._select_held, wanted, prepare=True, binary=True)
-            return {by_stored_key[row["key"]]: row["stream_id"] for row in rows}
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Return up to `limit` events of the log from or after a position, up to another, of these topics or of all.
 
-    def select_log(self, after: int, until: int | None, limit: int) -> list[Notification]:
-        """Return up to `limit` events after a position, at least one of them and no more than LOG_BATCH_BYTES."""
-        wanted = {"after": after, "until": until, "limit": limit, "bytes": LOG_BATCH_BYTES}
-        with self.datastore.get_connection() as connection:
+        They take no more than LOG_BATCH_BYTES, but there is at least one if there are any.
+        """
+        after = (start or 0) - inclusive_of_start
+        wanted = {"after": after, "until": stop, "limit": limit, "bytes": LOG_BATCH_BYTES, "topics": list(topics)}
+        with self._datastore.get_connection() as connection:
             return [
                 Notification(
                     row["originator_id"],
@@ -116,44 +134,81 @@ class Recorder(PostgresApplicationRecorder):
                     bytes(row["state"]),
                     row["notification_id"],
                 )
-                for row in connection.execute(self._select_log, wanted, prepare=True, binary=True)
+                for row in connection.execute(statement("select_log"), wanted, prepare=True, binary=True)
             ]
 
-    def select_stream(self, stream: UUID, after: int, limit: int | None) -> list[StoredEvent]:
-        """Return the events of a stream after a version.
+    def max_notification_id(self) -> int | None:
+        """Return the position of the last event, or None if there is none."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute("SELECT max(notification_id) AS head FROM events", prepare=True).fetchone()
+            return row["head"] if row else None
 
-        The library's own query retries ten times, half a minute each while the database is down. That is too long to
-        keep a request waiting that only needs to know who sent it.
-        """
-        wanted = {"stream": stream, "after": after, "limit": limit}
-        with self.datastore.get_connection() as connection:
-            rows = connection.execute(self._select_stream, wanted, prepare=True, binary=True)
-            return [_stored_event(row) for row in rows]
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
+        """Return an iterator of the events after a position that waits for more at the end of the log."""
+        return LogSubscription(self, gt, topics)
+
+    def select_held(self, subscription_id: UUID, kind: ClaimKind, keys: Iterable[str]) -> dict[str, UUID]:
+        """Return which of these keys are held, and by which stream."""
+        by_stored_key = {_stored_key(key): key for key in keys}
+        wanted = {"keys": list(by_stored_key), "subscription": subscription_id, "kind": kind}
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(statement("select_held"), wanted, prepare=True, binary=True)
+            return {by_stored_key[row["key"]]: row["stream_id"] for row in rows}
 
     def select_streams(self, streams: list[UUID]) -> Iterator[StoredEvent]:
         """Yield the events of several streams, stream by stream."""
-        with self.datastore.get_connection() as connection:
-            for row in connection.execute(self._select_streams, {"streams": streams}, prepare=True, binary=True):
-                yield _stored_event(row)
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(statement("select_streams"), {"streams": streams}, prepare=True, binary=True)
+            yield from map(_stored_event, rows)
 
     def select_versions(self, streams: list[UUID]) -> dict[UUID, int]:
         """Return the last version of each stream that has events."""
-        with self.datastore.get_connection() as connection:
-            rows = connection.execute(self._select_versions, {"streams": streams}, prepare=True)
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(statement("select_versions"), {"streams": streams}, prepare=True)
             return {row["originator_id"]: row["version"] for row in rows}
 
+    def listen(self) -> Connection[DictRow]:
+        """Open a connection that is notified of every append. The caller closes it."""
+        connection = self._datastore.connect()
+        connection.execute(SQL("LISTEN {}").format(Identifier(self.channel)))
+        return connection
 
-class Factory(PostgresFactory):
-    """The library's factory over our datastore and recorder."""
 
-    def __init__(self, env: Environment, datastore: Datastore) -> None:
-        BaseInfrastructureFactory.__init__(self, env)
-        self.datastore = datastore
+class LogSubscription(Subscription[Recorder]):
+    """The events of the log, one at a time. It is for the library's users: Rollcall's views read in batches."""
 
-    def application_recorder(self) -> Recorder:
-        """Construct our recorder. `PostgresEventStore.migrate` creates its tables."""
-        assert isinstance(self.datastore, Datastore)  # noqa: S101 - what the constructor took
-        return Recorder(self.datastore, events_table_name=f"{self.env.name}_events")
+    def __init__(self, recorder: Recorder, gt: int | None, topics: Sequence[str]) -> None:
+        super().__init__(recorder, gt, topics)
+        self._connection = recorder.listen()
+        self._next: deque[Notification] = deque()
+
+    def __exit__(self, *args: object, **more: Any) -> None:
+        super().__exit__(*args, **more)
+        self._connection.close()
+
+    def __next__(self) -> Notification:
+        """Return the next event, waiting for it; raises StopIteration once the subscription is stopped."""
+        while not self._has_been_stopped:
+            if not self._next:
+                self._next.extend(
+                    self._recorder.select_notifications(
+                        self._last_notification_id, SECTION, topics=self._topics, inclusive_of_start=False
+                    )
+                )
+            if self._next:
+                self._last_notification_id = self._next[0].id
+                return self._next.popleft()
+            deque(self._connection.notifies(timeout=LOOK_AGAIN_SECONDS, stop_after=1), maxlen=0)
+        raise StopIteration
+
+
+def _event_columns(events: Sequence[StoredEvent]) -> dict[str, list[Any]]:
+    return {
+        "ids": [event.originator_id for event in events],
+        "versions": [event.originator_version for event in events],
+        "topics": [event.topic for event in events],
+        "states": [event.state for event in events],
+    }
 
 
 def _stored_event(row: DictRow) -> StoredEvent:

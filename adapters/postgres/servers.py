@@ -10,8 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from adapters.postgres.statements import statement
-
 if TYPE_CHECKING:
     from adapters.postgres.datastore import Datastore
 
@@ -25,11 +23,6 @@ class Servers:
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
-
-    def migrate(self) -> None:
-        """Create the table if it is missing."""
-        with self._datastore.get_connection() as connection:
-            connection.execute(statement("create_servers"))
 
     def register(self, url: str) -> UUID:
         """Record that a server listens at this URL, and return the server's id. Deletes rows not seen for a day."""

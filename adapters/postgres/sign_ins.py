@@ -14,7 +14,6 @@ from uuid import UUID
 
 from msgspec import Struct, json, structs
 
-from adapters.postgres.statements import script, statement
 from application.granting import Person
 
 if TYPE_CHECKING:
@@ -70,13 +69,6 @@ class PostgresSignIns:
     def __init__(self, datastore: Datastore, lifetime: SignInLifetime) -> None:
         self._datastore = datastore
         self._lifetime = {"idle": lifetime.idle, "absolute": lifetime.absolute}
-
-    def migrate(self) -> None:
-        """Create the missing tables."""
-        with self._datastore.get_connection() as connection:
-            connection.execute(statement("drop_earlier_sessions"))
-            for each in script("create_sign_ins"):
-                connection.execute(each)
 
     def start(self, person: Person, details: SignInDetails, previous: str | None) -> str:
         """Sign a person in and return the new secret.

@@ -37,7 +37,7 @@ from adapters.http.rate_limits import RateLimits, add_quota
 from adapters.http.security import check_access, check_same_origin
 from adapters.http.security_headers import SecurityHeaders
 from adapters.http.site import Site
-from adapters.http.validation import SMALL_BYTES, check_declared
+from adapters.http.validation import SMALL_BYTES, CheckedRequest, check_declared
 from adapters.server import health
 from adapters.server.problem_page import problem_page
 from adapters.server.request_log import RequestLog
@@ -81,6 +81,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     app = Litestar(
         [*routes, *console(upload_bytes), pages.STATIC],
         dependencies={name: _provide(part) for name, part in injected.items()},
+        request_class=CheckedRequest,
         guards=[check_same_origin, check_access, check_declared],
         state=State({"rollcall": rollcall, "rate_limits": rate_limits, "site": site}),
         template_config=pages.templates(),

@@ -90,9 +90,7 @@ def dumped(database: str, projectors: Sequence[Projector], schema: str = "rollca
 
 def replayed(database: str, history: FullHistory, sizes: Sequence[int], schema: str) -> dict[str, list[str]]:
     """Return the rows that the log gives when it is applied to empty tables in batches of these sizes, in rotation."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
-    with Datastore(database, schema, 4) as datastore:
+    with Datastore(database, schema, 4) as datastore, datastore.migrating():
         projectors = [
             Projector(datastore, each.view, in_batches(history.rollcall.events.read_log, sizes))
             for each in history.rollcall.projectors
@@ -315,10 +313,9 @@ def test_a_rebuild_stops_when_another_one_starts(history: FullHistory, database:
 def test_the_longest_schema_name_is_safe(database: str, history: FullHistory) -> None:
     """PostgreSQL cuts names at 63 bytes: the schema for a rebuild must not end up with the name of the original."""
     schema = "s" * 63
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
-        connection.execute(SQL("CREATE TABLE {} ()").format(Identifier(schema, "precious")))
-    with Datastore(database, schema, 4) as datastore:
+    with Datastore(database, schema, 4) as datastore, datastore.migrating():
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(SQL("CREATE TABLE {} ()").format(Identifier(schema, "precious")))
         for each in history.rollcall.projectors:
             projector = Projector(datastore, each.view, history.rollcall.events.read_log)
             projector.migrate()

@@ -1,4 +1,4 @@
-SELECT * FROM {schema}.{append}(
+SELECT * FROM append_to_events_1(
     %(ids)b::uuid[], %(versions)b::bigint[], %(topics)b::text[], %(states)b::bytea[], %(subscription)b::uuid,
     %(released_kinds)b::text[], %(released_keys)b::text[], %(released_streams)b::uuid[],
     %(taken_kinds)b::text[], %(taken_keys)b::text[], %(taken_streams)b::uuid[],

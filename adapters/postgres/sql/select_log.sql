@@ -3,8 +3,9 @@ SELECT originator_id, originator_version, topic, state, notification_id
 FROM (
     SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS bytes_before
     FROM (
-        SELECT * FROM {schema}.{events}
+        SELECT * FROM events
         WHERE notification_id > %(after)s AND notification_id <= coalesce(%(until)s, 9223372036854775807)
+          AND (cardinality(%(topics)s::text[]) = 0 OR topic = ANY(%(topics)s::text[]))
         ORDER BY notification_id LIMIT %(limit)s
     ) AS candidates
 ) AS measured

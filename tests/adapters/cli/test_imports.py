@@ -54,7 +54,7 @@ class Desk:
         return int(row["rows"]) if row else 0
 
     def recorded(self) -> tuple[int, int]:
-        return self.count("rollcall_events"), self.count("blobs")
+        return self.count("events"), self.count("blobs")
 
     def import_of(self, text: str) -> UUID:
         found = re.search(r"import(?:-resume)? ([0-9a-f-]{36})", text)
@@ -427,7 +427,7 @@ class TestKilled:
         held.let_one_batch_run()
         added = desk.state(held.import_id).progress.groups_added
         with desk.seen.datastore.connect() as connection, connection.transaction():
-            connection.execute("LOCK TABLE rollcall_events IN EXCLUSIVE MODE")
+            connection.execute("LOCK TABLE events IN EXCLUSIVE MODE")
             held.let_go()
             server = eventually(desk.waiting_to_append) or 0
             os.killpg(held.terminal.process.pid, signal.SIGKILL)

@@ -39,9 +39,7 @@ def test_claims_agree_with_the_events(rollcall: Rollcall) -> None:
             UNION ALL SELECT subscription_id, 'licence', email FROM directory_licences ORDER BY 1, 2, 3
             """
         ).fetchall()
-        claimed = cursor.execute(
-            "SELECT subscription_id, kind, key FROM rollcall_events_claims ORDER BY 1, 2, 3"
-        ).fetchall()
+        claimed = cursor.execute("SELECT subscription_id, kind, key FROM claims ORDER BY 1, 2, 3").fetchall()
     assert [tuple(row.values()) for row in claimed] == [tuple(row.values()) for row in shown]
     assert len(claimed) == 8
 

@@ -12,12 +12,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
 from adapters.memory.ports import AlwaysReadable
-from adapters.postgres.datastore import Datastore, lock_key
+from adapters.postgres.datastore import Datastore
 from application.grouping import create_group
 from application.licensing import revoke_licences
 from domain.errors import NotLicensed
 from tests.conftest import subscribed, without_turns
-from tests.waiting import Running, eventually, waiting_for_locks
+from tests.waiting import APPEND_LOCK, Running, eventually, waiting_for_locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ def test_nobody_unlicensed_joins_a_group_where_the_role_asks_for_repeatable_read
     origin = subscribed(rollcall, "ann@example.com")
     with psycopg.connect(database, autocommit=True) as looking:
         with psycopg.connect(database) as holding:
-            holding.execute("SELECT pg_advisory_xact_lock(%s)", (lock_key("rollcall", "rollcall_events"),))
+            holding.execute(APPEND_LOCK)
             revoking = Running(partial(revoke_licences, rollcall, origin, ["ann@example.com"]))
             eventually(lambda: waiting_for_locks(looking) == 1)
             creating = Running(partial(create_group, rollcall, origin, uuid4(), "Sales", ["ann@example.com"]))

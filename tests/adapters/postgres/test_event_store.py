@@ -11,7 +11,6 @@ import pytest
 
 from adapters.composition import Rollcall, composed
 from adapters.postgres import recorder
-from adapters.postgres.datastore import lock_key
 from adapters.settings import read_settings
 from application.records import Actor, Event, Origin, Record
 from domain.subscription import (
@@ -19,7 +18,7 @@ from domain.subscription import (
 )
 from tests.adapters.postgres.transports import over_tcp, over_unix_socket
 from tests.conftest import settings_for
-from tests.waiting import Running, eventually, somebody_waits_for_a_lock
+from tests.waiting import APPEND_LOCK, Running, eventually, somebody_waits_for_a_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,14 +108,14 @@ def test_both_transports_reach_the_same_server(database: str) -> None:
 def test_vacuum_and_analyze_do_not_hold_up_an_append(store: PostgresEventStore, database: str) -> None:
     """Both take this lock on the table. With LOCK TABLE … IN EXCLUSIVE MODE, appends would wait for them."""
     with psycopg.connect(database) as vacuum:
-        vacuum.execute("LOCK TABLE rollcall.rollcall_events IN SHARE UPDATE EXCLUSIVE MODE")
+        vacuum.execute("LOCK TABLE rollcall.events IN SHARE UPDATE EXCLUSIVE MODE")
         Running(lambda: append(store, [recorded(uuid4(), 1)])).result(seconds=8)
 
 
 def test_writers_queue(store: PostgresEventStore, database: str) -> None:
     """A transaction with the append function's lock keeps all other writers waiting until it ends."""
     with psycopg.connect(database) as writer, psycopg.connect(database, autocommit=True) as looking:
-        writer.execute("SELECT pg_advisory_xact_lock(%s)", (lock_key("rollcall", "rollcall_events"),))
+        writer.execute(APPEND_LOCK)
         writing = Running(lambda: append(store, [recorded(uuid4(), 1)]))
         eventually(lambda: somebody_waits_for_a_lock(looking))
         assert store.head() == 0
@@ -127,7 +126,7 @@ def test_writers_queue(store: PostgresEventStore, database: str) -> None:
 def test_readers_do_not_wait_for_a_writer(store: PostgresEventStore, database: str) -> None:
     append(store, [recorded(uuid4(), 1)])
     with psycopg.connect(database) as writer:
-        writer.execute("LOCK TABLE rollcall.rollcall_events IN EXCLUSIVE MODE")
+        writer.execute("LOCK TABLE rollcall.events IN EXCLUSIVE MODE")
         assert len(Running(lambda: store.read_log(0, 10)).result(seconds=8)) == 1
 
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import Mock, patch
 
 import pytest
 
 from adapters.composition import Rollcall  # noqa: TC001 - pytest resolves a fixture's annotations
-from adapters.postgres.recorder import Recorder
+from adapters.postgres.recorder import Recorder, StreamRecorder
 
 # The module imports the library's "crypto" extra for its tests of ciphers, which don't run here.
 with patch.dict(sys.modules, {"eventsourcing.cipher": Mock()}):
     from eventsourcing.tests import persistence as shipped
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from eventsourcing.persistence import StoredEvent
 
 pytestmark = pytest.mark.database
 
@@ -33,9 +28,7 @@ class OnAFreshDatabase:
         self.rollcall = idle
 
     def create_recorder(self) -> Any:
-        recorder = self.rollcall.events.recorder
-        assert isinstance(recorder, Recorder)
-        return recorder
+        return Recorder(self.rollcall.datastore)
 
 
 class TestOurRecorderAsAnApplicationRecorder(OnAFreshDatabase, shipped.ApplicationRecorderTestCase[Recorder]):
@@ -43,15 +36,9 @@ class TestOurRecorderAsAnApplicationRecorder(OnAFreshDatabase, shipped.Applicati
         self.optional_test_insert_subscribe()
 
 
-class TestOurRecorderAsAnAggregateRecorder(OnAFreshDatabase, shipped.AggregateRecorderTestCase):
-    """An aggregate recorder returns no positions, an application recorder must. Here ours doesn't return them."""
-
+class TestTheRecorderOfSnapshots(OnAFreshDatabase, shipped.AggregateRecorderTestCase):
     def create_recorder(self) -> Any:
-        class Silent(Recorder):
-            def insert_events(self, stored_events: Sequence[StoredEvent], **options: Any) -> None:
-                super().insert_events(stored_events, **options)
-
-        return Silent(self.rollcall.datastore, events_table_name="rollcall_events")
+        return StreamRecorder(self.rollcall.datastore, "snapshots")
 
 
 class TestPositionsDoNotInterleave(OnAFreshDatabase, shipped.NonInterleavingNotificationIDsBaseCase):

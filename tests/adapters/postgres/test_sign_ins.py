@@ -174,16 +174,6 @@ class TestASignIn:
         later(idle, "sessions", "started_at", timedelta(minutes=10))
         assert not idle.sign_ins.is_proven_within(proven, timedelta(minutes=10))
 
-    def test_ends_when_the_table_has_an_earlier_shape(self, idle: Rollcall) -> None:
-        idle.sign_ins.start(ANN, HERE, None)
-        idle.sign_ins.migrate()
-        assert count(idle, "sessions") == 1
-        with idle.datastore.transaction(commit=True) as cursor:
-            cursor.execute("ALTER TABLE sessions DROP COLUMN proven")
-        idle.sign_ins.migrate()
-        assert count(idle, "sessions") == 0
-        assert idle.sign_ins.find(idle.sign_ins.start(ANN, HERE, None)) == ANN
-
 
 def older(rollcall: Rollcall, browser: str, column: str, by: timedelta) -> None:
     """Let time pass for the sign-in of one browser only."""

@@ -183,9 +183,7 @@ IGNORED = {
 def test_a_snapshot_is_ignored(store: PostgresEventStore, stream: UUID, module_database: str, text: str) -> None:
     topic = "import.snapshot" if "import.snapshot" in text else "snapshot"
     with psycopg.connect(module_database) as connection:
-        connection.execute(
-            "INSERT INTO rollcall.rollcall_snapshots VALUES (%s, 4, %s, %s)", (stream, topic, text.encode())
-        )
+        connection.execute("INSERT INTO rollcall.snapshots VALUES (%s, 4, %s, %s)", (stream, topic, text.encode()))
     folded = Committing(Plan("roster", 2), 2, Progress(1, 1))
     assert state_of(store, stream) == folded
     append(store, stream, import_session.CommitStopped(1, 1), after=4)

@@ -1,4 +1,4 @@
-CREATE TABLE IF NOT EXISTS servers (
+CREATE TABLE servers (
     id uuid PRIMARY KEY,
     url text NOT NULL,
     started_at timestamptz NOT NULL DEFAULT now(),

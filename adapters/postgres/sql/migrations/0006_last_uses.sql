@@ -1,4 +1,4 @@
-CREATE TABLE IF NOT EXISTS token_last_uses (
+CREATE TABLE token_last_uses (
     token_id uuid PRIMARY KEY,
     at timestamptz NOT NULL
 );

@@ -1,11 +1,11 @@
-CREATE TABLE IF NOT EXISTS blobs (
+CREATE TABLE blobs (
     subscription_id uuid NOT NULL,
     kind text NOT NULL,
     sha256 text NOT NULL,
     chunks integer NOT NULL,
     PRIMARY KEY (subscription_id, kind, sha256)
 );
-CREATE TABLE IF NOT EXISTS blob_chunks (
+CREATE TABLE blob_chunks (
     subscription_id uuid NOT NULL,
     kind text NOT NULL,
     sha256 text NOT NULL,

@@ -1,4 +1,4 @@
-CREATE TABLE IF NOT EXISTS sessions (
+CREATE TABLE sessions (
     secret_sha256 bytea PRIMARY KEY,
     session_id uuid UNIQUE NOT NULL DEFAULT gen_random_uuid(),
     email text NOT NULL,
@@ -10,8 +10,8 @@ CREATE TABLE IF NOT EXISTS sessions (
     started_at timestamptz NOT NULL DEFAULT now(),
     used_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS sessions_of_people ON sessions (email);
-CREATE TABLE IF NOT EXISTS tickets (
+CREATE INDEX sessions_of_people ON sessions (email);
+CREATE TABLE tickets (
     secret_sha256 bytea PRIMARY KEY,
     kind text NOT NULL,
     content jsonb NOT NULL,

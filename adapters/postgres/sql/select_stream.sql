@@ -1,3 +1,0 @@
-SELECT originator_id, originator_version, topic, state FROM {schema}.{events}
-WHERE originator_id = %(stream)b AND originator_version > %(after)b::bigint
-ORDER BY originator_version LIMIT %(limit)b::bigint
