@@ -32,7 +32,7 @@ from domain.group import Group, GroupCreated
 from domain.naming import group_key
 from domain.roster import Limits
 from domain.subscription import LicenceAllocated, LicenceRevoked, User
-from tests.conftest import advance_views, Compose, importing_as, subscribed, without_turns
+from tests.conftest import Compose, advance_views, importing_as, subscribed, without_turns
 from tests.waiting import at_once
 
 if TYPE_CHECKING:
