@@ -75,6 +75,7 @@ class Settings(Struct, frozen=True):
     pool_size: int
     worker_commits: int
     limits: Limits
+    reader_bytes: int
     public_url: str | None
     trusted_proxies: str
     oidc: Oidc | None
@@ -112,6 +113,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             columns=values["LIMIT_COLUMNS"],
             cell_bytes=values["LIMIT_CELL_BYTES"],
         ),
+        reader_bytes=values["LIMIT_READER_BYTES"],
         public_url=values["PUBLIC_URL"],
         trusted_proxies=values["TRUSTED_PROXIES"],
         oidc=_oidc(values),

@@ -178,6 +178,13 @@ VARIABLES = (
     _number("LIMIT_ROWS", 1_000_000, 1, 100_000_000, "The maximum number of rows in a file, without its header."),
     _number("LIMIT_COLUMNS", 10_000, 4, 1_000_000, "The maximum number of columns in a file."),
     _number("LIMIT_CELL_BYTES", 65_536, 1_024, 16_777_216, "The maximum size of a cell, in bytes."),
+    _number(
+        "LIMIT_READER_BYTES",
+        2_000_000_000,
+        100_000_000,
+        1_000_000_000_000,
+        "The memory that reading one file may take, in bytes. A file of 1,000,000 groups takes about 1_000_000_000.",
+    ),
     Variable(
         name="PUBLIC_URL",
         meaning="The address at which browsers and programs reach the server. Required to serve beyond loopback.",

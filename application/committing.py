@@ -14,6 +14,7 @@ from application.decisions import (
     append_to,
     decide_and_append,
     new_records,
+    unchanged,
     unless_stale,
 )
 from application.importing import find_session, stored_roster
@@ -73,11 +74,11 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
     def decide() -> Decision[CommandResult]:
         stream = find_session(ports, origin)
         event: ImportEvent | None = unless_stale(stream, expected, decide_on_session)
+        if event is not None:
+            ports.events.keep_snapshot(stream)  # before the append: what fails after it fails a command that was done
         return append_to(ports, origin, stream.id, stream.version, [event])
 
-    started = decide_and_append(ports, origin, decide)
-    ports.events.keep_snapshot(find_session(ports, origin))
-    return started
+    return decide_and_append(ports, origin, decide)
 
 
 def stop(ports: Ports, origin: Origin) -> CommandResult:
@@ -89,7 +90,7 @@ def stop(ports: Ports, origin: Origin) -> CommandResult:
             case Committing() as session:
                 return append_to(ports, origin, stream.id, stream.version, [import_session.stop(session)])
             case Stopped() | Completed():
-                return Decision(CommandResult(stream.id, stream.version))
+                return unchanged(stream.id, stream.version)
             case _:
                 raise import_session.wrong_state(stream.state, "stop")
 

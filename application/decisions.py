@@ -29,22 +29,25 @@ ATTEMPTS = 20
 
 
 class CommandResult(Struct, frozen=True):
-    """The id and version of a command's stream, and whether the views show the change already."""
+    """The id and version of a command's stream, whether the views show that version, and whether it is a new one."""
 
     id: UUID
     version: int
     readable: bool = True
+    changed: bool = True
 
 
 class Decision(Struct, Generic[Result_co], frozen=True):
     """What a command has decided: the records to append, if any, with their claims, and the result to return then.
 
-    A result has a field `readable`, which says whether the views show the change already. It may be None.
+    A result has a field `readable`, which says whether the views show what was asked for. It may be None. `seen` is the
+    id and the version of the stream by which it was decided that all this already holds, if it was.
     """
 
     result: Result_co
     records: Sequence[Record] = ()
     claims: Claims = NO_CLAIMS
+    seen: tuple[UUID, int] | None = None
 
 
 def decide_and_append(
@@ -56,15 +59,23 @@ def decide_and_append(
     """Append what `decide` has decided, wait until the views show it, and return the result.
 
     `decide` loads what it needs and changes nothing itself: it is called again, up to `ATTEMPTS` times, if others were
-    faster. A `turn` keeps them from being faster; it ends before the wait for the views begins. Raises what `decide`
-    raises, and Busy.
+    faster. A `turn` keeps them from being faster; it ends before the wait for the views begins. What already holds is
+    waited for too: the command that made it so may have been a moment ago. Raises what `decide` raises, and Busy.
     """
     with turn or nullcontext():
         decision, position = _append(ports, origin, decide)
-    if not decision.records or decision.result is None:
+    if decision.result is None:
         return decision.result
-    events = {type(record.event) for record in decision.records}
-    return replace(decision.result, readable=ports.readable.wait(position, events))
+    records = decision.records or _last_seen(ports, decision.seen)
+    if not records:
+        return decision.result
+    events = {type(record.event) for record in records}
+    return replace(decision.result, readable=ports.readable.wait(position or records[-1].position, events))
+
+
+def _last_seen(ports: Ports, seen: tuple[UUID, int] | None) -> list[Record]:
+    """Return the last event of a stream at a version."""
+    return ports.events.history(seen[0], after=seen[1] - 1, limit=1) if seen else []
 
 
 def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]) -> tuple[Decision[Result], int]:
@@ -89,7 +100,14 @@ def append_to(
 ) -> Decision[CommandResult]:
     """Decide to append these events, except those that are None, to a stream that has this version."""
     records = new_records(ports, origin, stream_id, version, [event for event in events if event is not None])
-    return Decision(CommandResult(stream_id, version + len(records)), records, claims if records else NO_CLAIMS)
+    if not records:
+        return unchanged(stream_id, version)
+    return Decision(CommandResult(stream_id, version + len(records)), records, claims)
+
+
+def unchanged(stream_id: UUID, version: int) -> Decision[CommandResult]:
+    """Decide that what was asked for already holds, as this version of a stream says."""
+    return Decision(CommandResult(stream_id, version, changed=False), seen=(stream_id, version) if version else None)
 
 
 def change_stream(
@@ -99,17 +117,16 @@ def change_stream(
     evolve: Evolve[S, E],
     empty: S,
     decide: Callable[[S], Iterable[Event | None]],
-) -> CommandResult | None:
+) -> CommandResult:
     """Decide on one stream, whose state is `empty` before its first event, and append the events that come of it.
 
-    Returns None if there are none. Raises what `decide` raises, and Busy.
+    Raises what `decide` raises, and Busy.
     """
 
-    def decide_on_stream() -> Decision[CommandResult | None]:
+    def decide_on_stream() -> Decision[CommandResult]:
         stream = ports.events.load(stream_id, evolve)
         state, version = (stream.state, stream.version) if stream else (empty, 0)
-        decision = append_to(ports, origin, stream_id, version, decide(state))
-        return decision if decision.records else Decision(None)
+        return append_to(ports, origin, stream_id, version, decide(state))
 
     return decide_and_append(ports, origin, decide_on_stream)
 

@@ -140,8 +140,8 @@ def _roles_of(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, fr
 # --- access ---------------------------------------------------------------------------------------------------------
 
 
-def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> CommandResult | None:
-    """Give an address a role in the origin's scope; None if it has the role already.
+def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> CommandResult:
+    """Give an address a role in the origin's scope, unless it has the role already.
 
     Raises NotFound for the subscription, EmailInvalid and RoleOutOfScope.
     """
@@ -153,8 +153,8 @@ def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> Comman
     return _change_access(ports, origin, canonical, decide)
 
 
-def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = None) -> CommandResult | None:
-    """Take a role, or all roles, from an address in the origin's scope; None if it has none of them.
+def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = None) -> CommandResult:
+    """Take a role, or all roles, from an address in the origin's scope, as far as it has them.
 
     Raises NotFound for the subscription, and EmailInvalid.
     """
@@ -168,7 +168,7 @@ def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = 
 
 def _change_access(
     ports: Ports, origin: Origin, email: str, decide: Callable[[Access], Iterable[AccessEvent | None]]
-) -> CommandResult | None:
+) -> CommandResult:
     _require_scope(ports, origin)
     return change_stream(ports, origin, access_id(origin.subscription_id, email), access.evolve, Access(), decide)
 

@@ -13,6 +13,7 @@ from application.decisions import (
     decide_and_append,
     is_repeated,
     request_claims,
+    unchanged,
 )
 from application.ports import Claim, Claims, Stream
 from application.streams import GROUP, SUBSCRIPTION, find, first_event
@@ -51,7 +52,7 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
         if version := ports.events.versions([group_id]).get(group_id):
             if first_event(ports, origin, GROUP, group_id) != created:
                 raise KeyReused
-            return Decision(CommandResult(group_id, version))
+            return unchanged(group_id, version)
         _require_free_name(ports, origin, name_claim, created.name)
         _require_licences(ports, origin, created.users)
         claims = Claims(taken=(name_claim,), licensed=frozenset(created.users))
@@ -112,13 +113,13 @@ def add_users(
         stream = _find_group(ports, origin, group_id)
         already_there = tuple(user for user in users if user in stream.state.users)
         if is_repeated(ports, origin.subscription_id, request_key):
-            return Decision(JoinResult((), already_there))
+            return Decision(JoinResult((), already_there), seen=(stream.id, stream.version))
         event = group.add_users(stream.state, users)
         added = event.users if event else ()
         _require_licences(ports, origin, added)
         decision = append_to(ports, origin, stream.id, stream.version, [event])
         claims = Claims(taken=request_claims(request_key), licensed=frozenset(added))
-        return Decision(JoinResult(added, already_there), decision.records, claims)
+        return Decision(JoinResult(added, already_there), decision.records, claims, decision.seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.decisions import CommandResult, Decision, append_to, decide_and_append, unless_stale
+from application.decisions import CommandResult, Decision, append_to, decide_and_append, unchanged, unless_stale
 from application.ports import Stream
 from application.rosters import StoredRoster, to_chunks
 from application.streams import IMPORT, SUBSCRIPTION, find, first_event
@@ -102,7 +102,7 @@ def record_upload(
         if version := ports.events.versions([import_id]).get(import_id):
             if first_event(ports, origin, IMPORT, import_id) != FileUploaded(name, media_type, size, _sha256(pieces)):
                 raise KeyReused
-            return Decision(CommandResult(import_id, version))
+            return unchanged(import_id, version)
         digest = ports.blobs.put(origin.subscription_id, "file", pieces)  # before the event that names it
         uploaded = FileUploaded(name, media_type, size, digest)
         return append_to(ports, origin, import_id, 0, [uploaded, _verdict(ports, origin.subscription_id, read)])

@@ -14,6 +14,7 @@ from application.decisions import (
     is_repeated,
     new_records,
     request_claims,
+    unchanged,
 )
 from application.ports import Claim, Claims, NoJoins
 from application.streams import SUBSCRIPTION, find, first_event
@@ -62,7 +63,7 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
         if version := ports.events.versions([stream_id]).get(stream_id):
             if first_event(ports, origin, SUBSCRIPTION, stream_id) != created:
                 raise KeyReused
-            return Decision(CommandResult(stream_id, version))
+            return unchanged(stream_id, version)
         return append_to(ports, origin, stream_id, 0, [created])
 
     return decide_and_append(ports, origin, decide)
@@ -96,13 +97,13 @@ def allocate_licences(
 
     def decide() -> Decision[AllocationResult]:
         stream = _find_subscription(ports, origin)
-        held = ports.events.held(stream.id, "licence", wanted)
+        held, seen = ports.events.held(stream.id, "licence", wanted), (stream.id, stream.version)
         if is_repeated(ports, stream.id, request_key):
-            return Decision(AllocationResult(0, len(held), repeated=True))
+            return Decision(AllocationResult(0, len(held), repeated=True), seen=seen)
         request = request_claims(request_key)
         allocation = subscription.allocate(stream.state, [user for user in wanted.values() if user.email not in held])
         if allocation is None:
-            return Decision(AllocationResult(0, len(held)), claims=Claims(taken=request))
+            return Decision(AllocationResult(0, len(held)), claims=Claims(taken=request), seen=seen)
         records = new_records(ports, origin, stream.id, stream.version, [allocation.taken])
         records += _licence_records(ports, origin, allocation.licences)
         claims = Claims(taken=(*_licence_claims(stream.id, allocation.licences), *request))
@@ -123,7 +124,7 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
         held = ports.events.held(stream.id, "licence", wanted)
         revocation = subscription.revoke(email for email in wanted if email in held)
         if revocation is None:
-            return Decision(RevocationResult(()))
+            return Decision(RevocationResult(()), seen=(stream.id, stream.version))
         return _revocation_decision(ports, origin, stream, revocation)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats", "groups"))

@@ -124,7 +124,7 @@ class EventStore(Protocol):
         ...
 
     def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
-        """Return a stream's events in order, starting behind version `after`. Their positions are left at 0."""
+        """Return a stream's events in order, starting behind version `after`."""
         ...
 
 

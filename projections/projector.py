@@ -329,6 +329,12 @@ def find_bookmark(cursor: ViewCursor, view: str) -> Bookmark:
     return Bookmark(row["position"], row["proof"]) if row else Bookmark()
 
 
+def view_positions(cursor: ViewCursor) -> dict[str, int]:
+    """Return the position of the last event that each view shows, without those that show what the log has lost."""
+    cursor.execute("SELECT view, position FROM view_positions WHERE fingerprint <> %s", (CONDEMNED,))
+    return {row["view"]: row["position"] for row in cursor}
+
+
 def views_channel(schema: str) -> str:
     """Return the channel on which views announce the position they reached: the view's name, a space, the position.
 

@@ -19,8 +19,8 @@ from uuid import UUID
 import structlog
 from litestar import Response, get
 from litestar.concurrency import sync_to_thread
-from litestar.params import FromPath, HeaderParameter
-from litestar.response import ServerSentEvent
+from litestar.params import FromPath, HeaderParameter, QueryParameter
+from litestar.response import Stream
 from litestar.response.sse import ServerSentEventMessage
 from msgspec import Struct, json, structs
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+COMMENT = b": still here\n"
+"""What tells proxies that a quiet stream is alive: a line without a blank one behind it, which some clients would take
+for the end of an event without data (findings/sse-comments-become-events.sh)."""
 COMMENT_SECONDS = 15.0
 LOOKUP_SECONDS = 5.0
 LOOKUP_PAUSE_SECONDS = 0.2
@@ -186,32 +189,42 @@ async def progress(
     last_event_id: Annotated[
         str | None, HeaderParameter(name="Last-Event-ID", description="The id of the last event you received.")
     ] = None,
-) -> Response[None] | ServerSentEvent:
+    last_event_id_again: Annotated[
+        str | None,
+        QueryParameter(name="lastEventId", description="The same, from clients that cannot send the header."),
+    ] = None,
+) -> Response[None] | Stream:
     """Follow an import: a `progress` event whenever it changes, and a last one when it comes to rest.
 
     A request with the id of that last event gets 204, which tells browsers not to reconnect.
     """
     row = await sync_to_thread(find_import, rollcall, subscription_id, import_id)
-    seen = int(last_event_id) if last_event_id and re.fullmatch("[0-9]{1,18}", last_event_id) else 0
+    last = last_event_id or last_event_id_again
+    seen = int(last) if last and re.fullmatch("[0-9]{1,18}", last) else 0
     if seen > row.version:  # not one of our ids: nothing would ever come after it
         seen = 0
     if row.state in AT_REST and seen == row.version:
         return Response(None, status_code=204)
-    return ServerSentEvent(_messages(request, feeds, row, seen))
+    unbuffered = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return Stream(_messages(request, feeds, row, seen), media_type="text/event-stream", headers=unbuffered)
 
 
-async def _messages(
-    request: AnyRequest, feeds: Feeds, row: ImportRow, seen: int
-) -> AsyncGenerator[ServerSentEventMessage, None]:
+async def _messages(request: AnyRequest, feeds: Feeds, row: ImportRow, seen: int) -> AsyncGenerator[bytes, None]:
+    """Yield the stream: a whole event or comment each time, its lines ended by LF.
+
+    One client loses an event's type where a piece ends between CR and LF, and one takes the lengths of pieces for lines
+    of the event (findings/requests-sse-loses-the-event-type.sh, findings/sseclient-reads-chunk-lengths.sh).
+    """
     permission = Permission(partial(_has_access, request))
     async for current in feeds.follow(row, seen):
         if not await permission.holds():
             return
         if current is None:
-            yield ServerSentEventMessage(data=None, comment="still here")
+            yield COMMENT
             continue
         document = ProgressDocument(current.state, *structs.astuple(current.progress))
-        yield ServerSentEventMessage(data=json.encode(document), event="progress", id=current.version)
+        message = ServerSentEventMessage(data=json.encode(document), event="progress", id=current.version, sep="\n")
+        yield message.encode()
 
 
 async def _has_access(request: AnyRequest) -> bool:

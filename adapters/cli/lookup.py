@@ -13,31 +13,37 @@ from domain.naming import group_key
 from projections import short_ids
 from projections.directory import read as directory
 from projections.import_list import read as import_list
-from projections.reports.sentences import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from adapters.composition import Rollcall
     from projections.directory.read import SubscriptionRow
     from projections.import_list.read import ImportRow
-    from projections.short_ids import Kind
+    from projections.short_ids import Kind, NamedId
 
 CANDIDATES_SHOWN = 10
 
 
 def find_subscription(rollcall: Rollcall, name_or_id: str) -> SubscriptionRow:
-    """Return the subscription with a name or an id; raises NotFound, and a usage error if there are several."""
+    """Return the subscription with a name or an id; raises NotFound, and a usage error if it could be several.
+
+    Administrators may give their subscription any name, so a name never wins: not over an id that begins like it, nor
+    over another subscription that had the name before. Only a whole id always says which one is meant.
+    """
+    digits = id_digits(name_or_id) or ""
     with rollcall.views() as cursor:
-        found = directory.subscriptions(cursor, name_or_id=name_or_id)
-    if not found and (digits := id_digits(name_or_id)):
-        subscription_id = whole_id(rollcall, "subscription", digits)
-        with rollcall.views() as cursor:
-            found = directory.subscriptions(cursor, among=[subscription_id])
-    if not found:
-        raise NotFound(what="subscription", id=f"“{name_or_id}”")
+        begun = short_ids.beginning_with(cursor, "subscription", digits, limit=CANDIDATES_SHOWN + 1) if digits else []
+        found = {row.id: row for row in directory.subscriptions(cursor, among=[each.id for each in begun])}
+        if len(digits) < short_ids.DIGITS:
+            found |= {row.id: row for row in directory.subscriptions_ever_called(cursor, name_or_id)}
     if len(found) > 1:
-        ids = "\n".join(f"  {each.id}  {counted(each.seats, 'seat')}" for each in found)
-        raise click.UsageError(f"{len(found)} subscriptions are named “{name_or_id}”. Give the id of one:\n{ids}")
-    return found[0]
+        what = f"Several subscriptions have or had the name “{name_or_id}”, or an id that begins with it."
+        raise click.UsageError(f"{what} Give more of the id:\n{_candidates(found.values())}")
+    for row in found.values():
+        if row.name == name_or_id or begun:
+            return row
+    raise NotFound(what="subscription", id=f"“{name_or_id}”")
 
 
 def find_group_id(rollcall: Rollcall, subscription_id: UUID, name_or_id: str) -> UUID:
@@ -74,9 +80,12 @@ def whole_id(rollcall: Rollcall, kind: Kind, digits: str, subscription_id: UUID 
     if not found:
         raise NotFound(what=kind, id=f"“{digits}”")
     if len(found) > 1:
-        shown = "\n".join(f"  {each.id}  {each.name}" for each in found[:CANDIDATES_SHOWN])
-        more = "\n  …" if len(found) > CANDIDATES_SHOWN else ""
         raise click.UsageError(
-            f"Several {kind}s have an id that begins with “{digits}”. Give more of it:\n{shown}{more}"
+            f"Several {kind}s have an id that begins with “{digits}”. Give more of it:\n{_candidates(found)}"
         )
     return found[0].id
+
+
+def _candidates(found: Iterable[NamedId | SubscriptionRow]) -> str:
+    lines = [f"  {each.id}  {each.name}" for each in found]
+    return "\n".join([*lines[:CANDIDATES_SHOWN], *(["  …"] if len(lines) > CANDIDATES_SHOWN else [])])

@@ -60,7 +60,8 @@ def subscription_create(*, name: str, seats: int, administrators: tuple[str, ...
 def _confirm_same_name(rollcall: Rollcall, terminal: Terminal, name: str) -> None:
     """Ask before a second subscription gets a name: afterwards, commands have to name both by their ids."""
     with rollcall.views() as cursor:
-        same = [each for each in directory.subscriptions(cursor, name_or_id=name.strip()) if each.name == name.strip()]
+        called = directory.subscriptions_ever_called(cursor, name.strip())
+    same = [each for each in called if each.name == name.strip()]
     if not same:
         return
     message = f"There is already a subscription called “{name}” ({same[0].id})."

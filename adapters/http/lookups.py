@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> SubscriptionRow:
     """Return a subscription; raises NotFound."""
     with rollcall.views() as cursor:
-        found = directory.subscriptions(cursor, name_or_id=str(subscription_id))
-    for row in found:
-        if row.id == subscription_id:
-            return row
-    raise NotFound(what="subscription", id=subscription_id)
+        found = directory.subscriptions(cursor, among=[subscription_id])
+    if not found:
+        raise NotFound(what="subscription", id=subscription_id)
+    return found[0]
 
 
 def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> LicenceRow:

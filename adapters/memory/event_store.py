@@ -64,8 +64,9 @@ class MemoryEventStore:
             self._require_free_versions(records)
             self._holders[subscription_id] = holders
             for record in records:
-                self._streams[record.originator_id][record.originator_version] = record
-                self._log.append(replace(record, position=len(self._log) + 1))
+                stored = replace(record, position=len(self._log) + 1)
+                self._streams[record.originator_id][record.originator_version] = stored
+                self._log.append(stored)
             return len(self._log) if records else 0
 
     def keep_snapshot(self, stream: Stream[S]) -> None:

@@ -138,7 +138,7 @@ class PostgresEventStore(Application[UUID]):
     def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
         """Return a stream's events in order."""
         decode = self.mapper.to_domain_event
-        stored = self._our_recorder.select_events(stream, gt=after, limit=limit)
+        stored = self._our_recorder.select_history(stream, after, limit)
         return [cast("Record", decode(each)) for each in stored]
 
     def read_log(self, after: int, limit: int, until: int | None = None) -> list[Record]:

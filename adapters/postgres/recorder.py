@@ -126,16 +126,8 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         after = (start or 0) - inclusive_of_start
         wanted = {"after": after, "until": stop, "limit": limit, "bytes": LOG_BATCH_BYTES, "topics": list(topics)}
         with self._datastore.get_connection() as connection:
-            return [
-                Notification(
-                    row["originator_id"],
-                    row["originator_version"],
-                    row["topic"],
-                    bytes(row["state"]),
-                    row["notification_id"],
-                )
-                for row in connection.execute(statement("select_log"), wanted, prepare=True, binary=True)
-            ]
+            rows = connection.execute(statement("select_log"), wanted, prepare=True, binary=True)
+            return list(map(_notification, rows))
 
     def max_notification_id(self) -> int | None:
         """Return the position of the last event, or None if there is none."""
@@ -154,6 +146,13 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         with self._datastore.get_connection() as connection:
             rows = connection.execute(statement("select_held"), wanted, prepare=True, binary=True)
             return {by_stored_key[row["key"]]: row["stream_id"] for row in rows}
+
+    def select_history(self, stream: UUID, after: int, limit: int | None) -> list[Notification]:
+        """Return the events of a stream after a version, with their positions."""
+        wanted = {"stream": stream, "after": after, "limit": limit}
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(statement("select_history"), wanted, prepare=True, binary=True)
+            return list(map(_notification, rows))
 
     def select_streams(self, streams: list[UUID]) -> Iterator[StoredEvent]:
         """Yield the events of several streams, stream by stream."""
@@ -213,6 +212,11 @@ def _event_columns(events: Sequence[StoredEvent]) -> dict[str, list[Any]]:
 
 def _stored_event(row: DictRow) -> StoredEvent:
     return StoredEvent(row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
+
+
+def _notification(row: DictRow) -> Notification:
+    state = bytes(row["state"])
+    return Notification(row["originator_id"], row["originator_version"], row["topic"], state, row["notification_id"])
 
 
 def _columns(prefix: str, claims: Sequence[Claim]) -> dict[str, list[Any]]:

@@ -63,7 +63,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         "rollcall": rollcall,
         "bell": bell,
         "feeds": Feeds(rollcall, bell),
-        "file_reader": FileReader(settings.limits),
+        "file_reader": FileReader(settings.limits, settings.reader_bytes),
         "metrics": metrics,
         "rate_limits": rate_limits,
         "site": site,

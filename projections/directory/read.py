@@ -46,27 +46,31 @@ class GroupRow(Struct, frozen=True):
 def subscriptions(
     cursor: ViewCursor,
     *,
-    name_or_id: str | None = None,
     among: Sequence[UUID] | None = None,
     after: tuple[str, UUID] | None = None,
     limit: int | None = None,
 ) -> list[SubscriptionRow]:
     """Return a page of the subscriptions, ordered by name, that follow a name and id.
 
-    `name_or_id` returns only those with this name or id, `among` only those with one of these ids.
+    `among` returns only those with one of these ids.
     """
     name, subscription_id = after or (None, None)
     cursor.execute(
         """
         SELECT subscription_id, name, seats, taken, created_at FROM directory_subscriptions
-        WHERE (%(wanted)s::text IS NULL OR name = %(wanted)s OR subscription_id::text = lower(%(wanted)s))
-          AND (%(among)s::uuid[] IS NULL OR subscription_id = ANY(%(among)s))
+        WHERE (%(among)s::uuid[] IS NULL OR subscription_id = ANY(%(among)s))
           AND (%(name)s::text IS NULL OR (name, subscription_id) > (%(name)s, %(id)s::uuid))
         ORDER BY name, subscription_id LIMIT %(limit)s
         """,
-        {"wanted": name_or_id, "among": among, "name": name, "id": subscription_id, "limit": limit},
+        {"among": among, "name": name, "id": subscription_id, "limit": limit},
     )
     return [SubscriptionRow(*row.values()) for row in cursor]
+
+
+def subscriptions_ever_called(cursor: ViewCursor, name: str) -> list[SubscriptionRow]:
+    """Return the subscriptions that have or once had a name, ordered by the name they have now."""
+    cursor.execute("SELECT subscription_id FROM directory_subscription_names WHERE name = %s", (name,))
+    return subscriptions(cursor, among=[row["subscription_id"] for row in cursor])
 
 
 class LicenceRow(Struct, frozen=True):

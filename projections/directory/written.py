@@ -34,6 +34,11 @@ CREATE = """
         taken integer NOT NULL,
         created_at timestamptz NOT NULL
     );
+    CREATE TABLE IF NOT EXISTS directory_subscription_names (
+        name text NOT NULL,
+        subscription_id uuid NOT NULL,
+        PRIMARY KEY (name, subscription_id)
+    );
     CREATE TABLE IF NOT EXISTS directory_licences (
         subscription_id uuid NOT NULL,
         email text NOT NULL,
@@ -70,6 +75,7 @@ def _insert_subscriptions(cursor: ViewCursor, run: Sequence[Record]) -> None:
         "directory_subscriptions (subscription_id, name, seats, taken, created_at)",
         ((r.originator_id, event.name, event.seats, 0, r.at) for r, event in events_of(run, SubscriptionCreated)),
     )
+    _keep_names(cursor, ((r.originator_id, event.name) for r, event in events_of(run, SubscriptionCreated)))
 
 
 def _rename_subscriptions(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -80,6 +86,17 @@ def _rename_subscriptions(cursor: ViewCursor, run: Sequence[Record]) -> None:
         FROM unnest(%s::uuid[], %s::text[]) AS t (id, name) WHERE s.subscription_id = t.id
         """,
         columns(latest.items(), 2),
+    )
+    _keep_names(cursor, ((r.originator_id, event.new) for r, event in events_of(run, SubscriptionRenamed)))
+
+
+def _keep_names(cursor: ViewCursor, named: Iterable[tuple[UUID, str]]) -> None:
+    cursor.execute(
+        """
+        INSERT INTO directory_subscription_names (subscription_id, name)
+        SELECT * FROM unnest(%s::uuid[], %s::text[]) ON CONFLICT DO NOTHING
+        """,
+        columns(named, 2),
     )
 
 
@@ -215,7 +232,13 @@ def _count_users(cursor: ViewCursor, counts: Iterable[tuple[Record, int]]) -> No
 
 DIRECTORY = View(
     name=NAME,
-    tables=("directory_subscriptions", "directory_licences", "directory_groups", "directory_members"),
+    tables=(
+        "directory_subscriptions",
+        "directory_subscription_names",
+        "directory_licences",
+        "directory_groups",
+        "directory_members",
+    ),
     create=CREATE,
     handlers={
         SubscriptionCreated: _insert_subscriptions,

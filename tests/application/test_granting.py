@@ -101,13 +101,13 @@ class TestAPerson:
             return ports.events.versions([stream]).get(stream, 0)
 
         stream = access_id(origin.subscription_id, ANN.email)
-        assert revoke_access(ports, origin, ANN.email) is None
-        assert grant_access(ports, origin, ANN.email, "auditor")
-        assert grant_access(ports, origin, ANN.email, "auditor") is None
+        assert not revoke_access(ports, origin, ANN.email).changed
+        assert grant_access(ports, origin, ANN.email, "auditor").changed
+        assert not grant_access(ports, origin, ANN.email, "auditor").changed
         assert version() == 1
-        assert revoke_access(ports, origin, ANN.email, "consumer") is None
-        assert revoke_access(ports, origin, ANN.email)
-        assert revoke_access(ports, origin, ANN.email) is None
+        assert not revoke_access(ports, origin, ANN.email, "consumer").changed
+        assert revoke_access(ports, origin, ANN.email).changed
+        assert not revoke_access(ports, origin, ANN.email).changed
         assert version() == 2
 
     def test_cannot_be_granted_anything_invalid(self, ports: MemoryPorts, origin: Origin) -> None:

@@ -114,7 +114,7 @@ def test_a_licence_can_be_read_once_it_is_allocated(rollcall: Rollcall) -> None:
     result = allocate_licences(rollcall, origin, [User(ANN, "Ann", "Lee"), User(BEN)])
     assert (result.allocated, result.already_allocated, result.readable) == (2, 0, True)
     with rollcall.views() as cursor:
-        (row,) = directory.subscriptions(cursor, name_or_id=str(origin.subscription_id))
+        (row,) = directory.subscriptions(cursor, among=[origin.subscription_id])
         assert (row.name, row.seats, row.seats_taken, row.seats_free) == ("Contoso", 3, 2, 1)
         assert directory.unlicensed_emails(cursor, row.id, [ANN, "cem@example.com"]) == {"cem@example.com"}
         found = directory.find_licence(cursor, origin.subscription_id, ANN)
@@ -122,7 +122,7 @@ def test_a_licence_can_be_read_once_it_is_allocated(rollcall: Rollcall) -> None:
     assert (found.first_name, found.last_name) == ("Ann", "Lee")
     change_subscription(rollcall, origin, "Fabrikam", 2)
     with rollcall.views() as cursor:
-        (row,) = directory.subscriptions(cursor, name_or_id=str(origin.subscription_id))
+        (row,) = directory.subscriptions(cursor, among=[origin.subscription_id])
     assert (row.name, row.seats, row.seats_free) == ("Fabrikam", 2, 0)
 
 
@@ -130,7 +130,7 @@ def test_two_subscriptions_may_have_one_name(rollcall: Rollcall) -> None:
     for _ in range(2):
         create_subscription(rollcall, Origin(uuid4(), ANN_ACTOR, "test"), "Northwind", 1)
     with rollcall.views() as cursor:
-        assert len(directory.subscriptions(cursor, name_or_id="Northwind")) == 2
+        assert len(directory.subscriptions_ever_called(cursor, "Northwind")) == 2
 
 
 def test_a_user_whose_licence_is_revoked_is_gone_from_every_group(rollcall: Rollcall) -> None:
@@ -145,7 +145,7 @@ def test_a_user_whose_licence_is_revoked_is_gone_from_every_group(rollcall: Roll
         assert directory.user_emails(cursor, origin.subscription_id, both) == [BEN]
         users = {row.name: row.users for row in directory.groups(cursor, origin.subscription_id)}
         assert users == {"Sales": 0, "Both": 1, "Ben's": 1}
-        assert directory.subscriptions(cursor, name_or_id=str(origin.subscription_id))[0].seats_free == 1
+        assert directory.subscriptions(cursor, among=[origin.subscription_id])[0].seats_free == 1
 
 
 def test_an_address_is_listed_with_its_account(rollcall: Rollcall) -> None:

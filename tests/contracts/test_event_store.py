@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.memory.ports import memory_ports
 from application.ports import Conflict, Stream
@@ -198,12 +199,11 @@ def test_several_streams_are_loaded_at_once(store: Store) -> None:
     assert store.load_many([], subscription.evolve) == {}
 
 
-def test_a_history_is_what_was_appended(store: Store) -> None:
-    """Positions are left at 0: only the log has them."""
+def test_a_history_is_what_was_appended_with_its_positions(store: Store) -> None:
     stream = uuid4()
     records = [recorded(stream, 1, SubscriptionCreated("Contoso", 5)), recorded(stream, 2, SeatsTaken(2))]
-    append(store, records)
-    assert store.history(stream) == records
+    last = append(store, records)
+    assert store.history(stream) == [replace(records[0], position=last - 1), replace(records[1], position=last)]
 
 
 def test_a_history_is_read_page_by_page(store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 from msgspec import json
 
 from application.importing import discard, rename_group
-from application.licensing import allocate_licences
+from application.licensing import allocate_licences, change_subscription
 from application.records import Actor, Origin
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
@@ -235,15 +235,20 @@ def test_addresses_without_a_licence_are_found(rollcall: Rollcall) -> None:
         assert directory.unlicensed_emails(cursor, origin.subscription_id, []) == set()
 
 
-def test_a_subscription_is_found_by_name_or_id(rollcall: Rollcall) -> None:
+def test_a_subscription_is_found_by_its_id_and_by_every_name_it_had(rollcall: Rollcall) -> None:
     origin, other = subscribed(rollcall, "ann@example.com", seats=7), subscribed(rollcall)
     caught_up(rollcall)
     with rollcall.views() as cursor:
-        (row,) = directory.subscriptions(cursor, name_or_id=str(origin.subscription_id).upper())
+        (row,) = directory.subscriptions(cursor, among=[origin.subscription_id])
         assert (row.id, row.seats, row.seats_taken, row.seats_free) == (origin.subscription_id, 7, 1, 6)
-        by_name = {row.id for row in directory.subscriptions(cursor, name_or_id="Contoso")}
-        assert by_name == {origin.subscription_id, other.subscription_id}
-        assert directory.subscriptions(cursor, name_or_id="contoso") == []
+    for name in ("Fabrikam", "Contoso", "Northwind"):
+        change_subscription(rollcall, other, name, None)
+    caught_up(rollcall)
+    with rollcall.views() as cursor:
+        called = {row.id: row.name for row in directory.subscriptions_ever_called(cursor, "Contoso")}
+        assert called == {origin.subscription_id: "Contoso", other.subscription_id: "Northwind"}
+        assert [row.id for row in directory.subscriptions_ever_called(cursor, "Fabrikam")] == [other.subscription_id]
+        assert directory.subscriptions_ever_called(cursor, "contoso") == []
 
 
 # --- imports --------------------------------------------------------------------------------------------------------

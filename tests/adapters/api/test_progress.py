@@ -75,6 +75,13 @@ class TestStream:
             answer = client.get(f"{where}/progress", headers={"Last-Event-ID": str(seen)})
             assert [each["id"] for each in told(answer.text)] == [str(version)]
 
+    def test_continues_for_clients_that_send_the_last_id_in_the_query(self, client: httpx.Client, where: str) -> None:
+        """As npm's event-source-polyfill does (findings/event-source-polyfill-resumes-by-query.sh)."""
+        version = committed(client, where)["version"]
+        earlier = client.get(f"{where}/progress", params={"lastEventId": str(version - 1)})
+        assert [each["id"] for each in told(earlier.text)] == [str(version)]
+        assert client.get(f"{where}/progress", params={"lastEventId": str(version)}).status_code == 204
+
     @pytest.mark.parametrize("ending", ["completed", "discarded", "rejected", "stopped"])
     def test_is_204_for_a_client_that_has_the_last_event(self, client: httpx.Client, where: str, ending: str) -> None:
         match ending:
@@ -179,11 +186,15 @@ class TestListeners:
         with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=TokenAuth(database)) as client:
             where = uploaded(client, subscribed(client, ANN), lines(5))
             with client.stream("GET", f"{where}/progress") as stream:
-                heard = ""
-                for text in stream.iter_text():
-                    heard += text
-                    if heard.count(": still here") == 3:
+                pieces: list[bytes] = []
+                for piece in stream.iter_raw():
+                    pieces.append(piece)
+                    if len(pieces) == 4:
                         break
+        first, *comments = pieces
+        assert comments == [b": still here\n"] * 3, "without a blank line, which some clients take for an event"
+        assert first.startswith(b"id: 2\nevent: progress\ndata: {")
+        assert first.endswith(b"}\n\n")
 
     def test_see_the_stream_end_when_the_server_stops(self, rollcall: Rollcall, database: str) -> None:
         bell = Bell(rollcall.wakeups)

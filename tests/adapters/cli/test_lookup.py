@@ -12,7 +12,7 @@ from application import granting
 from application.granting import NewToken
 from application.grouping import create_group
 from application.importing import upload
-from application.licensing import create_subscription
+from application.licensing import change_subscription, create_subscription
 from application.records import Origin
 from domain.access import ROLLCALL
 from domain.roster import Limits
@@ -20,6 +20,8 @@ from tests.adapters.cli.terminals import run
 from tests.conftest import ANN, importing_as
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from adapters.composition import Rollcall
 
 pytestmark = pytest.mark.database
@@ -82,7 +84,8 @@ def test_an_ambiguous_id_lists_the_candidates(
 ) -> None:
     done = run(environ, *words)
     assert done.returncode == 2
-    assert f"have an id that begins with “{words[-1]}”" in done.stderr
+    assert f"“{words[-1]}”" in done.stderr
+    assert "an id that begins with" in done.stderr
     candidates = [f"  {each_id}  {name}" for each_id, name in zip(ids, names, strict=True)]
     assert [line for line in done.stderr.splitlines() if line.startswith("  ")] == candidates
 
@@ -109,7 +112,52 @@ def test_another_subscriptions_ids_do_not_count(environ: dict[str, str], rollcal
     assert "Deleted “Theirs”" in run(environ, *delete, "beef").stdout
 
 
-def test_a_name_comes_before_an_id(environ: dict[str, str], rollcall: Rollcall) -> None:
+class TestASubscriptionThatTakesAName:
+    """Administrators may call their subscription what they like, and must not get commands meant for another."""
+
+    @pytest.fixture
+    def takes(self, rollcall: Rollcall) -> Callable[[str], object]:
+        """Return a function by which the second subscription takes a name."""
+        return lambda name: change_subscription(rollcall, Origin(SUBSCRIPTIONS[1], ANN, "test"), name, None)
+
+    def is_ambiguous(self, environ: dict[str, str], name_or_id: str) -> bool:
+        done = run(environ, "groups", "-s", name_or_id)
+        return done.returncode == 2 and all(str(each) in done.stderr for each in SUBSCRIPTIONS)
+
+    def test_that_another_has_makes_it_ambiguous(self, environ: dict[str, str], takes: Callable[[str], object]) -> None:
+        takes("Company 0")
+        assert self.is_ambiguous(environ, "Company 0")
+
+    def test_that_another_gave_up_makes_it_ambiguous(
+        self, environ: dict[str, str], rollcall: Rollcall, takes: Callable[[str], object]
+    ) -> None:
+        """A script that names the other one goes on naming it after a rename."""
+        change_subscription(rollcall, Origin(SUBSCRIPTIONS[0], ANN, "test"), "Renamed", None)
+        takes("Company 0")
+        assert self.is_ambiguous(environ, "Company 0")
+        assert "Team 0" in run(environ, "groups", "-s", "Renamed").stdout
+
+    def test_that_an_id_begins_with_makes_it_ambiguous(
+        self, environ: dict[str, str], takes: Callable[[str], object]
+    ) -> None:
+        takes("abcd1")
+        assert self.is_ambiguous(environ, "abcd1")
+
+    @pytest.mark.parametrize("spelled", [str, lambda each: each.hex, lambda each: str(each).upper()])
+    def test_never_gets_what_is_meant_for_a_whole_id(
+        self, environ: dict[str, str], takes: Callable[[str], object], spelled: Callable[[UUID], str]
+    ) -> None:
+        takes(spelled(SUBSCRIPTIONS[0]))
+        assert "Team 0" in run(environ, "groups", "-s", spelled(SUBSCRIPTIONS[0])).stdout
+
+
+def test_a_former_name_is_not_found(environ: dict[str, str], rollcall: Rollcall) -> None:
+    """Where nobody else has it, it would still not be what is asked for."""
+    change_subscription(rollcall, Origin(SUBSCRIPTIONS[0], ANN, "test"), "Renamed", None)
+    assert run(environ, "groups", "-s", "Company 0").returncode == 1
+
+
+def test_a_groups_name_comes_before_an_id(environ: dict[str, str], rollcall: Rollcall) -> None:
     create_group(rollcall, Origin(SUBSCRIPTIONS[0], ANN, "test"), rollcall.new_id(), "beef1", [])
     assert run(environ, "group", "delete", "beef1", "-s", "abcd1").stdout == "Deleted “beef1”, which had 0 users.\n"
 

@@ -104,7 +104,7 @@ class TestSubscriptions:
     @pytest.mark.usefixtures("subscription")
     def test_show_operators_seats_taken_and_free(self, console: Console) -> None:
         shown = said(console.client.get("/", headers={"Accept": "text/html"}))
-        assert re.search(r"Contoso\s+operator\s+2\s+999,998\s+1,000,000", shown)
+        assert re.search(r"Contoso\s+[0-9a-f]{8}\s+operator\s+2\s+999,998\s+1,000,000", shown)
 
 
 class TestAuditors:
