@@ -40,7 +40,7 @@ class View(Struct, frozen=True):
     version: int = 1
     """Stands for what the handlers do. Raise it with every change to the view's tables or to the rows that events give.
 
-    Rollcall then rebuilds the view (see docs/decisions/0012-fingerprints-of-views.md). A test tells you when to.
+    Rollcall then rebuilds the view (see docs/decisions/0014-fingerprints-of-views.md). A test tells you when to.
     """
 
     @property

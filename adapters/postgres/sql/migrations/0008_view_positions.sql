@@ -1,4 +1,4 @@
--- How far each view has come, and what wrote it: docs/decisions/0013-positions-of-views.md.
+-- How far each view has come, and what wrote it: docs/decisions/0014-fingerprints-of-views.md and 0015-a-log-that-went-back.md.
 CREATE TABLE view_positions (
     view text PRIMARY KEY,
     position bigint NOT NULL,  -- of the last event that the view shows, 0 for none
