@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from application.ports import E, Evolve, Ports
+    from application.ports import E, Fold, Ports
     from application.records import Origin
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ def change_stream(
     ports: Ports,
     origin: Origin,
     stream_id: UUID,
-    evolve: Evolve[S, E],
+    fold: Fold[S, E],
     empty: S,
     decide: Callable[[S], Iterable[Event | None]],
 ) -> CommandResult:
@@ -124,7 +124,7 @@ def change_stream(
     """
 
     def decide_on_stream() -> Decision[CommandResult]:
-        stream = ports.events.load(stream_id, evolve)
+        stream = ports.events.load(stream_id, fold)
         state, version = (stream.state, stream.version) if stream else (empty, 0)
         return append_to(ports, origin, stream_id, version, decide(state))
 

@@ -118,7 +118,7 @@ def bearer(ports: Ports, text: str) -> Bearer | None:
 
 def _is_backed(ports: Ports, token: Token, scope: UUID) -> bool:
     """Whether all ancestors of a token are valid, and its issuer may still issue it and them."""
-    found = ports.events.load_many(token.ancestors, access.evolve_token) if token.ancestors else {}
+    found = ports.events.load_many(token.ancestors, access.fold_token) if token.ancestors else {}
     ancestors = [stream.state for stream in found.values()]
     if len(ancestors) < len(token.ancestors) or not access.are_valid(ancestors, ports.now()):
         return False
@@ -133,7 +133,7 @@ def _may_issue(ports: Ports, email: str, scopes: set[UUID]) -> bool:
 
 def _roles_of(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, frozenset[Role]]:
     streams = {scope: access_id(scope, email) for scope in scopes}
-    found = ports.events.load_many(streams.values(), access.evolve)
+    found = ports.events.load_many(streams.values(), access.fold)
     return {scope: found[stream].state.roles if stream in found else frozenset() for scope, stream in streams.items()}
 
 
@@ -170,7 +170,7 @@ def _change_access(
     ports: Ports, origin: Origin, email: str, decide: Callable[[Access], Iterable[AccessEvent | None]]
 ) -> CommandResult:
     _require_scope(ports, origin)
-    return change_stream(ports, origin, access_id(origin.subscription_id, email), access.evolve, Access(), decide)
+    return change_stream(ports, origin, access_id(origin.subscription_id, email), access.fold, Access(), decide)
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def _change_identity(
     ports: Ports, origin: Origin, email: str, decide: Callable[[Identity], IdentityEvent | None]
 ) -> CommandResult:
     stream_id = identity_id(email)
-    return change_stream(ports, origin, stream_id, identity.evolve, Identity(), lambda held: [decide(held)])
+    return change_stream(ports, origin, stream_id, identity.fold, Identity(), lambda held: [decide(held)])
 
 
 class _EndResult(Struct, frozen=True):

@@ -198,7 +198,7 @@ def find_session(ports: Ports, origin: Origin) -> Stream[ImportSession]:
 
 def plan_at(ports: Ports, import_id: UUID, version: int) -> Plan | None:
     """Return what a commit would have done at a version; None if there was no plan (the file was refused, say)."""
-    stream = ports.events.load(import_id, import_session.evolve, at_version=version)
+    stream = ports.events.load(import_id, import_session.fold, at_version=version)
     match stream:
         case Stream(version=found, state=Reviewing(plan) | Committing(plan) | Stopped(plan)) if found == version:
             return plan

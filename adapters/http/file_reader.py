@@ -41,7 +41,7 @@ LENGTH_BYTES = 8
 FULL = frozenset({ENOSPC, EDQUOT})
 """How the process exits if it has no room for the roster: with the number of the error."""
 OUT_OF_MEMORY = frozenset({ENOMEM, -SIGSEGV})
-"""How it exits if the file takes too much memory: msgspec 0.22 crashes where it gets none (see findings/)."""
+"""How it exits if the file takes too much memory: not all compiled code raises MemoryError where it gets none."""
 
 
 class ReaderDied(RollcallError):

@@ -263,9 +263,9 @@ class TestATokenIssuedWithAnother:
         asked: list[list[UUID]] = []
         load_many = ports.events.load_many
 
-        def counted(streams: Iterable[UUID], evolve: Any) -> Any:
+        def counted(streams: Iterable[UUID], fold: Any) -> Any:
             asked.append(list(streams))
-            return load_many(asked[-1], evolve)
+            return load_many(asked[-1], fold)
 
         monkeypatch.setattr(ports.events, "load_many", counted)
         assert bearer(ports, text)

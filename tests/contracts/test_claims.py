@@ -14,7 +14,7 @@ from application.ports import Claim, Claims, Conflict, NoJoins
 from application.records import Actor, Origin, Record
 from domain.group import GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
-from domain.subscription import LicenceRevoked, licence_id
+from domain.subscription import LicencesRevoked
 from tests.waiting import Running
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Subscription:
     def append(self, claims: Claims) -> UUID:
         """Append one event to a new stream, and return the stream."""
         stream, origin = uuid4(), Origin(self.id, Actor("system", "test", "Test"), "test")
-        self.store.append(self.id, [Record(stream, 1, datetime.now(UTC), origin, LicenceRevoked("x"))], claims)
+        self.store.append(self.id, [Record(stream, 1, datetime.now(UTC), origin, LicencesRevoked(("x",)))], claims)
         return stream
 
     def join(self, event: GroupEvent) -> int:
@@ -50,7 +50,7 @@ class Subscription:
         return self.store.held(self.id, "group-name", keys)
 
     def licence(self, email: str) -> Claim:
-        return Claim("licence", email, licence_id(self.id, email))
+        return Claim("licence", email, self.id)
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_a_conflict_writes_nothing_at_all(subscription: Subscription) -> None:
 def test_a_version_conflict_takes_no_key(subscription: Subscription) -> None:
     stream = subscription.append(Claims())
     origin = Origin(subscription.id, Actor("system", "test", "Test"), "test")
-    record = Record(stream, 1, datetime.now(UTC), origin, LicenceRevoked("x"))
+    record = Record(stream, 1, datetime.now(UTC), origin, LicencesRevoked(("x",)))
     with pytest.raises(Conflict):
         subscription.store.append(subscription.id, [record], Claims(taken=(name("sales", ONE),)))
     assert subscription.holders("sales") == {}

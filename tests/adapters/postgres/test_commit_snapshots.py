@@ -14,6 +14,7 @@ from domain.roster import Limits
 from tests.conftest import importing_as, subscribed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from adapters.composition import Rollcall
@@ -43,13 +44,14 @@ def events_folded(rollcall: Rollcall, import_id: UUID) -> list[Event]:
     """Return the events that loading the session folds, which are those behind its snapshot."""
     folded: list[Event] = []
 
-    def evolve(
-        state: import_session.ImportSession | None, event: import_session.ImportEvent
+    def fold(
+        state: import_session.ImportSession | None, events: Iterable[import_session.ImportEvent]
     ) -> import_session.ImportSession:
-        folded.append(event)
-        return import_session.evolve(state, event)
+        some = list(events)
+        folded.extend(some)
+        return import_session.fold(state, some)
 
-    assert rollcall.events.load(import_id, evolve)
+    assert rollcall.events.load(import_id, fold)
     return folded
 
 
@@ -58,6 +60,6 @@ def test_a_snapshot_is_kept_before_a_commit_starts_and_when_it_ends(unattended: 
     assert list(map(type, events_folded(unattended, import_id))) == [CommitStarted]
     run(unattended, import_id)
     assert events_folded(unattended, import_id) == []
-    loaded = unattended.events.load(import_id, import_session.evolve)
+    loaded = unattended.events.load(import_id, import_session.fold)
     assert loaded
     assert isinstance(loaded.state, Completed)
