@@ -239,4 +239,7 @@ VARIABLES = (
     _number("LIMIT_SIGN_INS", 20, 1, 10_000, "The number of times a client may try to sign in within ten minutes."),
     _number("LIMIT_REQUESTS", 1_200, 10, 10_000_000, "The number of requests per minute with one token or session."),
     _number("LIMIT_UPLOADS", 4, 1, 1_000, "The number of uploads that a subscription may have in progress at once."),
+    _number(
+        "LIMIT_FOLLOWERS", 20, 1, 100_000, "The number of requests that a token or person may have waiting for news."
+    ),
 )

@@ -6,13 +6,14 @@ runner expects, or not at all, and only while the log still has the event at tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, json
 from psycopg import Connection
 from psycopg import sql as parts
 from psycopg.errors import LockNotAvailable
@@ -34,6 +35,7 @@ Standing: TypeAlias = Literal["current", "outdated", "newer", "lost"]
 """Whether a view holds what this process would write, what an older or a newer Rollcall wrote, or what the log lost."""
 
 BATCH = 500
+MOST_ANNOUNCED = 180  # PostgreSQL takes 8,000 bytes in a notification
 CONDEMNED = ""
 """The fingerprint of a view that shows events which the log has lost, or that lacks a table. It serves meanwhile."""
 SWAP_LOCK_TIMEOUT = (
@@ -85,6 +87,17 @@ def bookmark_at(record: Record) -> Bookmark:
     at = record.at.astimezone(UTC).isoformat(timespec="microseconds")
     identity = f"{record.originator_id} {record.originator_version} {at}"
     return Bookmark(record.position, sha256(identity.encode()).hexdigest()[:16])
+
+
+class Announcement(Struct, frozen=True):
+    """What a view tells everyone who waits for it: the position reached, and of which subscriptions it shows more.
+
+    None stands for more subscriptions than fit, and for all where the view was replaced.
+    """
+
+    view: str
+    position: int
+    subscriptions: frozenset[UUID] | None
 
 
 class Database(Protocol):
@@ -168,6 +181,7 @@ class Projector:
         with connection.transaction(), connection.cursor() as cursor:
             self._move(cursor, bookmark, reached)
             self.view.apply(cursor, records)
+            self._announce(cursor, reached.position, records)
         return reached
 
     def rebuild(self, stopping: Event | None = None) -> int | None:
@@ -226,7 +240,6 @@ class Projector:
         )
         if not cursor.rowcount:
             raise ViewMoved(view=self.view.name)
-        self._announce(cursor, reached.position)
 
     def _condemn(self, cursor: ViewCursor, bookmark: Bookmark) -> None:
         """Let the view be rebuilt, if it still is at this bookmark. Nobody trusts its position in the meantime."""
@@ -237,10 +250,12 @@ class Projector:
         if cursor.rowcount:
             self._announce(cursor, 0)
 
-    def _announce(self, cursor: ViewCursor, position: int) -> None:
-        cursor.execute(
-            "SELECT pg_notify(%s, %s)", (views_channel(self._database.schema), f"{self.view.name} {position}")
-        )
+    def _announce(self, cursor: ViewCursor, position: int, records: Sequence[Record] | None = None) -> None:
+        """Tell everyone the position reached, and of whose subscriptions these records are; without records, of all."""
+        changed = {each.origin.subscription_id for each in records or () if type(each.event) in self.view.handlers}
+        told = frozenset(changed) if records is not None and len(changed) <= MOST_ANNOUNCED else None
+        announced = json.encode(Announcement(self.view.name, position, told)).decode()
+        cursor.execute("SELECT pg_notify(%s, %s)", (views_channel(self._database.schema), announced))
 
     # --- rebuilding ---
 
@@ -336,7 +351,7 @@ def view_positions(cursor: ViewCursor) -> dict[str, int]:
 
 
 def views_channel(schema: str) -> str:
-    """Return the channel on which views announce the position they reached: the view's name, a space, the position.
+    """Return the channel on which views announce what they show, each an `Announcement` in JSON.
 
     Its length does not depend on the schema's, because PostgreSQL refuses to notify a channel with a long name.
     """

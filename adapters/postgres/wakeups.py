@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from socket import socketpair
 from threading import BoundedSemaphore, Condition, Event, Thread
@@ -11,9 +11,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 import psycopg
+from msgspec import DecodeError, json
 from psycopg.sql import SQL, Identifier
 
-from projections.projector import view_positions, views_channel
+from projections.projector import Announcement, view_positions, views_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,7 +47,7 @@ class Wakeups:
         self._positions: dict[str, int] = {}
         self._looked = 0.0
         self._count = 0
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[Announcement | None], None]] = []
         self._stopping = Event()
         self._stop_sender, self._stop_receiver = socketpair()
         self._listening = Event()
@@ -82,12 +83,13 @@ class Wakeups:
         with self._changed:
             self._count += 1
             self._changed.notify_all()
-            for listener in self._listeners:
-                listener()
 
     @contextmanager
-    def calling(self, listener: Callable[[], None]) -> Iterator[None]:
-        """Call the listener on every wake-up while the block runs. It must not block."""
+    def calling(self, listener: Callable[[Announcement | None], None]) -> Iterator[None]:
+        """Call the listener with what each view announces while the block runs. It must not block.
+
+        None stands for announcements that were lost, with the connection.
+        """
         with self._changed:
             self._listeners.append(listener)
         try:
@@ -117,6 +119,7 @@ class Wakeups:
             arrivals.register(self._stop_receiver, EVENT_READ)
             self._look(connection)
             self._listening.set()
+            self._tell(None)
             self.wake()
             while not self._stopping.is_set():
                 if monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
@@ -134,10 +137,16 @@ class Wakeups:
 
     def _take(self, channel: str, payload: str) -> None:
         if channel == self._channels[1]:
-            view, _, position = payload.rpartition(" ")
-            if position.isdecimal():  # any client of the database can notify
-                self._positions[view] = int(position)  # which may be lower: a view that was ahead of the log goes back
+            with suppress(DecodeError):  # any client of the database can notify
+                announced = json.decode(payload, type=Announcement)
+                self._positions[announced.view] = announced.position  # lower, if the log lost its end
+                self._tell(announced)
         self.wake()
+
+    def _tell(self, announced: Announcement | None) -> None:
+        with self._changed:
+            for listener in self._listeners:
+                listener(announced)
 
 
 class ReadableViews:
