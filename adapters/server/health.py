@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from time import monotonic
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from litestar import Response, get
 from litestar.concurrency import sync_to_thread
@@ -22,6 +22,7 @@ from adapters.metrics import Metrics
 
 BEHIND_EVENTS = 10_000
 READY_SECONDS = 1.0
+Status: TypeAlias = Literal["ready", "behind", "rebuilding", "database_away"]
 METRICS_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # which the framework adds
 
 
@@ -32,10 +33,15 @@ class Liveness(Struct, frozen=True):
 
 
 class Readiness(Struct, frozen=True):
-    """Whether the process is ready; `views` says how many events each view is behind."""
+    """Whether the process is ready; `views` says how many events each view is behind.
 
-    status: Literal["ready", "behind", "database_away"]
+    A view in `rebuilding` is served as it is until it has been rebuilt: an earlier version wrote it, or it shows what
+    the log has lost.
+    """
+
+    status: Status
     views: dict[str, int]
+    rebuilding: list[str]
 
 
 @get("/health/live", sync_to_thread=False, opt=PUBLIC)
@@ -66,23 +72,27 @@ class ReadinessCheck:
 
     def _found(self) -> Readiness:
         if not self._health.is_database_reachable():
-            return Readiness("database_away", {})
-        lag = {view: lag.events for view, lag in self._health.lag().items()}
-        return Readiness("behind" if max(lag.values(), default=0) > BEHIND_EVENTS else "ready", lag)
+            return Readiness("database_away", {}, [])
+        lag, rebuilding = {view: lag.events for view, lag in self._health.lag().items()}, self._health.rebuilding()
+        behind = max(lag.values(), default=0) > BEHIND_EVENTS
+        return Readiness("rebuilding" if rebuilding else "behind" if behind else "ready", lag, rebuilding)
 
 
 @get(
     "/health/ready",
     responses={
         429: responses()[429],
-        503: ResponseSpec(Readiness, description="The database is unavailable, or a view is far behind"),
+        503: ResponseSpec(Readiness, description="The database is unavailable, or a view is far behind or rebuilt"),
     },
     opt=PUBLIC,
 )
 async def show_readiness(
     request: AnyRequest, readiness: Injected[ReadinessCheck], rate_limits: Injected[RateLimits]
 ) -> Response[Readiness]:
-    """Check that the database is available and that no view is far behind. The answer may be a second old."""
+    """Check that the database is available, and that no view is far behind or has to be rebuilt.
+
+    The answer may be a second old.
+    """
     rate_limits.count_probe(request)
     found = await readiness.result()
     return Response(found, status_code=200 if found.status == "ready" else 503)

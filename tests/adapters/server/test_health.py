@@ -26,6 +26,9 @@ class Examined:
     def lag(self) -> dict[str, Lag]:
         return {"directory": Lag(3, 0.1)}
 
+    def rebuilding(self) -> list[str]:
+        return []
+
 
 @pytest.fixture
 def examined() -> Examined:
@@ -51,7 +54,7 @@ def test_everyone_who_asks_at_once_or_a_moment_later_gets_the_same_answer(
     async def ask() -> list[Readiness]:
         return [*await results(check, examined, 50), *await results(check, examined, 50)]
 
-    assert asyncio.run(ask()) == [Readiness("ready", {"directory": 3})] * 100
+    assert asyncio.run(ask()) == [Readiness("ready", {"directory": 3}, [])] * 100
     assert examined.times == 1
 
 
