@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from adapters.postgres.datastore import Datastore
     from adapters.postgres.event_store import PostgresEventStore
     from adapters.postgres.wakeups import ReadableViews
-    from projections.view import Projector
+    from projections.projector import Projector
 
 CATCH_UP_SECONDS = 60.0
 
 
 class Lag(NamedTuple):
-    """How many events a view doesn't show yet, and how old the oldest of them is."""
+    """How many events a view doesn't show yet, how old the oldest of them is, and the position that it has reached."""
 
     events: int
     seconds: float
+    position: int
 
 
 class Health:
@@ -64,9 +65,15 @@ class Health:
         head, now = self._events.head(), datetime.now(UTC)
         return {each.view.name: self._lag(each.position(), head, now) for each in self._projectors}
 
+    def rebuilding(self) -> list[str]:
+        """Return the views to rebuild: an earlier version wrote them, or they show what the log has lost."""
+        return [each.view.name for each in self._projectors if each.standing() in {"outdated", "lost"}]
+
     def _lag(self, position: int, head: int, now: datetime) -> Lag:
         waiting = self._events.read_log(position, 1, head) if position < head else []
-        return Lag(head - position, (now - waiting[0].at).total_seconds()) if waiting else Lag(0, 0.0)
+        if not waiting:
+            return Lag(0, 0.0, position)
+        return Lag(head - position, (now - waiting[0].at).total_seconds(), position)
 
     def commits_running(self) -> int:
         """Return how many imports are being committed, in all processes."""

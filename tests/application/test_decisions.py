@@ -153,3 +153,40 @@ def test_nothing_is_waited_for_where_nothing_ever_happened() -> None:
     origin = subscribed(plain)
     assert revoke_access(replace(plain, readable=views), origin, ANN).readable
     assert views.waits == []
+
+
+class Away:
+    """Views that take the database away with them when they are waited for so many times."""
+
+    def __init__(self, take_away: Callable[[], None], times: int) -> None:
+        self._take_away = take_away
+        self._left = times
+
+    def wait(self, _position: int, _events: Iterable[type]) -> bool:
+        self._left -= 1
+        if not self._left:
+            self._take_away()
+        return False
+
+
+@pytest.mark.parametrize("command", REPEATABLE.values(), ids=REPEATABLE)
+def test_a_command_that_has_succeeded_needs_the_database_no_more(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stored, so nothing may keep that from being said."""
+    views, counted = Views(), memory_ports()
+    command(replace(counted, readable=views), importing_as(subscribed(counted, ANN, BEN)))
+    ports = memory_ports()
+
+    def unavailable(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    def take_away() -> None:
+        for method in ("append", "held", "history", "keep_snapshot", "load", "load_many", "versions"):
+            monkeypatch.setattr(ports.events, method, unavailable)
+
+    origin = importing_as(subscribed(ports, ANN, BEN))
+    result = command(replace(ports, readable=Away(take_away, len(views.waits))), origin)
+    assert getattr(result, "readable", None) is False
+    with pytest.raises(ConnectionError):
+        ports.events.versions([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from adapters.http.bell import Bell
 from adapters.metrics import Metrics
 from adapters.postgres import wakeups
 from adapters.server.app import create_app
+from adapters.settings import read_settings
 from application.committing import CommitRun, start_commit
 from application.granting import NewToken, grant_access, issue_token
 from application.grouping import create_group
@@ -22,12 +24,12 @@ from application.importing import upload
 from domain.access import SECRET_BYTES
 from domain.roster import Limits
 from tests.adapters.api.tokens import TokenAuth
-from tests.adapters.server.serving import in_this_process
+from tests.adapters.server.serving import asked, in_this_process
 from tests.conftest import importing_as, settings_for, subscribed, working
 from tests.waiting import GENEROUS_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from adapters.composition import Rollcall
 
@@ -214,3 +216,26 @@ def test_a_stop_tells_all_that_was_added_however_far_the_views_are_behind(
         stopped = answer.json()
         assert (answer.status_code, stopped["state"], stopped["progress"]["groups_added"]) == (202, "stopped", 1)
         assert answer.headers["etag"] == f'"{stopped["version"]}"'
+
+
+class Exhausting:
+    """Views that are waited for while others take every connection."""
+
+    def __init__(self) -> None:
+        self.held = ExitStack()
+        self.rollcall: Rollcall | None = None
+
+    def wait(self, _position: int, _events: Iterable[type]) -> bool:
+        assert self.rollcall
+        for _ in range(self.rollcall.settings.pool_size):
+            self.held.enter_context(self.rollcall.views())
+        return False
+
+
+def test_a_change_is_answered_even_if_no_connection_is_free_afterwards(module_database: str) -> None:
+    views = Exhausting()
+    settings = read_settings({"ROLLCALL_DATABASE_URL": module_database, "ROLLCALL_POOL_SIZE": "4"})
+    with composed(settings, readable=views) as rollcall, views.held:
+        views.rollcall = rollcall
+        answer = asked(rollcall, "POST", f"{API}/subscriptions", json={"name": "Fabrikam", "seats": 5})
+        assert (answer.status_code, answer.json()["name"]) == (202, "Fabrikam")
