@@ -22,7 +22,7 @@ KEPT_FOR = timedelta(days=1)
 
 def pause_after(failures: int) -> timedelta:
     """Return how long to wait after so many failures in a row: twice as long each time, up to `LONGEST_PAUSE`."""
-    return min(FIRST_PAUSE * 2 ** min(failures - 1, 20), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * (1 << min(failures - 1, 20)), LONGEST_PAUSE)
 
 
 class CommitFailures:
