@@ -13,7 +13,6 @@ from application.decisions import (
     decide_and_append,
     is_repeated,
     new_records,
-    request_claims,
 )
 from application.ports import Claim, Claims, NoJoins
 from application.streams import SUBSCRIPTION, find, first_event
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from application.decisions import RequestKey
-    from application.ports import Ports, Stream
-    from application.records import Origin, Record
+    from application.ports import Ports, RequestKey, Stream
+    from application.records import NewRecord, Origin
 
 
 class AllocationResult(Struct, frozen=True):
@@ -63,7 +61,7 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
             if first_event(ports, origin, SUBSCRIPTION, stream_id) != created:
                 raise KeyReused
             return Decision(CommandResult(stream_id, version))
-        return append_to(ports, origin, stream_id, 0, [created])
+        return append_to(stream_id, 0, [created])
 
     return decide_and_append(ports, origin, decide)
 
@@ -80,7 +78,7 @@ def change_subscription(
         stream = _find_subscription(ports, origin)
         renamed = subscription.rename(stream.state, name) if name is not None else None
         changed = subscription.change_seats(stream.state, seats) if seats is not None else None
-        return append_to(ports, origin, stream.id, stream.version, [renamed, changed])
+        return append_to(stream.id, stream.version, [renamed, changed])
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
 
@@ -99,13 +97,12 @@ def allocate_licences(
         held = ports.events.held(stream.id, "licence", wanted)
         if is_repeated(ports, stream.id, request_key):
             return Decision(AllocationResult(0, len(held), repeated=True))
-        request = request_claims(request_key)
         allocation = subscription.allocate(stream.state, [user for user in wanted.values() if user.email not in held])
         if allocation is None:
-            return Decision(AllocationResult(0, len(held)), claims=Claims(taken=request))
-        records = new_records(ports, origin, stream.id, stream.version, [allocation.taken])
+            return Decision(AllocationResult(0, len(held)), claims=Claims(request=request_key))
+        records = new_records(stream.id, stream.version, [allocation.taken])
         records += _licence_records(ports, origin, allocation.licences)
-        claims = Claims(taken=(*_licence_claims(stream.id, allocation.licences), *request))
+        claims = Claims(taken=_licence_claims(stream.id, allocation.licences), request=request_key)
         return Decision(AllocationResult(allocation.taken.seats, len(held)), records, claims)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
@@ -135,11 +132,11 @@ def _revocation_decision(
     """Decide to return the seats, revoke the licences and remove the users from their groups: one append for all."""
     emails = tuple(each.email for each in revocation.licences)
     group_ids, position = ports.memberships.group_ids_of(stream.id, emails)
-    records = new_records(ports, origin, stream.id, stream.version, [revocation.returned])
+    records = new_records(stream.id, stream.version, [revocation.returned])
     records += _licence_records(ports, origin, revocation.licences)
     for each in ports.events.load_many(group_ids, group.evolve).values():
         if isinstance(each.state, Group) and (left := group.remove_users(each.state, emails)):
-            records += new_records(ports, origin, each.id, each.version, [left])
+            records += new_records(each.id, each.version, [left])
     claims = Claims(
         released=_licence_claims(stream.id, revocation.licences), no_joins=NoJoins(frozenset(emails), position)
     )
@@ -154,11 +151,11 @@ def _licence_claims(subscription_id: UUID, licences: Iterable[LicenceEvent]) -> 
     return tuple(Claim("licence", each.email, licence_id(subscription_id, each.email)) for each in licences)
 
 
-def _licence_records(ports: Ports, origin: Origin, licences: Iterable[LicenceEvent]) -> list[Record]:
+def _licence_records(ports: Ports, origin: Origin, licences: Iterable[LicenceEvent]) -> list[NewRecord]:
     """Return the records that append each event to the stream of its licence."""
     events = {licence_id(origin.subscription_id, each.email): each for each in licences}
     versions = ports.events.versions(events)
-    records: list[Record] = []
+    records: list[NewRecord] = []
     for stream, event in events.items():
-        records += new_records(ports, origin, stream, versions.get(stream, 0), [event])
+        records += new_records(stream, versions.get(stream, 0), [event])
     return records

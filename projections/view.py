@@ -13,7 +13,7 @@ from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, LiteralString, TypeAlias, TypeVar
 
-from eventsourcing.persistence import OperationalError, Tracking
+from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from msgspec import Struct
 from psycopg import Cursor
@@ -135,9 +135,8 @@ class Projector:
                 position = self._catch_up(position, goal, scratch)
             try:
                 return self._swap(position, scratch)
-            except OperationalError as error:
-                if not isinstance(error.__cause__, LockNotAvailable):
-                    raise
+            except LockNotAvailable:
+                continue
         raise ViewBusy(view=self.view.name)
 
     def _begin(self) -> int:

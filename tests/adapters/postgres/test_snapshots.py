@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID, uuid4
@@ -15,8 +14,9 @@ from eventsourcing.persistence import JSONTranscoder, StoredEvent
 from adapters.composition import composed
 from adapters.postgres import snapshots
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper
+from application.decisions import new_records
 from application.ports import Stream
-from application.records import Actor, Event, Origin, Record
+from application.records import Actor, Event, Origin
 from domain import import_session
 from domain.import_session import (
     CommitStarted,
@@ -120,11 +120,7 @@ def stream(store: PostgresEventStore) -> UUID:
 
 
 def append(store: PostgresEventStore, stream: UUID, *events: Event, after: int = 0) -> None:
-    records = [
-        Record(stream, version, datetime.now(UTC), ORIGIN, event)
-        for version, event in enumerate(events, start=after + 1)
-    ]
-    store.append(ORIGIN.subscription_id, records)
+    store.append(ORIGIN, new_records(stream, after, events))
 
 
 def state_of(store: PostgresEventStore, stream: UUID, at_version: int | None = None) -> ImportSession:
