@@ -59,11 +59,15 @@ class SignInLifetime(Struct, frozen=True):
 
 
 class Rates(Struct, frozen=True):
-    """Sign-ins per client in ten minutes, requests per token in a minute, uploads per subscription at once."""
+    """Sign-ins per client in ten minutes, requests per token in a minute, uploads per subscription at once.
+
+    `followers` are requests of a token or a person that wait for news at once: long polls and streams.
+    """
 
     sign_ins: int
     requests: int
     uploads: int
+    followers: int
 
 
 class Settings(Struct, frozen=True):
@@ -75,6 +79,7 @@ class Settings(Struct, frozen=True):
     pool_size: int
     worker_commits: int
     limits: Limits
+    reader_bytes: int
     public_url: str | None
     trusted_proxies: str
     oidc: Oidc | None
@@ -112,6 +117,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             columns=values["LIMIT_COLUMNS"],
             cell_bytes=values["LIMIT_CELL_BYTES"],
         ),
+        reader_bytes=values["LIMIT_READER_BYTES"],
         public_url=values["PUBLIC_URL"],
         trusted_proxies=values["TRUSTED_PROXIES"],
         oidc=_oidc(values),
@@ -123,6 +129,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             sign_ins=values["LIMIT_SIGN_INS"],
             requests=values["LIMIT_REQUESTS"],
             uploads=values["LIMIT_UPLOADS"],
+            followers=values["LIMIT_FOLLOWERS"],
         ),
     )
 

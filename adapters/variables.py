@@ -178,6 +178,13 @@ VARIABLES = (
     _number("LIMIT_ROWS", 1_000_000, 1, 100_000_000, "The maximum number of rows in a file, without its header."),
     _number("LIMIT_COLUMNS", 10_000, 4, 1_000_000, "The maximum number of columns in a file."),
     _number("LIMIT_CELL_BYTES", 65_536, 1_024, 16_777_216, "The maximum size of a cell, in bytes."),
+    _number(
+        "LIMIT_READER_BYTES",
+        2_000_000_000,
+        100_000_000,
+        1_000_000_000_000,
+        "The memory that reading one file may take, in bytes. A file of 1,000,000 groups takes about 1_000_000_000.",
+    ),
     Variable(
         name="PUBLIC_URL",
         meaning="The address at which browsers and programs reach the server. Required to serve beyond loopback.",
@@ -232,4 +239,7 @@ VARIABLES = (
     _number("LIMIT_SIGN_INS", 20, 1, 10_000, "The number of times a client may try to sign in within ten minutes."),
     _number("LIMIT_REQUESTS", 1_200, 10, 10_000_000, "The number of requests per minute with one token or session."),
     _number("LIMIT_UPLOADS", 4, 1, 1_000, "The number of uploads that a subscription may have in progress at once."),
+    _number(
+        "LIMIT_FOLLOWERS", 20, 1, 100_000, "The number of requests that a token or person may have waiting for news."
+    ),
 )

@@ -14,15 +14,15 @@ from application.decisions import (
     append_to,
     decide_and_append,
     new_records,
+    unchanged,
     unless_stale,
 )
 from application.importing import find_session, stored_roster
 from application.ports import Claim, Claims, Conflict, Stream
 from domain import group, import_session
 from domain.errors import Busy
-from domain.group import Group, GroupCreated, GroupState
+from domain.group import Group, GroupCreated, GroupEvent, GroupState
 from domain.import_session import (
-    Addition,
     Committing,
     Completed,
     GroupAdded,
@@ -73,11 +73,11 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
     def decide() -> Decision[CommandResult]:
         stream = find_session(ports, origin)
         event: ImportEvent | None = unless_stale(stream, expected, decide_on_session)
+        if event is not None:
+            ports.events.keep_snapshot(stream)  # before the append: what fails after it fails a command that was done
         return append_to(stream.id, stream.version, [event])
 
-    started = decide_and_append(ports, origin, decide)
-    ports.events.keep_snapshot(find_session(ports, origin))
-    return started
+    return decide_and_append(ports, origin, decide)
 
 
 def stop(ports: Ports, origin: Origin) -> CommandResult:
@@ -89,7 +89,7 @@ def stop(ports: Ports, origin: Origin) -> CommandResult:
             case Committing() as session:
                 return append_to(stream.id, stream.version, [import_session.stop(session)])
             case Stopped() | Completed():
-                return Decision(CommandResult(stream.id, stream.version))
+                return unchanged(stream.id, stream.version)
             case _:
                 raise import_session.wrong_state(stream.state, "stop")
 
@@ -98,7 +98,7 @@ def stop(ports: Ports, origin: Origin) -> CommandResult:
 
 def is_committing(ports: Ports, import_id: UUID) -> bool:
     """Return whether an import has groups to add now, however far the views are behind."""
-    session = ports.events.load(import_id, import_session.evolve)
+    session = ports.events.load(import_id, import_session.fold)
     return session is not None and isinstance(session.state, Committing)
 
 
@@ -166,7 +166,7 @@ class CommitRun:
         """Return the session; it is loaded again only if others have appended to it."""
         versions = self._ports.events.versions([self._id])
         if self._session is None or versions.get(self._id) != self._session.version:
-            self._session = self._ports.events.load(self._id, import_session.evolve)
+            self._session = self._ports.events.load(self._id, import_session.fold)
             self._roster = None
         return self._session
 
@@ -196,7 +196,7 @@ class CommitRun:
         self._licensed.update(self._ports.events.held(origin.subscription_id, "licence", unknown))
         keys = {group_key(session.plan.name(each)) for each in groups}
         names = self._ports.events.held(origin.subscription_id, "group-name", keys)
-        streams = self._ports.events.load_many(names.values(), group.evolve)
+        streams = self._ports.events.load_many(names.values(), group.fold)
         return BatchFacts(
             frozenset(users & self._licensed),
             {key: streams[stream] for key, stream in names.items() if stream in streams},
@@ -241,8 +241,8 @@ class _Batch:
         self._take(addition.event)
         if existing is not None:
             self._merged.append(Claim("group-name", key, existing[0]))
-        if addition.group_event is not None:
-            self._change_group(key, new_id, addition, roster_group.number)
+        if addition.group_events:
+            self._change_group(key, new_id, addition.group_events, roster_group.number)
 
     def finish(self) -> list[ImportEvent]:
         """End the commit with its last batch, and return the events for the session's stream."""
@@ -258,18 +258,16 @@ class _Batch:
 
     def _take(self, event: ImportEvent) -> None:
         self.events.append(event)
-        self.state = import_session.evolve(self.state, event)
+        self.state = import_session.fold(self.state, [event])
 
-    def _change_group(self, key: str, new_id: UUID, addition: Addition, number: int) -> None:
-        event = addition.group_event
-        assert event is not None  # noqa: S101 - the only caller has checked
-        before = None if isinstance(event, GroupCreated) else self._facts.groups[key]
+    def _change_group(self, key: str, new_id: UUID, events: Sequence[GroupEvent], number: int) -> None:
+        before = None if isinstance(events[0], GroupCreated) else self._facts.groups[key]
         if before is None:
             self._created.append(Claim("group-name", key, new_id))
         group_id, version = (before.id, before.version) if before else (new_id, 0)
-        state = group.evolve(before.state if before else None, event)
-        self.group_records += new_records(group_id, version, [event], number)
-        self._facts.groups[key] = Stream(group_id, version + 1, state, self._origin)
+        state = group.fold(before.state if before else None, events)
+        self.group_records += new_records(group_id, version, events, number)
+        self._facts.groups[key] = Stream(group_id, version + len(events), state, self._origin)
 
 
 def _next_batch(groups: Iterator[RosterGroup], most: int) -> list[RosterGroup]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from application.ports import E, Evolve, Ports, RequestKey
+    from application.ports import E, Fold, Ports, RequestKey
     from application.records import Origin
 
 T = TypeVar("T")
@@ -29,22 +29,25 @@ ATTEMPTS = 20
 
 
 class CommandResult(Struct, frozen=True):
-    """The id and version of a command's stream, and whether the views show the change already."""
+    """The id and version of a command's stream, whether the views show that version, and whether it is a new one."""
 
     id: UUID
     version: int
     readable: bool = True
+    changed: bool = True
 
 
 class Decision(Struct, Generic[Result_co], frozen=True):
     """What a command has decided: the records to append, if any, with their claims, and the result to return then.
 
-    A result has a field `readable`, which says whether the views show the change already. It may be None.
+    A result has a field `readable`, which says whether the views show what was asked for. It may be None. `seen` is the
+    id and the version of the stream by which it was decided that all this already holds, if it was.
     """
 
     result: Result_co
     records: Sequence[NewRecord] = ()
     claims: Claims = NO_CLAIMS
+    seen: tuple[UUID, int] | None = None
 
 
 def decide_and_append(
@@ -56,14 +59,20 @@ def decide_and_append(
     """Append what `decide` has decided, wait until the views show it, and return the result.
 
     `decide` loads what it needs and changes nothing itself: it is called again, up to `ATTEMPTS` times, if others were
-    faster. A `turn` keeps them from being faster; it ends before the wait for the views begins. Raises what `decide`
-    raises, and Busy.
+    faster. A `turn` keeps them from being faster; it ends before the wait for the views begins. What already holds is
+    waited for too: the command that made it so may have been a moment ago. Raises what `decide` raises, and Busy.
     """
     with turn or nullcontext():
         decision, position = _append(ports, origin, decide)
-    if not decision.records or decision.result is None:
+    if decision.result is None:
         return decision.result
     events = {type(record.event) for record in decision.records}
+    if not events and decision.seen:
+        stream, version = decision.seen
+        for last in ports.events.history(stream, after=version - 1, limit=1):
+            position, events = last.position, {type(last.event)}
+    if not events:
+        return decision.result
     return replace(decision.result, readable=ports.readable.wait(position, events))
 
 
@@ -84,27 +93,33 @@ def append_to(
 ) -> Decision[CommandResult]:
     """Decide to append these events, except those that are None, to a stream that has this version."""
     records = new_records(stream_id, version, [event for event in events if event is not None])
-    return Decision(CommandResult(stream_id, version + len(records)), records, claims if records else NO_CLAIMS)
+    if not records:
+        return unchanged(stream_id, version)
+    return Decision(CommandResult(stream_id, version + len(records)), records, claims)
+
+
+def unchanged(stream_id: UUID, version: int) -> Decision[CommandResult]:
+    """Decide that what was asked for already holds, as this version of a stream says."""
+    return Decision(CommandResult(stream_id, version, changed=False), seen=(stream_id, version) if version else None)
 
 
 def change_stream(
     ports: Ports,
     origin: Origin,
     stream_id: UUID,
-    evolve: Evolve[S, E],
+    fold: Fold[S, E],
     empty: S,
     decide: Callable[[S], Iterable[Event | None]],
-) -> CommandResult | None:
+) -> CommandResult:
     """Decide on one stream, whose state is `empty` before its first event, and append the events that come of it.
 
-    Returns None if there are none. Raises what `decide` raises, and Busy.
+    Raises what `decide` raises, and Busy.
     """
 
-    def decide_on_stream() -> Decision[CommandResult | None]:
-        stream = ports.events.load(stream_id, evolve)
+    def decide_on_stream() -> Decision[CommandResult]:
+        stream = ports.events.load(stream_id, fold)
         state, version = (stream.state, stream.version) if stream else (empty, 0)
-        decision = append_to(stream_id, version, decide(state))
-        return decision if decision.records else Decision(None)
+        return append_to(stream_id, version, decide(state))
 
     return decide_and_append(ports, origin, decide_on_stream)
 

@@ -116,7 +116,7 @@ def bearer(ports: Ports, text: str) -> Bearer | None:
 
 def _is_backed(ports: Ports, token: Token, scope: UUID) -> bool:
     """Whether all ancestors of a token are valid, and its issuer may still issue it and them."""
-    found = ports.events.load_many(token.ancestors, access.evolve_token) if token.ancestors else {}
+    found = ports.events.load_many(token.ancestors, access.fold_token) if token.ancestors else {}
     ancestors = [stream.state for stream in found.values()]
     if len(ancestors) < len(token.ancestors) or not access.are_valid(ancestors, ports.now()):
         return False
@@ -131,15 +131,15 @@ def _may_issue(ports: Ports, email: str, scopes: set[UUID]) -> bool:
 
 def _roles_of(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, frozenset[Role]]:
     streams = {scope: access_id(scope, email) for scope in scopes}
-    found = ports.events.load_many(streams.values(), access.evolve)
+    found = ports.events.load_many(streams.values(), access.fold)
     return {scope: found[stream].state.roles if stream in found else frozenset() for scope, stream in streams.items()}
 
 
 # --- access ---------------------------------------------------------------------------------------------------------
 
 
-def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> CommandResult | None:
-    """Give an address a role in the origin's scope; None if it has the role already.
+def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> CommandResult:
+    """Give an address a role in the origin's scope, unless it has the role already.
 
     Raises NotFound for the subscription, EmailInvalid and RoleOutOfScope.
     """
@@ -151,8 +151,8 @@ def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> Comman
     return _change_access(ports, origin, canonical, decide)
 
 
-def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = None) -> CommandResult | None:
-    """Take a role, or all roles, from an address in the origin's scope; None if it has none of them.
+def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = None) -> CommandResult:
+    """Take a role, or all roles, from an address in the origin's scope, as far as it has them.
 
     Raises NotFound for the subscription, and EmailInvalid.
     """
@@ -166,9 +166,9 @@ def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = 
 
 def _change_access(
     ports: Ports, origin: Origin, email: str, decide: Callable[[Access], Iterable[AccessEvent | None]]
-) -> CommandResult | None:
+) -> CommandResult:
     _require_scope(ports, origin)
-    return change_stream(ports, origin, access_id(origin.subscription_id, email), access.evolve, Access(), decide)
+    return change_stream(ports, origin, access_id(origin.subscription_id, email), access.fold, Access(), decide)
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from application.decisions import (
     append_to,
     decide_and_append,
     is_repeated,
+    unchanged,
 )
 from application.ports import Claim, Claims, Stream
 from application.streams import GROUP, SUBSCRIPTION, find, first_event
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.ports import Ports, RequestKey
-    from application.records import Origin
+    from application.records import Event, Origin
 
 
 class JoinResult(Struct, frozen=True):
@@ -41,19 +42,21 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
 
     Raises NotFound, GroupNameInvalid, GroupNameTaken, EmailsInvalid, NotLicensed and KeyReused.
     """
-    created = group.create_group(parse_group_name(name), parse_emails(emails))
-    name_claim = _name_claim(group_id, created.name)
+    clean_name, users = parse_group_name(name), parse_emails(emails)
+    created = group.create_group(clean_name, users)
+    name_claim = _name_claim(group_id, clean_name)
 
     def decide() -> Decision[CommandResult]:
         first_event(ports, origin, SUBSCRIPTION, origin.subscription_id)
         if version := ports.events.versions([group_id]).get(group_id):
-            if first_event(ports, origin, GROUP, group_id) != created:
+            first_event(ports, origin, GROUP, group_id)
+            if _created_with(ports, group_id, len(created)) != created:
                 raise KeyReused
-            return Decision(CommandResult(group_id, version))
-        _require_free_name(ports, origin, name_claim, created.name)
-        _require_licences(ports, origin, created.users)
-        claims = Claims(taken=(name_claim,), licensed=frozenset(created.users))
-        return append_to(group_id, 0, [created], claims)
+            return unchanged(group_id, version)
+        _require_free_name(ports, origin, name_claim, clean_name)
+        _require_licences(ports, origin, users)
+        claims = Claims(taken=(name_claim,), licensed=frozenset(users))
+        return append_to(group_id, 0, created, claims)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -110,13 +113,13 @@ def add_users(
         stream = _find_group(ports, origin, group_id)
         already_there = tuple(user for user in users if user in stream.state.users)
         if is_repeated(ports, origin.subscription_id, request_key):
-            return Decision(JoinResult((), already_there))
-        event = group.add_users(stream.state, users)
-        added = event.users if event else ()
+            return Decision(JoinResult((), already_there), seen=(stream.id, stream.version))
+        events = group.add_users(stream.state, users)
+        added = tuple(user for event in events for user in event.users)
         _require_licences(ports, origin, added)
-        decision = append_to(stream.id, stream.version, [event])
+        decision = append_to(stream.id, stream.version, events)
         claims = Claims(licensed=frozenset(added), request=request_key)
-        return Decision(JoinResult(added, already_there), decision.records, claims)
+        return Decision(JoinResult(added, already_there), decision.records, claims, decision.seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -127,7 +130,7 @@ def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[
 
     def decide() -> Decision[CommandResult]:
         stream = _find_group(ports, origin, group_id)
-        return append_to(stream.id, stream.version, [group.remove_users(stream.state, users)])
+        return append_to(stream.id, stream.version, group.remove_users(stream.state.users, users))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -140,6 +143,13 @@ def _find_group(ports: Ports, origin: Origin, group_id: UUID) -> Stream[Group]:
             return Stream(stream.id, stream.version, state, stream.origin)
         case _:
             raise NotFound(what=GROUP.name, id=group_id)
+
+
+def _created_with(ports: Ports, group_id: UUID, most: int) -> tuple[Event, ...]:
+    """Return the events that a group was created with, one more than `most` if there were more."""
+    first, *others = ports.events.history(group_id, limit=most + 1)
+    same = (record for record in others if (record.at, record.origin) == (first.at, first.origin))
+    return (first.event, *(record.event for record in same))
 
 
 def _require_name(state: Group, expected: str | None) -> None:

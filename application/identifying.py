@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from application.records import Origin
 
 
-def bind_account(ports: Ports, origin: Origin, email: str, account: Account) -> CommandResult | None:
-    """Bind a canonical address to an account, so that no other can sign in with it; None if it is bound already.
+def bind_account(ports: Ports, origin: Origin, email: str, account: Account) -> CommandResult:
+    """Bind a canonical address to an account, unless it is bound already, so that no other can sign in with it.
 
     If several accounts come first at the same time, one of them gets the address. Raises IdentityTaken if another
     account has it.
@@ -28,10 +28,10 @@ def bind_account(ports: Ports, origin: Origin, email: str, account: Account) -> 
     return _change_identity(ports, origin, email, lambda held: identity.bind(held, email, account))
 
 
-def release_identity(ports: Ports, origin: Origin, email: str) -> CommandResult | None:
+def release_identity(ports: Ports, origin: Origin, email: str) -> CommandResult:
     """Leave an address to the next account that signs in with it, and end its sign-ins.
 
-    Returns None if the address belongs to no account. Raises EmailInvalid.
+    Nothing is changed if the address belongs to no account. Raises EmailInvalid.
     """
     canonical = parse_email(email)
     result = _change_identity(ports, origin, canonical, lambda held: identity.release(held, canonical))
@@ -41,9 +41,9 @@ def release_identity(ports: Ports, origin: Origin, email: str) -> CommandResult 
 
 def _change_identity(
     ports: Ports, origin: Origin, email: str, decide: Callable[[Identity], IdentityEvent | None]
-) -> CommandResult | None:
+) -> CommandResult:
     stream_id = identity_id(email)
-    return change_stream(ports, origin, stream_id, identity.evolve, Identity(), lambda held: [decide(held)])
+    return change_stream(ports, origin, stream_id, identity.fold, Identity(), lambda held: [decide(held)])
 
 
 class _EndResult(Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.decisions import CommandResult, Decision, append_to, decide_and_append, unless_stale
+from application.decisions import CommandResult, Decision, append_to, decide_and_append, unchanged, unless_stale
 from application.ports import Stream
 from application.rosters import StoredRoster, to_chunks
 from application.streams import IMPORT, SUBSCRIPTION, find, first_event
@@ -102,7 +102,7 @@ def record_upload(
         if version := ports.events.versions([import_id]).get(import_id):
             if first_event(ports, origin, IMPORT, import_id) != FileUploaded(name, media_type, size, _sha256(pieces)):
                 raise KeyReused
-            return Decision(CommandResult(import_id, version))
+            return unchanged(import_id, version)
         digest = ports.blobs.put(origin.subscription_id, "file", pieces)  # before the event that names it
         uploaded = FileUploaded(name, media_type, size, digest)
         return append_to(import_id, 0, [uploaded, _verdict(ports, origin.subscription_id, read)])
@@ -198,7 +198,7 @@ def find_session(ports: Ports, origin: Origin) -> Stream[ImportSession]:
 
 def plan_at(ports: Ports, import_id: UUID, version: int) -> Plan | None:
     """Return what a commit would have done at a version; None if there was no plan (the file was refused, say)."""
-    stream = ports.events.load(import_id, import_session.evolve, at_version=version)
+    stream = ports.events.load(import_id, import_session.fold, at_version=version)
     match stream:
         case Stream(version=found, state=Reviewing(plan) | Committing(plan) | Stopped(plan)) if found == version:
             return plan

@@ -13,20 +13,20 @@ from application.decisions import (
     decide_and_append,
     is_repeated,
     new_records,
+    unchanged,
 )
 from application.ports import Claim, Claims, NoJoins
 from application.streams import SUBSCRIPTION, find, first_event
 from domain import group, subscription
 from domain.errors import KeyReused
-from domain.group import Group
-from domain.subscription import LicenceEvent, Revocation, Subscription, User, licence_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
     from application.ports import Ports, RequestKey, Stream
-    from application.records import NewRecord, Origin
+    from application.records import Origin
+    from domain.subscription import Subscription, User
 
 
 class AllocationResult(Struct, frozen=True):
@@ -60,7 +60,7 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
         if version := ports.events.versions([stream_id]).get(stream_id):
             if first_event(ports, origin, SUBSCRIPTION, stream_id) != created:
                 raise KeyReused
-            return Decision(CommandResult(stream_id, version))
+            return unchanged(stream_id, version)
         return append_to(stream_id, 0, [created])
 
     return decide_and_append(ports, origin, decide)
@@ -94,16 +94,14 @@ def allocate_licences(
 
     def decide() -> Decision[AllocationResult]:
         stream = _find_subscription(ports, origin)
-        held = ports.events.held(stream.id, "licence", wanted)
+        held, seen = ports.events.held(stream.id, "licence", wanted), (stream.id, stream.version)
         if is_repeated(ports, stream.id, request_key):
-            return Decision(AllocationResult(0, len(held), repeated=True))
-        allocation = subscription.allocate(stream.state, [user for user in wanted.values() if user.email not in held])
-        if allocation is None:
-            return Decision(AllocationResult(0, len(held)), claims=Claims(request=request_key))
-        records = new_records(stream.id, stream.version, [allocation.taken])
-        records += _licence_records(ports, origin, allocation.licences)
-        claims = Claims(taken=_licence_claims(stream.id, allocation.licences), request=request_key)
-        return Decision(AllocationResult(allocation.taken.seats, len(held)), records, claims)
+            return Decision(AllocationResult(0, len(held), repeated=True), seen=seen)
+        new = [user for user in wanted.values() if user.email not in held]
+        allocated = subscription.allocate(stream.state, new)
+        records = new_records(stream.id, stream.version, allocated)
+        claims = Claims(taken=_licence_claims(stream.id, (user.email for user in new)), request=request_key)
+        return Decision(AllocationResult(len(new), len(held)), records, claims, seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
 
@@ -118,44 +116,23 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
     def decide() -> Decision[RevocationResult]:
         stream = _find_subscription(ports, origin)
         held = ports.events.held(stream.id, "licence", wanted)
-        revocation = subscription.revoke(email for email in wanted if email in held)
-        if revocation is None:
-            return Decision(RevocationResult(()))
-        return _revocation_decision(ports, origin, stream, revocation)
+        revoked = tuple(email for email in wanted if email in held)
+        if not revoked:
+            return Decision(RevocationResult(()), seen=(stream.id, stream.version))
+        joined, position = ports.memberships.groups_of(stream.id, revoked)
+        records = new_records(stream.id, stream.version, subscription.revoke(revoked))
+        for group_id, each in joined.items():
+            left = group.remove_users(each.users, sorted(each.users))
+            records += new_records(group_id, each.version, left)
+        claims = Claims(released=_licence_claims(stream.id, revoked), no_joins=NoJoins(frozenset(revoked), position))
+        return Decision(RevocationResult(revoked), records, claims)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats", "groups"))
-
-
-def _revocation_decision(
-    ports: Ports, origin: Origin, stream: Stream[Subscription], revocation: Revocation
-) -> Decision[RevocationResult]:
-    """Decide to return the seats, revoke the licences and remove the users from their groups: one append for all."""
-    emails = tuple(each.email for each in revocation.licences)
-    group_ids, position = ports.memberships.group_ids_of(stream.id, emails)
-    records = new_records(stream.id, stream.version, [revocation.returned])
-    records += _licence_records(ports, origin, revocation.licences)
-    for each in ports.events.load_many(group_ids, group.evolve).values():
-        if isinstance(each.state, Group) and (left := group.remove_users(each.state, emails)):
-            records += new_records(each.id, each.version, [left])
-    claims = Claims(
-        released=_licence_claims(stream.id, revocation.licences), no_joins=NoJoins(frozenset(emails), position)
-    )
-    return Decision(RevocationResult(emails), records, claims)
 
 
 def _find_subscription(ports: Ports, origin: Origin) -> Stream[Subscription]:
     return find(ports, origin, SUBSCRIPTION, origin.subscription_id)
 
 
-def _licence_claims(subscription_id: UUID, licences: Iterable[LicenceEvent]) -> tuple[Claim, ...]:
-    return tuple(Claim("licence", each.email, licence_id(subscription_id, each.email)) for each in licences)
-
-
-def _licence_records(ports: Ports, origin: Origin, licences: Iterable[LicenceEvent]) -> list[NewRecord]:
-    """Return the records that append each event to the stream of its licence."""
-    events = {licence_id(origin.subscription_id, each.email): each for each in licences}
-    versions = ports.events.versions(events)
-    records: list[NewRecord] = []
-    for stream, event in events.items():
-        records += new_records(stream, versions.get(stream, 0), [event])
-    return records
+def _licence_claims(subscription_id: UUID, emails: Iterable[str]) -> tuple[Claim, ...]:
+    return tuple(Claim("licence", email, subscription_id) for email in emails)

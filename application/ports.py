@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from msgspec import Struct
 from application.records import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from application.memberships import GroupsJoined
     from application.records import NewRecord, Record
 
 S = TypeVar("S")
@@ -75,8 +77,8 @@ class Conflict(Exception):
     """A stream has new events, or a claim no longer holds, so nothing was appended."""
 
 
-Evolve: TypeAlias = Callable[[S | None, E], S]
-"""Returns an aggregate's state after an event, given its state before; that is None before the first event."""
+Fold: TypeAlias = Callable[[S | None, "Iterable[E]"], S]
+"""Returns an aggregate's state after more events, given its state before; that is None before the first event."""
 
 
 class Stream(Struct, Generic[S], frozen=True):
@@ -88,25 +90,30 @@ class Stream(Struct, Generic[S], frozen=True):
     origin: Origin
 
 
-def fold(evolve: Evolve[S, E], before: Stream[S] | None, records: Iterable[Record]) -> Stream[S] | None:
+def fold_records(fold: Fold[S, E], before: Stream[S] | None, records: Iterable[Record]) -> Stream[S] | None:
     """Return a stream as it is after more of its records; None if it has none at all."""
-    state = before.state if before else None
-    last: Record | None = None
-    for last in records:
-        state = evolve(state, cast("E", last.event))
+    rest = iter(records)
+    last = next(rest, None)
     if last is None:
         return before
-    return Stream(last.originator_id, last.originator_version, cast("S", state), last.origin)
+
+    def events(last_one: Record) -> Iterator[E]:
+        nonlocal last
+        for last in chain([last_one], rest):
+            yield cast("E", last.event)
+
+    state = fold(before.state if before else None, events(last))
+    return Stream(last.originator_id, last.originator_version, state, last.origin)
 
 
 class EventStore(Protocol):
     """Streams of events in one total order."""
 
-    def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
+    def load(self, stream: UUID, fold: Fold[S, E], *, at_version: int | None = None) -> Stream[S] | None:
         """Fold one stream, up to a version if one is given; None if the stream has no events."""
         ...
 
-    def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:
+    def load_many(self, streams: Iterable[UUID], fold: Fold[S, E]) -> dict[UUID, Stream[S]]:
         """Fold several streams at once; streams without events are left out."""
         ...
 
@@ -167,11 +174,8 @@ class Readable(Protocol):
 class Memberships(Protocol):
     """Who is in which groups, exactly: however far the views are behind."""
 
-    def group_ids_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
-        """Return the ids of all groups that these addresses are in at a position of the log, and the position.
-
-        Groups that the users have left, or that were deleted, may be among them: the groups' streams decide.
-        """
+    def groups_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[GroupsJoined, int]:
+        """Return the groups that these addresses are in at a position of the log, by id, and the position."""
         ...
 
 

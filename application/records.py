@@ -12,11 +12,9 @@ from domain.access import AccessEvent, TokenEvent
 from domain.group import GroupEvent
 from domain.identity import IdentityEvent
 from domain.import_session import ImportEvent
-from domain.subscription import LicenceEvent, SubscriptionEvent
+from domain.subscription import SubscriptionEvent
 
-Event: TypeAlias = (
-    ImportEvent | GroupEvent | SubscriptionEvent | LicenceEvent | AccessEvent | TokenEvent | IdentityEvent
-)
+Event: TypeAlias = ImportEvent | GroupEvent | SubscriptionEvent | AccessEvent | TokenEvent | IdentityEvent
 
 
 class Actor(Struct, frozen=True):

@@ -5,12 +5,11 @@ A stream of another subscription, or of another kind, is answered exactly as a m
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
 from msgspec import Struct
 
-from application.ports import S, Stream
+from application.ports import Fold, S, Stream
 from application.records import Event
 from domain import access, group, import_session, subscription
 from domain.access import TokenIssued, TokenState
@@ -31,19 +30,19 @@ class StreamKind(Struct, Generic[S], frozen=True):
 
     name: str
     first: type[Event]
-    evolve: Callable[[S | None, Any], S]
+    fold: Fold[S, Any]
 
 
-SUBSCRIPTION = StreamKind[Subscription]("subscription", SubscriptionCreated, subscription.evolve)
-GROUP = StreamKind[GroupState]("group", GroupCreated, group.evolve)
-IMPORT = StreamKind[ImportSession]("import", FileUploaded, import_session.evolve)
-TOKEN = StreamKind[TokenState]("token", TokenIssued, access.evolve_token)
+SUBSCRIPTION = StreamKind[Subscription]("subscription", SubscriptionCreated, subscription.fold)
+GROUP = StreamKind[GroupState]("group", GroupCreated, group.fold)
+IMPORT = StreamKind[ImportSession]("import", FileUploaded, import_session.fold)
+TOKEN = StreamKind[TokenState]("token", TokenIssued, access.fold_token)
 
 
 def find(ports: Ports, origin: Origin, kind: StreamKind[S], stream_id: UUID) -> Stream[S]:
     """Load a stream of this kind in the origin's subscription; raises NotFound."""
     first_event(ports, origin, kind, stream_id)
-    stream = ports.events.load(stream_id, kind.evolve)
+    stream = ports.events.load(stream_id, kind.fold)
     if stream is None:
         raise NotFound(what=kind.name, id=stream_id)
     return stream

@@ -27,6 +27,7 @@ from domain.errors import (
     TokenNameIsAddress,
     TokenNameMissing,
 )
+from domain.folding import folding
 from domain.naming import LONGEST_NAME, collapsed, parse_email
 
 if TYPE_CHECKING:
@@ -200,6 +201,9 @@ def evolve(access: Access | None, event: AccessEvent) -> Access:
             return Access(roles - {role})
 
 
+fold = folding(evolve)
+
+
 def evolve_token(token: TokenState | None, event: TokenEvent) -> TokenState:
     """Return the token as it is after the event."""
     match token, event:
@@ -209,6 +213,9 @@ def evolve_token(token: TokenState | None, event: TokenEvent) -> TokenState:
             return RevokedToken()
         case _:
             raise ValueError(f"{type(event).__name__} cannot follow on {token!r}")
+
+
+fold_token = folding(evolve_token)
 
 
 def token_text(token_id: UUID, secret: bytes) -> str:

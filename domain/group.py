@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from domain.portions import portions
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
 
 class GroupCreated(Struct, frozen=True, tag="group.created"):
-    """A group was created, with its first users (canonical addresses, in the order in which they were given)."""
+    """A group was created, with its first users (canonical addresses, in the order in which they were given).
+
+    No event has more users than `portions` allows. If there are more, others follow in the same append.
+    """
 
     name: str
     users: tuple[str, ...]
@@ -62,9 +68,10 @@ class DeletedGroup(Struct, frozen=True, tag="deleted"):
 GroupState: TypeAlias = Group | DeletedGroup
 
 
-def create_group(name: str, users: Iterable[str]) -> GroupCreated:
+def create_group(name: str, users: Iterable[str]) -> tuple[GroupCreated | UsersAddedToGroup, ...]:
     """Create a group (see `naming.parse_group_name`); a user who is given twice is added once."""
-    return GroupCreated(name, tuple(dict.fromkeys(users)))
+    first, *others = list(portions(tuple(dict.fromkeys(users)))) or [()]
+    return GroupCreated(name, first), *map(UsersAddedToGroup, others)
 
 
 def rename_group(group: Group, name: str) -> GroupNameChanged | None:
@@ -77,30 +84,41 @@ def delete_group(group: Group) -> GroupDeleted:
     return GroupDeleted(group.name)
 
 
-def add_users(group: Group, users: Iterable[str]) -> UsersAddedToGroup | None:
+def add_users(group: Group, users: Iterable[str]) -> tuple[UsersAddedToGroup, ...]:
     """Add those of the users who are not in the group yet."""
     new = tuple(user for user in dict.fromkeys(users) if user not in group.users)
-    return UsersAddedToGroup(new) if new else None
+    return tuple(map(UsersAddedToGroup, portions(new)))
 
 
-def remove_users(group: Group, users: Iterable[str]) -> UsersRemovedFromGroup | None:
-    """Remove those of the users who are in the group."""
-    gone = tuple(user for user in dict.fromkeys(users) if user in group.users)
-    return UsersRemovedFromGroup(gone) if gone else None
+def remove_users(members: AbstractSet[str], users: Iterable[str]) -> tuple[UsersRemovedFromGroup, ...]:
+    """Remove those of the users who are members of the group."""
+    gone = tuple(user for user in dict.fromkeys(users) if user in members)
+    return tuple(map(UsersRemovedFromGroup, portions(gone)))
 
 
-def evolve(group: GroupState | None, event: GroupEvent) -> GroupState:
-    """Return the group as it is after the event."""
-    match group, event:
-        case None, GroupCreated(name, users):
-            return Group(name, frozenset(users))
-        case Group(name, before), UsersAddedToGroup(users):
-            return Group(name, before.union(users))
-        case Group(name, before), UsersRemovedFromGroup(users):
-            return Group(name, before.difference(users))
-        case Group(_, before), GroupNameChanged(_, new):
-            return Group(new, before)
-        case Group(), GroupDeleted():
-            return DeletedGroup()
-        case _:
-            raise ValueError(f"{type(event).__name__} cannot follow on {group!r}")
+def fold(group: GroupState | None, events: Iterable[GroupEvent]) -> GroupState:
+    """Return the group as it is after more events; there must have been one at least."""
+    state = _Folding(group.name, set(group.users)) if isinstance(group, Group) else group
+    for event in events:
+        match state, event:
+            case None, GroupCreated(name, users):
+                state = _Folding(name, set(users))
+            case _Folding(), UsersAddedToGroup(users):
+                state.users.update(users)
+            case _Folding(), UsersRemovedFromGroup(users):
+                state.users.difference_update(users)
+            case _Folding(), GroupNameChanged(_, new):
+                state.name = new
+            case _Folding(), GroupDeleted():
+                state = DeletedGroup()
+            case _:
+                raise ValueError(f"{type(event).__name__} cannot follow on {state!r}")
+    assert state is not None  # noqa: S101 - there was an event
+    return Group(state.name, frozenset(state.users)) if isinstance(state, _Folding) else state
+
+
+class _Folding(Struct):
+    """A group while its events are folded: its users change in place, so that not every event copies all of them."""
+
+    name: str
+    users: set[str]

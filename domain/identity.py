@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from domain.access import ROLLCALL
 from domain.errors import IdentityTaken
+from domain.folding import folding
 
 
 class Account(Struct, frozen=True):
@@ -87,3 +88,6 @@ def evolve(identity: Identity | None, event: IdentityEvent) -> Identity:
             return Identity()
         case SessionsEnded():
             return identity or Identity()
+
+
+fold = folding(evolve)

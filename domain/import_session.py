@@ -1,4 +1,4 @@
-"""The import aggregate on one page: events, states, decisions, evolve.
+"""The import aggregate on one page: events, states, decisions, fold.
 
 Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 
@@ -23,7 +23,7 @@ from domain.problems import Problem
 from domain.roster import FileFormat, RosterGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from domain.errors import ImportCommand
@@ -263,10 +263,10 @@ def start_commit(
 
 
 class Addition(Struct, frozen=True):
-    """The events of adding one group: one for the import's stream, and one for the group's own if it changes."""
+    """The events of adding one group: one for the import's stream, and those for the group's own if it changes."""
 
     event: GroupAdded | GroupSkipped
-    group_event: GroupCreated | UsersAddedToGroup | None = None
+    group_events: tuple[GroupCreated | UsersAddedToGroup, ...] = ()
 
 
 def imported_group_id(import_id: UUID, number: int) -> UUID:
@@ -289,11 +289,12 @@ def add_group(
         reason: SkipReason = "no-licensed-users" if left_out else "no-users"
         return Addition(GroupSkipped(group.number, reason, left_out))
     if existing is None:
-        created = create_group(session.plan.name(group), to_add)
-        return Addition(GroupAdded(group.number, new_id, created.name, True, len(created.users), 0, left_out), created)
+        name = session.plan.name(group)
+        created = create_group(name, to_add)
+        return Addition(GroupAdded(group.number, new_id, name, True, len(to_add), 0, left_out), created)
     group_id, before = existing
     added = add_users(before, to_add)
-    count = len(added.users) if added else 0
+    count = sum(len(event.users) for event in added)
     return Addition(GroupAdded(group.number, group_id, before.name, False, count, len(to_add) - count, left_out), added)
 
 
@@ -314,11 +315,47 @@ def wrong_state(session: ImportSession, command: ImportCommand) -> WrongState:
     return WrongState(command, type(session).__name__.lower())
 
 
-# --- evolve ---------------------------------------------------------------------------------------------
+# --- fold ---------------------------------------------------------------------------------------------------
 
 
-def evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
-    """Return the session as it is after the event."""
+def fold(session: ImportSession | None, events: Iterable[ImportEvent]) -> ImportSession:
+    """Return the session as it is after more events; there must have been one at least."""
+    edits: _Edits | None = None
+    for event in events:
+        match session, event:
+            case Reviewing(plan), GroupRenamed() | UserRemoved():
+                edits = edits or _Edits(plan)
+                edits.add(event)
+            case _:
+                session, edits = _evolve(edits.reviewed() if edits else session, event), None
+    assert session is not None  # noqa: S101 - there was an event
+    return edits.reviewed() if edits else session
+
+
+class _Edits:
+    """Edits of a plan while they are folded: they change in place, so that not every edit copies all others."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._names = dict(plan.names)
+        self._removed = {group: set(users) for group, users in plan.removed.items()}
+
+    def add(self, edit: GroupRenamed | UserRemoved) -> None:
+        """Make one more edit."""
+        match edit:
+            case GroupRenamed(group=group, new=new):
+                self._names[group] = new
+            case UserRemoved(group, email):
+                self._removed.setdefault(group, set()).add(email)
+
+    def reviewed(self) -> Reviewing:
+        """Return the review with these edits."""
+        removed = {group: frozenset(users) for group, users in self._removed.items()}
+        return Reviewing(replace(self._plan, names=self._names, removed=removed))
+
+
+def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
+    """Return the session as it is after one event that is not an edit."""
     match session, event:
         case None, FileUploaded():
             return Uploaded()
@@ -326,11 +363,6 @@ def evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
             return Rejected()
         case Uploaded(), FormatDetected(roster=roster, groups=groups):
             return Reviewing(Plan(roster, groups))
-        case Reviewing(plan), GroupRenamed(group=group, new=new):
-            return Reviewing(replace(plan, names={**plan.names, group: new}))
-        case Reviewing(plan), UserRemoved(group, email):
-            removed = plan.removed.get(group, frozenset()) | {email}
-            return Reviewing(replace(plan, removed={**plan.removed, group: removed}))
         case Reviewing(plan), CommitStarted(reviewed=reviewed):
             return Committing(plan, reviewed)
         case Stopped(plan, progress), CommitStarted(reviewed=reviewed):

@@ -1,19 +1,20 @@
-"""Seats and licences: a subscription and each of its licences have streams of their own.
+"""Seats and licences: a subscription and who of its users holds a licence.
 
-Seats are never oversold, because every allocation also appends to the subscription's stream (`SeatsTaken`).
+Seats are never oversold, because every allocation appends to the subscription's stream, whose version is the fence.
 Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
-from uuid import UUID, uuid5
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.errors import SeatsExceeded, SeatsInUse, SeatsInvalid, SubscriptionNameInvalid, SubscriptionNameMissing
+from domain.folding import folding
 from domain.naming import LONGEST_NAME, collapsed
+from domain.portions import portions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,34 +43,29 @@ class SeatsChanged(Struct, frozen=True, tag="subscription.seats-changed"):
     new: int
 
 
-class SeatsTaken(Struct, frozen=True, tag="subscription.seats-taken"):
-    """Seats came into use: `seats` more than before."""
-
-    seats: int
-
-
-class SeatsReturned(Struct, frozen=True, tag="subscription.seats-returned"):
-    """Seats became free again: `seats` more than before."""
-
-    seats: int
-
-
-class LicenceAllocated(Struct, frozen=True, tag="licence.allocated"):
-    """A user was given a seat."""
+class User(Struct, frozen=True, omit_defaults=True):
+    """A person with a licence: the canonical address, and first and last name if they are known."""
 
     email: str
     first_name: str = ""
     last_name: str = ""
 
 
-class LicenceRevoked(Struct, frozen=True, tag="licence.revoked"):
-    """The seat was taken back from the user."""
+class LicencesAllocated(Struct, frozen=True, tag="licences.allocated"):
+    """These users, none of whom had a licence, were given a seat each (see `portions` for how many)."""
 
-    email: str
+    users: tuple[User, ...]
 
 
-SubscriptionEvent: TypeAlias = SubscriptionCreated | SubscriptionRenamed | SeatsChanged | SeatsTaken | SeatsReturned
-LicenceEvent: TypeAlias = LicenceAllocated | LicenceRevoked
+class LicencesRevoked(Struct, frozen=True, tag="licences.revoked"):
+    """The seats of these users were taken back; `emails` are canonical addresses (see `portions` for how many)."""
+
+    emails: tuple[str, ...]
+
+
+SubscriptionEvent: TypeAlias = (
+    SubscriptionCreated | SubscriptionRenamed | SeatsChanged | LicencesAllocated | LicencesRevoked
+)
 
 
 class Subscription(Struct, frozen=True, tag="subscription"):
@@ -83,19 +79,6 @@ class Subscription(Struct, frozen=True, tag="subscription"):
     def free(self) -> int:
         """How many seats can still be allocated."""
         return self.seats - self.taken
-
-
-class User(Struct, frozen=True):
-    """A person to allocate a licence to: the canonical address, and first and last name if they are known."""
-
-    email: str
-    first_name: str = ""
-    last_name: str = ""
-
-
-def licence_id(subscription_id: UUID, email: str) -> UUID:
-    """Return the stream of an address's licence. It stays the same if the licence is revoked and allocated again."""
-    return uuid5(subscription_id, f"licence:{email}")
 
 
 def create_subscription(name: str, seats: int) -> SubscriptionCreated:
@@ -137,37 +120,20 @@ def _parse_seats(seats: int) -> int:
     return seats
 
 
-class Allocation(Struct, frozen=True):
-    """The events of an allocation: the seats that it takes, and the licences it takes them for."""
-
-    taken: SeatsTaken
-    licences: tuple[LicenceAllocated, ...]
-
-
-def allocate(subscription: Subscription, users: Iterable[User]) -> Allocation | None:
+def allocate(subscription: Subscription, users: Iterable[User]) -> tuple[LicencesAllocated, ...]:
     """Allocate a licence to each of these users, none of whom has one yet: to all of them or to none.
 
     Raises SeatsExceeded.
     """
-    licences = tuple(LicenceAllocated(user.email, user.first_name, user.last_name) for user in users)
-    if not licences:
-        return None
-    if len(licences) > subscription.free:
-        raise SeatsExceeded(wanted=len(licences), free=subscription.free, seats=subscription.seats)
-    return Allocation(SeatsTaken(len(licences)), licences)
+    wanted = tuple(users)
+    if len(wanted) > subscription.free:
+        raise SeatsExceeded(wanted=len(wanted), free=subscription.free, seats=subscription.seats)
+    return tuple(map(LicencesAllocated, portions(wanted)))
 
 
-class Revocation(Struct, frozen=True):
-    """The events of a revocation: the seats that it frees, and the licences it takes them from."""
-
-    returned: SeatsReturned
-    licences: tuple[LicenceRevoked, ...]
-
-
-def revoke(emails: Iterable[str]) -> Revocation | None:
+def revoke(emails: Iterable[str]) -> tuple[LicencesRevoked, ...]:
     """Revoke the licences of these users, each of whom has one."""
-    licences = tuple(LicenceRevoked(email) for email in dict.fromkeys(emails))
-    return Revocation(SeatsReturned(len(licences)), licences) if licences else None
+    return tuple(map(LicencesRevoked, portions(tuple(dict.fromkeys(emails)))))
 
 
 def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subscription:
@@ -179,9 +145,12 @@ def evolve(subscription: Subscription | None, event: SubscriptionEvent) -> Subsc
             return replace(subscription, name=new)
         case Subscription(), SeatsChanged(_, seats):
             return replace(subscription, seats=seats)
-        case Subscription(), SeatsTaken(seats):
-            return replace(subscription, taken=subscription.taken + seats)
-        case Subscription(), SeatsReturned(seats):
-            return replace(subscription, taken=subscription.taken - seats)
+        case Subscription(), LicencesAllocated(users):
+            return replace(subscription, taken=subscription.taken + len(users))
+        case Subscription(), LicencesRevoked(emails):
+            return replace(subscription, taken=subscription.taken - len(emails))
         case _:
             raise ValueError(f"{type(event).__name__} cannot follow on {subscription!r}")
+
+
+fold = folding(evolve)

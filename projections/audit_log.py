@@ -1,7 +1,7 @@
 """The audit log: who made which administrative change, and when. Each change is listed once.
 
 Bookkeeping is left out, because other events record the change itself: `GroupAdded` and `GroupSkipped` accompany the
-group's own events, `SeatsTaken` and `SeatsReturned` those of the licences.
+group's own events. An event of several licences is listed as one change for each user.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAdde
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import UserRemoved
 from domain.subscription import (
-    LicenceAllocated,
-    LicenceRevoked,
+    LicencesAllocated,
+    LicencesRevoked,
     SeatsChanged,
     SubscriptionCreated,
     SubscriptionRenamed,
@@ -28,7 +28,7 @@ from projections.reports.sentences import ACTIONS, sentence
 from projections.view import View, copy_rows, last_ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from application.records import Event, Record
     from projections.view import ViewCursor
@@ -75,7 +75,7 @@ AUDITED = tuple(event for action in ACTIONS.values() for event in action.events)
 def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
     last = last_ranks(cursor, "SELECT max(number) AS rank FROM audit_log WHERE subscription_id = wanted.id", run)
     rows: list[tuple[object, ...]] = []
-    for record in run:
+    for record, event in ((each, change) for each in run for change in _changes(each.event)):
         subscription = record.origin.subscription_id
         last[subscription] += 1
         rows.append(
@@ -86,11 +86,11 @@ def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 json.encode(record.origin.actor).decode(),
                 record.origin.request_id,
                 record.origin.client_request_id,
-                type(record.event).__name__,
-                sentence(record.event),
+                type(event).__name__,
+                sentence(event),
                 record.origin.import_id,
-                record.originator_id if isinstance(record.event, GROUPS) else None,
-                _emails(record.event),
+                record.originator_id if isinstance(event, GROUPS) else None,
+                _emails(event),
             )
         )
     copy_rows(
@@ -101,11 +101,26 @@ def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
+def _changes(event: Event) -> Iterator[Event]:
+    """Return the event as the changes to list: a licence event of several users is one change for each."""
+    match event:
+        case LicencesAllocated(users):
+            yield from (LicencesAllocated((user,)) for user in users)
+        case LicencesRevoked(emails):
+            yield from (LicencesRevoked((email,)) for email in emails)
+        case _:
+            yield event
+
+
 def _emails(event: Event) -> list[str]:
     match event:
         case GroupCreated(users=users) | UsersAddedToGroup(users=users) | UsersRemovedFromGroup(users=users):
             return list(users)
-        case UserRemoved(email=email) | LicenceAllocated(email=email) | LicenceRevoked(email=email):
+        case LicencesAllocated(users=licensed):
+            return [user.email for user in licensed]
+        case LicencesRevoked(emails=emails):
+            return list(emails)
+        case UserRemoved(email=email):
             return [email]
         case AccessGranted(email=email) | AccessRevoked(email=email):
             return [email]
@@ -232,11 +247,10 @@ def _row(row: Mapping[str, Any]) -> AuditRow:
 
 def users_added_by_import(
     cursor: ViewCursor, subscription_id: UUID, import_id: UUID, groups: Sequence[UUID]
-) -> dict[UUID, list[set[str]]]:
-    """Return the users that an import added to these groups.
+) -> dict[UUID, list[str]]:
+    """Return the users that an import added to each of these groups, in the order in which it did.
 
-    Several groups of a file can end up in one. So each group has a list of sets, one for each group of the file that
-    added users to it, in order.
+    Several groups of a file can end up in one, and one group of a file can take several events.
     """
     cursor.execute(
         """
@@ -250,7 +264,7 @@ def users_added_by_import(
         """,
         (list(groups), subscription_id, import_id),
     )
-    added: dict[UUID, list[set[str]]] = {}
+    added: dict[UUID, list[str]] = {}
     for row in cursor:
-        added.setdefault(row["group_id"], []).append(set(row["emails"]))
+        added.setdefault(row["group_id"], []).extend(row["emails"])
     return added

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from application.records import Event, Record
     from projections.view import ViewCursor
 
+PAGE_BYTES = 1_000_000
+
 PublicType: TypeAlias = Literal[
     "group.created", "group.users_added", "group.users_removed", "group.renamed", "group.deleted"
 ]
@@ -33,6 +35,7 @@ CREATE = """
         group_id uuid NOT NULL,
         at timestamptz NOT NULL,
         data jsonb NOT NULL,
+        bytes integer NOT NULL,
         PRIMARY KEY (subscription_id, position)
     );
 """
@@ -45,10 +48,19 @@ def _insert_events(cursor: ViewCursor, run: Sequence[Record]) -> None:
         subscription = record.origin.subscription_id
         last[subscription] += 1
         kind, data = _public(record.event)
+        encoded = json.encode(data)
         rows.append(
-            (subscription, last[subscription], kind, record.originator_id, record.at, json.encode(data).decode())
+            (
+                subscription,
+                last[subscription],
+                kind,
+                record.originator_id,
+                record.at,
+                encoded.decode(),
+                len(encoded),
+            )
         )
-    copy_rows(cursor, "group_events (subscription_id, position, type, group_id, at, data)", rows)
+    copy_rows(cursor, "group_events (subscription_id, position, type, group_id, at, data, bytes)", rows)
 
 
 def _public(event: Event) -> tuple[PublicType, dict[str, object]]:
@@ -91,13 +103,19 @@ class CloudEvent(Struct, frozen=True):
 
 
 def group_events(cursor: ViewCursor, subscription_id: UUID, *, after: int = 0, limit: int = 100) -> list[CloudEvent]:
-    """Return a page of a subscription's group events, oldest first, that follow an id."""
+    """Return a page of a subscription's group events, oldest first, that follow an id.
+
+    It has at most `limit` events, and fewer if their data is more than `PAGE_BYTES`, but at least one if there is one.
+    """
     cursor.execute(
         """
-        SELECT position, type, group_id, at, data::text AS data FROM group_events
-        WHERE subscription_id = %s AND position > %s ORDER BY position LIMIT %s
+        SELECT position, type, group_id, at, data::text AS data FROM (
+            SELECT *, sum(bytes) OVER (ORDER BY position) AS bytes_so_far FROM (
+                SELECT * FROM group_events WHERE subscription_id = %s AND position > %s ORDER BY position LIMIT %s
+            ) AS following
+        ) AS counted WHERE bytes_so_far <= %s OR bytes_so_far = bytes ORDER BY position
         """,
-        (subscription_id, after, limit),
+        (subscription_id, after, limit, PAGE_BYTES),
     )
     source = f"/api/v1/subscriptions/{subscription_id}"
     return [
@@ -113,3 +131,10 @@ def group_events(cursor: ViewCursor, subscription_id: UUID, *, after: int = 0, l
         )
         for row in cursor
     ]
+
+
+def last_event(cursor: ViewCursor, subscription_id: UUID) -> int:
+    """Return the id of a subscription's last group event; 0 if there is none."""
+    cursor.execute("SELECT max(position) AS last FROM group_events WHERE subscription_id = %s", (subscription_id,))
+    row = cursor.fetchone()
+    return (row and row["last"]) or 0

@@ -143,18 +143,18 @@ def count_left_out(cursor: ViewCursor, import_id: UUID) -> int:
 
 
 def count_earlier_additions(cursor: ViewCursor, import_id: UUID, groups: Sequence[UUID]) -> dict[int, int]:
-    """Return how many groups before it in the file added users to the same group, by number in the file.
+    """Return how many users the groups before it in the file added to the same group, by number in the file.
 
     Only groups of the file that added users to one of `groups` are included.
     """
     cursor.execute(
         """
-        SELECT number, row_number() OVER (PARTITION BY group_id ORDER BY number) - 1 AS before
+        SELECT number, sum(users_added) OVER (PARTITION BY group_id ORDER BY number) - users_added AS before
         FROM groups_added WHERE import_id = %s AND group_id = ANY(%s) AND users_added > 0
         """,
         (import_id, list(groups)),
     )
-    return {row["number"]: row["before"] for row in cursor}
+    return {row["number"]: int(row["before"]) for row in cursor}
 
 
 def _left_out(text: str) -> tuple[LeftOut, ...]:

@@ -12,10 +12,11 @@ from contextlib import AbstractContextManager
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, LiteralString, TypeAlias, TypeVar
+from uuid import UUID
 
 from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
-from msgspec import Struct
+from msgspec import Struct, json
 from psycopg import Cursor
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import DictRow
@@ -25,8 +26,6 @@ from application.records import Record
 from domain.errors import RollcallError
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from eventsourcing.postgres import PostgresDatastore
 
 E = TypeVar("E")
@@ -38,6 +37,7 @@ ReadLog: TypeAlias = Callable[[int, int, int | None], list[Record]]
 """Takes a position, a maximum number and a last position or None, and returns the events that follow the first."""
 
 BATCH = 500
+MOST_ANNOUNCED = 180  # PostgreSQL takes 8,000 bytes in a notification
 TRACKING_TABLE = "view_tracking"
 SWAP_LOCK_TIMEOUT = (
     "500ms"  # shorter than `deadlock_timeout` (1 s by default), after which PostgreSQL would choose who fails
@@ -74,6 +74,17 @@ class View(Struct, frozen=True):
         handled = (record for record in records if type(record.event) in self.handlers)
         for handle, run in groupby(handled, lambda record: self.handlers[type(record.event)]):
             handle(cursor, list(run))
+
+
+class Announcement(Struct, frozen=True):
+    """What a view tells everyone who waits for it: the position reached, and of which subscriptions it shows more.
+
+    None stands for more subscriptions than fit.
+    """
+
+    view: str
+    position: int
+    subscriptions: frozenset[UUID] | None
 
 
 class Projector:
@@ -113,11 +124,15 @@ class Projector:
         with self._datastore.transaction(commit=True) as cursor:
             self._track(cursor, records[-1].position)
             self.view.apply(cursor, records)
-            cursor.execute(
-                "SELECT pg_notify(%s, %s)",
-                (views_channel(self._datastore.schema), f"{self.view.name} {records[-1].position}"),
-            )
+            announced = json.encode(self._announcement(records)).decode()
+            cursor.execute("SELECT pg_notify(%s, %s)", (views_channel(self._datastore.schema), announced))
         return records[-1].position
+
+    def _announcement(self, records: Sequence[Record]) -> Announcement:
+        changed = {each.origin.subscription_id for each in records if type(each.event) in self.view.handlers}
+        return Announcement(
+            self.view.name, records[-1].position, frozenset(changed) if len(changed) <= MOST_ANNOUNCED else None
+        )
 
     def rebuild(self) -> int:
         """Build a new copy of the view, swap it for the current one, and return the position reached.
@@ -240,8 +255,14 @@ def view_position(cursor: ViewCursor, view: str) -> int:
     return int(row["notification_id"]) if row else 0
 
 
+def view_positions(cursor: ViewCursor) -> dict[str, int]:
+    """Return the position of the last event applied to each view that has begun."""
+    cursor.execute(SQL("SELECT application_name, notification_id FROM {}").format(Identifier(TRACKING_TABLE)))
+    return {row["application_name"]: row["notification_id"] for row in cursor}
+
+
 def views_channel(schema: str) -> str:
-    """Return the channel on which views announce the position they reached: the view's name, a space, the position."""
+    """Return the channel on which views announce what they show, each an `Announcement` in JSON."""
     return f"{schema}_views"
 
 

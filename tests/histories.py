@@ -22,14 +22,11 @@ from domain.identity import Account, IdentityBound, IdentityReleased, SessionsEn
 from domain.naming import group_key
 from domain.roster import Limits
 from domain.subscription import (
-    LicenceAllocated,
-    LicenceRevoked,
+    LicencesAllocated,
+    LicencesRevoked,
     SeatsChanged,
-    SeatsReturned,
-    SeatsTaken,
     SubscriptionRenamed,
     User,
-    licence_id,
 )
 from tests.conftest import importing_as, subscribed
 
@@ -146,9 +143,6 @@ def much_at_once(rollcall: Rollcall, origin: Origin) -> None:
         (subscription, SubscriptionRenamed("Fabrikam", "Northwind")),
         (subscription, SeatsChanged(20, 30)),
         (subscription, SeatsChanged(30, 25)),
-        (subscription, SeatsTaken(3)),
-        (subscription, SeatsReturned(1)),
-        (subscription, SeatsTaken(1)),
     )
     in_one_append(
         rollcall,
@@ -172,16 +166,15 @@ def much_at_once(rollcall: Rollcall, origin: Origin) -> None:
         (lost, GroupDeleted("Sales")),
         claims=Claims(released=(Claim("group-name", "sales", lost),)),
     )
-    licence = licence_id(subscription, USERS[7])
-    held = Claim("licence", USERS[7], licence)
+    held = tuple(Claim("licence", user, subscription) for user in USERS[6:8])
     in_one_append(
         rollcall,
         origin,
-        (licence, LicenceRevoked(USERS[7])),
-        (licence, LicenceAllocated(USERS[7], "Back", "Again")),
-        (licence, LicenceRevoked(USERS[7])),
-        (subscription, SeatsReturned(1)),
-        claims=Claims(released=(held,)),
+        (subscription, LicencesRevoked((USERS[6], USERS[7]))),
+        (subscription, LicencesAllocated((User(USERS[7], "Back", "Again"), User(USERS[6])))),
+        (subscription, LicencesRevoked((USERS[7],))),
+        (subscription, LicencesRevoked((USERS[6],))),
+        claims=Claims(released=held),
     )
     again = uuid4()
     in_one_append(

@@ -1,6 +1,6 @@
 """Given what happened, when this is decided, then that follows: the domain's tests are sentences.
 
-given(evolve, Created(…), Renamed(…)).when(lambda state: rename(state, …)).then(Renamed(…))
+given(fold, Created(…), Renamed(…)).when(lambda state: rename(state, …)).then(Renamed(…))
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -48,10 +48,7 @@ class When(Generic[S, R]):
             self._decide(self._state)
 
 
-def given(evolve: Callable[[S | None, Any], S], *events: object) -> Given[S]:
+def given(fold: Callable[[S | None, Iterable[Any]], S], *events: object) -> Given[S]:
     """Return the state after what happened."""
-    state: S | None = None
-    for event in events:
-        state = evolve(state, event)
-    assert state is not None, "something must have happened"
-    return Given(state)
+    assert events, "something must have happened"
+    return Given(fold(None, events))

@@ -75,7 +75,7 @@ def grant_access(
         held = [row for row in access.grants(cursor, subscription_id, email=email) if row.role == data.role]
     if not held:
         return accepted(request.url.path)
-    return Response(held[0], status_code=201 if granted else 200)
+    return Response(held[0], status_code=201 if granted.changed else 200)
 
 
 @delete(
@@ -100,7 +100,7 @@ def revoke_access(
     _, origin = authorize_granter(request, subscription_id)
     revoked = granting.revoke_access(rollcall, origin, checked_text(email.removeprefix("/"), "email"), role)
     location = f"/api/v1/subscriptions/{subscription_id}/access"
-    return no_content(location, readable=revoked is None or revoked.readable)
+    return no_content(location, readable=revoked.readable)
 
 
 ROUTES = (list_access, grant_access, revoke_access)

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from time import monotonic
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
 from litestar import Response, get
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
-from msgspec import Struct, convert, json, structs
+from msgspec import Struct, convert, structs
 
+from adapters.api.polls import Polls
 from adapters.composition import Rollcall
-from adapters.http.bell import Bell
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import After, Limit, decode_after, document_list, list_response
+from adapters.http.paging import After, Limit, decode_after, document_list, list_response, next_link
 from adapters.http.problems import responses
+from adapters.http.rate_limits import RateLimits
 from adapters.http.requests import AnyRequest, Injected, checked_text, parse_time
 from adapters.http.security import CONSUMERS, READERS, check_access, for_roles
 from application.records import Actor
 from domain.access import ROLLCALL
 from domain.naming import email_key
-from projections import audit_log, group_events
+from projections import audit_log
 from projections.audit_log import AuditFilter, AuditRow
-from projections.group_events import CloudEvent
 
 BATCH_TYPE = "application/cloudevents-batch+json"
 LONGEST_WAIT = 30
@@ -151,7 +150,8 @@ def _wanted(
 async def list_group_events(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
-    bell: Injected[Bell],
+    polls: Injected[Polls],
+    rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
     limit: Limit = 100,
     after: Annotated[int, QueryParameter(ge=0, le=2**53, description="The `id` of the last event you have.")] = 0,
@@ -159,26 +159,21 @@ async def list_group_events(
 ) -> Response[bytes]:
     """Follow the group events, oldest first, as CloudEvents 1.0.
 
-    To get the next page, pass the last `id` as `after`. With `wait`, the answer is empty only if no event happened for
-    that many seconds.
+    To get the next page, pass the last `id` as `after`. A page can have fewer events than `limit`, because it is no
+    larger than a megabyte; `Link` says whether others follow. With `wait`, the answer is empty only if no event
+    happened for that many seconds.
     """
     await sync_to_thread(find_subscription, rollcall, subscription_id)
-    deadline = monotonic() + wait
-    while True:
-        count = bell.count
-        found = await sync_to_thread(_events, rollcall, subscription_id, after, limit)
-        left = deadline - monotonic()
-        if found or left <= 0 or bell.closing:
-            break
-        await bell.wait(count, left)
-    if wait:  # access may have been revoked in the meantime
-        await check_access(request, request.route_handler)
-    return Response(json.encode(found), media_type=BATCH_TYPE)
-
-
-def _events(rollcall: Rollcall, subscription_id: UUID, after: int, limit: int) -> list[CloudEvent]:
-    with rollcall.views() as cursor:
-        return group_events.group_events(cursor, subscription_id, after=after, limit=limit)
+    if not wait:
+        page = await polls.next_page(subscription_id, after, limit, 0)
+    else:
+        actor: Actor = request.scope["state"]["actor"]
+        rate_limits.check_followers(actor.id)
+        with rate_limits.count_follower(actor.id):
+            page = await polls.next_page(subscription_id, after, limit, wait)
+        await check_access(request, request.route_handler)  # it may have been revoked in the meantime
+    headers = {"Link": next_link(request, str(page.last))} if page.more else {}
+    return Response(page.content, media_type=BATCH_TYPE, headers=headers)
 
 
 ROUTES = (list_changes, list_operations, list_group_events)

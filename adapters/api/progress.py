@@ -1,6 +1,6 @@
 """Progress as Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-One lookup serves all listeners of the process: when it is woken, one query fetches all the imports that are followed,
+One lookup serves all listeners of the process: one query fetches the followed imports whose subscriptions have changed,
 and each listener gets its own.
 """
 
@@ -26,17 +26,22 @@ from msgspec import Struct, json, structs
 
 from adapters.api.imports import IMPORT
 from adapters.composition import Rollcall
-from adapters.http.bell import Bell
+from adapters.http.bell import Bell, happens
 from adapters.http.lookups import find_import
 from adapters.http.problems import DATABASE_AWAY, responses
+from adapters.http.rate_limits import RateLimits
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import READERS, check_access
 from domain.errors import RollcallError
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportRow, ImportState
+from projections.import_list.written import IMPORT_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from application.records import Actor
 
 log = structlog.get_logger(__name__)
 
@@ -82,15 +87,18 @@ class _Feed:
 
 
 class Feeds:
-    """The imports that are followed in this process. One task looks all of them up, however many there are.
+    """The imports that are followed in this process. One task looks them up, however many there are.
 
-    It does so when the bell rings, at most five times a second: a commit has more batches than people can see.
+    It does so when the bell rings for their subscriptions, at most five times a second: a commit has more batches than
+    people can see.
     """
 
     def __init__(self, rollcall: Rollcall, bell: Bell) -> None:
         self._rollcall = rollcall
         self._bell = bell
         self._feeds: dict[UUID, _Feed] = {}
+        self._changed: set[UUID] = set()
+        self._woken = asyncio.Event()
         self._lookup: asyncio.Task[None] | None = None
 
     async def follow(self, row: ImportRow, seen: int) -> AsyncGenerator[ImportRow | None, None]:
@@ -103,7 +111,7 @@ class Feeds:
                     yield current
                 if current.state in AT_REST or self._bell.closing:
                     return
-                if not await _happens(changed, COMMENT_SECONDS):
+                if not await happens(changed, COMMENT_SECONDS):
                     yield None
 
     def followed(self) -> list[UUID]:
@@ -115,29 +123,39 @@ class Feeds:
         feed = self._feeds.get(row.id)
         if feed is None:
             feed = self._feeds[row.id] = _Feed(row)
-            self._bell.ring()  # for changes since the row was looked up
+            self._wake(row.id)  # for changes since the row was looked up
         if self._lookup is None or self._lookup.done():
             self._lookup = asyncio.create_task(self._look_up())
         feed.update(row)
         feed.listeners += 1
         try:
-            yield feed
+            with self._bell.calling(IMPORT_LIST.name, row.subscription_id, partial(self._wake, row.id)):
+                yield feed
         finally:
             feed.listeners -= 1
             if not feed.listeners:
                 del self._feeds[row.id]
 
+    def _wake(self, import_id: UUID) -> None:
+        self._changed.add(import_id)
+        self._woken.set()
+
     async def _look_up(self) -> None:
-        """Look up the followed imports whenever the bell rings, until there are none or the server stops."""
-        count = -1
+        """Look up the followed imports that may have changed, and all of them after a quiet while.
+
+        Ends when no import is followed, or the server stops.
+        """
         while self._feeds and not self._bell.closing:
-            await self._bell.wait(count, LOOKUP_SECONDS)
-            count = self._bell.count
+            if not await happens(self._woken, LOOKUP_SECONDS):
+                self._changed.update(self._feeds)
+            changed, self._changed = self._changed, set()
+            self._woken.clear()
             try:
-                rows = await sync_to_thread(self._rows, self.followed())
+                rows = await sync_to_thread(self._rows, list(changed))
             except Exception:
                 log.exception("the followed imports could not be looked up")
                 rows = {}
+                self._changed |= changed
             for import_id, feed in self._feeds.items():
                 feed.update(rows.get(import_id))
             await asyncio.sleep(0 if self._bell.closing else LOOKUP_PAUSE_SECONDS)
@@ -147,16 +165,6 @@ class Feeds:
     def _rows(self, ids: list[UUID]) -> dict[UUID, ImportRow]:
         with self._rollcall.views() as cursor:
             return import_list.find_imports(cursor, ids)
-
-
-async def _happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event; return False if it doesn't happen in time."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 class Permission:
@@ -184,6 +192,7 @@ async def progress(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
     feeds: Injected[Feeds],
+    rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     last_event_id: Annotated[
@@ -205,26 +214,32 @@ async def progress(
         seen = 0
     if row.state in AT_REST and seen == row.version:
         return Response(None, status_code=204)
+    actor: Actor = request.scope["state"]["actor"]
+    rate_limits.check_followers(actor.id)
+    messages = _messages(request, feeds.follow(row, seen), rate_limits.count_follower(actor.id))
     unbuffered = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return Stream(_messages(request, feeds, row, seen), media_type="text/event-stream", headers=unbuffered)
+    return Stream(messages, media_type="text/event-stream", headers=unbuffered)
 
 
-async def _messages(request: AnyRequest, feeds: Feeds, row: ImportRow, seen: int) -> AsyncGenerator[bytes, None]:
+async def _messages(
+    request: AnyRequest, changes: AsyncGenerator[ImportRow | None, None], counted: AbstractContextManager[None]
+) -> AsyncGenerator[bytes, None]:
     """Yield the stream: a whole event or comment each time, its lines ended by LF.
 
     One client loses an event's type where a piece ends between CR and LF, and one takes the lengths of pieces for lines
     of the event (findings/requests-sse-loses-the-event-type.sh, findings/sseclient-reads-chunk-lengths.sh).
     """
     permission = Permission(partial(_has_access, request))
-    async for current in feeds.follow(row, seen):
-        if not await permission.holds():
-            return
-        if current is None:
-            yield COMMENT
-            continue
-        document = ProgressDocument(current.state, *structs.astuple(current.progress))
-        message = ServerSentEventMessage(data=json.encode(document), event="progress", id=current.version, sep="\n")
-        yield message.encode()
+    with counted:
+        async for current in changes:
+            if not await permission.holds():
+                return
+            if current is None:
+                yield COMMENT
+                continue
+            document = ProgressDocument(current.state, *structs.astuple(current.progress))
+            message = ServerSentEventMessage(data=json.encode(document), event="progress", id=current.version, sep="\n")
+            yield message.encode()
 
 
 async def _has_access(request: AnyRequest) -> bool:

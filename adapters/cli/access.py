@@ -93,8 +93,8 @@ def access_grant(*, email: str, role: Role, name_or_id: str | None, as_json: boo
     with open_rollcall("directory") as rollcall:
         done = granting.grant_access(rollcall, operator_origin(_scope(rollcall, name_or_id)), email, role)
     if as_json:
-        terminal.emit(AccessChange(email, done is not None))
-    terminal.say(f"{email} now has the role {role}." if done else f"{email} already had the role {role}.")
+        terminal.emit(AccessChange(email, done.changed))
+    terminal.say(f"{email} now has the role {role}." if done.changed else f"{email} already had the role {role}.")
     return DONE
 
 
@@ -112,9 +112,9 @@ def access_revoke(*, email: str, role: Role | None, name_or_id: str | None, as_j
     with open_rollcall("directory") as rollcall:
         done = granting.revoke_access(rollcall, operator_origin(_scope(rollcall, name_or_id)), email, role)
     if as_json:
-        terminal.emit(AccessChange(email, done is not None))
+        terminal.emit(AccessChange(email, done.changed))
     what = f"the role {role}" if role else "any role here"
-    terminal.say(f"{email} no longer has {what}." if done else f"{email} didn't have {what}.")
+    terminal.say(f"{email} no longer has {what}." if done.changed else f"{email} didn't have {what}.")
     return DONE
 
 

@@ -121,7 +121,7 @@ def identity_release(*, email: str | None, everybody: bool, as_json: bool) -> in
                 wanted = [row.email for row in access.identities(cursor)]
         else:
             wanted = [parse_email(email)]
-        released = [each for each in wanted if release_identity(rollcall, operator_origin(ROLLCALL), each)]
+        released = [each for each in wanted if release_identity(rollcall, operator_origin(ROLLCALL), each).changed]
     if as_json:
         terminal.emit(ReleasedAddresses(released))
     for each in released:

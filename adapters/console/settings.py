@@ -192,7 +192,6 @@ def issue_token(
     except Refused as error:
         refusal = Refusal(error, {"name": name, "role": role, "days": days}, "tokens")
         return _settings(request, rollcall, subscription_id, refusal=refusal)
-    rollcall.health.catch_up(access.ACCESS.name)
     return _settings(request, rollcall, subscription_id, issued_token=issued_token, token_name=name)
 
 

@@ -12,7 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from adapters.composition import Rollcall
 from adapters.console.forms import redirect_when_readable
 from adapters.console.pages import Page, page
-from adapters.http.file_reader import FileReader
+from adapters.http.file_reader import FileReader, FileTakesTooMuchMemory
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
 from adapters.http.rate_limits import RateLimits, TooManyRequests
@@ -74,7 +74,15 @@ async def upload(
     """Take a file, and redirect to its import: to the review, or to the problems for which it was refused."""
     try:
         done = await take_upload(request, rollcall, file_reader, rate_limits, subscription_id, key)
-    except (KeyReused, FileTooLarge, StorageFull, UploadInterrupted, TooManyRequests, Invalid) as error:
+    except (
+        KeyReused,
+        FileTooLarge,
+        FileTakesTooMuchMemory,
+        StorageFull,
+        UploadInterrupted,
+        TooManyRequests,
+        Invalid,
+    ) as error:
         return await sync_to_thread(_form, request, rollcall, subscription_id, error)
     where = f"/subscriptions/{subscription_id}/imports/{done.id}"
     return await sync_to_thread(redirect_when_readable, request, rollcall, subscription_id, done, where)

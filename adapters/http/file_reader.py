@@ -1,9 +1,9 @@
 """Reading an uploaded file in its own process: reading is computation and would keep other requests waiting.
 
-Run as a program, this module is that process: `python -m adapters.http.file_reader FILE ROSTER NAME LIMITS` reads FILE,
-writes the chunks of its roster to ROSTER and prints the verdict. The data goes through the disk, so the server holds no
-more than one chunk of it in memory. FILE and ROSTER are descriptors of unnamed files, so nothing is left behind however
-the processes end.
+Run as a program, this module is that process: `python -m adapters.http.file_reader FILE ROSTER NAME LIMITS MEMORY`
+reads FILE, writes the chunks of its roster to ROSTER and prints the verdict. The data goes through the disk, so the
+server holds no more than one chunk of it in memory. FILE and ROSTER are descriptors of unnamed files, so nothing is
+left behind however the processes end.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, ENOMEM, ENOSPC
+from signal import SIGSEGV
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
 from msgspec import msgpack
 
+from adapters.http.reader_turns import ReaderTurns, seats_for_readers
 from application.importing import ReadFile, ReadRoster, read_file
 from domain.errors import RollcallError
 from domain.import_session import FormatDetected, FormatRejected
@@ -29,21 +32,31 @@ from domain.roster import Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
+    from uuid import UUID
 
 log = logging.getLogger(__name__)
 
 PIECE_BYTES = 1024 * 1024
-READERS = 2
-NICENESS = 10
 LENGTH_BYTES = 8
 FULL = frozenset({ENOSPC, EDQUOT})
 """How the process exits if it has no room for the roster: with the number of the error."""
+OUT_OF_MEMORY = frozenset({ENOMEM, -SIGSEGV})
+"""How it exits if the file takes too much memory: not all compiled code raises MemoryError where it gets none."""
 
 
 class ReaderDied(RollcallError):
     """The file could not be read because the process reading it ended. Nothing was recorded. Send the file again."""
 
     code = "busy"
+
+
+class FileTakesTooMuchMemory(RollcallError):
+    """Reading this file of {size:,} bytes takes more than the {limit:,} bytes of memory that one file may take.
+
+    Split it into several files, each with the header line, or ask your operator to raise ROLLCALL_LIMIT_READER_BYTES.
+    """
+
+    code = "file-too-large"
 
 
 @dataclass(frozen=True)
@@ -81,20 +94,24 @@ class Chunks:
 
 
 class FileReader:
-    """Reads files, a few at a time, each in its own process; the others wait for their turn."""
+    """Reads files, a few at a time, each in its own process; the others wait for their turn.
 
-    def __init__(self, limits: Limits) -> None:
+    A process may use `memory` bytes.
+    """
+
+    def __init__(self, limits: Limits, memory: int) -> None:
         self._limits = limits
-        self._turns = asyncio.Semaphore(READERS)
+        self._memory = memory
+        self._turns = ReaderTurns(seats_for_readers())
 
     @asynccontextmanager
-    async def read(self, file: IO[bytes], name: str) -> AsyncIterator[ReadFile]:
-        """Read a file on disk, called `name`. The result can be used while the block runs.
+    async def read(self, subscription_id: UUID, file: IO[bytes], name: str) -> AsyncIterator[ReadFile]:
+        """Read a subscription's file on disk, called `name`. The result can be used while the block runs.
 
-        Raises ReaderDied, and OSError if the disk is full.
+        Raises ReaderDied, FileTakesTooMuchMemory, and OSError if the disk is full.
         """
         with TemporaryFile() as roster:
-            async with self._turns:
+            async with self._turns.take(subscription_id, os.fstat(file.fileno()).st_size):
                 verdict = await self._read(file, roster, name)
             match msgpack.decode(verdict, type=FormatDetected | FormatRejected):
                 case FormatDetected() as detected:
@@ -107,7 +124,7 @@ class FileReader:
         descriptors = (file.fileno(), roster.fileno())
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-P", "-m", "adapters.http.file_reader", *map(str, descriptors), name, limits),
+            *("-P", "-m", "adapters.http.file_reader", *map(str, descriptors), name, limits, str(self._memory)),
             pass_fds=descriptors,
             stdin=DEVNULL,
             stdout=PIPE,
@@ -120,6 +137,8 @@ class FileReader:
             if process.returncode is None:  # the client is gone
                 process.kill()
                 await process.wait()
+        if process.returncode in OUT_OF_MEMORY:
+            raise FileTakesTooMuchMemory(size=os.fstat(file.fileno()).st_size, limit=self._memory)
         if process.returncode in FULL:
             raise OSError(process.returncode, os.strerror(process.returncode))
         if process.returncode != 0:
@@ -128,20 +147,22 @@ class FileReader:
         return verdict
 
 
-def main(file: str, roster: str, name: str, limits: str) -> None:
+def main(file: str, roster: str, name: str, limits: str, memory: str) -> None:
     """Read a file on disk and print the verdict."""
-    os.nice(NICENESS)  # requests come first
-    with os.fdopen(int(file), "rb") as content:
-        content.seek(0)  # the offset is shared with the process that wrote the file
-        read = read_file(content.read(), name, msgpack.decode(bytes.fromhex(limits), type=Limits))
-    verdict: FormatDetected | FormatRejected
-    if isinstance(read, FileProblems):
-        verdict = FormatRejected(read.problems)
-    else:
-        verdict = read.detected
-        with os.fdopen(int(roster), "wb") as chunks:
-            Chunks(chunks).write(read.chunks)
+    resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
+    verdict = _read(int(file), int(roster), name, msgpack.decode(bytes.fromhex(limits), type=Limits))
     sys.stdout.buffer.write(msgpack.encode(verdict))
+
+
+def _read(file: int, roster: int, name: str, limits: Limits) -> FormatDetected | FormatRejected:
+    with os.fdopen(file, "rb") as content:
+        content.seek(0)  # the offset is shared with the process that wrote the file
+        read = read_file(content.read(), name, limits)
+    if isinstance(read, FileProblems):
+        return FormatRejected(read.problems)
+    with os.fdopen(roster, "wb") as chunks:
+        Chunks(chunks).write(read.chunks)
+    return read.detected
 
 
 if __name__ == "__main__":
@@ -151,3 +172,5 @@ if __name__ == "__main__":
         if full.errno not in FULL:
             raise
         sys.exit(full.errno)
+    except MemoryError:
+        sys.exit(ENOMEM)

@@ -83,10 +83,14 @@ def list_response(
     """Return a page of rows, of which one more than `limit` was asked for: if it is there, so is a next page."""
     shown, links = list(rows[:limit]), {}
     if len(rows) > limit:
-        query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
-        query.append(("after", encode_after(sort_key(shown[-1]))))
-        links["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
+        links["Link"] = next_link(request, encode_after(sort_key(shown[-1])))
     return Response(shown, headers={**(headers or {}), **links})
+
+
+def next_link(request: Request[Any, Any, Any], after: str) -> str:
+    """Return the `Link` from a page to the next one, which begins after this."""
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+    return f'<{request.url.path}?{urlencode([*query, ("after", after)])}>; rel="next"'
 
 
 def document_list(page: Response[list[T]], document: Callable[[T], D]) -> Response[list[D]]:

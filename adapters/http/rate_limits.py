@@ -14,7 +14,6 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from msgspec import Struct
 
@@ -23,13 +22,15 @@ from domain.errors import RollcallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from uuid import UUID
 
     from litestar.connection import ASGIConnection
     from litestar.types import Message, Scope
 
 SIGN_IN_SECONDS = 600
 REQUEST_SECONDS = 60
-TRY_UPLOAD_AGAIN_SECONDS = 5
+TRY_AGAIN_SECONDS = 5
 KEYS = 100_000
 ROUNDING = 1e-6  # the errors of sums of times, as a share of the time that one takes
 QUOTA = "quota"
@@ -87,14 +88,37 @@ class Rate:
         self._due = {key: due for due, key in kept[: KEYS // 2]}
 
 
+class AtOnce:
+    """At most `limit` at the same time, for each key. For the event loop only."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._running: Counter[str] = Counter()
+
+    def check(self, key: str, reason: str) -> None:
+        """Raise TooManyRequests unless one more may run."""
+        if self._running[key] >= self._limit:
+            raise TooManyRequests(reason=reason.format(limit=self._limit), seconds=TRY_AGAIN_SECONDS)
+
+    @contextmanager
+    def count(self, key: str) -> Iterator[None]:
+        """Count one more while the block runs."""
+        self._running[key] += 1
+        try:
+            yield
+        finally:
+            self._running[key] -= 1
+            self._running += Counter()  # drops the keys of which none is running
+
+
 class RateLimits:
-    """Counts sign-ins, requests and uploads against the limits of the settings."""
+    """Counts sign-ins, requests, uploads and followers against the limits of the settings."""
 
     def __init__(self, rates: Rates) -> None:
         self._sign_ins = Rate(rates.sign_ins, SIGN_IN_SECONDS)
         self._requests = Rate(rates.requests, REQUEST_SECONDS)
-        self._most_uploads = rates.uploads
-        self._uploads: Counter[UUID] = Counter()
+        self._uploads = AtOnce(rates.uploads)
+        self._followers = AtOnce(rates.followers)
 
     def count_sign_in(self, key: str) -> None:
         """Count an attempt to sign in by a client, with a link or as an address; raises TooManyRequests."""
@@ -108,18 +132,20 @@ class RateLimits:
         """Return how many more requests a token or a session can send."""
         return self._requests.quota(secret)
 
-    @contextmanager
-    def count_upload(self, subscription_id: UUID) -> Iterator[None]:
+    def count_upload(self, subscription_id: UUID) -> AbstractContextManager[None]:
         """Count an upload while the block runs; only in the event loop. Raises TooManyRequests."""
-        if self._uploads[subscription_id] >= self._most_uploads:
-            reason = f"This subscription has {self._most_uploads} uploads in progress. Wait until one is done."
-            raise TooManyRequests(reason=reason, seconds=TRY_UPLOAD_AGAIN_SECONDS)
-        self._uploads[subscription_id] += 1
-        try:
-            yield
-        finally:
-            self._uploads[subscription_id] -= 1
-            self._uploads += Counter()  # drops the subscriptions without uploads
+        key = str(subscription_id)
+        self._uploads.check(key, "This subscription has {limit} uploads in progress. Wait until one is done.")
+        return self._uploads.count(key)
+
+    def check_followers(self, actor: str) -> None:
+        """Raise TooManyRequests if too many requests of this token or person are waiting for news."""
+        reason = "{limit} requests with this token, or by this person, are waiting for news. End one of them first."
+        self._followers.check(actor, reason)
+
+    def count_follower(self, actor: str) -> AbstractContextManager[None]:
+        """Count a request that waits for news while the block runs; only in the event loop."""
+        return self._followers.count(actor)
 
 
 async def add_quota(message: Message, scope: Scope) -> None:

@@ -229,7 +229,7 @@ async def take_upload(
     with rate_limits.count_upload(subscription_id):
         async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
             name = clean_file_name(sent.name)
-            async with file_reader.read(sent.file, name) as read:
+            async with file_reader.read(subscription_id, sent.file, name) as read:
                 origin = await sync_to_thread(origin_of, request, subscription_id, import_id)
                 return await sync_to_thread(
                     record_upload, rollcall, origin, name, sent.media_type, Pieces(sent.file), read

@@ -6,7 +6,7 @@ from collections import defaultdict
 from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias
 
-from application.ports import NO_CLAIMS, Claims, Conflict, NoJoins, fold
+from application.ports import NO_CLAIMS, Claims, Conflict, NoJoins, fold_records
 from application.records import Record
 from domain.group import GroupCreated, UsersAddedToGroup
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from application.ports import ClaimKind, E, Evolve, S, Stream
+    from application.ports import ClaimKind, E, Fold, S, Stream
     from application.records import NewRecord, Origin
 
 Holders: TypeAlias = dict[tuple[str, str], "UUID"]
@@ -33,17 +33,17 @@ class MemoryEventStore:
         self._holders: defaultdict[UUID, Holders] = defaultdict(dict)
         self._requests: dict[tuple[UUID, str], UUID] = {}
 
-    def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
+    def load(self, stream: UUID, fold: Fold[S, E], *, at_version: int | None = None) -> Stream[S] | None:
         """Fold one stream, up to a version if one is given; None if the stream has no events."""
         records = self.history(stream)
         if at_version is not None:
             records = [record for record in records if record.originator_version <= at_version]
-        return fold(evolve, None, records)
+        return fold_records(fold, None, records)
 
-    def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:
+    def load_many(self, streams: Iterable[UUID], fold: Fold[S, E]) -> dict[UUID, Stream[S]]:
         """Fold several streams; streams without events are left out."""
         with self._lock:
-            loaded = {stream: self.load(stream, evolve) for stream in streams}
+            loaded = {stream: self.load(stream, fold) for stream in streams}
         return {stream: found for stream, found in loaded.items() if found is not None}
 
     def versions(self, streams: Iterable[UUID]) -> dict[UUID, int]:

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from sys import maxsize
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from domain.group import GroupCreated, UsersAddedToGroup
+from application.memberships import follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
     from adapters.memory.event_store import MemoryEventStore
+    from application.memberships import GroupsJoined
 
 
 class MemoryMemberships:
-    """Everybody who ever joined a group."""
+    """Who is in which groups, as all events together say."""
 
     def __init__(self, events: MemoryEventStore) -> None:
         self._events = events
 
-    def group_ids_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
-        """Return the ids of all groups that these addresses are in at a position of the log, and the position."""
-        wanted, group_ids, head = frozenset(emails), set[UUID](), self._events.head()
-        for record in self._events.read_log(0, maxsize, until=head):
-            match record.event:
-                case GroupCreated(users=users) | UsersAddedToGroup(users=users):
-                    if record.origin.subscription_id == subscription_id and wanted.intersection(users):
-                        group_ids.add(record.originator_id)
-        return frozenset(group_ids), head
+    def groups_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[GroupsJoined, int]:
+        """Return the groups that these addresses are in at a position of the log, by id, and the position."""
+        joined: GroupsJoined = {}
+        head = self._events.head()
+        follow(joined, subscription_id, frozenset(emails), self._events.read_log(0, maxsize, until=head))
+        return joined, head

@@ -16,7 +16,7 @@ from msgspec import json
 
 from adapters.postgres.recorder import Recorder, StoredRecord, StreamRecorder
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotStore
-from application.ports import NO_CLAIMS, ClaimKind, Claims, Conflict, Stream, fold
+from application.ports import NO_CLAIMS, ClaimKind, Claims, Conflict, Stream, fold_records
 from application.records import Event, Origin, Record
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from eventsourcing.utils import EnvType
 
     from adapters.postgres.datastore import Datastore
-    from application.ports import E, Evolve, S
+    from application.ports import E, Fold, S
     from application.records import NewRecord
 
 
@@ -108,20 +108,20 @@ class PostgresEventStore(Application[UUID]):
     def _our_snapshots(self) -> SnapshotStore:
         return cast("SnapshotStore", self.snapshots)
 
-    def load(self, stream: UUID, evolve: Evolve[S, E], *, at_version: int | None = None) -> Stream[S] | None:
+    def load(self, stream: UUID, fold: Fold[S, E], *, at_version: int | None = None) -> Stream[S] | None:
         """Fold a stream, from its latest snapshot if there is one; None if the stream has no events."""
-        projector = cast("Any", lambda _, records: _fold(evolve, records))
+        projector = cast("Any", lambda _, records: _fold(fold, records))
         try:
             return cast("Stream[S]", self.repository.get(stream, version=at_version, projector_func=projector))
         except AggregateNotFoundError:
             return None
 
-    def load_many(self, streams: Iterable[UUID], evolve: Evolve[S, E]) -> dict[UUID, Stream[S]]:
+    def load_many(self, streams: Iterable[UUID], fold: Fold[S, E]) -> dict[UUID, Stream[S]]:
         """Fold several streams with one query, leaving out those without events."""
         records = map(self.mapper.to_domain_event, self._our_recorder.select_streams(list(streams)))
         found = {}
         for stream, events in groupby(records, attrgetter("originator_id")):
-            folded = fold(evolve, None, cast("Iterator[Record]", events))
+            folded = fold_records(fold, None, cast("Iterator[Record]", events))
             assert folded is not None  # noqa: S101 - groupby yields no empty group
             found[stream] = folded
         return found
@@ -174,10 +174,10 @@ class PostgresEventStore(Application[UUID]):
         return self.recorder.max_notification_id() or 0
 
 
-def _fold(evolve: Evolve[S, E], records: Iterator[Any]) -> Stream[S] | None:
+def _fold(fold: Fold[S, E], records: Iterator[Any]) -> Stream[S] | None:
     """Fold what the library's repository reads: a snapshot, if there is one, and the events after it."""
     first = next(records, None)
     if isinstance(first, Snapshot):
         state = cast("S", first.state)
-        return fold(evolve, Stream(first.originator_id, first.originator_version, state, first.origin), records)
-    return fold(evolve, None, chain([first], records)) if first else None
+        return fold_records(fold, Stream(first.originator_id, first.originator_version, state, first.origin), records)
+    return fold_records(fold, None, chain([first], records)) if first else None

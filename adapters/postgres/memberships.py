@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.group import GroupCreated, UsersAddedToGroup
+from application.memberships import follow
 from projections.directory import read as directory
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from adapters.postgres.datastore import Datastore
     from adapters.postgres.event_store import PostgresEventStore
+    from application.memberships import GroupsJoined
 
 EVENTS_AT_ONCE = 1_000
 
@@ -24,17 +25,13 @@ class DirectoryMemberships:
         self._datastore = datastore
         self._events = events
 
-    def group_ids_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[frozenset[UUID], int]:
-        """Return the ids of all groups that these addresses are in at a position of the log, and the position."""
-        wanted = set(emails)
+    def groups_of(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[GroupsJoined, int]:
+        """Return the groups that these addresses are in at a position of the log, by id, and the position."""
+        wanted = frozenset(emails)
         with self._datastore.views() as cursor:
-            groups, position = directory.group_ids_of(cursor, subscription_id, wanted)
+            joined, position = directory.groups_joined(cursor, subscription_id, wanted)
         head = self._events.head()
         while records := self._events.read_log(position, EVENTS_AT_ONCE, head):
+            follow(joined, subscription_id, wanted, records)
             position = records[-1].position
-            for record in records:
-                match record.event:
-                    case GroupCreated(users=users) | UsersAddedToGroup(users=users):
-                        if record.origin.subscription_id == subscription_id and not wanted.isdisjoint(users):
-                            groups.add(record.originator_id)
-        return frozenset(groups), max(position, head)
+        return joined, max(position, head)

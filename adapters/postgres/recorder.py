@@ -191,10 +191,8 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         after = (start or 0) - inclusive_of_start
         wanted = {"after": after, "until": stop, "limit": limit, "bytes": LOG_BATCH_BYTES, "topics": list(topics)}
         with self._datastore.get_connection() as connection:
-            return [
-                self._stored(row)
-                for row in connection.execute(statement("select_log"), wanted, prepare=True, binary=True)
-            ]
+            rows = connection.execute(statement("select_log"), wanted, prepare=True, binary=True)
+            return list(map(self._stored, rows))
 
     def max_notification_id(self) -> int | None:
         """Return the position of the last event, or None if there is none."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from socket import socketpair
-from threading import Condition, Event, Thread
+from threading import BoundedSemaphore, Condition, Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 import psycopg
+from msgspec import DecodeError, json
 from psycopg.sql import SQL, Identifier
 
-from projections.view import views_channel
+from projections.view import Announcement, view_positions, views_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
+
+    from psycopg.rows import DictRow
 
     from adapters.postgres.datastore import Datastore
     from projections.view import Projector
@@ -26,13 +29,15 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 1.0
 READABLE_WITHIN_SECONDS = 3.0
+WAITING_AT_ONCE = 24  # of the threads that answer requests; the others are for those who have nothing to wait for
 
 
 class Wakeups:
     """One listening connection for the whole process.
 
     A notification is a hint and may be lost, for example with the connection. So everything that waits also looks again
-    every second.
+    every second. The views' positions are looked up here, once for all who wait for a view: nobody who waits needs a
+    connection of their own, or fails with it.
     """
 
     def __init__(self, datastore: Datastore, events_channel: str) -> None:
@@ -40,8 +45,9 @@ class Wakeups:
         self._channels = (events_channel, views_channel(datastore.schema))
         self._changed = Condition()
         self._positions: dict[str, int] = {}
+        self._looked = 0.0
         self._count = 0
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[Announcement | None], None]] = []
         self._stopping = Event()
         self._stop_sender, self._stop_receiver = socketpair()
         self._listening = Event()
@@ -77,12 +83,13 @@ class Wakeups:
         with self._changed:
             self._count += 1
             self._changed.notify_all()
-            for listener in self._listeners:
-                listener()
 
     @contextmanager
-    def calling(self, listener: Callable[[], None]) -> Iterator[None]:
-        """Call the listener on every wake-up while the block runs. It must not block."""
+    def calling(self, listener: Callable[[Announcement | None], None]) -> Iterator[None]:
+        """Call the listener with what each view announces while the block runs. It must not block.
+
+        None stands for announcements that were lost, with the connection.
+        """
         with self._changed:
             self._listeners.append(listener)
         try:
@@ -92,10 +99,7 @@ class Wakeups:
                 self._listeners.remove(listener)
 
     def wait_until(self, holds: Callable[[dict[str, int]], bool], timeout: float) -> bool:
-        """Wait until a condition on the views' positions holds; False if it doesn't in time.
-
-        The positions, by view, are those that views have announced since this process began to listen.
-        """
+        """Wait until a condition on the views' positions, by view, holds; False if it doesn't in time. Never raises."""
         with self._changed:
             return self._changed.wait_for(lambda: holds(self._positions), timeout=timeout)
 
@@ -103,7 +107,7 @@ class Wakeups:
         while not self._stopping.is_set():
             try:
                 self._listen_until_broken()
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 log.warning("Lost the connection that listens for changes. Reconnecting: %s", error)
                 self._stopping.wait(LOOK_AGAIN_SECONDS)
 
@@ -113,19 +117,36 @@ class Wakeups:
                 connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
             arrivals.register(connection, EVENT_READ)
             arrivals.register(self._stop_receiver, EVENT_READ)
+            self._look(connection)
             self._listening.set()
+            self._tell(None)
             self.wake()
             while not self._stopping.is_set():
-                for notice in connection.notifies(timeout=0):
+                if monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
+                    self._look(connection)
+                for notice in connection.notifies(timeout=0):  # after the look, which may have received some
                     self._take(notice.channel, notice.payload)
                 arrivals.select(LOOK_AGAIN_SECONDS)
 
+    def _look(self, connection: psycopg.Connection[DictRow]) -> None:
+        """Replace the positions by those in the database: views move back where the log lost its end."""
+        found, self._looked = view_positions(connection.cursor()), monotonic()
+        with self._changed:
+            self._positions = found
+            self._changed.notify_all()
+
     def _take(self, channel: str, payload: str) -> None:
         if channel == self._channels[1]:
-            view, _, position = payload.rpartition(" ")
-            if position.isdecimal():  # any client of the database can notify
-                self._positions[view] = max(int(position), self._positions.get(view, 0))
+            with suppress(DecodeError):  # any client of the database can notify
+                announced = json.decode(payload, type=Announcement)
+                self._positions[announced.view] = max(announced.position, self._positions.get(announced.view, 0))
+                self._tell(announced)
         self.wake()
+
+    def _tell(self, announced: Announcement | None) -> None:
+        with self._changed:
+            for listener in self._listeners:
+                listener(announced)
 
 
 class ReadableViews:
@@ -134,22 +155,26 @@ class ReadableViews:
     def __init__(self, projectors: Sequence[Projector], wakeups: Wakeups) -> None:
         self._projectors = projectors
         self._wakeups = wakeups
+        self._room = BoundedSemaphore(WAITING_AT_ONCE)
 
     def wait(self, position: int, events: Iterable[type]) -> bool:
-        """Wait until the views that handle such events show this position; False if that takes over three seconds."""
+        """Wait until the views that handle such events show this position; False if that takes over three seconds.
+
+        If many wait already, it doesn't wait: those who came before wait for earlier positions of the same views.
+        """
         kinds = set(events)
-        deadline = monotonic() + READABLE_WITHIN_SECONDS
-        concerned = [each for each in self._projectors if kinds & each.view.handlers.keys()]
-        return all(self.wait_for_view(each, position, deadline - monotonic()) for each in concerned)
+        names = [each.view.name for each in self._projectors if kinds & each.view.handlers.keys()]
+        has_room = self._room.acquire(blocking=False)
+        try:
+            return self._wakeups.wait_until(
+                lambda positions: all(positions.get(name, 0) >= position for name in names),
+                READABLE_WITHIN_SECONDS if has_room else 0,
+            )
+        finally:
+            if has_room:
+                self._room.release()
 
     def wait_for_view(self, projector: Projector, position: int, timeout: float) -> bool:
         """Wait until a view shows a position; False if it doesn't within `timeout` seconds."""
-        name, deadline = projector.view.name, monotonic() + timeout
-        while projector.position() < position:
-            if (left := deadline - monotonic()) <= 0:
-                return False
-            if self._wakeups.wait_until(
-                lambda positions: positions.get(name, 0) >= position, min(left, LOOK_AGAIN_SECONDS)
-            ):
-                return True
-        return True
+        name = projector.view.name
+        return self._wakeups.wait_until(lambda positions: positions.get(name, 0) >= position, timeout)

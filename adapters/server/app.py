@@ -27,6 +27,7 @@ from adapters.api import (
     tokens,
 )
 from adapters.api.openapi.document import describe
+from adapters.api.polls import Polls
 from adapters.api.progress import Feeds, progress
 from adapters.console import pages
 from adapters.console.oidc import Provider
@@ -61,9 +62,9 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
     upload_bytes = settings.limits.file_bytes + MULTIPART_BYTES
     injected: dict[str, object] = {
         "rollcall": rollcall,
-        "bell": bell,
         "feeds": Feeds(rollcall, bell),
-        "file_reader": FileReader(settings.limits),
+        "polls": Polls(rollcall, bell),
+        "file_reader": FileReader(settings.limits, settings.reader_bytes),
         "metrics": metrics,
         "rate_limits": rate_limits,
         "site": site,

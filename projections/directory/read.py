@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from application.memberships import GroupJoined, GroupsJoined
 from domain.naming import group_key
 from projections.view import TRACKING_TABLE
 
@@ -264,23 +265,27 @@ def group_counts(cursor: ViewCursor, subscription_id: UUID, emails: Sequence[str
     return {row["email"]: row["groups"] for row in cursor}
 
 
-def group_ids_of(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> tuple[set[UUID], int]:
-    """Return the ids of the groups that any of these users is in, and the position of the log that they reflect.
+def groups_joined(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> tuple[GroupsJoined, int]:
+    """Return the groups that any of these users is in, by id, and the position of the log that they reflect.
 
     Both come from one statement and so from one snapshot: a rebuild cannot swap the tables between them.
     """
     cursor.execute(
         f"""
-        SELECT array(
-            SELECT DISTINCT group_id FROM directory_members WHERE subscription_id = %s AND email = ANY(%s)
-        ) AS groups,
-        (SELECT max(notification_id) FROM {TRACKING_TABLE} WHERE application_name = %s) AS position
+        SELECT t.position, m.group_id, g.version, m.email
+        FROM (SELECT max(notification_id) AS position FROM {TRACKING_TABLE} WHERE application_name = %s) AS t
+        LEFT JOIN directory_members AS m ON m.subscription_id = %s AND m.email = ANY(%s)
+        LEFT JOIN directory_groups AS g USING (subscription_id, group_id)
         """,
-        (subscription_id, list(emails), NAME),
+        (NAME, subscription_id, list(emails)),
     )
-    row = cursor.fetchone()
-    assert row is not None  # noqa: S101 - a statement without FROM has one row
-    return set(row["groups"]), row["position"] or 0
+    joined: GroupsJoined = {}
+    position = 0
+    for row in cursor:
+        position = row["position"] or 0
+        if row["group_id"] is not None:
+            joined.setdefault(row["group_id"], GroupJoined(row["version"], set())).users.add(row["email"])
+    return joined, position
 
 
 def group_ids_by_key(cursor: ViewCursor, subscription_id: UUID, keys: Iterable[str]) -> dict[str, UUID]:

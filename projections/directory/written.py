@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.subscription import (
-    LicenceAllocated,
-    LicenceRevoked,
+    LicencesAllocated,
+    LicencesRevoked,
     SeatsChanged,
-    SeatsReturned,
-    SeatsTaken,
     SubscriptionCreated,
     SubscriptionRenamed,
 )
@@ -53,6 +51,7 @@ CREATE = """
         name text NOT NULL,
         name_key text NOT NULL,
         users integer NOT NULL,
+        version bigint NOT NULL,
         created_at timestamptz NOT NULL,
         import_id uuid,
         PRIMARY KEY (subscription_id, group_id)
@@ -111,46 +110,47 @@ def _change_seats(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
-def _count_seats(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    taken: Counter[UUID] = Counter()
-    for r, took in events_of(run, SeatsTaken):
-        taken[r.originator_id] += took.seats
-    for r, returned in events_of(run, SeatsReturned):
-        taken[r.originator_id] -= returned.seats
-    cursor.execute(
-        """
-        UPDATE directory_subscriptions AS s SET taken = taken + t.seats
-        FROM unnest(%s::uuid[], %s::int[]) AS t (id, seats) WHERE s.subscription_id = t.id
-        """,
-        columns(taken.items(), 2),
-    )
-
-
-def _insert_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _allocate_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
         "directory_licences (subscription_id, email, first_name, last_name, allocated_at)",
         (
-            (r.origin.subscription_id, event.email, event.first_name, event.last_name, r.at)
-            for r, event in events_of(run, LicenceAllocated)
+            (r.originator_id, user.email, user.first_name, user.last_name, r.at)
+            for r, event in events_of(run, LicencesAllocated)
+            for user in event.users
         ),
     )
+    _count_seats(cursor, ((r, len(event.users)) for r, event in events_of(run, LicencesAllocated)))
 
 
-def _delete_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _revoke_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
         DELETE FROM directory_licences AS l USING unnest(%s::uuid[], %s::text[]) AS t (subscription_id, email)
         WHERE (l.subscription_id, l.email) = (t.subscription_id, t.email)
         """,
-        columns(((r.origin.subscription_id, event.email) for r, event in events_of(run, LicenceRevoked)), 2),
+        columns(((r.originator_id, email) for r, e in events_of(run, LicencesRevoked) for email in e.emails), 2),
+    )
+    _count_seats(cursor, ((r, -len(event.emails)) for r, event in events_of(run, LicencesRevoked)))
+
+
+def _count_seats(cursor: ViewCursor, counts: Iterable[tuple[Record, int]]) -> None:
+    change: Counter[UUID] = Counter()
+    for r, count in counts:
+        change[r.originator_id] += count
+    cursor.execute(
+        """
+        UPDATE directory_subscriptions AS s SET taken = taken + t.change
+        FROM unnest(%s::uuid[], %s::int[]) AS t (id, change) WHERE s.subscription_id = t.id
+        """,
+        columns(change.items(), 2),
     )
 
 
 def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
     copy_rows(
         cursor,
-        "directory_groups (subscription_id, group_id, name, name_key, users, created_at, import_id)",
+        "directory_groups (subscription_id, group_id, name, name_key, users, version, created_at, import_id)",
         (
             (
                 r.origin.subscription_id,
@@ -158,6 +158,7 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 event.name,
                 group_key(event.name),
                 len(event.users),
+                r.originator_version,
                 r.at,
                 r.origin.import_id,
             )
@@ -185,14 +186,21 @@ def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 
 def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    latest = {r.originator_id: (r.origin.subscription_id, event.new) for r, event in events_of(run, GroupNameChanged)}
+    latest = {r.originator_id: (r, event.new) for r, event in events_of(run, GroupNameChanged)}
     cursor.execute(
         """
-        UPDATE directory_groups AS g SET name = t.name, name_key = t.name_key
-        FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS t (subscription_id, group_id, name, name_key)
+        UPDATE directory_groups AS g SET name = t.name, name_key = t.name_key, version = t.version
+        FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[])
+            AS t (subscription_id, group_id, name, name_key, version)
         WHERE (g.subscription_id, g.group_id) = (t.subscription_id, t.group_id)
         """,
-        columns(((subscription, group, name, group_key(name)) for group, (subscription, name) in latest.items()), 4),
+        columns(
+            (
+                (r.origin.subscription_id, r.originator_id, name, group_key(name), r.originator_version)
+                for r, name in latest.values()
+            ),
+            5,
+        ),
     )
 
 
@@ -218,15 +226,18 @@ def _copy_members(cursor: ViewCursor, groups: Iterable[tuple[Record, Sequence[st
 
 def _count_users(cursor: ViewCursor, counts: Iterable[tuple[Record, int]]) -> None:
     change: Counter[tuple[UUID, UUID]] = Counter()
+    version: dict[tuple[UUID, UUID], int] = {}
     for r, count in counts:
-        change[r.origin.subscription_id, r.originator_id] += count
+        group = (r.origin.subscription_id, r.originator_id)
+        change[group] += count
+        version[group] = r.originator_version
     cursor.execute(
         """
-        UPDATE directory_groups AS g SET users = users + t.change
-        FROM unnest(%s::uuid[], %s::uuid[], %s::int[]) AS t (subscription_id, group_id, change)
+        UPDATE directory_groups AS g SET users = users + t.change, version = t.version
+        FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::bigint[]) AS t (subscription_id, group_id, change, version)
         WHERE (g.subscription_id, g.group_id) = (t.subscription_id, t.group_id)
         """,
-        columns(((*group, count) for group, count in change.items()), 3),
+        columns(((*group, count, version[group]) for group, count in change.items()), 4),
     )
 
 
@@ -244,10 +255,8 @@ DIRECTORY = View(
         SubscriptionCreated: _insert_subscriptions,
         SubscriptionRenamed: _rename_subscriptions,
         SeatsChanged: _change_seats,
-        SeatsTaken: _count_seats,
-        SeatsReturned: _count_seats,
-        LicenceAllocated: _insert_licences,
-        LicenceRevoked: _delete_licences,
+        LicencesAllocated: _allocate_licences,
+        LicencesRevoked: _revoke_licences,
         GroupCreated: _insert_groups,
         UsersAddedToGroup: _add_users,
         UsersRemovedFromGroup: _remove_users,

@@ -88,17 +88,17 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
 
 
 def _newcomers(
-    added: GroupAddedRow | None, users_added: dict[UUID, list[set[str]]], earlier: dict[int, int]
+    added: GroupAddedRow | None, users_added: dict[UUID, list[str]], earlier: dict[int, int]
 ) -> set[str] | None:
     """Return the users that this group of the file added to its group, or None while one view lags behind another.
 
-    Several groups of the file may have added users to the same group; `earlier` counts those before this one.
+    Several groups of the file may have added users to the same group; `earlier` is how many those before this one did.
     """
     if added is None or not added.users_added:
         return set()
-    additions = users_added.get(added.group_id, [])
-    index = earlier.get(added.number, len(additions))
-    return additions[index] if index < len(additions) else None
+    start = earlier.get(added.number, 0)
+    users = users_added.get(added.group_id, [])[start : start + added.users_added]
+    return set(users) if len(users) == added.users_added else None
 
 
 class _GroupResult(Struct, frozen=True):

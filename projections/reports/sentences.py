@@ -24,11 +24,9 @@ from domain.import_session import (
     UserRemoved,
 )
 from domain.subscription import (
-    LicenceAllocated,
-    LicenceRevoked,
+    LicencesAllocated,
+    LicencesRevoked,
     SeatsChanged,
-    SeatsReturned,
-    SeatsTaken,
     SubscriptionCreated,
     SubscriptionRenamed,
 )
@@ -62,10 +60,8 @@ _TITLES: dict[type[Event], str] = {
     SubscriptionCreated: "Subscription created",
     SubscriptionRenamed: "Subscription renamed",
     SeatsChanged: "Seats changed",
-    SeatsTaken: "Seats taken",
-    SeatsReturned: "Seats returned",
-    LicenceAllocated: "Licence allocated",
-    LicenceRevoked: "Licence revoked",
+    LicencesAllocated: "Licence allocated",
+    LicencesRevoked: "Licence revoked",
     AccessGranted: "Access granted",
     AccessRevoked: "Access revoked",
     TokenIssued: "Token issued",
@@ -101,8 +97,8 @@ ACTIONS: Mapping[str, Action] = {
     "group-deleted": Action("Group deleted", (GroupDeleted,)),
     "users-added": Action("Users added to a group", (UsersAddedToGroup,)),
     "users-removed": Action("Users removed from a group", (UsersRemovedFromGroup,)),
-    "licences-allocated": Action("Licences allocated", (LicenceAllocated,)),
-    "licences-revoked": Action("Licences revoked", (LicenceRevoked,)),
+    "licences-allocated": Action("Licences allocated", (LicencesAllocated,)),
+    "licences-revoked": Action("Licences revoked", (LicencesRevoked,)),
     "access-granted": Action("Access granted", (AccessGranted,)),
     "access-revoked": Action("Access revoked", (AccessRevoked,)),
     "tokens-changed": Action("Tokens issued or revoked", (TokenIssued, TokenRevoked)),
@@ -160,14 +156,14 @@ def sentence(event: Event) -> str:
             return f"Renamed subscription “{old}” to “{new}”"
         case SeatsChanged(before, after):
             return f"Changed the number of seats from {before:,} to {after:,}"
-        case SeatsTaken(seats):
-            return f"Took {counted(seats, 'seat')}"
-        case SeatsReturned(seats):
-            return f"Returned {counted(seats, 'seat')}"
-        case LicenceAllocated(email):
-            return f"Allocated a licence to {email}"
-        case LicenceRevoked(email):
+        case LicencesAllocated((user,)):
+            return f"Allocated a licence to {user.email}"
+        case LicencesAllocated(users):
+            return f"Allocated licences to {counted(len(users), 'user')}"
+        case LicencesRevoked((email,)):
             return f"Revoked the licence of {email}"
+        case LicencesRevoked(emails):
+            return f"Revoked the licences of {counted(len(emails), 'user')}"
         case AccessGranted(email, role):
             return f"Granted {email} the {role} role"
         case AccessRevoked(email, role):

@@ -188,6 +188,7 @@ EXAMPLES = {
     "OIDC_CLIENT_ID": "rollcall",
     "OIDC_CLIENT_SECRET": "hunter2",
     "OIDC_TRUST_EMAIL": "true",
+    "LIMIT_READER_BYTES": "300000000",
 }
 
 

@@ -63,7 +63,7 @@ def events_of(rollcall: Rollcall, origin: Origin) -> list[Event]:
 
 def is_completed(rollcall: Rollcall, origin: Origin) -> bool:
     assert origin.import_id
-    session = rollcall.events.load(origin.import_id, import_session.evolve)
+    session = rollcall.events.load(origin.import_id, import_session.fold)
     return session is not None and isinstance(session.state, Completed)
 
 

@@ -25,7 +25,7 @@ from domain.import_session import (
     Stopped,
 )
 from domain.naming import group_key
-from domain.subscription import LicenceRevoked, licence_id
+from domain.subscription import LicencesRevoked
 from tests.application.interference import before_the_next_append
 from tests.application.test_importing import uploaded
 from tests.conftest import importing_as, subscribed
@@ -59,7 +59,7 @@ def run(ports: MemoryPorts, origin: Origin) -> int:
 
 def group_of(ports: MemoryPorts, origin: Origin, name: str) -> Stream[GroupState]:
     stream = ports.events.held(origin.subscription_id, "group-name", [group_key(name)])[group_key(name)]
-    found = ports.events.load(stream, group.evolve)
+    found = ports.events.load(stream, group.fold)
     assert found is not None
     return found
 
@@ -142,10 +142,10 @@ def test_a_batch_is_decided_again_if_a_licence_is_revoked_in_between(
     origin = importing_as(subscribed(ports, ANN, BEN))
     uploaded(ports, origin, FILE)
     start_commit(ports, origin, 2)
-    stream = licence_id(origin.subscription_id, BEN)
+    stream = origin.subscription_id
     claims = Claims(released=(Claim("licence", BEN, stream),))
     before_the_next_append(
-        ports, monkeypatch, lambda: append_beside(ports, origin, stream, 2, LicenceRevoked(BEN), claims)
+        ports, monkeypatch, lambda: append_beside(ports, origin, stream, 3, LicencesRevoked((BEN,)), claims)
     )
     run(ports, origin)
     assert group_of(ports, origin, "Sales").state == Group("Sales", frozenset({ANN}))
@@ -337,10 +337,10 @@ def test_a_stopped_import_can_be_loaded_at_an_earlier_version(ports: MemoryPorts
     start_commit(ports, origin, 2)
     stop(ports, origin)
     assert origin.import_id is not None
-    stopped = ports.events.load(origin.import_id, import_session.evolve)
+    stopped = ports.events.load(origin.import_id, import_session.fold)
     assert stopped is not None
     assert isinstance(stopped.state, Stopped)
-    reviewing = ports.events.load(origin.import_id, import_session.evolve, at_version=2)
+    reviewing = ports.events.load(origin.import_id, import_session.fold, at_version=2)
     assert reviewing is not None
     assert isinstance(reviewing.state, import_session.Reviewing)
 

@@ -96,7 +96,7 @@ def test_repeating_a_creation_under_its_id_changes_nothing(ports: MemoryPorts, o
     for _ in range(2):
         assert create_group(ports, origin, group, "Sales", [ANN]).version == 1
     rename_group(ports, origin, group, "Europe")
-    assert create_group(ports, origin, group, "Sales", [ANN]) == CommandResult(group, 2)
+    assert create_group(ports, origin, group, "Sales", [ANN]) == CommandResult(group, 2, changed=False)
     for name, users in (("Sales", [BEN]), ("Europe", [ANN])):
         with pytest.raises(KeyReused):
             create_group(ports, origin, group, name, users)
@@ -136,7 +136,7 @@ def test_another_spelling_of_the_name_keeps_it(ports: MemoryPorts, origin: Origi
 
 def test_the_name_that_a_group_has_is_no_change(ports: MemoryPorts, origin: Origin) -> None:
     group = created(ports, origin, "Sales")
-    assert rename_group(ports, origin, group, " Sales ") == CommandResult(group, 1)
+    assert rename_group(ports, origin, group, " Sales ") == CommandResult(group, 1, changed=False)
 
 
 def test_deleting_a_group_frees_its_name(ports: MemoryPorts, origin: Origin) -> None:
@@ -163,7 +163,7 @@ def test_two_renames_to_the_same_name_both_succeed(
 ) -> None:
     group = created(ports, origin, "Sales")
     before_the_next_append(ports, monkeypatch, lambda: rename_group(ports, origin, group, "Europe"))
-    assert rename_group(ports, origin, group, "Europe") == CommandResult(group, 2)
+    assert rename_group(ports, origin, group, "Europe") == CommandResult(group, 2, changed=False)
 
 
 def test_a_group_that_was_renamed_since_it_was_seen_is_neither_renamed_nor_deleted(
@@ -175,7 +175,7 @@ def test_a_group_that_was_renamed_since_it_was_seen_is_neither_renamed_nor_delet
         rename_group(ports, origin, group, "Asia", "Sales")
     with pytest.raises(GroupRenamedMeanwhile, match="from “Sales” to “Europe”"):
         delete_group(ports, origin, group, "Sales")
-    assert rename_group(ports, origin, group, "Europe", "Sales") == CommandResult(group, 2)
+    assert rename_group(ports, origin, group, "Europe", "Sales") == CommandResult(group, 2, changed=False)
 
 
 # --- users ----------------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_users_are_removed_and_those_not_in_the_group_are_ignored(ports: MemoryP
     group = created(ports, origin, "Sales", ANN, BEN)
     assert remove_users(ports, origin, group, [BEN, CEM]).version == 2
     assert happened(ports, group)[1:] == [UsersRemovedFromGroup((BEN,))]
-    assert remove_users(ports, origin, group, [BEN, CEM]) == CommandResult(group, 2)
+    assert remove_users(ports, origin, group, [BEN, CEM]) == CommandResult(group, 2, changed=False)
 
 
 def test_a_group_that_is_missing_foreign_or_deleted_is_answered_alike(ports: MemoryPorts, origin: Origin) -> None:

@@ -46,8 +46,8 @@ def recorded(ports: MemoryPorts, email: str = ANN) -> list[Event]:
 class TestAnAddress:
     def test_belongs_to_one_account_until_it_is_released(self, ports: MemoryPorts) -> None:
         assert [binds(ports, each) for each in (HERS, HIS, HERS)] == [True, False, True]
-        assert release_identity(ports, OPERATING, " Ann@Example.com ")
-        assert release_identity(ports, OPERATING, ANN) is None
+        assert release_identity(ports, OPERATING, " Ann@Example.com ").changed
+        assert not release_identity(ports, OPERATING, ANN).changed
         assert [binds(ports, each) for each in (HIS, HERS)] == [True, False]
         assert [type(each) for each in recorded(ports)] == [IdentityBound, IdentityReleased, IdentityBound]
 

@@ -13,7 +13,6 @@ from application.records import Origin
 from domain.errors import GroupNameInvalid, KeyReused, NotFound, Stale, WrongState
 from domain.import_session import FileUploaded, FormatDetected, FormatRejected, GroupRenamed, UserRemoved
 from domain.roster import Limits
-from domain.subscription import licence_id
 from tests.conftest import ANN, importing_as, subscribed
 from tests.waiting import Running
 
@@ -220,7 +219,7 @@ def test_an_edit_that_holds_already_succeeds_while_an_import_is_stopped(ports: M
 def test_the_id_of_another_kind_of_stream_is_answered_as_a_missing_one(ports: MemoryPorts) -> None:
     mine = subscribed(ports, "ann@example.com")
     stranger = subscribed(ports)
-    guessed = licence_id(mine.subscription_id, "ann@example.com")
+    guessed = mine.subscription_id
     for origin in (importing_as(stranger, guessed), importing_as(mine, guessed), importing_as(mine, uuid4())):
         with pytest.raises(NotFound, match="There is no import"):
             rename_group(ports, origin, 1, "Europe", 2)

@@ -13,7 +13,7 @@ from application.ports import Claim, Claims, Conflict, NoJoins
 from application.records import Actor, NewRecord, Origin
 from domain.group import GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
-from domain.subscription import LicenceRevoked, licence_id
+from domain.subscription import LicencesRevoked
 from tests.waiting import Running
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Subscription:
     def append(self, claims: Claims) -> UUID:
         """Append one event to a new stream, and return the stream."""
         stream = uuid4()
-        self.store.append(self.origin, [NewRecord(stream, 1, LicenceRevoked("x"))], claims)
+        self.store.append(self.origin, [NewRecord(stream, 1, LicencesRevoked(("x",)))], claims)
         return stream
 
     def join(self, event: GroupEvent) -> int:
@@ -49,7 +49,7 @@ class Subscription:
         return self.store.held(self.id, "group-name", keys)
 
     def licence(self, email: str) -> Claim:
-        return Claim("licence", email, licence_id(self.id, email))
+        return Claim("licence", email, self.id)
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_a_conflict_writes_nothing_at_all(subscription: Subscription) -> None:
 
 def test_a_version_conflict_takes_no_key(subscription: Subscription) -> None:
     stream = subscription.append(Claims())
-    record = NewRecord(stream, 1, LicenceRevoked("x"))
+    record = NewRecord(stream, 1, LicencesRevoked(("x",)))
     with pytest.raises(Conflict):
         subscription.store.append(subscription.origin, [record], Claims(taken=(name("sales", ONE),)))
     assert subscription.holders("sales") == {}

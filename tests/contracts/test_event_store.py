@@ -14,7 +14,14 @@ from application.ports import Conflict, Stream
 from application.records import Actor, Event, NewRecord, Origin, Record
 from domain import import_session, subscription
 from domain.import_session import CommitStarted, FileUploaded, FormatDetected, GroupAdded
-from domain.subscription import LicenceRevoked, SeatsChanged, SeatsTaken, Subscription, SubscriptionCreated
+from domain.subscription import (
+    LicencesAllocated,
+    LicencesRevoked,
+    SeatsChanged,
+    Subscription,
+    SubscriptionCreated,
+    User,
+)
 from tests.waiting import Running
 
 if TYPE_CHECKING:
@@ -28,7 +35,8 @@ if TYPE_CHECKING:
     Store: TypeAlias = MemoryEventStore | PostgresEventStore
 
 ORIGIN = Origin(uuid4(), Actor("administrator", "ann", "Ann"), "test")
-FILLER = LicenceRevoked("x" * 120)  # some 300 bytes, as most records are
+FILLER = LicencesRevoked(("x" * 120,))  # some 300 bytes, as most records are
+ALLOCATED = LicencesAllocated((User("ann@example.com"), User("ben@example.com")))
 
 
 @pytest.fixture
@@ -171,39 +179,39 @@ def test_versions_are_those_of_the_last_events(store: Store) -> None:
 
 
 def test_a_stream_without_events_is_none(store: Store) -> None:
-    assert store.load(uuid4(), subscription.evolve) is None
+    assert store.load(uuid4(), subscription.fold) is None
     assert store.history(uuid4()) == []
 
 
 def test_a_stream_is_the_fold_of_its_events(store: Store) -> None:
     stream = subscribed(store)
-    assert store.load(stream, subscription.evolve) == Stream(stream, 3, Subscription("Old", 7, 2), ORIGIN)
+    assert store.load(stream, subscription.fold) == Stream(stream, 3, Subscription("Old", 7, 2), ORIGIN)
 
 
 def test_a_stream_can_be_loaded_as_it_was(store: Store) -> None:
     stream = subscribed(store)
-    before = store.load(stream, subscription.evolve, at_version=1)
+    before = store.load(stream, subscription.fold, at_version=1)
     assert before == Stream(stream, 1, Subscription("Old", 5, 0), ORIGIN)
-    assert store.load(stream, subscription.evolve, at_version=9) == store.load(stream, subscription.evolve)
+    assert store.load(stream, subscription.fold, at_version=9) == store.load(stream, subscription.fold)
 
 
 def test_several_streams_are_loaded_at_once(store: Store) -> None:
     first, second = subscribed(store), subscribed(store, "New")
-    found = store.load_many([first, uuid4(), second], subscription.evolve)
+    found = store.load_many([first, uuid4(), second], subscription.fold)
     assert {stream: loaded.state for stream, loaded in found.items()} == {
         first: Subscription("Old", 7, 2),
         second: Subscription("New", 7, 2),
     }
-    assert found[second] == store.load(second, subscription.evolve)
-    assert store.load_many([], subscription.evolve) == {}
+    assert found[second] == store.load(second, subscription.fold)
+    assert store.load_many([], subscription.fold) == {}
 
 
 def test_a_history_is_what_was_appended(store: Store) -> None:
     stream = uuid4()
-    last = append(store, [recorded(stream, 1, SubscriptionCreated("Contoso", 5)), recorded(stream, 2, SeatsTaken(2))])
+    last = append(store, [recorded(stream, 1, SubscriptionCreated("Contoso", 5)), recorded(stream, 2, ALLOCATED)])
     first, second = store.history(stream)
     assert (first.event, first.position) == (SubscriptionCreated("Contoso", 5), last - 1)
-    assert (second.event, second.position) == (SeatsTaken(2), last)
+    assert (second.event, second.position) == (ALLOCATED, last)
     assert store.read_log(last - 2, 2) == [first, second]
 
 
@@ -234,20 +242,20 @@ def test_a_history_is_read_page_by_page(store: Store) -> None:
 
 def test_a_snapshot_changes_nothing_that_is_loaded(store: Store) -> None:
     stream = session(store)
-    loaded = store.load(stream, import_session.evolve)
+    loaded = store.load(stream, import_session.fold)
     assert loaded
     store.keep_snapshot(loaded)
     store.keep_snapshot(loaded)
-    assert store.load(stream, import_session.evolve) == loaded
+    assert store.load(stream, import_session.fold) == loaded
     append(store, [recorded(stream, 5, import_session.CommitStopped(1, 1))])
-    after = store.load(stream, import_session.evolve)
-    assert after == Stream(stream, 5, import_session.evolve(loaded.state, import_session.CommitStopped(1, 1)), ORIGIN)
-    assert store.load(stream, import_session.evolve, at_version=4) == loaded
+    after = store.load(stream, import_session.fold)
+    assert after == Stream(stream, 5, import_session.fold(loaded.state, [import_session.CommitStopped(1, 1)]), ORIGIN)
+    assert store.load(stream, import_session.fold, at_version=4) == loaded
 
 
 def subscribed(store: Store, name: str = "Old") -> UUID:
     stream = uuid4()
-    events: list[Event] = [SubscriptionCreated(name, 5), SeatsTaken(2), SeatsChanged(5, 7)]
+    events: list[Event] = [SubscriptionCreated(name, 5), ALLOCATED, SeatsChanged(5, 7)]
     append(store, [recorded(stream, version, event) for version, event in enumerate(events, start=1)])
     return stream
 

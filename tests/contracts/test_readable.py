@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.memory.ports import memory_ports
-from domain.subscription import LicenceAllocated, SubscriptionCreated
+from domain.subscription import LicencesAllocated, SubscriptionCreated
 from tests.conftest import subscribed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def ports(request: pytest.FixtureRequest) -> Implementation:
 
 def test_events_are_readable_in_time(ports: Implementation) -> None:
     subscribed(ports, "ann@example.com")
-    assert ports.readable.wait(ports.events.head(), [SubscriptionCreated, LicenceAllocated])
+    assert ports.readable.wait(ports.events.head(), [SubscriptionCreated, LicencesAllocated])
 
 
 def test_events_that_no_view_handles_are_not_waited_for(ports: Implementation) -> None:

@@ -29,6 +29,8 @@ from domain.access import (
     are_valid,
     evolve,
     evolve_token,
+    fold,
+    fold_token,
     grant,
     issue_token,
     read_token,
@@ -57,17 +59,15 @@ def issued(
 class TestAccess:
     def test_is_granted_once(self) -> None:
         granted = AccessGranted(ANN, "auditor")
-        given(evolve, granted).when(lambda held: grant(held, SCOPE, ANN, "auditor")).then_nothing()
-        given(evolve, granted).when(lambda held: grant(held, SCOPE, ANN, "consumer")).then(
-            AccessGranted(ANN, "consumer")
-        )
+        given(fold, granted).when(lambda held: grant(held, SCOPE, ANN, "auditor")).then_nothing()
+        given(fold, granted).when(lambda held: grant(held, SCOPE, ANN, "consumer")).then(AccessGranted(ANN, "consumer"))
 
     def test_is_revoked_once_and_can_be_granted_again(self) -> None:
         granted, revoked = AccessGranted(ANN, "auditor"), AccessRevoked(ANN, "auditor")
-        given(evolve, granted).when(lambda held: revoke(held, ANN, "auditor")).then(revoked)
-        given(evolve, granted).when(lambda held: revoke(held, ANN, "consumer")).then_nothing()
-        given(evolve, granted, revoked).when(lambda held: revoke(held, ANN, "auditor")).then_nothing()
-        given(evolve, granted, revoked).when(lambda held: grant(held, SCOPE, ANN, "auditor")).then(granted)
+        given(fold, granted).when(lambda held: revoke(held, ANN, "auditor")).then(revoked)
+        given(fold, granted).when(lambda held: revoke(held, ANN, "consumer")).then_nothing()
+        given(fold, granted, revoked).when(lambda held: revoke(held, ANN, "auditor")).then_nothing()
+        given(fold, granted, revoked).when(lambda held: grant(held, SCOPE, ANN, "auditor")).then(granted)
 
     @pytest.mark.parametrize("role", ROLES)
     def test_for_operators_covers_all_of_rollcall_and_for_others_one_subscription(self, role: Role) -> None:
@@ -114,8 +114,8 @@ class TestToken:
         assert token.admits(secret, now) == admitted
 
     def test_is_revoked_once(self) -> None:
-        given(evolve_token, issued()).when(revoke_token).then(TokenRevoked("Sync"))
-        given(evolve_token, issued(), TokenRevoked("Sync")).when(revoke_token).then_nothing()
+        given(fold_token, issued()).when(revoke_token).then(TokenRevoked("Sync"))
+        given(fold_token, issued(), TokenRevoked("Sync")).when(revoke_token).then_nothing()
 
     @pytest.mark.parametrize(
         ("state", "event"),

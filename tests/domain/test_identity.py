@@ -13,6 +13,7 @@ from domain.identity import (
     SessionsEnded,
     bind,
     evolve,
+    fold,
     identity_id,
     release,
 )
@@ -34,27 +35,25 @@ OTHERS = [
 class TestAnAddress:
     def test_belongs_to_the_first_account_that_signs_in_with_it(self) -> None:
         assert bind(Identity(), ANN, HERS) == BOUND
-        given(evolve, BOUND).when(lambda held: bind(held, ANN, HERS)).then_nothing()
+        given(fold, BOUND).when(lambda held: bind(held, ANN, HERS)).then_nothing()
 
     @pytest.mark.parametrize("other", OTHERS, ids=str)
     def test_is_refused_to_any_other_account(self, other: Account) -> None:
-        given(evolve, BOUND).when(lambda held: bind(held, ANN, other)).then_refused(
+        given(fold, BOUND).when(lambda held: bind(held, ANN, other)).then_refused(
             IdentityTaken, f"rollcall identity release {ANN}"
         )
 
     def test_is_released_once_and_belongs_to_the_next_account(self) -> None:
-        given(evolve, BOUND).when(lambda held: release(held, ANN)).then(RELEASED)
-        given(evolve, BOUND, RELEASED).when(lambda held: release(held, ANN)).then_nothing()
-        given(evolve, BOUND, RELEASED).when(lambda held: bind(held, ANN, OTHERS[0])).then(
+        given(fold, BOUND).when(lambda held: release(held, ANN)).then(RELEASED)
+        given(fold, BOUND, RELEASED).when(lambda held: release(held, ANN)).then_nothing()
+        given(fold, BOUND, RELEASED).when(lambda held: bind(held, ANN, OTHERS[0])).then(
             IdentityBound(ANN, "https://id.example", "2")
         )
         assert release(Identity(), ANN) is None
 
     def test_belongs_to_the_same_account_after_its_sign_ins_are_ended(self) -> None:
-        given(evolve, BOUND, SessionsEnded(ANN)).when(lambda held: bind(held, ANN, OTHERS[0])).then_refused(
-            IdentityTaken
-        )
-        given(evolve, SessionsEnded(ANN)).when(lambda held: bind(held, ANN, HERS)).then(BOUND)
+        given(fold, BOUND, SessionsEnded(ANN)).when(lambda held: bind(held, ANN, OTHERS[0])).then_refused(IdentityTaken)
+        given(fold, SessionsEnded(ANN)).when(lambda held: bind(held, ANN, HERS)).then(BOUND)
 
     def test_has_a_stream_of_its_own(self) -> None:
         assert identity_id(ANN) != identity_id("ben@example.com")

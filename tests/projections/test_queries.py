@@ -14,7 +14,7 @@ from application.licensing import allocate_licences, change_subscription
 from application.records import Actor, Origin
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
-from domain.subscription import LicenceRevoked, User, licence_id
+from domain.subscription import LicencesRevoked, User
 from projections.audit_log import AuditFilter, AuditRow, audit_log
 from projections.directory import read as directory
 from projections.directory.read import MemberRow
@@ -65,7 +65,7 @@ class AuditedSubscription:
             self.origin,
             (self.group, GroupCreated("Sales", ("ann@example.com",))),
             (self.group, UsersAddedToGroup(("ben@example.com",))),
-            (licence_id(subscription, "ann@example.com"), LicenceRevoked("ann@example.com")),
+            (subscription, LicencesRevoked(("ann@example.com", "ben@example.com"))),
         )
         subscribed(rollcall, "ann@example.com")
         caught_up(rollcall)
@@ -81,18 +81,19 @@ class AuditedSubscription:
 def test_the_audit_log_lists_each_change_of_a_subscription_once_newest_first(rollcall: Rollcall) -> None:
     audited = AuditedSubscription(rollcall)
     assert audited.types() == [
-        "LicenceRevoked",
+        "LicencesRevoked",
+        "LicencesRevoked",
         "UsersAddedToGroup",
         "GroupCreated",
         "ImportDiscarded",
         "GroupRenamed",
         "FormatDetected",
         "FileUploaded",
-        "LicenceAllocated",
-        "LicenceAllocated",
+        "LicencesAllocated",
+        "LicencesAllocated",
         "SubscriptionCreated",
     ]
-    assert [row.number for row in audited.rows(AuditFilter())] == list(range(10, 0, -1))
+    assert [row.number for row in audited.rows(AuditFilter())] == list(range(11, 0, -1))
 
 
 def test_the_audit_log_can_be_filtered(rollcall: Rollcall) -> None:
@@ -102,7 +103,7 @@ def test_the_audit_log_can_be_filtered(rollcall: Rollcall) -> None:
     assert audited.types(types=("GroupCreated",)) == ["GroupCreated"]
     assert audited.types(import_id=import_id) == ["ImportDiscarded", "GroupRenamed", "FormatDetected", "FileUploaded"]
     assert audited.types(group_id=audited.group) == ["UsersAddedToGroup", "GroupCreated"]
-    assert audited.types(email="ann@example.com") == ["LicenceRevoked", "GroupCreated", "LicenceAllocated"]
+    assert audited.types(email="ann@example.com") == ["LicencesRevoked", "GroupCreated", "LicencesAllocated"]
     assert audited.types(email="nobody@example.com") == []
     assert audited.types(import_id=import_id, actor="bea", types=("GroupRenamed", "UserRemoved")) == ["GroupRenamed"]
     assert audited.types(import_id=import_id, group_id=audited.group) == []

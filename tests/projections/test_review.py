@@ -10,7 +10,7 @@ import pytest
 from application.importing import plan_at, remove_user, rename_group
 from application.licensing import allocate_licences
 from domain.naming import group_key
-from domain.subscription import LicenceRevoked, User, licence_id
+from domain.subscription import LicencesRevoked, User
 from projections.import_list import read as import_list
 from projections.reports import file_licences
 from projections.review import read as review
@@ -97,8 +97,7 @@ def test_remembered_licences_are_looked_up_again_when_they_change(reviewed: Revi
     before = reviewed.groups(wanted)
     assert reviewed.groups(wanted) == before
     assert 2 not in before
-    stream = licence_id(origin.subscription_id, "user2@example.com")
-    in_one_append(reviewed.rollcall, origin, (stream, LicenceRevoked("user2@example.com")))
+    in_one_append(reviewed.rollcall, origin, (origin.subscription_id, LicencesRevoked(("user2@example.com",))))
     assert reviewed.groups(wanted) == before, "the view has not caught up yet"
     caught_up(reviewed.rollcall)
     assert reviewed.groups(wanted) == sorted([*before, 2])

@@ -33,14 +33,12 @@ from domain.import_session import (
 from domain.problems import Problem
 from domain.roster import Limits, Roster
 from domain.subscription import (
-    LicenceAllocated,
-    LicenceRevoked,
+    LicencesAllocated,
+    LicencesRevoked,
     SeatsChanged,
-    SeatsReturned,
-    SeatsTaken,
     SubscriptionCreated,
     SubscriptionRenamed,
-    licence_id,
+    User,
 )
 from tests.conftest import ANN
 
@@ -68,7 +66,7 @@ class Simulation:
         self._choose = choose
         self._read = read
         self._versions: dict[UUID, int] = {}
-        self._licensed: set[tuple[UUID, str]] = set()
+        self._licensed: dict[UUID, set[str]] = {subscription: set() for subscription in SUBSCRIPTIONS}
         self._groups: dict[UUID, tuple[UUID, str, set[str]]] = {}
         self._reviewing: dict[UUID, tuple[UUID, dict[int, str], set[tuple[int, str]]]] = {}
         self._committing: dict[UUID, tuple[UUID, int]] = {}
@@ -96,12 +94,15 @@ class Simulation:
         self._record(subscription, subscription, self._pick([renamed, seats]))
 
     def licence_changes(self) -> None:
-        subscription, user = self._pick(SUBSCRIPTIONS), self._pick(USERS)
-        held = (subscription, user) in self._licensed
-        self._record(subscription, subscription, SeatsReturned(1) if held else SeatsTaken(1))
-        said = LicenceRevoked(user) if held else LicenceAllocated(user, self._pick(["Ann", ""]), "Lee")
-        self._record(subscription, licence_id(subscription, user), said)
-        self._licensed ^= {(subscription, user)}
+        subscription, users = self._pick(SUBSCRIPTIONS), self._choose.draw(st.sets(st.sampled_from(USERS), min_size=1))
+        licensed = self._licensed[subscription]
+        if users <= licensed:
+            self._record(subscription, subscription, LicencesRevoked(tuple(sorted(users))))
+            licensed -= users
+        elif new := users - licensed:
+            named = tuple(User(email, self._pick(["Ann", ""]), "Lee") for email in sorted(new))
+            self._record(subscription, subscription, LicencesAllocated(named))
+            licensed |= new
 
     def group_is_created(self) -> None:
         subscription, name, group = self._pick(SUBSCRIPTIONS), self._pick(NAMES), self._new()

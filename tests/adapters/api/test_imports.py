@@ -275,8 +275,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def limited(module_database: str, folder: Path) -> Iterator[Served]:
-    """Return a server that accepts files of at most 10 MB and has its own folder for temporary files."""
+    """Return a server that accepts files of at most 10 MB, reads them in 100 MB, and has its own temporary folder."""
     environment = {"TMPDIR": str(folder), "ROLLCALL_LIMIT_FILE_BYTES": "10_000_000"}
+    environment["ROLLCALL_LIMIT_READER_BYTES"] = "100_000_000"
     with served(module_database, environment=environment) as server:
         yield server
 
@@ -303,6 +304,13 @@ class TestUploadThatFails:
         content = body if declared else (body[start : start + 65_536] for start in range(0, len(body), 65_536))
         answer = limited.client.post(f"{subscription}/imports", content=content, headers=FORM)
         assert (answer.status_code, answer.json()["type"]) == (413, "/problems/file-too-large")
+        assert no_import(limited.client, subscription)
+
+    def test_that_takes_too_much_memory_is_413_and_makes_no_import(self, limited: Served) -> None:
+        subscription = subscribed(limited.client)
+        answer = send(limited.client, subscription, lines(300_000))
+        assert (answer.status_code, answer.json()["type"]) == (413, "/problems/file-too-large")
+        assert "ROLLCALL_LIMIT_READER_BYTES" in answer.json()["detail"]
         assert no_import(limited.client, subscription)
 
     def test_at_the_limit_is_accepted(self, limited: Served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,8 @@ def test_while_a_file_is_read_others_are_answered_and_other_files_read(running: 
     """The process that reads it is held, so requests that wait for it get no answer before the block ends."""
     client, subscription = running.client, subscribed(running.client, ANN)
     upload = Running(lambda: send_apart(running, subscription, long_to_read()))
-    with reader_held(running):
+    with reader_held(running) as reader:
+        assert os.getpriority(os.PRIO_PROCESS, reader) == os.getpriority(os.PRIO_PROCESS, running.process.pid)
         for path in (
             "/health/live",
             "/health/ready",

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
 import pytest
-from msgspec import json
+from msgspec import json, structs
 
 from adapters.api import progress
 from adapters.http.bell import Bell
@@ -16,14 +17,13 @@ from adapters.server.app import create_app
 from projections.import_list import read as import_list
 from tests.adapters.api.importing import committed, if_match, lines, reaching, send, subscribed, uploaded
 from tests.adapters.api.tokens import TokenAuth
-from tests.adapters.server.serving import in_this_process
+from tests.adapters.server.serving import Served, in_this_process, served
 from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from adapters.composition import Rollcall
-    from tests.adapters.server.serving import Served
 
 pytestmark = pytest.mark.database
 
@@ -115,9 +115,29 @@ def inside(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
             made.append(self)
 
     monkeypatch.setattr("adapters.server.app.Feeds", Seen)
-    bell = Bell(rollcall.wakeups)
-    with in_this_process(create_app(rollcall, bell, Metrics(rollcall)), bell) as url:
+    bell, rates = Bell(rollcall.wakeups), structs.replace(rollcall.settings.rates, followers=LISTENERS)
+    allowing = replace(rollcall, settings=structs.replace(rollcall.settings, rates=rates))
+    with in_this_process(create_app(allowing, bell, Metrics(allowing)), bell) as url:
         yield url, made
+
+
+class Looked:
+    """Counts how often followed imports are looked up."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self._look = import_list.find_imports
+        monkeypatch.setattr(import_list, "find_imports", self._find)
+
+    def _find(self, *arguments: Any) -> Any:
+        self.count += 1
+        return self._look(*arguments)
+
+
+@pytest.fixture
+def limited(database: str) -> Iterator[Served]:
+    with served(database, environment={"ROLLCALL_LIMIT_FOLLOWERS": "1"}) as server:
+        yield server
 
 
 class TestListeners:
@@ -125,14 +145,7 @@ class TestListeners:
         self, inside: tuple[str, list[progress.Feeds]], database: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         url, (feeds,) = inside
-        looks: list[int] = []
-
-        def counting(*arguments: Any) -> Any:
-            looks.append(1)
-            return find_imports(*arguments)
-
-        find_imports = import_list.find_imports
-        monkeypatch.setattr(import_list, "find_imports", counting)
+        looked = Looked(monkeypatch)
         auth = TokenAuth(database)
         with (
             httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=auth) as client,
@@ -153,7 +166,7 @@ class TestListeners:
                 async with httpx.AsyncClient(base_url=url, timeout=GENEROUS_SECONDS, limits=limits, auth=auth) as many:
                     listening = [asyncio.create_task(listen(many, arrived)) for _ in range(LISTENERS)]
                     await asyncio.to_thread(eventually, lambda: len(arrived) == LISTENERS)
-                    looks.clear()
+                    looked.count = 0
                     await asyncio.to_thread(committed, client, where)
                     return await asyncio.gather(*listening)
 
@@ -163,9 +176,38 @@ class TestListeners:
             ).fetchone()
         assert row
         assert row[0] < 40, "connections do not grow with the listeners"
-        assert 0 < len(looks) < LISTENERS, "nor do the looks"
+        assert 0 < looked.count < LISTENERS, "nor do the looks"
         assert {json.decode(told(text)[-1]["data"])["state"] for text in heard} == {"completed"}
         eventually(lambda: not feeds.followed())
+
+    def test_that_wait_for_another_subscription_ask_nothing(
+        self, inside: tuple[str, list[progress.Feeds]], database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(progress, "LOOKUP_SECONDS", GENEROUS_SECONDS)
+        url, (feeds,) = inside
+        with httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=TokenAuth(database)) as client:
+            theirs = uploaded(client, subscribed(client, ANN), lines(5))
+            ours = uploaded(client, subscribed(client, ANN), lines(5))
+            looked = Looked(monkeypatch)
+            with client.stream("GET", f"{theirs}/progress") as stream:
+                events = stream.iter_text()
+                next(events)
+                eventually(lambda: looked.count == 1)  # for changes since its row was looked up
+                committed(client, ours)
+                assert looked.count == 1
+                assert len(feeds.followed()) == 1
+
+    def test_of_one_token_are_limited(self, limited: Served) -> None:
+        client = limited.client
+        where = uploaded(client, subscribed(client, ANN), lines(5))
+        for _ in range(3):
+            with client.stream("GET", f"{where}/progress") as stream:
+                events = stream.iter_text()
+                next(events)
+                refused = client.get(f"{where}/progress")
+                assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-requests")
+                assert int(refused.headers["Retry-After"]) > 0
+            eventually(lambda: client.get(f"{where.partition('/imports')[0]}/events?wait=1").is_success)
 
     def test_are_forgotten_when_they_leave(self, inside: tuple[str, list[progress.Feeds]], database: str) -> None:
         url, (feeds,) = inside

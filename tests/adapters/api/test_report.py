@@ -106,6 +106,16 @@ class TestReport:
             ("4", CEM, "already_in_group"),
         ]
 
+    def test_tells_merged_groups_apart_that_take_several_events(self, client: httpx.Client) -> None:
+        users = [f"user{number}@example.com" for number in range(1_500)]
+        names = ["Asia"] * 1_200 + ["Africa"] * 400
+        content = "".join(f"{user},,,{name}\n" for user, name in zip(users[:1_200] + users[1_100:], names, strict=True))
+        where = uploaded(client, subscribed(client, *users), f"email,FirstName,LastName,Groupname\n{content}")
+        client.patch(f"{where}/groups/2", json={"name": "Asia"}, headers=if_match(client, where))
+        committed(client, where)
+        outcomes = [row[4] for row in report(client, where) if row[4] != "warning"]
+        assert outcomes == ["added"] * 1_200 + ["already_in_group"] * 100 + ["added"] * 300
+
     def test_of_a_refused_file_says_why(self, client: httpx.Client) -> None:
         where = send(client, subscribed(client), "x,y\n").headers["location"]
         rows = report(client, where)

@@ -150,7 +150,7 @@ def test_a_licence_is_revoked_and_its_user_leaves_the_groups(running: Served, su
 
 def test_revoking_a_missing_licence_changes_nothing(running: Served, subscription: str) -> None:
     assert running.client.delete(f"{subscription}/licences/nobody").status_code == 204
-    assert running.client.get(f"{subscription}/audit?type=LicenceRevoked").json() == []
+    assert running.client.get(f"{subscription}/audit?type=LicencesRevoked").json() == []
     assert_problem(running.client.delete(f"{subscription}/licences/%00"), 400, "invalid", "email")
     assert_problem(running.client.delete(f"{SUBSCRIPTIONS}/{uuid4()}/licences/nobody"), 404, "not-found")
 

@@ -62,7 +62,10 @@ def test_names_the_import_that_caused_a_change(console: Console, subscription: s
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("type=LicenceAllocated", {"Allocated a licence to ann@example.com", "Allocated a licence to ben@example.com"}),
+        (
+            "type=LicencesAllocated",
+            {"Allocated a licence to ann@example.com", "Allocated a licence to ben@example.com"},
+        ),
         ("email=BEN%40example.com&type=GroupCreated", {"Created group “Support” with 1 user"}),
         ("actor=nobody", set()),
         ("to=2020-01-01", set()),
@@ -111,7 +114,7 @@ def test_shows_nothing_of_a_foreign_import(console: Console, subscription: str) 
 
 def test_goes_on_to_the_next_page_with_its_filters(console: Console) -> None:
     where = console.subscription(*(f"user{number}@example.com" for number in range(51)))
-    first = console.ask("GET", f"{where}/audit?type=LicenceAllocated")
+    first = console.ask("GET", f"{where}/audit?type=LicencesAllocated")
     following = re.search(r'href="([^"]*after=[^"]*)" rel="next"', first.text)
     assert following
     second = changes(console.ask("GET", unescape(following[1])))

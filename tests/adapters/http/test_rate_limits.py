@@ -122,7 +122,7 @@ class TestARate:
 
 class TestUploads:
     def test_of_one_subscription_at_once_are_limited_and_others_are_not(self) -> None:
-        limits = RateLimits(Rates(sign_ins=1, requests=1, uploads=2))
+        limits = RateLimits(Rates(sign_ins=1, requests=1, uploads=2, followers=2))
         here, elsewhere = uuid4(), uuid4()
         for _ in range(3):
             with limits.count_upload(here), limits.count_upload(here), limits.count_upload(elsewhere):

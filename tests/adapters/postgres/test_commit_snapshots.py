@@ -9,11 +9,12 @@ import pytest
 from application.committing import CommitRun, start_commit
 from application.importing import upload
 from domain import import_session
-from domain.import_session import Completed
+from domain.import_session import CommitStarted, Completed
 from domain.roster import Limits
 from tests.conftest import importing_as, subscribed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from adapters.composition import Rollcall
@@ -43,21 +44,22 @@ def events_folded(rollcall: Rollcall, import_id: UUID) -> list[Event]:
     """Return the events that loading the session folds, which are those behind its snapshot."""
     folded: list[Event] = []
 
-    def evolve(
-        state: import_session.ImportSession | None, event: import_session.ImportEvent
+    def fold(
+        state: import_session.ImportSession | None, events: Iterable[import_session.ImportEvent]
     ) -> import_session.ImportSession:
-        folded.append(event)
-        return import_session.evolve(state, event)
+        some = list(events)
+        folded.extend(some)
+        return import_session.fold(state, some)
 
-    assert rollcall.events.load(import_id, evolve)
+    assert rollcall.events.load(import_id, fold)
     return folded
 
 
-def test_a_snapshot_is_kept_when_a_commit_starts_and_when_it_ends(unattended: Rollcall) -> None:
+def test_a_snapshot_is_kept_before_a_commit_starts_and_when_it_ends(unattended: Rollcall) -> None:
     import_id = started(unattended)
-    assert events_folded(unattended, import_id) == []
+    assert list(map(type, events_folded(unattended, import_id))) == [CommitStarted]
     run(unattended, import_id)
     assert events_folded(unattended, import_id) == []
-    loaded = unattended.events.load(import_id, import_session.evolve)
+    loaded = unattended.events.load(import_id, import_session.fold)
     assert loaded
     assert isinstance(loaded.state, Completed)

@@ -13,7 +13,7 @@ from adapters.postgres import recorder
 from adapters.settings import read_settings
 from application.records import Actor, Event, NewRecord, Origin, Record
 from domain.subscription import (
-    LicenceRevoked,
+    LicencesRevoked,
 )
 from tests.adapters.postgres.transports import over_tcp, over_unix_socket
 from tests.conftest import settings_for
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 ORIGIN = Origin(uuid4(), Actor("administrator", "ann", "Ann"), "test")
-FILLER = LicenceRevoked("x" * 120)  # some 300 bytes, as most records are
+FILLER = LicencesRevoked(("x" * 120,))  # some 300 bytes, as most records are
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_log_is_read_in_batches_of_limited_size(store: PostgresEventStore, m
     monkeypatch.setattr(recorder, "LOG_BATCH_BYTES", 100_000)
     sizes = [40_000, 40_000, 40_000, 40_000, 300_000, 300_000, 10, 10]
     stream = uuid4()
-    append(store, [recorded(stream, n, LicenceRevoked("x" * size)) for n, size in enumerate(sizes, start=1)])
+    append(store, [recorded(stream, n, LicencesRevoked(("x" * size,))) for n, size in enumerate(sizes, start=1)])
     pieces, position = [], 0
     while piece := store.read_log(position, 500):
         pieces.append([record.originator_version for record in piece])
@@ -89,7 +89,7 @@ def test_20_000_events_can_be_appended_at_once(over: PostgresEventStore) -> None
 
 
 def test_an_event_of_10_megabytes_can_be_appended(over: PostgresEventStore) -> None:
-    record = recorded(uuid4(), 1, LicenceRevoked("x" * 10_000_000))
+    record = recorded(uuid4(), 1, LicencesRevoked(("x" * 10_000_000,)))
     Running(lambda: append(over, [record])).result(seconds=60)
     assert over.history(record.originator_id)[0].event == record.event
 

@@ -54,7 +54,7 @@ def test_a_crowd_that_waits_for_its_turn_leaves_the_connections_to_the_holder(da
 
         at_once(*(partial(allocate, number) for number in range(16)))
         for origin in origins:
-            stream = rollcall.events.load(origin.subscription_id, subscription.evolve)
+            stream = rollcall.events.load(origin.subscription_id, subscription.fold)
             assert stream
             assert (stream.state.seats, stream.state.taken) == (100, 40)
 

@@ -124,7 +124,7 @@ def append(store: PostgresEventStore, stream: UUID, *events: Event, after: int =
 
 
 def state_of(store: PostgresEventStore, stream: UUID, at_version: int | None = None) -> ImportSession:
-    found = store.load(stream, import_session.evolve, at_version=at_version)
+    found = store.load(stream, import_session.fold, at_version=at_version)
     assert found
     return found.state
 
@@ -142,7 +142,7 @@ class TestASnapshot:
         kept = keep_another_state(store, stream)
         assert state_of(store, stream) == kept
         append(store, stream, CommitStarted(2, 5), after=4)
-        found = store.load(stream, import_session.evolve)
+        found = store.load(stream, import_session.fold)
         assert found == Stream(stream, 5, Committing(kept.plan, 2, kept.progress), ORIGIN)
 
     def test_does_not_reach_back_before_its_version(self, store: PostgresEventStore, stream: UUID) -> None:
@@ -150,17 +150,17 @@ class TestASnapshot:
         assert state_of(store, stream, at_version=2) == Reviewing(Plan("roster", 2))
 
     def test_may_be_kept_twice(self, store: PostgresEventStore, stream: UUID) -> None:
-        loaded = store.load(stream, import_session.evolve)
+        loaded = store.load(stream, import_session.fold)
         assert loaded
         store.keep_snapshot(loaded)
         store.keep_snapshot(loaded)
-        assert store.load(stream, import_session.evolve) == loaded
+        assert store.load(stream, import_session.fold) == loaded
 
     def test_brings_back_a_state_with_edits(self, store: PostgresEventStore, stream: UUID) -> None:
         plan = Plan("roster", 2, {1: "Europa"}, {2: frozenset({"ann@example.com", "ben@example.com"})})
         kept = Stream(stream, 4, Stopped(plan, Progress(1, 1)), ORIGIN)
         store.keep_snapshot(kept)
-        assert store.load(stream, import_session.evolve) == kept
+        assert store.load(stream, import_session.fold) == kept
 
 
 IGNORED = {
@@ -183,7 +183,7 @@ def test_a_snapshot_is_ignored(store: PostgresEventStore, stream: UUID, module_d
     folded = Committing(Plan("roster", 2), 2, Progress(1, 1))
     assert state_of(store, stream) == folded
     append(store, stream, import_session.CommitStopped(1, 1), after=4)
-    found = store.load(stream, import_session.evolve)
+    found = store.load(stream, import_session.fold)
     assert found
     store.keep_snapshot(found)
     assert found.state == state_of(store, stream) == Stopped(folded.plan, folded.progress)

@@ -34,13 +34,12 @@ from domain.import_session import (
 )
 from domain.problems import Problem
 from domain.subscription import (
-    LicenceAllocated,
-    LicenceRevoked,
+    LicencesAllocated,
+    LicencesRevoked,
     SeatsChanged,
-    SeatsReturned,
-    SeatsTaken,
     SubscriptionCreated,
     SubscriptionRenamed,
+    User,
 )
 
 if TYPE_CHECKING:
@@ -118,13 +117,14 @@ STORED: list[tuple[Event, str]] = [
     (SubscriptionCreated("Contoso", 10), '{"type":"subscription.created","name":"Contoso","seats":10}'),
     (SubscriptionRenamed("Contoso", "Fabrikam"), '{"type":"subscription.renamed","old":"Contoso","new":"Fabrikam"}'),
     (SeatsChanged(10, 20), '{"type":"subscription.seats-changed","old":10,"new":20}'),
-    (SeatsTaken(2), '{"type":"subscription.seats-taken","seats":2}'),
-    (SeatsReturned(1), '{"type":"subscription.seats-returned","seats":1}'),
     (
-        LicenceAllocated("ann@example.com", "Ann", "Lee"),
-        '{"type":"licence.allocated","email":"ann@example.com","first_name":"Ann","last_name":"Lee"}',
+        LicencesAllocated((User("ann@example.com", "Ann", "Lee"), User("ben@example.com"))),
+        (
+            '{"type":"licences.allocated","users":[{"email":"ann@example.com","first_name":"Ann","last_name":"Lee"},'
+            '{"email":"ben@example.com"}]}'
+        ),
     ),
-    (LicenceRevoked("ann@example.com"), '{"type":"licence.revoked","email":"ann@example.com"}'),
+    (LicencesRevoked(("ann@example.com",)), '{"type":"licences.revoked","emails":["ann@example.com"]}'),
     (
         AccessGranted("ann@example.com", "administrator"),
         '{"type":"access.granted","email":"ann@example.com","role":"administrator"}',
@@ -177,7 +177,6 @@ def test_stored_events_can_be_read(event: Event, text: str) -> None:
             ),
         ),
         (GroupSkipped(2, "no-users"), '{"type":"import.group-skipped","group":2,"reason":"no-users"}'),
-        (LicenceAllocated("ann@example.com"), '{"type":"licence.allocated","email":"ann@example.com"}'),
         (
             TokenIssued("Sync", "consumer", "5e1f", None, "ann@example.com"),
             '{"type":"token.issued","name":"Sync","role":"consumer","secret_sha256":"5e1f","expires_at":null,"issuer":"ann@example.com"}',

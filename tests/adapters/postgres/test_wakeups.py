@@ -5,12 +5,18 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
+from adapters.composition import composed
 from adapters.memory.ports import AlwaysReadable
+from adapters.postgres import wakeups
 from adapters.postgres.wakeups import ReadableViews
+from adapters.settings import read_settings
+from domain.subscription import SubscriptionCreated
 from projections.view import views_channel
 from tests.conftest import subscribed
-from tests.waiting import Running
+from tests.waiting import Running, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,15 +46,79 @@ def test_a_wait_for_a_view_ends_when_another_process_moves_it(
     assert waiting.result()
 
 
+def move_directory(connection: psycopg.Connection) -> None:
+    """Move the directory without a notification."""
+    connection.execute(
+        "INSERT INTO rollcall.view_tracking VALUES ('directory', 1000) "
+        "ON CONFLICT (application_name) DO UPDATE SET notification_id = 1000"
+    )
+
+
+def end_other_connections(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
 def test_a_wait_for_a_view_ends_even_if_the_notification_is_lost(rollcall: Rollcall, database: str) -> None:
     """A notification may be lost with the connection that listens."""
     waiting = Running(lambda: readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), 50))
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("UPDATE rollcall.view_tracking SET notification_id = 1000 WHERE true")
-        connection.execute(
-            "INSERT INTO rollcall.view_tracking VALUES ('directory', 1000) ON CONFLICT DO NOTHING",
-        )
+        move_directory(connection)
     assert waiting.result(20)
+
+
+def test_a_wait_for_a_view_ends_even_if_all_connections_are_lost_meanwhile(rollcall: Rollcall, database: str) -> None:
+    waiting = Running(lambda: readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), 50))
+    with psycopg.connect(database, autocommit=True) as connection:
+        end_other_connections(connection)
+        move_directory(connection)
+    assert waiting.result(20)
+
+
+def test_a_wait_needs_no_connection_of_its_own(database: str) -> None:
+    settings = read_settings({"ROLLCALL_DATABASE_URL": database, "ROLLCALL_POOL_SIZE": "4"})
+    with composed(settings) as rollcall, rollcall.views(), rollcall.views(), rollcall.views(), rollcall.views():
+        with psycopg.connect(database, autocommit=True) as connection:
+            move_directory(connection)
+        assert readable(rollcall).wait_for_view(rollcall.projectors[0], 1000, 20)
+
+
+def test_a_wait_without_a_database_ends_in_time(
+    rollcall: Rollcall, server: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups, "READABLE_WITHIN_SECONDS", 0.5)
+    head, name = rollcall.events.head(), Identifier(str(conninfo_to_dict(database)["dbname"]))
+    with psycopg.connect(server, autocommit=True) as elsewhere, psycopg.connect(database, autocommit=True) as inside:
+        elsewhere.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        end_other_connections(inside)
+    assert not Running(lambda: readable(rollcall).wait(head, [SubscriptionCreated])).result(20)
+
+
+def test_a_crowd_waits_for_nothing(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who find two others waiting are told at once, so that most threads are free for everybody else."""
+    monkeypatch.setattr(wakeups, "READABLE_WITHIN_SECONDS", 50.0)
+    monkeypatch.setattr(wakeups, "WAITING_AT_ONCE", 2)
+    views, head = readable(rollcall), rollcall.events.head()
+    waiting = [Running(lambda: views.wait(head, [SubscriptionCreated])) for _ in range(3)]
+    crowded_out = eventually(lambda: next((each for each in waiting if not each.is_alive()), None))
+    assert crowded_out is not None
+    assert crowded_out.result() is False
+    for projector in rollcall.projectors:
+        while projector.position() < head:
+            projector.advance(projector.position())
+    assert sorted(each.result() for each in waiting) == [False, True, True]
+
+
+def test_positions_go_back_with_those_in_the_database(rollcall: Rollcall, database: str) -> None:
+    """A log that lost its end, after a failover, takes its views with it."""
+    directory = rollcall.projectors[0]
+    with psycopg.connect(database, autocommit=True) as connection:
+        move_directory(connection)
+        assert readable(rollcall).wait_for_view(directory, 1000, 20)
+        connection.execute("UPDATE rollcall.view_tracking SET notification_id = 1 WHERE application_name = 'directory'")
+    eventually(lambda: not readable(rollcall).wait_for_view(directory, 1000, 0), 20)
 
 
 def test_a_wait_for_a_view_that_stands_still_returns_false(rollcall: Rollcall) -> None:

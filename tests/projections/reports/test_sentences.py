@@ -21,12 +21,12 @@ from domain.import_session import (
     GroupSkipped,
     LeftOut,
 )
-from domain.subscription import SeatsReturned, SeatsTaken
+from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from projections.audit_log import AUDITED
 from projections.reports.sentences import ACTIONS, TITLES, sentence
 
 EVENTS = set(get_args(Event))
-BOOKKEEPING = {GroupAdded, GroupSkipped, SeatsTaken, SeatsReturned}
+BOOKKEEPING = {GroupAdded, GroupSkipped}
 UNLICENSED = LeftOut("cem@example.com", "not-licensed")
 
 
@@ -64,6 +64,10 @@ def test_actions_have_a_slug_and_a_title() -> None:
         ),
         (GroupSkipped(7, "no-licensed-users"), "Skipped group 7 of the file: none of its users has a licence"),
         (CommitStopped(1, 2_000), "Stopped: 1 group added, 2,000 remaining"),
+        (LicencesAllocated((User("ann@example.com"),)), "Allocated a licence to ann@example.com"),
+        (LicencesAllocated((User("ann@example.com"), User("ben@example.com"))), "Allocated licences to 2 users"),
+        (LicencesRevoked(("ann@example.com",)), "Revoked the licence of ann@example.com"),
+        (LicencesRevoked(("ann@example.com", "ben@example.com")), "Revoked the licences of 2 users"),
         (TokenIssued("Sync", "consumer", "", None), "Issued token “Sync” with the consumer role (no expiry)"),
         (
             TokenIssued("Sync", "auditor", "", datetime(2027, 1, 31, 9, 5, tzinfo=UTC)),

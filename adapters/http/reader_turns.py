@@ -1,0 +1,89 @@
+"""Who is next to have a file read: the subscriptions take turns, and small files don't wait for large ones."""
+
+from __future__ import annotations
+
+import os
+from asyncio import CancelledError, Future, get_running_loop
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+SMALL_BYTES = 1_000_000  # is read in less than a second
+
+
+class Seat(Struct, frozen=True):
+    """The right to run one reader; `only_small` if it is kept free for small files."""
+
+    only_small: bool
+
+
+class _Waiting(Struct, eq=False):
+    is_small: bool
+    seat: Future[Seat]
+
+
+class ReaderTurns:
+    """Seats for files of any size, and one more for small files. The subscriptions that wait are served in turn."""
+
+    def __init__(self, seats: int) -> None:
+        self._free = [Seat(only_small=True), *(Seat(only_small=False) for _ in range(seats))]
+        self._waiting: dict[UUID, deque[_Waiting]] = {}  # in the order of their turns
+
+    @asynccontextmanager
+    async def take(self, subscription_id: UUID, size: int) -> AsyncIterator[None]:
+        """Wait for a seat to read a file of this many bytes, and hold it while the block runs."""
+        waiting = _Waiting(size <= SMALL_BYTES, get_running_loop().create_future())
+        self._waiting.setdefault(subscription_id, deque()).append(waiting)
+        self._hand_out()
+        try:
+            seat = await waiting.seat
+        except CancelledError:
+            if waiting.seat.cancelled():
+                self._leave(subscription_id, waiting)
+            else:  # it was handed a seat in the same moment
+                self._give_back(waiting.seat.result())
+            raise
+        try:
+            yield
+        finally:
+            self._give_back(seat)
+
+    def _give_back(self, seat: Seat) -> None:
+        self._free.append(seat)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give the free seats to those that are next, the one for small files first."""
+        for seat in sorted(self._free, key=lambda each: not each.only_small):
+            if (found := self._next(seat)) is not None:
+                subscription_id, waiting = found
+                self._free.remove(seat)
+                self._leave(subscription_id, waiting)
+                if subscription_id in self._waiting:  # its other files wait until the other subscriptions had a turn
+                    self._waiting[subscription_id] = self._waiting.pop(subscription_id)
+                waiting.seat.set_result(seat)
+
+    def _next(self, seat: Seat) -> tuple[UUID, _Waiting] | None:
+        for subscription_id, queue in self._waiting.items():
+            for waiting in queue:
+                if (waiting.is_small or not seat.only_small) and not waiting.seat.done():
+                    return subscription_id, waiting
+        return None
+
+    def _leave(self, subscription_id: UUID, waiting: _Waiting) -> None:
+        queue = self._waiting[subscription_id]
+        queue.remove(waiting)
+        if not queue:
+            del self._waiting[subscription_id]
+
+
+def seats_for_readers() -> int:
+    """Return how many files of any size are read at once: one core is left for requests, if there are several."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - 1)
