@@ -26,6 +26,7 @@ Result = TypeVar("Result", bound=Struct | None)
 Result_co = TypeVar("Result_co", bound=Struct | None, covariant=True)
 
 ATTEMPTS = 20
+DECIDING_SECONDS = 8.0
 
 
 class CommandResult(Struct, frozen=True):
@@ -58,9 +59,10 @@ def decide_and_append(
 ) -> Result:
     """Append what `decide` has decided, wait until the views show it, and return the result.
 
-    `decide` loads what it needs and changes nothing itself: it is called again, up to `ATTEMPTS` times, if others were
-    faster. A `turn` keeps them from being faster; it ends before the wait for the views begins. What already holds is
-    waited for too: the command that made it so may have been a moment ago. Raises what `decide` raises, and Busy.
+    `decide` loads what it needs and changes nothing itself: it is called again, up to `ATTEMPTS` times within
+    `DECIDING_SECONDS`, if others were faster. A `turn` keeps them from being faster; it ends before the wait for the
+    views begins. What already holds is waited for too: the command that made it so may have been a moment ago. Raises
+    what `decide` raises, and Busy.
     """
     with turn or nullcontext():
         decision, position = _append(ports, origin, decide)
@@ -77,6 +79,7 @@ def decide_and_append(
 
 
 def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]) -> tuple[Decision[Result], int]:
+    began = ports.elapsed()
     for _ in range(ATTEMPTS):
         decision = decide()
         if not decision.records and decision.claims == NO_CLAIMS:
@@ -84,7 +87,8 @@ def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]
         try:
             return decision, ports.events.append(origin, decision.records, decision.claims)
         except Conflict:
-            continue
+            if ports.elapsed() - began > DECIDING_SECONDS:
+                break
     raise Busy
 
 

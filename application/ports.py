@@ -191,8 +191,17 @@ class SignIns(Protocol):
         ...
 
 
+TURN_SECONDS = 8.0
+"""The longest that anybody waits for a turn."""
+
+TURN_WAITERS = 8
+"""How many threads of a process wait for the same turn. More would only keep the others from being answered."""
+
+
 class Turns(Protocol):
     """Lets one thread at a time do certain things, over all processes. Each context manager waits for its turn.
+
+    It raises Busy if its turn doesn't come within `TURN_SECONDS`, and at once if `TURN_WAITERS` wait for it already.
 
     The turns to decide are a courtesy: without them a large change could be overtaken again and again by small ones.
     They don't keep the rules. Appends do that, with their claims, and some of them are made without a turn.

@@ -7,6 +7,9 @@ from contextlib import ExitStack, contextmanager
 from threading import Condition
 from typing import TYPE_CHECKING
 
+from application import ports
+from domain.errors import Busy
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
     from uuid import UUID
@@ -51,8 +54,12 @@ class MemoryTurns:
         ticket = object()
         with self._moved:
             queue = self._queues[name]
+            if len(queue) > ports.TURN_WAITERS:
+                raise Busy
             queue.append(ticket)
-            self._moved.wait_for(lambda: queue[0] is ticket)
+            if not self._moved.wait_for(lambda: queue[0] is ticket, ports.TURN_SECONDS):
+                queue.remove(ticket)
+                raise Busy
         try:
             yield
         finally:

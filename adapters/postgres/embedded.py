@@ -11,6 +11,7 @@ The processes coordinate with `flock`. The kernel releases these locks when a pr
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shlex
 import shutil
@@ -21,6 +22,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -32,12 +34,16 @@ from adapters.postgres.embedded_programs import MAJOR_VERSION, UNFINISHED, Embed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+log = logging.getLogger(__name__)
+
 DATABASE = "rollcall"
 PORT = 5432  # only part of the socket's name: the server does not listen on the network
 LONGEST_SOCKET = 103  # bytes in the path of a socket on macOS; Linux allows 107
 START_SECONDS = 120  # after a crash, the server replays up to `max_wal_size` before it accepts a connection
 STOP_SECONDS = 120
 POLL_SECONDS = 0.05
+LOOK_SECONDS = 1.0
+PAUSE_SECONDS = 5.0  # after a start that failed
 LOG_BYTES = 10_000_000
 LOG_LINES = 8
 # A relative path: pg_ctl passes it to a shell, which would expand special characters in the rest.
@@ -63,24 +69,52 @@ SERVER_SETTINGS = {
 def embedded_server(data_dir: Path) -> Iterator[str]:
     """Yield a libpq connection string for the server in `data_dir`, which is created and started as needed.
 
-    The server stops when its last user ends, in whichever process. Raises EmbeddedServerError.
+    While it is used, it is started again if it dies. It stops when its last user ends, in whichever process. Raises
+    EmbeddedServerError.
     """
     with _explained(data_dir):
-        server = _Server(data_dir.resolve())
+        server = Server(data_dir.resolve())
         use = server.open_lock("in-use.lock")
     with use:
         fcntl.flock(use, fcntl.LOCK_SH)
         try:
             with _explained(data_dir), server.starting():
                 conninfo = server.ready()
-            yield conninfo
+            with _kept_running(server):
+                yield conninfo
         finally:
             with _explained(data_dir), server.starting():
                 if _locked_alone(use):
                     server.stop()
 
 
-class _Server:
+@contextmanager
+def _kept_running(server: Server) -> Iterator[None]:
+    ending = Event()
+    guard = Thread(target=_start_when_dead, args=(server, ending), name="embedded server", daemon=True)
+    guard.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        guard.join()
+
+
+def _start_when_dead(server: Server, ending: Event) -> None:
+    """Start the server whenever it dies. Of several processes that see it, one starts it, and the others wait."""
+    while not ending.wait(LOOK_SECONDS):
+        try:
+            if server.has_died():
+                log.error("The embedded PostgreSQL has died. It is being started again")
+                with server.starting():
+                    if server.has_died():
+                        server.ready()
+        except (EmbeddedServerError, OSError, psycopg.Error) as error:
+            log.error("The embedded PostgreSQL can't be started, and will be tried again: %s", error)  # noqa: TRY400 - it says all
+            ending.wait(PAUSE_SECONDS)
+
+
+class Server:
     """The server of one data directory. Call `ready` and `stop` only while `starting`."""
 
     def __init__(self, data_dir: Path) -> None:
@@ -91,10 +125,12 @@ class _Server:
         self._make_data_dir()
 
     def open_lock(self, name: str) -> FileIO:
+        """Open a file of the directory, to be locked or written."""
         return FileIO(os.open(self.data_dir / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+")
 
     @contextmanager
     def starting(self) -> Iterator[None]:
+        """Be the only process that sets up, starts or stops the server, while the block runs."""
         with self.open_lock("starting.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -117,7 +153,15 @@ class _Server:
             self._create_database(connection)
         return conninfo
 
+    def has_died(self) -> bool:
+        """Return whether the server ended without being stopped: a server that is stopped removes its pid file."""
+        if not (self.pgdata / "postmaster.pid").exists() or self._is_run_by_hand():
+            return False
+        with self.open_lock("server.lock") as alive:
+            return _is_free(alive, fcntl.LOCK_SH)
+
     def stop(self) -> None:
+        """Stop the server, if it is running."""
         with self.open_lock("server.lock") as alive:
             deadline = time.monotonic() + STOP_SECONDS
             while not _locked_alone(alive):
@@ -265,8 +309,13 @@ def _forget_reused_pid(file: Path) -> None:
 
 
 def _locked_alone(file: FileIO) -> bool:
+    return _is_free(file, fcntl.LOCK_EX)
+
+
+def _is_free(file: FileIO, lock: int) -> bool:
+    """Return whether the file could be locked like this now; then it is."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, lock | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

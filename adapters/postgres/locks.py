@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
-from threading import RLock
-from typing import TYPE_CHECKING
+from threading import Lock, RLock
+from time import monotonic
+from typing import TYPE_CHECKING, LiteralString
 from weakref import WeakValueDictionary
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from adapters.postgres.datastore import lock_key
+from application import ports
+from domain.errors import Busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from application.ports import SharedPart
 
 RETRY_SECONDS = 1.0
+WAITERS_IN_ALL = 24  # of the threads that answer requests; the others are for those who wait for no turn
 
 
 class AdvisoryTurns:
@@ -30,6 +36,8 @@ class AdvisoryTurns:
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
         self._thread_locks: WeakValueDictionary[int, RLock] = WeakValueDictionary()
+        self._waiting: Counter[UUID] = Counter()
+        self._counting = Lock()
 
     @contextmanager
     def commit(self, import_id: UUID) -> Iterator[None]:
@@ -38,8 +46,11 @@ class AdvisoryTurns:
         The connection comes from outside the pool: with the pool's, those who wait for a turn could take every
         connection that its holder needs.
         """
-        with self._datastore.connect() as connection, connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (self._key("turn", import_id),))
+        with ExitStack() as held:
+            with self._waits(import_id, most_in_all=None) as deadline:
+                connection = held.enter_context(self._datastore.connect())
+                held.enter_context(connection.transaction())
+                _lock(connection, "SELECT pg_advisory_xact_lock(%s)", self._key("turn", import_id), deadline)
             yield
 
     @contextmanager
@@ -50,12 +61,16 @@ class AdvisoryTurns:
         """
         keys = [self._key(each, subscription_id) for each in sorted(parts)]
         with ExitStack() as held:
-            for key in keys:
-                held.enter_context(self._thread_locks.setdefault(key, RLock()))
-            connection = held.enter_context(self._datastore.lock_pool.connection())
-            held.callback(_unlock_all, connection)
-            for key in keys:
-                connection.execute("SELECT pg_advisory_lock(%s)", (key,))
+            with self._waits(subscription_id) as deadline:
+                for key in keys:
+                    lock = self._thread_locks.setdefault(key, RLock())
+                    if not lock.acquire(timeout=_left(deadline)):
+                        raise Busy
+                    held.callback(lock.release)
+                connection = held.enter_context(self._datastore.lock_pool.connection(_left(deadline)))
+                held.callback(_unlock_all, connection)
+                for key in keys:
+                    _lock(connection, "SELECT pg_advisory_lock(%s)", key, deadline)
             yield
 
     @contextmanager
@@ -64,12 +79,43 @@ class AdvisoryTurns:
 
         The lock belongs to the connection, not to a transaction: PostgreSQL would end one that idles for a minute.
         """
-        with self._datastore.connect() as connection:
-            connection.execute("SELECT pg_advisory_lock(%s)", (self._key("upload", import_id),))
+        with ExitStack() as held:
+            with self._waits(import_id) as deadline:
+                connection = held.enter_context(self._datastore.connect())
+                _lock(connection, "SELECT pg_advisory_lock(%s)", self._key("upload", import_id), deadline)
             yield
+
+    @contextmanager
+    def _waits(self, what: UUID, most_in_all: int | None = WAITERS_IN_ALL) -> Iterator[float]:
+        """Count one more thread that waits for a turn, and yield the time until which it may; raises Busy."""
+        with self._counting:
+            crowded = most_in_all is not None and self._waiting.total() >= most_in_all
+            if crowded or self._waiting[what] >= ports.TURN_WAITERS:
+                raise Busy
+            self._waiting[what] += 1
+        try:
+            yield monotonic() + ports.TURN_SECONDS
+        finally:
+            with self._counting:
+                self._waiting[what] -= 1
+                self._waiting += Counter()  # drops those for whose turn nobody waits
 
     def _key(self, what: str, stream: UUID) -> int:
         return lock_key(self._datastore.schema, what, str(stream))
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds until a deadline, and at least a moment: in PostgreSQL, no time means for ever."""
+    return max(deadline - monotonic(), 0.001)
+
+
+def _lock(connection: psycopg.Connection[DictRow], query: LiteralString, key: int, deadline: float) -> None:
+    """Take an advisory lock; raises Busy if it isn't free in time."""
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{_left(deadline) * 1_000:.0f}ms",))
+    try:
+        connection.execute(query, (key,))
+    except LockNotAvailable:
+        raise Busy from None
 
 
 class AdvisoryLocks:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID, uuid4
 
 import pytest
 
+from application import ports as limits
+from domain.errors import Busy
 from tests.waiting import Running, eventually
 
 if TYPE_CHECKING:
@@ -114,3 +117,43 @@ def test_the_order_in_which_seats_and_groups_are_named_causes_no_deadlock(
         eventually(lambda: waiting() == 2)
     assert one.result(seconds=20)
     assert other.result(seconds=20)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_waits_for_a_turn_for_ever(
+    ports: Implementation, elsewhere: Implementation, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(limits, "TURN_SECONDS", 0.1)
+    of = uuid4()
+
+    def take_turn(turns: Turns) -> bool:
+        with KINDS[kind](turns, of):
+            return True
+
+    with KINDS[kind](ports.turns, of):
+        for turns in (ports.turns, elsewhere.turns):
+            with pytest.raises(Busy):
+                Running(partial(take_turn, turns)).result()
+    assert Running(lambda: take_turn(elsewhere.turns)).result(), "whoever gave up left nothing behind"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crowd_is_refused_at_once(ports: Implementation, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """So the threads that answer requests don't all wait for one subscription."""
+    monkeypatch.setattr(limits, "TURN_SECONDS", 50.0)
+    monkeypatch.setattr(limits, "TURN_WAITERS", 2)
+    of = uuid4()
+
+    def take_turn(what: UUID = of) -> bool:
+        with KINDS[kind](ports.turns, what):
+            return True
+
+    with KINDS[kind](ports.turns, of):
+        crowd = [Running(take_turn) for _ in range(5)]
+        eventually(lambda: sum(each.is_alive() for each in crowd) == 2)
+        refused = [each for each in crowd if not each.is_alive()]
+        for each in refused:
+            with pytest.raises(Busy):
+                each.result()
+        assert Running(lambda: take_turn(uuid4())).result(), "the others are not concerned"
+    assert [each.result() for each in crowd if each not in refused] == [True, True]

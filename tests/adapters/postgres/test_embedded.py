@@ -128,6 +128,12 @@ def is_alive(data_dir: Path) -> bool:
     return False
 
 
+def responds(conninfo: str) -> bool:
+    with suppress(psycopg.OperationalError):
+        return ask(conninfo) == "answer"
+    return False
+
+
 def kill_server(data_dir: Path) -> None:
     if is_alive(data_dir) and (pid := postmaster(data_dir)):
         os.kill(pid, signal.SIGKILL)
@@ -281,6 +287,58 @@ def test_a_server_that_was_killed_need_not_be_stopped(data_dir: Path) -> None:
         assert pid
         os.kill(pid, signal.SIGKILL)
     assert not is_alive(data_dir)
+
+
+def test_a_server_that_dies_is_started_again_while_it_is_used(data_dir: Path) -> None:
+    with embedded_server(data_dir) as conninfo:
+        tell(conninfo, "CREATE TABLE kept_meanwhile AS SELECT 42 AS number")
+        pid = postmaster(data_dir)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: postmaster(data_dir) not in (pid, None))
+        wait_until(lambda: responds(conninfo))
+        assert ask(conninfo, "SELECT number FROM kept_meanwhile") == 42
+    assert not is_alive(data_dir)
+
+
+def test_processes_start_a_server_that_dies_once(data_dir: Path) -> None:
+    def starts() -> int:
+        return (data_dir / "postgresql.log").read_text().count("starting PostgreSQL")
+
+    with another_process(data_dir) as first, another_process(data_dir) as second, embedded_server(data_dir) as conninfo:
+        for process in (first, second):
+            assert first_line(process) == conninfo
+        before = starts()
+        pid = postmaster(data_dir)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: postmaster(data_dir) not in (pid, None))
+        wait_until(lambda: responds(conninfo))
+        for process in (first, second):
+            finish(process)
+        assert ask(conninfo) == "answer"
+    assert starts() == before + 1
+
+
+def test_a_server_that_was_stopped_on_purpose_stays_stopped(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    has_died = embedded.Server.has_died
+
+    def looking(server: embedded.Server) -> bool:
+        looks.append(has_died(server))
+        return looks[-1]
+
+    monkeypatch.setattr(embedded.Server, "has_died", looking)
+    monkeypatch.setattr(embedded, "LOOK_SECONDS", 0.01)
+    with embedded_server(data_dir):
+        pid = postmaster(data_dir)
+        assert pid
+        os.kill(pid, signal.SIGINT)  # as pg_ctl stop does
+        wait_until(lambda: postmaster(data_dir) is None and not is_alive(data_dir))
+        looks.clear()
+        wait_until(lambda: len(looks) > 3)
+        assert not any(looks)
+        assert postmaster(data_dir) is None
 
 
 @with_proc

@@ -59,9 +59,13 @@ class Served:
 
 @contextmanager
 def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Serve over a database while the block runs; then stop the server with SIGTERM."""
+    """Serve over a database while the block runs; then stop the server with SIGTERM.
+
+    A variable of `environment` that is empty isn't set.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith("ROLLCALL_")}
     own |= {"ROLLCALL_DATABASE_URL": conninfo, "ROLLCALL_LIMIT_REQUESTS": "1_000_000", **(environment or {})}
+    own = {name: value for name, value in own.items() if value}
     with TemporaryDirectory(prefix="rollcall-served-") as folder:
         stderr = Path(folder) / "stderr"
         with stderr.open("w") as errors:
