@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from litestar import get, post
 from litestar.params import FromPath
-from msgspec import ValidationError, convert
+from msgspec import Struct, ValidationError, convert, structs
 
 from adapters.composition import Rollcall
 from adapters.console.forms import NOTHING_ENTERED, RELOAD, Form, Refusal, answer_form
 from adapters.console.pages import Page, listing, page
-from adapters.http.paging import After, decode_after
+from adapters.http.paging import After, decode_after, encode_after
 from adapters.http.problems import Invalid
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles, roles_in
@@ -22,6 +23,7 @@ from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting, licensing
 from domain.access import GRANTING, SubscriptionRole
 from domain.errors import NotFound, Refused, SeatsInvalid
+from domain.naming import email_key
 from projections import access
 
 if TYPE_CHECKING:
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     from application.records import Origin
 
 SETTINGS = "/subscriptions/{subscription_id:uuid}/settings"
-A_PAGE = 100
-TOKENS = 1_000
+A_PAGE = 15  # of each list, so that a page of long names and addresses stays below 100 kB
 NUMBER = re.compile("[0-9]{1,15}|[0-9]{1,3}(?:[ .,'’\u00a0\u202f][0-9]{3}){1,4}")
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "No expiry"}
 """The lifetimes that a token can be issued for: how many days, and how the page says it."""
@@ -43,43 +44,67 @@ ROLES = {
 }
 
 
+class Place(Struct, frozen=True):
+    """Where the pages of both lists begin: that of the roles, and that of the tokens."""
+
+    after: str | None = None
+    tokens_after: str | None = None
+
+    def encoded(self, **changes: str | None) -> str:
+        """Return this as the query of an address, with changes."""
+        fields = {**structs.asdict(self), **changes}
+        return urlencode({name: value for name, value in fields.items() if value})
+
+
+FIRST_PAGES = Place()
+
+
 @get(SETTINGS, sync_to_thread=True, opt=for_roles(*SUBSCRIPTION_VIEWERS))
 def show_settings(
-    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], after: After = None
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    after: After = None,
+    tokens_after: After = None,
 ) -> Page:
     """Show a subscription's name and seats, who has which role in it, and its tokens."""
-    return _settings(request, rollcall, subscription_id, after=after)
+    return _settings(request, rollcall, subscription_id, Place(after, tokens_after))
 
 
 def _settings(
     request: AnyRequest,
     rollcall: Rollcall,
     subscription_id: UUID,
+    place: Place = FIRST_PAGES,
     *,
-    after: str | None = None,
     refusal: Refusal | None = None,
     **context: Any,
 ) -> Page:
     principal = request.scope["state"]["principal"]
     grants = bool(GRANTING & roles_in(rollcall, principal, subscription_id))
-    behind = decode_after(after, tuple[str, str])
+    behind = decode_after(place.after, tuple[str, str])
+    before = decode_after(place.tokens_after, tuple[datetime, UUID])
     with rollcall.views() as rows:
         found = access.grants(rows, subscription_id, after=behind, limit=A_PAGE + 1)
-        tokens = access.tokens(rows, [subscription_id], revoked=False, limit=TOKENS) if grants else []
+        unrevoked = access.tokens(rows, [subscription_id], revoked=False, before=before, limit=A_PAGE + 1)
+        tokens = listing(
+            unrevoked if grants else [], A_PAGE, place.tokens_after, lambda row: (row.issued_at, row.token_id)
+        )
         revoked = access.count_revoked_tokens(rows, subscription_id) if grants else 0
     defaults: dict[str, Any] = {
         "grants": grants,
         "myself": getattr(principal, "email", None),
         "tokens": tokens,
         "revoked": revoked,
-        "used": rollcall.last_uses.of(token.token_id for token in tokens),
+        "used": rollcall.last_uses.of(token.token_id for token in tokens["found"]),
+        "place": place,
         "key": rollcall.new_id(),
         "refusal": refusal,
         "roles": ROLES,
         "lifetimes": LIFETIMES,
         "issued_token": None,
         "token_name": None,
-        **listing(found, A_PAGE, after, lambda grant: (grant.email, grant.role)),
+        **listing(found, A_PAGE, place.after, lambda grant: (grant.email, grant.role)),
     }
     return page(
         request,
@@ -99,15 +124,16 @@ def _answer(
     form: str,
     command: Callable[[Origin], CommandResult | None],
     entered: Mapping[str, str] = NOTHING_ENTERED,
+    place: Callable[[], Place] = Place,
 ) -> Page:
-    """Run a form's command and redirect to its section of the settings."""
+    """Run a form's command and redirect to its section of the settings, to the place that is asked for afterwards."""
     _, origin = authorize_granter(request, subscription_id)
     return answer_form(
         request,
         rollcall,
         subscription_id,
         lambda: command(origin),
-        lambda _: f"/subscriptions/{subscription_id}/settings#{form}",
+        lambda _: f"/subscriptions/{subscription_id}/settings?{place().encoded()}#{form}".replace("?#", "#"),
         lambda error: _settings(request, rollcall, subscription_id, refusal=Refusal(error, entered, form)),
     )
 
@@ -151,7 +177,18 @@ def grant(
     def command(origin: Origin) -> CommandResult | None:
         return granting.grant_access(rollcall, origin, email, role)
 
-    return _answer(request, rollcall, subscription_id, "access", command, {"email": email, "role": role})
+    def place() -> Place:
+        return _place_of_grant(rollcall, subscription_id, email)
+
+    return _answer(request, rollcall, subscription_id, "access", command, {"email": email, "role": role}, place)
+
+
+def _place_of_grant(rollcall: Rollcall, subscription_id: UUID, email: str) -> Place:
+    """Return the first pages, if the roles of an address are on the first one, or else one that begins with them."""
+    key = email_key(email)
+    with rollcall.views() as rows:
+        first = access.grants(rows, subscription_id, limit=A_PAGE)
+    return Place(encode_after((key, ""))) if len(first) == A_PAGE and first[-1].email < key else FIRST_PAGES
 
 
 @post(f"{SETTINGS}/access/revoke", sync_to_thread=True, opt=GRANTERS)
@@ -164,7 +201,16 @@ def revoke(
     def command(origin: Origin) -> CommandResult | None:
         return granting.revoke_access(rollcall, origin, email, role)
 
-    return _answer(request, rollcall, subscription_id, "access", command)
+    place = _place(form)
+    return _answer(request, rollcall, subscription_id, "access", command, place=lambda: place)
+
+
+def _place(form: Form) -> Place:
+    """Return the place that a form keeps; raises Invalid."""
+    place: Place = convert(dict(parse_qsl(form.field("query", ""))), Place)
+    decode_after(place.after, tuple[str, str])
+    decode_after(place.tokens_after, tuple[datetime, UUID])
+    return place
 
 
 def _role(form: Form) -> SubscriptionRole:
@@ -218,7 +264,8 @@ def revoke_token(
     def command(origin: Origin) -> CommandResult:
         return granting.revoke_token(rollcall, origin, token_id)
 
-    return _answer(request, rollcall, subscription_id, "tokens", command)
+    place = _place(form)
+    return _answer(request, rollcall, subscription_id, "tokens", command, place=lambda: place)
 
 
 ROUTES = (show_settings, change, grant, revoke, issue_token, revoke_token)

@@ -99,9 +99,10 @@ addEventListener("click", (event) => {
   event.preventDefault();
   const row = link.matches("[data-row]") && link.closest("tbody[id]");
   const again = Object.keys(AGAIN).find((name) => link.classList.contains(name));
+  const ids = link.dataset.swap?.split(" ");
   const swapped = row
     ? swapping(link.href, {}, [row.id], again ? AGAIN[again] : ".edit, .up")
-    : swapping(link.href, {}, [link.dataset.swap], null).then(() => goneTo(link.href));
+    : swapping(link.href, {}, ids, null).then(() => goneTo(link.href, ids[0]));
   swapped.catch(() => location.assign(link.href));
 });
 
@@ -113,7 +114,7 @@ addEventListener("submit", (event) => {
   const ids = form.dataset.live.split(" ");
   if (form.method === "get") {
     const address = `${form.action}?${new URLSearchParams([...fields].filter(([, value]) => value))}`;
-    swapping(address, {}, ids).then(() => goneTo(address), () => location.assign(address));
+    swapping(address, {}, ids).then(() => goneTo(address, ids[0]), () => location.assign(address));
     return;
   }
   const edit = { method: "post", body: new URLSearchParams(fields) };
@@ -131,9 +132,9 @@ function next(button, form) {
   return beside && others.includes(button) ? `button[value="${CSS.escape(beside.value)}"]` : form.dataset.focus;
 }
 
-function goneTo(address) {
+function goneTo(address, id) {
   history.replaceState(null, "", address);
-  document.querySelector(".table thead")?.scrollIntoView({ block: "nearest" });
+  document.getElementById(id).querySelector(".table thead")?.scrollIntoView({ block: "nearest" });
 }
 
 function pressedOnce(form) {

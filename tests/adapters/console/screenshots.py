@@ -14,16 +14,19 @@ from uuid import UUID, uuid4
 
 from adapters.composition import composed
 from adapters.postgres.embedded import embedded_server
-from domain.access import ROLLCALL
+from application.records import Origin
+from domain.access import ROLLCALL, AccessGranted, TokenIssued
 from tests.adapters.api.importing import if_match, send, subscribed, uploaded
 from tests.adapters.console.browsing import UNHURRIED, chromium, granted, run_batches, somebody
 from tests.adapters.server.serving import served
-from tests.conftest import settings_for, working
+from tests.conftest import ANN, settings_for, working
+from tests.histories import in_one_append
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from adapters.composition import Rollcall
+    from application.records import Event
     from tests.adapters.server.serving import Served
 
 FOLDER = Path("screenshots")
@@ -125,6 +128,15 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         assert client.post(f"{where}/access", json={"email": email, "role": role}).is_success
     token = {"name": LONG_NAME, "role": "consumer", "subscription_id": where.rpartition("/")[2]}
     assert client.post(f"{API}/tokens", json=token).is_success
+    crowded = UUID(subscribed(client).rpartition("/")[2])
+    granted(rollcall, crowded, "administrator")
+    people: list[Event] = [
+        AccessGranted(f"{number}@{LONG_ADDRESS.partition('@')[2]}", "auditor") for number in range(100, 190)
+    ]
+    tokens: list[Event] = [
+        TokenIssued(f"{number} {LONG_NAME}", "consumer", "0" * 64, None) for number in range(100, 620)
+    ]
+    in_one_append(rollcall, Origin(crowded, ANN, "test"), *((uuid4(), each) for each in (*people, *tokens)))
     granted(rollcall, UUID(fresh.rpartition("/")[2]), "administrator")
     granted(rollcall, ROLLCALL, "operator", "administrator@example.com")
     rollcall.health.catch_up()
@@ -137,6 +149,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "audit": f"{where}/audit?type=&email=ann.lee%40example.com",
         "audit-nothing": f"{where}/audit?actor=nobody",
         "settings": f"{where}/settings",
+        "settings-crowded": f"/subscriptions/{crowded}/settings",
         "import": f"{where}/import",
         "refused": refused,
         "review": review,

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.console.forms import SUBMITTED_BEFORE
-from adapters.console.settings import TOKENS, number_of_seats
+from adapters.console.settings import A_PAGE, number_of_seats
 from application.records import Origin
-from domain.access import ROLLCALL, TokenIssued, TokenRevoked
+from domain.access import ROLLCALL, AccessGranted, TokenIssued, TokenRevoked
 from domain.errors import SeatsInvalid
 from tests.adapters.api.importing import API
 from tests.adapters.api.tokens import token
@@ -25,6 +25,7 @@ from tests.histories import in_one_append
 if TYPE_CHECKING:
     import httpx
 
+    from application.records import Event
     from tests.adapters.console.conftest import Console
 
 
@@ -202,7 +203,7 @@ class TestTokens:
         subscription = console.subscription()
         origin = Origin(UUID(subscription[-36:]), ANN, "test")
         self.issued(console, subscription, name="The oldest")
-        streams = [uuid4() for _ in range(TOKENS)]
+        streams = [uuid4() for _ in range(1_000)]
         issued = TokenIssued("Gone", "auditor", sha256(b"").hexdigest(), None, None)
         in_one_append(console.rollcall, origin, *((each, issued) for each in streams))
         in_one_append(console.rollcall, origin, *((each, TokenRevoked("Gone")) for each in streams))
@@ -223,6 +224,78 @@ class TestTokens:
         elsewhere = f"{console.subscription()}/settings/tokens/revoke"
         for each in (token_id, str(uuid4())):
             assert console.ask("POST", elsewhere, data={"token": each}).status_code == 404
+
+
+LONG = "A name that goes on and on because somebody thought that all of its description belongs there, " * 2
+SHOWN = '<th scope="row" class="name"><bdi>(.*?)</bdi>'
+
+
+@pytest.fixture(scope="module")
+def crowd(console: Console) -> str:
+    """A subscription in which 90 people have roles and 520 tokens are valid, all with long names."""
+    where = console.subscription()
+    console.bearer(where)
+    origin = Origin(UUID(where[-36:]), ANN, "test")
+    given_to: list[Event] = [
+        AccessGranted(f"person-{number:03}@{'long-' * 10}domain.example.com", "auditor") for number in range(90)
+    ]
+    issued: list[Event] = [
+        TokenIssued(f"{number:03} {LONG}", "consumer", sha256(b"").hexdigest(), None) for number in range(519)
+    ]
+    in_one_append(console.rollcall, origin, *((uuid4(), each) for each in (*given_to, *issued)))
+    assert console.rollcall.health.catch_up()
+    return f"{where}/settings"
+
+
+@pytest.mark.database
+class TestManyPeopleAndTokens:
+    def pages(self, console: Console, address: str, what: str) -> list[str]:
+        """Return the pages of a list, by following its links, and check the weight of each."""
+        found = [console.ask("GET", address).text]
+        following_page = re.compile(f'Pages of {what}">(?:(?!</nav>).)*<a href="([^"]*)" rel="next"', re.DOTALL)
+        while following := following_page.search(found[-1]):
+            found.append(console.ask("GET", unescape(following[1])).text)
+        assert max(console.weighed(page) for page in found) < 100_000
+        return found
+
+    def test_are_shown_in_light_pages_each_once(self, console: Console, crowd: str) -> None:
+        pages = self.pages(console, crowd, "access")
+        people = [re.findall(SHOWN, page[: page.index('id="tokens"')]) for page in pages]
+        assert [len(each) for each in people] == [A_PAGE] * 6
+        assert len({email for each in people for email in each}) == 90
+        pages = self.pages(console, crowd, "tokens")
+        tokens = [re.findall(SHOWN, page[page.index('id="tokens"') :]) for page in pages]
+        assert [len(each) for each in tokens] == [A_PAGE] * 34 + [10]
+        assert len({name for each in tokens for name in each}) == 520
+
+    def test_keep_their_place_beside_each_other_and_when_one_goes(self, console: Console, crowd: str) -> None:
+        people = self.pages(console, crowd, "access")[1]
+        both = unescape(re.findall('<a href="([^"]*)" rel="next"', people)[1])
+        page = console.ask("GET", both).text
+        first, *_ = re.findall(SHOWN, page)
+        assert first in people
+        assert "519 " not in page
+        (query, *_) = {unescape(each) for each in re.findall('name="query" value="([^"]*)"', page)}
+        assert both == f"{crowd}?{query}"
+        (token_id, *_) = re.findall('name="token" value="([^"]*)"', page)
+        answer = console.ask("POST", f"{crowd}/tokens/revoke", data={"token": token_id, "query": query})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{both}#tokens")
+        gone = {"email": first, "role": "auditor", "query": query}
+        answer = console.ask("POST", f"{crowd}/access/revoke", data=gone)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{both}#access")
+
+    @pytest.mark.parametrize("email", ["aaa@example.com", "zzz@example.com"])
+    def test_show_whom_a_role_was_just_granted_to(self, console: Console, crowd: str, email: str) -> None:
+        answer = console.ask("POST", f"{crowd}/access", data={"email": email.upper(), "role": "auditor"})
+        page = console.ask("GET", answer.headers["location"]).text
+        assert re.findall(SHOWN, page)[0] == email
+        console.ask("POST", f"{crowd}/access/revoke", data={"email": email, "role": "auditor"})
+
+    @pytest.mark.parametrize("query", ["after=x", "tokens_after=WzFd", "after=WzFd"])
+    def test_have_no_pages_but_those_that_were_linked(self, console: Console, crowd: str, query: str) -> None:
+        assert console.ask("GET", f"{crowd}?{query}").status_code == 400
+        revoked = {"email": "nobody@example.com", "role": "auditor", "query": query}
+        assert console.ask("POST", f"{crowd}/access/revoke", data=revoked).status_code == 400
 
 
 @given(st.integers(0, 10**15 - 1), st.sampled_from([" ", ",", ".", "’", "\u202f"]))
