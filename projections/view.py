@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from itertools import groupby
-from typing import TYPE_CHECKING, LiteralString, TypeAlias, TypeVar
+from typing import Any, LiteralString, TypeAlias, TypeVar
 from uuid import UUID
 
 from eventsourcing.persistence import Tracking
@@ -24,9 +24,6 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from application.records import Record
 from domain.errors import RollcallError
-
-if TYPE_CHECKING:
-    from eventsourcing.postgres import PostgresDatastore
 
 E = TypeVar("E")
 ViewCursor: TypeAlias = Cursor[DictRow]
@@ -90,7 +87,7 @@ class Announcement(Struct, frozen=True):
 class Projector:
     """Keeps one view up to date, and records the position reached in the eventsourcing library's tracking table."""
 
-    def __init__(self, datastore: PostgresDatastore, view: View, read_log: ReadLog) -> None:
+    def __init__(self, datastore: Any, view: View, read_log: ReadLog) -> None:
         self.view = view
         self._datastore = datastore
         self._read_log = read_log
@@ -98,8 +95,10 @@ class Projector:
 
     def migrate(self) -> None:
         """Create the tables if any is missing."""
-        self._tracking.create_table()
         with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(
+                "CREATE TABLE IF NOT EXISTS view_tracking (application_name text PRIMARY KEY, notification_id bigint)"
+            )
             cursor.execute(
                 "SELECT to_regclass(name) IS NULL AS missing FROM unnest(%s::text[]) AS t (name)",
                 ([f"{self._datastore.schema}.{table}" for table in self.view.tables],),

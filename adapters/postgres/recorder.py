@@ -137,7 +137,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         first = stored_events[0]
         envelope = (first.subscription_id, first.at, first.origin) if isinstance(first, StoredRecord) else NO_ENVELOPE
         last = self.append(stored_events, *envelope, NO_CLAIMS)
-        return range(last - len(stored_events) + 1, last + 1)
+        return list(range(last - len(stored_events) + 1, last + 1))
 
     def append(
         self, events: Sequence[StoredEvent], subscription_id: UUID, at: datetime, origin: str, claims: Claims

@@ -32,7 +32,7 @@ class Subscription:
 
     def __init__(self, store: Store) -> None:
         self.id = uuid4()
-        self.origin = Origin(self.id, Actor("system", "test", ANN), "test")
+        self.origin = Origin(self.id, Actor("system", "test", "Test"), "test")
         self.store = store
 
     def append(self, claims: Claims) -> UUID:
@@ -83,7 +83,7 @@ def test_a_key_cannot_be_taken_twice_by_one_append(subscription: Subscription) -
 
 def test_if_two_take_a_key_at_once_one_succeeds(ports: Implementation, elsewhere: Implementation) -> None:
     both = [Subscription(ports.events), Subscription(elsewhere.events)]
-    both[1].id = both[0].id
+    both[1].origin = both[0].origin
 
     def attempt(subscription: Subscription, key: str) -> bool:
         try:
