@@ -67,7 +67,6 @@ class Datastore:
         given["client_encoding"] = "UTF8"  # libpq would send PGCLIENTENCODING, which wins over the options
         self.conninfo = make_conninfo("", **{**CONNECTION_DEFAULTS, **given})
         self.schema = schema
-        self.single_row_tracking = True  # which the library's tracking asks for
         self.pool = _pool(self.conninfo, 1, pool_size)
         self.lock_pool = _pool(self.conninfo, 0, pool_size)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
@@ -16,6 +16,7 @@ from adapters.http.security import PUBLIC, for_roles
 from adapters.metrics import Metrics
 
 BEHIND_EVENTS = 10_000
+Status: TypeAlias = Literal["ready", "behind", "rebuilding", "database_away"]
 METRICS_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # which the framework adds
 
 
@@ -26,10 +27,15 @@ class Liveness(Struct, frozen=True):
 
 
 class Readiness(Struct, frozen=True):
-    """Whether the process is ready; `views` says how many events each view is behind."""
+    """Whether the process is ready; `views` says how many events each view is behind.
 
-    status: Literal["ready", "behind", "database_away"]
+    A view in `rebuilding` is served as it is until it has been rebuilt: an earlier version wrote it, or it shows what
+    the log has lost.
+    """
+
+    status: Status
     views: dict[str, int]
+    rebuilding: list[str]
 
 
 @get("/health/live", sync_to_thread=False, opt=PUBLIC)
@@ -41,16 +47,19 @@ def show_liveness() -> Liveness:
 @get(
     "/health/ready",
     sync_to_thread=True,
-    responses={503: ResponseSpec(Readiness, description="The database is unavailable, or a view is far behind")},
+    responses={
+        503: ResponseSpec(Readiness, description="The database is unavailable, or a view is far behind or rebuilt")
+    },
     opt=PUBLIC,
 )
 def show_readiness(rollcall: Injected[Rollcall]) -> Response[Readiness]:
-    """Check that the database is available and that no view is far behind."""
+    """Check that the database is available, and that no view is far behind or has to be rebuilt."""
     if not rollcall.health.is_database_reachable():
-        return Response(Readiness("database_away", {}), status_code=503)
-    lag = {view: lag.events for view, lag in rollcall.health.lag().items()}
+        return Response(Readiness("database_away", {}, []), status_code=503)
+    lag, rebuilding = {view: lag.events for view, lag in rollcall.health.lag().items()}, rollcall.health.rebuilding()
     behind = max(lag.values(), default=0) > BEHIND_EVENTS
-    return Response(Readiness("behind" if behind else "ready", lag), status_code=503 if behind else 200)
+    status: Status = "rebuilding" if rebuilding else "behind" if behind else "ready"
+    return Response(Readiness(status, lag, rebuilding), status_code=200 if status == "ready" else 503)
 
 
 @get("/metrics", sync_to_thread=True, media_type="text/plain", responses=responses(), opt=for_roles("operator"))
