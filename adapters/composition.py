@@ -28,8 +28,8 @@ from projections.directory.written import DIRECTORY
 from projections.group_events import GROUP_EVENTS
 from projections.groups_added import GROUPS_ADDED
 from projections.import_list.written import IMPORT_LIST
+from projections.projector import Projector
 from projections.review.written import review
-from projections.view import Projector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

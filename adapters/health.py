@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from adapters.postgres.datastore import Datastore
     from adapters.postgres.event_store import PostgresEventStore
     from adapters.postgres.wakeups import ReadableViews
-    from projections.view import Projector
+    from projections.projector import Projector
 
 CATCH_UP_SECONDS = 60.0
 
@@ -63,6 +63,10 @@ class Health:
         """Return how far each view lags behind the log."""
         head, now = self._events.head(), datetime.now(UTC)
         return {each.view.name: self._lag(each.position(), head, now) for each in self._projectors}
+
+    def rebuilding(self) -> list[str]:
+        """Return the views to rebuild: an earlier version wrote them, or they show what the log has lost."""
+        return [each.view.name for each in self._projectors if each.standing() in {"outdated", "lost"}]
 
     def _lag(self, position: int, head: int, now: datetime) -> Lag:
         waiting = self._events.read_log(position, 1, head) if position < head else []

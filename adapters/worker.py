@@ -9,6 +9,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
+from adapters.view_runner import ViewRunner
 from application.committing import CommitRun, is_committing
 from projections.import_list import read as import_list
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from adapters.postgres.locks import AdvisoryLocks
     from adapters.postgres.wakeups import Wakeups
     from application.ports import Ports
-    from projections.view import Projector, ViewCursor
+    from projections.projector import Projector
+    from projections.view import ViewCursor
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +51,12 @@ class Worker:
 
         It calls `groups_added` with the number of groups that each batch added.
         """
-        self._locks = locks
         self._wakeups = wakeups
         self._stopping = Event()
-        self._threads = [self._thread(f"view {each.view.name}", partial(self._project, each)) for each in projectors]
+        self._threads = [
+            self._thread(f"view {each.view.name}", ViewRunner(each, locks, wakeups, self._stopping).run)
+            for each in projectors
+        ]
         if commits:
             committer = Committer(ports, locks, wakeups, views, commits, groups_added)
             self._threads.append(self._thread("commits", partial(committer.run, self._stopping)))
@@ -84,18 +88,6 @@ class Worker:
             except Exception:
                 log.exception("“%s” failed and will be restarted", name)
                 self._stopping.wait(PAUSE_SECONDS)
-
-    def _project(self, projector: Projector) -> None:
-        with self._locks.acquire("view", projector.view.name, stopping=self._stopping) as acquired:
-            if not acquired:
-                return
-            position = projector.position()
-            while not self._stopping.is_set():
-                count = self._wakeups.count()
-                reached = projector.advance(position)
-                if reached == position:
-                    self._wakeups.wait_for_more(count, self._stopping)
-                position = reached
 
 
 class Committer:

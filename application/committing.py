@@ -238,7 +238,8 @@ class _Batch:
         known = self._facts.groups.get(key)
         existing = (known.id, known.state) if known is not None and isinstance(known.state, Group) else None
         addition = add_group(self._session, roster_group, self._facts.licensed, existing, new_id)
-        self._take(addition.event)
+        for event in addition.events:
+            self._take(event)
         if existing is not None:
             self._merged.append(Claim("group-name", key, existing[0]))
         if addition.group_events:

@@ -76,12 +76,16 @@ Fold: TypeAlias = Callable[[S | None, "Iterable[E]"], S]
 
 
 class Stream(Struct, Generic[S], frozen=True):
-    """An aggregate as loaded: its state after `version` events, and the origin of the last of them."""
+    """An aggregate as loaded: its state after `version` events, and the origin of the last of them.
+
+    Only the events behind the version `snapshot` were folded to load it.
+    """
 
     id: UUID
     version: int
     state: S
     origin: Origin
+    snapshot: int = 0
 
 
 def fold_records(fold: Fold[S, E], before: Stream[S] | None, records: Iterable[Record]) -> Stream[S] | None:
@@ -97,7 +101,7 @@ def fold_records(fold: Fold[S, E], before: Stream[S] | None, records: Iterable[R
             yield cast("E", last.event)
 
     state = fold(before.state if before else None, events(last))
-    return Stream(last.originator_id, last.originator_version, state, last.origin)
+    return Stream(last.originator_id, last.originator_version, state, last.origin, before.snapshot if before else 0)
 
 
 class EventStore(Protocol):

@@ -29,8 +29,11 @@ from domain.subscription import User
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from psycopg.rows import DictRow
+
     from adapters.worker import Worker
     from application.ports import SharedPart, Turns
+    from projections.projector import Projector
 
 P = TypeVar("P", bound=Ports)
 
@@ -153,6 +156,21 @@ def rollcall(idle: Rollcall) -> Iterator[Rollcall]:
 def working(rollcall: Rollcall, *, commits: bool = True) -> Worker:
     """Return a worker for use as a context manager: it works as long as the block runs."""
     return composed_worker(rollcall, commits=commits)
+
+
+def advance_views(rollcall: Rollcall, *names: str) -> None:
+    """Let these views, or all of them, apply what they don't show yet, as a worker would."""
+    with rollcall.datastore.connect() as connection:
+        for each in rollcall.projectors:
+            if not names or each.view.name in names:
+                advance_to_the_end(each, connection)
+
+
+def advance_to_the_end(projector: Projector, connection: psycopg.Connection[DictRow]) -> None:
+    """Apply all events that a view doesn't show yet."""
+    bookmark = projector.bookmark()
+    while (reached := projector.advance(connection, bookmark)) != bookmark:
+        bookmark = reached
 
 
 def settings_for(conninfo: str) -> Settings:

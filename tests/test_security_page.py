@@ -108,7 +108,7 @@ def test_the_limits_and_lifetimes_are_those_of_the_code() -> None:
     }
     with_setting = {setting: how_much.partition(" ")[0] for how_much, setting in table.values() if setting}
     assert with_setting == {name: defaults[name] for name in with_setting}
-    assert len(with_setting) == 4
+    assert len(with_setting) == 5
 
 
 def padded(row: list[str]) -> list[str]:

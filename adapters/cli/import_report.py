@@ -156,7 +156,7 @@ def groups_done(
                 "created" if each.created else "merged",
                 f"{each.users_added:,}",
                 f"{each.users_already_there:,}" if each.users_already_there else "",
-                f"{len(each.left_out):,}" if each.left_out else "",
+                f"{each.left_out:,}" if each.left_out else "",
                 str(each.group_id),
             )
             for each in added

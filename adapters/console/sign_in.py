@@ -78,7 +78,7 @@ async def start_oidc(
 ) -> Redirect:
     """Redirect the browser to the provider. It must return with the state of this sign-in, and with the same cookie."""
     with _attempt(metrics, "oidc", done=False):
-        rate_limits.count_sign_in(client_of(request))
+        rate_limits.count_sign_in(request, client_of(request))
         form = await form_fields(request)
         pending = PendingSignIn(
             redirect_uri=site.url(CALLBACK, request.headers["Host"]),
@@ -104,7 +104,7 @@ async def finish_oidc(
 ) -> Redirect:
     """Sign in the person whom the provider vouches for, now that it redirected the browser back."""
     with _attempt(metrics, "oidc"):
-        rate_limits.count_sign_in(client_of(request))
+        rate_limits.count_sign_in(request, client_of(request))
         sent = request.query_params
         browser = request.cookies.get(site.cookie_name("sign-in"), "")
         ticket = f"{browser}.{sent.get('state', '')}"
@@ -151,7 +151,7 @@ def use_link(
 ) -> Redirect:
     """Sign in the person that a link is for, and use it up."""
     with _attempt(metrics, "link"):
-        rate_limits.count_sign_in(client_of(request))
+        rate_limits.count_sign_in(request, client_of(request))
         link = rollcall.tickets.redeem("link", secret, Link)
         if link is None:
             raise SignInRefused(reason="this link has already been used or has expired. Ask for a new one.")
@@ -171,7 +171,7 @@ def _signed_in(
     proven: bool,
 ) -> Redirect:
     """Start a session under a new secret, whatever cookie the browser sent, and redirect."""
-    rate_limits.count_sign_in(person.email)
+    rate_limits.count_sign_in(request, person.email)
     site: Site = request.app.state["site"]
     details = SignInDetails(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
     secret = rollcall.sign_ins.start(person, details, request.cookies.get(site.cookie_name("session")))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from contextlib import contextmanager
+from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -28,13 +29,18 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
     from litestar.types import Message, Scope
 
+    AnyConnection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
+
+T = TypeVar("T")
+
 SIGN_IN_SECONDS = 600
 REQUEST_SECONDS = 60
 TRY_AGAIN_SECONDS = 5
 KEYS = 100_000
 ROUNDING = 1e-6  # the errors of sums of times, as a share of the time that one takes
 QUOTA = "quota"
-"""The name under which a request's state has the quota of its token or session."""
+"""The name under which a request's state has the quota of what it was counted against."""
+STRANGERS = "Too many requests with unknown tokens from your address."
 
 
 class TooManyRequests(RollcallError):
@@ -66,13 +72,21 @@ class Rate:
         """Count one more for this key; raises TooManyRequests, in which case it isn't counted."""
         with self._lock:
             now = self._clock()
-            due = max(self._due.get(key, now), now) + self._each
-            early = due - now - self._seconds
-            if early > self._each * ROUNDING:
-                raise TooManyRequests(reason=reason, seconds=math.ceil(early))
-            self._due[key] = due
+            self._due[key] = self._next_due(key, now, reason)
             if len(self._due) > KEYS:
                 self._forget(now)
+
+    def check(self, key: str, reason: str) -> None:
+        """Raise TooManyRequests if `take` would."""
+        with self._lock:
+            self._next_due(key, self._clock(), reason)
+
+    def _next_due(self, key: str, now: float, reason: str) -> float:
+        due = max(self._due.get(key, now), now) + self._each
+        early = due - now - self._seconds
+        if early > self._each * ROUNDING:
+            raise TooManyRequests(reason=reason, seconds=math.ceil(early))
+        return due
 
     def quota(self, key: str) -> Quota:
         """Return what this key has left."""
@@ -117,20 +131,47 @@ class RateLimits:
     def __init__(self, rates: Rates) -> None:
         self._sign_ins = Rate(rates.sign_ins, SIGN_IN_SECONDS)
         self._requests = Rate(rates.requests, REQUEST_SECONDS)
+        self._strangers = Rate(rates.requests, REQUEST_SECONDS)
+        self._probes = Rate(rates.requests, REQUEST_SECONDS)
+        self._known: set[str] = set()
         self._uploads = AtOnce(rates.uploads)
         self._followers = AtOnce(rates.followers)
 
-    def count_sign_in(self, key: str) -> None:
+    def count_sign_in(self, connection: AnyConnection, key: str) -> None:
         """Count an attempt to sign in by a client, with a link or as an address; raises TooManyRequests."""
-        self._sign_ins.take(key, "Too many attempts to sign in.")
+        with _telling_quota(connection, self._sign_ins, key):
+            self._sign_ins.take(key, "Too many attempts to sign in.")
 
-    def count_request(self, secret: str) -> None:
-        """Count a request that carries a token or a session, valid or not; raises TooManyRequests."""
-        self._requests.take(secret, "Too many requests with this token or session.")
+    def count_probe(self, connection: AnyConnection) -> None:
+        """Count a request of a client that needs no token; raises TooManyRequests."""
+        client = client_of(connection)
+        with _telling_quota(connection, self._probes, client):
+            self._probes.take(client, "Too many requests from your address.")
 
-    def request_quota(self, secret: str) -> Quota:
-        """Return how many more requests a token or a session can send."""
-        return self._requests.quota(secret)
+    def find_caller(self, connection: AnyConnection, secret: str, find: Callable[[str], T | None]) -> T | None:
+        """Return whom `find` finds for a token or a session; count the request, and raise TooManyRequests.
+
+        A client that has sent too many unknown secrets is refused before the look-up, except with a secret that has
+        been known before: others may have the same address.
+        """
+        client, key = client_of(connection), sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+        with _telling_quota(connection, self._requests, key):
+            self._requests.take(key, "Too many requests with this token or session.")
+        if key not in self._known:
+            self._strangers.check(client, STRANGERS)
+        found = find(secret)
+        if found is not None:
+            self._know(key)
+            return found
+        self._known.discard(key)
+        with _telling_quota(connection, self._strangers, client):
+            self._strangers.take(client, STRANGERS)
+        return None
+
+    def _know(self, key: str) -> None:
+        if len(self._known) >= KEYS:
+            self._known.clear()
+        self._known.add(key)
 
     def count_upload(self, subscription_id: UUID) -> AbstractContextManager[None]:
         """Count an upload while the block runs; only in the event loop. Raises TooManyRequests."""
@@ -148,8 +189,18 @@ class RateLimits:
         return self._followers.count(actor)
 
 
+@contextmanager
+def _telling_quota(connection: AnyConnection, rate: Rate, key: str) -> Iterator[None]:
+    """Have the answer tell what the key has left after the block, unless another count leaves less."""
+    try:
+        yield
+    finally:
+        state, quota = connection.scope["state"], rate.quota(key)
+        state[QUOTA] = min(state.get(QUOTA, quota), quota, key=lambda each: each.remaining)
+
+
 async def add_quota(message: Message, scope: Scope) -> None:
-    """Add how many more requests the token or session can send to an answer, if the request was counted.
+    """Add how many more of its kind are allowed to an answer, if the request was counted.
 
     The fields are those of draft-ietf-httpapi-ratelimit-headers, as they were up to its version 07.
     """
@@ -160,7 +211,7 @@ async def add_quota(message: Message, scope: Scope) -> None:
         message["headers"] = [*message["headers"], *added]
 
 
-def client_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+def client_of(connection: AnyConnection) -> str:
     """Return the address that a client is counted by; for IPv6 its network, as a client has all addresses of one.
 
     A socket for both versions shows IPv4 clients as ::ffff:a.b.c.d (RFC 4291, section 2.5.5.2): all in one network.

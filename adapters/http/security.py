@@ -5,7 +5,7 @@ A subscription that the caller has no role in is answered exactly as a missing o
 
 from __future__ import annotations
 
-from hashlib import sha256
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import structlog
@@ -13,7 +13,6 @@ from litestar import Request
 from litestar.concurrency import sync_to_thread
 from litestar.enums import HttpMethod
 
-from adapters.http.rate_limits import QUOTA
 from application import granting
 from application.granting import Bearer, Person, Principal
 from application.records import Actor, Origin
@@ -183,8 +182,7 @@ def _bearer(rollcall: Rollcall, connection: AnyConnection, headers: list[str]) -
     if scheme.lower() != SCHEME:
         raise Unauthenticated(reason="This authorization scheme is not supported.")
     token = token.strip(" ")
-    _count(connection, token)
-    found = granting.bearer(rollcall, token)
+    found = _rate_limits(connection).find_caller(connection, token, partial(granting.bearer, rollcall))
     if found is None:
         raise Unauthenticated(reason="This token is invalid, revoked or expired.")
     rollcall.last_uses.note(found.token_id, rollcall.now())
@@ -196,20 +194,15 @@ def _person(rollcall: Rollcall, connection: AnyConnection) -> Person:
     session = connection.cookies.get(site.cookie_name("session"))
     if not session:
         raise Unauthenticated(reason="This request needs authentication.")
-    _count(connection, session)
-    found = rollcall.sign_ins.find(session)
+    found = _rate_limits(connection).find_caller(connection, session, rollcall.sign_ins.find)
     if found is None:
         raise Unauthenticated(reason="Your session has ended.")
     return found
 
 
-def _count(connection: AnyConnection, secret: str) -> None:
-    rate_limits: RateLimits = connection.app.state["rate_limits"]
-    key = sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-    try:
-        rate_limits.count_request(key)
-    finally:
-        connection.scope["state"][QUOTA] = rate_limits.request_quota(key)
+def _rate_limits(connection: AnyConnection) -> RateLimits:
+    found: RateLimits = connection.app.state["rate_limits"]
+    return found
 
 
 # --- roles ----------------------------------------------------------------------------------------------------------

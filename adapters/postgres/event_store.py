@@ -131,7 +131,7 @@ class PostgresEventStore(Application[UUID]):
         return positions[-1] if positions else 0
 
     def keep_snapshot(self, stream: Stream[Any]) -> None:
-        """Store the state of an import session, so that the next load reads only the events after it."""
+        """Store the state of an import session or a subscription, so that the next load reads only the events after."""
         with suppress(IntegrityError):  # there is a snapshot of this version already
             self._our_snapshots.put([Snapshot(stream.id, stream.version, stream.origin, stream.state)])
 
@@ -156,6 +156,6 @@ def _fold(fold: Fold[S, E], records: Iterator[Any]) -> Stream[S] | None:
     """Fold what the library's repository reads: a snapshot, if there is one, and the events after it."""
     first = next(records, None)
     if isinstance(first, Snapshot):
-        state = cast("S", first.state)
-        return fold_records(fold, Stream(first.originator_id, first.originator_version, state, first.origin), records)
+        stream, version = first.originator_id, first.originator_version
+        return fold_records(fold, Stream(stream, version, cast("S", first.state), first.origin, version), records)
     return fold_records(fold, None, chain([first], records)) if first else None

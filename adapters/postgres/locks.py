@@ -125,15 +125,17 @@ class AdvisoryLocks:
         self._datastore = datastore
 
     @contextmanager
-    def acquire(self, *name: str, stopping: Event) -> Iterator[bool]:
-        """Wait for the lock and hold it while the block runs; yields False if `stopping` was set first.
+    def acquire(self, *name: str, stopping: Event) -> Iterator[psycopg.Connection[DictRow] | None]:
+        """Wait for the lock and hold it while the block runs; yields None if `stopping` was set first.
+
+        It yields the connection that holds the lock. What is written over it is written by the holder.
 
         It asks again every second instead of queueing in PostgreSQL, where a wait cannot be given up.
         """
         with self._connect() as connection:
             while not stopping.is_set() and not self._try(connection, name):
                 stopping.wait(RETRY_SECONDS)
-            yield not stopping.is_set()
+            yield None if stopping.is_set() else connection
 
     @contextmanager
     def try_acquire(self, *name: str) -> Iterator[bool]:

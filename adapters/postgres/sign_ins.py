@@ -6,6 +6,7 @@ the database's, so every process sees a sign-in end at the same moment.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECRET_BYTES = 32
+SECRET = re.compile("[A-Za-z0-9_-]{43}")
 USE_NOTED_EVERY_SECONDS = 60  # so that a sign-in in use is written once a minute, not with every request
 
 SignInWay: TypeAlias = Literal["link", "oidc"]
@@ -91,6 +93,8 @@ class PostgresSignIns:
 
     def find(self, secret: str) -> Person | None:
         """Return the person that a secret signs in, and note the use; None if it has expired or doesn't exist."""
+        if not SECRET.fullmatch(secret):
+            return None
         with self._datastore.get_connection() as connection:
             row = connection.execute(
                 f"""

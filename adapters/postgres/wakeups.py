@@ -14,7 +14,7 @@ import psycopg
 from msgspec import DecodeError, json
 from psycopg.sql import SQL, Identifier
 
-from projections.view import Announcement, view_positions, views_channel
+from projections.projector import Announcement, view_positions, views_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from adapters.postgres.datastore import Datastore
-    from projections.view import Projector
+    from projections.projector import Projector
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Wakeups:
         if channel == self._channels[1]:
             with suppress(DecodeError):  # any client of the database can notify
                 announced = json.decode(payload, type=Announcement)
-                self._positions[announced.view] = max(announced.position, self._positions.get(announced.view, 0))
+                self._positions[announced.view] = announced.position  # lower, if the log lost its end
                 self._tell(announced)
         self.wake()
 

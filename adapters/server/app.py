@@ -64,6 +64,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         "rollcall": rollcall,
         "feeds": Feeds(rollcall, bell),
         "polls": Polls(rollcall, bell),
+        "readiness": health.ReadinessCheck(rollcall.health),
         "file_reader": FileReader(settings.limits, settings.reader_bytes),
         "metrics": metrics,
         "rate_limits": rate_limits,

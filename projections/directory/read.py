@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from application.memberships import GroupJoined, GroupsJoined
 from domain.naming import group_key
-from projections.view import TRACKING_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -271,10 +270,10 @@ def groups_joined(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[st
     Both come from one statement and so from one snapshot: a rebuild cannot swap the tables between them.
     """
     cursor.execute(
-        f"""
+        """
         SELECT t.position, m.group_id, g.version, m.email
-        FROM (SELECT max(notification_id) AS position FROM {TRACKING_TABLE} WHERE application_name = %s) AS t
-        LEFT JOIN directory_members AS m ON m.subscription_id = %s AND m.email = ANY(%s)
+        FROM (SELECT max(position) AS position FROM view_positions WHERE view = %s AND fingerprint <> '') AS t
+        LEFT JOIN directory_members AS m ON t.position > 0 AND m.subscription_id = %s AND m.email = ANY(%s)
         LEFT JOIN directory_groups AS g USING (subscription_id, group_id)
         """,
         (NAME, subscription_id, list(emails)),

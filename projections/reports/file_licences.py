@@ -10,7 +10,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from projections.directory import read as directory
-from projections.view import view_position
+from projections.projector import find_bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,8 +52,8 @@ def _remembered(
         found = look_up()
         return found, BYTES_PER_USER * (len(found) + 1) + BYTES_PER_NUMBER * len(numbers)
 
-    # The position is read first, so that what is found is at least as new as the position says.
-    return roster.cached((view_position(cursor, directory.NAME), numbers), sized)
+    # The bookmark is read first, so that what is found is at least as new as it says.
+    return roster.cached((find_bookmark(cursor, directory.NAME), numbers), sized)
 
 
 def group_numbers_of(roster: StoredRoster, users: frozenset[str]) -> array[int]:

@@ -22,6 +22,7 @@ from domain.import_session import (
     GroupSkipped,
     ImportDiscarded,
     UserRemoved,
+    UsersLeftOut,
 )
 from domain.subscription import (
     LicencesAllocated,
@@ -47,6 +48,7 @@ _TITLES: dict[type[Event], str] = {
     GroupRenamed: "Group renamed in review",
     UserRemoved: "User removed in review",
     CommitStarted: "Adding started",
+    UsersLeftOut: "Users left out",
     GroupAdded: "Group added",
     GroupSkipped: "Group skipped",
     CommitStopped: "Adding stopped",
@@ -132,6 +134,8 @@ def sentence(event: Event) -> str:
             return f"Started adding {counted(groups, 'group')}"
         case GroupAdded():
             return _group_added(event)
+        case UsersLeftOut(group, users):
+            return f"Left {counted(len(users), 'user')} out of group {group} of the file: no licence"
         case GroupSkipped(group, reason):
             return f"Skipped group {group} of the file: {SKIPPED[reason]}"
         case CommitStopped(added, remaining):
@@ -195,7 +199,7 @@ def _group_added(event: GroupAdded) -> str:
     if event.users_already_there:
         what += f", {event.users_already_there:,} already in it"
     if event.left_out:
-        what += f", {len(event.left_out):,} left out (no licence)"
+        what += f", {event.left_out:,} left out (no licence)"
     return what
 
 

@@ -21,8 +21,8 @@ from domain.import_session import (
     CommitStopped,
     GroupAdded,
     GroupSkipped,
-    LeftOut,
     Stopped,
+    UsersLeftOut,
 )
 from domain.naming import group_key
 from domain.subscription import LicencesRevoked
@@ -79,7 +79,8 @@ def test_a_commit_adds_what_was_reviewed(ports: MemoryPorts) -> None:
     sales, europe = group_of(ports, origin, "Sales"), group_of(ports, origin, "Europe")
     assert events_of(ports, origin)[3:] == [
         CommitStarted(3, 2),
-        GroupAdded(1, sales.id, "Sales", True, 1, 0, (LeftOut(BEN, "not-licensed"),)),
+        UsersLeftOut(1, (BEN,)),
+        GroupAdded(1, sales.id, "Sales", True, 1, 0, 1),
         GroupAdded(2, europe.id, "Europe", True, 1, 0),
         GroupSkipped(3, "no-users"),
         CommitCompleted(2, 1),
@@ -204,7 +205,7 @@ def test_the_last_batch_is_one_append_with_the_completion(ports: MemoryPorts, mo
 
     monkeypatch.setattr(ports.events, "append", spy)
     assert run(ports, origin) == 2
-    assert [type(record.event) for record in appended[0]] == [GroupAdded, GroupCreated]
+    assert [type(record.event) for record in appended[0]] == [UsersLeftOut, GroupAdded, GroupCreated]
     assert [type(record.event) for record in appended[1]] == [GroupAdded, GroupSkipped, CommitCompleted, GroupCreated]
 
 

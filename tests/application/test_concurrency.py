@@ -33,7 +33,7 @@ from domain.group import Group, GroupCreated
 from domain.naming import group_key
 from domain.roster import Limits
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
-from tests.conftest import Compose, importing_as, subscribed, without_turns
+from tests.conftest import Compose, advance_views, importing_as, subscribed, without_turns
 from tests.waiting import at_once
 
 if TYPE_CHECKING:
@@ -274,10 +274,7 @@ def check_rules(ports: Implementation, origin: Origin) -> None:
 
 def directory_of(rollcall: Rollcall, origin: Origin) -> dict[UUID, Group]:
     """Let the views catch up, and return the groups that the directory shows."""
-    for projector in rollcall.projectors:
-        position = projector.position()
-        while (reached := projector.advance(position)) > position:
-            position = reached
+    advance_views(rollcall)
     with rollcall.views() as cursor:
         shown = cursor.execute(
             """

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adapters.memory.ports import MemoryPorts
 from adapters.postgres import memberships
 from application.grouping import add_users, create_group, delete_group, remove_users, rename_group
-from tests.conftest import subscribed
+from tests.conftest import advance_views, subscribed
 
 if TYPE_CHECKING:
     from application.records import Origin
@@ -26,12 +26,8 @@ STEPS = st.lists(
 
 def advance_directory(ports: Implementation) -> None:
     """Let the directory catch up with the log; in memory there is none."""
-    if isinstance(ports, MemoryPorts):
-        return
-    (view,) = (each for each in ports.projectors if each.view.name == "directory")
-    position = view.position()
-    while (reached := view.advance(position)) > position:
-        position = reached
+    if not isinstance(ports, MemoryPorts):
+        advance_views(ports, "directory")
 
 
 def step(ports: Implementation, origin: Origin, groups: dict[UUID, set[str]], what: str, who: str, which: int) -> None:

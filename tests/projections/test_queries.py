@@ -20,7 +20,7 @@ from projections.directory import read as directory
 from projections.directory.read import MemberRow
 from projections.group_events import group_events
 from projections.import_list import read as import_list
-from tests.conftest import subscribed
+from tests.conftest import advance_views, subscribed
 from tests.histories import in_one_append, uploaded
 
 if TYPE_CHECKING:
@@ -40,10 +40,7 @@ def rollcall(unattended: Rollcall) -> Rollcall:
 
 
 def caught_up(rollcall: Rollcall) -> Rollcall:
-    for each in rollcall.projectors:
-        position = each.position()
-        while (reached := each.advance(position)) > position:
-            position = reached
+    advance_views(rollcall)
     return rollcall
 
 

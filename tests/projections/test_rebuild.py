@@ -16,15 +16,15 @@ from adapters.postgres.datastore import Datastore
 from application.importing import stored_roster
 from application.records import Event
 from domain.group import GroupCreated, UsersAddedToGroup
-from projections import audit_log, group_events, groups_added, view
+from projections import audit_log, group_events, groups_added, projector
 from projections.directory import read as directory
 from projections.directory.written import DIRECTORY
 from projections.import_list import read as import_list
+from projections.projector import Bookmark, Projector, RebuildSuperseded, ViewBusy, ViewMoved
 from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
-from projections.view import Projector, RebuildSuperseded, ViewBusy
 from tests.adapters.postgres.test_stored_events import members
-from tests.conftest import cloned, settings_for, working
+from tests.conftest import advance_to_the_end, cloned, settings_for, working
 from tests.histories import everything_happens, in_one_append, uploaded
 from tests.waiting import Running, again_and_again, eventually, somebody_waits_for_a_lock
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
     from application.records import Origin, Record
     from application.rosters import StoredRoster
-    from projections.view import ReadLog
+    from projections.projector import ReadLog
 
 pytestmark = pytest.mark.database
 
@@ -90,24 +90,21 @@ def dumped(database: str, projectors: Sequence[Projector], schema: str = "rollca
 
 def replayed(database: str, history: FullHistory, sizes: Sequence[int], schema: str) -> dict[str, list[str]]:
     """Return the rows that the log gives when it is applied to empty tables in batches of these sizes, in rotation."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
-    with Datastore(database, schema, 4) as datastore:
+    with Datastore(database, schema, 4) as datastore, datastore.migrating():
         projectors = [
             Projector(datastore, each.view, in_batches(history.rollcall.events.read_log, sizes))
             for each in history.rollcall.projectors
         ]
         for each in projectors:
             each.migrate()
-            position = 0
-            while (reached := each.advance(position)) > position:
-                position = reached
+            with datastore.connect() as connection:
+                advance_to_the_end(each, connection)
     return dumped(database, projectors, schema)
 
 
 def in_batches(read_log: ReadLog, sizes: Sequence[int]) -> ReadLog:
     size = cycle(sizes)
-    return lambda after, _, until: read_log(after, next(size), until)
+    return lambda after, limit, until: read_log(after, next(size) if until is None else limit, until)
 
 
 def test_every_type_of_event_happens(history: FullHistory, database: str) -> None:
@@ -286,8 +283,8 @@ def test_a_rebuild_that_crashed_leaves_the_view_as_it_was_and_the_next_succeeds(
 def test_a_rebuild_that_cannot_swap_gives_up(
     history: FullHistory, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(view, "SWAP_ATTEMPTS", 2)
-    monkeypatch.setattr(view, "SWAP_LOCK_TIMEOUT", "10ms")
+    monkeypatch.setattr(projector, "SWAP_ATTEMPTS", 2)
+    monkeypatch.setattr(projector, "SWAP_LOCK_TIMEOUT", "10ms")
     with psycopg.connect(database) as reader:
         reader.execute("SELECT FROM rollcall.audit_log")
         with pytest.raises(ViewBusy):
@@ -316,10 +313,9 @@ def test_a_rebuild_stops_when_another_one_starts(history: FullHistory, database:
 def test_the_longest_schema_name_is_safe(database: str, history: FullHistory) -> None:
     """PostgreSQL cuts names at 63 bytes: the schema for a rebuild must not end up with the name of the original."""
     schema = "s" * 63
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
-        connection.execute(SQL("CREATE TABLE {} ()").format(Identifier(schema, "precious")))
-    with Datastore(database, schema, 4) as datastore:
+    with Datastore(database, schema, 4) as datastore, datastore.migrating():
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(SQL("CREATE TABLE {} ()").format(Identifier(schema, "precious")))
         for each in history.rollcall.projectors:
             projector = Projector(datastore, each.view, history.rollcall.events.read_log)
             projector.migrate()
@@ -330,9 +326,10 @@ def test_the_longest_schema_name_is_safe(database: str, history: FullHistory) ->
 
 def test_a_second_projector_of_a_view_writes_nothing(history: FullHistory, database: str) -> None:
     before = dumped(database, history.rollcall.projectors)
-    for each in history.rollcall.projectors:
-        with pytest.raises(Exception, match="Failed to record tracking"):
-            each.advance(0)
+    with history.rollcall.datastore.connect() as connection:
+        for each in history.rollcall.projectors:
+            with pytest.raises(ViewMoved):
+                each.advance(connection, Bookmark())
     assert dumped(database, history.rollcall.projectors) == before
 
 

@@ -52,15 +52,15 @@ HEADERS: dict[str, Node] = {
         "required": True,
     },
     "RateLimit-Limit": {
-        "description": "How many requests a minute this token or session can send.",
+        "description": "How many requests a minute this token, session or client can send.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
     "RateLimit-Remaining": {
-        "description": "How many requests this token or session can still send now.",
+        "description": "How many requests this token, session or client can still send now.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
     "RateLimit-Reset": {
-        "description": "In how many seconds the token or session has its whole limit again.",
+        "description": "In how many seconds the token, session or client has its whole limit again.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
     "WWW-Authenticate": {
@@ -100,6 +100,7 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "stopImport": {"200": ("ETag",)},
     "grantAccess": {"202": ("Location",)},
     "revokeAccess": {"202": ("Location",)},
+    "showReadiness": dict.fromkeys(("200", "429", "503"), QUOTA_HEADERS),
     "issueToken": {"201": ("Cache-Control",), "200": ("Cache-Control",)},
     "revokeToken": {"202": ("Location",)},
     "downloadFile": {"200": ("Content-Disposition",)},

@@ -379,7 +379,7 @@ def test_requests_are_503_while_the_database_is_away_and_work_again_afterwards(s
             (conninfo_to_dict(database)["dbname"],),
         )
         ready = away.client.get("/health/ready")
-        assert (ready.status_code, ready.json()) == (503, {"status": "database_away", "views": {}})
+        assert (ready.status_code, ready.json()) == (503, {"status": "database_away", "views": {}, "rebuilding": []})
         assert away.client.get("/health/live").status_code == 200
         connection.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
         eventually(lambda: away.client.get("/health/ready").is_success)

@@ -205,6 +205,24 @@ class TestServed:
         assert attempt("::ffff:192.0.2.1").status_code == 429
         assert attempt("::ffff:192.0.2.2").status_code == 403
 
+    def test_probes_of_one_client_are_limited_and_of_another_are_not(self, limited: Served) -> None:
+        def probe(client: str) -> httpx.Response:
+            return httpx.get(f"{limited.url}/health/ready", headers={"X-Forwarded-For": client})
+
+        answers = [probe("192.0.2.1") for _ in range(11)]
+        assert [each.status_code for each in answers] == [200] * 10 + [429]
+        assert [each.headers["RateLimit-Remaining"] for each in answers] == [*map(str, range(9, -1, -1)), "0"]
+        assert_too_many(answers[10])
+        assert probe("192.0.2.2").is_success
+
+    def test_each_attempt_to_sign_in_says_how_many_are_left(self, limited: Served) -> None:
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        answers = [httpx.post(f"{limited.url}/sign-in/link/nonsense", headers=headers) for _ in range(4)]
+        assert [each.status_code for each in answers] == [403, 403, 403, 429]
+        assert {each.headers["RateLimit-Limit"] for each in answers} == {"3"}
+        assert [each.headers["RateLimit-Remaining"] for each in answers] == ["2", "1", "0", "0"]
+        assert 550 < int(answers[-1].headers["RateLimit-Reset"]) <= 600
+
     def test_sign_ins_with_one_address_are_limited_and_others_attempts_do_not_lock_it_out(
         self, limited: Served, database: str
     ) -> None:

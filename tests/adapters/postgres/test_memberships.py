@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from application.grouping import create_group
-from tests.conftest import subscribed
+from tests.conftest import advance_views, subscribed
 from tests.waiting import again_and_again
 
 if TYPE_CHECKING:
@@ -27,6 +27,6 @@ def test_a_rebuild_hides_no_group(unattended: Rollcall) -> None:
     with again_and_again(view.rebuild):
         for number in range(60):
             expected.add(create_group(unattended, origin, uuid4(), f"Group {number}", [ANN]).id)
-            view.advance(view.position())
+            advance_views(unattended, "directory")
             found, _ = unattended.memberships.groups_of(origin.subscription_id, [ANN])
             assert set(found) == expected

@@ -7,11 +7,9 @@ from typing import Any
 from unittest.mock import Mock, patch
 
 import pytest
-from eventsourcing.postgres import PostgresTrackingRecorder
 
 from adapters.composition import Rollcall  # noqa: TC001 - pytest resolves a fixture's annotations
 from adapters.postgres.recorder import Recorder, StreamRecorder
-from projections.view import TRACKING_TABLE
 
 # The module imports the library's "crypto" extra for its tests of ciphers, which don't run here.
 with patch.dict(sys.modules, {"eventsourcing.cipher": Mock()}):
@@ -45,8 +43,3 @@ class TestTheRecorderOfSnapshots(OnAFreshDatabase, shipped.AggregateRecorderTest
 
 class TestPositionsDoNotInterleave(OnAFreshDatabase, shipped.NonInterleavingNotificationIDsBaseCase):
     insert_num = 5_000  # the library's own insert hangs above some 1,000
-
-
-class TestTheTrackingOfTheViews(OnAFreshDatabase, shipped.TrackingRecorderTestCase):
-    def create_recorder(self) -> Any:
-        return PostgresTrackingRecorder(self.rollcall.datastore, tracking_table_name=TRACKING_TABLE)

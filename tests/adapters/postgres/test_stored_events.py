@@ -28,8 +28,8 @@ from domain.import_session import (
     GroupRenamed,
     GroupSkipped,
     ImportDiscarded,
-    LeftOut,
     UserRemoved,
+    UsersLeftOut,
 )
 from domain.problems import Problem
 from domain.subscription import (
@@ -83,6 +83,10 @@ STORED: list[tuple[Event, str]] = [
     (UserRemoved(2, "ann@example.com"), '{"type":"import.user-removed","group":2,"email":"ann@example.com"}'),
     (CommitStarted(4, 3), '{"type":"import.commit-started","reviewed":4,"groups":3}'),
     (
+        UsersLeftOut(1, ("ben@example.com",)),
+        '{"type":"import.users-left-out","group":1,"users":["ben@example.com"],"reason":"not-licensed"}',
+    ),
+    (
         GroupAdded(
             1,
             GROUP,
@@ -90,13 +94,13 @@ STORED: list[tuple[Event, str]] = [
             created=True,
             users_added=2,
             users_already_there=1,
-            left_out=(LeftOut("ben@example.com", "not-licensed"),),
+            left_out=1,
         ),
-        '{"type":"import.group-added","group":1,"group_id":"33333333-3333-4333-8333-333333333333","name":"Europa","created":true,"users_added":2,"users_already_there":1,"left_out":[{"email":"ben@example.com","reason":"not-licensed"}]}',
+        '{"type":"import.group-added","group":1,"group_id":"33333333-3333-4333-8333-333333333333","name":"Europa","created":true,"users_added":2,"users_already_there":1,"left_out":1}',
     ),
     (
-        GroupSkipped(2, "no-licensed-users", (LeftOut("ben@example.com", "not-licensed"),)),
-        '{"type":"import.group-skipped","group":2,"reason":"no-licensed-users","left_out":[{"email":"ben@example.com","reason":"not-licensed"}]}',
+        GroupSkipped(2, "no-licensed-users", 1),
+        '{"type":"import.group-skipped","group":2,"reason":"no-licensed-users","left_out":1}',
     ),
     (CommitStopped(1, 2), '{"type":"import.commit-stopped","groups_added":1,"groups_remaining":2}'),
     (CommitCompleted(2, 1), '{"type":"import.commit-completed","groups_added":2,"groups_skipped":1}'),

@@ -14,8 +14,8 @@ from adapters.postgres import wakeups
 from adapters.postgres.wakeups import ReadableViews
 from adapters.settings import read_settings
 from domain.subscription import SubscriptionCreated
-from projections.view import views_channel
-from tests.conftest import subscribed
+from projections.projector import Bookmark, views_channel
+from tests.conftest import advance_views, subscribed
 from tests.waiting import Running, eventually
 
 if TYPE_CHECKING:
@@ -42,16 +42,14 @@ def test_a_wait_for_a_view_ends_when_another_process_moves_it(
 ) -> None:
     here, elsewhere = rollcall.projectors[0], compose().projectors[0]
     waiting = Running(lambda: readable(rollcall).wait_for_view(here, rollcall.events.head(), 50))
-    elsewhere.advance(0)
+    with rollcall.datastore.connect() as connection:
+        elsewhere.advance(connection, Bookmark())
     assert waiting.result()
 
 
 def move_directory(connection: psycopg.Connection) -> None:
     """Move the directory without a notification."""
-    connection.execute(
-        "INSERT INTO rollcall.view_tracking VALUES ('directory', 1000) "
-        "ON CONFLICT (application_name) DO UPDATE SET notification_id = 1000"
-    )
+    connection.execute("UPDATE rollcall.view_positions SET position = 1000 WHERE view = 'directory'")
 
 
 def end_other_connections(connection: psycopg.Connection) -> None:
@@ -105,9 +103,7 @@ def test_a_crowd_waits_for_nothing(rollcall: Rollcall, monkeypatch: pytest.Monke
     crowded_out = eventually(lambda: next((each for each in waiting if not each.is_alive()), None))
     assert crowded_out is not None
     assert crowded_out.result() is False
-    for projector in rollcall.projectors:
-        while projector.position() < head:
-            projector.advance(projector.position())
+    advance_views(rollcall)
     assert sorted(each.result() for each in waiting) == [False, True, True]
 
 
@@ -117,7 +113,7 @@ def test_positions_go_back_with_those_in_the_database(rollcall: Rollcall, databa
     with psycopg.connect(database, autocommit=True) as connection:
         move_directory(connection)
         assert readable(rollcall).wait_for_view(directory, 1000, 20)
-        connection.execute("UPDATE rollcall.view_tracking SET notification_id = 1 WHERE application_name = 'directory'")
+        connection.execute("UPDATE rollcall.view_positions SET position = 1 WHERE view = 'directory'")
     eventually(lambda: not readable(rollcall).wait_for_view(directory, 1000, 0), 20)
 
 

@@ -1,0 +1,93 @@
+"""Keeps one view up to date. Of all processes' runners of a view, one at a time does, and one at a time rebuilds it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from projections.projector import LogWentBack, ViewMoved
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from adapters.postgres.locks import AdvisoryLocks
+    from adapters.postgres.wakeups import Wakeups
+    from projections.projector import Projector
+
+log = logging.getLogger(__name__)
+
+STANDBY_SECONDS = 1.0
+
+
+class ViewRunner:
+    """Runs one projector. Whatever it doesn't expect, it forgets where it was and looks at the view again."""
+
+    def __init__(self, projector: Projector, locks: AdvisoryLocks, wakeups: Wakeups, stopping: Event) -> None:
+        self._projector = projector
+        self._name = projector.view.name
+        self._locks = locks
+        self._wakeups = wakeups
+        self._stopping = stopping
+        self._has_rebuilt = False
+        self._is_standing_by = False
+
+    def run(self) -> None:
+        """Rebuild the view or keep it up to date, until that is over; then look again, until `stopping` is set."""
+        while not self._stopping.is_set():
+            standing = self._projector.standing()
+            if standing == "current":
+                self._is_standing_by = False
+                self._follow()
+            elif standing == "lost" or (standing == "outdated" and not self._has_rebuilt):
+                self._rebuild()
+            else:
+                self._stand_by()
+
+    def _follow(self) -> None:
+        """Apply the events as they come.
+
+        Each batch is written over the connection that holds the lock. A runner that has lost one has lost the other.
+        """
+        with self._locks.acquire("view", self._name, stopping=self._stopping) as connection:
+            if connection is None:
+                return
+            bookmark = self._projector.bookmark()
+            try:
+                while not self._stopping.is_set():
+                    count = self._wakeups.count()
+                    reached = self._projector.advance(connection, bookmark)
+                    if reached == bookmark:
+                        self._wakeups.wait_for_more(count, self._stopping)
+                    bookmark = reached
+            except (ViewMoved, LogWentBack) as surprise:
+                log.warning("%s", surprise)
+
+    def _rebuild(self) -> None:
+        """Rebuild the view, unless another process has done it in the meantime. It serves as it is until then."""
+        with self._locks.acquire("rebuild", self._name, stopping=self._stopping) as connection:
+            standing = self._projector.standing()
+            if connection is None or standing not in {"lost", "outdated"}:
+                return
+            log.warning("Rebuilding the view %s: %s", self._name, REASONS[standing])
+            position = self._projector.rebuild(self._stopping)
+            if position is not None:
+                self._has_rebuilt = self._has_rebuilt or standing == "outdated"
+                log.warning("Rebuilt the view %s up to position %d", self._name, position)
+
+    def _stand_by(self) -> None:
+        """Leave the view to the process that writes it in another way, and say so once."""
+        if not self._is_standing_by:
+            log.error(
+                "Another version of Rollcall writes the view %s, so this process leaves it alone. Stop the version that"
+                " you don't need. If this one is to stay, run “rollcall views rebuild %s” with it.",
+                self._name,
+                self._name,
+            )
+        self._is_standing_by = True
+        self._stopping.wait(STANDBY_SECONDS)
+
+
+REASONS = {
+    "lost": "it shows events that the log has lost, or a part of it is missing",
+    "outdated": "it was written by an earlier version of Rollcall",
+}

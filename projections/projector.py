@@ -1,0 +1,358 @@
+"""Keeps a view up to date, and rebuilds it.
+
+A batch of events and the position reached are written in one transaction. A view moves from the position that its
+runner expects, or not at all, and only while the log still has the event at that position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from uuid import UUID
+
+from msgspec import Struct, json
+from psycopg import Connection
+from psycopg import sql as parts
+from psycopg.errors import LockNotAvailable
+from psycopg.sql import SQL, Identifier
+
+from application.records import Record
+from domain.errors import RollcallError
+from projections.view import View, ViewCursor, statements_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from threading import Event
+
+    from psycopg.rows import DictRow
+
+ReadLog: TypeAlias = Callable[[int, int, int | None], list[Record]]
+"""Takes a position, a maximum number and a last position or None, and returns the events that follow the first."""
+Standing: TypeAlias = Literal["current", "outdated", "newer", "lost"]
+"""Whether a view holds what this process would write, what an older or a newer Rollcall wrote, or what the log lost."""
+
+BATCH = 500
+MOST_ANNOUNCED = 180  # PostgreSQL takes 8,000 bytes in a notification
+CONDEMNED = ""
+"""The fingerprint of a view that shows events which the log has lost, or that lacks a table. It serves meanwhile."""
+SWAP_LOCK_TIMEOUT = (
+    "500ms"  # shorter than `deadlock_timeout` (1 s by default), after which PostgreSQL would choose who fails
+)
+SWAP_ATTEMPTS = 120
+
+
+class ViewMoved(RollcallError):
+    """Another process moved or rebuilt the view {view}. Nothing was written here, and its position is read again."""
+
+    code = "moved-by-another"
+
+
+class LogWentBack(RollcallError):
+    """The log no longer has the event at position {position} that the view {view} showed last.
+
+    The database was probably restored, or failed over to a copy that lagged behind. If the view still shows what the
+    log has lost, Rollcall rebuilds it.
+    """
+
+    code = "log-went-back"
+
+
+class RebuildSuperseded(RollcallError):
+    """Another rebuild of the view {view} has started, so this one stopped. Wait for the other one to finish."""
+
+    code = "rebuilt-by-another"
+
+
+class ViewBusy(RollcallError):
+    """The view {view} is read too often to be replaced by its rebuilt copy. Try again at a quieter time."""
+
+    code = "read-without-pause"
+
+
+class Bookmark(Struct, frozen=True):
+    """How far a view has come: the position of the last event that it shows, and the proof of which event that was.
+
+    A position alone proves nothing: a log that went back grows past it again, with other events.
+    """
+
+    position: int = 0
+    proof: str = ""
+
+
+def bookmark_at(record: Record) -> Bookmark:
+    """Return the bookmark of a view that shows the log up to this record."""
+    at = record.at.astimezone(UTC).isoformat(timespec="microseconds")
+    identity = f"{record.originator_id} {record.originator_version} {at}"
+    return Bookmark(record.position, sha256(identity.encode()).hexdigest()[:16])
+
+
+class Announcement(Struct, frozen=True):
+    """What a view tells everyone who waits for it: the position reached, and of which subscriptions it shows more.
+
+    None stands for more subscriptions than fit, and for all where the view was replaced.
+    """
+
+    view: str
+    position: int
+    subscriptions: frozenset[UUID] | None
+
+
+class Database(Protocol):
+    """Where views are stored: connections whose search path is `schema`."""
+
+    @property
+    def schema(self) -> str:
+        """The schema of the views' tables."""
+        ...
+
+    def connect(self) -> Connection[DictRow]:
+        """Open a connection that commits every statement by itself."""
+        ...
+
+    def views(self) -> AbstractContextManager[ViewCursor]:
+        """Open a cursor for reading."""
+        ...
+
+
+class Projector:
+    """Moves one view along the log. Its row in `view_positions` says how far it has come, and what wrote it."""
+
+    def __init__(self, database: Database, view: View, read_log: ReadLog) -> None:
+        self.view = view
+        self._database = database
+        self._read_log = read_log
+
+    def migrate(self) -> None:
+        """Create the view if it isn't there. One that is there in part only will be rebuilt."""
+        with _transaction(self._database) as cursor:
+            cursor.execute(
+                "SELECT count(to_regclass(name)) AS there FROM unnest(%s::text[]) AS t (name)",
+                ([f"{self._database.schema}.{table}" for table in self.view.tables],),
+            )
+            row = cursor.fetchone()
+            there = row["there"] if row else 0
+            fingerprint = CONDEMNED if there else self.view.fingerprint
+            cursor.execute(
+                "INSERT INTO view_positions (view, position, proof, fingerprint) VALUES (%s, 0, '', %s)"
+                " ON CONFLICT DO NOTHING",
+                (self.view.name, fingerprint),
+            )
+            if there == len(self.view.tables):
+                return
+            if not cursor.rowcount:  # it has a position, so empty tables would stay empty
+                self._condemn(cursor, find_bookmark(cursor, self.view.name))
+            if not there:
+                self._create(cursor)
+
+    def bookmark(self) -> Bookmark:
+        """Return how far the view has come, by its row."""
+        return self._read_row()[0]
+
+    def position(self) -> int:
+        """Return the position of the last event that the view shows; 0 if it shows events that the log has lost."""
+        bookmark, fingerprint = self._read_row()
+        return bookmark.position if fingerprint != CONDEMNED else 0
+
+    def standing(self) -> Standing:
+        """Return whether the view holds what this process would write. Of two versions, the higher number is newer."""
+        _, fingerprint = self._read_row()
+        if fingerprint in {CONDEMNED, self.view.fingerprint}:
+            return "current" if fingerprint else "lost"
+        return "newer" if int(fingerprint.partition("-")[0]) > self.view.version else "outdated"
+
+    def advance(self, connection: Connection[DictRow], bookmark: Bookmark) -> Bookmark:
+        """Apply the next batch after a bookmark and return the one reached; the same if there is nothing new.
+
+        `connection` should be the one that holds the view's lock: whoever has lost the lock then can't write.
+
+        Raises ViewMoved and LogWentBack; the caller then has to look at the view's standing and bookmark again.
+        """
+        if not self._is_proved(bookmark):
+            with connection.transaction(), connection.cursor() as cursor:
+                self._condemn(cursor, bookmark)
+            raise LogWentBack(view=self.view.name, position=bookmark.position)
+        records = self._read_log(bookmark.position, BATCH, None)
+        if not records:
+            return bookmark
+        reached = bookmark_at(records[-1])
+        with connection.transaction(), connection.cursor() as cursor:
+            self._move(cursor, bookmark, reached)
+            self.view.apply(cursor, records)
+            self._announce(cursor, reached.position, records)
+        return reached
+
+    def rebuild(self, stopping: Event | None = None) -> int | None:
+        """Build a new copy of the view, swap it for the current one, and return the position reached.
+
+        The copy is built in a separate schema, which comes first in the search path so that handlers need no second
+        version of their SQL. It never gets ahead of the current view. The last step locks the view's row to keep its
+        projector waiting, catches up, and moves the tables into place. Returns None if `stopping` was set first.
+
+        Raises RebuildSuperseded and ViewBusy.
+        """
+        with self._database.connect() as connection:
+            scratch = self._begin(connection)
+            bookmark, done = Bookmark(), 0
+            for _ in range(SWAP_ATTEMPTS):
+                while (goal := self.bookmark().position) > done:
+                    for records in self._read_until(bookmark, goal):
+                        if stopping is not None and stopping.is_set():
+                            return None
+                        with connection.transaction(), connection.cursor() as cursor:
+                            self._write_to_scratch(cursor, scratch)
+                            self.view.apply(cursor, records)
+                        bookmark = bookmark_at(records[-1])
+                    done = goal
+                try:
+                    return self._swap(connection, bookmark, scratch)
+                except LockNotAvailable:
+                    continue
+        raise ViewBusy(view=self.view.name)
+
+    # --- its row ---
+
+    def _read_row(self) -> tuple[Bookmark, str]:
+        with self._database.views() as cursor:
+            cursor.execute("SELECT position, proof, fingerprint FROM view_positions WHERE view = %s", (self.view.name,))
+            row = cursor.fetchone()
+        return (Bookmark(row["position"], row["proof"]), row["fingerprint"]) if row else (Bookmark(), CONDEMNED)
+
+    def _is_proved(self, bookmark: Bookmark) -> bool:
+        """Return whether the log still has the event at a bookmark, and not another one in its place."""
+        position = bookmark.position
+        return not position or [bookmark] == [bookmark_at(each) for each in self._read_log(position - 1, 1, position)]
+
+    def _move(self, cursor: ViewCursor, expected: Bookmark, reached: Bookmark) -> None:
+        cursor.execute(
+            "UPDATE view_positions SET position = %s, proof = %s"
+            " WHERE view = %s AND position = %s AND proof = %s AND fingerprint = %s",
+            (
+                reached.position,
+                reached.proof,
+                self.view.name,
+                expected.position,
+                expected.proof,
+                self.view.fingerprint,
+            ),
+        )
+        if not cursor.rowcount:
+            raise ViewMoved(view=self.view.name)
+
+    def _condemn(self, cursor: ViewCursor, bookmark: Bookmark) -> None:
+        """Let the view be rebuilt, if it still is at this bookmark. Nobody trusts its position in the meantime."""
+        cursor.execute(
+            "UPDATE view_positions SET fingerprint = %s WHERE view = %s AND position = %s AND proof = %s",
+            (CONDEMNED, self.view.name, bookmark.position, bookmark.proof),
+        )
+        if cursor.rowcount:
+            self._announce(cursor, 0)
+
+    def _announce(self, cursor: ViewCursor, position: int, records: Sequence[Record] | None = None) -> None:
+        """Tell everyone the position reached, and of whose subscriptions these records are; without records, of all."""
+        changed = {each.origin.subscription_id for each in records or () if type(each.event) in self.view.handlers}
+        told = frozenset(changed) if records is not None and len(changed) <= MOST_ANNOUNCED else None
+        announced = json.encode(Announcement(self.view.name, position, told)).decode()
+        cursor.execute("SELECT pg_notify(%s, %s)", (views_channel(self._database.schema), announced))
+
+    # --- rebuilding ---
+
+    def _begin(self, connection: Connection[DictRow]) -> int:
+        """Create an empty schema to build in, and return its oid, by which to notice if another rebuild replaces it."""
+        with connection.transaction(), connection.cursor() as cursor:
+            self._hold_rebuild(cursor)
+            cursor.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(self._scratch))
+            cursor.execute(SQL("CREATE SCHEMA {}").format(self._scratch))
+            scratch = self._scratch_oid(cursor)
+            self._write_to_scratch(cursor, scratch)
+            self._create(cursor)
+        return scratch
+
+    def _create(self, cursor: ViewCursor) -> None:
+        for statement in statements_of(self.view.create):
+            cursor.execute(statement)
+
+    def _read_until(self, bookmark: Bookmark, goal: int) -> Iterator[list[Record]]:
+        position = bookmark.position
+        while records := self._read_log(position, BATCH, goal):
+            yield records
+            position = records[-1].position
+
+    def _swap(self, connection: Connection[DictRow], bookmark: Bookmark, scratch: int) -> int:
+        schema = Identifier(self._database.schema)
+        with connection.transaction(), connection.cursor() as cursor:
+            goal = self._hold_row(cursor)
+            self._write_to_scratch(cursor, scratch)
+            for records in self._read_until(bookmark, goal):
+                self.view.apply(cursor, records)
+                bookmark = bookmark_at(records[-1])
+            # A reader of two tables may hold one and wait for the other. Time out before the reader fails.
+            cursor.execute(SQL("SET LOCAL lock_timeout = {}").format(parts.Literal(SWAP_LOCK_TIMEOUT)))
+            for table in map(Identifier, self.view.tables):
+                cursor.execute(SQL("DROP TABLE IF EXISTS {}.{}").format(schema, table))
+                cursor.execute(SQL("ALTER TABLE {}.{} SET SCHEMA {}").format(self._scratch, table, schema))
+            cursor.execute(SQL("DROP SCHEMA {}").format(self._scratch))
+            cursor.execute(
+                "UPDATE view_positions SET position = %s, proof = %s, fingerprint = %s WHERE view = %s",
+                (bookmark.position, bookmark.proof, self.view.fingerprint, self.view.name),
+            )
+            self._announce(cursor, bookmark.position)
+        return bookmark.position
+
+    @property
+    def _scratch(self) -> Identifier:
+        """The schema to build in. Its name is short, because PostgreSQL cuts long names, which could then clash."""
+        digest = sha256(self._database.schema.encode()).hexdigest()[:16]
+        return Identifier(f"rebuild_{self.view.name}_{digest}")
+
+    def _write_to_scratch(self, cursor: ViewCursor, scratch: int) -> None:
+        """Make this transaction write to the schema created by this rebuild; raises RebuildSuperseded if it is gone."""
+        self._hold_rebuild(cursor)
+        if self._scratch_oid(cursor) != scratch:
+            raise RebuildSuperseded(view=self.view.name)
+        cursor.execute(
+            SQL("SET LOCAL search_path = {}, {}").format(self._scratch, Identifier(self._database.schema)),
+        )
+
+    def _hold_rebuild(self, cursor: ViewCursor) -> None:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._scratch.as_string(),))
+
+    def _scratch_oid(self, cursor: ViewCursor) -> int:
+        cursor.execute("SELECT to_regnamespace(%s)::oid::bigint AS oid", (self._scratch.as_string(),))
+        row = cursor.fetchone()
+        return int(row["oid"] or 0) if row else 0
+
+    def _hold_row(self, cursor: ViewCursor) -> int:
+        """Keep the view's projector waiting, and return the position of the view."""
+        cursor.execute("SELECT position FROM view_positions WHERE view = %s FOR UPDATE", (self.view.name,))
+        row = cursor.fetchone()
+        return int(row["position"]) if row else 0
+
+
+@contextmanager
+def _transaction(database: Database) -> Iterator[ViewCursor]:
+    with database.connect() as connection, connection.transaction(), connection.cursor() as cursor:
+        yield cursor
+
+
+def find_bookmark(cursor: ViewCursor, view: str) -> Bookmark:
+    """Return how far a view has come, in the same snapshot as the cursor's other queries."""
+    cursor.execute("SELECT position, proof FROM view_positions WHERE view = %s", (view,))
+    row = cursor.fetchone()
+    return Bookmark(row["position"], row["proof"]) if row else Bookmark()
+
+
+def view_positions(cursor: ViewCursor) -> dict[str, int]:
+    """Return the position of the last event that each view shows, without those that show what the log has lost."""
+    cursor.execute("SELECT view, position FROM view_positions WHERE fingerprint <> %s", (CONDEMNED,))
+    return {row["view"]: row["position"] for row in cursor}
+
+
+def views_channel(schema: str) -> str:
+    """Return the channel on which views announce what they show, each an `Announcement` in JSON.
+
+    Its length does not depend on the schema's, because PostgreSQL refuses to notify a channel with a long name.
+    """
+    return f"rollcall_views_{sha256(schema.encode()).hexdigest()[:16]}"

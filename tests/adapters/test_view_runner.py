@@ -1,0 +1,232 @@
+"""Views are kept up to date by one runner each, over all processes, and rebuilt when what they show isn't true."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+from msgspec import structs
+
+from adapters import view_runner
+from adapters.postgres import locks
+from application.grouping import create_group
+from application.licensing import create_subscription
+from application.records import Origin
+from projections import group_events, projector
+from projections.directory import read as directory
+from tests.conftest import ANN, Compose, subscribed, working
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.composition import Rollcall
+    from application.records import Record
+    from projections.projector import Projector
+    from projections.view import ViewCursor
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view_runner, "STANDBY_SECONDS", 0.05)
+    monkeypatch.setattr(locks, "RETRY_SECONDS", 0.05)
+
+
+def named(rollcall: Rollcall, name: str) -> Projector:
+    (found,) = (each for each in rollcall.projectors if each.view.name == name)
+    return found
+
+
+def of_version(rollcall: Rollcall, number: int) -> Rollcall:
+    """Let this process have another version of the group events, whose type says so."""
+    view = named(rollcall, "group_events")
+    original = view.view
+
+    def write(cursor: ViewCursor, run: Sequence[Record]) -> None:
+        next(iter(original.handlers.values()))(cursor, run)
+        cursor.execute("UPDATE group_events SET type = %s", (f"version {number}",))
+
+    view.view = structs.replace(original, version=number, handlers=dict.fromkeys(original.handlers, write))
+    return rollcall
+
+
+def types_shown(rollcall: Rollcall) -> list[str]:
+    with rollcall.views() as cursor:
+        cursor.execute("SELECT type FROM group_events ORDER BY position")
+        return [row["type"] for row in cursor]
+
+
+def messages(caplog: pytest.LogCaptureFixture, start: str) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.getMessage().startswith(start)]
+
+
+# --- a log that went back -------------------------------------------------------------------------------------------
+
+
+def create(rollcall: Rollcall, name: str) -> Origin:
+    origin = Origin(uuid4(), ANN, "test")
+    assert create_subscription(rollcall, origin, name, 1).readable
+    return origin
+
+
+def shown(rollcall: Rollcall) -> set[str]:
+    with rollcall.views() as cursor:
+        return {each.name for each in directory.subscriptions(cursor)}
+
+
+def test_views_follow_a_log_that_went_back_together_with_them(rollcall: Rollcall, database: str) -> None:
+    """As after a failover to a copy that lagged behind: nobody may continue from the position that was lost."""
+    for name in ("First", "Second"):
+        create(rollcall, name)
+    assert rollcall.health.catch_up()
+    with psycopg.connect(database) as connection:
+        before = connection.execute("SELECT position, proof, view FROM rollcall.view_positions").fetchall()
+        head = rollcall.events.head()
+        third = create(rollcall, "Third").subscription_id
+        assert rollcall.health.catch_up()
+        connection.execute("DELETE FROM rollcall.events WHERE notification_id > %s", (head,))
+        connection.execute("DELETE FROM rollcall.directory_subscriptions WHERE subscription_id = %s", (third,))
+        connection.execute("DELETE FROM rollcall.audit_log WHERE subscription_id = %s", (third,))
+        connection.cursor().executemany(
+            "UPDATE rollcall.view_positions SET position = %s, proof = %s WHERE view = %s", before
+        )
+        connection.execute("SELECT setval(pg_get_serial_sequence('rollcall.events', 'notification_id'), %s)", (head,))
+    create_subscription(rollcall, Origin(uuid4(), ANN, "test"), "Fourth", 1)
+    eventually(lambda: shown(rollcall) == {"First", "Second", "Fourth"})
+    assert rollcall.health.catch_up()
+
+
+def test_a_view_ahead_of_the_log_is_rebuilt_while_it_runs(
+    rollcall: Rollcall, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after the log alone was restored. It needs no new event to be noticed."""
+    create(rollcall, "First")
+    head = rollcall.events.head()
+    create(rollcall, "Second")
+    assert rollcall.health.catch_up()
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM rollcall.events WHERE notification_id > %s", (head,))
+    eventually(lambda: shown(rollcall) == {"First"})
+    eventually(lambda: not rollcall.health.rebuilding())
+    assert any("no longer has the event" in each for each in messages(caplog, "The log"))
+    create(rollcall, "Third")
+    assert shown(rollcall) == {"First", "Third"}
+
+
+def test_a_view_ahead_of_the_log_is_rebuilt_when_a_worker_starts(idle: Rollcall, database: str) -> None:
+    with working(idle):
+        create(idle, "First")
+        head = idle.events.head()
+        create(idle, "Second")
+        assert idle.health.catch_up()
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM rollcall.events WHERE notification_id > %s", (head,))
+    with working(idle):
+        eventually(lambda: shown(idle) == {"First"})
+
+
+# --- another version of a view --------------------------------------------------------------------------------------
+
+
+def test_a_changed_view_is_rebuilt_once_beside_the_old_one_which_serves_meanwhile(
+    idle: Rollcall, compose: Compose, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    with working(idle):
+        origin = subscribed(idle, "ann@example.com")
+        create_group(idle, origin, uuid4(), "Sales", ["ann@example.com"])
+    newer, another = of_version(compose(), 2), of_version(compose(), 2)
+    assert newer.health.rebuilding() == ["group_events"]
+    seen: list[list[str]] = []
+    swap = projector.Projector._swap  # noqa: SLF001
+
+    def watched(view: Projector, *arguments: object) -> int:
+        seen.append(types_shown(idle))
+        return swap(view, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(projector.Projector, "_swap", watched)
+    with working(newer), working(another):
+        eventually(lambda: not newer.health.rebuilding())
+        assert types_shown(idle) == ["version 2"]
+        create_group(newer, origin, uuid4(), "Marketing", [])
+        eventually(lambda: types_shown(idle) == ["version 2"] * 2)
+    assert seen == [["group.created"]], "one of the two workers rebuilt it"
+    assert len(messages(caplog, "Rebuilding the view group_events: it was written by an earlier version")) == 1
+    assert len(messages(caplog, "Rebuilt the view group_events")) == 1
+
+
+def test_an_older_worker_leaves_a_view_to_a_newer_one_and_says_so(
+    idle: Rollcall, compose: Compose, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a rolling deployment. The older one holds the view's lock when the newer one starts."""
+    newer = of_version(compose(), 2)
+    with working(idle):
+        origin = subscribed(idle, "ann@example.com")
+        with working(newer):
+            eventually(lambda: not newer.health.rebuilding())
+            create_group(idle, origin, uuid4(), "Sales", [])
+            eventually(lambda: types_shown(idle) == ["version 2"])
+            eventually(lambda: messages(caplog, "Another version of Rollcall writes the view group_events"))
+            create_group(idle, origin, uuid4(), "Marketing", [])
+            eventually(lambda: types_shown(idle) == ["version 2"] * 2)
+        assert idle.health.rebuilding() == []
+        create_group(idle, origin, uuid4(), "Support", [])
+        named(idle, "group_events").rebuild()  # what the message says, when you go back to the older version
+        eventually(lambda: types_shown(idle) == ["group.created"] * 3)
+    assert len(messages(caplog, "Another version of Rollcall writes")) == 1
+
+
+def test_two_builds_of_one_version_do_not_rebuild_a_view_back_and_forth(
+    idle: Rollcall, compose: Compose, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Versions should differ then, but nobody may have raised one."""
+    other = compose()
+    view = named(other, "group_events")
+    view.view = structs.replace(view.view, create=view.view.create + "CREATE INDEX another ON group_events (at);\n")
+    with working(idle), working(other):
+        origin = subscribed(idle, "ann@example.com")
+        for number in range(5):
+            create_group(idle, origin, uuid4(), f"Group {number}", [])
+        eventually(lambda: len(types_shown(idle)) == 5)
+    assert len(messages(caplog, "Rebuilding the view group_events")) <= 2
+
+
+# --- the lock's connection ------------------------------------------------------------------------------------------
+
+
+def test_a_runner_that_lost_its_lock_does_not_go_on_beside_the_next_one(
+    idle: Rollcall, compose: Compose, database: str
+) -> None:
+    elsewhere = compose()
+    with working(idle), working(elsewhere):
+        origin = subscribed(idle, "ann@example.com")
+        for number in range(5):
+            kill_holders_of_locks(database)
+            create_group(idle, origin, uuid4(), f"Group {number}", ["ann@example.com"])
+        assert idle.health.catch_up()
+        eventually(lambda: holders_of_locks(database) >= len(idle.projectors))
+        with idle.views() as cursor:
+            ids = [each.id for each in group_events.group_events(cursor, origin.subscription_id)]
+    assert len(ids) == len(set(ids)) == 5
+
+
+HOLDERS = "FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
+
+
+def kill_holders_of_locks(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid) {HOLDERS} AND database = {DATABASE}")
+
+
+def holders_of_locks(database: str) -> int:
+    with psycopg.connect(database, autocommit=True) as connection:
+        row = connection.execute(f"SELECT count(DISTINCT pid) {HOLDERS} AND database = {DATABASE}").fetchone()
+    return int(row[0]) if row else 0
+
+
+DATABASE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
