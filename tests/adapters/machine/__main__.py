@@ -36,7 +36,7 @@ def main() -> None:
         phases=(Phase.generate,),  # what was raced for can't be shrunk
         verbosity=Verbosity.debug if wanted.verbose else Verbosity.normal,
     )
-    began, examples = monotonic(), 0
+    examples = 0
     with TemporaryDirectory(prefix="rollcall-machine-") as folder:
         Path(folder).chmod(0o755)  # if this runs as root, PostgreSQL's user needs access
         with (
@@ -44,6 +44,7 @@ def main() -> None:
             served(conninfo) as server,
             composed(settings_for(conninfo)) as rollcall,
         ):
+            began = monotonic()
             try:
                 while monotonic() - began < wanted.minutes * 60:
                     run_machine(server, rollcall, how)

@@ -29,7 +29,7 @@ class UploadedFile:
     file: list[FileGroup]
 
     def imported(self) -> Import:
-        """Return a new import of this file."""
+        """Return a new import of this file, which is refused if it has no groups."""
         return Import([FileGroup(group.name, list(group.users)) for group in self.file])
 
 
@@ -68,8 +68,12 @@ many_groups = st.lists(
     min_size=10,
     max_size=30,
 )
+REFUSED = UploadedFile(b"Vorname,Email\nAnn,ann@example.com\n", [])
+
 files = st.one_of(
     st.lists(st.tuples(names, st.lists(emails, min_size=1, max_size=3)), min_size=1, max_size=6).map(_by_group),
     st.lists(st.tuples(emails, st.lists(names, min_size=1, max_size=3)), min_size=1, max_size=6).map(_by_user),
     many_groups.map(_by_group),
+    many_groups.map(_by_group),
+    st.just(REFUSED),
 )

@@ -221,16 +221,14 @@ class SubscriptionMachine(RuleBasedStateMachine):
     def upload(self, who: int, file: UploadedFile, keyed: str | None) -> None:
         name = f"{uuid4()}.csv"
         self.model.files[name] = file.imported()
-        answer = self.post(who, "/imports", lambda: DONE, keyed, files={"file": (name, file.content)})
+        outcome = DONE if file.file else "file-refused"
+        answer = self.post(who, "/imports", lambda: outcome, keyed, files={"file": (name, file.content)})
         self.imports.append(UUID(answer.headers["Location"].rpartition("/")[2]))
 
-    @rule(who=ADMINISTRATORS, keyed=KEYS)
-    def upload_what_is_refused(self, who: int, keyed: str | None) -> None:
-        name = f"{uuid4()}.csv"
-        self.model.files[name] = Import([])
-        content = b"Vorname,Email\nAnn,ann@example.com\n"
-        answer = self.post(who, "/imports", lambda: "file-refused", keyed, files={"file": (name, content)})
-        self.imports.append(UUID(answer.headers["Location"].rpartition("/")[2]))
+    @rule(who=ADMINISTRATORS, other=ADMINISTRATORS, file=files)
+    def upload_and_start(self, who: int, other: int, file: UploadedFile) -> None:
+        self.upload(who, file, None)
+        self.start(other, 0, 0)
 
     def an_import(self, which: int) -> tuple[UUID, Import]:
         import_id = self.imports[-1 - which % min(3, len(self.imports))]
