@@ -15,7 +15,7 @@ help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.lock pyproject.toml
-	@echo "Installing $(words $(shell grep -o '^[a-z0-9-]*==' requirements.lock)) packages into .venv. This takes about a minute …"
+	@echo "Installing $(words $(shell grep -o '^[a-z0-9-]*==' requirements.lock)) packages into .venv. This takes about half a minute …"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -37,6 +37,10 @@ test: install ## Run the tests, on the embedded PostgreSQL or on ROLLCALL_TEST_D
 test-slow: install ## Run the slow tests: Chromium in the console, schemathesis, embedded and killed servers, imports in a terminal, the wheel
 	$(TEST) -m slow $(ARGS)
 
+.PHONY: test-machine
+test-machine: install ## Run two administrators and a worker against a model, for longer than the tests do (ARGS="--minutes 15 --steps 60")
+	$(BIN)/python -m tests.adapters.machine $(ARGS)
+
 .PHONY: test-database
 test-database: install ## Run only the tests that use the database
 	$(TEST) -m "database and not slow" $(ARGS)
@@ -52,6 +56,10 @@ benchmark-http: install ## Measure 32 clients, with and without a large commit a
 .PHONY: benchmark-licences
 benchmark-licences: install ## Measure 100,000 licences in one request: time, memory, and how long other requests wait
 	$(BIN)/python -m tests.benchmark_licences
+
+.PHONY: test-kills
+test-kills: install ## Kill workers and connections at random during imports, and count what was lost or doubled (ARGS="--minutes 15 --seed 1")
+	$(BIN)/python -m tests.kills $(ARGS)
 
 .PHONY: screenshots
 screenshots: install ## Take screenshots of the console's pages into screenshots/ (ARGS="review 320 dark" selects some)

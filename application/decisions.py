@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from application.ports import NO_CLAIMS, Claim, Claims, Conflict, S, Stream
-from application.records import Event, Record
+from application.ports import NO_CLAIMS, Appended, Claims, Conflict, S, Stream
+from application.records import Event, NewRecord
 from domain.errors import Busy, KeyReused, Refused, Stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from application.ports import E, Fold, Ports
+    from application.ports import E, Fold, Ports, RequestKey
     from application.records import Origin
 
 T = TypeVar("T")
@@ -31,25 +32,29 @@ DECIDING_SECONDS = 8.0
 
 
 class CommandResult(Struct, frozen=True):
-    """The id and version of a command's stream, whether the views show that version, and whether it is a new one."""
+    """The id and version of a command's stream, whether the views show that version, and whether it is a new one.
+
+    `at` is the time of the stream's last event; None before it is appended.
+    """
 
     id: UUID
     version: int
     readable: bool = True
     changed: bool = True
+    at: datetime | None = None
 
 
 class Decision(Struct, Generic[Result_co], frozen=True):
     """What a command has decided: the records to append, if any, with their claims, and the result to return then.
 
     A result has a field `readable`, which says whether the views show what was asked for. It may be None. `seen` is the
-    last event of the stream by which it was decided that all this already holds, if it was.
+    id and the version of the stream by which it was decided that all this already holds, if it was.
     """
 
     result: Result_co
-    records: Sequence[Record] = ()
+    records: Sequence[NewRecord] = ()
     claims: Claims = NO_CLAIMS
-    seen: Record | None = None
+    seen: tuple[UUID, int] | None = None
 
 
 def decide_and_append(
@@ -63,27 +68,35 @@ def decide_and_append(
     `decide` loads what it needs and changes nothing itself: it is called again, up to `ATTEMPTS` times within
     `DECIDING_SECONDS`, if others were faster. A `turn` keeps them from being faster; it ends before the wait for the
     views begins. What already holds is waited for too: the command that made it so may have been a moment ago. Raises
-    what `decide` raises, and Busy; nothing is read after the append, so that nothing can fail that is done.
+    what `decide` raises, and Busy. Nothing is read after events were appended: it could fail, although all is done.
     """
     with turn or nullcontext():
-        decision, position = _append(ports, origin, decide)
+        decision, appended = _append(ports, origin, decide)
     if decision.result is None:
         return decision.result
-    records = decision.records or ([decision.seen] if decision.seen else [])
-    if not records:
+    events = {type(record.event) for record in decision.records}
+    if not events and decision.seen:
+        stream, version = decision.seen
+        for last in ports.events.history(stream, after=version - 1, limit=1):
+            appended, events = Appended(last.position, last.at), {type(last.event)}
+    if not events or appended is None:
         return decision.result
-    events = {type(record.event) for record in records}
-    return replace(decision.result, readable=ports.readable.wait(position or records[-1].position, events))
+    readable = ports.readable.wait(appended.position, events)
+    if isinstance(decision.result, CommandResult):
+        return replace(decision.result, readable=readable, at=appended.at)
+    return replace(decision.result, readable=readable)
 
 
-def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]) -> tuple[Decision[Result], int]:
+def _append(
+    ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]
+) -> tuple[Decision[Result], Appended | None]:
     began = ports.elapsed()
     for _ in range(ATTEMPTS):
         decision = decide()
         if not decision.records and decision.claims == NO_CLAIMS:
-            return decision, 0
+            return decision, None
         try:
-            return decision, ports.events.append(origin.subscription_id, decision.records, decision.claims)
+            return decision, ports.events.append(origin, decision.records, decision.claims)
         except Conflict:
             if ports.elapsed() - began > DECIDING_SECONDS:
                 break
@@ -91,28 +104,18 @@ def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]
 
 
 def append_to(
-    ports: Ports,
-    origin: Origin,
-    stream_id: UUID,
-    version: int,
-    events: Iterable[Event | None],
-    claims: Claims = NO_CLAIMS,
+    stream_id: UUID, version: int, events: Iterable[Event | None], claims: Claims = NO_CLAIMS
 ) -> Decision[CommandResult]:
     """Decide to append these events, except those that are None, to a stream that has this version."""
-    records = new_records(ports, origin, stream_id, version, [event for event in events if event is not None])
+    records = new_records(stream_id, version, [event for event in events if event is not None])
     if not records:
-        return unchanged(ports, stream_id, version)
+        return unchanged(stream_id, version)
     return Decision(CommandResult(stream_id, version + len(records)), records, claims)
 
 
-def unchanged(ports: Ports, stream_id: UUID, version: int) -> Decision[CommandResult]:
+def unchanged(stream_id: UUID, version: int) -> Decision[CommandResult]:
     """Decide that what was asked for already holds, as this version of a stream says."""
-    return Decision(CommandResult(stream_id, version, changed=False), seen=last_record(ports, stream_id, version))
-
-
-def last_record(ports: Ports, stream_id: UUID, version: int) -> Record | None:
-    """Return the last event of a stream at this version; None at version 0."""
-    return next(iter(ports.events.history(stream_id, after=version - 1, limit=1)), None) if version else None
+    return Decision(CommandResult(stream_id, version, changed=False), seen=(stream_id, version) if version else None)
 
 
 def detailed(decision: Decision[CommandResult], kind: type[Detailed], **details: Any) -> Decision[Detailed]:
@@ -137,15 +140,16 @@ def change_stream(
     def decide_on_stream() -> Decision[CommandResult]:
         stream = ports.events.load(stream_id, fold)
         state, version = (stream.state, stream.version) if stream else (empty, 0)
-        return append_to(ports, origin, stream_id, version, decide(state))
+        return append_to(stream_id, version, decide(state))
 
     return decide_and_append(ports, origin, decide_on_stream)
 
 
-def new_records(ports: Ports, origin: Origin, stream_id: UUID, version: int, events: Iterable[Event]) -> list[Record]:
-    """Put events into their envelopes, to be appended to a stream that has this version."""
-    at = ports.now()
-    return [Record(stream_id, number, at, origin, event) for number, event in enumerate(events, start=version + 1)]
+def new_records(
+    stream_id: UUID, version: int, events: Iterable[Event], import_group: int | None = None
+) -> list[NewRecord]:
+    """Return the records that append events to a stream that has this version."""
+    return [NewRecord(stream_id, number, event, import_group) for number, event in enumerate(events, start=version + 1)]
 
 
 def unless_stale(stream: Stream[S], expected: int | None, decide: Callable[[S], T]) -> T | None:
@@ -166,23 +170,11 @@ def unless_stale(stream: Stream[S], expected: int | None, decide: Callable[[S], 
     raise Stale(expected=expected, actual=stream.version)
 
 
-class RequestKey(Struct, frozen=True):
-    """The idempotency key of a request, and a fingerprint of its body: the same key always comes with the same body."""
-
-    key: str
-    fingerprint: UUID
-
-
-def request_claims(request_key: RequestKey | None) -> tuple[Claim, ...]:
-    """Return the claims that the append of a request takes, so that the request is carried out only once."""
-    return (Claim("request", request_key.key, request_key.fingerprint),) if request_key else ()
-
-
 def is_repeated(ports: Ports, subscription_id: UUID, request_key: RequestKey | None) -> bool:
     """Return whether a request was carried out before; raises KeyReused if the key came with another body then."""
-    for claim in request_claims(request_key):
-        holder = ports.events.held(subscription_id, claim.kind, [claim.key]).get(claim.key)
-        if holder not in {None, claim.stream}:
-            raise KeyReused
-        return holder is not None
-    return False
+    if request_key is None:
+        return False
+    fingerprint = ports.events.request_fingerprint(subscription_id, request_key.key)
+    if fingerprint not in {None, request_key.fingerprint}:
+        raise KeyReused
+    return fingerprint is not None

@@ -20,7 +20,6 @@ from application.decisions import (
     decide_and_append,
     detailed,
     is_repeated,
-    request_claims,
 )
 from application.ports import Claims
 from application.streams import SUBSCRIPTION, TOKEN, find, first_event
@@ -44,9 +43,8 @@ from domain.naming import parse_email
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from application.decisions import RequestKey
-    from application.ports import Ports
-    from application.records import Actor, Origin, Record
+    from application.ports import Ports, RequestKey
+    from application.records import Actor, Origin
 
 
 class Person(Struct, frozen=True):
@@ -80,14 +78,20 @@ class GrantResult(CommandResult, frozen=True, kw_only=True):
 
     email: str
     role: Role
-    granted_at: datetime
+    granted: datetime | None
     granted_by: Actor
+
+    @property
+    def granted_at(self) -> datetime | None:
+        """When the role was granted: just now, unless it was before."""
+        return self.granted or self.at
 
 
 class TokenResult(CommandResult, frozen=True, kw_only=True):
     """A token that was issued just now."""
 
-    issued: Record
+    issued: TokenIssued
+    origin: Origin
 
 
 class NewToken(Struct, frozen=True):
@@ -170,11 +174,13 @@ def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> GrantR
         stream = ports.events.load(stream_id, access.fold)
         held, version = (stream.state, stream.version) if stream else (Access(), 0)
         event = access.grant(held, origin.subscription_id, canonical, role)
-        decision = append_to(ports, origin, stream_id, version, [event])
-        records = decision.records or ports.events.history(stream_id)
-        granted = [each for each in records if each.event == AccessGranted(canonical, role)][-1]
-        by = granted.origin.actor
-        return detailed(decision, GrantResult, email=canonical, role=role, granted_at=granted.at, granted_by=by)
+        at, by = None, origin.actor
+        if event is None:
+            before = (each for each in ports.events.history(stream_id) if each.event == AccessGranted(canonical, role))
+            *_, last = before
+            at, by = last.at, last.origin.actor
+        decision = append_to(stream_id, version, [event])
+        return detailed(decision, GrantResult, email=canonical, role=role, granted=at, granted_by=by)
 
     return decide_and_append(ports, origin, decide)
 
@@ -220,8 +226,8 @@ def issue_token(
             issuer=_issuer(new.by),
             parent=_parent(new.by),
         )
-        decision = append_to(ports, origin, token_id, 0, [issued], Claims(taken=request_claims(request_key)))
-        return detailed(decision, TokenResult, issued=decision.records[0])
+        decision = append_to(token_id, 0, [issued], Claims(request=request_key))
+        return detailed(decision, TokenResult, issued=issued, origin=origin)
 
     return decide_and_append(ports, origin, decide)
 
@@ -253,7 +259,7 @@ def revoke_token(ports: Ports, origin: Origin, token_id: UUID) -> CommandResult:
     def decide() -> Decision[CommandResult]:
         stream = find(ports, origin, TOKEN, token_id)
         revoked = access.revoke_token(stream.state)
-        return append_to(ports, origin, stream.id, stream.version, [revoked])
+        return append_to(stream.id, stream.version, [revoked])
 
     return decide_and_append(ports, origin, decide)
 

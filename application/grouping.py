@@ -13,8 +13,6 @@ from application.decisions import (
     decide_and_append,
     detailed,
     is_repeated,
-    last_record,
-    request_claims,
     unchanged,
 )
 from application.ports import NO_CLAIMS, Claim, Claims, Stream
@@ -30,18 +28,25 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from application.decisions import RequestKey
-    from application.ports import Ports
+    from application.ports import Ports, RequestKey
     from application.records import Event, Origin, Record
 
 
 class GroupResult(CommandResult, frozen=True, kw_only=True):
-    """A group as a command leaves it; `users` is how many it has, `import_id` the import that created it or None."""
+    """A group as a command leaves it; `users` is how many it has, `import_id` the import that created it or None.
+
+    `created` is None if the command itself has created it.
+    """
 
     name: str
     users: int
-    created_at: datetime
+    created: datetime | None
     import_id: UUID | None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the group was created."""
+        return self.created or self.at
 
 
 class JoinResult(Struct, frozen=True):
@@ -68,12 +73,12 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
             if _created_with(ports, group_id, len(created)) != created:
                 raise KeyReused
             stream = _find_group(ports, origin, group_id)
-            return _with_group(unchanged(ports, group_id, stream.version), first, stream.state.name, stream.state.users)
+            return _with_group(unchanged(group_id, stream.version), first, stream.state.name, stream.state.users)
         _require_free_name(ports, origin, name_claim, clean_name)
         _require_licences(ports, origin, users)
         claims = Claims(taken=(name_claim,), licensed=frozenset(users))
-        decision = append_to(ports, origin, group_id, 0, created, claims)
-        return _with_group(decision, decision.records[0], clean_name, set(users))
+        decision = append_to(group_id, 0, created, claims)
+        return _with_group(decision, None, clean_name, set(users))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -98,7 +103,7 @@ def rename_group(
         if new_claim != old_claim:
             _require_free_name(ports, origin, new_claim, new)
             claims = Claims(released=(old_claim,), taken=(new_claim,))
-        decision = append_to(ports, origin, stream.id, stream.version, [event], claims)
+        decision = append_to(stream.id, stream.version, [event], claims)
         return _with_group(decision, first, new, stream.state.users)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
@@ -114,7 +119,7 @@ def delete_group(ports: Ports, origin: Origin, group_id: UUID, expected_name: st
         stream = _find_group(ports, origin, group_id)
         _require_name(stream.state, expected_name)
         claims = Claims(released=(_name_claim(group_id, stream.state.name),))
-        return append_to(ports, origin, stream.id, stream.version, [group.delete_group(stream.state)], claims)
+        return append_to(stream.id, stream.version, [group.delete_group(stream.state)], claims)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -132,12 +137,12 @@ def add_users(
         stream = _find_group(ports, origin, group_id)
         already_there = tuple(user for user in users if user in stream.state.users)
         if is_repeated(ports, origin.subscription_id, request_key):
-            return Decision(JoinResult((), already_there), seen=last_record(ports, stream.id, stream.version))
+            return Decision(JoinResult((), already_there), seen=(stream.id, stream.version))
         events = group.add_users(stream.state, users)
         added = tuple(user for event in events for user in event.users)
         _require_licences(ports, origin, added)
-        decision = append_to(ports, origin, stream.id, stream.version, events)
-        claims = Claims(taken=request_claims(request_key), licensed=frozenset(added))
+        decision = append_to(stream.id, stream.version, events)
+        claims = Claims(licensed=frozenset(added), request=request_key)
         return Decision(JoinResult(added, already_there), decision.records, claims, decision.seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
@@ -149,7 +154,7 @@ def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[
 
     def decide() -> Decision[CommandResult]:
         stream = _find_group(ports, origin, group_id)
-        return append_to(ports, origin, stream.id, stream.version, group.remove_users(stream.state.users, users))
+        return append_to(stream.id, stream.version, group.remove_users(stream.state.users, users))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -172,11 +177,11 @@ def _created_with(ports: Ports, group_id: UUID, most: int) -> tuple[Event, ...]:
 
 
 def _with_group(
-    decision: Decision[CommandResult], first: Record, name: str, users: AbstractSet[str]
+    decision: Decision[CommandResult], first: Record | None, name: str, users: AbstractSet[str]
 ) -> Decision[GroupResult]:
-    return detailed(
-        decision, GroupResult, name=name, users=len(users), created_at=first.at, import_id=first.origin.import_id
-    )
+    """Return a decision with the group as it leaves it; `first` is its first event, None if that is to be appended."""
+    created, import_id = (first.at, first.origin.import_id) if first else (None, None)
+    return detailed(decision, GroupResult, name=name, users=len(users), created=created, import_id=import_id)
 
 
 def _require_name(state: Group, expected: str | None) -> None:

@@ -33,12 +33,12 @@ from domain.naming import clean_file_name, email_key, parse_group_name
 from domain.problems import FileProblems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
     from uuid import UUID
 
     from application.ports import Ports
-    from application.records import Origin, Record
+    from application.records import Origin
     from domain.roster import Limits, Roster, RosterGroup
 
 UPLOAD_CHUNK = 1024 * 1024
@@ -55,12 +55,16 @@ ReadFile: TypeAlias = FileProblems | ReadRoster
 
 
 class ImportResult(CommandResult, frozen=True, kw_only=True):
-    """An import as a command leaves it: the record of its upload, what reading its file came to, and its state."""
+    """An import as a command leaves it: its file, what reading that came to, and its state.
 
-    uploaded: Record
+    `origin` is that of the upload. `uploaded` is its time, None if the command itself was the upload.
+    """
+
+    origin: Origin
+    file: FileUploaded
     read: FormatDetected | FormatRejected
     session: ImportSession
-    updated_at: datetime
+    uploaded: datetime | None = None
 
 
 def upload(
@@ -112,12 +116,13 @@ def record_upload(
         if ports.events.versions([import_id]):
             if first_event(ports, origin, IMPORT, import_id) != FileUploaded(name, media_type, size, _sha256(pieces)):
                 raise KeyReused
-            return session_decision(ports, origin, find_session(ports, origin), None)
+            return session_decision(ports, find_session(ports, origin), None)
         digest = ports.blobs.put(origin.subscription_id, "file", pieces)  # before the event that names it
         uploaded = FileUploaded(name, media_type, size, digest)
-        events = [uploaded, _verdict(ports, origin.subscription_id, read)]
-        decision = append_to(ports, origin, import_id, 0, events)
-        return _with_import(decision, import_session.fold(None, events), decision.records)
+        read_as = _verdict(ports, origin.subscription_id, read)
+        decision = append_to(import_id, 0, [uploaded, read_as])
+        session = import_session.fold(None, [uploaded, read_as])
+        return detailed(decision, ImportResult, origin=origin, file=uploaded, read=read_as, session=session)
 
     return decide_and_append(ports, origin, decide, ports.turns.upload(import_id))
 
@@ -190,28 +195,24 @@ def _change_session(
 ) -> ImportResult:
     def decide_on_stream() -> Decision[ImportResult]:
         stream = find_session(ports, origin)
-        return session_decision(ports, origin, stream, unless_stale(stream, expected, decide))
+        return session_decision(ports, stream, unless_stale(stream, expected, decide))
 
     return decide_and_append(ports, origin, decide_on_stream)
 
 
-def session_decision(
-    ports: Ports, origin: Origin, stream: Stream[ImportSession], event: ImportEvent | None
-) -> Decision[ImportResult]:
+def session_decision(ports: Ports, stream: Stream[ImportSession], event: ImportEvent | None) -> Decision[ImportResult]:
     """Decide to append an event to an import, or none if what was asked for already holds."""
-    decision = append_to(ports, origin, stream.id, stream.version, [event])
     session = import_session.fold(stream.state, [event]) if event is not None else stream.state
-    return _with_import(decision, session, ports.events.history(stream.id, limit=2))
-
-
-def _with_import(
-    decision: Decision[CommandResult], session: ImportSession, opening: Sequence[Record]
-) -> Decision[ImportResult]:
-    """Return a decision with the import as it leaves it; `opening` are its first two events, which are one append."""
-    uploaded, verdict = opening
-    last = decision.records[-1] if decision.records else decision.seen
-    assert last is not None  # noqa: S101 - the import has events
-    return detailed(decision, ImportResult, uploaded=uploaded, read=verdict.event, session=session, updated_at=last.at)
+    first, second = ports.events.history(stream.id, limit=2)
+    return detailed(
+        append_to(stream.id, stream.version, [event]),
+        ImportResult,
+        origin=first.origin,
+        file=first.event,
+        read=second.event,
+        session=session,
+        uploaded=first.at,
+    )
 
 
 def stored_roster(ports: Ports, subscription_id: UUID, digest: str) -> StoredRoster:

@@ -13,9 +13,7 @@ from application.decisions import (
     decide_and_append,
     detailed,
     is_repeated,
-    last_record,
     new_records,
-    request_claims,
     unchanged,
 )
 from application.ports import Claim, Claims, NoJoins
@@ -27,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from application.decisions import RequestKey
-    from application.ports import Ports, Stream
+    from application.ports import Ports, RequestKey, Stream
     from application.records import Origin
     from domain.subscription import Subscription, User
 
@@ -78,8 +75,8 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
             if first_event(ports, origin, SUBSCRIPTION, stream_id) != created:
                 raise KeyReused
             stream = _find_subscription(ports, origin)
-            return _with_subscription(unchanged(ports, stream_id, stream.version), stream.state)
-        decision = append_to(ports, origin, stream_id, 0, [created])
+            return _with_subscription(unchanged(stream_id, stream.version), stream.state)
+        decision = append_to(stream_id, 0, [created])
         return _with_subscription(decision, subscription.fold(None, [created]))
 
     return decide_and_append(ports, origin, decide)
@@ -98,7 +95,7 @@ def change_subscription(
         renamed = subscription.rename(stream.state, name) if name is not None else None
         changed = subscription.change_seats(stream.state, seats) if seats is not None else None
         events = [event for event in (renamed, changed) if event is not None]
-        decision = append_to(ports, origin, stream.id, stream.version, events)
+        decision = append_to(stream.id, stream.version, events)
         return _with_subscription(decision, subscription.fold(stream.state, events))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
@@ -116,14 +113,13 @@ def allocate_licences(
     def decide() -> Decision[AllocationResult]:
         stream = _find_subscription(ports, origin)
         held = ports.events.held(stream.id, "licence", wanted)
+        seen = (stream.id, stream.version)
         if is_repeated(ports, stream.id, request_key):
-            seen = last_record(ports, stream.id, stream.version)
             return Decision(AllocationResult(0, len(held), repeated=True), seen=seen)
         new = [user for user in wanted.values() if user.email not in held]
         allocated = subscription.allocate(stream.state, new)
-        records = new_records(ports, origin, stream.id, stream.version, allocated)
-        claims = Claims(taken=(*_licence_claims(stream.id, (user.email for user in new)), *request_claims(request_key)))
-        seen = None if records else last_record(ports, stream.id, stream.version)
+        records = new_records(stream.id, stream.version, allocated)
+        claims = Claims(taken=_licence_claims(stream.id, (user.email for user in new)), request=request_key)
         return Decision(AllocationResult(len(new), len(held)), records, claims, seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
@@ -141,12 +137,12 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
         held = ports.events.held(stream.id, "licence", wanted)
         revoked = tuple(email for email in wanted if email in held)
         if not revoked:
-            return Decision(RevocationResult(()), seen=last_record(ports, stream.id, stream.version))
+            return Decision(RevocationResult(()), seen=(stream.id, stream.version))
         joined, position = ports.memberships.groups_of(stream.id, revoked)
-        records = new_records(ports, origin, stream.id, stream.version, subscription.revoke(revoked))
+        records = new_records(stream.id, stream.version, subscription.revoke(revoked))
         for group_id, each in joined.items():
             left = group.remove_users(each.users, sorted(each.users))
-            records += new_records(ports, origin, group_id, each.version, left)
+            records += new_records(group_id, each.version, left)
         claims = Claims(released=_licence_claims(stream.id, revoked), no_joins=NoJoins(frozenset(revoked), position))
         return Decision(RevocationResult(revoked), records, claims)
 

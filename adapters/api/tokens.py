@@ -124,7 +124,10 @@ def issue_token(
     """
     token_id, issued = issue_requested_token(request, rollcall, data, idempotency_key)
     if issued is not None:
-        document, status = IssuedDocument(**structs.asdict(_token(issued.record, [], None)), token=issued.text), 201
+        done = issued.result
+        assert done.at is not None  # noqa: S101 - the command is over
+        record = Record(token_id, done.version, done.at, done.origin, done.issued)
+        document, status = IssuedDocument(**structs.asdict(_token(record, [], None)), token=issued.text), 201
     else:
         first, *others = rollcall.events.history(token_id)
         used = rollcall.last_uses.of([token_id]).get(token_id)

@@ -24,6 +24,7 @@ from projections.import_list import read as import_list
 from projections.reports import file_licences
 from projections.reports.preview import preview
 from projections.reports.problem_rows import problem_rows
+from projections.reports.sentences import attempts
 from projections.review import read as review
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class ImportRun:
         with self._rollcall.views() as cursor:
             roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
             groups = review.groups(cursor, row.subscription_id, row.id, roster, limit=ROWS_SHOWN)
-            unlicensed = len(file_licences.unlicensed_users(cursor, row.subscription_id, roster))
+            unlicensed = file_licences.unlicensed_users(cursor, row.subscription_id, roster).count
             problems = [each for _, each in review.problems(cursor, row.id, limit=ROWS_SHOWN)]
         if problems:
             import_report.problems(self._terminal, problems, sum(row.read.problems.values()))
@@ -126,7 +127,7 @@ class ImportRun:
 
     def _watch(self, row: ImportRow) -> ImportRow:
         """Start adding the groups, unless that has started, and show progress to the end. Ctrl-C stops the import."""
-        stopping = False
+        stopping, told = False, None
         with (
             stop_button(self._rollcall.wakeups.wake) as pressed,
             self._terminal.progress(row.progress.groups_total) as bar,
@@ -139,6 +140,9 @@ class ImportRun:
                 if pressed and not stopping:
                     until, stopping = stop(self._rollcall, self._origin).version, True
                 row = self._row()
+                if (error := row.progress.last_error) not in (None, told):
+                    told = error
+                    self._terminal.note(f"{error.message} {attempts(error)}")
                 bar.show(row.progress, stopping=stopping)
                 if row.state == "committing" or row.version < until:
                     self._rollcall.wakeups.wait_for_more(count)
@@ -228,7 +232,7 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
     roster = StoredRoster(to_chunks(read).__getitem__)
     with rollcall.views() as cursor:
         groups = preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
-        unlicensed = len(file_licences.unlicensed_users(cursor, subscription.id, roster))
+        unlicensed = file_licences.unlicensed_users(cursor, subscription.id, roster).count
     read_as = detected(read, "")
     if terminal.as_json:
         shown, counts = problem_rows(read.problems), import_list.counts(read_as)

@@ -13,15 +13,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType, json
 from adapters.http.requests import created_id
 from adapters.http.security import authorize_granter
 from application import granting
-from application.decisions import RequestKey
 from application.granting import NewToken, Principal
+from application.ports import RequestKey
 from domain.access import ROLLCALL, SECRET_BYTES, TOKEN_DAYS, Role, token_text
 from domain.errors import NotFound
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
     from adapters.http.requests import AnyRequest
-    from application.records import Record
+    from application.granting import TokenResult
 
 
 class TokenRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -38,10 +38,10 @@ class TokenRequest(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class IssuedToken(Struct, frozen=True):
-    """A token that was just issued: its text, which is shown only now, and its record."""
+    """A token that was just issued, with its text, which is shown only now."""
 
     text: str
-    record: Record
+    result: TokenResult
 
 
 def issue_requested_token(
@@ -61,7 +61,7 @@ def issue_requested_token(
     secret = token_bytes(SECRET_BYTES)
     new = _new_token(rollcall, wanted, principal)
     issued = granting.issue_token(rollcall, origin, token_id, secret, new, request_key)
-    return token_id, IssuedToken(token_text(token_id, secret), issued.issued) if issued else None
+    return token_id, IssuedToken(token_text(token_id, secret), issued) if issued else None
 
 
 def _new_token(rollcall: Rollcall, wanted: TokenRequest, principal: Principal) -> NewToken:

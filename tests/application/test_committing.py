@@ -10,8 +10,8 @@ import pytest
 from application import committing
 from application.committing import GROUPS_A_BATCH, LONG_BATCH, CommitRun, start_commit, stop
 from application.importing import remove_user, rename_group
-from application.ports import Claim, Claims
-from application.records import Origin, Record
+from application.ports import Appended, Claim, Claims
+from application.records import NewRecord, Origin
 from domain import group, import_session
 from domain.errors import NothingToAdd, Stale, WrongState
 from domain.group import Group, GroupCreated, GroupDeleted, UsersAddedToGroup
@@ -66,8 +66,7 @@ def group_of(ports: MemoryPorts, origin: Origin, name: str) -> Stream[GroupState
 
 def append_beside(ports: MemoryPorts, origin: Origin, stream: UUID, version: int, event: Event, claims: Claims) -> None:
     """Append an event as another process would."""
-    record = Record(stream, version, ports.now(), origin, event)
-    ports.events.append(origin.subscription_id, [record], claims)
+    ports.events.append(origin, [NewRecord(stream, version, event)], claims)
 
 
 def test_a_commit_adds_what_was_reviewed(ports: MemoryPorts) -> None:
@@ -196,12 +195,12 @@ def test_the_last_batch_is_one_append_with_the_completion(ports: MemoryPorts, mo
     origin = importing_as(subscribed(ports, ANN))
     uploaded(ports, origin, FILE)
     start_commit(ports, origin, 2)
-    appended: list[Sequence[Record]] = []
+    appended: list[Sequence[NewRecord]] = []
     append = ports.events.append
 
-    def spy(subscription_id: UUID, records: Sequence[Record], claims: Claims) -> int:
+    def spy(origin: Origin, records: Sequence[NewRecord], claims: Claims) -> Appended:
         appended.append(records)
-        return append(subscription_id, records, claims)
+        return append(origin, records, claims)
 
     monkeypatch.setattr(ports.events, "append", spy)
     assert run(ports, origin) == 2
@@ -266,10 +265,10 @@ def batch_sizes(
     passed = 0.0
     append = ports.events.append
 
-    def slow(subscription_id: UUID, records: Sequence[Record], claims: Claims) -> int:
+    def slow(origin: Origin, records: Sequence[NewRecord], claims: Claims) -> Appended:
         nonlocal passed
         passed += seconds(sum(len(each.event.users) for each in records if isinstance(each.event, GroupCreated)))
-        return append(subscription_id, records, claims)
+        return append(origin, records, claims)
 
     origin = importing_as(subscribed(ports, ANN, BEN))
     rows = "".join(f"Group {number},{ANN},{BEN}\n" for number in range(groups))

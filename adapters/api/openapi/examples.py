@@ -10,7 +10,14 @@ GROUP = "5a4cf2fd-4f0c-5d0a-9a39-9a7a7d0f2a11"
 AT = "2026-01-31T09:00:00Z"
 ACTOR = {"kind": "administrator", "id": "ann", "name": "Ann Lee"}
 COUNTS = {"rows": 2, "groups": 2, "users": 3, "memberships": 4, "problems": {"email-invalid": 1}}
-PROGRESS = {"groups_total": 2, "groups_added": 1, "groups_skipped": 0, "users_added": 2, "eta_seconds": 1.5}
+PROGRESS = {
+    "groups_total": 2,
+    "groups_added": 1,
+    "groups_skipped": 0,
+    "users_added": 2,
+    "eta_seconds": 1.5,
+    "last_error": None,
+}
 PROBLEM = {
     "severity": "error",
     "code": "email-invalid",
@@ -167,10 +174,10 @@ SCHEMAS: dict[str, Any] = {
         "then try again.",
         "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
     },
-    "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}},
+    "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}, "rebuilding": []},
     "CloudEvent": {
         "specversion": "1.0",
-        "id": "1",
+        "id": "1-9f86d081884c7d65",
         "source": f"/api/v1/subscriptions/{SUBSCRIPTION}",
         "type": "group.created",
         "subject": f"groups/{GROUP}",

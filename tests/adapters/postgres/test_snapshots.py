@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID, uuid4
@@ -17,10 +16,11 @@ from adapters.composition import composed
 from adapters.postgres import snapshots
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotState
 from application import importing, streams
+from application.decisions import new_records
 from application.importing import rename_group, upload
 from application.licensing import allocate_licences
 from application.ports import Stream
-from application.records import Actor, Event, Origin, Record
+from application.records import Actor, Event, Origin
 from domain import import_session, subscription
 from domain.import_session import (
     CommitStarted,
@@ -128,11 +128,7 @@ def stream(store: PostgresEventStore) -> UUID:
 
 
 def append(store: PostgresEventStore, stream: UUID, *events: Event, after: int = 0) -> None:
-    records = [
-        Record(stream, version, datetime.now(UTC), ORIGIN, event)
-        for version, event in enumerate(events, start=after + 1)
-    ]
-    store.append(ORIGIN.subscription_id, records)
+    store.append(ORIGIN, new_records(stream, after, events))
 
 
 def state_of(store: PostgresEventStore, stream: UUID, at_version: int | None = None) -> ImportSession:
