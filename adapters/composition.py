@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from adapters.health import Health
 from adapters.postgres.blobs import PostgresBlobs
+from adapters.postgres.commit_failures import CommitFailures
 from adapters.postgres.datastore import Datastore
 from adapters.postgres.embedded import embedded_server
 from adapters.postgres.event_store import PostgresEventStore
@@ -59,6 +60,7 @@ class Rollcall(Ports):
     tickets: PostgresTickets
     last_uses: LastUses
     servers: Servers
+    commit_failures: CommitFailures
     health: Health
 
     def views(self) -> AbstractContextManager[ViewCursor]:
@@ -114,6 +116,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             tickets=PostgresTickets(datastore),
             last_uses=LastUses(datastore),
             servers=Servers(datastore),
+            commit_failures=CommitFailures(datastore),
             health=Health(datastore, events, readable, projectors),
         )
         yield replace(rollcall, **overrides)

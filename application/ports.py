@@ -149,6 +149,10 @@ class EventStore(Protocol):
         ...
 
 
+class BlobMissing(KeyError):
+    """Bytes that an event names are not stored."""
+
+
 class Blobs(Protocol):
     """Bytes in chunks, stored under their SHA-256 within a subscription.
 
@@ -163,7 +167,7 @@ class Blobs(Protocol):
         ...
 
     def chunk(self, subscription_id: UUID, kind: BlobKind, sha256: str, number: int) -> bytes:
-        """Return one chunk, counted from 0; raises KeyError."""
+        """Return one chunk, counted from 0; raises BlobMissing."""
         ...
 
 

@@ -61,8 +61,10 @@ class DryRunReport(Struct, frozen=True):
     error: Failure | UnsetType = UNSET
 
 
-def state(text: str) -> Text:
+def state(text: str, *, failing: bool = False) -> Text:
     """Return an import's state in its colour."""
+    if failing:
+        return Text(f"{text}, failing", style="red")
     return Text(text, style=STATES.get(text, ""))
 
 

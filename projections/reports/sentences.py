@@ -35,6 +35,8 @@ from domain.subscription import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from projections.import_list.read import LastError
+
 FORMATS = {"user_based": "user-based", "group_based": "group-based"}
 SKIPPED = {
     "no-users": "it has no users to add",
@@ -188,6 +190,13 @@ def sentence(event: Event) -> str:
 def counted(number: int, noun: str) -> str:
     """Return `1 group`, `2 groups`, `1,000 groups`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def attempts(error: LastError) -> str:
+    """Return how often adding groups failed, and when it is tried again."""
+    often = "once" if error.failures == 1 else f"{error.failures:,} times in a row"
+    last, following = (f"{at:%H:%M:%S}" for at in (error.failed_at, error.retry_at))
+    return f"This failed {often}, most recently at {last} UTC. The next attempt is at {following} UTC."
 
 
 def _group_added(event: GroupAdded) -> str:
