@@ -225,10 +225,15 @@ class SubscriptionMachine(RuleBasedStateMachine):
         answer = self.post(who, "/imports", lambda: outcome, keyed, files={"file": (name, file.content)})
         self.imports.append(UUID(answer.headers["Location"].rpartition("/")[2]))
 
-    @rule(who=ADMINISTRATORS, other=ADMINISTRATORS, file=files)
-    def upload_and_start(self, who: int, other: int, file: UploadedFile) -> None:
+    @rule(who=ADMINISTRATORS, other=ADMINISTRATORS, file=files, presses=st.integers(1, 4))
+    def upload_and_press(self, who: int, other: int, file: UploadedFile, presses: int) -> None:
+        """Upload a file, and press Add Groups, Stop, Continue and Stop: one of these or more, as fast as one can."""
         self.upload(who, file, None)
-        self.start(other, 0, 0)
+        for press in range(presses):
+            if press % 2:
+                self.stop(other, 0)
+            else:
+                self.start(other, 0, 0)
 
     def an_import(self, which: int) -> tuple[UUID, Import]:
         import_id = self.imports[-1 - which % min(3, len(self.imports))]
