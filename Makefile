@@ -57,6 +57,10 @@ benchmark-http: install ## Measure 32 clients, with and without a large commit a
 benchmark-licences: install ## Measure 100,000 licences in one request: time, memory, and how long other requests wait
 	$(BIN)/python -m tests.benchmark_licences
 
+.PHONY: test-kills
+test-kills: install ## Kill workers and connections at random during imports, and count what was lost or doubled (ARGS="--minutes 15 --seed 1")
+	$(BIN)/python -m tests.kills $(ARGS)
+
 .PHONY: screenshots
 screenshots: install ## Take screenshots of the console's pages into screenshots/ (ARGS="review 320 dark" selects some)
 	$(BIN)/python -m tests.adapters.console.screenshots $(ARGS)

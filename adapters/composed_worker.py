@@ -25,6 +25,7 @@ def composed_worker(
         rollcall.locks,
         rollcall.wakeups,
         rollcall.views,
+        failures=rollcall.commit_failures,
         commits=rollcall.settings.worker_commits if commits else 0,
         groups_added=groups_added,
     )

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from adapters.health import Health
 from adapters.postgres.blobs import PostgresBlobs
+from adapters.postgres.commit_failures import CommitFailures
 from adapters.postgres.datastore import Datastore
 from adapters.postgres.embedded import embedded_server
 from adapters.postgres.event_store import PostgresEventStore
@@ -59,6 +60,7 @@ class Rollcall(Ports):
     tickets: PostgresTickets
     last_uses: LastUses
     servers: Servers
+    commit_failures: CommitFailures
     health: Health
 
     def views(self) -> AbstractContextManager[ViewCursor]:
@@ -87,7 +89,8 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
         conninfo = settings.database_url or stack.enter_context(embedded_server(settings.data_dir))
         datastore = stack.enter_context(Datastore(conninfo, settings.database_schema, settings.pool_size))
         with datastore.migrating():  # connects first, and so reports an unreachable server at once
-            events, blobs = PostgresEventStore(datastore), PostgresBlobs(datastore)
+            now = overrides.get("now", lambda: datetime.now(UTC))
+            events, blobs = PostgresEventStore(datastore, now), PostgresBlobs(datastore)
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
             projectors = [Projector(datastore, view, events.read_log) for view in views]
             for projector in projectors:
@@ -101,7 +104,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             memberships=DirectoryMemberships(datastore, events),
             turns=AdvisoryTurns(datastore),
             sign_ins=PostgresSignIns(datastore, settings.sign_ins),
-            now=lambda: datetime.now(UTC),
+            now=now,
             elapsed=monotonic,
             new_id=uuid4,
             settings=settings,
@@ -113,6 +116,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             tickets=PostgresTickets(datastore),
             last_uses=LastUses(datastore),
             servers=Servers(datastore),
+            commit_failures=CommitFailures(datastore),
             health=Health(datastore, events, readable, projectors),
         )
         yield replace(rollcall, **overrides)

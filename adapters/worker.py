@@ -6,11 +6,14 @@ import logging
 from contextlib import ExitStack
 from functools import partial
 from threading import Event, Thread
-from time import monotonic
 from typing import TYPE_CHECKING, Self
+
+import psycopg
 
 from adapters.view_runner import ViewRunner
 from application.committing import CommitRun, is_committing
+from application.ports import BlobMissing
+from domain.errors import RollcallError
 from projections.import_list import read as import_list
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
+    from adapters.postgres.commit_failures import CommitFailures
     from adapters.postgres.locks import AdvisoryLocks
     from adapters.postgres.wakeups import Wakeups
     from application.ports import Ports
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
+FAILED = "The commit of import %s failed and will be retried"
 
 
 class Worker:
@@ -44,6 +49,7 @@ class Worker:
         wakeups: Wakeups,
         views: Callable[[], AbstractContextManager[ViewCursor]],
         *,
+        failures: CommitFailures,
         commits: int,
         groups_added: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -58,7 +64,7 @@ class Worker:
             for each in projectors
         ]
         if commits:
-            committer = Committer(ports, locks, wakeups, views, commits, groups_added)
+            committer = Committer(ports, failures, locks, wakeups, views, commits, groups_added)
             self._threads.append(self._thread("commits", partial(committer.run, self._stopping)))
 
     def __enter__(self) -> Self:
@@ -96,6 +102,7 @@ class Committer:
     def __init__(
         self,
         ports: Ports,
+        failures: CommitFailures,
         locks: AdvisoryLocks,
         wakeups: Wakeups,
         views: Callable[[], AbstractContextManager[ViewCursor]],
@@ -103,6 +110,7 @@ class Committer:
         groups_added: Callable[[int], None],
     ) -> None:
         self._ports = ports
+        self._failures = failures
         self._locks = locks
         self._wakeups = wakeups
         self._views = views
@@ -127,22 +135,26 @@ class Committer:
     def _start_runs(self) -> None:
         with self._views() as cursor:
             waiting = import_list.commit_queue(cursor)
-        for import_id in waiting:
-            if len(self._runs) < self._at_once and self._is_free(import_id):
-                held = ExitStack()
-                if held.enter_context(self._locks.try_acquire("commit", str(import_id))):
-                    self._runs[import_id] = (CommitRun(self._ports, import_id), held)
-                else:
-                    held.close()
-                    self._pause(import_id)
+        now = self._ports.now()
+        for import_id, last_error in waiting.items():
+            if len(self._runs) < self._at_once and not (last_error and last_error.is_pausing(now)):
+                self._start_run(import_id)
 
-    def _is_free(self, import_id: UUID) -> bool:
-        """Return whether to try an import now. It is asked of the events, because the view may lag behind."""
-        return (
-            import_id not in self._runs
-            and monotonic() >= self._paused.get(import_id, 0)
-            and is_committing(self._ports, import_id)
-        )
+    def _start_run(self, import_id: UUID) -> None:
+        """Start to run an import, unless it runs or pauses. The view may lag, so the events say whether it commits."""
+        if import_id in self._runs or self._ports.elapsed() < self._paused.get(import_id, 0):
+            return
+        with ExitStack() as held:
+            try:
+                if not is_committing(self._ports, import_id):
+                    return
+                if held.enter_context(self._locks.try_acquire("commit", str(import_id))):
+                    self._runs[import_id] = (CommitRun(self._ports, import_id), held.pop_all())
+                else:
+                    self._pause(import_id)
+            except Exception as error:
+                log.exception(FAILED, import_id)
+                self._record_failure(import_id, error)
 
     def _run_batch(self, import_id: UUID) -> bool:
         """Run one batch; False if the import has stopped committing or the batch failed."""
@@ -151,18 +163,46 @@ class Committer:
             if run.run_batch():
                 self._groups_added(run.groups_added)
                 return True
-        except Exception:
-            log.exception("The commit of import %s failed and will be retried", import_id)
-            self._pause(import_id)
+        except Exception as error:
+            log.exception(FAILED, import_id)
+            self._record_failure(import_id, error)
         self._end_run(import_id)
         return False
 
+    def _record_failure(self, import_id: UUID, error: Exception) -> None:
+        """Record why an import can't go on, for people to see; it pauses longer each time, in every process."""
+        self._pause(import_id)
+        try:
+            version = self._ports.events.versions([import_id]).get(import_id, 0)
+            self._failures.record(import_id, version, _explained(error), self._ports.now())
+        except psycopg.Error:
+            log.warning("That could not be recorded, because the database is away")
+
     def _pause(self, import_id: UUID) -> None:
         """Leave an import to other processes for a second: it failed here, or another process runs it."""
-        now = monotonic()
+        now = self._ports.elapsed()
         self._paused = {each: until for each, until in self._paused.items() if until > now}
         self._paused[import_id] = now + PAUSE_SECONDS
 
     def _end_run(self, import_id: UUID) -> None:
         _, held = self._runs.pop(import_id)
         held.close()
+
+
+def _explained(error: Exception) -> str:
+    """Return why a batch failed, for people who can't read the log."""
+    match error:
+        case BlobMissing():
+            return (
+                "A part of the uploaded file is missing from the database. Ask your operator to restore it from a"
+                " backup, or stop the import and upload the file again."
+            )
+        case RollcallError():
+            return str(error)
+        case psycopg.OperationalError():
+            return "The database interrupted the work. If this goes on, tell your operator."
+        case _:
+            return (
+                f"Something went wrong in Rollcall ({type(error).__name__}). Tell your operator: the server’s log says"
+                " more, under the id of this import."
+            )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.ports import Ports
-    from application.records import Origin, Record
+    from application.records import NewRecord, Origin
     from application.rosters import StoredRoster
     from domain.roster import RosterGroup
 
@@ -75,7 +75,7 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> CommandResult:
         event: ImportEvent | None = unless_stale(stream, expected, decide_on_session)
         if event is not None:
             ports.events.keep_snapshot(stream)  # before the append: what fails after it fails a command that was done
-        return append_to(ports, origin, stream.id, stream.version, [event])
+        return append_to(stream.id, stream.version, [event])
 
     return decide_and_append(ports, origin, decide)
 
@@ -87,7 +87,7 @@ def stop(ports: Ports, origin: Origin) -> CommandResult:
         stream = find_session(ports, origin)
         match stream.state:
             case Committing() as session:
-                return append_to(ports, origin, stream.id, stream.version, [import_session.stop(session)])
+                return append_to(stream.id, stream.version, [import_session.stop(session)])
             case Stopped() | Completed():
                 return unchanged(stream.id, stream.version)
             case _:
@@ -180,10 +180,10 @@ class CommitRun:
             batch.add(each, imported_group_id(self._id, each.number))
         events = batch.finish()
         records = [
-            *new_records(self._ports, stream.origin, stream.id, stream.version, events),
+            *new_records(stream.id, stream.version, events),
             *batch.group_records,
         ]
-        self._ports.events.append(stream.origin.subscription_id, records, batch.claims())
+        self._ports.events.append(stream.origin, records, batch.claims())
         self._session = Stream(stream.id, stream.version + len(events), batch.state, stream.origin)
         self._keep_snapshot(self._session, at_least=EVENTS_A_SNAPSHOT)
         self._keep_pace(self._ports.elapsed() - started)
@@ -230,7 +230,7 @@ class _Batch:
         self._merged: list[Claim] = []
         self.state: ImportSession = session
         self.events: list[ImportEvent] = []
-        self.group_records: list[Record] = []
+        self.group_records: list[NewRecord] = []
 
     def add(self, roster_group: RosterGroup, new_id: UUID) -> None:
         """Decide on one group of the file."""
@@ -238,11 +238,12 @@ class _Batch:
         known = self._facts.groups.get(key)
         existing = (known.id, known.state) if known is not None and isinstance(known.state, Group) else None
         addition = add_group(self._session, roster_group, self._facts.licensed, existing, new_id)
-        self._take(addition.event)
+        for event in addition.events:
+            self._take(event)
         if existing is not None:
             self._merged.append(Claim("group-name", key, existing[0]))
         if addition.group_events:
-            self._change_group(key, new_id, addition.group_events)
+            self._change_group(key, new_id, addition.group_events, roster_group.number)
 
     def finish(self) -> list[ImportEvent]:
         """End the commit with its last batch, and return the events for the session's stream."""
@@ -260,13 +261,13 @@ class _Batch:
         self.events.append(event)
         self.state = import_session.fold(self.state, [event])
 
-    def _change_group(self, key: str, new_id: UUID, events: Sequence[GroupEvent]) -> None:
+    def _change_group(self, key: str, new_id: UUID, events: Sequence[GroupEvent], number: int) -> None:
         before = None if isinstance(events[0], GroupCreated) else self._facts.groups[key]
         if before is None:
             self._created.append(Claim("group-name", key, new_id))
         group_id, version = (before.id, before.version) if before else (new_id, 0)
         state = group.fold(before.state if before else None, events)
-        self.group_records += new_records(self._ports, self._origin, group_id, version, events)
+        self.group_records += new_records(group_id, version, events, number)
         self._facts.groups[key] = Stream(group_id, version + len(events), state, self._origin)
 
 

@@ -10,15 +10,15 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from application.ports import NO_CLAIMS, Claim, Claims, Conflict, S, Stream
-from application.records import Event, Record
+from application.ports import NO_CLAIMS, Claims, Conflict, S, Stream
+from application.records import Event, NewRecord
 from domain.errors import Busy, KeyReused, Refused, Stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from application.ports import E, Fold, Ports
+    from application.ports import E, Fold, Ports, RequestKey
     from application.records import Origin
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Decision(Struct, Generic[Result_co], frozen=True):
     """
 
     result: Result_co
-    records: Sequence[Record] = ()
+    records: Sequence[NewRecord] = ()
     claims: Claims = NO_CLAIMS
     seen: tuple[UUID, int] | None = None
 
@@ -68,16 +68,14 @@ def decide_and_append(
         decision, position = _append(ports, origin, decide)
     if decision.result is None:
         return decision.result
-    records = decision.records or _last_seen(ports, decision.seen)
-    if not records:
+    events = {type(record.event) for record in decision.records}
+    if not events and decision.seen:
+        stream, version = decision.seen
+        for last in ports.events.history(stream, after=version - 1, limit=1):
+            position, events = last.position, {type(last.event)}
+    if not events:
         return decision.result
-    events = {type(record.event) for record in records}
-    return replace(decision.result, readable=ports.readable.wait(position or records[-1].position, events))
-
-
-def _last_seen(ports: Ports, seen: tuple[UUID, int] | None) -> list[Record]:
-    """Return the last event of a stream at a version."""
-    return ports.events.history(seen[0], after=seen[1] - 1, limit=1) if seen else []
+    return replace(decision.result, readable=ports.readable.wait(position, events))
 
 
 def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]) -> tuple[Decision[Result], int]:
@@ -87,7 +85,7 @@ def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]
         if not decision.records and decision.claims == NO_CLAIMS:
             return decision, 0
         try:
-            return decision, ports.events.append(origin.subscription_id, decision.records, decision.claims)
+            return decision, ports.events.append(origin, decision.records, decision.claims)
         except Conflict:
             if ports.elapsed() - began > DECIDING_SECONDS:
                 break
@@ -95,15 +93,10 @@ def _append(ports: Ports, origin: Origin, decide: Callable[[], Decision[Result]]
 
 
 def append_to(
-    ports: Ports,
-    origin: Origin,
-    stream_id: UUID,
-    version: int,
-    events: Iterable[Event | None],
-    claims: Claims = NO_CLAIMS,
+    stream_id: UUID, version: int, events: Iterable[Event | None], claims: Claims = NO_CLAIMS
 ) -> Decision[CommandResult]:
     """Decide to append these events, except those that are None, to a stream that has this version."""
-    records = new_records(ports, origin, stream_id, version, [event for event in events if event is not None])
+    records = new_records(stream_id, version, [event for event in events if event is not None])
     if not records:
         return unchanged(stream_id, version)
     return Decision(CommandResult(stream_id, version + len(records)), records, claims)
@@ -130,15 +123,16 @@ def change_stream(
     def decide_on_stream() -> Decision[CommandResult]:
         stream = ports.events.load(stream_id, fold)
         state, version = (stream.state, stream.version) if stream else (empty, 0)
-        return append_to(ports, origin, stream_id, version, decide(state))
+        return append_to(stream_id, version, decide(state))
 
     return decide_and_append(ports, origin, decide_on_stream)
 
 
-def new_records(ports: Ports, origin: Origin, stream_id: UUID, version: int, events: Iterable[Event]) -> list[Record]:
-    """Put events into their envelopes, to be appended to a stream that has this version."""
-    at = ports.now()
-    return [Record(stream_id, number, at, origin, event) for number, event in enumerate(events, start=version + 1)]
+def new_records(
+    stream_id: UUID, version: int, events: Iterable[Event], import_group: int | None = None
+) -> list[NewRecord]:
+    """Return the records that append events to a stream that has this version."""
+    return [NewRecord(stream_id, number, event, import_group) for number, event in enumerate(events, start=version + 1)]
 
 
 def unless_stale(stream: Stream[S], expected: int | None, decide: Callable[[S], T]) -> T | None:
@@ -159,23 +153,11 @@ def unless_stale(stream: Stream[S], expected: int | None, decide: Callable[[S], 
     raise Stale(expected=expected, actual=stream.version)
 
 
-class RequestKey(Struct, frozen=True):
-    """The idempotency key of a request, and a fingerprint of its body: the same key always comes with the same body."""
-
-    key: str
-    fingerprint: UUID
-
-
-def request_claims(request_key: RequestKey | None) -> tuple[Claim, ...]:
-    """Return the claims that the append of a request takes, so that the request is carried out only once."""
-    return (Claim("request", request_key.key, request_key.fingerprint),) if request_key else ()
-
-
 def is_repeated(ports: Ports, subscription_id: UUID, request_key: RequestKey | None) -> bool:
     """Return whether a request was carried out before; raises KeyReused if the key came with another body then."""
-    for claim in request_claims(request_key):
-        holder = ports.events.held(subscription_id, claim.kind, [claim.key]).get(claim.key)
-        if holder not in {None, claim.stream}:
-            raise KeyReused
-        return holder is not None
-    return False
+    if request_key is None:
+        return False
+    fingerprint = ports.events.request_fingerprint(subscription_id, request_key.key)
+    if fingerprint not in {None, request_key.fingerprint}:
+        raise KeyReused
+    return fingerprint is not None

@@ -19,7 +19,6 @@ from application.decisions import (
     change_stream,
     decide_and_append,
     is_repeated,
-    request_claims,
 )
 from application.ports import Claims
 from application.streams import SUBSCRIPTION, TOKEN, find, first_event
@@ -42,8 +41,7 @@ from domain.naming import parse_email
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from application.decisions import RequestKey
-    from application.ports import Ports
+    from application.ports import Ports, RequestKey
     from application.records import Origin
 
 
@@ -200,7 +198,7 @@ def issue_token(
             issuer=_issuer(new.by),
             parent=_parent(new.by),
         )
-        return append_to(ports, origin, token_id, 0, [issued], Claims(taken=request_claims(request_key)))
+        return append_to(token_id, 0, [issued], Claims(request=request_key))
 
     return decide_and_append(ports, origin, decide)
 
@@ -232,7 +230,7 @@ def revoke_token(ports: Ports, origin: Origin, token_id: UUID) -> CommandResult:
     def decide() -> Decision[CommandResult]:
         stream = find(ports, origin, TOKEN, token_id)
         revoked = access.revoke_token(stream.state)
-        return append_to(ports, origin, stream.id, stream.version, [revoked])
+        return append_to(stream.id, stream.version, [revoked])
 
     return decide_and_append(ports, origin, decide)
 

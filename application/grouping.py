@@ -12,7 +12,6 @@ from application.decisions import (
     append_to,
     decide_and_append,
     is_repeated,
-    request_claims,
     unchanged,
 )
 from application.ports import Claim, Claims, Stream
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from application.decisions import RequestKey
-    from application.ports import Ports
+    from application.ports import Ports, RequestKey
     from application.records import Event, Origin
 
 
@@ -58,7 +56,7 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
         _require_free_name(ports, origin, name_claim, clean_name)
         _require_licences(ports, origin, users)
         claims = Claims(taken=(name_claim,), licensed=frozenset(users))
-        return append_to(ports, origin, group_id, 0, created, claims)
+        return append_to(group_id, 0, created, claims)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -79,10 +77,10 @@ def rename_group(
             _require_name(stream.state, expected_name)
         old_claim, new_claim = _name_claim(group_id, stream.state.name), _name_claim(group_id, new)
         if new_claim == old_claim:
-            return append_to(ports, origin, stream.id, stream.version, [event])
+            return append_to(stream.id, stream.version, [event])
         _require_free_name(ports, origin, new_claim, new)
         claims = Claims(released=(old_claim,), taken=(new_claim,))
-        return append_to(ports, origin, stream.id, stream.version, [event], claims)
+        return append_to(stream.id, stream.version, [event], claims)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -97,7 +95,7 @@ def delete_group(ports: Ports, origin: Origin, group_id: UUID, expected_name: st
         stream = _find_group(ports, origin, group_id)
         _require_name(stream.state, expected_name)
         claims = Claims(released=(_name_claim(group_id, stream.state.name),))
-        return append_to(ports, origin, stream.id, stream.version, [group.delete_group(stream.state)], claims)
+        return append_to(stream.id, stream.version, [group.delete_group(stream.state)], claims)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
@@ -119,8 +117,8 @@ def add_users(
         events = group.add_users(stream.state, users)
         added = tuple(user for event in events for user in event.users)
         _require_licences(ports, origin, added)
-        decision = append_to(ports, origin, stream.id, stream.version, events)
-        claims = Claims(taken=request_claims(request_key), licensed=frozenset(added))
+        decision = append_to(stream.id, stream.version, events)
+        claims = Claims(licensed=frozenset(added), request=request_key)
         return Decision(JoinResult(added, already_there), decision.records, claims, decision.seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
@@ -132,7 +130,7 @@ def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[
 
     def decide() -> Decision[CommandResult]:
         stream = _find_group(ports, origin, group_id)
-        return append_to(ports, origin, stream.id, stream.version, group.remove_users(stream.state.users, users))
+        return append_to(stream.id, stream.version, group.remove_users(stream.state.users, users))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 

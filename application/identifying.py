@@ -63,8 +63,7 @@ def end_sign_ins(ports: Ports, origin: Origin, email: str | None = None) -> int:
     def decide() -> Decision[_EndResult]:
         versions = ports.events.versions(streams)
         records = (
-            new_records(ports, origin, stream, versions.get(stream, 0), [SessionsEnded(each)])
-            for stream, each in streams.items()
+            new_records(stream, versions.get(stream, 0), [SessionsEnded(each)]) for stream, each in streams.items()
         )
         return Decision(_EndResult(), list(chain.from_iterable(records)))
 

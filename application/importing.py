@@ -105,7 +105,7 @@ def record_upload(
             return unchanged(import_id, version)
         digest = ports.blobs.put(origin.subscription_id, "file", pieces)  # before the event that names it
         uploaded = FileUploaded(name, media_type, size, digest)
-        return append_to(ports, origin, import_id, 0, [uploaded, _verdict(ports, origin.subscription_id, read)])
+        return append_to(import_id, 0, [uploaded, _verdict(ports, origin.subscription_id, read)])
 
     return decide_and_append(ports, origin, decide, ports.turns.upload(import_id))
 
@@ -179,7 +179,7 @@ def _change_session(
     def decide_on_stream() -> Decision[CommandResult]:
         stream = find_session(ports, origin)
         event: ImportEvent | None = unless_stale(stream, expected, decide)
-        return append_to(ports, origin, stream.id, stream.version, [event])
+        return append_to(stream.id, stream.version, [event])
 
     return decide_and_append(ports, origin, decide_on_stream)
 

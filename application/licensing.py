@@ -13,7 +13,6 @@ from application.decisions import (
     decide_and_append,
     is_repeated,
     new_records,
-    request_claims,
     unchanged,
 )
 from application.ports import Claim, Claims, NoJoins
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from application.decisions import RequestKey
-    from application.ports import Ports, Stream
+    from application.ports import Ports, RequestKey, Stream
     from application.records import Origin
     from domain.subscription import Subscription, User
 
@@ -63,7 +61,7 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
             if first_event(ports, origin, SUBSCRIPTION, stream_id) != created:
                 raise KeyReused
             return unchanged(stream_id, version)
-        return append_to(ports, origin, stream_id, 0, [created])
+        return append_to(stream_id, 0, [created])
 
     return decide_and_append(ports, origin, decide)
 
@@ -80,7 +78,7 @@ def change_subscription(
         stream = _find_subscription(ports, origin)
         renamed = subscription.rename(stream.state, name) if name is not None else None
         changed = subscription.change_seats(stream.state, seats) if seats is not None else None
-        return append_to(ports, origin, stream.id, stream.version, [renamed, changed])
+        return append_to(stream.id, stream.version, [renamed, changed])
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
 
@@ -101,8 +99,8 @@ def allocate_licences(
             return Decision(AllocationResult(0, len(held), repeated=True), seen=seen)
         new = [user for user in wanted.values() if user.email not in held]
         allocated = subscription.allocate(stream.state, new)
-        records = new_records(ports, origin, stream.id, stream.version, allocated)
-        claims = Claims(taken=(*_licence_claims(stream.id, (user.email for user in new)), *request_claims(request_key)))
+        records = new_records(stream.id, stream.version, allocated)
+        claims = Claims(taken=_licence_claims(stream.id, (user.email for user in new)), request=request_key)
         return Decision(AllocationResult(len(new), len(held)), records, claims, seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
@@ -122,10 +120,10 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
         if not revoked:
             return Decision(RevocationResult(()), seen=(stream.id, stream.version))
         joined, position = ports.memberships.groups_of(stream.id, revoked)
-        records = new_records(ports, origin, stream.id, stream.version, subscription.revoke(revoked))
+        records = new_records(stream.id, stream.version, subscription.revoke(revoked))
         for group_id, each in joined.items():
             left = group.remove_users(each.users, sorted(each.users))
-            records += new_records(ports, origin, group_id, each.version, left)
+            records += new_records(group_id, each.version, left)
         claims = Claims(released=_licence_claims(stream.id, revoked), no_joins=NoJoins(frozenset(revoked), position))
         return Decision(RevocationResult(revoked), records, claims)
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from application.memberships import GroupsJoined
-    from application.records import Record
+    from application.records import NewRecord, Record
 
 S = TypeVar("S")
 E = TypeVar("E")
 
-ClaimKind: TypeAlias = Literal["group-name", "licence", "request"]
+ClaimKind: TypeAlias = Literal["group-name", "licence"]
 BlobKind: TypeAlias = Literal["file", "roster"]
 
 SharedPart: TypeAlias = Literal["seats", "groups"]
@@ -31,10 +31,7 @@ SharedPart: TypeAlias = Literal["seats", "groups"]
 
 
 class Claim(Struct, frozen=True):
-    """A key that belongs to one stream of a subscription and to no other: a group's name, or a licensed address.
-
-    The key of a request belongs to the request's fingerprint (see `decisions.RequestKey`).
-    """
+    """A key that belongs to one stream of a subscription and to no other: a group's name, or a licensed address."""
 
     kind: ClaimKind
     key: str
@@ -48,13 +45,21 @@ class NoJoins(Struct, frozen=True):
     since: int
 
 
+class RequestKey(Struct, frozen=True):
+    """The idempotency key of a request, and a fingerprint of its body: the same key always comes with the same body."""
+
+    key: str
+    fingerprint: UUID
+
+
 class Claims(Struct, frozen=True):
     """What an append does to the claims, and what must hold for it to succeed; both in the append's transaction.
 
     It releases claims first, then takes others, then checks the ones that it relies on. These are the rules that span
     streams: one name means one group, and only users with a licence are in groups. `licensed` are canonical addresses
     that must have a licence. `no_joins` protects a revocation: users must not have joined a group since the groups that
-    they have to leave were looked up.
+    they have to leave were looked up. `request` is the key of the request that the append carries out, which no append
+    may have carried out before.
     """
 
     released: tuple[Claim, ...] = ()
@@ -62,6 +67,7 @@ class Claims(Struct, frozen=True):
     relied_on: tuple[Claim, ...] = ()
     licensed: frozenset[str] = frozenset()
     no_joins: NoJoins | None = None
+    request: RequestKey | None = None
 
 
 NO_CLAIMS = Claims()
@@ -76,12 +82,16 @@ Fold: TypeAlias = Callable[[S | None, "Iterable[E]"], S]
 
 
 class Stream(Struct, Generic[S], frozen=True):
-    """An aggregate as loaded: its state after `version` events, and the origin of the last of them."""
+    """An aggregate as loaded: its state after `version` events, and the origin of the last of them.
+
+    Only the events behind the version `snapshot` were folded to load it.
+    """
 
     id: UUID
     version: int
     state: S
     origin: Origin
+    snapshot: int = 0
 
 
 def fold_records(fold: Fold[S, E], before: Stream[S] | None, records: Iterable[Record]) -> Stream[S] | None:
@@ -97,7 +107,7 @@ def fold_records(fold: Fold[S, E], before: Stream[S] | None, records: Iterable[R
             yield cast("E", last.event)
 
     state = fold(before.state if before else None, events(last))
-    return Stream(last.originator_id, last.originator_version, state, last.origin)
+    return Stream(last.originator_id, last.originator_version, state, last.origin, before.snapshot if before else 0)
 
 
 class EventStore(Protocol):
@@ -119,10 +129,14 @@ class EventStore(Protocol):
         """Return which of these keys are held, and by which stream."""
         ...
 
-    def append(self, subscription_id: UUID, records: Sequence[Record], claims: Claims = NO_CLAIMS) -> int:
-        """Store all records durably, or none, and return the position of the last one (0 without records).
+    def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
+        """Return the fingerprint of the request that was carried out with this key; None if none was in a week."""
+        ...
 
-        Raises Conflict.
+    def append(self, origin: Origin, records: Sequence[NewRecord], claims: Claims = NO_CLAIMS) -> int:
+        """Store all records durably, once, or none, and return the position of the last one (0 without records).
+
+        They all happen now, in the subscription of the origin. Raises Conflict.
         """
         ...
 
@@ -133,6 +147,10 @@ class EventStore(Protocol):
     def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
         """Return a stream's events in order, starting behind version `after`."""
         ...
+
+
+class BlobMissing(KeyError):
+    """Bytes that an event names are not stored."""
 
 
 class Blobs(Protocol):
@@ -149,7 +167,7 @@ class Blobs(Protocol):
         ...
 
     def chunk(self, subscription_id: UUID, kind: BlobKind, sha256: str, number: int) -> bytes:
-        """Return one chunk, counted from 0; raises KeyError."""
+        """Return one chunk, counted from 0; raises BlobMissing."""
         ...
 
 

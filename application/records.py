@@ -26,7 +26,7 @@ class Actor(Struct, frozen=True):
 
 
 class Origin(Struct, frozen=True, omit_defaults=True):
-    """Where a change comes from; all events of one command have the same origin.
+    """Where a change comes from; all events of one append have the same origin.
 
     `request_id` is made here, so nobody else's change can bear it. `client_request_id` is the client's own,
     which proves nothing.
@@ -39,8 +39,23 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     client_request_id: str | None = None
 
 
+class NewRecord(Struct, frozen=True):
+    """An event to append, as which version of which stream; `import_group` is the group of the file that caused it.
+
+    The store adds what all events of an append have in common: the origin and the time.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    event: Event
+    import_group: int | None = None
+
+
 class Record(Struct, frozen=True):
-    """An event in its stream. `position` is its place in the total order, 0 until it is stored."""
+    """An event in its stream. `position` is its place in the total order.
+
+    `import_group` is the number of the group in the file that caused it, if the origin has an import.
+    """
 
     originator_id: UUID
     originator_version: int
@@ -48,3 +63,4 @@ class Record(Struct, frozen=True):
     origin: Origin
     event: Event
     position: int = 0
+    import_group: int | None = None

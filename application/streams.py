@@ -5,6 +5,7 @@ A stream of another subscription, or of another kind, is answered exactly as a m
 
 from __future__ import annotations
 
+from sys import maxsize
 from typing import TYPE_CHECKING, Any, Generic
 
 from msgspec import Struct
@@ -26,16 +27,20 @@ if TYPE_CHECKING:
 
 
 class StreamKind(Struct, Generic[S], frozen=True):
-    """What people call it, the event that such a stream begins with, and the aggregate's fold."""
+    """What people call it, the event that such a stream begins with, and the aggregate's fold.
+
+    A command that has to fold as many events as `most_folded` keeps a snapshot for the next one.
+    """
 
     name: str
     first: type[Event]
     fold: Fold[S, Any]
+    most_folded: int = maxsize
 
 
-SUBSCRIPTION = StreamKind[Subscription]("subscription", SubscriptionCreated, subscription.fold)
+SUBSCRIPTION = StreamKind[Subscription]("subscription", SubscriptionCreated, subscription.fold, most_folded=50)
 GROUP = StreamKind[GroupState]("group", GroupCreated, group.fold)
-IMPORT = StreamKind[ImportSession]("import", FileUploaded, import_session.fold)
+IMPORT = StreamKind[ImportSession]("import", FileUploaded, import_session.fold, most_folded=500)
 TOKEN = StreamKind[TokenState]("token", TokenIssued, access.fold_token)
 
 
@@ -45,6 +50,8 @@ def find(ports: Ports, origin: Origin, kind: StreamKind[S], stream_id: UUID) -> 
     stream = ports.events.load(stream_id, kind.fold)
     if stream is None:
         raise NotFound(what=kind.name, id=stream_id)
+    if stream.version - stream.snapshot >= kind.most_folded:
+        ports.events.keep_snapshot(stream)
     return stream
 
 

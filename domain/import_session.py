@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from domain.errors import NotFound, NothingToAdd, SomethingAdded, WrongState
 from domain.group import Group, GroupCreated, UsersAddedToGroup, add_users, create_group
+from domain.portions import portions
 from domain.problems import Problem
 from domain.roster import FileFormat, RosterGroup
 
@@ -86,15 +87,22 @@ class CommitStarted(Struct, frozen=True, tag="import.commit-started"):
     groups: int
 
 
-class LeftOut(Struct, frozen=True):
-    """An address of the file that was not added to its group, and why."""
+class UsersLeftOut(Struct, frozen=True, tag="import.users-left-out"):
+    """Users of a group of the file, which is added or skipped next, were not added to it, and why.
 
-    email: str
-    reason: Literal["not-licensed"]
+    `users` are canonical addresses in the order of the file (see `portions` for how many).
+    """
+
+    group: int
+    users: tuple[str, ...]
+    reason: Literal["not-licensed"] = "not-licensed"
 
 
 class GroupAdded(Struct, frozen=True, tag="import.group-added"):
-    """A group of the file was created, or its users were added to the existing group with that name."""
+    """A group of the file was created, or its users were added to the existing group with that name.
+
+    `left_out` is how many of its users were not (see `UsersLeftOut`).
+    """
 
     group: int
     group_id: UUID
@@ -102,7 +110,7 @@ class GroupAdded(Struct, frozen=True, tag="import.group-added"):
     created: bool
     users_added: int
     users_already_there: int
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: int = 0
 
 
 class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
@@ -110,7 +118,7 @@ class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
 
     group: int
     reason: SkipReason
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: int = 0
 
 
 class CommitStopped(Struct, frozen=True, tag="import.commit-stopped"):
@@ -210,6 +218,7 @@ ImportEvent: TypeAlias = (
     | GroupRenamed
     | UserRemoved
     | CommitStarted
+    | UsersLeftOut
     | GroupAdded
     | GroupSkipped
     | CommitStopped
@@ -263,9 +272,9 @@ def start_commit(
 
 
 class Addition(Struct, frozen=True):
-    """The events of adding one group: one for the import's stream, and those for the group's own if it changes."""
+    """The events of adding one group: those for the import's stream, and those for the group's own if it changes."""
 
-    event: GroupAdded | GroupSkipped
+    events: tuple[UsersLeftOut | GroupAdded | GroupSkipped, ...]
     group_events: tuple[GroupCreated | UsersAddedToGroup, ...] = ()
 
 
@@ -283,19 +292,23 @@ def add_group(
 ) -> Addition:
     """Create the group, or add its users to the existing group with its name. Only licensed users are added."""
     users = session.plan.users(group)
-    left_out = tuple(LeftOut(user, "not-licensed") for user in users if user not in licensed)
+    unlicensed = [user for user in users if user not in licensed]
+    left_out = tuple(UsersLeftOut(group.number, some) for some in portions(unlicensed))
     to_add = [user for user in users if user in licensed]
     if not to_add:
-        reason: SkipReason = "no-licensed-users" if left_out else "no-users"
-        return Addition(GroupSkipped(group.number, reason, left_out))
+        reason: SkipReason = "no-licensed-users" if unlicensed else "no-users"
+        return Addition((*left_out, GroupSkipped(group.number, reason, len(unlicensed))))
     if existing is None:
         name = session.plan.name(group)
         created = create_group(name, to_add)
-        return Addition(GroupAdded(group.number, new_id, name, True, len(to_add), 0, left_out), created)
+        event = GroupAdded(group.number, new_id, name, True, len(to_add), 0, len(unlicensed))
+        return Addition((*left_out, event), created)
     group_id, before = existing
     added = add_users(before, to_add)
     count = sum(len(event.users) for event in added)
-    return Addition(GroupAdded(group.number, group_id, before.name, False, count, len(to_add) - count, left_out), added)
+    there = len(to_add) - count
+    event = GroupAdded(group.number, group_id, before.name, False, count, there, len(unlicensed))
+    return Addition((*left_out, event), added)
 
 
 def stop(session: Committing) -> CommitStopped:
@@ -367,6 +380,8 @@ def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
             return Committing(plan, reviewed)
         case Stopped(plan, progress), CommitStarted(reviewed=reviewed):
             return Committing(plan, reviewed, progress)
+        case Committing(), UsersLeftOut():
+            return session
         case Committing(progress=progress), GroupAdded(group=group):
             return replace(session, progress=Progress(group, progress.added + 1, progress.skipped))
         case Committing(progress=progress), GroupSkipped(group=group):

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from msgspec import Struct, json
+from msgspec import Struct
 
-from domain.import_session import GroupAdded, GroupSkipped, LeftOut, SkipReason
-from projections.view import View, copy_rows
+from domain.import_session import GroupAdded, GroupSkipped, SkipReason, UsersLeftOut
+from projections.view import View, copy_rows, events_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from application.records import Record
     from projections.view import ViewCursor
@@ -27,12 +27,18 @@ CREATE = """
         users_added integer NOT NULL,
         users_already_there integer NOT NULL,
         skipped text,
-        left_out jsonb NOT NULL,
+        left_out integer NOT NULL,
         at timestamptz NOT NULL,
         PRIMARY KEY (import_id, number)
     );
     CREATE INDEX IF NOT EXISTS groups_added_by_group ON groups_added (import_id, group_id, number)
         WHERE users_added > 0;
+    CREATE TABLE IF NOT EXISTS groups_left_out (
+        import_id uuid NOT NULL,
+        number integer NOT NULL,
+        email text NOT NULL,
+        PRIMARY KEY (import_id, number, email)
+    );
 """
 
 
@@ -54,19 +60,30 @@ def _row(record: Record) -> tuple[object, ...]:
             what = (number, None, None, None, 0, 0, reason)
         case _:
             raise ValueError(record.event)
-    return (record.originator_id, *what, json.encode(left_out).decode(), record.at)
+    return (record.originator_id, *what, left_out, record.at)
+
+
+def _insert_left_out(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    copy_rows(
+        cursor,
+        "groups_left_out (import_id, number, email)",
+        ((r.originator_id, event.group, user) for r, event in events_of(run, UsersLeftOut) for user in event.users),
+    )
 
 
 GROUPS_ADDED = View(
     name="groups_added",
-    tables=("groups_added",),
+    tables=("groups_added", "groups_left_out"),
     create=CREATE,
-    handlers={GroupAdded: _insert_groups, GroupSkipped: _insert_groups},
+    handlers={UsersLeftOut: _insert_left_out, GroupAdded: _insert_groups, GroupSkipped: _insert_groups},
 )
 
 
 class GroupAddedRow(Struct, frozen=True):
-    """A group that an import created or added users to; `number` is its number in the file."""
+    """A group that an import created or added users to; `number` is its number in the file.
+
+    `left_out` is how many of its users have no licence, `left_out_first` are the first few of them.
+    """
 
     number: int
     group_id: UUID
@@ -74,7 +91,8 @@ class GroupAddedRow(Struct, frozen=True):
     created: bool
     users_added: int
     users_already_there: int
-    left_out: tuple[LeftOut, ...]
+    left_out: int
+    left_out_first: tuple[str, ...]
     added_at: datetime
 
 
@@ -83,7 +101,7 @@ class GroupSkippedRow(Struct, frozen=True):
 
     number: int
     reason: SkipReason
-    left_out: tuple[LeftOut, ...]
+    left_out: int
 
 
 def groups_added(
@@ -92,8 +110,12 @@ def groups_added(
     """Return a page of the groups that an import added, in order, that follow the number `after`, up to `last`."""
     cursor.execute(
         """
-        SELECT number, group_id, name, created, users_added, users_already_there, left_out::text AS left_out, at
-        FROM groups_added
+        SELECT number, group_id, name, created, users_added, users_already_there, left_out, at,
+            CASE WHEN left_out > 0 THEN ARRAY(
+                SELECT email FROM groups_left_out AS l WHERE (l.import_id, l.number) = (g.import_id, g.number)
+                ORDER BY email LIMIT 3
+            ) ELSE '{}' END AS left_out_first
+        FROM groups_added AS g
         WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND skipped IS NULL
         ORDER BY number LIMIT %s
         """,
@@ -107,7 +129,8 @@ def groups_added(
             row["created"],
             row["users_added"],
             row["users_already_there"],
-            _left_out(row["left_out"]),
+            row["left_out"],
+            tuple(row["left_out_first"]),
             row["at"],
         )
         for row in cursor
@@ -120,22 +143,21 @@ def groups_skipped(
     """Return a page of the groups that an import skipped, in order, that follow the number `after`, up to `last`."""
     cursor.execute(
         """
-        SELECT number, skipped, left_out::text AS left_out
+        SELECT number, skipped, left_out
         FROM groups_added
         WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND skipped IS NOT NULL
         ORDER BY number LIMIT %s
         """,
         (import_id, after, last, last, limit),
     )
-    return [GroupSkippedRow(row["number"], row["skipped"], _left_out(row["left_out"])) for row in cursor]
+    return [GroupSkippedRow(row["number"], row["skipped"], row["left_out"]) for row in cursor]
 
 
 def count_left_out(cursor: ViewCursor, import_id: UUID) -> int:
     """Return the number of memberships that an import left out; a user counts once in each group."""
     cursor.execute(
         """
-        SELECT coalesce(sum(jsonb_array_length(left_out)), 0)::int AS memberships
-        FROM groups_added WHERE import_id = %s AND left_out <> '[]'
+        SELECT coalesce(sum(left_out), 0)::int AS memberships FROM groups_added WHERE import_id = %s
         """,
         (import_id,),
     )
@@ -157,5 +179,10 @@ def count_earlier_additions(cursor: ViewCursor, import_id: UUID, groups: Sequenc
     return {row["number"]: int(row["before"]) for row in cursor}
 
 
-def _left_out(text: str) -> tuple[LeftOut, ...]:
-    return json.decode(text, type=tuple[LeftOut, ...])
+def users_left_out(cursor: ViewCursor, import_id: UUID, numbers: range) -> Iterator[tuple[int, str]]:
+    """Return the users that an import left out of these groups of the file, each after the number of the group."""
+    cursor.execute(
+        "SELECT number, email FROM groups_left_out WHERE import_id = %s AND number >= %s AND number < %s",
+        (import_id, numbers.start, numbers.stop),
+    )
+    return ((row["number"], row["email"]) for row in cursor.fetchall())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from uuid import uuid4
 
 import psycopg
 from eventsourcing.persistence import StoredEvent
-from eventsourcing.postgres import PostgresApplicationRecorder
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 from rich.console import Console
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 BATCHES = (1, 250, 500, 1_000, 5_000)
 LIBRARY_AT_MOST = 1_000  # it hangs on larger ones
 STATE = b'{"at":"2026-01-01T00:00:00Z","event":"' + b"x" * 260 + b'"}'  # 300 bytes
+SUBSCRIPTION = uuid4()
 REPETITIONS = 7
 SECONDS_A_MEASUREMENT = 0.35
 SECONDS_BESIDE = 4.0
@@ -64,31 +66,33 @@ class Contender:
         self.rates.setdefault(batch, []).append(batches * batch / taken)
 
 
-def events(count: int) -> list[StoredEvent]:
+def events(number: int) -> list[StoredEvent]:
     stream = uuid4()
-    return [StoredEvent(stream, version, "group.users-added", STATE) for version in range(1, count + 1)]
+    return [StoredEvent(stream, version, "group.users-added", STATE) for version in range(1, number + 1)]
 
 
-def contenders(rollcall: Rollcall, raw: psycopg.Connection) -> list[Contender]:
+def contenders(rollcall: Rollcall, raw: psycopg.Connection, library: PostgresApplicationRecorder) -> list[Contender]:
     ours = rollcall.events.recorder
     assert isinstance(ours, Recorder)
-    library = PostgresApplicationRecorder(rollcall.datastore, events_table_name="library_events")
-    library.create_table()
-    table = "rollcall.events (originator_id, originator_version, topic, state)"
+    table = (
+        "rollcall.events (notification_id, append_position, originator_id, originator_version, subscription_id, topic,"
+        " state)"
+    )
+    positions = count(1_000_000_000_000)  # out of the way of the append function
+
+    def row(event: StoredEvent) -> tuple[object, ...]:
+        key = (next(positions), 0, event.originator_id, event.originator_version)
+        return (*key, SUBSCRIPTION, event.topic, event.state)
 
     def insert_one(some: Sequence[StoredEvent]) -> None:
         (event,) = some
-        raw.execute(
-            f"INSERT INTO {table} VALUES (%s, %s, %s, %s)",
-            (event.originator_id, event.originator_version, event.topic, event.state),
-            prepare=True,
-        )
+        raw.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, %s, %s, %s, %s)", row(event), prepare=True)
 
     def copy(some: Sequence[StoredEvent]) -> None:
         with raw.cursor().copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copying:
-            copying.set_types(("uuid", "int8", "text", "bytea"))
+            copying.set_types(("int8", "int8", "uuid", "int8", "uuid", "text", "bytea"))
             for event in some:
-                copying.write_row((event.originator_id, event.originator_version, event.topic, event.state))
+                copying.write_row(row(event))
 
     return [
         Contender("raw COPY", copy),
@@ -98,9 +102,9 @@ def contenders(rollcall: Rollcall, raw: psycopg.Connection) -> list[Contender]:
     ]
 
 
-def throughput(rollcall: Rollcall, raw: psycopg.Connection) -> Table:
+def throughput(rollcall: Rollcall, raw: psycopg.Connection, library: PostgresApplicationRecorder) -> Table:
     """Measure all contenders in turns with each batch size, so that other load on the machine affects them equally."""
-    all_of_them = contenders(rollcall, raw)
+    all_of_them = contenders(rollcall, raw, library)
     for batch in BATCHES:
         for repetition in range(REPETITIONS + 1):
             for each in all_of_them:
@@ -172,16 +176,27 @@ def fresh_database() -> Iterator[str]:
         yield make_conninfo(server, dbname=name)
 
 
+@contextmanager
+def library_recorder(connection: psycopg.Connection) -> Iterator[PostgresApplicationRecorder]:
+    """Yield the library's own recorder over its own table in the same database."""
+    info = connection.info
+    with PostgresDatastore(info.dbname, info.host, info.port, info.user, info.password) as datastore:
+        recorder = PostgresApplicationRecorder(datastore)
+        recorder.create_table()
+        yield recorder
+
+
 def main() -> None:
     console = Console(width=120)
     with (
         fresh_database() as conninfo,
         composed(read_settings({"ROLLCALL_DATABASE_URL": conninfo})) as rollcall,
         psycopg.connect(conninfo, autocommit=True) as raw,
+        library_recorder(raw) as library,
     ):
         server = f"PostgreSQL {raw.info.server_version // 10_000} at {raw.info.host}"
         console.print(f"{len(STATE)} bytes per event; medians of {REPETITIONS} interleaved repetitions; {server}")
-        console.print(throughput(rollcall, raw))
+        console.print(throughput(rollcall, raw, library))
         console.print(beside_a_bulk_writer(rollcall))
 
 

@@ -15,7 +15,7 @@ from application.identifying import bind_account, release_identity
 from application.importing import discard, remove_user, rename_group, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
-from application.records import Event, Origin, Record
+from application.records import Event, NewRecord, Origin
 from domain.access import ROLLCALL, AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked, access_id
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import Account, IdentityBound, IdentityReleased, SessionsEnded, identity_id
@@ -248,12 +248,12 @@ def existing_group(rollcall: Rollcall, origin: Origin, name: str) -> UUID:
 
 def in_one_append(
     rollcall: Rollcall, origin: Origin, *events: tuple[UUID, Event], claims: Claims | None = None
-) -> Sequence[Record]:
+) -> Sequence[NewRecord]:
     """Append events to their streams, each behind the last."""
     versions = rollcall.events.versions({stream for stream, _ in events})
     records = []
     for stream, event in events:
         versions[stream] = versions.get(stream, 0) + 1
-        records.append(Record(stream, versions[stream], rollcall.now(), origin, event))
-    rollcall.events.append(origin.subscription_id, records, claims or Claims())
+        records.append(NewRecord(stream, versions[stream], event))
+    rollcall.events.append(origin, records, claims or Claims())
     return records

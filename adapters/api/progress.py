@@ -34,7 +34,7 @@ from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import READERS, check_access
 from domain.errors import RollcallError
 from projections.import_list import read as import_list
-from projections.import_list.read import ImportRow, ImportState
+from projections.import_list.read import ImportRow, ImportState, LastError
 from projections.import_list.written import IMPORT_LIST
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class ProgressDocument(Struct, frozen=True):
     groups_skipped: int
     users_added: int
     eta_seconds: float | None
+    last_error: LastError | None
 
 
 class _Feed:
@@ -76,7 +77,9 @@ class _Feed:
 
     def update(self, row: ImportRow | None) -> None:
         """Take a newer row and wake the listeners."""
-        if row is not None and row.version > self.row.version:
+        if row is not None and (
+            row.version > self.row.version or row.progress.last_error != self.row.progress.last_error
+        ):
             self.row = row
             self.wake()
 
@@ -103,11 +106,12 @@ class Feeds:
 
     async def follow(self, row: ImportRow, seen: int) -> AsyncGenerator[ImportRow | None, None]:
         """Yield the import now and whenever it changes, and None after a quiet while, until the import is at rest."""
+        last_error: LastError | None = None
         with self._feed(row) as feed:
             while True:
                 changed, current = feed.changed, feed.row
-                if current.version > seen:
-                    seen = current.version
+                if current.version > seen or current.progress.last_error != last_error:
+                    seen, last_error = current.version, current.progress.last_error
                     yield current
                 if current.state in AT_REST or self._bell.closing:
                     return

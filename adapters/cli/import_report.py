@@ -61,8 +61,10 @@ class DryRunReport(Struct, frozen=True):
     error: Failure | UnsetType = UNSET
 
 
-def state(text: str) -> Text:
+def state(text: str, *, failing: bool = False) -> Text:
     """Return an import's state in its colour."""
+    if failing:
+        return Text(f"{text}, failing", style="red")
     return Text(text, style=STATES.get(text, ""))
 
 
@@ -156,7 +158,7 @@ def groups_done(
                 "created" if each.created else "merged",
                 f"{each.users_added:,}",
                 f"{each.users_already_there:,}" if each.users_already_there else "",
-                f"{len(each.left_out):,}" if each.left_out else "",
+                f"{each.left_out:,}" if each.left_out else "",
                 str(each.group_id),
             )
             for each in added

@@ -24,6 +24,7 @@ from projections.import_list import read as import_list
 from projections.reports import file_licences
 from projections.reports.preview import preview
 from projections.reports.problem_rows import problem_rows
+from projections.reports.sentences import attempts
 from projections.review import read as review
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class ImportRun:
 
     def _watch(self, row: ImportRow) -> ImportRow:
         """Start adding the groups, unless that has started, and show progress to the end. Ctrl-C stops the import."""
-        stopping = False
+        stopping, told = False, None
         with (
             stop_button(self._rollcall.wakeups.wake) as pressed,
             self._terminal.progress(row.progress.groups_total) as bar,
@@ -139,6 +140,9 @@ class ImportRun:
                 if pressed and not stopping:
                     until, stopping = stop(self._rollcall, self._origin).version, True
                 row = self._row()
+                if (error := row.progress.last_error) not in (None, told):
+                    told = error
+                    self._terminal.note(f"{error.message} {attempts(error)}")
                 bar.show(row.progress, stopping=stopping)
                 if row.state == "committing" or row.version < until:
                     self._rollcall.wakeups.wait_for_more(count)

@@ -125,7 +125,7 @@ def _import_cells(row: ImportDocument) -> tuple[str | Text, ...]:
     return (
         str(row.id),
         row.file_name,
-        import_report.state(row.state),
+        import_report.state(row.state, failing=progress.last_error is not None),
         f"{done:,} of {progress.groups_total:,}" if progress.groups_total else "",
         utc_time(row.uploaded_at),
         row.uploaded_by.name,

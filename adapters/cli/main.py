@@ -15,7 +15,6 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-import eventsourcing.persistence
 import psycopg
 import psycopg_pool
 
@@ -29,7 +28,7 @@ from domain.errors import RollcallError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DATABASE_ERRORS = (psycopg.Error, psycopg_pool.PoolTimeout, eventsourcing.persistence.PersistenceError)
+DATABASE_ERRORS = (psycopg.Error, psycopg_pool.PoolTimeout)
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Imports": (imports.import_, imports.import_resume, imports.imports, imports.import_history),
     "Subscriptions": (subscriptions.subscription, licences.licence, groups.groups, groups.group),

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from projections.reports.sentences import FORMATS, SKIPPED, counted
+from projections.reports.sentences import FORMATS, SKIPPED, attempts, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +102,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "exact": exact,
     "day": day,
     "left": left,
+    "attempts": attempts,
     "counted": counted,
     "in_path": in_path,
     "state": STATES.__getitem__,

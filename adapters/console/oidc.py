@@ -126,7 +126,8 @@ class Provider:
                 )
                 claims = await self._validated(metadata, str(token.get("id_token")), pending.nonce)
                 if says_too_little(claims) and metadata.userinfo_endpoint:
-                    claims = with_userinfo(claims, await _userinfo(client, metadata.userinfo_endpoint))
+                    userinfo = await self._userinfo(client, metadata, metadata.userinfo_endpoint)
+                    claims = with_userinfo(claims, userinfo)
         if pending.again:
             check_recent(claims.get("auth_time"))
         return person_of(claims, trust_email=self._oidc.trust_email), account_of(claims)
@@ -155,13 +156,7 @@ class Provider:
 
     async def _validated(self, metadata: Metadata, id_token: str, nonce: str) -> dict[str, Any]:
         """Return the claims of an ID token; raises JoseError if it isn't valid, the provider's, or for this sign-in."""
-        if self._keys is None:
-            self._keys = await keys_of(metadata, self._tls)
-        try:
-            token = jwt.decode(id_token, self._keys, list(ALGORITHMS))
-        except InvalidKeyIdError:
-            self._keys = await keys_of(metadata, self._tls)
-            token = jwt.decode(id_token, self._keys, list(ALGORITHMS))
+        claims = await self._signed(metadata, id_token)
         ours = self._oidc.client_id
         registry = jwt.JWTClaimsRegistry(
             leeway=CLOCK_SKEW_SECONDS,
@@ -173,10 +168,36 @@ class Provider:
             iat={"essential": True},
             nonce={"essential": True, "value": nonce},
         )
-        registry.validate(token.claims)
-        if token.claims["aud"] not in (ours, [ours]):  # we trust no other audience
+        registry.validate(claims)
+        if claims["aud"] not in (ours, [ours]):  # we trust no other audience
             raise SignInRefused(reason="the identity provider’s token isn’t for Rollcall only.")
-        return token.claims
+        return claims
+
+    async def _userinfo(self, client: AsyncOAuth2Client, metadata: Metadata, url: str) -> dict[str, Any]:
+        """Return what the provider says about the person apart from the ID token, as JSON or signed (section 5.3.2).
+
+        Raises JoseError if a signature isn't the provider's, or what is signed is for somebody else.
+        """
+        answer = await client.get(url)
+        answer.raise_for_status()
+        if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/jwt":
+            return msgspec.json.decode(answer.content, type=dict[str, Any])
+        claims = await self._signed(metadata, answer.text)
+        registry = jwt.JWTClaimsRegistry(
+            leeway=CLOCK_SKEW_SECONDS, iss={"value": metadata.issuer}, aud={"value": self._oidc.client_id}
+        )
+        registry.validate(claims)
+        return claims
+
+    async def _signed(self, metadata: Metadata, token: str) -> dict[str, Any]:
+        """Return the claims that the provider has signed; raises JoseError if it hasn't."""
+        if self._keys is None:
+            self._keys = await keys_of(metadata, self._tls)
+        try:
+            return jwt.decode(token, self._keys, list(ALGORITHMS)).claims
+        except InvalidKeyIdError:
+            self._keys = await keys_of(metadata, self._tls)
+            return jwt.decode(token, self._keys, list(ALGORITHMS)).claims
 
 
 def _form_encoded_basic(
@@ -188,13 +209,6 @@ def _form_encoded_basic(
     return url, headers, body
 
 
-async def _userinfo(client: AsyncOAuth2Client, url: str) -> dict[str, Any]:
-    """Return what the provider says about the person apart from the ID token (section 5.3)."""
-    answer = await client.get(url)
-    answer.raise_for_status()
-    return msgspec.json.decode(answer.content, type=dict[str, Any])
-
-
 @contextmanager
 def _provider_errors() -> Iterator[None]:
     """Turn the provider's errors into ours, which say no secrets to people, and write the originals to the log."""
@@ -204,7 +218,7 @@ def _provider_errors() -> Iterator[None]:
         log.warning("the identity provider refused a sign-in", error=error.error, description=error.description)
         raise SignInRefused(reason="the identity provider didn’t confirm the sign-in. Start again.") from error
     except JoseError as error:
-        log.warning("an ID token is invalid", error=repr(error))
+        log.warning("a token of the identity provider is invalid", error=repr(error))
         raise SignInRefused(reason="the identity provider’s response can’t be trusted. Start again.") from error
     except (*BROKEN, IssuerWrong, ProviderUnsuitable) as error:
         log.error("the identity provider did not respond as it should", error=repr(error))  # noqa: TRY400 - the traceback may contain secrets

@@ -6,7 +6,6 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import eventsourcing.persistence
 import psycopg
 import psycopg_pool
 import structlog
@@ -204,8 +203,6 @@ DATABASE_AWAY = (
     psycopg.InterfaceError,
     psycopg_pool.PoolTimeout,
     psycopg_pool.PoolClosed,
-    eventsourcing.persistence.OperationalError,
-    eventsourcing.persistence.InterfaceError,
 )
 """What is raised when the database is unreachable or overloaded. Its other errors are bugs."""
 

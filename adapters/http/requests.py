@@ -18,7 +18,7 @@ from msgspec import Meta, ValidationError, convert
 
 from adapters.http.problems import Invalid, VersionRequired
 from adapters.http.security import ROLES_OPTION, SUBSCRIPTION, authorize, request_origin
-from application.decisions import RequestKey
+from application.ports import RequestKey
 from application.records import Actor, Origin
 from domain.errors import Stale
 from domain.naming import email_key

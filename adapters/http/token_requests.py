@@ -13,8 +13,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, json
 from adapters.http.requests import created_id
 from adapters.http.security import authorize_granter
 from application import granting
-from application.decisions import RequestKey
 from application.granting import NewToken, Principal
+from application.ports import RequestKey
 from domain.access import ROLLCALL, SECRET_BYTES, TOKEN_DAYS, Role, token_text
 from domain.errors import NotFound
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from application.ports import BlobMissing
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
@@ -26,12 +28,12 @@ class MemoryBlobs:
         return digest
 
     def chunk(self, subscription_id: UUID, kind: BlobKind, sha256: str, number: int) -> bytes:
-        """Return one chunk, counted from 0; raises KeyError."""
+        """Return one chunk, counted from 0; raises BlobMissing."""
         chunks = self._chunks[subscription_id, kind, sha256]
         if not 0 <= number < len(chunks):
-            raise KeyError((subscription_id, kind, sha256, number))
+            raise BlobMissing((subscription_id, kind, sha256, number))
         return chunks[number]
 
     def chunk_count(self, subscription_id: UUID, kind: BlobKind, sha256: str) -> int:
-        """Return how many chunks a blob has; raises KeyError."""
+        """Return how many chunks a blob has; raises BlobMissing."""
         return len(self._chunks[subscription_id, kind, sha256])

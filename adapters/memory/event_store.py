@@ -6,17 +6,17 @@ from collections import defaultdict
 from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias
 
-from msgspec.structs import replace
-
 from application.ports import NO_CLAIMS, Claims, Conflict, NoJoins, fold_records
+from application.records import Record
 from domain.group import GroupCreated, UsersAddedToGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from application.ports import ClaimKind, E, Fold, S, Stream
-    from application.records import Record
+    from application.records import NewRecord, Origin
 
 Holders: TypeAlias = dict[tuple[str, str], "UUID"]
 """Which stream holds each claim of one subscription, by the claim's kind and key."""
@@ -25,11 +25,13 @@ Holders: TypeAlias = dict[tuple[str, str], "UUID"]
 class MemoryEventStore:
     """Streams, claims and one log of all events. Threads may share it: one lock guards everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
         self._lock = RLock()
         self._log: list[Record] = []
         self._streams: defaultdict[UUID, dict[int, Record]] = defaultdict(dict)
         self._holders: defaultdict[UUID, Holders] = defaultdict(dict)
+        self._requests: dict[tuple[UUID, str], UUID] = {}
 
     def load(self, stream: UUID, fold: Fold[S, E], *, at_version: int | None = None) -> Stream[S] | None:
         """Fold one stream, up to a version if one is given; None if the stream has no events."""
@@ -55,18 +57,37 @@ class MemoryEventStore:
             holders = self._holders[subscription_id]
             return {key: holders[kind, key] for key in keys if (kind, key) in holders}
 
-    def append(self, subscription_id: UUID, records: Sequence[Record], claims: Claims = NO_CLAIMS) -> int:
-        """Store all records or none, and return the position of the last; raises Conflict."""
+    def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
+        """Return the fingerprint of the request that was carried out with this key."""
         with self._lock:
+            return self._requests.get((subscription_id, key))
+
+    def append(self, origin: Origin, records: Sequence[NewRecord], claims: Claims = NO_CLAIMS) -> int:
+        """Store all records or none, and return the position of the last; raises Conflict."""
+        subscription_id = origin.subscription_id
+        with self._lock:
+            at = self._now()
+            if claims.request and (subscription_id, claims.request.key) in self._requests:
+                raise Conflict("the request was carried out")
             holders = _claimed(self._holders[subscription_id], claims)
             if claims.no_joins is not None:
                 self._require_no_joins(subscription_id, claims.no_joins)
             self._require_free_versions(records)
             self._holders[subscription_id] = holders
-            for record in records:
-                stored = replace(record, position=len(self._log) + 1)
-                self._streams[record.originator_id][record.originator_version] = stored
-                self._log.append(stored)
+            if claims.request:
+                self._requests[subscription_id, claims.request.key] = claims.request.fingerprint
+            for new in records:
+                record = Record(
+                    new.originator_id,
+                    new.originator_version,
+                    at,
+                    origin,
+                    new.event,
+                    len(self._log) + 1,
+                    new.import_group,
+                )
+                self._streams[record.originator_id][record.originator_version] = record
+                self._log.append(record)
             return len(self._log) if records else 0
 
     def keep_snapshot(self, stream: Stream[S]) -> None:
@@ -88,7 +109,7 @@ class MemoryEventStore:
         with self._lock:
             return len(self._log)
 
-    def _require_free_versions(self, records: Sequence[Record]) -> None:
+    def _require_free_versions(self, records: Sequence[NewRecord]) -> None:
         wanted = {(record.originator_id, record.originator_version) for record in records}
         if len(wanted) < len(records) or any(version in self._streams.get(stream, {}) for stream, version in wanted):
             raise Conflict("a version of a stream is taken")

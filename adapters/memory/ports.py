@@ -40,7 +40,8 @@ class MemoryPorts(Ports):
 
 def memory_ports(**overrides: Unpack[Overrides]) -> MemoryPorts:
     """Put new, empty ports together. The overrides are those of `composition.composed`."""
-    events = MemoryEventStore()
+    now = overrides.get("now", lambda: datetime.now(UTC))
+    events = MemoryEventStore(now)
     ports = MemoryPorts(
         events=events,
         blobs=MemoryBlobs(),
@@ -48,7 +49,7 @@ def memory_ports(**overrides: Unpack[Overrides]) -> MemoryPorts:
         memberships=MemoryMemberships(events),
         turns=MemoryTurns(),
         sign_ins=MemorySignIns(),
-        now=lambda: datetime.now(UTC),
+        now=now,
         elapsed=monotonic,
         new_id=uuid4,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from application.ports import BlobMissing
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
@@ -38,26 +40,26 @@ class PostgresBlobs:
         return key[2]
 
     def chunk(self, subscription_id: UUID, kind: BlobKind, sha256: str, number: int) -> bytes:
-        """Return one chunk, counted from 0; raises KeyError."""
+        """Return one chunk, counted from 0; raises BlobMissing."""
         with self._datastore.get_connection() as connection:
             return read_chunk(connection, subscription_id, kind, sha256, number)
 
     def chunk_count(self, subscription_id: UUID, kind: BlobKind, sha256: str) -> int:
-        """Return how many chunks a blob has; raises KeyError."""
+        """Return how many chunks a blob has; raises BlobMissing."""
         with self._datastore.get_connection() as connection:
             row = connection.execute(
                 "SELECT chunks FROM blobs WHERE (subscription_id, kind, sha256) = (%s, %s, %s)",
                 (subscription_id, kind, sha256),
             ).fetchone()
         if row is None:
-            raise KeyError((subscription_id, kind, sha256))
+            raise BlobMissing((subscription_id, kind, sha256))
         return int(row["chunks"])
 
 
 def read_chunk(
     connection: Connection[DictRow], subscription_id: UUID, kind: BlobKind, sha256: str, number: int
 ) -> bytes:
-    """Return one chunk over a given connection; raises KeyError.
+    """Return one chunk over a given connection; raises BlobMissing.
 
     A caller that holds a connection of the pool must not wait for a second one: it could wait for ever.
     """
@@ -68,5 +70,5 @@ def read_chunk(
         binary=True,
     ).fetchone()
     if row is None:
-        raise KeyError((subscription_id, kind, sha256, number))
+        raise BlobMissing((subscription_id, kind, sha256, number))
     return bytes(row["body"])

@@ -1,17 +1,17 @@
-"""Connections: the eventsourcing library's datastore over any connection string, with every table in one schema."""
+"""Connections to PostgreSQL, with every table in one schema."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import psycopg
-from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
+from psycopg_pool import ConnectionPool
 
 from adapters.postgres.migrations import apply_migrations, migrations
 from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 CONNECTION_SECONDS = 8.0  # to wait for a free one: a page that says what is wrong beats a page that keeps loading
-LOCK_TIMEOUT_SECONDS = 10
 IDLE_IN_TRANSACTION_SECONDS = 60
 # Unless the connection string says otherwise. A server that is gone is noticed within a minute.
 CONNECTION_DEFAULTS = {
@@ -50,7 +49,7 @@ SESSION_SETTINGS = {
 }
 
 
-class Datastore(PostgresDatastore):
+class Datastore:
     """Connections to one schema of a PostgreSQL server; `conninfo` is a URL or a libpq connection string.
 
     - `get_connection()` lends a connection of the pool for one statement, which commits by itself.
@@ -67,56 +66,32 @@ class Datastore(PostgresDatastore):
         given["options"] = f"{given.get('options', '')} {_options(self.session_settings)}".strip()
         given["client_encoding"] = "UTF8"  # libpq would send PGCLIENTENCODING, which wins over the options
         self.conninfo = make_conninfo("", **{**CONNECTION_DEFAULTS, **given})
-        self.idle_in_transaction_session_timeout = IDLE_IN_TRANSACTION_SECONDS
-        self.pre_ping = True
-        self.pool_open_timeout = None
-        self.single_row_tracking = True
-        self.lock_timeout = LOCK_TIMEOUT_SECONDS
         self.schema = schema
-        self.originator_id_type = "uuid"
-        self.enable_db_functions = False
-        self.db_type_names = set[str]()
-        self.psycopg_type_adapters = {}
-        self.psycopg_python_types: dict[str, Any] = {}
-        self.pool = ConnectionPool(
-            self.conninfo,
-            connection_class=Connection[DictRow],
-            kwargs={"row_factory": dict_row},
-            min_size=1,
-            max_size=pool_size,
-            open=False,
-            configure=self.after_connect_func(),
-            check=ConnectionPool.check_connection,
-            timeout=CONNECTION_SECONDS,
-        )
-        self.lock_pool = ConnectionPool(
-            self.conninfo,
-            connection_class=Connection[DictRow],
-            kwargs={"row_factory": dict_row, "autocommit": True},
-            min_size=0,
-            max_size=pool_size,
-            open=False,
-            check=ConnectionPool.check_connection,
-            timeout=CONNECTION_SECONDS,
-        )
+        self.pool = _pool(self.conninfo, 1, pool_size)
+        self.lock_pool = _pool(self.conninfo, 0, pool_size)
 
     def __enter__(self) -> Self:
         """Open both pools."""
+        self.pool.open()
         self.lock_pool.open()
-        return super().__enter__()
-
-    def close(self) -> None:
-        """Close both pools."""
-        super().close()
-        with suppress(AttributeError):  # the constructor failed before it made the pool
-            self.lock_pool.close()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close both pools."""
-        super().__exit__(kind, error, trace)
+        self.pool.close()
         self.lock_pool.close()
+
+    def get_connection(self, timeout: float = CONNECTION_SECONDS) -> AbstractContextManager[Connection[DictRow]]:
+        """Lend a connection that commits every statement by itself; raises psycopg's PoolTimeout."""
+        return self.pool.connection(timeout)
+
+    @contextmanager
+    def transaction(self, *, commit: bool = False) -> Iterator[Cursor[DictRow]]:
+        """Lend a cursor for a transaction, which is rolled back unless it should commit."""
+        with self.get_connection() as connection, connection.transaction(force_rollback=not commit):
+            yield connection.cursor()
 
     def views(self) -> AbstractContextManager[Cursor[DictRow]]:
         """Open a cursor for reading. The pool takes it back when the block ends."""
@@ -144,6 +119,19 @@ class Datastore(PostgresDatastore):
             refuse_unusable_schema(connection, self.schema)
             apply_migrations(connection, self.schema, migrations())
             yield
+
+
+def _pool(conninfo: str, min_size: int, max_size: int) -> ConnectionPool[Connection[DictRow]]:
+    return ConnectionPool(
+        conninfo,
+        connection_class=Connection[DictRow],
+        kwargs={"row_factory": dict_row, "autocommit": True},
+        min_size=min_size,
+        max_size=max_size,
+        open=False,
+        check=ConnectionPool.check_connection,
+        timeout=CONNECTION_SECONDS,
+    )
 
 
 def _options(settings: Mapping[str, str]) -> str:

@@ -3,59 +3,73 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from functools import lru_cache
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Application
-from eventsourcing.persistence import IntegrityError, Mapper, Notification, StoredEvent
+from eventsourcing.persistence import IntegrityError, Mapper
 from eventsourcing.utils import Environment
-from msgspec import Struct, json
+from msgspec import json
 
-from adapters.postgres.recorder import Recorder, StreamRecorder
+from adapters.postgres.recorder import Recorder, StoredRecord, StreamRecorder
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotStore
 from application.ports import NO_CLAIMS, ClaimKind, Claims, Conflict, Stream, fold_records
 from application.records import Event, Origin, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
+    from eventsourcing.persistence import StoredEvent
     from eventsourcing.utils import EnvType
 
     from adapters.postgres.datastore import Datastore
     from application.ports import E, Fold, S
-
-
-class _Body(Struct, frozen=True):
-    """A record as it is stored, beside its stream, version and position: JSON, so that you can read it in psql."""
-
-    at: datetime
-    origin: Origin
-    event: Event
+    from application.records import NewRecord
 
 
 class RecordMapper(Mapper[UUID]):
-    """Stores the event's tag as its topic and decodes by it, so that moving a module breaks nothing."""
+    """Encodes events and origins as JSON, so that you can read them in psql.
+
+    It stores the event's tag as its topic and decodes by it, so that moving a module breaks nothing.
+    """
 
     _encode = staticmethod(json.Encoder().encode)
-    _decode = staticmethod(json.Decoder(_Body).decode)
+    _decode_event = staticmethod(json.Decoder(Event).decode)
+    _decode_origin = staticmethod(lru_cache(json.Decoder(Origin).decode))  # all events of an append have the same
 
-    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+    def to_stored_event(self, domain_event: Any) -> StoredRecord:
         """Encode a record."""
         record: Record = domain_event
-        topic = str(record.event.__struct_config__.tag)
-        state = self._encode(_Body(record.at, record.origin, record.event))
-        return StoredEvent(record.originator_id, record.originator_version, topic, state)
+        return StoredRecord(
+            record.originator_id,
+            record.originator_version,
+            str(record.event.__struct_config__.tag),
+            self._encode(record.event),
+            record.position,
+            record.origin.subscription_id,
+            record.at,
+            self._encode(record.origin).decode(),
+            record.import_group,
+        )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Record:
-        """Decode a record, with its position if it was read from the log."""
-        body = self._decode(stored_event.state)
+        """Decode a record."""
+        assert isinstance(stored_event, StoredRecord)  # noqa: S101 - what our recorder returns
         stream = stored_event.originator_id
         assert isinstance(stream, UUID)  # noqa: S101 - the type of the column
-        position = stored_event.id if isinstance(stored_event, Notification) else 0
-        return Record(stream, stored_event.originator_version, body.at, body.origin, body.event, position)
+        return Record(
+            stream,
+            stored_event.originator_version,
+            stored_event.at,
+            self._decode_origin(stored_event.origin),
+            self._decode_event(stored_event.state),
+            stored_event.id,
+            stored_event.import_group,
+        )
 
 
 class PostgresEventStore(Application[UUID]):
@@ -63,8 +77,9 @@ class PostgresEventStore(Application[UUID]):
 
     name = "rollcall"
 
-    def __init__(self, datastore: Datastore) -> None:
+    def __init__(self, datastore: Datastore, now: Callable[[], datetime]) -> None:
         self._datastore = datastore
+        self._now = now
         self._our_recorder = Recorder(datastore)
         super().__init__()
 
@@ -119,26 +134,33 @@ class PostgresEventStore(Application[UUID]):
         """Return which of these keys are held, and by which stream."""
         return self._our_recorder.select_held(subscription_id, kind, keys)
 
-    def append(self, subscription_id: UUID, records: Sequence[Record], claims: Claims = NO_CLAIMS) -> int:
-        """Store all records or none, durably, and return the position of the last one; raises Conflict."""
-        stored = [self.mapper.to_stored_event(record) for record in records]
-        try:
-            positions: Sequence[int] = self._our_recorder.insert_events(
-                stored, subscription_id=subscription_id, claims=claims
+    def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
+        """Return the fingerprint of the request that was carried out with this key; None if none was in a week."""
+        return self._our_recorder.select_request(subscription_id, key)
+
+    def append(self, origin: Origin, records: Sequence[NewRecord], claims: Claims = NO_CLAIMS) -> int:
+        """Store all records durably, once, or none, and return the position of the last one; raises Conflict."""
+        at, subscription_id = self._now(), origin.subscription_id
+        stored = [
+            self.mapper.to_stored_event(
+                Record(new.originator_id, new.originator_version, at, origin, new.event, import_group=new.import_group)
             )
+            for new in records
+        ]
+        try:
+            return self._our_recorder.append(stored, subscription_id, at, json.encode(origin).decode(), claims)
         except IntegrityError as error:
             raise Conflict(str(error)) from error
-        return positions[-1] if positions else 0
 
     def keep_snapshot(self, stream: Stream[Any]) -> None:
-        """Store the state of an import session, so that the next load reads only the events after it."""
+        """Store the state of an import session or a subscription, so that the next load reads only the events after."""
         with suppress(IntegrityError):  # there is a snapshot of this version already
             self._our_snapshots.put([Snapshot(stream.id, stream.version, stream.origin, stream.state)])
 
     def history(self, stream: UUID, *, after: int = 0, limit: int | None = None) -> list[Record]:
         """Return a stream's events in order."""
         decode = self.mapper.to_domain_event
-        stored = self._our_recorder.select_history(stream, after, limit)
+        stored = self._our_recorder.select_events(stream, gt=after, limit=limit)
         return [cast("Record", decode(each)) for each in stored]
 
     def read_log(self, after: int, limit: int, until: int | None = None) -> list[Record]:
@@ -156,6 +178,6 @@ def _fold(fold: Fold[S, E], records: Iterator[Any]) -> Stream[S] | None:
     """Fold what the library's repository reads: a snapshot, if there is one, and the events after it."""
     first = next(records, None)
     if isinstance(first, Snapshot):
-        state = cast("S", first.state)
-        return fold_records(fold, Stream(first.originator_id, first.originator_version, state, first.origin), records)
+        stream, version = first.originator_id, first.originator_version
+        return fold_records(fold, Stream(stream, version, cast("S", first.state), first.origin, version), records)
     return fold_records(fold, None, chain([first], records)) if first else None

@@ -8,18 +8,31 @@ docs/decisions/0002-our-own-append-function.md and docs/decisions/0005-claims.md
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
+from time import monotonic
 from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
-from eventsourcing.persistence import AggregateRecorder, ApplicationRecorder, Notification, StoredEvent, Subscription
+import psycopg
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    ApplicationRecorder,
+    IntegrityError,
+    Notification,
+    StoredEvent,
+    Subscription,
+)
+from psycopg.errors import UniqueViolation
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.statements import statement
 from application.ports import NO_CLAIMS, Claim, ClaimKind, Claims
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from uuid import UUID
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from psycopg import Connection
     from psycopg.rows import DictRow
@@ -29,8 +42,20 @@ if TYPE_CHECKING:
 LOG_BATCH_BYTES = 16_000_000
 LONGEST_KEY = 1_000
 LAST = 2**63 - 1
+PATIENCE_SECONDS = 10.0
+NO_ENVELOPE = (UUID(int=0), datetime.min.replace(tzinfo=UTC), "{}")
 SECTION = 500
 LOOK_AGAIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class StoredRecord(Notification):
+    """A stored event with its position, its subscription, and the time and origin (in JSON) of its append."""
+
+    subscription_id: UUID
+    at: datetime
+    origin: str
+    import_group: int | None = None
 
 
 class StreamRecorder(AggregateRecorder):
@@ -40,9 +65,13 @@ class StreamRecorder(AggregateRecorder):
         self._datastore = datastore
         self._table = Identifier(table)
 
+    @staticmethod
+    def _stored(row: DictRow) -> StoredEvent:
+        return StoredEvent(row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
+
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Insert all or none; raises the library's IntegrityError if a version is taken."""
-        with self._datastore.get_connection() as connection:
+        with self._datastore.get_connection() as connection, _library_errors():
             connection.execute(
                 SQL(
                     "INSERT INTO {} (originator_id, originator_version, topic, state) SELECT *"
@@ -63,7 +92,7 @@ class StreamRecorder(AggregateRecorder):
     ) -> Sequence[StoredEvent]:
         """Return the events of a stream whose versions are in a range, in order or backwards."""
         query = SQL(
-            "SELECT originator_id, originator_version, topic, state FROM {} WHERE originator_id = %(stream)s"
+            "SELECT * FROM {} WHERE originator_id = %(stream)s"
             " AND originator_version > %(gt)s AND originator_version <= %(lte)s"
             " ORDER BY originator_version {} LIMIT %(limit)s"
         ).format(self._table, SQL("DESC" if desc else "ASC"))
@@ -74,41 +103,77 @@ class StreamRecorder(AggregateRecorder):
             "limit": limit,
         }
         with self._datastore.get_connection() as connection:
-            return [_stored_event(row) for row in connection.execute(query, wanted, prepare=True, binary=True)]
+            return [self._stored(row) for row in connection.execute(query, wanted, prepare=True, binary=True)]
 
 
 class Recorder(StreamRecorder, ApplicationRecorder):
     """The streams of events and the log of them all, with claims."""
 
     def __init__(self, datastore: Datastore) -> None:
-        super().__init__(datastore, "events")
+        super().__init__(datastore, "records")
         self.channel = f"{datastore.schema}_events"
 
-    def insert_events(
-        self,
-        stored_events: Sequence[StoredEvent],
-        *,
-        subscription_id: UUID | None = None,
-        claims: Claims = NO_CLAIMS,
-        **_: Any,
-    ) -> Sequence[int]:
-        """Insert events in one transaction, if their claims hold, and return their positions.
+    @staticmethod
+    def _stored(row: DictRow) -> StoredRecord:
+        return StoredRecord(
+            row["originator_id"],
+            row["originator_version"],
+            row["topic"],
+            bytes(row["state"]),
+            row["notification_id"],
+            row["subscription_id"],
+            row["at"],
+            row["origin"],
+            row["import_group"],
+        )
 
-        Raises the library's IntegrityError if a version is taken or a claim does not hold.
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+        """Append events without claims, and return their positions.
+
+        This is the library's way; its own tests give events that have no envelope. Raises the library's IntegrityError.
+        """
+        if not stored_events:
+            return []
+        first = stored_events[0]
+        envelope = (first.subscription_id, first.at, first.origin) if isinstance(first, StoredRecord) else NO_ENVELOPE
+        last = self.append(stored_events, *envelope, NO_CLAIMS)
+        return list(range(last - len(stored_events) + 1, last + 1))
+
+    def append(
+        self, events: Sequence[StoredEvent], subscription_id: UUID, at: datetime, origin: str, claims: Claims
+    ) -> int:
+        """Insert events in one transaction, if their claims hold, and return the last position (0 without events).
+
+        If the connection is lost, nobody knows whether they were inserted. So the append is sent once more, on another
+        connection; its id keeps it from being stored twice. Waits for locks and connections for at most
+        `PATIENCE_SECONDS`. Raises the library's IntegrityError if a version is taken or a claim does not hold.
         """
         arguments = {
-            **_event_columns(stored_events),
+            "append_id": uuid4(),
             "subscription": subscription_id,
+            "at": at,
+            "origin": origin,
+            **_event_columns(events),
+            "import_groups": [event.import_group if isinstance(event, StoredRecord) else None for event in events],
             **_columns("released", claims.released),
             **_columns("taken", claims.taken),
             **_columns("relied_on", claims.relied_on),
             "licensed": list(claims.licensed),
             "absent": list(claims.no_joins.emails) if claims.no_joins else [],
             "since": claims.no_joins.since if claims.no_joins else 0,
+            "request_key": claims.request and claims.request.key,
+            "request_fingerprint": claims.request and claims.request.fingerprint,
         }
-        with self._datastore.get_connection() as connection:
-            rows = connection.execute(statement("append"), arguments, prepare=True, binary=True)
-            return [row["position"] for row in rows]
+        deadline = monotonic() + PATIENCE_SECONDS
+        was_sent = False
+        while True:
+            with self._datastore.get_connection(deadline - monotonic()) as connection:
+                try:
+                    return _call_append(connection, arguments, deadline - monotonic())
+                except psycopg.Error:
+                    if was_sent or not connection.closed:
+                        raise
+            was_sent = True
 
     def select_notifications(
         self,
@@ -127,7 +192,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         wanted = {"after": after, "until": stop, "limit": limit, "bytes": LOG_BATCH_BYTES, "topics": list(topics)}
         with self._datastore.get_connection() as connection:
             rows = connection.execute(statement("select_log"), wanted, prepare=True, binary=True)
-            return list(map(_notification, rows))
+            return list(map(self._stored, rows))
 
     def max_notification_id(self) -> int | None:
         """Return the position of the last event, or None if there is none."""
@@ -139,6 +204,16 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         """Return an iterator of the events after a position that waits for more at the end of the log."""
         return LogSubscription(self, gt, topics)
 
+    def select_request(self, subscription_id: UUID, key: str) -> UUID | None:
+        """Return the fingerprint of the request that was carried out with this key."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(
+                "SELECT fingerprint FROM request_keys WHERE (subscription_id, key) = (%s, %s)",
+                (subscription_id, key),
+                prepare=True,
+            ).fetchone()
+            return row["fingerprint"] if row else None
+
     def select_held(self, subscription_id: UUID, kind: ClaimKind, keys: Iterable[str]) -> dict[str, UUID]:
         """Return which of these keys are held, and by which stream."""
         by_stored_key = {_stored_key(key): key for key in keys}
@@ -147,18 +222,11 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             rows = connection.execute(statement("select_held"), wanted, prepare=True, binary=True)
             return {by_stored_key[row["key"]]: row["stream_id"] for row in rows}
 
-    def select_history(self, stream: UUID, after: int, limit: int | None) -> list[Notification]:
-        """Return the events of a stream after a version, with their positions."""
-        wanted = {"stream": stream, "after": after, "limit": limit}
-        with self._datastore.get_connection() as connection:
-            rows = connection.execute(statement("select_history"), wanted, prepare=True, binary=True)
-            return list(map(_notification, rows))
-
     def select_streams(self, streams: list[UUID]) -> Iterator[StoredEvent]:
         """Yield the events of several streams, stream by stream."""
         with self._datastore.get_connection() as connection:
             rows = connection.execute(statement("select_streams"), {"streams": streams}, prepare=True, binary=True)
-            yield from map(_stored_event, rows)
+            yield from map(self._stored, rows)
 
     def select_versions(self, streams: list[UUID]) -> dict[UUID, int]:
         """Return the last version of each stream that has events."""
@@ -201,6 +269,24 @@ class LogSubscription(Subscription[Recorder]):
         raise StopIteration
 
 
+def _call_append(connection: Connection[DictRow], arguments: Mapping[str, Any], patience: float) -> int:
+    patience_ms = max(1, int(patience * 1_000))
+    with _library_errors():
+        row = connection.execute(
+            statement("append"), {**arguments, "patience_ms": patience_ms}, prepare=True, binary=True
+        ).fetchone()
+    return int(row["position"]) if row else 0
+
+
+@contextmanager
+def _library_errors() -> Iterator[None]:
+    """Raise the library's error where an append conflicts with what is stored."""
+    try:
+        yield
+    except UniqueViolation as error:
+        raise IntegrityError(str(error)) from error
+
+
 def _event_columns(events: Sequence[StoredEvent]) -> dict[str, list[Any]]:
     return {
         "ids": [event.originator_id for event in events],
@@ -208,15 +294,6 @@ def _event_columns(events: Sequence[StoredEvent]) -> dict[str, list[Any]]:
         "topics": [event.topic for event in events],
         "states": [event.state for event in events],
     }
-
-
-def _stored_event(row: DictRow) -> StoredEvent:
-    return StoredEvent(row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
-
-
-def _notification(row: DictRow) -> Notification:
-    state = bytes(row["state"])
-    return Notification(row["originator_id"], row["originator_version"], row["topic"], state, row["notification_id"])
 
 
 def _columns(prefix: str, claims: Sequence[Claim]) -> dict[str, list[Any]]:

@@ -1,11 +1,11 @@
-"""Snapshots: an import session's state after some of its events, so that loading it folds only those that follow.
+"""Snapshots: what an import session or a subscription was after some events, so that loading it folds only the others.
 
 A snapshot is not a fact. The events are, so a snapshot that this release cannot use is ignored and they are folded.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from eventsourcing.persistence import EventStore, Mapper, StoredEvent
@@ -13,14 +13,18 @@ from msgspec import DecodeError, Struct, ValidationError, json
 
 from application.records import Origin
 from domain.import_session import ImportSession
+from domain.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SHAPE = 1
+SHAPE = 2
 """The shape of the states that are kept: add one whenever the fields of a state or the fold change."""
 
 TOPIC = "snapshot"
+
+SnapshotState: TypeAlias = ImportSession | Subscription
+"""The states that are kept. A group's is not: it is as large as the events that it would spare."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -29,7 +33,7 @@ class Snapshot(Struct, frozen=True):
     originator_id: UUID
     originator_version: int
     origin: Origin
-    state: ImportSession
+    state: SnapshotState
 
 
 class _Body(Struct, frozen=True):
@@ -37,7 +41,7 @@ class _Body(Struct, frozen=True):
 
     shape: int
     origin: Origin
-    state: ImportSession
+    state: SnapshotState
 
 
 class SnapshotMapper(Mapper[UUID]):

@@ -24,14 +24,31 @@ if TYPE_CHECKING:
 ImportState: TypeAlias = Literal["uploaded", "reviewing", "committing", "stopped", "completed", "rejected", "discarded"]
 
 
+class LastError(Struct, frozen=True):
+    """Why no groups can be added for the moment, how often that failed since the last success, and the next attempt."""
+
+    message: str
+    failures: int
+    failed_at: datetime
+    retry_at: datetime
+
+    def is_pausing(self, now: datetime) -> bool:
+        """Return whether the next attempt is still to come; a clock that went back doesn't make that longer."""
+        return self.failed_at <= now < self.retry_at
+
+
 class ImportProgress(Struct, frozen=True):
-    """How much of an import is done; `eta_seconds` is None unless groups are being added and the pace is known."""
+    """How much of an import is done; `eta_seconds` is None unless groups are being added and the pace is known.
+
+    `last_error` is None unless the last attempt to add groups failed.
+    """
 
     groups_total: int
     groups_added: int
     groups_skipped: int
     users_added: int
     eta_seconds: float | None = None
+    last_error: LastError | None = None
 
 
 class ImportRow(Struct, frozen=True):
@@ -73,22 +90,29 @@ class ImportRow(Struct, frozen=True):
 
 
 COLUMNS = """
-    import_id, subscription_id, state, version, file::text AS file, format::text AS format, problems::text AS problems,
+    imports.import_id, subscription_id, state, imports.version,
+    file::text AS file, format::text AS format, problems::text AS problems,
     uploaded_by::text AS uploaded_by, uploaded_at, updated_at, groups_total, groups_added, groups_skipped, users_added,
-    run_started_at, run_started_after
+    run_started_at, run_started_after, message, failures, failed_at, retry_at
+"""
+# The worker's table, not the view's (adapters/postgres/commit_failures.py): what failed is no event.
+IMPORTS = """
+    imports LEFT JOIN commit_failures
+        ON commit_failures.import_id = imports.import_id AND commit_failures.version = imports.version
+        AND state = 'committing'
 """
 
 
 def find_import(cursor: ViewCursor, import_id: UUID) -> ImportRow | None:
     """Return one import, or None."""
-    cursor.execute(f"SELECT {COLUMNS} FROM imports WHERE import_id = %s", (import_id,))
+    cursor.execute(f"SELECT {COLUMNS} FROM {IMPORTS} WHERE imports.import_id = %s", (import_id,))
     row = cursor.fetchone()
     return _import(row) if row else None
 
 
 def find_imports(cursor: ViewCursor, import_ids: Sequence[UUID]) -> dict[UUID, ImportRow]:
     """Return several imports by id; ids without an import are omitted."""
-    cursor.execute(f"SELECT {COLUMNS} FROM imports WHERE import_id = ANY(%s)", (list(import_ids),))
+    cursor.execute(f"SELECT {COLUMNS} FROM {IMPORTS} WHERE imports.import_id = ANY(%s)", (list(import_ids),))
     return {row["import_id"]: _import(row) for row in cursor}
 
 
@@ -99,28 +123,36 @@ def imports(
     at, import_id = before or (None, None)
     cursor.execute(
         f"""
-        SELECT {COLUMNS} FROM imports
+        SELECT {COLUMNS} FROM {IMPORTS}
         WHERE subscription_id = %(subscription)s AND (%(at)s::timestamptz IS NULL OR uploaded_at < %(at)s
-              OR (uploaded_at = %(at)s AND import_id > %(import)s))
-        ORDER BY uploaded_at DESC, import_id LIMIT %(limit)s
+              OR (uploaded_at = %(at)s AND imports.import_id > %(import)s))
+        ORDER BY uploaded_at DESC, imports.import_id LIMIT %(limit)s
         """,
         {"subscription": subscription_id, "at": at, "import": import_id, "limit": limit},
     )
     return [_import(row) for row in cursor]
 
 
-def commit_queue(cursor: ViewCursor) -> list[UUID]:
-    """Return the ids of all imports whose groups are being added or wait to be, ordered by when they were started."""
-    cursor.execute("SELECT import_id FROM imports WHERE state = 'committing' ORDER BY run_started_at, import_id")
-    return [row["import_id"] for row in cursor]
+def commit_queue(cursor: ViewCursor) -> dict[UUID, LastError | None]:
+    """Return all imports whose groups are being added or wait to be, in the order in which they were started.
+
+    With each comes why its last batch failed, if it did.
+    """
+    cursor.execute(
+        f"""
+        SELECT imports.import_id, message, failures, failed_at, retry_at FROM {IMPORTS}
+        WHERE state = 'committing' ORDER BY run_started_at, imports.import_id
+        """
+    )
+    return {row["import_id"]: _last_error(row) for row in cursor}
 
 
 def running_imports(cursor: ViewCursor, subscription_id: UUID) -> list[ImportRow]:
     """Return the imports of a subscription whose groups are being added."""
     cursor.execute(
         f"""
-        SELECT {COLUMNS} FROM imports WHERE subscription_id = %s AND state = 'committing'
-        ORDER BY run_started_at, import_id
+        SELECT {COLUMNS} FROM {IMPORTS} WHERE subscription_id = %s AND state = 'committing'
+        ORDER BY run_started_at, imports.import_id
         """,
         (subscription_id,),
     )
@@ -148,12 +180,18 @@ def _import(row: DictRow) -> ImportRow:
 
 def _progress(row: DictRow) -> ImportProgress:
     total, added, skipped = row["groups_total"], row["groups_added"], row["groups_skipped"]
-    eta = None
+    eta, last_error = None, _last_error(row)
     in_this_run = added + skipped - row["run_started_after"]
-    if row["state"] == "committing" and in_this_run > 0:
+    if row["state"] == "committing" and in_this_run > 0 and last_error is None:
         seconds = (row["updated_at"] - row["run_started_at"]).total_seconds()
         eta = round(seconds / in_this_run * (total - added - skipped), 1)
-    return ImportProgress(total, added, skipped, row["users_added"], eta)
+    return ImportProgress(total, added, skipped, row["users_added"], eta, last_error)
+
+
+def _last_error(row: DictRow) -> LastError | None:
+    if row["message"] is None:
+        return None
+    return LastError(row["message"], row["failures"], row["failed_at"], row["retry_at"])
 
 
 # --- for the interfaces ----------------------------------------------------------------------------------------------

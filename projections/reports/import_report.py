@@ -15,7 +15,7 @@ from projections.reports.sentences import SKIPPED
 from projections.review import read as review
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from application.ports import Blobs
@@ -32,6 +32,7 @@ NOT_ADDED: dict[ImportState, str] = {
     "discarded": "the import was discarded",
 }
 GROUPS_AT_ONCE = 200
+USERS_AT_ONCE = 10_000
 PROBLEMS_AT_ONCE = 1_000
 
 
@@ -47,14 +48,13 @@ class ReportRow(Struct, frozen=True):
 
 
 def report(views: OpenViews, blobs: Blobs, row: ImportRow) -> Iterator[ReportRow]:
-    """Return the report group by group, then the problems. Only a few hundred groups are in memory at a time.
+    """Return the report group by group, then the problems. Only some groups are in memory at a time.
 
     No connection is held between two rows, because the client that reads them may be slow.
     """
     if row.read is not None:
         roster = StoredRoster(partial(blobs.chunk, row.subscription_id, "roster", row.read.roster))
-        for after in range(0, len(roster), GROUPS_AT_ONCE):
-            numbers = range(after + 1, min(after + GROUPS_AT_ONCE, len(roster)) + 1)
+        for numbers in _ranges(roster.index.sizes):
             with views() as cursor:
                 results = _group_results(cursor, row, numbers)
             for number in numbers:
@@ -62,11 +62,22 @@ def report(views: OpenViews, blobs: Blobs, row: ImportRow) -> Iterator[ReportRow
     yield from _problem_rows(views, row)
 
 
+def _ranges(sizes: Sequence[int]) -> Iterator[range]:
+    """Return the numbers of groups of these sizes in ranges that have some thousand users, or one larger group."""
+    start, room = 1, USERS_AT_ONCE
+    for number, size in enumerate(sizes, start=1):
+        if number > start and (size > room or number - start == GROUPS_AT_ONCE):
+            yield range(start, number)
+            start, room = number, USERS_AT_ONCE
+        room -= size
+    if sizes:
+        yield range(start, len(sizes) + 1)
+
+
 def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[int, _GroupResult]:
     """Look up the results of some groups of the file, by number."""
-    removed: dict[int, set[str]] = {}
-    for number, email in review.removals(cursor, row.id, numbers):
-        removed.setdefault(number, set()).add(email)
+    removed = _by_number(review.removals(cursor, row.id, numbers))
+    left_out = _by_number(groups_added.users_left_out(cursor, row.id, numbers))
     names = review.group_names(cursor, row.id, numbers)
     page = {"after": numbers.start - 1, "last": numbers.stop - 1, "limit": len(numbers)}
     added = {each.number: each for each in groups_added.groups_added(cursor, row.id, **page)}
@@ -82,9 +93,17 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
             names.get(number),
             (added.get(number) or skipped.get(number)) if newcomers is not None else None,
             removed.get(number, set()),
+            left_out.get(number, set()),
             newcomers or set(),
         )
     return results
+
+
+def _by_number(users: Iterator[tuple[int, str]]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for number, email in users:
+        found.setdefault(number, set()).add(email)
+    return found
 
 
 def _newcomers(
@@ -102,12 +121,13 @@ def _newcomers(
 
 
 class _GroupResult(Struct, frozen=True):
-    """The result of one group of the file: added or skipped, if it is done, the users removed and the users added."""
+    """The result of one group of the file: added or skipped, if it is done; the users removed, left out and added."""
 
     row: ImportRow
     name: str | None
     done: GroupAddedRow | GroupSkippedRow | None
     removed: set[str]
+    left_out: set[str]
     newcomers: set[str]
 
     def rows(self, group: RosterGroup) -> Iterator[ReportRow]:
@@ -115,15 +135,14 @@ class _GroupResult(Struct, frozen=True):
         name = self.name or group.name
         if not group.members:
             yield ReportRow(group.line, group.column, name, "", "not_added", SKIPPED["no-users"])
-        left_out = {each.email for each in self.done.left_out} if self.done else set()
         for member in group.members:
-            outcome, reason = self._outcome(member.email, left_out)
+            outcome, reason = self._outcome(member.email)
             yield ReportRow(member.line, member.column, name, member.email, outcome, reason)
 
-    def _outcome(self, email: str, left_out: set[str]) -> tuple[Outcome, str]:
+    def _outcome(self, email: str) -> tuple[Outcome, str]:
         if email in self.removed:
             return "removed", "removed in the review"
-        if email in left_out:
+        if self.done is not None and email in self.left_out:
             return "left_out", "no licence"
         if email in self.newcomers:
             return "added", ""

@@ -22,6 +22,7 @@ from domain.import_session import (
     GroupSkipped,
     ImportDiscarded,
     UserRemoved,
+    UsersLeftOut,
 )
 from domain.subscription import (
     LicencesAllocated,
@@ -33,6 +34,8 @@ from domain.subscription import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from projections.import_list.read import LastError
 
 FORMATS = {"user_based": "user-based", "group_based": "group-based"}
 SKIPPED = {
@@ -47,6 +50,7 @@ _TITLES: dict[type[Event], str] = {
     GroupRenamed: "Group renamed in review",
     UserRemoved: "User removed in review",
     CommitStarted: "Adding started",
+    UsersLeftOut: "Users left out",
     GroupAdded: "Group added",
     GroupSkipped: "Group skipped",
     CommitStopped: "Adding stopped",
@@ -132,6 +136,8 @@ def sentence(event: Event) -> str:
             return f"Started adding {counted(groups, 'group')}"
         case GroupAdded():
             return _group_added(event)
+        case UsersLeftOut(group, users):
+            return f"Left {counted(len(users), 'user')} out of group {group} of the file: no licence"
         case GroupSkipped(group, reason):
             return f"Skipped group {group} of the file: {SKIPPED[reason]}"
         case CommitStopped(added, remaining):
@@ -186,6 +192,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def attempts(error: LastError) -> str:
+    """Return how often adding groups failed, and when it is tried again."""
+    often = "once" if error.failures == 1 else f"{error.failures:,} times in a row"
+    last, following = (f"{at:%H:%M:%S}" for at in (error.failed_at, error.retry_at))
+    return f"This failed {often}, most recently at {last} UTC. The next attempt is at {following} UTC."
+
+
 def _group_added(event: GroupAdded) -> str:
     users = counted(event.users_added, "user")
     if event.created:
@@ -195,7 +208,7 @@ def _group_added(event: GroupAdded) -> str:
     if event.users_already_there:
         what += f", {event.users_already_there:,} already in it"
     if event.left_out:
-        what += f", {len(event.left_out):,} left out (no licence)"
+        what += f", {event.left_out:,} left out (no licence)"
     return what
 
 

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
+from uuid import uuid4
 
 import msgspec
 import psycopg
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
     from application.ports import Ports
     from application.records import Event, Origin, Record
+    from projections.import_list.read import LastError
+    from tests.conftest import Compose
 
 pytestmark = pytest.mark.database
 
@@ -345,6 +349,113 @@ def test_a_view_that_fails_is_retried_and_does_not_stop_the_others(idle: Rollcal
         with idle.views() as cursor:
             cursor.execute("SELECT count(*) AS number FROM group_events")
             assert cursor.fetchall() == [{"number": 20}]
+
+
+class Clock:
+    """The time, which only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 31, 9, 5, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def last_error(rollcall: Rollcall, origin: Origin) -> LastError | None:
+    assert origin.import_id
+    with rollcall.views() as cursor:
+        row = import_list.find_import(cursor, origin.import_id)
+    assert row
+    return row.progress.last_error
+
+
+def failing_again(rollcall: Rollcall, origin: Origin, failures: int) -> LastError:
+    """Return the last error once so many attempts in a row have failed."""
+
+    def found() -> LastError | None:
+        error = last_error(rollcall, origin)
+        return error if error and error.failures == failures else None
+
+    return eventually(found)  # type: ignore[return-value]  # it is true, so not None
+
+
+class TestAnImportThatCannotGoOn:
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def broken(self, compose: Compose, clock: Clock) -> Iterator[tuple[Rollcall, Origin]]:
+        """Return an import that is committing, whose roster is missing from the database."""
+        rollcall = compose(now=clock)
+        with working(rollcall, commits=False):
+            origin = committing_import(rollcall, subscribed(rollcall, *USERS), 20)
+            assert rollcall.health.catch_up()
+            execute(rollcall, "CREATE TABLE kept AS SELECT * FROM blob_chunks WHERE kind = 'roster'")
+            execute(rollcall, "DELETE FROM blob_chunks WHERE kind = 'roster'")
+            yield rollcall, origin
+
+    def test_says_why_pauses_longer_each_time_and_completes_once_it_can(
+        self, broken: tuple[Rollcall, Origin], clock: Clock
+    ) -> None:
+        rollcall, origin = broken
+        with working(rollcall):
+            pauses = []
+            for failures in range(1, 12):
+                error = failing_again(rollcall, origin, failures)
+                assert "is missing from the database" in error.message
+                assert error.failed_at == clock.now
+                pauses.append((error.retry_at - error.failed_at).total_seconds())
+                clock.now = error.retry_at
+            assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+            failing_again(rollcall, origin, 12)
+            execute(rollcall, "INSERT INTO blob_chunks SELECT * FROM kept")
+            clock.now += timedelta(minutes=5)
+            eventually(lambda: is_completed(rollcall, origin))
+            assert_each_group_was_added_once(rollcall, origin, 20)
+            assert last_error(rollcall, origin) is None
+
+    def test_is_not_tried_before_its_time_by_any_process(
+        self, broken: tuple[Rollcall, Origin], compose: Compose, clock: Clock, watched: Watched
+    ) -> None:
+        rollcall, origin = broken
+        elsewhere = compose(now=clock)
+        with working(rollcall), working(elsewhere):
+            failing_again(rollcall, origin, 1)
+            sound = committing_import(rollcall, subscribed(rollcall, *USERS), 20, "Sound")
+            eventually(lambda: is_completed(rollcall, sound))
+            assert [import_id for import_id, _ in watched.batches].count(origin.import_id or uuid4()) == 1
+
+    def test_can_be_stopped_and_continued_which_is_tried_at_once(
+        self, broken: tuple[Rollcall, Origin], clock: Clock
+    ) -> None:
+        rollcall, origin = broken
+        with working(rollcall):
+            for failures in range(1, 4):
+                clock.now = failing_again(rollcall, origin, failures).retry_at
+            failing_again(rollcall, origin, 4)
+            stopped = stop(rollcall, origin)
+            assert rollcall.health.catch_up()
+            assert last_error(rollcall, origin) is None
+            execute(rollcall, "INSERT INTO blob_chunks SELECT * FROM kept")
+            start_commit(rollcall, origin, stopped.version)
+            eventually(lambda: is_completed(rollcall, origin))
+
+    def test_says_no_more_than_people_need_when_rollcall_itself_fails(self, idle: Rollcall, watched: Watched) -> None:
+        with working(idle, commits=False):
+            origin = committing_import(idle, subscribed(idle, *USERS), 20)
+            assert idle.health.catch_up()
+        assert origin.import_id
+        watched.failures[origin.import_id] = 1_000_000
+        with working(idle):
+            message = eventually(lambda: last_error(idle, origin)).message  # type: ignore[union-attr]  # it is true
+        assert "RuntimeError" in message
+        assert "this batch fails" not in message
+
+
+def execute(rollcall: Rollcall, statement: LiteralString) -> None:
+    with rollcall.datastore.transaction(commit=True) as cursor:
+        cursor.execute(statement)
 
 
 def test_a_worker_survives_the_loss_of_all_its_connections(

@@ -11,7 +11,7 @@ from application import committing
 from application.committing import GROUPS_A_BATCH, LONG_BATCH, CommitRun, start_commit, stop
 from application.importing import remove_user, rename_group
 from application.ports import Claim, Claims
-from application.records import Origin, Record
+from application.records import NewRecord, Origin
 from domain import group, import_session
 from domain.errors import NothingToAdd, Stale, WrongState
 from domain.group import Group, GroupCreated, GroupDeleted, UsersAddedToGroup
@@ -21,8 +21,8 @@ from domain.import_session import (
     CommitStopped,
     GroupAdded,
     GroupSkipped,
-    LeftOut,
     Stopped,
+    UsersLeftOut,
 )
 from domain.naming import group_key
 from domain.subscription import LicencesRevoked
@@ -66,8 +66,7 @@ def group_of(ports: MemoryPorts, origin: Origin, name: str) -> Stream[GroupState
 
 def append_beside(ports: MemoryPorts, origin: Origin, stream: UUID, version: int, event: Event, claims: Claims) -> None:
     """Append an event as another process would."""
-    record = Record(stream, version, ports.now(), origin, event)
-    ports.events.append(origin.subscription_id, [record], claims)
+    ports.events.append(origin, [NewRecord(stream, version, event)], claims)
 
 
 def test_a_commit_adds_what_was_reviewed(ports: MemoryPorts) -> None:
@@ -79,7 +78,8 @@ def test_a_commit_adds_what_was_reviewed(ports: MemoryPorts) -> None:
     sales, europe = group_of(ports, origin, "Sales"), group_of(ports, origin, "Europe")
     assert events_of(ports, origin)[3:] == [
         CommitStarted(3, 2),
-        GroupAdded(1, sales.id, "Sales", True, 1, 0, (LeftOut(BEN, "not-licensed"),)),
+        UsersLeftOut(1, (BEN,)),
+        GroupAdded(1, sales.id, "Sales", True, 1, 0, 1),
         GroupAdded(2, europe.id, "Europe", True, 1, 0),
         GroupSkipped(3, "no-users"),
         CommitCompleted(2, 1),
@@ -195,16 +195,16 @@ def test_the_last_batch_is_one_append_with_the_completion(ports: MemoryPorts, mo
     origin = importing_as(subscribed(ports, ANN))
     uploaded(ports, origin, FILE)
     start_commit(ports, origin, 2)
-    appended: list[Sequence[Record]] = []
+    appended: list[Sequence[NewRecord]] = []
     append = ports.events.append
 
-    def spy(subscription_id: UUID, records: Sequence[Record], claims: Claims) -> int:
+    def spy(origin: Origin, records: Sequence[NewRecord], claims: Claims) -> int:
         appended.append(records)
-        return append(subscription_id, records, claims)
+        return append(origin, records, claims)
 
     monkeypatch.setattr(ports.events, "append", spy)
     assert run(ports, origin) == 2
-    assert [type(record.event) for record in appended[0]] == [GroupAdded, GroupCreated]
+    assert [type(record.event) for record in appended[0]] == [UsersLeftOut, GroupAdded, GroupCreated]
     assert [type(record.event) for record in appended[1]] == [GroupAdded, GroupSkipped, CommitCompleted, GroupCreated]
 
 
@@ -265,10 +265,10 @@ def batch_sizes(
     passed = 0.0
     append = ports.events.append
 
-    def slow(subscription_id: UUID, records: Sequence[Record], claims: Claims) -> int:
+    def slow(origin: Origin, records: Sequence[NewRecord], claims: Claims) -> int:
         nonlocal passed
         passed += seconds(sum(len(each.event.users) for each in records if isinstance(each.event, GroupCreated)))
-        return append(subscription_id, records, claims)
+        return append(origin, records, claims)
 
     origin = importing_as(subscribed(ports, ANN, BEN))
     rows = "".join(f"Group {number},{ANN},{BEN}\n" for number in range(groups))

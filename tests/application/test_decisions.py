@@ -10,7 +10,6 @@ import pytest
 
 from adapters.memory.ports import MemoryPorts, memory_ports
 from application.committing import start_commit, stop
-from application.decisions import RequestKey
 from application.granting import NewToken, grant_access, issue_token, revoke_access, revoke_token
 from application.grouping import add_users, create_group, remove_users, rename_group
 from application.importing import discard, remove_user, upload
@@ -21,6 +20,7 @@ from application.licensing import (
     create_subscription,
     revoke_licences,
 )
+from application.ports import RequestKey
 from domain.access import access_id
 from domain.roster import Limits
 from domain.subscription import User

@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from application import granting
-from application.decisions import RequestKey
 from application.granting import (
     Bearer,
     NewToken,
@@ -21,6 +20,7 @@ from application.granting import (
     revoke_access,
     roles,
 )
+from application.ports import RequestKey
 from application.records import Actor, Origin
 from domain.access import ROLLCALL, Role, TokenIssued, access_id, token_text
 from domain.errors import EmailInvalid, ExpiryInvalid, KeyReused, NotFound, RoleOutOfScope

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.memory.ports import MemoryPorts, memory_ports
-from application.decisions import CommandResult, RequestKey
+from application.decisions import CommandResult
 from application.grouping import JoinResult, add_users, create_group, delete_group, remove_users, rename_group
 from application.licensing import revoke_licences
+from application.ports import RequestKey
 from application.records import Origin
 from domain.errors import (
     EmailsInvalid,

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.decisions import CommandResult, RequestKey
+from application.decisions import CommandResult
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.licensing import (
     AllocationResult,
@@ -18,6 +18,7 @@ from application.licensing import (
     change_subscription,
     revoke_licences,
 )
+from application.ports import RequestKey
 from application.records import Origin
 from domain import group, subscription
 from domain.errors import KeyReused, NotFound, SeatsExceeded, SeatsInUse

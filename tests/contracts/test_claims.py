@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha512
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.ports import Claim, Claims, Conflict, NoJoins
-from application.records import Actor, Origin, Record
+from application.records import Actor, NewRecord, Origin
 from domain.group import GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.subscription import LicencesRevoked
@@ -33,18 +32,18 @@ class Subscription:
 
     def __init__(self, store: Store) -> None:
         self.id = uuid4()
+        self.origin = Origin(self.id, Actor("system", "test", "Test"), "test")
         self.store = store
 
     def append(self, claims: Claims) -> UUID:
         """Append one event to a new stream, and return the stream."""
-        stream, origin = uuid4(), Origin(self.id, Actor("system", "test", "Test"), "test")
-        self.store.append(self.id, [Record(stream, 1, datetime.now(UTC), origin, LicencesRevoked(("x",)))], claims)
+        stream = uuid4()
+        self.store.append(self.origin, [NewRecord(stream, 1, LicencesRevoked(("x",)))], claims)
         return stream
 
     def join(self, event: GroupEvent) -> int:
         """Append an event of a new group, and return its position."""
-        origin = Origin(self.id, Actor("system", "test", ANN), "test")
-        return self.store.append(self.id, [Record(uuid4(), 1, datetime.now(UTC), origin, event)])
+        return self.store.append(self.origin, [NewRecord(uuid4(), 1, event)])
 
     def holders(self, *keys: str) -> dict[str, UUID]:
         return self.store.held(self.id, "group-name", keys)
@@ -84,7 +83,7 @@ def test_a_key_cannot_be_taken_twice_by_one_append(subscription: Subscription) -
 
 def test_if_two_take_a_key_at_once_one_succeeds(ports: Implementation, elsewhere: Implementation) -> None:
     both = [Subscription(ports.events), Subscription(elsewhere.events)]
-    both[1].id = both[0].id
+    both[1].origin = both[0].origin
 
     def attempt(subscription: Subscription, key: str) -> bool:
         try:
@@ -117,7 +116,7 @@ def test_a_key_of_another_stream_is_not_released(subscription: Subscription) -> 
 
 
 def test_an_append_of_claims_alone_keeps_them(subscription: Subscription) -> None:
-    assert subscription.store.append(subscription.id, [], Claims(taken=(name("sales", ONE),))) == 0
+    assert subscription.store.append(subscription.origin, [], Claims(taken=(name("sales", ONE),))) == 0
     assert subscription.holders("sales") == {"sales": ONE}
 
 
@@ -185,10 +184,9 @@ def test_a_conflict_writes_nothing_at_all(subscription: Subscription) -> None:
 
 def test_a_version_conflict_takes_no_key(subscription: Subscription) -> None:
     stream = subscription.append(Claims())
-    origin = Origin(subscription.id, Actor("system", "test", "Test"), "test")
-    record = Record(stream, 1, datetime.now(UTC), origin, LicencesRevoked(("x",)))
+    record = NewRecord(stream, 1, LicencesRevoked(("x",)))
     with pytest.raises(Conflict):
-        subscription.store.append(subscription.id, [record], Claims(taken=(name("sales", ONE),)))
+        subscription.store.append(subscription.origin, [record], Claims(taken=(name("sales", ONE),)))
     assert subscription.holders("sales") == {}
 
 

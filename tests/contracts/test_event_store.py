@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID, uuid4
 
 import pytest
-from msgspec.structs import replace
 
 from adapters.memory.ports import memory_ports
 from application.ports import Conflict, Stream
-from application.records import Actor, Event, Origin, Record
+from application.records import Actor, Event, NewRecord, Origin, Record
 from domain import import_session, subscription
 from domain.import_session import CommitStarted, FileUploaded, FormatDetected, GroupAdded
 from domain.subscription import (
@@ -45,15 +44,15 @@ def store(ports: Implementation) -> Store:
     return ports.events
 
 
-def recorded(stream: UUID, version: int, event: Event = FILLER) -> Record:
-    return Record(stream, version, datetime.now(UTC), ORIGIN, event)
+def recorded(stream: UUID, version: int, event: Event = FILLER) -> NewRecord:
+    return NewRecord(stream, version, event)
 
 
-def append(store: Store, records: Sequence[Record]) -> int:
-    return store.append(ORIGIN.subscription_id, records)
+def append(store: Store, records: Sequence[NewRecord]) -> int:
+    return store.append(ORIGIN, records)
 
 
-def identity(records: Sequence[Record]) -> list[tuple[UUID, int]]:
+def identity(records: Sequence[Record | NewRecord]) -> list[tuple[UUID, int]]:
     return [(record.originator_id, record.originator_version) for record in records]
 
 
@@ -207,11 +206,29 @@ def test_several_streams_are_loaded_at_once(store: Store) -> None:
     assert store.load_many([], subscription.fold) == {}
 
 
-def test_a_history_is_what_was_appended_with_its_positions(store: Store) -> None:
+def test_a_history_is_what_was_appended(store: Store) -> None:
     stream = uuid4()
-    records = [recorded(stream, 1, SubscriptionCreated("Contoso", 5)), recorded(stream, 2, ALLOCATED)]
-    last = append(store, records)
-    assert store.history(stream) == [replace(records[0], position=last - 1), replace(records[1], position=last)]
+    last = append(store, [recorded(stream, 1, SubscriptionCreated("Contoso", 5)), recorded(stream, 2, ALLOCATED)])
+    first, second = store.history(stream)
+    assert (first.event, first.position) == (SubscriptionCreated("Contoso", 5), last - 1)
+    assert (second.event, second.position) == (ALLOCATED, last)
+    assert store.read_log(last - 2, 2) == [first, second]
+
+
+def test_all_events_of_an_append_have_its_origin_and_its_time(store: Store) -> None:
+    before = datetime.now(UTC)
+    last = append(store, [recorded(uuid4(), 1), recorded(uuid4(), 1), recorded(uuid4(), 1)])
+    records = store.read_log(last - 3, 3)
+    assert [record.origin for record in records] == [ORIGIN] * 3
+    [at] = {record.at for record in records}
+    assert before <= at <= datetime.now(UTC)
+
+
+def test_an_event_says_which_group_of_the_file_caused_it(store: Store) -> None:
+    streams = [uuid4(), uuid4()]
+    records = [NewRecord(streams[0], 1, FILLER, import_group=7), NewRecord(streams[1], 1, FILLER)]
+    append(store, records)
+    assert [store.history(stream)[0].import_group for stream in streams] == [7, None]
 
 
 def test_a_history_is_read_page_by_page(store: Store) -> None:
@@ -229,11 +246,17 @@ def test_a_snapshot_changes_nothing_that_is_loaded(store: Store) -> None:
     assert loaded
     store.keep_snapshot(loaded)
     store.keep_snapshot(loaded)
-    assert store.load(stream, import_session.fold) == loaded
+    assert facts(store.load(stream, import_session.fold)) == facts(loaded)
     append(store, [recorded(stream, 5, import_session.CommitStopped(1, 1))])
-    after = store.load(stream, import_session.fold)
-    assert after == Stream(stream, 5, import_session.fold(loaded.state, [import_session.CommitStopped(1, 1)]), ORIGIN)
-    assert store.load(stream, import_session.fold, at_version=4) == loaded
+    after = import_session.fold(loaded.state, [import_session.CommitStopped(1, 1)])
+    assert facts(store.load(stream, import_session.fold)) == (stream, 5, after, ORIGIN)
+    assert facts(store.load(stream, import_session.fold, at_version=4)) == facts(loaded)
+
+
+def facts(stream: Stream[Any] | None) -> tuple[object, ...]:
+    """Return what a stream says, however it was loaded."""
+    assert stream
+    return (stream.id, stream.version, stream.state, stream.origin)
 
 
 def subscribed(store: Store, name: str = "Old") -> UUID:

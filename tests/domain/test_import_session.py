@@ -23,13 +23,13 @@ from domain.import_session import (
     ImportDiscarded,
     ImportEvent,
     ImportSession,
-    LeftOut,
     Plan,
     Progress,
     Rejected,
     Reviewing,
     Stopped,
     UserRemoved,
+    UsersLeftOut,
     add_group,
     complete,
     discard,
@@ -197,7 +197,7 @@ class TestAdding:
             lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN}, None, NEW_ID)
         ).then(
             Addition(
-                GroupAdded(1, NEW_ID, "Sales", True, 1, 0, (LeftOut(BEN, "not-licensed"),)),
+                (UsersLeftOut(1, (BEN,)), GroupAdded(1, NEW_ID, "Sales", True, 1, 0, 1)),
                 (GroupCreated("Sales", (ANN,)),),
             )
         )
@@ -206,29 +206,40 @@ class TestAdding:
         there = (OTHER_ID, Group("SALES", frozenset({ANN})))
         given(fold, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN, BEN}, there, NEW_ID)
-        ).then(Addition(GroupAdded(1, OTHER_ID, "SALES", False, 1, 1), (UsersAddedToGroup((BEN,)),)))
+        ).then(Addition((GroupAdded(1, OTHER_ID, "SALES", False, 1, 1),), (UsersAddedToGroup((BEN,)),)))
 
     def test_an_existing_group_with_the_same_users_is_not_changed(self) -> None:
         there = (OTHER_ID, Group("Sales", frozenset({ANN})))
         given(fold, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", ANN), {ANN}, there, NEW_ID)
-        ).then(Addition(GroupAdded(1, OTHER_ID, "Sales", False, 0, 1)))
+        ).then(Addition((GroupAdded(1, OTHER_ID, "Sales", False, 0, 1),)))
 
     def test_a_group_is_added_as_it_was_edited(self) -> None:
         edited = (UPLOADED, DETECTED, GroupRenamed(1, "Sales", "Europe"), UserRemoved(1, ANN), STARTED)
         given(fold, *edited).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN, BEN}, None, NEW_ID)
-        ).then(Addition(GroupAdded(1, NEW_ID, "Europe", True, 1, 0), (GroupCreated("Europe", (BEN,)),)))
+        ).then(Addition((GroupAdded(1, NEW_ID, "Europe", True, 1, 0),), (GroupCreated("Europe", (BEN,)),)))
 
     def test_a_group_without_users_is_skipped(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), a_group(1, "Sales"), {ANN}, None, NEW_ID)
-        ).then(Addition(GroupSkipped(1, "no-users")))
+        ).then(Addition((GroupSkipped(1, "no-users"),)))
 
     def test_a_group_without_licensed_users_is_skipped_with_the_users_left_out(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", BEN), {ANN}, None, NEW_ID)
-        ).then(Addition(GroupSkipped(1, "no-licensed-users", (LeftOut(BEN, "not-licensed"),))))
+        ).then(Addition((UsersLeftOut(1, (BEN,)), GroupSkipped(1, "no-licensed-users", 1))))
+
+    def test_no_event_has_more_than_a_thousand_users(self) -> None:
+        users = [f"user{number}@example.com" for number in range(5_000)]
+        group, licensed = a_group(1, "Sales", *users), set(users[:2_500])
+        state = committing(given(fold, UPLOADED, DETECTED, STARTED).state)
+        decided = add_group(state, group, licensed, None, NEW_ID)
+        assert [len(event.users) for event in decided.group_events] == [1_000, 1_000, 500]
+        (*left_out, added) = decided.events
+        assert added == GroupAdded(1, NEW_ID, "Sales", True, 2_500, 0, 2_500)
+        assert [len(event.users) for event in left_out if isinstance(event, UsersLeftOut)] == [1_000, 1_000, 500]
+        assert fold(state, decided.events) == fold(state, [added])
 
     def test_a_group_has_the_same_id_if_its_batch_is_repeated_after_a_crash(self) -> None:
         assert imported_group_id(UUID(int=7), 1) == imported_group_id(UUID(int=7), 1)

@@ -104,7 +104,8 @@ class ImportMachine(RuleBasedStateMachine):
             if isinstance(self.session, Committing):
                 group = self.groups[self.session.progress.done]
                 new_id = imported_group_id(UUID(int=1), group.number)
-                self.record(add_group(self.session, group, licensed, None, new_id).event)
+                for event in add_group(self.session, group, licensed, None, new_id).events:
+                    self.record(event)
                 assert isinstance(self.session, Committing)
                 self.record(complete(self.session))
 

@@ -83,6 +83,7 @@ def cut_log(database: str, position: int) -> None:
     """Let the log lose its end, as a restored backup would; the next event takes the place of the first one lost."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("DELETE FROM rollcall.events WHERE notification_id > %s", (position,))
+        connection.execute("DELETE FROM rollcall.appends WHERE position > %s", (position,))
         connection.execute(
             "SELECT setval(pg_get_serial_sequence('rollcall.events', 'notification_id'), %s)", (position,)
         )

@@ -27,8 +27,8 @@ from domain.import_session import (
     GroupRenamed,
     GroupSkipped,
     ImportDiscarded,
-    LeftOut,
     UserRemoved,
+    UsersLeftOut,
 )
 from domain.problems import Problem
 from domain.roster import Limits, Roster
@@ -179,8 +179,8 @@ class Simulation:
         if what == "add":
             group = self._new()
             self._groups[group] = (subscription, "Sales", {USERS[0]})
-            left_out = (LeftOut(USERS[1], "not-licensed"),)
-            self._record(subscription, stream, GroupAdded(done + 1, group, "Sales", True, 1, 0, left_out), stream)
+            self._record(subscription, stream, UsersLeftOut(done + 1, (USERS[1],)), stream)
+            self._record(subscription, stream, GroupAdded(done + 1, group, "Sales", True, 1, 0, 1), stream)
             self._record(subscription, group, GroupCreated("Sales", (USERS[0],)), stream)
         else:
             self._record(subscription, stream, GroupSkipped(done + 1, "no-users"), stream)

@@ -10,7 +10,14 @@ GROUP = "5a4cf2fd-4f0c-5d0a-9a39-9a7a7d0f2a11"
 AT = "2026-01-31T09:00:00Z"
 ACTOR = {"kind": "administrator", "id": "ann", "name": "Ann Lee"}
 COUNTS = {"rows": 2, "groups": 2, "users": 3, "memberships": 4, "problems": {"email-invalid": 1}}
-PROGRESS = {"groups_total": 2, "groups_added": 1, "groups_skipped": 0, "users_added": 2, "eta_seconds": 1.5}
+PROGRESS = {
+    "groups_total": 2,
+    "groups_added": 1,
+    "groups_skipped": 0,
+    "users_added": 2,
+    "eta_seconds": 1.5,
+    "last_error": None,
+}
 PROBLEM = {
     "severity": "error",
     "code": "email-invalid",

@@ -207,7 +207,10 @@ function watch() {
   watching = watched?.dataset.watch;
   if (!watched || document.hidden || !["reviewing", "committing"].includes(watched.dataset.state)) return;
   const following = (source = new EventSource(watching));
-  following.addEventListener("progress", (event) => heard(Number(event.lastEventId), JSON.parse(event.data).state));
+  following.addEventListener("progress", (event) => {
+    const { state, last_error: error } = JSON.parse(event.data);
+    heard(Number(event.lastEventId), state, error?.failures ?? 0);
+  });
   // EventSource reconnects by itself after a broken connection, but not after a response such as 503.
   following.addEventListener("error", () => {
     if (following.readyState === EventSource.CLOSED) setTimeout(() => following === source && watch(), RECONNECT_AFTER_MS);
@@ -216,13 +219,15 @@ function watch() {
 
 let refreshing;
 
-function heard(version, state) {
+function heard(version, state, failures) {
   const watched = find("[data-watch]");
-  if (!watched || (version <= Number(watched.dataset.version) && state === watched.dataset.state)) return;
+  if (!watched) return;
+  const shown = watched.dataset;
+  if (version <= Number(shown.version) && state === shown.state && failures === Number(shown.failures ?? 0)) return;
   if (watched.dataset.follow) {
     refreshing ??= setTimeout(refresh, REFRESH_AFTER_MS, watched.dataset.follow);
   } else if (busy) {
-    setTimeout(heard, REFRESH_AFTER_MS, version, state);
+    setTimeout(heard, REFRESH_AFTER_MS, version, state, failures);
   } else {
     const changed = find("#changed");
     if (changed) changed.hidden = false;

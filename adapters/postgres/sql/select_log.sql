@@ -1,9 +1,9 @@
 -- As many events as asked for, but no more than the bytes allow; always one at least.
-SELECT originator_id, originator_version, topic, state, notification_id
+SELECT *
 FROM (
     SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS bytes_before
     FROM (
-        SELECT * FROM events
+        SELECT * FROM records
         WHERE notification_id > %(after)s AND notification_id <= coalesce(%(until)s, 9223372036854775807)
           AND (cardinality(%(topics)s::text[]) = 0 OR topic = ANY(%(topics)s::text[]))
         ORDER BY notification_id LIMIT %(limit)s

@@ -1,3 +1,3 @@
-SELECT originator_id, originator_version, topic, state FROM events
+SELECT * FROM records
 WHERE originator_id = ANY(%(streams)b)
 ORDER BY originator_id, originator_version

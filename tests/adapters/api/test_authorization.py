@@ -8,7 +8,6 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from eventsourcing.persistence import OperationalError
 
 from domain.access import ROLLCALL, Role
 from tests.adapters.api.importing import subscribed
@@ -104,7 +103,7 @@ class TestAuthorization:
         assert (own.status_code, own.headers["Allow"]) == (missing.status_code, missing.headers["Allow"])
         assert own.status_code == 204
 
-    @pytest.mark.parametrize("error", [OperationalError("secret"), psycopg.OperationalError("secret")])
+    @pytest.mark.parametrize("error", [psycopg.OperationalError("secret"), psycopg.InterfaceError("secret")])
     def test_that_cannot_be_looked_up_is_503(
         self, idle: Rollcall, monkeypatch: pytest.MonkeyPatch, error: Exception
     ) -> None:

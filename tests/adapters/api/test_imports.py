@@ -549,6 +549,7 @@ class TestCommit:
             "groups_skipped": 1,
             "users_added": 4,
             "eta_seconds": None,
+            "last_error": None,
         }
         eventually(lambda: len(client.get(f"{sales}/groups-added").json()) == 3)
         added = whole(client, f"{sales}/groups-added?limit=1")

@@ -17,7 +17,9 @@ from adapters.server.app import create_app
 from projections.import_list import read as import_list
 from tests.adapters.api.importing import committed, if_match, lines, reaching, send, subscribed, uploaded
 from tests.adapters.api.tokens import TokenAuth
+from tests.adapters.console.test_pages import NOON, cannot_go_on
 from tests.adapters.server.serving import Served, in_this_process, served
+from tests.conftest import working
 from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
@@ -66,8 +68,29 @@ class TestStream:
             "groups_skipped": 0,
             "users_added": 5,
             "eta_seconds": None,
+            "last_error": None,
         }
         assert events[-1]["id"] == str(client.get(where).json()["version"])
+
+    def test_says_why_a_commit_cannot_go_on_whenever_it_has_failed_again(self, database: str, idle: Rollcall) -> None:
+        with served(database, "--no-worker") as server, working(idle, commits=False):
+            where = uploaded(server.client, subscribed(server.client, ANN), lines(5))
+            assert (
+                server.client.post(f"{where}/commit", headers={"If-Match": '"2"'}).json()["progress"]["last_error"]
+                is None
+            )
+            cannot_go_on(idle, where, "First.", NOON)
+            error = {"message": "First.", "failures": 1, "failed_at": "2026-01-31T12:00:00Z"}
+            error["retry_at"] = "2026-01-31T12:00:01Z"
+            assert server.client.get(where).json()["progress"]["last_error"] == error
+            with server.client.stream("GET", f"{where}/progress") as stream:
+                lines_told = (json.decode(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
+                assert next(lines_told)["last_error"] == error
+                cannot_go_on(idle, where, "Second.", NOON)
+                assert next(lines_told)["last_error"]["failures"] == 2
+                server.client.post(f"{where}/stop")
+                last = next(lines_told)
+                assert (last["state"], last["last_error"]) == ("stopped", None)
 
     def test_continues_after_the_last_event_that_was_seen(self, client: httpx.Client, where: str) -> None:
         version = committed(client, where)["version"]

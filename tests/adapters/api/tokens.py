@@ -41,7 +41,7 @@ def token(
         issuer=issuer,
     )
     origin = Origin(scope, Actor("system", "test", "test"), "test")
-    rollcall.events.append(scope, new_records(rollcall, origin, token_id, 0, [issued]))
+    rollcall.events.append(origin, new_records(token_id, 0, [issued]))
     return token_text(token_id, secret)
 
 

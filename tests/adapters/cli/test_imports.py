@@ -417,6 +417,17 @@ class TestStop:
         assert held.terminal.end() == 0
 
 
+def test_an_import_that_cannot_go_on_says_why(desk: Desk, held: _HeldCommit) -> None:
+    """The command shows it while it waits for the worker; so does the list of imports."""
+    held.let_one_batch_run()
+    version = desk.state(held.import_id).version
+    desk.seen.commit_failures.record(held.import_id, version, "The roster is missing.", desk.seen.now())
+    assert "committing, failing" in run(desk.environ, "imports", "-s", "Contoso").stdout
+    held.terminal.wait_for(r"The roster is missing\.\s+This failed once")
+    held.let_go()
+    assert held.terminal.end() == 0
+
+
 class TestKilled:
     def test_in_the_middle_of_a_batch_a_worker_continues(self, desk: Desk, held: _HeldCommit) -> None:
         """A batch that has reached the server is added, all of it. The worker adds the rest, once.

@@ -55,6 +55,13 @@ class Provider:
         lie = {"key": key, "alg": alg, "beside": beside, "claims": claims}
         httpx.put(f"{self.url}/lie", json=lie).raise_for_status()
 
+    def signs_userinfo(self, key: str = "new", **claims: object) -> None:
+        """Have it answer at the userinfo endpoint with a signed JWT (section 5.3.2), with these claims changed.
+
+        The key is one of those of `lies`, which has to be called before.
+        """
+        httpx.put(f"{self.url}/signed-userinfo", json={"key": key, "claims": claims}).raise_for_status()
+
     def publishes(self, status: int = 200, **metadata: object) -> None:
         """Have it answer with this status when it is asked about itself, and change what it says there."""
         httpx.put(f"{self.url}/about", json={"status": status, "metadata": metadata}).raise_for_status()
@@ -66,6 +73,7 @@ class Provider:
     def tells_the_truth(self) -> None:
         """Have it be what it is."""
         httpx.put(f"{self.url}/lie", json={}).raise_for_status()
+        httpx.put(f"{self.url}/signed-userinfo", json={}).raise_for_status()
         httpx.put(f"{self.url}/about", json={"status": 200, "metadata": {}}).raise_for_status()
         httpx.put(f"{self.url}/secret", json="").raise_for_status()
 
@@ -110,6 +118,7 @@ class Lying:
     def __init__(self, app: Any) -> None:
         self._app = app
         self._lie: dict[str, Any] = {}
+        self._signed_userinfo: dict[str, Any] = {}
         self._about: dict[str, Any] = {"status": 200, "metadata": {}}
         self._secret = ""
         self._challenge = ""
@@ -126,6 +135,11 @@ class Lying:
                 ec = ECKey.generate_key("P-256", auto_kid=True)
                 self._on_curves = {"ES256": ec, "EdDSA": edwards, "Ed25519": edwards}
                 return Response(status=204)(environ, start_response)
+            case "/signed-userinfo":
+                self._signed_userinfo = json.decode(request.get_data())
+                return Response(status=204)(environ, start_response)
+            case "/userinfo" if self._signed_userinfo:
+                return self._userinfo(request)(environ, start_response)
             case "/about":
                 self._about = json.decode(request.get_data())
                 return Response(status=204)(environ, start_response)
@@ -171,6 +185,13 @@ class Lying:
             told["id_token"] = self._signed(told["id_token"])
         self._told = told
         return Response(json.encode(told), status=answer.status_code)
+
+    def _userinfo(self, request: Request) -> Response:
+        told = json.decode(Response.from_app(self._app, request.environ).get_data())
+        claims = {"iss": request.host_url.rstrip("/"), "aud": "rollcall"} | told | self._signed_userinfo["claims"]
+        key = self._new if self._signed_userinfo["key"] == "new" else self._stranger
+        signed = jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
+        return Response(signed, content_type="application/jwt; charset=utf-8")
 
     def _signed(self, id_token: str) -> str:
         claims = json.decode(extract_compact(id_token.encode()).payload) | self._lie["claims"]

@@ -211,6 +211,26 @@ def test_what_only_userinfo_says_about_an_address_is_accepted(
     assert "ann@example.com" in browser.get("/").text
 
 
+def test_userinfo_may_be_signed(browser: Browser, provider: Provider) -> None:
+    """As npm's oidc-provider 9.13.3 answers clients that are registered with `userinfo_signed_response_alg`."""
+    provider.lies(email=None)
+    provider.signs_userinfo()
+    answer = browser.sign_in(provider, "ann")
+    assert answer.status_code == 303, answer.text
+    assert "ann@example.com" in browser.get("/").text
+
+
+@pytest.mark.parametrize(
+    "changed", [{"key": "stranger"}, {"iss": "https://other.example.com"}, {"aud": "another client"}, {"sub": "eve"}]
+)
+def test_userinfo_that_is_signed_by_another_or_for_another_signs_nobody_in(
+    browser: Browser, provider: Provider, changed: dict[str, str]
+) -> None:
+    provider.lies(email=None)
+    provider.signs_userinfo(**changed)
+    assert browser.sign_in(provider, "ann").status_code == 403
+
+
 def test_an_address_may_be_verified_in_words(browser: Browser, provider: Provider) -> None:
     provider.lies(email_verified="true")
     assert browser.sign_in(provider, "ann").status_code == 303

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from html import unescape
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -18,11 +19,13 @@ from tests.histories import in_one_append
 if TYPE_CHECKING:
     import httpx
 
+    from adapters.composition import Rollcall
     from tests.adapters.console.conftest import Console
 
 pytestmark = pytest.mark.database
 
 FILE = "Groupname,Email,Email\nSales,ann@example.com,ben@example.com\nSupport,ann@example.com,nonsense\n"
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
 
 
@@ -40,6 +43,12 @@ def version(answer: httpx.Response) -> str:
     found = re.search(r'name="version" value="([0-9]+)"', answer.text)
     assert found
     return found[1]
+
+
+def cannot_go_on(rollcall: Rollcall, where: str, why: str, at: datetime) -> None:
+    """Record that a batch of an import has failed."""
+    import_id = UUID(where.rpartition("/")[2])
+    rollcall.commit_failures.record(import_id, rollcall.events.versions([import_id])[import_id], why, at)
 
 
 def said(answer: httpx.Response) -> str:
@@ -326,6 +335,21 @@ class TestACommit:
         assert "400 groups added, 400 users added" in shown
         assert "none of its users has a licence" in said(console.ask("GET", f"{page}?show=left"))
         assert "Completed: 400 groups added, 1 skipped" in said(console.ask("GET", f"{page}/history?after=400"))
+
+    def test_that_cannot_go_on_says_why_until_it_can(self, console: Console, subscription: str) -> None:
+        page = console.reviewing(subscription, lines(10, "Troubled"))
+        console.start(page)
+        cannot_go_on(console.rollcall, page, "The roster is missing.", at=NOON)
+        shown = said(console.ask("GET", page))
+        assert "Groups can’t be added at the moment" in shown
+        assert "The roster is missing." in shown
+        assert "This failed once, most recently at 12:00:00 UTC. The next attempt is at 12:00:01 UTC." in shown
+        cannot_go_on(console.rollcall, page, "The roster is missing.", at=NOON)
+        assert "This failed 2 times in a row" in said(console.ask("GET", page))
+        assert console.ask("POST", f"{page}/stop").status_code == 303
+        assert "can’t be added" not in said(console.ask("GET", page))
+        console.start(page)
+        assert "can’t be added" not in said(console.ask("GET", page))
 
     def test_that_is_done_says_when_the_end_of_its_groups_is_reached(self, console: Console, subscription: str) -> None:
         page = console.reviewing(subscription, lines(2, "Behind") + "Nobody behind,nobody@example.com\n")

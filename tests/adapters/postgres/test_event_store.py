@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -12,7 +11,7 @@ import pytest
 from adapters.composition import Rollcall, composed
 from adapters.postgres import recorder
 from adapters.settings import read_settings
-from application.records import Actor, Event, Origin, Record
+from application.records import Actor, Event, NewRecord, Origin, Record
 from domain.subscription import (
     LicencesRevoked,
 )
@@ -36,15 +35,15 @@ def store(idle: Rollcall) -> PostgresEventStore:
     return idle.events
 
 
-def recorded(stream: UUID, version: int, event: Event = FILLER) -> Record:
-    return Record(stream, version, datetime.now(UTC), ORIGIN, event)
+def recorded(stream: UUID, version: int, event: Event = FILLER) -> NewRecord:
+    return NewRecord(stream, version, event)
 
 
-def append(store: PostgresEventStore, records: Sequence[Record]) -> int:
-    return store.append(ORIGIN.subscription_id, records)
+def append(store: PostgresEventStore, records: Sequence[NewRecord]) -> int:
+    return store.append(ORIGIN, records)
 
 
-def identity(records: Sequence[Record]) -> list[tuple[UUID, int]]:
+def identity(records: Sequence[Record | NewRecord]) -> list[tuple[UUID, int]]:
     return [(record.originator_id, record.originator_version) for record in records]
 
 

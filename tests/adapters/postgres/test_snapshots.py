@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID, uuid4
@@ -11,13 +10,18 @@ import msgspec
 import psycopg
 import pytest
 from eventsourcing.persistence import JSONTranscoder, StoredEvent
+from msgspec import structs
 
 from adapters.composition import composed
 from adapters.postgres import snapshots
-from adapters.postgres.snapshots import Snapshot, SnapshotMapper
+from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotState
+from application import importing, streams
+from application.decisions import new_records
+from application.importing import rename_group, upload
+from application.licensing import allocate_licences
 from application.ports import Stream
-from application.records import Actor, Event, Origin, Record
-from domain import import_session
+from application.records import Actor, Event, Origin
+from domain import import_session, subscription
 from domain.import_session import (
     CommitStarted,
     Committing,
@@ -34,11 +38,14 @@ from domain.import_session import (
     Stopped,
     Uploaded,
 )
-from tests.conftest import settings_for
+from domain.roster import Limits
+from domain.subscription import Subscription, User
+from tests.conftest import importing_as, settings_for, subscribed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from adapters.composition import Rollcall
     from adapters.postgres.event_store import PostgresEventStore
 
 IMPORT = UUID("22222222-2222-4222-8222-222222222222")
@@ -48,7 +55,7 @@ MAPPER = SnapshotMapper(JSONTranscoder())
 
 PLAN_TEXT = '{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]}}'
 PROGRESS_TEXT = '{"done":2,"added":1,"skipped":1}'
-STORED: list[tuple[ImportSession, str]] = [
+STORED: list[tuple[SnapshotState, str]] = [
     (Uploaded(), '{"type":"uploaded"}'),
     (Rejected(), '{"type":"rejected"}'),
     (Reviewing(PLAN), f'{{"type":"reviewing","plan":{PLAN_TEXT}}}'),
@@ -59,9 +66,10 @@ STORED: list[tuple[ImportSession, str]] = [
     (Stopped(PLAN, Progress(2, 1, 1)), f'{{"type":"stopped","plan":{PLAN_TEXT},"progress":{PROGRESS_TEXT}}}'),
     (Completed(4, Progress(2, 1, 1)), f'{{"type":"completed","reviewed":4,"progress":{PROGRESS_TEXT}}}'),
     (Discarded(), '{"type":"discarded"}'),
+    (Subscription("Contoso", 5, 2), '{"type":"subscription","name":"Contoso","seats":5,"taken":2}'),
 ]
 ENVELOPE = (
-    '{"shape":1,"origin":{"subscription_id":"11111111-1111-4111-8111-111111111111",'
+    '{"shape":2,"origin":{"subscription_id":"11111111-1111-4111-8111-111111111111",'
     '"actor":{"kind":"administrator","id":"ann","name":"Ann"},"request_id":"request-1",'
     '"import_id":"22222222-2222-4222-8222-222222222222"},"state":%s}'
 )
@@ -70,7 +78,7 @@ ENVELOPE = (
 
 
 @pytest.mark.parametrize(("state", "text"), STORED, ids=[type(state).__name__ for state, _ in STORED])
-def test_a_state_is_stored_and_read(state: ImportSession, text: str) -> None:
+def test_a_state_is_stored_and_read(state: SnapshotState, text: str) -> None:
     snapshot = Snapshot(IMPORT, 7, ORIGIN, state)
     stored = MAPPER.to_stored_event(snapshot)
     assert stored == StoredEvent(IMPORT, 7, "snapshot", (ENVELOPE % text).encode())
@@ -78,14 +86,14 @@ def test_a_state_is_stored_and_read(state: ImportSession, text: str) -> None:
 
 
 def test_every_state_has_an_example() -> None:
-    assert {type(state) for state, _ in STORED} == set(get_args(ImportSession))
+    assert {type(state) for state, _ in STORED} == set(get_args(SnapshotState))
 
 
 def test_the_shape_number_changes_with_the_shape() -> None:
     """If this fails, add one to SHAPE and put the new digest here: older snapshots would hide the new field."""
-    schema = msgspec.json.encode(without_texts(msgspec.json.schema(ImportSession)), order="sorted")
+    schema = msgspec.json.encode(without_texts(msgspec.json.schema(SnapshotState)), order="sorted")
     digest = sha256(schema).hexdigest()[:16]
-    assert {snapshots.SHAPE: digest} == {1: "db1d03ab754bd383"}
+    assert {snapshots.SHAPE: digest} == {2: "d4bbfff0766a1cbd"}
 
 
 def without_texts(schema: Any) -> Any:
@@ -120,11 +128,7 @@ def stream(store: PostgresEventStore) -> UUID:
 
 
 def append(store: PostgresEventStore, stream: UUID, *events: Event, after: int = 0) -> None:
-    records = [
-        Record(stream, version, datetime.now(UTC), ORIGIN, event)
-        for version, event in enumerate(events, start=after + 1)
-    ]
-    store.append(ORIGIN.subscription_id, records)
+    store.append(ORIGIN, new_records(stream, after, events))
 
 
 def state_of(store: PostgresEventStore, stream: UUID, at_version: int | None = None) -> ImportSession:
@@ -147,7 +151,7 @@ class TestASnapshot:
         assert state_of(store, stream) == kept
         append(store, stream, CommitStarted(2, 5), after=4)
         found = store.load(stream, import_session.fold)
-        assert found == Stream(stream, 5, Committing(kept.plan, 2, kept.progress), ORIGIN)
+        assert found == Stream(stream, 5, Committing(kept.plan, 2, kept.progress), ORIGIN, snapshot=4)
 
     def test_does_not_reach_back_before_its_version(self, store: PostgresEventStore, stream: UUID) -> None:
         keep_another_state(store, stream)
@@ -158,17 +162,17 @@ class TestASnapshot:
         assert loaded
         store.keep_snapshot(loaded)
         store.keep_snapshot(loaded)
-        assert store.load(stream, import_session.fold) == loaded
+        assert store.load(stream, import_session.fold) == structs.replace(loaded, snapshot=4)
 
     def test_brings_back_a_state_with_edits(self, store: PostgresEventStore, stream: UUID) -> None:
         plan = Plan("roster", 2, {1: "Europa"}, {2: frozenset({"ann@example.com", "ben@example.com"})})
-        kept = Stream(stream, 4, Stopped(plan, Progress(1, 1)), ORIGIN)
+        kept = Stream(stream, 4, Stopped(plan, Progress(1, 1)), ORIGIN, snapshot=4)
         store.keep_snapshot(kept)
         assert store.load(stream, import_session.fold) == kept
 
 
 IGNORED = {
-    "of another shape": ENVELOPE.replace('"shape":1', '"shape":2') % '{"type":"discarded"}',
+    "of another shape": ENVELOPE.replace('"shape":2', '"shape":1') % '{"type":"discarded"}',
     "with a state of a newer release": ENVELOPE % '{"type":"undoing"}',
     "that was stored as an event, as they once were": (
         '{"at":"2026-02-03T04:05:06Z","origin":{"subscription_id":"11111111-1111-4111-8111-111111111111",'
@@ -191,3 +195,35 @@ def test_a_snapshot_is_ignored(store: PostgresEventStore, stream: UUID, module_d
     assert found
     store.keep_snapshot(found)
     assert found.state == state_of(store, stream) == Stopped(folded.plan, folded.progress)
+
+
+# --- kept by commands -------------------------------------------------------------------------------------------------
+
+
+MOST = streams.SUBSCRIPTION.most_folded
+
+
+@pytest.mark.database
+def test_a_command_folds_a_bounded_number_of_licence_events(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall, seats=1_000)
+    for number in range(MOST + 5):
+        allocate_licences(rollcall, origin, [User(f"user{number}@example.com")])
+    found = rollcall.events.load(origin.subscription_id, subscription.fold)
+    assert found
+    assert found.state.taken == MOST + 5
+    assert found.version - found.snapshot < MOST
+
+
+@pytest.mark.database
+def test_a_command_folds_a_bounded_number_of_edits(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "IMPORT", structs.replace(streams.IMPORT, most_folded=10))
+    origin = importing_as(subscribed(rollcall, "ann@example.com"))
+    upload(rollcall, origin, "groups.csv", "text/csv", b"Groupname,Email\nSales,ann@example.com\n", Limits())
+    assert origin.import_id
+    for number in range(25):
+        rename_group(rollcall, origin, 1, f"Group {number}", None)
+    found = rollcall.events.load(origin.import_id, import_session.fold)
+    assert found
+    assert isinstance(found.state, Reviewing)
+    assert found.state.plan.names == {1: "Group 24"}
+    assert found.version - found.snapshot < 10

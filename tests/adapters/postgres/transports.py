@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -39,6 +40,79 @@ def over_tcp(conninfo: str) -> Iterator[str]:
         host, port = forwarding.server_address[:2]
         yield make_conninfo(conninfo, host=str(host), port=str(port), sslmode="disable", gssencmode="disable")
         forwarding.shutdown()
+
+
+class CutConnections:
+    """A server over TCP, and the means to cut a connection once the server has stored an append but not answered."""
+
+    def __init__(self, conninfo: str) -> None:
+        self.conninfo = conninfo
+        self.cuts = 0
+        self._to_cut = 0
+        self._changing = Lock()
+
+    def cut_next_append(self) -> None:
+        with self._changing:
+            self._to_cut += 1
+
+    def take_turn(self) -> bool:
+        """Return whether a connection that sends an append is to be cut."""
+        with self._changing:
+            is_cut = self._to_cut > 0
+            self._to_cut -= is_cut
+            self.cuts += is_cut
+            return is_cut
+
+
+@contextmanager
+def cutting_connections(conninfo: str) -> Iterator[CutConnections]:
+    """Reach a server over TCP through a forwarder that can lose the answer of an append."""
+    with over_tcp(conninfo) as reachable, socket.create_server(("127.0.0.1", 0)) as listening:
+        given = conninfo_to_dict(reachable)
+        host, port = listening.getsockname()[:2]
+        target = (str(given["host"]), int(given["port"] or 5432))
+        cutter = CutConnections(make_conninfo(reachable, host=host, port=str(port), sslmode="disable"))
+
+        def accept() -> None:
+            with suppress(OSError):  # the listening socket is closed
+                while True:
+                    client, _ = listening.accept()
+                    Thread(target=_forward_and_cut, args=(cutter, client, target), daemon=True).start()
+
+        Thread(target=accept, daemon=True).start()
+        yield cutter
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def _forward_and_cut(cutter: CutConnections, client: socket.socket, target: tuple[str, int]) -> None:
+    with client, socket.create_connection(target) as server:
+        is_cut = Event()
+
+        def answer() -> None:
+            with suppress(OSError):
+                while data := server.recv(65_536):
+                    if is_cut.is_set():  # the server answers an append after it has committed
+                        break
+                    client.sendall(data)
+                client.shutdown(socket.SHUT_RDWR)
+
+        answering = Thread(target=answer, daemon=True)
+        answering.start()
+        sent = b""
+        with suppress(OSError):
+            while data := client.recv(65_536):
+                sent = (sent + data)[-1_000_000:]
+                if _executes_append(sent, len(data)) and cutter.take_turn():
+                    is_cut.set()
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
+        answering.join()
+
+
+def _executes_append(sent: bytes, new: int) -> bool:
+    """Return whether the new bytes bind the statement that a message Parse has prepared for the append function."""
+    prepared = re.search(rb"(_pg3_\d+)\0SELECT append_to_events", sent)
+    return bool(prepared) and b"\0%s\0" % prepared[1] in sent[-new:] if prepared else False
 
 
 def over_unix_socket(conninfo: str) -> str:

@@ -19,15 +19,14 @@ from domain.import_session import (
     FormatRejected,
     GroupAdded,
     GroupSkipped,
-    LeftOut,
+    UsersLeftOut,
 )
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from projections.audit_log import AUDITED
 from projections.reports.sentences import ACTIONS, TITLES, sentence
 
 EVENTS = set(get_args(Event))
-BOOKKEEPING = {GroupAdded, GroupSkipped}
-UNLICENSED = LeftOut("cem@example.com", "not-licensed")
+BOOKKEEPING = {UsersLeftOut, GroupAdded, GroupSkipped}
 
 
 def test_each_event_has_a_title() -> None:
@@ -59,9 +58,10 @@ def test_actions_have_a_slug_and_a_title() -> None:
             "Created group “Sales” with 2 users",
         ),
         (
-            GroupAdded(1, UUID(int=1), "Sales", False, 1, 3, (UNLICENSED,)),
+            GroupAdded(1, UUID(int=1), "Sales", False, 1, 3, 1),
             "Added 1 user to existing group “Sales”, 3 already in it, 1 left out (no licence)",
         ),
+        (UsersLeftOut(7, ("a@example.com", "b@example.com")), "Left 2 users out of group 7 of the file: no licence"),
         (GroupSkipped(7, "no-licensed-users"), "Skipped group 7 of the file: none of its users has a licence"),
         (CommitStopped(1, 2_000), "Stopped: 1 group added, 2,000 remaining"),
         (LicencesAllocated((User("ann@example.com"),)), "Allocated a licence to ann@example.com"),

@@ -1,19 +1,40 @@
--- Appends events: releases, takes and checks claims, inserts, wakes the readers, and returns the positions.
--- Why it is written this way: docs/decisions/0002-our-own-append-function.md and 0005-claims.md.
+-- Appends events: releases, takes and checks claims, inserts, wakes the readers, and returns the position of the last one
+-- (0 without events). Why it is written this way: docs/decisions/0002-our-own-append-function.md and 0005-claims.md.
 --
 -- The advisory lock queues the writers as LOCK TABLE … IN EXCLUSIVE MODE would, but lets autovacuum work beside them.
 -- LIMIT 1 in a lateral join keeps the planner at one index look-up per key. Without it the planner, which has no
--- statistics for arrays nor, at first, for the claims, would scan the claims again and again, and it would expect
--- the events after a position to be a third of the log.
+-- statistics for arrays nor, at first, for the claims, would scan the claims again and again.
 CREATE FUNCTION append_to_events_1(
-    ids uuid[], versions bigint[], topics text[], states bytea[], subscription uuid,
+    append_id uuid, subscription uuid, happened_at timestamptz, origin_text text, patience_ms integer,
+    ids uuid[], versions bigint[], topics text[], states bytea[], import_groups integer[],
     released_kinds text[], released_keys text[], released_streams uuid[],
     taken_kinds text[], taken_keys text[], taken_streams uuid[],
     relied_on_kinds text[], relied_on_keys text[], relied_on_streams uuid[], licensed text[],
-    absent text[], since bigint
-) RETURNS SETOF bigint LANGUAGE plpgsql SET lock_timeout = '10s' AS $body$
+    absent text[], since bigint,
+    request_key text, request_fingerprint uuid
+) RETURNS bigint LANGUAGE plpgsql AS $body$
+DECLARE
+    event_count CONSTANT integer := cardinality(ids);
+    last_position bigint := 0;
 BEGIN
+    PERFORM set_config('lock_timeout', patience_ms || 'ms', true);
     PERFORM pg_advisory_xact_lock('events'::regclass::oid::bigint);
+
+    -- An append whose answer was lost is sent again with its id.
+    SELECT a.position INTO last_position FROM events AS e JOIN appends AS a ON a.position = e.append_position
+    WHERE e.originator_id = ids[1] AND e.originator_version = versions[1] AND a.id = append_id;
+    IF FOUND THEN
+        RETURN last_position;
+    END IF;
+
+    IF request_key IS NOT NULL THEN
+        DELETE FROM request_keys AS r USING (
+            SELECT subscription_id, key FROM request_keys
+            WHERE at < happened_at - interval '7 days' ORDER BY at LIMIT 10
+        ) AS old
+        WHERE (r.subscription_id, r.key) = (old.subscription_id, old.key);
+        INSERT INTO request_keys VALUES (subscription, request_key, request_fingerprint, happened_at);
+    END IF;
 
     IF cardinality(released_keys) > 0 THEN
         DELETE FROM claims AS c
@@ -51,22 +72,27 @@ BEGIN
     END IF;
 
     IF cardinality(absent) > 0 AND EXISTS (
-        SELECT FROM generate_series(since + 1, (SELECT max(notification_id) FROM events)) AS position
-        CROSS JOIN LATERAL (
-            SELECT e.state FROM events AS e
-            WHERE e.notification_id = position AND e.topic IN ('group.created', 'group.users-added') LIMIT 1
-        ) AS joined
-        CROSS JOIN LATERAL (SELECT convert_from(joined.state, 'UTF8')::jsonb AS body OFFSET 0) AS decoded
-        WHERE body -> 'origin' ->> 'subscription_id' = subscription::text
-          AND body -> 'event' -> 'users' ?| absent
+        SELECT FROM events AS e
+        WHERE e.subscription_id = subscription AND e.notification_id > since
+          AND e.topic IN ('group.created', 'group.users-added')
+          AND convert_from(e.state, 'UTF8')::jsonb -> 'users' ?| absent
     ) THEN
         RAISE EXCEPTION 'a user this append takes out of all groups has joined another' USING ERRCODE = 'unique_violation';
     END IF;
 
+    IF event_count = 0 THEN
+        RETURN 0;
+    END IF;
+    last_position := setval('positions', nextval('positions') + event_count - 1);
+    INSERT INTO appends (position, id, subscription_id, at, origin)
+    VALUES (last_position, append_id, subscription, happened_at, origin_text::jsonb);
+    INSERT INTO events (
+        notification_id, append_position, originator_id, originator_version, subscription_id, import_group, topic, state
+    )
+    SELECT last_position - event_count + number, last_position, id, version, subscription, import_group, topic, state
+    FROM unnest(ids, versions, topics, states, import_groups)
+         WITH ORDINALITY AS new (id, version, topic, state, import_group, number);
     PERFORM pg_notify(current_schema() || '_events', '');
-    RETURN QUERY
-        INSERT INTO events (originator_id, originator_version, topic, state)
-        SELECT * FROM unnest(ids, versions, topics, states)
-        RETURNING notification_id;
+    RETURN last_position;
 END
 $body$;
