@@ -174,7 +174,7 @@ SCHEMAS: dict[str, Any] = {
         "then try again.",
         "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
     },
-    "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}},
+    "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}, "rebuilding": []},
     "CloudEvent": {
         "specversion": "1.0",
         "id": "1",
