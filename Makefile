@@ -15,7 +15,7 @@ help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.lock pyproject.toml
-	@echo "Installing $(words $(shell grep -o '^[a-z0-9-]*==' requirements.lock)) packages into .venv. This takes about a minute …"
+	@echo "Installing $(words $(shell grep -o '^[a-z0-9-]*==' requirements.lock)) packages into .venv. This takes about half a minute …"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -36,6 +36,10 @@ test: install ## Run the tests, on the embedded PostgreSQL or on ROLLCALL_TEST_D
 .PHONY: test-slow
 test-slow: install ## Run the slow tests: Chromium in the console, schemathesis, embedded and killed servers, imports in a terminal, the wheel
 	$(TEST) -m slow $(ARGS)
+
+.PHONY: test-machine
+test-machine: install ## Run two administrators and a worker against a model, for longer than the tests do (ARGS="--minutes 15 --steps 60")
+	$(BIN)/python -m tests.adapters.machine $(ARGS)
 
 .PHONY: test-database
 test-database: install ## Run only the tests that use the database

@@ -54,10 +54,10 @@ class ViewRunner:
             bookmark = self._projector.bookmark()
             try:
                 while not self._stopping.is_set():
-                    count = self._wakeups.count()
+                    count = self._wakeups.count_appends()
                     reached = self._projector.advance(connection, bookmark)
                     if reached == bookmark:
-                        self._wakeups.wait_for_more(count, self._stopping)
+                        self._wakeups.wait_for_append(count, self._stopping)
                     bookmark = reached
             except (ViewMoved, LogWentBack) as surprise:
                 log.warning("%s", surprise)

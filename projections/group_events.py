@@ -1,27 +1,63 @@
 """The group events that other systems consume, as CloudEvents 1.0 (https://cloudevents.io).
 
-Each event of a group becomes exactly one public event. Its id is its rank among the group events of its subscription:
-a rebuild cannot change it, and it reveals nothing about the position in the log. The column `position` holds this rank.
+Each event of a group becomes exactly one public event. Its id is its rank among the group events of its subscription, a
+hyphen, and a digest of that event and of all before it. A rebuild cannot change the id, and it tells nothing about the
+position in the log. An event that takes the place of a lost one has another id: see
+docs/decisions/0015-a-log-that-went-back.md. The column `position` holds the rank.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Raw, Struct, json
 
+from domain.errors import RollcallError
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
-from projections.view import View, copy_rows, last_ranks
+from projections.view import View, copy_rows, event_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from application.records import Event, Record
     from projections.view import ViewCursor
 
+
+class EventLost(RollcallError):
+    """Rollcall no longer has the group event {id}: its database was restored to an earlier state.
+
+    Groups that you know from lost events may not exist. Discard what you have and follow the events from the beginning,
+    without an id, or from the last id that you know and that Rollcall still has.
+    """
+
+    code = "event-lost"
+
+
+class EventId(Struct, frozen=True):
+    """The id of a group event: its rank in its subscription, from 1, and a digest of all events up to it."""
+
+    rank: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.rank}-{self.digest}"
+
+
+def parse_event_id(text: str) -> EventId:
+    """Return the id that a text stands for; raises ValueError."""
+    found = re.fullmatch(r"([1-9][0-9]{0,17})-([0-9a-f]{16})", text)
+    if not found:
+        raise ValueError(f"“{text}” is not the id of a group event")
+    return EventId(int(found[1]), found[2])
+
+
 PAGE_BYTES = 1_000_000
+
+NO_EVENT = EventId(0, "")
 
 PublicType: TypeAlias = Literal[
     "group.created", "group.users_added", "group.users_removed", "group.renamed", "group.deleted"
@@ -36,31 +72,48 @@ CREATE = """
         at timestamptz NOT NULL,
         data jsonb NOT NULL,
         bytes integer NOT NULL,
+        digest text NOT NULL,
         PRIMARY KEY (subscription_id, position)
     );
 """
 
 
 def _insert_events(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    last = last_ranks(cursor, "SELECT max(position) AS rank FROM group_events WHERE subscription_id = wanted.id", run)
+    last = _last_ids(cursor, {record.origin.subscription_id for record in run})
     rows: list[tuple[object, ...]] = []
     for record in run:
         subscription = record.origin.subscription_id
-        last[subscription] += 1
+        before = last.get(subscription, NO_EVENT)
+        digest = sha256(f"{before.digest} {event_identity(record)}".encode()).hexdigest()[:16]
+        last[subscription] = EventId(before.rank + 1, digest)
         kind, data = _public(record.event)
         encoded = json.encode(data)
         rows.append(
             (
                 subscription,
-                last[subscription],
+                before.rank + 1,
                 kind,
                 record.originator_id,
                 record.at,
                 encoded.decode(),
                 len(encoded),
+                digest,
             )
         )
-    copy_rows(cursor, "group_events (subscription_id, position, type, group_id, at, data, bytes)", rows)
+    copy_rows(cursor, "group_events (subscription_id, position, type, group_id, at, data, bytes, digest)", rows)
+
+
+def _last_ids(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, EventId]:
+    cursor.execute(
+        """
+        SELECT wanted.id, last.position, last.digest FROM unnest(%s::uuid[]) AS wanted (id)
+        CROSS JOIN LATERAL (
+            SELECT position, digest FROM group_events WHERE subscription_id = wanted.id ORDER BY position DESC LIMIT 1
+        ) AS last
+        """,
+        (list(subscriptions),),
+    )
+    return {row["id"]: EventId(row["position"], row["digest"]) for row in cursor}
 
 
 def _public(event: Event) -> tuple[PublicType, dict[str, object]]:
@@ -90,7 +143,7 @@ GROUP_EVENTS = View(
 
 
 class CloudEvent(Struct, frozen=True):
-    """One public event: `source` is the subscription, `subject` the group, `id` the rank within the source from 1."""
+    """One public event: `source` is the subscription, `subject` the group, `id` is unique within the source."""
 
     specversion: Literal["1.0"]
     id: str
@@ -102,26 +155,43 @@ class CloudEvent(Struct, frozen=True):
     data: Raw
 
 
-def group_events(cursor: ViewCursor, subscription_id: UUID, *, after: int = 0, limit: int = 100) -> list[CloudEvent]:
-    """Return a page of a subscription's group events, oldest first, that follow an id.
+class EventPage(Struct, frozen=True):
+    """A page of group events, the id of its last one, and whether others follow it."""
+
+    events: list[CloudEvent]
+    last: EventId | None
+    more: bool
+
+
+def group_events(
+    cursor: ViewCursor, subscription_id: UUID, *, after: EventId | None = None, limit: int = 100
+) -> EventPage:
+    """Return a page of a subscription's group events, oldest first: from the beginning, or those that follow an id.
 
     It has at most `limit` events, and fewer if their data is more than `PAGE_BYTES`, but at least one if there is one.
+
+    Raises EventLost.
     """
     cursor.execute(
         """
-        SELECT position, type, group_id, at, data::text AS data FROM (
+        SELECT position, type, group_id, at, data::text AS data, digest FROM (
             SELECT *, sum(bytes) OVER (ORDER BY position) AS bytes_so_far FROM (
                 SELECT * FROM group_events WHERE subscription_id = %s AND position > %s ORDER BY position LIMIT %s
             ) AS following
         ) AS counted WHERE bytes_so_far <= %s OR bytes_so_far = bytes ORDER BY position
         """,
-        (subscription_id, after, limit, PAGE_BYTES),
+        (subscription_id, after.rank if after else 0, limit, PAGE_BYTES),
     )
+    rows = cursor.fetchall()
+    if after is not None:
+        _refuse_lost(cursor, subscription_id, after)  # after the page was read: a view may be replaced in between
+    last = EventId(rows[-1]["position"], rows[-1]["digest"]) if rows else None
+    newest = _last_ids(cursor, [subscription_id]).get(subscription_id, NO_EVENT)
     source = f"/api/v1/subscriptions/{subscription_id}"
-    return [
+    found = [
         CloudEvent(
             "1.0",
-            str(row["position"]),
+            str(EventId(row["position"], row["digest"])),
             source,
             row["type"],
             f"groups/{row['group_id']}",
@@ -129,12 +199,15 @@ def group_events(cursor: ViewCursor, subscription_id: UUID, *, after: int = 0, l
             "application/json",
             Raw(row["data"].encode()),
         )
-        for row in cursor
+        for row in rows
     ]
+    return EventPage(found, last, last is not None and last.rank < newest.rank)
 
 
-def last_event(cursor: ViewCursor, subscription_id: UUID) -> int:
-    """Return the id of a subscription's last group event; 0 if there is none."""
-    cursor.execute("SELECT max(position) AS last FROM group_events WHERE subscription_id = %s", (subscription_id,))
-    row = cursor.fetchone()
-    return (row and row["last"]) or 0
+def _refuse_lost(cursor: ViewCursor, subscription_id: UUID, wanted: EventId) -> None:
+    cursor.execute(
+        "SELECT FROM group_events WHERE subscription_id = %s AND position = %s AND digest = %s",
+        (subscription_id, wanted.rank, wanted.digest),
+    )
+    if not cursor.rowcount:
+        raise EventLost(id=wanted)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from uuid import UUID
@@ -21,7 +20,7 @@ from psycopg.sql import SQL, Identifier
 
 from application.records import Record
 from domain.errors import RollcallError
-from projections.view import View, ViewCursor, statements_of
+from projections.view import View, ViewCursor, event_identity, statements_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,9 +83,7 @@ class Bookmark(Struct, frozen=True):
 
 def bookmark_at(record: Record) -> Bookmark:
     """Return the bookmark of a view that shows the log up to this record."""
-    at = record.at.astimezone(UTC).isoformat(timespec="microseconds")
-    identity = f"{record.originator_id} {record.originator_version} {at}"
-    return Bookmark(record.position, sha256(identity.encode()).hexdigest()[:16])
+    return Bookmark(record.position, sha256(event_identity(record).encode()).hexdigest()[:16])
 
 
 class Announcement(Struct, frozen=True):

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias, TypeVar, cast
@@ -64,6 +65,12 @@ def statements_of(script: str) -> list[str]:
     """
     found = re.findall(r"(?:--[^\n]*|'[^']*'|\$body\$.*?\$body\$|[^;])+", script, re.DOTALL)
     return [each.strip() for each in found if each.strip()]
+
+
+def event_identity(record: Record) -> str:
+    """Return what tells an event from any other, wherever it stands in a log: its stream, version and time."""
+    at = record.at.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{record.originator_id} {record.originator_version} {at}"
 
 
 def events_of(run: Iterable[Record], kind: type[E]) -> Iterator[tuple[Record, E]]:

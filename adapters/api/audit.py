@@ -15,7 +15,7 @@ from adapters.api.polls import Polls
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response, next_link
-from adapters.http.problems import responses
+from adapters.http.problems import Invalid, responses
 from adapters.http.rate_limits import RateLimits
 from adapters.http.requests import AnyRequest, Injected, checked_text, parse_time
 from adapters.http.security import CONSUMERS, READERS, check_access, for_roles
@@ -24,6 +24,7 @@ from domain.access import ROLLCALL
 from domain.naming import email_key
 from projections import audit_log
 from projections.audit_log import AuditFilter, AuditRow
+from projections.group_events import EventId, parse_event_id
 
 BATCH_TYPE = "application/cloudevents-batch+json"
 LONGEST_WAIT = 30
@@ -71,6 +72,9 @@ ByActor: TypeAlias = Annotated[
 OfType: TypeAlias = Annotated[str | None, QueryParameter(max_length=100, description="Only events of this type.")]
 OfAddress: TypeAlias = Annotated[
     str | None, QueryParameter(max_length=1000, description="Only what names this address.")
+]
+AfterEvent: TypeAlias = Annotated[
+    str | None, QueryParameter(max_length=100, description="The `id` of the last event you have.")
 ]
 Since: TypeAlias = Annotated[str | None, QueryParameter(name="from", description="Only changes at or after this time.")]
 Until: TypeAlias = Annotated[str | None, QueryParameter(name="to", description="Only changes before this time.")]
@@ -144,7 +148,7 @@ def _wanted(
 @get(
     "/subscriptions/{subscription_id:uuid}/events",
     media_type=BATCH_TYPE,
-    responses=responses("not-found"),
+    responses=responses("not-found", "event-lost"),
     opt=CONSUMERS,
 )
 async def list_group_events(
@@ -154,26 +158,40 @@ async def list_group_events(
     rate_limits: Injected[RateLimits],
     subscription_id: FromPath[UUID],
     limit: Limit = 100,
-    after: Annotated[int, QueryParameter(ge=0, le=2**53, description="The `id` of the last event you have.")] = 0,
+    after: Annotated[
+        str | None, QueryParameter(max_length=100, description="The `id` of the last event you have.")
+    ] = None,
     wait: Annotated[int, QueryParameter(ge=0, le=LONGEST_WAIT, description="Seconds to wait for an event.")] = 0,
 ) -> Response[bytes]:
     """Follow the group events, oldest first, as CloudEvents 1.0.
 
-    To get the next page, pass the last `id` as `after`. A page can have fewer events than `limit`, because it is no
-    larger than a megabyte; `Link` says whether others follow. With `wait`, the answer is empty only if no event
-    happened for that many seconds.
+    To begin, leave `after` out. To get the next page, pass the last `id` as `after`. A page can have fewer events than
+    `limit`, because it is no larger than a megabyte; `Link` says whether others follow. With `wait`, the answer is
+    empty only if no event happened for that many seconds.
+
+    An `id` is opaque, and stands for all events up to its own. If Rollcall's database is restored to an earlier state
+    and loses the event that you pass, the answer is 410 (`event-lost`): discard what you have, and begin again.
     """
+    last = _parse_event_id(after) if after is not None else None
     await sync_to_thread(find_subscription, rollcall, subscription_id)
     if not wait:
-        page = await polls.next_page(subscription_id, after, limit, 0)
+        page = await polls.next_page(subscription_id, last, limit, 0)
     else:
         actor: Actor = request.scope["state"]["actor"]
         rate_limits.check_followers(actor.id)
         with rate_limits.count_follower(actor.id):
-            page = await polls.next_page(subscription_id, after, limit, wait)
+            page = await polls.next_page(subscription_id, last, limit, wait)
         await check_access(request, request.route_handler)  # it may have been revoked in the meantime
     headers = {"Link": next_link(request, str(page.last))} if page.more else {}
     return Response(page.content, media_type=BATCH_TYPE, headers=headers)
+
+
+def _parse_event_id(text: str) -> EventId:
+    try:
+        return parse_event_id(text)
+    except ValueError as error:
+        reason = "“after” is not the `id` of an event. To begin with the first event, leave it out."
+        raise Invalid(reason=reason, field="after") from error
 
 
 ROUTES = (list_changes, list_operations, list_group_events)

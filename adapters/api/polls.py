@@ -12,7 +12,7 @@ from msgspec import Struct, json
 
 from adapters.http.bell import happens
 from projections import group_events
-from projections.group_events import GROUP_EVENTS
+from projections.group_events import GROUP_EVENTS, EventId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ class EventPage(Struct, frozen=True):
     """A page of events as a JSON array; `last` is the id of its last one, and `more` says whether others follow it."""
 
     content: bytes
-    last: int | None
+    last: EventId | None
     more: bool
 
 
@@ -35,7 +35,7 @@ class _Readers:
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
-        self.lookups: dict[tuple[int, int], asyncio.Task[EventPage]] = {}
+        self.lookups: dict[tuple[EventId | None, int], asyncio.Task[EventPage]] = {}
         self.clients = 0
 
     def wake(self) -> None:
@@ -54,7 +54,7 @@ class Polls:
         self.idle = 0
         """How many clients are waiting for an event."""
 
-    async def next_page(self, subscription_id: UUID, after: int, limit: int, seconds: float) -> EventPage:
+    async def next_page(self, subscription_id: UUID, after: EventId | None, limit: int, seconds: float) -> EventPage:
         """Return the page that follows an event; if it is empty, wait up to so many seconds for an event."""
         deadline = monotonic() + seconds
         with self._reading(subscription_id) as readers:
@@ -82,7 +82,7 @@ class Polls:
             if not readers.clients:
                 del self._readers[subscription_id]
 
-    async def _look_up(self, readers: _Readers, subscription_id: UUID, after: int, limit: int) -> EventPage:
+    async def _look_up(self, readers: _Readers, subscription_id: UUID, after: EventId | None, limit: int) -> EventPage:
         """Look up a page, or wait for the look-up of the same page that is under way."""
         lookups, key = readers.lookups, (after, limit)
         if key not in lookups:
@@ -90,9 +90,7 @@ class Polls:
             lookups[key].add_done_callback(lambda _: lookups.pop(key))
         return await asyncio.shield(lookups[key])  # others wait for it, too, if this client leaves
 
-    def _page(self, subscription_id: UUID, after: int, limit: int) -> EventPage:
+    def _page(self, subscription_id: UUID, after: EventId | None, limit: int) -> EventPage:
         with self._rollcall.views() as cursor:
-            found = group_events.group_events(cursor, subscription_id, after=after, limit=limit)
-            last = int(found[-1].id) if found else None
-            more = last is not None and last < group_events.last_event(cursor, subscription_id)
-        return EventPage(json.encode(found), last, more)
+            page = group_events.group_events(cursor, subscription_id, after=after, limit=limit)
+        return EventPage(json.encode(page.events), page.last, page.more)

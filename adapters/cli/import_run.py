@@ -114,7 +114,7 @@ class ImportRun:
         with self._rollcall.views() as cursor:
             roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
             groups = review.groups(cursor, row.subscription_id, row.id, roster, limit=ROWS_SHOWN)
-            unlicensed = len(file_licences.unlicensed_users(cursor, row.subscription_id, roster))
+            unlicensed = file_licences.unlicensed_users(cursor, row.subscription_id, roster).count
             problems = [each for _, each in review.problems(cursor, row.id, limit=ROWS_SHOWN)]
         if problems:
             import_report.problems(self._terminal, problems, sum(row.read.problems.values()))
@@ -232,7 +232,7 @@ def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRo
     roster = StoredRoster(to_chunks(read).__getitem__)
     with rollcall.views() as cursor:
         groups = preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
-        unlicensed = len(file_licences.unlicensed_users(cursor, subscription.id, roster))
+        unlicensed = file_licences.unlicensed_users(cursor, subscription.id, roster).count
     read_as = detected(read, "")
     if terminal.as_json:
         shown, counts = problem_rows(read.problems), import_list.counts(read_as)

@@ -103,7 +103,7 @@ def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | N
     """Return how many users in the file have no licence, or None if there are too many users to check."""
     if row.read is None or row.read.users > USERS_CHECKED:
         return None
-    return len(file_licences.unlicensed_users(rows, row.subscription_id, open_roster(rollcall, rows, row)))
+    return file_licences.unlicensed_users(rows, row.subscription_id, open_roster(rollcall, rows, row)).count
 
 
 def _groups(

@@ -21,6 +21,13 @@ KINDS: dict[str, Kind] = {
         "Not found",
         "Nothing exists at this address, or you don't have access to it. Check the ids in the address.",
     ),
+    "event-lost": Kind(
+        HTTPStatus.GONE,
+        "Event lost",
+        "You passed the id of a group event that Rollcall no longer has, because its database was restored to an "
+        "earlier state. Discard what you built from the events and follow them from the beginning: leave `after` out. "
+        "If you keep the ids you have read, you can also go on from the last one that is accepted.",
+    ),
     "method-not-allowed": Kind(
         HTTPStatus.METHOD_NOT_ALLOWED,
         "Method not allowed",

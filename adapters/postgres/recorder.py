@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from adapters.postgres.datastore import Datastore
 
-LOG_BATCH_BYTES = 16_000_000
+LOG_BATCH_BYTES = 4_000_000  # which views turn into up to 30 MB of rows, each in a thread of its own
 LONGEST_KEY = 1_000
 LAST = 2**63 - 1
 PATIENCE_SECONDS = 10.0

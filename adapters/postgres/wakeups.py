@@ -46,7 +46,7 @@ class Wakeups:
         self._changed = Condition()
         self._positions: dict[str, int] = {}
         self._looked = 0.0
-        self._count = 0
+        self._count = self._appends = 0
         self._listeners: list[Callable[[Announcement | None], None]] = []
         self._stopping = Event()
         self._stop_sender, self._stop_receiver = socketpair()
@@ -72,10 +72,24 @@ class Wakeups:
 
     def wait_for_more(self, count: int, stopping: Event | None = None) -> None:
         """Wait for a wake-up after this count, for at most a second or until `stopping` is set."""
+        self._wait(lambda: self._count > count, stopping)
+
+    def count_appends(self) -> int:
+        """Return the number of wake-ups by appends so far, for `wait_for_append`."""
+        return self._appends
+
+    def wait_for_append(self, count: int, stopping: Event) -> None:
+        """Wait for an append after this count, for at most a second or until `stopping` is set.
+
+        The runners of views wait for this: if the move of each view woke all of them, an append would wake them eight
+        times.
+        """
+        self._wait(lambda: self._appends > count, stopping)
+
+    def _wait(self, has_more: Callable[[], bool], stopping: Event | None) -> None:
         with self._changed:
             self._changed.wait_for(
-                lambda: self._count > count or (stopping is not None and stopping.is_set()),
-                timeout=LOOK_AGAIN_SECONDS,
+                lambda: has_more() or (stopping is not None and stopping.is_set()), timeout=LOOK_AGAIN_SECONDS
             )
 
     def wake(self) -> None:
@@ -141,6 +155,8 @@ class Wakeups:
                 announced = json.decode(payload, type=Announcement)
                 self._positions[announced.view] = announced.position  # lower, if the log lost its end
                 self._tell(announced)
+        else:
+            self._appends += 1
         self.wake()
 
     def _tell(self, announced: Announcement | None) -> None:

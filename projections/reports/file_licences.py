@@ -1,68 +1,101 @@
 """The users of a file who have no licence, and the groups of the file that they are in.
 
 Looking them up for a whole file is slow, so the results are kept with the roster. Licences are looked up again when the
-directory has changed, groups when the users without a licence have.
+directory has changed, groups when the users without a licence have. No list of these users is ever held as a whole.
 """
 
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import Struct
+
+from application.rosters import ENTRIES_A_CHUNK
 from projections.directory import read as directory
 from projections.projector import find_bookmark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
     from uuid import UUID
 
     from application.rosters import StoredRoster
     from projections.view import ViewCursor
 
-BYTES_PER_USER = 200
+T = TypeVar("T")
+
+MARKS_PER_USER = 8
 BYTES_PER_NUMBER = 40
 
 
-def unlicensed_users(cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster) -> frozenset[str]:
-    """Return the addresses of all users of a file who have no licence."""
+class UnlicensedUsers(Struct, frozen=True):
+    """How many users of a file have no licence, and a mark for each of them.
 
-    def look_up() -> frozenset[str]:
-        chunks = ([user.email for user in some] for some in roster.users())
-        return frozenset().union(*(directory.unlicensed_emails(cursor, subscription_id, emails) for emails in chunks))
+    One byte in `marks` stands for all addresses that share a hash value (a Bloom filter with one hash function), so it
+    has eight times as many bytes as the file has users, and one user in eight at most is taken for another.
+    """
 
-    return _remembered(cursor, roster, (), look_up)
+    count: int
+    marks: bytes
+
+    def may_include(self, email: str) -> bool:
+        """Return True if the user has no licence, and sometimes if the user has one."""
+        return bool(self.marks[hash(email) % len(self.marks)])
 
 
-def unlicensed_users_of_groups(
+def unlicensed_users(cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster) -> UnlicensedUsers:
+    """Return how many users of a file have no licence, with their marks."""
+
+    def look_up() -> tuple[UnlicensedUsers, int]:
+        count, marks = 0, bytearray(MARKS_PER_USER * ENTRIES_A_CHUNK * max(1, roster.index.user_chunks))
+        for some in roster.users():
+            for email in directory.unlicensed_emails(cursor, subscription_id, (user.email for user in some)):
+                count += 1
+                marks[hash(email) % len(marks)] = 1
+        return UnlicensedUsers(count, bytes(marks)), len(marks)
+
+    return roster.cached(_as_of_now(cursor), look_up)
+
+
+def unlicensed_counts(
     cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, numbers: Sequence[int]
-) -> frozenset[str]:
-    """Return the addresses of the users of some groups of a file who have no licence."""
-
-    def look_up() -> frozenset[str]:
-        emails = {member.email for number in numbers for member in roster.group(number).members}
-        return frozenset(directory.unlicensed_emails(cursor, subscription_id, emails))
-
-    return _remembered(cursor, roster, tuple(numbers), look_up)
-
-
-def _remembered(
-    cursor: ViewCursor, roster: StoredRoster, numbers: tuple[int, ...], look_up: Callable[[], frozenset[str]]
-) -> frozenset[str]:
-    def sized() -> tuple[frozenset[str], int]:
-        found = look_up()
-        return found, BYTES_PER_USER * (len(found) + 1) + BYTES_PER_NUMBER * len(numbers)
-
-    # The bookmark is read first, so that what is found is at least as new as it says.
-    return roster.cached((find_bookmark(cursor, directory.NAME), numbers), sized)
-
-
-def group_numbers_of(roster: StoredRoster, users: frozenset[str]) -> array[int]:
-    """Return the numbers of the groups of a file that contain any of these users, in order."""
+) -> Sequence[int]:
+    """Return how many users of each of these groups of a file have no licence."""
 
     def look_up() -> tuple[array[int], int]:
-        numbers = array(
-            "I", (each.number for each in roster.every_group() if any(m.email in users for m in each.members))
+        counts = array("I", bytes(4 * len(numbers)))
+        members = (
+            (index, member.email) for index, number in enumerate(numbers) for member in roster.group(number).members
         )
-        return numbers, numbers.itemsize * len(numbers) + BYTES_PER_USER * (len(users) + 1)
+        for some in _portions(members, ENTRIES_A_CHUNK):
+            unlicensed = directory.unlicensed_emails(cursor, subscription_id, {email for _, email in some})
+            for index, email in some:
+                counts[index] += email in unlicensed
+        return counts, (BYTES_PER_NUMBER + counts.itemsize) * len(numbers)
 
-    return roster.cached(users, look_up) if users else array("I")
+    return roster.cached((_as_of_now(cursor), tuple(numbers)), look_up)
+
+
+def group_numbers_of(roster: StoredRoster, unlicensed: UnlicensedUsers) -> array[int]:
+    """Return the numbers of the groups of a file that may contain any of these users, in order."""
+
+    def look_up() -> tuple[array[int], int]:
+        may_include = unlicensed.may_include
+        numbers = array(
+            "I", (each.number for each in roster.every_group() if any(may_include(m.email) for m in each.members))
+        )
+        return numbers, numbers.itemsize * len(numbers) + len(unlicensed.marks)
+
+    return roster.cached(unlicensed.marks, look_up) if unlicensed.count else array("I")
+
+
+def _as_of_now(cursor: ViewCursor) -> Hashable:
+    """Return the directory's bookmark; it is read first, so that what is found is at least as new as it says."""
+    return ("directory", find_bookmark(cursor, directory.NAME))
+
+
+def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some

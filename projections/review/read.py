@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from application.rosters import StoredRoster
+    from projections.reports.file_licences import UnlicensedUsers
     from projections.view import ViewCursor
 
 
@@ -67,6 +68,7 @@ class GroupFilter(Struct, frozen=True):
 
 
 NO_FILTER = GroupFilter()
+MOST_SUSPECTS = 4_000
 
 
 def groups(
@@ -89,16 +91,16 @@ def groups(
     start, step = 0, limit
     while start < len(suspects) and len(found) < limit:
         edited = _edited_groups(cursor, import_id, roster, wanted, suspects[start : start + step], step)
-        reviewed = with_directory(cursor, subscription_id, roster, edited, unlicensed)
+        reviewed = with_directory(cursor, subscription_id, roster, edited)
         found += [group for group in reviewed if group.problems or group.unlicensed]
-        start, step = start + step, 4 * step  # if few of them match, take fewer steps
+        start, step = start + step, min(4 * step, MOST_SUSPECTS)  # if few of them match, take fewer steps
     return found[:limit]
 
 
 def _suspects(
-    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, unlicensed: frozenset[str], after: int
+    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, unlicensed: UnlicensedUsers, after: int
 ) -> list[int]:
-    """Return the numbers, after a number, of the groups that have problems or users without a licence."""
+    """Return the numbers, after a number, of the groups that have problems or may have users without a licence."""
     cursor.execute(
         "SELECT DISTINCT number FROM review_group_problems WHERE import_id = %s AND number > %s", (import_id, after)
     )
@@ -187,16 +189,12 @@ def with_directory(
     subscription_id: UUID,
     roster: StoredRoster,
     edited: Sequence[EditedGroup],
-    unlicensed: frozenset[str] | None = None,
 ) -> list[ReviewedGroup]:
-    """Add what only the directory knows: whether a group exists, and how many of its users have no licence.
-
-    Pass `unlicensed`, the users of the whole file without a licence, if they were looked up before.
-    """
+    """Add what only the directory knows: whether a group exists, and how many of its users have no licence."""
     existing = directory.group_ids_by_key(cursor, subscription_id, [group.name_key for group in edited])
-    if unlicensed is None:
-        numbers = [group.number for group in edited]
-        unlicensed = file_licences.unlicensed_users_of_groups(cursor, subscription_id, roster, numbers)
+    counts = file_licences.unlicensed_counts(cursor, subscription_id, roster, [group.number for group in edited])
+    removed = {email for group, count in zip(edited, counts, strict=True) if count for email in group.removed}
+    unlicensed = directory.unlicensed_emails(cursor, subscription_id, removed) if removed else set[str]()
     return [
         ReviewedGroup(
             group.number,
@@ -205,11 +203,9 @@ def with_directory(
             "existing" if group.name_key in existing else "new",
             group.users,
             group.problems,
-            sum(m.email in unlicensed and m.email not in group.removed for m in roster.group(group.number).members)
-            if unlicensed
-            else 0,
+            count - sum(email in unlicensed for email in group.removed) if count else 0,
         )
-        for group in edited
+        for group, count in zip(edited, counts, strict=True)
     ]
 
 

@@ -211,7 +211,7 @@ def test_a_runner_that_lost_its_lock_does_not_go_on_beside_the_next_one(
         assert idle.health.catch_up()
         eventually(lambda: holders_of_locks(database) >= len(idle.projectors))
         with idle.views() as cursor:
-            ids = [each.id for each in group_events.group_events(cursor, origin.subscription_id)]
+            ids = [each.id for each in group_events.group_events(cursor, origin.subscription_id).events]
     assert len(ids) == len(set(ids)) == 5
 
 

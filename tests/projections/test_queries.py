@@ -18,7 +18,7 @@ from domain.subscription import LicencesRevoked, User
 from projections.audit_log import AuditFilter, AuditRow, audit_log
 from projections.directory import read as directory
 from projections.directory.read import MemberRow
-from projections.group_events import group_events
+from projections.group_events import EventId, EventLost, group_events, parse_event_id
 from projections.import_list import read as import_list
 from tests.conftest import advance_views, subscribed
 from tests.histories import in_one_append, uploaded
@@ -294,17 +294,30 @@ def test_the_events_of_groups_are_ranked_within_their_subscription(rollcall: Rol
     in_one_append(rollcall, other, (foreign, GroupDeleted("Foreign")))
     caught_up(rollcall)
     with rollcall.views() as cursor:
-        found = group_events(cursor, one.subscription_id)
-        assert [(each.id, each.type, each.subject) for each in found] == [
+        page = group_events(cursor, one.subscription_id)
+        assert [(each.id.partition("-")[0], each.type, each.subject) for each in page.events] == [
             ("1", "group.created", f"groups/{first}"),
             ("2", "group.renamed", f"groups/{first}"),
             ("3", "group.created", f"groups/{second}"),
         ]
-        assert json.decode(found[1].data) == {"old_name": "Sales", "name": "Vertrieb"}
-        assert [each.id for each in group_events(cursor, one.subscription_id, after=1, limit=1)] == ["2"]
-        assert [(each.id, each.type) for each in group_events(cursor, other.subscription_id)] == [
+        assert json.decode(page.events[1].data) == {"old_name": "Sales", "name": "Vertrieb"}
+        ids = [parse_event_id(each.id) for each in page.events]
+        assert (page.last, page.more) == (ids[2], False)
+        following = group_events(cursor, one.subscription_id, after=ids[0], limit=1)
+        assert (following.events, following.last, following.more) == (page.events[1:2], ids[1], True)
+        others = group_events(cursor, other.subscription_id).events
+        assert [(each.id.partition("-")[0], each.type) for each in others] == [
             ("1", "group.created"),
             ("2", "group.users_added"),
             ("3", "group.users_added"),
             ("4", "group.deleted"),
         ]
+        for lost in (parse_event_id(others[0].id), EventId(3, ids[1].digest), EventId(4, ids[2].digest)):
+            with pytest.raises(EventLost):
+                group_events(cursor, one.subscription_id, after=lost)
+
+
+@pytest.mark.parametrize("text", ["", "0", "1", "0-0123456789abcdef", "1-0123456789ABCDEF", "1-0123456789abcdef "])
+def test_what_is_not_the_id_of_a_group_event_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not the id"):
+        parse_event_id(text)

@@ -11,6 +11,7 @@ from application.importing import plan_at, remove_user, rename_group
 from application.licensing import allocate_licences
 from domain.naming import group_key
 from domain.subscription import LicencesRevoked, User
+from projections.directory import read as directory
 from projections.import_list import read as import_list
 from projections.reports import file_licences
 from projections.review import read as review
@@ -20,9 +21,13 @@ from tests.histories import in_one_append, uploaded
 from tests.projections.test_queries import caught_up
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
     from adapters.composition import Rollcall
     from application.records import Origin
     from application.rosters import StoredRoster
+    from projections.view import ViewCursor
 
 pytestmark = pytest.mark.database
 
@@ -125,4 +130,36 @@ def test_the_unlicensed_users_of_a_file_are_found(reviewed: ReviewedImport) -> N
     subscription = reviewed.origin.subscription_id
     with reviewed.rollcall.views() as cursor:
         found = file_licences.unlicensed_users(cursor, subscription, reviewed.roster())
-    assert found == {f"user{number}@example.com" for number in range(0, GROUPS, 3)}
+    unlicensed = {f"user{number}@example.com" for number in range(0, GROUPS, 3)}
+    assert found.count == len(unlicensed)
+    assert all(found.may_include(email) for email in unlicensed)
+    assert not all(found.may_include(email) for email in LICENSED)
+
+
+def test_no_more_than_some_thousand_users_without_a_licence_are_held_at_once(
+    unattended: Rollcall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = subscribed(unattended, "ann@example.com")
+    users = ",".join(f"user{number}@example.com" for number in range(9_999))
+    header = ",".join(["Groupname", *["Email"] * 9_999])
+    importing = uploaded(unattended, origin, "large.csv", f"{header}\nLarge,{users}\nSmall,ann@example.com\n")
+    remove_user(unattended, importing, 1, "user7@example.com", None)
+    caught_up(unattended)
+    found, look_up = list[int](), directory.unlicensed_emails
+
+    def counted(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> set[str]:
+        found.append(len(some := look_up(cursor, subscription_id, emails)))
+        return some
+
+    monkeypatch.setattr("projections.directory.read.unlicensed_emails", counted)
+    assert importing.import_id
+    with unattended.views() as cursor:
+        row = import_list.find_import(cursor, importing.import_id)
+        assert row
+        assert row.read
+        roster = unattended.rosters.open(row.subscription_id, row.read.roster)
+        where = (cursor, row.subscription_id, row.id, roster)
+        (large,) = review.groups(*where, GroupFilter(only_problems=True))
+        assert review.groups(*where) == [large, review.ReviewedGroup(2, "Small", "Small", "new", 1, 0, 0)]
+    assert (large.name, large.users, large.unlicensed) == ("Large", 9_998, 9_998)
+    assert max(found) <= 5_000

@@ -177,7 +177,7 @@ SCHEMAS: dict[str, Any] = {
     "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}, "rebuilding": []},
     "CloudEvent": {
         "specversion": "1.0",
-        "id": "1",
+        "id": "1-9f86d081884c7d65",
         "source": f"/api/v1/subscriptions/{SUBSCRIPTION}",
         "type": "group.created",
         "subject": f"groups/{GROUP}",

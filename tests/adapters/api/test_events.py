@@ -134,6 +134,52 @@ def test_a_page_ends_where_it_would_be_too_large(
             break
         assert answer.links["next"]["url"].endswith(f"/events?limit=9&after={page[-1]}")
         answer = inside.get(rollcall, origin, answer.links["next"]["url"].partition("?")[2])
-    assert ids == [str(number) for number in range(1, 12)]
+    assert [each.partition("-")[0] for each in ids] == [str(number) for number in range(1, 12)]
     monkeypatch.setattr(group_events, "PAGE_BYTES", 1)
     assert len(inside.get(rollcall, origin, "").json()) == 1, "there is always one"
+
+
+def test_a_consumer_that_read_events_which_the_log_lost_is_told(
+    rollcall: Rollcall, inside: Inside, database: str
+) -> None:
+    """Those that take their place have other ids; what was kept has the same ones."""
+    origin = subscribed(rollcall)
+
+    def add(*names: str) -> None:
+        for name in names:
+            create_group(rollcall, origin, rollcall.new_id(), name, [])
+        assert rollcall.health.catch_up()
+
+    def ids(query: str = "") -> list[str]:
+        return [each["id"] for each in inside.get(rollcall, origin, query).raise_for_status().json()]
+
+    inside.get(rollcall, origin, "")  # issues the token before the log goes back
+    add("Kept")
+    head = rollcall.events.head()
+    add("Lost 1", "Lost 2")
+    kept, *lost = ids()
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM rollcall.events WHERE notification_id > %s", (head,))
+        connection.execute("DELETE FROM rollcall.claims WHERE kind = 'group-name' AND key LIKE 'lost%%'")
+    eventually(lambda: ids() == [kept])
+    add("New 1", "New 2", "New 3")
+    assert ids()[0] == kept
+    assert not set(lost) & set(ids())
+    assert ids(f"after={kept}") == ids()[1:]
+    for each in lost:
+        answer = inside.get(rollcall, origin, f"after={each}&wait=30")
+        assert (answer.status_code, answer.json()["type"]) == (410, "/problems/event-lost")
+    assert inside.get(rollcall, origin, "after=0").status_code == 400
+
+
+def test_a_consumer_that_waits_for_more_is_told_at_once(rollcall: Rollcall, inside: Inside, database: str) -> None:
+    origin = subscribed(rollcall)
+    assert inside.get(rollcall, origin, "").json() == []
+    head = rollcall.events.head()
+    create_group(rollcall, origin, rollcall.new_id(), "Lost", [])
+    (lost,) = (each["id"] for each in inside.get(rollcall, origin, "wait=30").json())
+    waiting = Running(lambda: inside.get(rollcall, origin, f"after={lost}&wait=30"))
+    eventually(lambda: inside.polls.idle == 1)
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM rollcall.events WHERE notification_id > %s", (head,))
+    assert waiting.result().status_code == 410

@@ -225,8 +225,10 @@ class TestEveryCommand:
         assert [each["name"] for each in _list(document("subscription", "list"))] == ["Contoso"]
         events = run(environ, "events", "-s", "Contoso", "--json")
         [event] = [json.loads(line) for line in events.stdout.splitlines()]
-        assert (event["id"], event["type"], event["data"]["name"]) == ("1", "group.created", "Design")
-        assert run(environ, "events", "-s", "Contoso", "--after", "1").stdout == ""
+        assert (event["type"], event["data"]["name"]) == ("group.created", "Design")
+        assert run(environ, "events", "-s", "Contoso", "--after", event["id"]).stdout == ""
+        unknown = run(environ, "events", "-s", "Contoso", "--after", "1")
+        assert (unknown.returncode, "“1” is not the id of a group event" in unknown.stderr) == (2, True)
         table = run(environ, "groups", "-s", "Contoso").stdout.splitlines()
         assert re.fullmatch(r"id +group +users +created *", table[0])
         assert re.fullmatch(r"[0-9a-f-]{36}  Design +2  [0-9: -]{19}", table[1])
