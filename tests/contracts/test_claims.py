@@ -205,7 +205,7 @@ def test_a_request_is_carried_out_once(subscription: Subscription) -> None:
 
 def test_a_request_that_changes_nothing_is_remembered_too(subscription: Subscription) -> None:
     request = RequestKey("key", uuid4())
-    assert subscription.store.append(subscription.origin, [], Claims(request=request)) == 0
+    assert subscription.store.append(subscription.origin, [], Claims(request=request)).position == 0
     assert subscription.store.request_fingerprint(subscription.id, "key") == request.fingerprint
 
 
