@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct, convert
 
 from adapters.composition import Rollcall
-from adapters.http.lookups import find_subscription
+from adapters.http.lookups import find_subscription, require_subscription
 from adapters.http.paging import After, Limit, decode_after, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.requests import AnyRequest, Injected, changed, checked_text, no_content
@@ -68,6 +68,7 @@ def grant_access(
 
     It takes effect at once: 201, or 200 if they already had the role.
     """
+    require_subscription(rollcall, subscription_id)
     _, origin = authorize_granter(request, subscription_id)
     done = granting.grant_access(rollcall, origin, data.email, data.role)
     row = convert(done, GrantRow, from_attributes=True)
@@ -92,6 +93,7 @@ def revoke_access(
     It takes effect at once, in every process, and tokens that they issued stop working too. Revoking a role that they
     don't have succeeds and changes nothing.
     """
+    require_subscription(rollcall, subscription_id)
     _, origin = authorize_granter(request, subscription_id)
     revoked = granting.revoke_access(rollcall, origin, checked_text(email.removeprefix("/"), "email"), role)
     location = f"/api/v1/subscriptions/{subscription_id}/access"
