@@ -199,7 +199,7 @@ def _explained(error: Exception) -> str:
             )
         case RollcallError():
             return str(error)
-        case psycopg.OperationalError():
+        case psycopg.OperationalError() | psycopg.InterfaceError():
             return "The database interrupted the work. If this goes on, tell your operator."
         case _:
             return (

@@ -35,7 +35,7 @@ from domain.access import (
     access_id,
     read_token,
 )
-from domain.errors import NotFound
+from domain.errors import KeyReused, NotFound
 from domain.naming import parse_email
 
 if TYPE_CHECKING:
@@ -188,6 +188,8 @@ def issue_token(
     def decide() -> Decision[CommandResult | None]:
         if is_repeated(ports, scope, request_key):
             return Decision(None)
+        if ports.events.versions([token_id]):  # by a request whose key is forgotten by now
+            raise KeyReused
         issued = access.issue_token(
             scope=scope,
             name=new.name,

@@ -59,11 +59,14 @@ CREATE = f"""
         type text NOT NULL,
         text text NOT NULL,
         import_id uuid,
+        import_group integer,
         group_id uuid,
         emails text[] NOT NULL,
         PRIMARY KEY (subscription_id, number)
     );
     CREATE INDEX IF NOT EXISTS audit_log_of_groups ON audit_log (group_id, number) WHERE group_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS audit_log_of_imports ON audit_log (import_id, import_group)
+        WHERE import_group IS NOT NULL;
     CREATE INDEX IF NOT EXISTS audit_log_of_operators ON audit_log (at, subscription_id, number)
         WHERE type IN ({_OPERATED_TYPES});
 """
@@ -89,14 +92,15 @@ def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 type(event).__name__,
                 sentence(event),
                 record.origin.import_id,
+                record.import_group,
                 record.originator_id if isinstance(event, GROUPS) else None,
                 _emails(event),
             )
         )
     copy_rows(
         cursor,
-        "audit_log (subscription_id, number, at, actor, request_id, client_request_id, type, text, import_id, group_id,"
-        " emails)",
+        "audit_log (subscription_id, number, at, actor, request_id, client_request_id, type, text, import_id,"
+        " import_group, group_id, emails)",
         rows,
     )
 
@@ -246,25 +250,15 @@ def _row(row: Mapping[str, Any]) -> AuditRow:
 
 
 def users_added_by_import(
-    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, groups: Sequence[UUID]
-) -> dict[UUID, list[str]]:
-    """Return the users that an import added to each of these groups, in the order in which it did.
-
-    Several groups of a file can end up in one, and one group of a file can take several events.
-    """
+    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, numbers: range
+) -> Iterator[tuple[int, str]]:
+    """Return the users that an import added, each after the number of the group of the file that added them."""
     cursor.execute(
         """
-        SELECT wanted.group_id, a.emails FROM unnest(%s::uuid[]) AS wanted (group_id)
-        CROSS JOIN LATERAL (
-            SELECT subscription_id, number, import_id, type, emails FROM audit_log
-            WHERE group_id = wanted.group_id OFFSET 0
-        ) AS a
-        WHERE a.subscription_id = %s AND a.import_id = %s AND a.type IN ('GroupCreated', 'UsersAddedToGroup')
-        ORDER BY a.number
+        SELECT import_group, unnest(emails) AS email FROM audit_log
+        WHERE import_id = %s AND import_group >= %s AND import_group < %s AND subscription_id = %s
+          AND type IN ('GroupCreated', 'UsersAddedToGroup')
         """,
-        (list(groups), subscription_id, import_id),
+        (import_id, numbers.start, numbers.stop, subscription_id),
     )
-    added: dict[UUID, list[str]] = {}
-    for row in cursor:
-        added.setdefault(row["group_id"], []).extend(row["emails"])
-    return added
+    return ((row["import_group"], row["email"]) for row in cursor.fetchall())

@@ -31,8 +31,6 @@ CREATE = """
         at timestamptz NOT NULL,
         PRIMARY KEY (import_id, number)
     );
-    CREATE INDEX IF NOT EXISTS groups_added_by_group ON groups_added (import_id, group_id, number)
-        WHERE users_added > 0;
     CREATE TABLE IF NOT EXISTS groups_left_out (
         import_id uuid NOT NULL,
         number integer NOT NULL,
@@ -162,21 +160,6 @@ def count_left_out(cursor: ViewCursor, import_id: UUID) -> int:
         (import_id,),
     )
     return sum(row["memberships"] for row in cursor)
-
-
-def count_earlier_additions(cursor: ViewCursor, import_id: UUID, groups: Sequence[UUID]) -> dict[int, int]:
-    """Return how many users the groups before it in the file added to the same group, by number in the file.
-
-    Only groups of the file that added users to one of `groups` are included.
-    """
-    cursor.execute(
-        """
-        SELECT number, sum(users_added) OVER (PARTITION BY group_id ORDER BY number) - users_added AS before
-        FROM groups_added WHERE import_id = %s AND group_id = ANY(%s) AND users_added > 0
-        """,
-        (import_id, list(groups)),
-    )
-    return {row["number"]: int(row["before"]) for row in cursor}
 
 
 def users_left_out(cursor: ViewCursor, import_id: UUID, numbers: range) -> Iterator[tuple[int, str]]:

@@ -16,7 +16,6 @@ from projections.review import read as review
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from uuid import UUID
 
     from application.ports import Blobs
     from domain.problems import Problem
@@ -82,19 +81,15 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
     page = {"after": numbers.start - 1, "last": numbers.stop - 1, "limit": len(numbers)}
     added = {each.number: each for each in groups_added.groups_added(cursor, row.id, **page)}
     skipped = {each.number: each for each in groups_added.groups_skipped(cursor, row.id, **page)}
-    groups = list({each.group_id for each in added.values() if each.users_added})
-    users_added = audit_log.users_added_by_import(cursor, row.subscription_id, row.id, groups)
-    earlier = groups_added.count_earlier_additions(cursor, row.id, groups)
+    users_added = _by_number(audit_log.users_added_by_import(cursor, row.subscription_id, row.id, numbers))
     results = {}
     for number in numbers:
-        newcomers = _newcomers(added.get(number), users_added, earlier)
+        newcomers = users_added.get(number, set())
+        done: GroupAddedRow | GroupSkippedRow | None = added.get(number) or skipped.get(number)
+        if isinstance(done, GroupAddedRow) and len(newcomers) != done.users_added:
+            done, newcomers = None, set()  # one view lags behind another
         results[number] = _GroupResult(
-            row,
-            names.get(number),
-            (added.get(number) or skipped.get(number)) if newcomers is not None else None,
-            removed.get(number, set()),
-            left_out.get(number, set()),
-            newcomers or set(),
+            row, names.get(number), done, removed.get(number, set()), left_out.get(number, set()), newcomers
         )
     return results
 
@@ -104,20 +99,6 @@ def _by_number(users: Iterator[tuple[int, str]]) -> dict[int, set[str]]:
     for number, email in users:
         found.setdefault(number, set()).add(email)
     return found
-
-
-def _newcomers(
-    added: GroupAddedRow | None, users_added: dict[UUID, list[str]], earlier: dict[int, int]
-) -> set[str] | None:
-    """Return the users that this group of the file added to its group, or None while one view lags behind another.
-
-    Several groups of the file may have added users to the same group; `earlier` is how many those before this one did.
-    """
-    if added is None or not added.users_added:
-        return set()
-    start = earlier.get(added.number, 0)
-    users = users_added.get(added.group_id, [])[start : start + added.users_added]
-    return set(users) if len(users) == added.users_added else None
 
 
 class _GroupResult(Struct, frozen=True):

@@ -208,6 +208,17 @@ def test_the_last_batch_is_one_append_with_the_completion(ports: MemoryPorts, mo
     assert [type(record.event) for record in appended[1]] == [GroupAdded, GroupSkipped, CommitCompleted, GroupCreated]
 
 
+def test_the_events_of_a_group_say_which_groups_of_the_file_caused_them(ports: MemoryPorts) -> None:
+    """Also where several groups of the file become one."""
+    origin = importing_as(subscribed(ports, ANN, BEN))
+    uploaded(ports, origin, f"Groupname,Email\nAsia,{ANN}\nNobody,\nAfrica,{BEN}\nOceania,{ANN}\n".encode())
+    version = rename_group(ports, origin, 3, "Asia", None).version
+    start_commit(ports, origin, version)
+    run(ports, origin)
+    caused = [(type(each.event), each.import_group) for each in ports.events.read_log(0, 100) if each.import_group]
+    assert caused == [(GroupCreated, 1), (UsersAddedToGroup, 3), (GroupCreated, 4)]
+
+
 def test_batches_are_bounded_by_memberships_too(ports: MemoryPorts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committing, "MEMBERSHIPS_A_BATCH", 2)
     origin = importing_as(subscribed(ports, ANN, BEN))

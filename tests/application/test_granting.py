@@ -178,6 +178,14 @@ class TestAToken:
         with pytest.raises(KeyReused):
             issue_token(ports, origin, token_id, SECRET, new, RequestKey("key", uuid4()))
 
+    def test_is_not_issued_again_once_the_key_is_forgotten(self, ports: MemoryPorts, origin: Origin) -> None:
+        """The id of the token is made of the key, so it's taken."""
+        token_id, new = uuid4(), NewToken("Sync", "consumer", None)
+        assert issue_token(ports, origin, token_id, SECRET, new)
+        with pytest.raises(KeyReused):
+            issue_token(ports, origin, token_id, bytes(32), new, RequestKey("key", uuid4()))
+        assert bearer(ports, token_text(token_id, SECRET))
+
     def test_is_found_in_its_scope_alone(self, ports: MemoryPorts, origin: Origin) -> None:
         found = bearer(ports, issued(ports, origin))
         assert isinstance(found, Bearer)

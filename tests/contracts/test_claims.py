@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports import Claim, Claims, Conflict, NoJoins
+from application.ports import Claim, Claims, Conflict, NoJoins, RequestKey
 from application.records import Actor, NewRecord, Origin
 from domain.group import GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
@@ -188,6 +188,38 @@ def test_a_version_conflict_takes_no_key(subscription: Subscription) -> None:
     with pytest.raises(Conflict):
         subscription.store.append(subscription.origin, [record], Claims(taken=(name("sales", ONE),)))
     assert subscription.holders("sales") == {}
+
+
+def test_a_request_is_carried_out_once(subscription: Subscription) -> None:
+    request, store = RequestKey("key", uuid4()), subscription.store
+    assert store.request_fingerprint(subscription.id, "key") is None
+    subscription.append(Claims(request=request))
+    assert store.request_fingerprint(subscription.id, "key") == request.fingerprint
+    head = store.head()
+    for fingerprint in (request.fingerprint, uuid4()):
+        with pytest.raises(Conflict):
+            subscription.append(Claims(request=RequestKey("key", fingerprint), taken=(name("sales", ONE),)))
+    assert store.head() == head
+    assert subscription.holders("sales") == {}
+
+
+def test_a_request_that_changes_nothing_is_remembered_too(subscription: Subscription) -> None:
+    request = RequestKey("key", uuid4())
+    assert subscription.store.append(subscription.origin, [], Claims(request=request)) == 0
+    assert subscription.store.request_fingerprint(subscription.id, "key") == request.fingerprint
+
+
+def test_the_requests_of_two_subscriptions_are_independent(subscription: Subscription) -> None:
+    foreign, fingerprint = Subscription(subscription.store), uuid4()
+    subscription.append(Claims(request=RequestKey("key", uuid4())))
+    foreign.append(Claims(request=RequestKey("key", fingerprint)))
+    assert subscription.store.request_fingerprint(foreign.id, "key") == fingerprint
+
+
+def test_a_conflict_leaves_the_request_to_be_carried_out(subscription: Subscription) -> None:
+    with pytest.raises(Conflict):
+        subscription.append(Claims(request=RequestKey("key", uuid4()), relied_on=(name("sales", ONE),)))
+    assert subscription.store.request_fingerprint(subscription.id, "key") is None
 
 
 def test_the_claims_of_two_subscriptions_are_independent(subscription: Subscription) -> None:

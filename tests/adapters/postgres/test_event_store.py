@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from adapters.composition import Rollcall, composed
 from adapters.postgres import recorder
 from adapters.settings import read_settings
+from application.ports import Claims, RequestKey
 from application.records import Actor, Event, NewRecord, Origin, Record
 from domain.subscription import (
     LicencesRevoked,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from adapters.postgres.event_store import PostgresEventStore
+    from tests.conftest import Compose
 
 pytestmark = pytest.mark.database
 
@@ -127,6 +130,46 @@ def test_readers_do_not_wait_for_a_writer(store: PostgresEventStore, database: s
     with psycopg.connect(database) as writer:
         writer.execute("LOCK TABLE rollcall.events IN EXCLUSIVE MODE")
         assert len(Running(lambda: store.read_log(0, 10)).result(seconds=8)) == 1
+
+
+def test_an_append_gives_up_if_it_has_to_wait_too_long(
+    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it isn't sent again, because its connection is well."""
+    monkeypatch.setattr(recorder, "PATIENCE_SECONDS", 0.1)
+    with psycopg.connect(database) as writer:
+        writer.execute(APPEND_LOCK)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            append(store, [recorded(uuid4(), 1)])
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+def test_requests_are_forgotten_after_a_week_a_few_with_each_new_one(compose: Compose, database: str) -> None:
+    clock = [datetime(2026, 3, 1, tzinfo=UTC)]
+    store = compose(now=lambda: clock[0]).events
+
+    def carry_out(number: int) -> None:
+        store.append(ORIGIN, [], Claims(request=RequestKey(f"key {number}", uuid4())))
+
+    def remembered() -> int:
+        with psycopg.connect(database) as connection:
+            row = connection.execute("SELECT count(*) FROM rollcall.request_keys").fetchone()
+        return int(row[0]) if row else 0
+
+    for number in range(25):
+        carry_out(number)
+    clock[0] += timedelta(days=6, hours=23)
+    carry_out(25)
+    assert store.request_fingerprint(ORIGIN.subscription_id, "key 0")
+    assert remembered() == 26
+    clock[0] += timedelta(hours=2)
+    for number, left in ((26, 17), (27, 8), (28, 4), (29, 5)):
+        carry_out(number)
+        assert remembered() == left
+    assert store.request_fingerprint(ORIGIN.subscription_id, "key 0") is None
+    assert store.request_fingerprint(ORIGIN.subscription_id, "key 25")
 
 
 # --- schemas --------------------------------------------------------------------------------------------------------
