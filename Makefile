@@ -45,6 +45,10 @@ test-machine: install ## Run two administrators and a worker against a model, fo
 test-database: install ## Run only the tests that use the database
 	$(TEST) -m "database and not slow" $(ARGS)
 
+.PHONY: test-clients
+test-clients: install ## Generate clients of the API with real generators, type-check and run them (needs Node.js and the network)
+	$(BIN)/pytest tests/clients/generated.py $(ARGS)
+
 .PHONY: benchmark
 benchmark: install ## Compare appending events with a raw COPY
 	$(BIN)/python -m tests.benchmark_append

@@ -17,13 +17,13 @@ from adapters.api.openapi.tables import (
     ACCEPTED_WITH_CONTENT,
     ACCEPTED_WITHOUT_CONTENT,
     BINARY,
-    EVENT,
     HEADERS,
     NO_NUL,
     OPERATIONS,
     QUOTA_HEADERS,
     RESPONSE_HEADERS,
     SECURITY,
+    STREAM,
     TAGS,
     Node,
 )
@@ -80,6 +80,8 @@ def describe(routes: Sequence[ControllerRouterHandler], injected: Iterable[str],
             _secure(operation, roles[operation["operationId"]])
     schemas = document["components"]["schemas"]
     _add_schemas(schemas)
+    for name, schema in schemas.items():
+        schemas[name] = _for_generators(schema)
     for name, example in SCHEMAS.items():
         schemas[name]["examples"] = [example]
     return json.encode(_tidy(document))
@@ -221,7 +223,7 @@ def _complete_content(operation_id: str, status: str, response: Node) -> None:
                 (batch,) = content.values()
                 batch["schema"] = {"type": "array", "items": {"$ref": "#/components/schemas/CloudEvent"}}
             case "followProgress":
-                response["content"] = {"text/event-stream": {"schema": EVENT, "example": TEXTS["progress"]}}
+                response["content"] = {"text/event-stream": {"schema": STREAM, "example": TEXTS["progress"]}}
             case "downloadFile":
                 response["content"] = {"application/octet-stream": {"schema": BINARY}}
             case "downloadReport":
@@ -261,6 +263,30 @@ def _add_schemas(schemas: Node) -> None:
     schemas["CloudEvent"]["properties"]["data"] = {"type": "object"}
     for body in ("NewSubscription", "SubscriptionChange", "NewName", "NewGroup"):
         schemas[body]["properties"]["name"]["format"] = "name"
+
+
+def _for_generators(node: Any) -> Any:
+    """Say the same of a schema in the way that generators of clients understand.
+
+    They take a field with a default to be always there, and stumble over null among the values of an enum.
+    """
+    match node:
+        case {"enum": [*values]} if None in values:
+            known = [each for each in values if each is not None]
+            return {"anyOf": [{"type": "string", "enum": known}, {"type": "null"}]}
+        case {"properties": properties}:
+            fields = {name: _without_default(field) for name, field in properties.items()}
+            return {**node, "properties": {name: _for_generators(field) for name, field in fields.items()}}
+        case dict():
+            return {key: _for_generators(value) for key, value in node.items()}
+        case list():
+            return [_for_generators(each) for each in node]
+        case _:
+            return node
+
+
+def _without_default(field: Node) -> Node:
+    return {key: value for key, value in field.items() if key != "default"}
 
 
 def _tidy(node: Any) -> Any:

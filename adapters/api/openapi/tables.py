@@ -140,17 +140,9 @@ SECURITY: dict[str, Node] = {
 """The ways to authenticate. The name of the cookie depends on the public URL."""
 
 BINARY: Node = {"type": "string", "format": "binary"}
-EVENT: Node = {
-    "type": "object",
-    "description": "An event of the stream (HTML, server-sent events).",
-    "properties": {
-        "event": {"const": "progress"},
-        "id": {"type": "string", "description": "Send it as `Last-Event-ID` to continue after this event."},
-        "data": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "contentSchema": {"$ref": "#/components/schemas/ProgressDocument"},
-        },
-    },
+STREAM: Node = {
+    "type": "string",
+    "description": "Server-sent events (HTML). Each is called `progress`, and its data is a `ProgressDocument` as "
+    "JSON. Send its id as `Last-Event-ID` to continue after it.",
 }
 NO_NUL = "^[^\\u0000]*$"

@@ -99,6 +99,33 @@ def test_each_response_has_the_request_id(document: dict[str, Any]) -> None:
             assert set(response["headers"]) <= set(HEADERS)
 
 
+def test_a_field_has_no_default_for_which_generators_would_take_it_to_be_always_there(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            assert "default" not in described, (name, field)
+
+
+def test_null_is_no_value_of_an_enum(document: dict[str, Any]) -> None:
+    assert not [each for each in nodes(document) if None in each.get("enum", ())]
+
+
+def test_a_stream_is_text(document: dict[str, Any]) -> None:
+    streams = [content for each in nodes(document) if (content := each.get("text/event-stream"))]
+    assert [each["schema"]["type"] for each in streams] == ["string"]
+
+
+def nodes(document: Any) -> Iterator[dict[str, Any]]:
+    """Yield each object in a document, leaving out examples."""
+    match document:
+        case dict():
+            yield document
+            for name, each in document.items():
+                yield from nodes(each) if name not in {"example", "examples"} else ()
+        case list():
+            for each in document:
+                yield from nodes(each)
+
+
 def test_the_page_loads_nothing_from_elsewhere(running: Served) -> None:
     page = running.client.get("/api/v1/docs")
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
