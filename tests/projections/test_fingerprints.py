@@ -29,8 +29,8 @@ RECORDED = {
     "directory": ("1-90cf0f1fceb9b3ca", "9fbb0d37fa3c8834"),
     "review": ("1-9e166ce123fa02e2", "aac4fa0b203fd7b1"),
     "import_list": ("1-f788319375dda95b", "0b28f64d41b55930"),
-    "groups_added": ("1-380c7aa211dba646", "2195039e7bebf22c"),
-    "audit_log": ("1-11f6a0ac4fa13bcf", "4167c43e91038c95"),
+    "groups_added": ("1-145cea9f5b2ebcc9", "2195039e7bebf22c"),
+    "audit_log": ("1-995ef66c756be580", "c1e7d90e125b1f98"),
     "group_events": ("1-202073c99ab5f5d1", "568382270b2dc70b"),
     "access": ("1-1d8a934528428ff0", "8e5e15d90213143b"),
 }
