@@ -11,7 +11,6 @@ from msgspec import json
 from adapters.http import paging
 from adapters.http.paging import decode_after, list_response
 
-
 REQUEST = RequestFactory().get("/rows")
 
 
