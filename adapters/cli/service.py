@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -10,7 +9,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
+import structlog
 
+from adapters import logs
 from adapters.cli.options import json_option
 from adapters.cli.process import open_rollcall
 from adapters.cli.stop_button import stop_button
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapters.composition import Rollcall
+
+log = structlog.get_logger(__name__)
 
 DEFAULT_PORT = 8000
 LOOK_SECONDS = 0.2
@@ -63,7 +66,6 @@ def serve_rollcall(
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Once the address is known, `ready` is called with it, and then it is printed."""
-    from adapters import logs
     from adapters.server import http_server  # late: the framework takes long to import, and no other command needs it
 
     def announce(address: str) -> None:
@@ -86,17 +88,23 @@ def worker(*, as_json: bool) -> int:
 
     Batches that are running are finished first. Any other worker, or the next one, continues with the rest.
     """
-    terminal = Terminal(as_json=as_json)
-    logging.getLogger().setLevel(min(logging.INFO, logging.getLogger().level))
+    terminal, for_people = Terminal(as_json=as_json), sys.stderr.isatty()
+    logs.configure()
     try:
         with open_rollcall(commits=True), stop_button() as pressed:
-            terminal.note("The worker is running. Press Ctrl-C to stop.")
+            if for_people:
+                terminal.note("The worker is running. Press Ctrl-C to stop.")
+            else:
+                log.info("working")
             while not pressed:
                 time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:  # before it was running, or pressed a second time
         terminal.fail("The worker was interrupted.", "interrupted")
         return STOPPED
-    terminal.note("The worker stopped.")
+    if for_people:
+        terminal.note("The worker stopped.")
+    else:
+        log.info("no longer working")
     if as_json:
         terminal.emit({"stopped": True})
     return DONE

@@ -32,9 +32,18 @@ class TestTheServer:
             done = run_apart(environ, "serve", "--port", str(other.getsockname()[1]), "--json")
         assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "port-in-use")
 
-    def test_logs_nothing_but_json_where_no_terminal_is(self, environ: dict[str, str]) -> None:
+    @pytest.mark.parametrize(
+        ("command", "events"),
+        [
+            (("serve", "--port", "0", "--json"), ("serving", "no longer serving")),
+            (("worker",), ("working", "no longer working")),
+        ],
+    )
+    def test_logs_nothing_but_json_where_no_terminal_is(
+        self, environ: dict[str, str], command: tuple[str, ...], events: tuple[str, str]
+    ) -> None:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [*COMMAND, "serve", "--port", "0", "--json"],
+            [*COMMAND, *command],
             env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -47,7 +56,7 @@ class TestTheServer:
             process.send_signal(signal.SIGTERM)
             _, rest = process.communicate(timeout=DEADLINE_SECONDS)
         first, *_, last = map(json.loads, [begin, *rest.splitlines()])
-        assert (first["event"], last["event"]) == ("serving", "no longer serving")
+        assert (first["event"], last["event"]) == events
 
     def test_tells_people_where_it_is_running(self, environ: dict[str, str]) -> None:
         with InTerminal(environ, "serve", "--port", "0") as server:

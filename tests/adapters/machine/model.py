@@ -152,7 +152,7 @@ class Model:
             return
         by_groups = deque(record for record in run if isinstance(record.event, GROUP_EVENTS))
         for record in run:
-            if record not in by_groups:
+            if not isinstance(record.event, GROUP_EVENTS):
                 self._follow_import(record, by_groups)
         assert not by_groups, f"the import didn't say that it did this: {by_groups}"
 
