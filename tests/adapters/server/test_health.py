@@ -107,3 +107,10 @@ def test_a_view_that_is_behind_and_stands_still_for_a_minute_is_not(monkeypatch:
 def test_a_view_that_has_nothing_to_show_may_stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
     idle, behind = Lag(0, 0.0, 7), Lag(1, 0.1, 7)
     assert statuses(monkeypatch, [(0.0, behind), (50.0, idle), (100.0, idle), (200.0, behind)]) == ["ready"] * 4
+
+
+def test_a_process_is_not_ready_before_its_views_are(examined: Examined, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examined, "rebuilding", lambda: ["directory"])
+    database: Any = examined
+    (found,) = asyncio.run(results(ReadinessCheck(database), examined, 1))
+    assert found == Readiness("rebuilding", {"directory": 3}, ["directory"])
