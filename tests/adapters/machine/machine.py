@@ -42,6 +42,7 @@ ADMINISTRATORS = st.sampled_from((0, 1))
 SOME_PEOPLE = st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=4, unique=True)
 KEYS = st.sampled_from(("keyed", None))
 ANY = st.integers(0, 1_000)
+EDITS = st.lists(st.tuples(ANY, st.one_of(st.none(), st.sampled_from(NAMES))), max_size=3)
 VERSIONS_AGO = st.sampled_from((0, 0, 0, 1, 2))
 
 
@@ -226,10 +227,17 @@ class SubscriptionMachine(RuleBasedStateMachine):
         answer = self.post(who, "/imports", lambda: outcome, keyed, files={"file": (name, file.content)})
         self.imports.append(UUID(answer.headers["Location"].rpartition("/")[2]))
 
-    @rule(who=ADMINISTRATORS, other=ADMINISTRATORS, file=files, presses=st.integers(1, 4))
-    def upload_and_press(self, who: int, other: int, file: UploadedFile, presses: int) -> None:
-        """Upload a file, and press Add Groups, Stop, Continue and Stop: one of these or more, as fast as one can."""
+    @rule(who=ADMINISTRATORS, other=ADMINISTRATORS, file=files, edits=EDITS, presses=st.integers(1, 4))
+    def import_file(
+        self, who: int, other: int, file: UploadedFile, edits: list[tuple[int, str | None]], presses: int
+    ) -> None:
+        """Upload a file, edit it, and press Add Groups, Stop, Continue and Stop: one or more, as fast as one can."""
         self.upload(who, file, None)
+        for number, name in edits:
+            if name is None:
+                self.remove_in_import(other, 0, number, number, 0)
+            else:
+                self.rename_in_import(who, 0, number, name, 0)
         for press in range(presses):
             if press % 2:
                 self.stop(other, 0)
@@ -269,10 +277,13 @@ class SubscriptionMachine(RuleBasedStateMachine):
         self.edit(who, "PATCH", f"/imports/{import_id}/groups/{number}", ago, decide, json={"name": name})
 
     @precondition(lambda self: self.imports)
-    @rule(who=ADMINISTRATORS, which=ANY, number=ANY, email=st.sampled_from(PEOPLE), ago=VERSIONS_AGO)
-    def remove_in_import(self, who: int, which: int, number: int, email: str, ago: int) -> None:
+    @rule(who=ADMINISTRATORS, which=ANY, number=ANY, user=ANY, ago=VERSIONS_AGO)
+    def remove_in_import(self, who: int, which: int, number: int, user: int, ago: int) -> None:
+        """Remove a user from a group of a file, or somebody who isn't in it."""
         import_id, import_ = self.an_import(which)
         number = number % max(len(import_.file), 1) + 1
+        emails = [*(import_.file[number - 1].users if import_.file else []), "stranger@example.com"]
+        email = emails[user % len(emails)]
 
         def decide(import_: Import) -> str:
             plan = import_.state in {"reviewing", "committing", "stopped"}
@@ -280,7 +291,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
                 return ALREADY
             if import_.state != "reviewing":
                 return "wrong-state"
-            return DONE if email in import_.users(number) else "not-found"
+            return "not-found" if email not in import_.file[number - 1].users else DONE
 
         self.edit(who, "DELETE", f"/imports/{import_id}/groups/{number}/users/{email}", ago, decide)
 
