@@ -239,10 +239,11 @@ class Projector:
             raise ViewMoved(view=self.view.name)
 
     def _condemn(self, cursor: ViewCursor, bookmark: Bookmark) -> None:
-        """Let the view be rebuilt, if it still is at this bookmark. Nobody trusts its position in the meantime."""
+        """Let what this process wrote be rebuilt, if it still is at this bookmark. Nobody trusts it in the meantime."""
         cursor.execute(
-            "UPDATE view_positions SET fingerprint = %s WHERE view = %s AND position = %s AND proof = %s",
-            (CONDEMNED, self.view.name, bookmark.position, bookmark.proof),
+            "UPDATE view_positions SET fingerprint = %s"
+            " WHERE view = %s AND position = %s AND proof = %s AND fingerprint = %s",
+            (CONDEMNED, self.view.name, bookmark.position, bookmark.proof, self.view.fingerprint),
         )
         if cursor.rowcount:
             self._announce(cursor, 0)

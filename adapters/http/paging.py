@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from datetime import datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -22,6 +23,7 @@ from domain.naming import LONGEST_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+PAGE_BYTES = 4_000_000
 MOST = 2**63 - 1  # PostgreSQL's bigint
 
 T = TypeVar("T")
@@ -80,11 +82,20 @@ def list_response(
     sort_key: Callable[[T], object],
     headers: dict[str, str] | None = None,
 ) -> Response[list[T]]:
-    """Return a page of rows, of which one more than `limit` was asked for: if it is there, so is a next page."""
-    shown, links = list(rows[:limit]), {}
-    if len(rows) > limit:
+    """Return a page of rows, of which one more than `limit` was asked for: if it is there, so is a next page.
+
+    The page ends earlier where it would be larger than `PAGE_BYTES`.
+    """
+    shown, links = fitting(rows[:limit]), {}
+    if len(rows) > len(shown):
         links["Link"] = next_link(request, encode_after(sort_key(shown[-1])))
     return Response(shown, headers={**(headers or {}), **links})
+
+
+def fitting(rows: Sequence[T]) -> list[T]:
+    """Return the first rows that fit into a page, but at least one if there is one."""
+    sizes = accumulate(len(json.encode(row)) for row in rows)
+    return [row for number, (row, size) in enumerate(zip(rows, sizes, strict=True)) if size <= PAGE_BYTES or not number]
 
 
 def next_link(request: Request[Any, Any, Any], after: str) -> str:

@@ -163,10 +163,14 @@ class PostgresEventStore(Application[UUID]):
         stored = self._our_recorder.select_events(stream, gt=after, limit=limit)
         return [cast("Record", decode(each)) for each in stored]
 
-    def read_log(self, after: int, limit: int, until: int | None = None) -> list[Record]:
-        """Return the events of all streams after a position, in the total order."""
+    def read_log(
+        self, after: int, limit: int, until: int | None = None, subscription_id: UUID | None = None
+    ) -> list[Record]:
+        """Return the events of all streams, or of a subscription's, after a position, in the total order."""
         decode = self.mapper.to_domain_event
-        found = self._our_recorder.select_notifications(after, limit, until, inclusive_of_start=False)
+        found = self._our_recorder.select_notifications(
+            after, limit, until, inclusive_of_start=False, subscription_id=subscription_id
+        )
         return [cast("Record", decode(each)) for each in found]
 
     def head(self) -> int:

@@ -183,13 +183,22 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         topics: Sequence[str] = (),
         *,
         inclusive_of_start: bool = True,
+        subscription_id: UUID | None = None,
     ) -> Sequence[Notification]:
         """Return up to `limit` events of the log from or after a position, up to another, of these topics or of all.
 
-        They take no more than LOG_BATCH_BYTES, but there is at least one if there are any.
+        With a subscription, only its events are returned. They take no more than LOG_BATCH_BYTES, but there is at least
+        one if there are any.
         """
         after = (start or 0) - inclusive_of_start
-        wanted = {"after": after, "until": stop, "limit": limit, "bytes": LOG_BATCH_BYTES, "topics": list(topics)}
+        wanted = {
+            "after": after,
+            "until": stop,
+            "limit": limit,
+            "bytes": LOG_BATCH_BYTES,
+            "topics": list(topics),
+            "subscription": subscription_id,
+        }
         with self._datastore.get_connection() as connection:
             rows = connection.execute(statement("select_log"), wanted, prepare=True, binary=True)
             return list(map(self._stored, rows))

@@ -178,3 +178,22 @@ def test_a_view_of_which_a_table_is_missing_is_to_be_rebuilt(
         assert view.standing() == "lost"
         view.rebuild()
     assert (rows_of(database, "group_events"), rows_of(database, "directory_groups")) == before
+
+
+def test_a_table_that_a_newer_version_adds_leaves_the_older_view_as_it_is_until_the_rebuild(
+    unattended: Rollcall,
+) -> None:
+    create_groups(unattended, subscribed(unattended), "A")
+    advance_views(unattended)
+    more = structs.replace(
+        GROUP_EVENTS,
+        version=2,
+        tables=(*GROUP_EVENTS.tables, "group_events_more"),
+        create=f"{GROUP_EVENTS.create};\nCREATE TABLE group_events_more ();\n",
+    )
+    older, newer = (Projector(unattended.datastore, each, unattended.events.read_log) for each in (GROUP_EVENTS, more))
+    before = older.bookmark()
+    newer.migrate()
+    assert (older.standing(), newer.standing(), newer.position()) == ("current", "outdated", before.position)
+    newer.rebuild()
+    assert (older.standing(), newer.standing(), newer.bookmark()) == ("newer", "current", before)

@@ -5,6 +5,7 @@ FROM (
     FROM (
         SELECT * FROM records
         WHERE notification_id > %(after)s AND notification_id <= coalesce(%(until)s, 9223372036854775807)
+          AND (%(subscription)s::uuid IS NULL OR subscription_id = %(subscription)s)
           AND (cardinality(%(topics)s::text[]) = 0 OR topic = ANY(%(topics)s::text[]))
         ORDER BY notification_id LIMIT %(limit)s
     ) AS candidates

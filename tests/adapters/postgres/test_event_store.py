@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from adapters.composition import Rollcall, composed
 from adapters.postgres import recorder
@@ -68,6 +69,16 @@ def test_the_log_is_read_in_batches_of_limited_size(store: PostgresEventStore, m
         pieces.append([record.originator_version for record in piece])
         position = piece[-1].position
     assert pieces == [[1, 2, 3], [4, 5], [6], [7, 8]]
+
+
+def test_the_log_of_one_subscription_can_be_read_alone(store: PostgresEventStore) -> None:
+    other = structs.replace(ORIGIN, subscription_id=uuid4())
+    mine = [recorded(uuid4(), 1), recorded(uuid4(), 1)]
+    append(store, mine[:1])
+    store.append(other, [recorded(uuid4(), 1)])
+    append(store, mine[1:])
+    assert identity(store.read_log(0, 500, subscription_id=ORIGIN.subscription_id)) == identity(mine)
+    assert len(store.read_log(0, 500)) == 3
 
 
 # --- size -----------------------------------------------------------------------------------------------------------

@@ -69,3 +69,10 @@ def test_it_is_found_out_again_after_a_moment(examined: Examined, monkeypatch: p
 
     asyncio.run(ask())
     assert examined.times == 3
+
+
+def test_a_process_is_not_ready_before_its_views_are(examined: Examined, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examined, "rebuilding", lambda: ["directory"])
+    database: Any = examined
+    (found,) = asyncio.run(results(ReadinessCheck(database), examined, 1))
+    assert found == Readiness("rebuilding", {"directory": 3}, ["directory"])
