@@ -328,10 +328,14 @@ class SubscriptionMachine(RuleBasedStateMachine):
 
         self.edit(who, "POST", f"/imports/{import_id}/commit", ago, decide)
 
-    @precondition(lambda self: self.model.committing())
     @rule(who=ADMINISTRATORS)
     def start_again(self, who: int) -> None:
-        """Press Add Groups a second time, from the same page."""
+        """Press Add Groups a second time, from the same page.
+
+        No rule may depend on how far a worker is, or Hypothesis would find that it doesn't do the same when repeated.
+        """
+        if not self.model.committing():
+            return
         import_id = self.model.committing()[-1]
         import_ = self.model.imports[import_id]
         seen = {"If-Match": f'"{import_.reviewed}"'}
@@ -357,17 +361,17 @@ class SubscriptionMachine(RuleBasedStateMachine):
             assert answer.json()["progress"]["groups_added"] == import_.added
             assert answer.headers["ETag"] == f'"{answer.json()["version"]}"' == f'"{import_.version}"'
 
-    @precondition(lambda self: self.model.committing())
     @rule()
     def wait(self) -> None:
         eventually(lambda: self.sync() is not None and not self.model.committing())
 
     # --- the same again ---
 
-    @precondition(lambda self: self.sent)
     @rule(which=ANY)
     def repeat(self, which: int) -> None:
         """Send a request with a key again: it is answered, and nothing happens."""
+        if not self.sent:
+            return
         sent = self.sent[which % len(self.sent)]
 
         def expected() -> str:
@@ -379,10 +383,11 @@ class SubscriptionMachine(RuleBasedStateMachine):
         if answer.is_success and sent.path in {"/groups", "/imports"}:
             assert answer.json()["id"] == str(sent.about)
 
-    @precondition(lambda self: any("json" in sent.request for sent in self.sent))
     @rule(which=ANY)
     def repeat_with_another_body(self, which: int) -> None:
         keyed = [sent for sent in self.sent if "json" in sent.request]
+        if not keyed:
+            return
         sent = keyed[which % len(keyed)]
         other = {
             "/licences": {"users": [{"email": "other@example.com"}]},
