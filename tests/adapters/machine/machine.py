@@ -80,6 +80,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
         self.feed: list[tuple[str, str, dict[str, object]]] = []
         self.last_event: dict[str, str] = {}
         self.sent: list[Sent] = []
+        self.seen = 0  # the version that the last request with If-Match named
         self.created: list[UUID] = []
         self.imports: list[UUID] = []
         self.sync()
@@ -252,7 +253,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
         """Send a request with If-Match, for the version as it is or an older one, about the import in the path."""
         import_ = self.model.imports[UUID(path.split("/")[2])]
         self.sync()
-        seen = max(import_.version - ago, 0)
+        seen = self.seen = max(import_.version - ago, 0)
 
         def expected() -> str:
             decided = decide(import_)
@@ -312,13 +313,11 @@ class SubscriptionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.imports)
     @rule(who=ADMINISTRATORS, which=ANY, ago=VERSIONS_AGO)
     def start(self, who: int, which: int, ago: int) -> None:
-        import_id, import_ = self.an_import(which)
-        self.sync()
-        seen = import_.version - ago
+        import_id, _ = self.an_import(which)
 
         def decide(import_: Import) -> str:
             match import_.state:
-                case "committing" | "completed" if import_.reviewed == seen:
+                case "committing" | "completed" if import_.reviewed == self.seen:
                     return ALREADY
                 case "reviewing" | "stopped":
                     anybody = any(self.model.licences & set(import_.users(number)) for number in import_.left())
