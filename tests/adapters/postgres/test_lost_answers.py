@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from adapters.composition import composed
+from adapters.postgres import recorder
 from application.records import Actor, NewRecord, Origin
 from domain.subscription import SeatsChanged
 from tests.adapters.api.importing import send, subscribed
@@ -16,7 +17,7 @@ from tests.adapters.api.tokens import TOKENS, scope_of
 from tests.adapters.postgres.transports import CutConnections, cutting_connections
 from tests.adapters.server.serving import served
 from tests.conftest import settings_for
-from tests.waiting import APPEND_LOCK, Running, eventually, somebody_waits_for_a_lock
+from tests.waiting import APPEND_LOCK, GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,12 @@ def events() -> list[NewRecord]:
     return [NewRecord(stream, 1, SeatsChanged(1, 2)), NewRecord(stream, 2, SeatsChanged(2, 3))]
 
 
+def waiting(connection: psycopg.Connection) -> set[int]:
+    """Return the server processes of this database that wait for a lock."""
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return {pid for (pid,) in connection.execute(query)}
+
+
 def test_an_append_whose_answer_is_lost_is_stored_once_and_returns_its_position(
     store: PostgresEventStore, network: CutConnections
 ) -> None:
@@ -67,15 +74,15 @@ def test_an_append_whose_answer_is_lost_twice_is_not_sent_a_third_time(
 
 
 def test_an_append_whose_connection_is_lost_before_it_is_stored_is_sent_again(
-    store: PostgresEventStore, database: str
+    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(recorder, "PATIENCE_SECONDS", GENEROUS_SECONDS)
     with psycopg.connect(database, autocommit=True) as looking, psycopg.connect(database) as writer:
         writer.execute(APPEND_LOCK)
         appending = Running(lambda: store.append(ORIGIN, events()))
-        eventually(lambda: somebody_waits_for_a_lock(looking))
-        looking.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        eventually(lambda: not somebody_waits_for_a_lock(looking))
-        eventually(lambda: somebody_waits_for_a_lock(looking))
+        [first] = eventually(lambda: waiting(looking))
+        looking.execute("SELECT pg_terminate_backend(%s)", (first,))
+        eventually(lambda: waiting(looking) - {first})
         writer.rollback()
         assert appending.result() == 2
 
