@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
+LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+"""What the database's absence raises. It is nobody's mistake here, so a line of the log says enough."""
 FAILED = "The commit of import %s failed and will be retried"
 
 
@@ -91,6 +93,10 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 run()
+            except LOST as error:
+                reason = " ".join(str(error).split())
+                log.warning("“%s” lost the database and will be restarted: %s", name, reason)
+                self._stopping.wait(PAUSE_SECONDS)
             except Exception:
                 log.exception("“%s” failed and will be restarted", name)
                 self._stopping.wait(PAUSE_SECONDS)

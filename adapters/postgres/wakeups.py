@@ -122,7 +122,8 @@ class Wakeups:
             try:
                 self._listen_until_broken()
             except psycopg.Error as error:
-                log.warning("Lost the connection that listens for changes. Reconnecting: %s", error)
+                reason = " ".join(str(error).split())
+                log.warning("Lost the connection that listens for changes. Reconnecting: %s", reason)
                 self._stopping.wait(LOOK_AGAIN_SECONDS)
 
     def _listen_until_broken(self) -> None:
