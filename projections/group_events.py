@@ -47,9 +47,12 @@ class EventId(Struct, frozen=True):
         return f"{self.rank}-{self.digest}"
 
 
+EVENT_ID = "^([1-9][0-9]{0,17})-([0-9a-f]{16})$"
+
+
 def parse_event_id(text: str) -> EventId:
     """Return the id that a text stands for; raises ValueError."""
-    found = re.fullmatch(r"([1-9][0-9]{0,17})-([0-9a-f]{16})", text)
+    found = re.fullmatch(EVENT_ID, text)
     if not found:
         raise ValueError(f"“{text}” is not the id of a group event")
     return EventId(int(found[1]), found[2])

@@ -33,7 +33,7 @@ from adapters.http.problems import HEADERS as PROBLEM_HEADERS
 from adapters.http.problems import MEDIA_TYPE
 from adapters.http.requests import IF_MATCH
 from adapters.http.security import ROLES_OPTION
-from projections.group_events import CloudEvent
+from projections.group_events import EVENT_ID, CloudEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -159,6 +159,10 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         schema["pattern"] = NO_NUL
     if name in {"from", "to"}:
         schema["format"] = "date-time"
+    if (operation_id, name) == ("listGroupEvents", "after"):
+        schema["pattern"] = EVENT_ID
+        parameter["example"] = "12-0f1e2d3c4b5a6978"
+        return
     if operation_id == "downloadSample":
         schema["enum"] = ["user-based.csv", "user-based.txt", "group-based.csv", "group-based.txt"]
     if (example := PARAMETERS.get(name)) is not None and "enum" not in schema:
