@@ -41,7 +41,8 @@ def test_a_wait_for_a_view_ends_when_another_process_moves_it(
     rollcall: Rollcall, compose: Callable[[], Rollcall]
 ) -> None:
     here, elsewhere = rollcall.projectors[0], compose().projectors[0]
-    waiting = Running(lambda: readable(rollcall).wait_for_view(here, rollcall.events.head(), 50))
+    head = rollcall.events.head()
+    waiting = Running(lambda: readable(rollcall).wait_for_view(here, head, 50))
     with rollcall.datastore.connect() as connection:
         elsewhere.advance(connection, Bookmark())
     assert waiting.result()
@@ -61,14 +62,16 @@ def end_other_connections(connection: psycopg.Connection) -> None:
 
 def test_a_wait_for_a_view_ends_even_if_the_notification_is_lost(rollcall: Rollcall, database: str) -> None:
     """A notification may be lost with the connection that listens."""
-    waiting = Running(lambda: readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), 50))
+    head = rollcall.events.head()
+    waiting = Running(lambda: readable(rollcall).wait_for_view(rollcall.projectors[0], head, 50))
     with psycopg.connect(database, autocommit=True) as connection:
         move_directory(connection)
     assert waiting.result(20)
 
 
 def test_a_wait_for_a_view_ends_even_if_all_connections_are_lost_meanwhile(rollcall: Rollcall, database: str) -> None:
-    waiting = Running(lambda: readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), 50))
+    head = rollcall.events.head()
+    waiting = Running(lambda: readable(rollcall).wait_for_view(rollcall.projectors[0], head, 50))
     with psycopg.connect(database, autocommit=True) as connection:
         end_other_connections(connection)
         move_directory(connection)

@@ -110,9 +110,12 @@ def _forward_and_cut(cutter: CutConnections, client: socket.socket, target: tupl
 
 
 def _executes_append(sent: bytes, new: int) -> bool:
-    """Return whether the new bytes bind the statement that a message Parse has prepared for the append function."""
-    prepared = re.search(rb"(_pg3_\d+)\0SELECT append_to_events", sent)
-    return bool(prepared) and b"\0%s\0" % prepared[1] in sent[-new:] if prepared else False
+    """Return whether the new bytes bind a statement that a message Parse has prepared for the append function.
+
+    psycopg prepares several on a connection: one for each combination of parameter types.
+    """
+    prepared = re.findall(rb"(_pg3_\d+)\0SELECT append_to_events", sent)
+    return any(b"\0%s\0" % name in sent[-new:] for name in prepared)
 
 
 def over_unix_socket(conninfo: str) -> str:
