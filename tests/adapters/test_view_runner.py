@@ -143,11 +143,11 @@ def test_a_changed_view_is_rebuilt_once_beside_the_old_one_which_serves_meanwhil
     newer, another = of_version(compose(), 2), of_version(compose(), 2)
     assert newer.health.rebuilding() == ["group_events"]
     seen: list[list[str]] = []
-    swap = projector.Projector._swap  # noqa: SLF001
+    swap = projector.Projector._swap  # noqa: SLF001 - only here are the old view and the new one both complete
 
     def watched(view: Projector, *arguments: object) -> int:
         seen.append(types_shown(idle))
-        return swap(view, *arguments)  # type: ignore[arg-type]
+        return swap(view, *arguments)  # type: ignore[arg-type] # passed on as they come
 
     monkeypatch.setattr(projector.Projector, "_swap", watched)
     with working(newer), working(another):
