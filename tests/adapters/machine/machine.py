@@ -207,9 +207,12 @@ class SubscriptionMachine(RuleBasedStateMachine):
         if answer.is_success:
             assert Counter(answer.json()["added"] + answer.json()["already_there"]) == Counter(emails)
 
-    @rule(who=ADMINISTRATORS, which=ANY, email=st.sampled_from(PEOPLE))
-    def remove_user(self, who: int, which: int, email: str) -> None:
+    @rule(who=ADMINISTRATORS, which=ANY, user=ANY)
+    def remove_user(self, who: int, which: int, user: int) -> None:
+        """Remove a user from a group, or somebody who isn't in it."""
         group = self.a_group(which)
+        users = sorted(self.model.groups[group].users) if group in self.model.groups else []
+        email = [*users, PEOPLE[user % len(PEOPLE)]][user % (len(users) + 1)]
 
         def expected() -> str:
             if group not in self.model.groups:
@@ -217,6 +220,15 @@ class SubscriptionMachine(RuleBasedStateMachine):
             return DONE if email in self.model.groups[group].users else ALREADY
 
         self.send(who, "DELETE", f"/groups/{group}/users/{email}", expected)
+
+    @rule(who=ADMINISTRATORS, other=ADMINISTRATORS, name=st.sampled_from(NAMES), emails=SOME_PEOPLE, user=ANY)
+    def gather_and_part(self, who: int, other: int, name: str, emails: list[str], user: int) -> None:
+        """Create a group of licensed users; then one is removed from it, and another loses the licence."""
+        self.change_seats(who, 9)
+        self.allocate(who, emails, None)
+        self.create_group(who, name, emails, None)
+        self.remove_user(other, len(self.model.groups) - 1, user)
+        self.revoke(other, emails[-1])
 
     # --- imports ---
 
