@@ -19,6 +19,7 @@ from adapters.postgres.last_uses import LastUses
 from adapters.postgres.locks import AdvisoryLocks, AdvisoryTurns
 from adapters.postgres.memberships import DirectoryMemberships
 from adapters.postgres.servers import Servers
+from adapters.postgres.shared_log import SharedLog
 from adapters.postgres.sign_ins import PostgresSignIns, PostgresTickets
 from adapters.postgres.wakeups import ReadableViews, Wakeups
 from application.ports import Ports
@@ -92,7 +93,8 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             now = overrides.get("now", lambda: datetime.now(UTC))
             events, blobs = PostgresEventStore(datastore, now), PostgresBlobs(datastore)
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
-            projectors = [Projector(datastore, view, events.read_log) for view in views]
+            shared_log = SharedLog(events.read_batch)
+            projectors = [Projector(datastore, view, shared_log.read) for view in views]
             for projector in projectors:
                 projector.migrate()
         wakeups = stack.enter_context(Wakeups(datastore, events.channel))
