@@ -147,6 +147,11 @@ PROBLEMS: dict[str, ProblemKind] = {
         "The file doesn't say how its text is encoded, so Rollcall had to guess: {detail}.",
         "Check some names with accents or other special letters. If they look wrong, choose another encoding.",
     ),
+    "looks-changed": ProblemKind(
+        "warning",
+        "“{value}” may have been another name: {detail}.",
+        "If it was, correct the name.",
+    ),
     # Not a property of the file: found when it is reviewed.
     "email-not-licensed": ProblemKind(
         "error",
