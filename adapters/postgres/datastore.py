@@ -102,10 +102,11 @@ class Datastore:
         return psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row)
 
     @contextmanager
-    def migrating(self) -> Iterator[None]:
-        """Create the schema if it is missing, apply the migrations, and let nobody else create tables until the end.
+    def migrating(self) -> Iterator[Connection[DictRow]]:
+        """Create the schema if it is missing, apply the migrations, and yield a connection to create the views with.
 
-        Two processes that create the same table at once would both fail in PostgreSQL.
+        Nobody else creates tables until the end: two processes that create the same one at once would both fail in
+        PostgreSQL.
 
         Raises what `server_checks` finds to be unfit, and what `migrations` does.
         """
@@ -118,7 +119,7 @@ class Datastore:
                 connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(self.schema)))
             refuse_unusable_schema(connection, self.schema)
             apply_migrations(connection, self.schema, migrations())
-            yield
+            yield connection
 
 
 def _pool(conninfo: str, min_size: int, max_size: int) -> ConnectionPool[Connection[DictRow]]:
