@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from ssl import get_default_verify_paths
 from typing import TYPE_CHECKING, Self
@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
 from adapters.postgres.migrations import apply_migrations, migrations
+from adapters.postgres.patience import waiting
 from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema
 
 if TYPE_CHECKING:
@@ -87,9 +88,13 @@ class Datastore:
         self.pool.close()
         self.lock_pool.close()
 
-    def get_connection(self, timeout: float = CONNECTION_SECONDS) -> AbstractContextManager[Connection[DictRow]]:
+    @contextmanager
+    def get_connection(self, timeout: float | None = None) -> Iterator[Connection[DictRow]]:
         """Lend a connection that commits every statement by itself; raises psycopg's PoolTimeout."""
-        return self.pool.connection(timeout)
+        with ExitStack() as lent:
+            with waiting(self.pool.timeout if timeout is None else timeout) as seconds:
+                connection = lent.enter_context(self.pool.connection(seconds))
+            yield connection
 
     @contextmanager
     def transaction(self, *, commit: bool = False) -> Iterator[Cursor[DictRow]]:
