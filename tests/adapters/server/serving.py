@@ -86,11 +86,19 @@ def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None
 
 @contextmanager
 def in_this_process(
-    app: ASGIApp, bell: Bell, http: type[HttpConnection] = HttpConnection, *, keep_alive: int = 5
+    app: ASGIApp,
+    bell: Bell,
+    http: type[HttpConnection] = HttpConnection,
+    *,
+    keep_alive: int = 5,
+    trusted_proxies: str = "127.0.0.1",
 ) -> Iterator[str]:
     """Serve an app in a thread of this process, so that a test can look inside."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = Server(uvicorn.Config(app, http=http, log_config=None, timeout_keep_alive=keep_alive), bell)
+    config = uvicorn.Config(
+        app, http=http, log_config=None, timeout_keep_alive=keep_alive, forwarded_allow_ips=trusted_proxies
+    )
+    server = Server(config, bell)
     running = Running(lambda: server.run(sockets=[listening]))
     try:
         eventually(lambda: server.started or not running.is_alive())
