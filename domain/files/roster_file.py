@@ -21,7 +21,7 @@ from domain.errors import GroupNameInvalid
 from domain.files.faults import RowReader
 from domain.files.header import check_header, open_text
 from domain.files.text import Unreadable
-from domain.naming import LONGEST_NAME, collapsed, group_key, parse_group_name, plain_email
+from domain.naming import LONGEST_NAME, collapsed, group_key, parse_group_name, plain_email, why_changed
 from domain.problems import FileProblems
 from domain.roster import GroupEntry, Limits, Roster, RosterUser
 
@@ -137,6 +137,8 @@ class RosterReader(RowReader):
         self._entries.append(GroupEntry(name, row.line_of(column), column))
         number = self._number_by_key[key] = len(self._entries)
         self._check_appearance(name, row, column, (number,))
+        if detail := why_changed(name):
+            self._report("looks-changed", row.line_of(column), column, name, (number,), detail)
         return number
 
     def _new_user(self, user: RosterUser, line: int) -> int:
