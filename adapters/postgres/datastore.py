@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager, nullcontext
+import os
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from select import POLLIN, poll
+from ssl import get_default_verify_paths
 from threading import local
 from typing import TYPE_CHECKING, Self
 
@@ -16,11 +18,11 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
 from adapters.postgres.migrations import apply_migrations, migrations
+from adapters.postgres.patience import waiting
 from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
 CONNECTION_SECONDS = 8.0  # to wait for a free one: a page that says what is wrong beats a page that keeps loading
@@ -47,6 +49,8 @@ SESSION_SETTINGS = {
     "statement_timeout": "0",
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS * 1000}",
+    # Pages follow an index. Without statistics, right after an import, the planner would rather fetch and sort all.
+    "enable_bitmapscan": "off",
     "jit": "off",  # our statements are short: to compile one takes ten times as long as to run it
 }
 
@@ -67,6 +71,8 @@ class Datastore:
         given = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
         self.session_settings = {"search_path": schema, **SESSION_SETTINGS}
         given["options"] = f"{given.get('options', '')} {_options(self.session_settings)}".strip()
+        if given.get("sslrootcert", os.environ.get("PGSSLROOTCERT")) == "system":
+            _find_certificates()
         given["client_encoding"] = "UTF8"  # libpq would send PGCLIENTENCODING, which wins over the options
         self.conninfo = make_conninfo("", **{**CONNECTION_DEFAULTS, **given})
         self.schema = schema
@@ -87,14 +93,21 @@ class Datastore:
         self.pool.close()
         self.lock_pool.close()
 
-    def get_connection(self, timeout: float = CONNECTION_SECONDS) -> AbstractContextManager[Connection[DictRow]]:
+    @contextmanager
+    def get_connection(self, timeout: float | None = None) -> Iterator[Connection[DictRow]]:
         """Lend a connection that commits every statement by itself; raises psycopg's PoolTimeout."""
         kept: ExitStack | None = getattr(self._kept, "stack", None)
         if kept is None:
-            return self.pool.connection(timeout)
+            with ExitStack() as lent:
+                yield self._lend(lent, timeout)
+            return
         if self._kept.connection is None:
-            self._kept.connection = kept.enter_context(self.pool.connection(timeout))
-        return nullcontext(self._kept.connection)
+            self._kept.connection = self._lend(kept, timeout)
+        yield self._kept.connection
+
+    def _lend(self, lent: ExitStack, timeout: float | None) -> Connection[DictRow]:
+        with waiting(self.pool.timeout if timeout is None else timeout) as seconds:
+            return lent.enter_context(self.pool.connection(seconds))
 
     @contextmanager
     def one_connection(self) -> Iterator[None]:
@@ -123,10 +136,11 @@ class Datastore:
         return psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row)
 
     @contextmanager
-    def migrating(self) -> Iterator[None]:
-        """Create the schema if it is missing, apply the migrations, and let nobody else create tables until the end.
+    def migrating(self) -> Iterator[Connection[DictRow]]:
+        """Create the schema if it is missing, apply the migrations, and yield a connection to create the views with.
 
-        Two processes that create the same table at once would both fail in PostgreSQL.
+        Nobody else creates tables until the end: two processes that create the same one at once would both fail in
+        PostgreSQL.
 
         Raises what `server_checks` finds to be unfit, and what `migrations` does.
         """
@@ -139,7 +153,7 @@ class Datastore:
                 connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(self.schema)))
             refuse_unusable_schema(connection, self.schema)
             apply_migrations(connection, self.schema, migrations())
-            yield
+            yield connection
 
 
 def _pool(conninfo: str, min_size: int, max_size: int) -> ConnectionPool[Connection[DictRow]]:
@@ -164,6 +178,17 @@ def _check(connection: Connection[DictRow]) -> None:
     arrivals.register(connection.fileno(), POLLIN)
     if arrivals.poll(0):
         ConnectionPool.check_connection(connection)
+
+
+def _find_certificates() -> None:
+    """Have libpq look for this machine's certificates where Python does.
+
+    By itself, the OpenSSL in psycopg's wheels looks in a folder of its own, which no machine has.
+    """
+    paths = get_default_verify_paths()
+    for name, path in ((paths.openssl_cafile_env, paths.cafile), (paths.openssl_capath_env, paths.capath)):
+        if path:
+            os.environ.setdefault(name, path)
 
 
 def _options(settings: Mapping[str, str]) -> str:
