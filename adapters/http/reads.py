@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from litestar import get
-from litestar.concurrency import sync_to_thread
 
 from adapters.http.security import CHECKED_BY_ROUTE, asking, remember_caller
 
@@ -31,7 +31,7 @@ def read(path: str, *, opt: RouteOptions, **options: Any) -> Callable[[Callable[
     def decorate(function: Callable[P, T]) -> HTTPRouteHandler:
         @wraps(function)
         async def answer(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await sync_to_thread(_checked, partial(function, *args, **kwargs))
+            return await to_thread(_checked, partial(function, *args, **kwargs))
 
         return get(path, opt={**opt, CHECKED_BY_ROUTE: True}, **options)(answer)
 

@@ -87,7 +87,7 @@ GRANTERS = for_roles(*GRANTING)
 # --- guards ---------------------------------------------------------------------------------------------------------
 
 
-async def check_same_origin(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+def check_same_origin(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Block requests by which a page of another site would change something on behalf of a visitor; raises CrossSite.
 
     Browsers say where a request comes from, in Fetch metadata (W3C) or at least in Origin, so pages need no hidden

@@ -1,4 +1,4 @@
-"""Who may do what now, by one statement over primary keys (see `ports.Rights`, and docs/decisions/0020-rights.md)."""
+"""Who may do what now, by one statement over primary keys (see `ports.Rights`, and docs/decisions/0021-rights.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
--- From here on a role that an address has is a claim, too (docs/decisions/0020-rights.md). These are the roles so far.
+-- From here on a role that an address has is a claim, too (docs/decisions/0021-rights.md). These are the roles so far.
 INSERT INTO claims (subscription_id, kind, key, stream_id)
 SELECT subscription_id, 'role', role || ' ' || email, originator_id
 FROM (
