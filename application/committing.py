@@ -35,7 +35,6 @@ from domain.naming import group_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from application.importing import ImportResult
@@ -115,7 +114,7 @@ def _anybody_licensed(ports: Ports, subscription_id: UUID, plan: Plan, groups: I
 class BatchFacts(Struct, frozen=True):
     """What a batch is decided on: who has a licence, as of a version of the subscription, and groups by name key."""
 
-    licensed: AbstractSet[str]
+    licensed: set[str]
     licences_at: int | None
     groups: dict[str, Stream[GroupState]]
 

@@ -29,6 +29,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
+from adapters.postgres.patience import waiting
 from adapters.postgres.statements import statement
 from application.ports import NO_CLAIMS, ClaimKind, Claims
 
@@ -162,7 +163,8 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         while True:
             with self._datastore.get_connection(deadline - monotonic()) as connection:
                 try:
-                    return _call_append(connection, arguments, deadline - monotonic())
+                    with waiting(deadline - monotonic()) as seconds:
+                        return _call_append(connection, arguments, seconds)
                 except UniqueViolation as error:
                     if was_sent and (position := _find_append(connection, arguments)):
                         return position

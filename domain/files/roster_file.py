@@ -21,7 +21,7 @@ from domain.errors import GroupNameInvalid
 from domain.files.faults import RowReader
 from domain.files.header import check_header, open_text
 from domain.files.text import Unreadable
-from domain.naming import LONGEST_NAME, collapsed, group_key, parse_group_name, plain_email
+from domain.naming import LONGEST_NAME, collapsed, group_key, parse_group_name, plain_email, why_changed
 from domain.problems import FileProblems
 from domain.roster import GroupEntry, Limits, Roster, RosterUser
 
@@ -35,13 +35,19 @@ _MOST_REMEMBERED = 100_000  # cells whose meaning is remembered, so that repeate
 _NamedGroups = dict[int, int]  # the groups that a row names: the column that names each, by group number
 
 
-def read_roster(content: bytes, file_name: str, limits: Limits = Limits()) -> Roster | FileProblems:  # noqa: B008 - frozen
+def read_roster(
+    content: bytes,
+    file_name: str,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    encoding: str = "",
+) -> Roster | FileProblems:
     """Return the groups, users and cell problems of a file, or the reasons to refuse it as a whole.
 
-    A pure function that raises nothing, whatever the bytes. Its memory is proportional to the roster and the problems.
+    `encoding` is the one that somebody chose (see `encodings.ENCODINGS`); without it, it is found out or guessed. This
+    is a pure function that raises nothing, whatever the bytes. Its memory is proportional to roster and problems.
     """
     try:
-        return _read(open_text(content, file_name, limits), limits)
+        return _read(open_text(content, file_name, limits, encoding), limits)
     except Unreadable as refusal:
         return FileProblems(refusal.problems)
 
@@ -51,6 +57,8 @@ def _read(text: DelimitedText, limits: Limits) -> Roster:
     rows = iter(text.rows(len(header.cells), limits.cell_bytes))
     next(rows)
     reader = (UserBasedReader if header.format == "user_based" else GroupBasedReader)(header, limits)
+    if text.guessed:
+        reader.report_guess(text.encoding)
     for row in rows:
         reader.read(row)
     return reader.roster(text.encoding, text.delimiter)
@@ -137,6 +145,8 @@ class RosterReader(RowReader):
         self._entries.append(GroupEntry(name, row.line_of(column), column))
         number = self._number_by_key[key] = len(self._entries)
         self._check_appearance(name, row, column, (number,))
+        if detail := why_changed(name):
+            self._report("looks-changed", row.line_of(column), column, name, (number,), detail)
         return number
 
     def _new_user(self, user: RosterUser, line: int) -> int:

@@ -62,7 +62,7 @@ ACTIONS = st.lists(
 RENAMES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), min_size=1, max_size=25)
 FILES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(USERS)), min_size=1, max_size=5)
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-IN_MEMORY, OVER_POSTGRES = settings(UNHURRIED, max_examples=50), settings(UNHURRIED, max_examples=10)
+IN_MEMORY, OVER_POSTGRES = settings(UNHURRIED, max_examples=50), settings(UNHURRIED, max_examples=5)
 FENCES = ["by turns and by claims", "by claims alone"]
 
 

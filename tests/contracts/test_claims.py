@@ -46,7 +46,7 @@ class Subscription:
 
     def join(self, event: GroupEvent, licensed: Licensed | None = None) -> int:
         """Append an event of a new group, decided on these licences, and return its position."""
-        claims = Claims(licences_at=licensed and licensed.at)
+        claims = Claims(licences_at=licensed.at if licensed else None)
         return self.store.append(self.origin, [NewRecord(uuid4(), 1, event)], claims).position
 
     def allocate(self, *emails: str) -> None:

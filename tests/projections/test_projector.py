@@ -194,7 +194,8 @@ def test_a_table_that_a_newer_version_adds_leaves_the_older_view_as_it_is_until_
     )
     older, newer = (Projector(unattended.datastore, each, unattended.events.read_log) for each in (GROUP_EVENTS, more))
     before = older.bookmark()
-    newer.migrate()
+    with unattended.datastore.connect() as connection:
+        newer.migrate(connection)
     assert (older.standing(), newer.standing(), newer.position()) == ("current", "outdated", before.position)
     newer.rebuild()
     assert (older.standing(), newer.standing(), newer.bookmark()) == ("newer", "current", before)

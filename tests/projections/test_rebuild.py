@@ -90,13 +90,13 @@ def dumped(database: str, projectors: Sequence[Projector], schema: str = "rollca
 
 def replayed(database: str, history: FullHistory, sizes: Sequence[int], schema: str) -> dict[str, list[str]]:
     """Return the rows that the log gives when it is applied to empty tables in batches of these sizes, in rotation."""
-    with Datastore(database, schema, 4) as datastore, datastore.migrating():
+    with Datastore(database, schema, 4) as datastore, datastore.migrating() as migrating:
         projectors = [
             Projector(datastore, each.view, in_batches(history.rollcall.events.read_log, sizes))
             for each in history.rollcall.projectors
         ]
         for each in projectors:
-            each.migrate()
+            each.migrate(migrating)
             with datastore.connect() as connection:
                 advance_to_the_end(each, connection)
     return dumped(database, projectors, schema)
@@ -314,12 +314,12 @@ def test_a_rebuild_stops_when_another_one_starts(history: FullHistory, database:
 def test_the_longest_schema_name_is_safe(database: str, history: FullHistory) -> None:
     """PostgreSQL cuts names at 63 bytes: the schema for a rebuild must not end up with the name of the original."""
     schema = "s" * 63
-    with Datastore(database, schema, 4) as datastore, datastore.migrating():
+    with Datastore(database, schema, 4) as datastore, datastore.migrating() as migrating:
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute(SQL("CREATE TABLE {} ()").format(Identifier(schema, "precious")))
         for each in history.rollcall.projectors:
             projector = Projector(datastore, each.view, history.rollcall.events.read_log)
-            projector.migrate()
+            projector.migrate(migrating)
             projector.rebuild()
     with psycopg.connect(database) as connection:
         connection.execute(SQL("SELECT FROM {}").format(Identifier(schema, "precious")))

@@ -178,8 +178,8 @@ def seed(rollcall: Rollcall) -> dict[str, Any]:
         group = directory.groups(rows, origin.subscription_id)[0]
     transient = (create_group(rollcall, origin, uuid4(), f"Transient {number}").id for number in range(200))
     return {
-        "administrator": token(rollcall, "administrator", origin.subscription_id),
-        "operator": token(rollcall, "operator", ROLLCALL),
+        "administrator": token(rollcall.events, "administrator", origin.subscription_id),
+        "operator": token(rollcall.events, "operator", ROLLCALL),
         "subscription": origin.subscription_id,
         "group": group.id,
         "groups": list(transient),

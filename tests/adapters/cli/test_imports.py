@@ -211,6 +211,11 @@ class TestWithoutATerminal:
         assert done.stderr == ""
         assert "\x1b" not in done.stdout
 
+    def test_moves_nothing_where_no_terminal_is_also_in_colour(self, desk: Desk, roster: str) -> None:
+        done = run(desk.environ | {"FORCE_COLOR": "1"}, "import", roster, "-s", "Contoso", "--yes")
+        assert done.stderr == ""
+        assert set(re.findall("\x1b.*?[A-Za-z]|\r", done.stdout)) >= {"\x1b[1m", "\x1b[0m"}, "the output has colours"
+
     def test_json_is_one_document(self, desk: Desk, roster: str) -> None:
         done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes", "--json")
         document = json.loads(done.stdout)

@@ -78,6 +78,7 @@ def test_the_first_spelling_of_a_group_and_the_first_filled_names_of_a_user_are_
         ("a@example.com,,,A, a\n", ("user-repeated", 2, 5), (1,)),
         ("a@example.com,,,A,S\u200bales\n", ("looks-alike", 2, 5), (2,)),
         ("аnn@example.com,,,A\n", ("looks-alike", 2, 1), (1,)),
+        ("a@example.com,,,A,0001-01-05\n", ("looks-changed", 2, 5), (2,)),
         ("a@example.com,A\x00nn,,A\n", ("looks-alike", 2, 2), (1,)),
     ],
 )
@@ -103,6 +104,7 @@ def test_problems_of_a_user_based_file_are_reported_at_their_line_and_column(
         ("A,a@example.com\n a,b@example.com\n", ("group-repeated", 3, 1), (1,)),
         ("A,a@example.com, A@example.com\n", ("user-repeated", 2, 3), (1,)),
         ("S\ufeffales,a@example.com\n", ("looks-alike", 2, 1), (1,)),
+        ("0:05:00,a@example.com\n", ("looks-changed", 2, 1), (1,)),
         ("A,a@example.com,αnn@example.com\n", ("looks-alike", 2, 3), (1,)),
     ],
 )
