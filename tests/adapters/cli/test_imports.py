@@ -473,7 +473,7 @@ def _assert_all_added_once(desk: Desk, import_id: UUID) -> None:
     row = desk.state(import_id)
     assert row.state == "completed"
     with desk.seen.views() as cursor:
-        added = groups_added.groups_added(cursor, import_id, limit=2 * MANY)
+        added = groups_added.groups_added(cursor, row.subscription_id, import_id, limit=2 * MANY)
         groups = directory.groups(cursor, row.subscription_id, limit=2 * MANY)
     assert [each.number for each in added] == list(range(1, MANY + 1))
     assert all(each.created and each.users_added == 2 for each in added)
