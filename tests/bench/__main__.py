@@ -94,7 +94,7 @@ class Bench:
         rows = self._size.read_rows
         with TemporaryDirectory(prefix="rollcall-bench-") as folder:
             file = Path(folder) / "users.csv"
-            file.write_bytes(user_based(rows, rows, max(1, rows // 100), columns=3))
+            file.write_bytes(user_based(rows, rows // 100, columns=3))
             return build.inside("read", file)
 
     def _limits(self, _build: Build) -> Mapping[str, float]:

@@ -139,7 +139,7 @@ def listening(rollcall: Any) -> Iterator[Event]:
         with connected(rollcall) as connection:
             connection.execute("LISTEN bench")
             while not ending.is_set():
-                for notice in connection.notifies(timeout=0.2, stop_after=1):
+                for notice in list(connection.notifies(timeout=0.2, stop_after=1)):  # it holds the connection
                     connection.execute(
                         "SELECT * FROM bench_events WHERE position = %s", (notice.payload,), prepare=True
                     ).fetchall()

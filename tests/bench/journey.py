@@ -85,15 +85,11 @@ def commit(server: Server, home: Subscription, other: Subscription, where: str, 
         nonlocal not_ready
         not_ready += server.operator.get("/health/ready").status_code != 200
 
-    def add_groups() -> None:
-        server.press(home, where)
-        server.until_completed(home, where)
-
     with (
-        beside(lambda: other.client.get(f"{other.path}/groups").raise_for_status(), 0.05) as latencies,
+        beside(lambda: other.client.get(f"{other.path}/groups").raise_for_status()) as latencies,
         beside(probe, 0.5),
     ):
-        taken = timed(add_groups)
+        taken = timed(lambda: server.add_groups(home, where))
     memberships = size.groups * sizes.USERS_A_GROUP / taken
     return {"commit": taken, "memberships": memberships, "other_p99": p99(latencies), "not_ready": float(not_ready)}
 
@@ -152,6 +148,5 @@ def growth(server: Server, size: Sizes) -> dict[str, float]:
         where = server.upload(home, content)
         server.until_reviewable(home, where)
         server.until(server.is_caught_up)
-        server.press(home, where)
-        found[f"growth {memberships}"] = timed(lambda where=where: server.until_completed(home, where))  # type: ignore[misc]
+        found[f"growth {memberships}"] = timed(lambda where=where: server.add_groups(home, where))  # type: ignore[misc]
     return found

@@ -26,11 +26,11 @@ LOOK_SECONDS = 0.2
 
 def memory(server: Server, size: Sizes) -> dict[str, float]:
     """Return the most megabytes that Rollcall's processes took together, and with PostgreSQL's."""
-    users = min(size.memory_rows, size.licences)
-    home = server.subscribe("Contoso", users)
-    server.allocate(home, sizes.licences(users))
+    home = server.subscribe("Contoso", size.memory_rows)
+    for first in range(0, size.memory_rows, size.licences):
+        server.allocate(home, sizes.licences(size.licences, first))
     server.until(server.is_caught_up)
-    content = sizes.user_based(size.memory_rows, users, size.memory_rows // USERS_A_GROUP, columns=1)
+    content = sizes.user_based(size.memory_rows, size.memory_rows // USERS_A_GROUP, columns=1)
     main, postmaster = server.process.pid, postmaster_of(server.conninfo)
     with (
         watched(lambda: megabytes(main)) as ours,
@@ -38,8 +38,7 @@ def memory(server: Server, size: Sizes) -> dict[str, float]:
     ):
         where = server.upload(home, content)
         server.until_reviewable(home, where)
-        server.press(home, where)
-        server.until_completed(home, where)
+        server.add_groups(home, where)
     return {"memory": max(ours)} | ({"memory_with_postgres": max(everything)} if postmaster else {})
 
 

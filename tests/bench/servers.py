@@ -167,8 +167,9 @@ class Server:
         found: dict[str, Any] = subscription.client.get(where).raise_for_status().json()
         return found
 
-    def until_completed(self, subscription: Subscription, where: str) -> None:
-        """Wait until an import is completed and every view has caught up."""
+    def add_groups(self, subscription: Subscription, where: str) -> None:
+        """Add an import's groups, and wait until it is completed and every view has caught up."""
+        self.press(subscription, where)
         self.until(lambda: self.state(subscription, where)["state"] == "completed")
         self.until(self.is_caught_up)
 
@@ -236,7 +237,7 @@ def timed(do: Callable[[], object]) -> float:
 
 
 @contextmanager
-def beside(do: Callable[[], object], pause: float = 0.01) -> Iterator[list[float]]:
+def beside(do: Callable[[], object], pause: float = 0.02) -> Iterator[list[float]]:
     """Repeat something beside the block, and yield the list of how many milliseconds each time took."""
     taken: list[float] = []
     ending = Event()

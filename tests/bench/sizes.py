@@ -55,9 +55,10 @@ def email(number: int) -> str:
     return f"user{number:06}@department{number % 100:02}.example.com"
 
 
-def licences(users: int) -> bytes:
-    """Return a file that allocates a licence to so many users."""
-    rows = (f"{email(number)},Firstname{number:06},Lastname{number:06}\n" for number in range(users))
+def licences(users: int, first: int = 0) -> bytes:
+    """Return a file that allocates a licence to so many users, from a number on."""
+    numbers = range(first, first + users)
+    rows = (f"{email(number)},Firstname{number:06},Lastname{number:06}\n" for number in numbers)
     return ("email,FirstName,LastName\n" + "".join(rows)).encode()
 
 
@@ -71,14 +72,13 @@ def group_based(name: str, groups: int, licensed: int, users: int = USERS_A_GROU
     return ("Groupname" + ",Email" * users + "\n" + "".join(map(row, range(groups)))).encode()
 
 
-def user_based(rows: int, licensed: int, groups: int, columns: int) -> bytes:
-    """Return a file of rows that each put a user into some groups, with about 80 bytes where it is one group."""
+def user_based(rows: int, groups: int, columns: int) -> bytes:
+    """Return a file of users that are each in some of the groups, of about 85 bytes a row where it is one group."""
 
     def lines() -> Iterator[str]:
         yield "email,FirstName,LastName" + ",Groupname" * columns + "\n"
         for number in range(rows):
-            user = number % licensed
-            names = (f",Group {(number // licensed * 7 + user + each * 3) % groups:05}" for each in range(columns))
-            yield f"{email(user)},Firstname{user:06},Lastname{user:06}{''.join(names)}\n"
+            names = (f",Group {(number + each * 3) % groups:05}" for each in range(columns))
+            yield f"{email(number)},Firstname{number:06},Lastname{number:06}{''.join(names)}\n"
 
     return "".join(lines()).encode()
