@@ -40,9 +40,12 @@ def read_licences(content: bytes, file_name: str, limits: Limits) -> LicenceFile
     A pure function that raises nothing, whatever the bytes.
     """
     try:
-        rows = open_text(content, file_name, limits).rows(len(HEADER), limits.cell_bytes)
+        text = open_text(content, file_name, limits)
+        rows = text.rows(len(HEADER), limits.cell_bytes)
         _check_header(rows.first())
         reader = LicenceReader(HEADER, limits)
+        if text.guessed:
+            reader.report_guess(text.encoding)
         for row in islice(rows, 1, None):
             reader.read(row)
         return reader.licences()

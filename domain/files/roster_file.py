@@ -35,13 +35,19 @@ _MOST_REMEMBERED = 100_000  # cells whose meaning is remembered, so that repeate
 _NamedGroups = dict[int, int]  # the groups that a row names: the column that names each, by group number
 
 
-def read_roster(content: bytes, file_name: str, limits: Limits = Limits()) -> Roster | FileProblems:  # noqa: B008 - frozen
+def read_roster(
+    content: bytes,
+    file_name: str,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    encoding: str = "",
+) -> Roster | FileProblems:
     """Return the groups, users and cell problems of a file, or the reasons to refuse it as a whole.
 
-    A pure function that raises nothing, whatever the bytes. Its memory is proportional to the roster and the problems.
+    `encoding` is the one that somebody chose (see `encodings.ENCODINGS`); without it, it is found out or guessed. This
+    is a pure function that raises nothing, whatever the bytes. Its memory is proportional to roster and problems.
     """
     try:
-        return _read(open_text(content, file_name, limits), limits)
+        return _read(open_text(content, file_name, limits, encoding), limits)
     except Unreadable as refusal:
         return FileProblems(refusal.problems)
 
@@ -51,6 +57,8 @@ def _read(text: DelimitedText, limits: Limits) -> Roster:
     rows = iter(text.rows(len(header.cells), limits.cell_bytes))
     next(rows)
     reader = (UserBasedReader if header.format == "user_based" else GroupBasedReader)(header, limits)
+    if text.guessed:
+        reader.report_guess(text.encoding)
     for row in rows:
         reader.read(row)
     return reader.roster(text.encoding, text.delimiter)
