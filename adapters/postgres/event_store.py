@@ -180,13 +180,15 @@ class PostgresEventStore(Application[UUID]):
         self, after: int, limit: int, until: int | None = None, subscription_id: UUID | None = None
     ) -> LogBatch:
         """Return the same, and how many bytes the events take as they are stored."""
-        events, appends = self._our_recorder.select_log(after, limit, until, subscription_id=subscription_id)
-        envelopes = {position: (at, decode_origin(origin)) for position, (at, origin) in appends.items()}
-        records = [
-            Record(stream, version, *envelopes[append], decode_event(state), position, group)
-            for position, append, stream, version, _, group, _, state in events
-        ]
-        return LogBatch(records, sum(len(event[-1]) for event in events))
+        records, size = [], 0
+        for position, stream, version, _, group, _, state, at, stored_origin in self._our_recorder.select_log(
+            after, limit, until, subscription_id=subscription_id
+        ):
+            if at is not None:
+                envelope = at, decode_origin(stored_origin)
+            records.append(Record(stream, version, *envelope, decode_event(state), position, group))
+            size += len(state)
+        return LogBatch(records, size)
 
     def head(self) -> int:
         """Return the position of the latest event, 0 if there is none."""

@@ -193,11 +193,14 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         With a subscription, only its events are returned. They are fewer where they would take over LOG_BATCH_BYTES.
         """
         after = (start or 0) - inclusive_of_start
-        events, appends = self.select_log(after, limit, stop, topics, subscription_id)
-        return [
-            StoredRecord(stream, version, topic, state, position, subscription, *appends[append], group)
-            for position, append, stream, version, subscription, group, topic, state in events
-        ]
+        found: list[StoredRecord] = []
+        for position, stream, version, subscription, group, topic, state, at, stored_origin in self.select_log(
+            after, limit, stop, topics, subscription_id
+        ):
+            if at is not None:
+                envelope = at, stored_origin
+            found.append(StoredRecord(stream, version, topic, state, position, subscription, *envelope, group))
+        return found
 
     def select_log(
         self,
@@ -206,11 +209,8 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         until: int | None = None,
         topics: Sequence[str] = (),
         subscription_id: UUID | None = None,
-    ) -> tuple[list[tuple[Any, ...]], dict[int, tuple[datetime, str]]]:
-        """Return the same as rows (see `select_log.sql`), and the time and origin of their appends by position.
-
-        An origin is some hundred bytes, the same for all events of an append.
-        """
+    ) -> list[tuple[Any, ...]]:
+        """Return the same as rows (see `select_log.sql`)."""
         wanted = {
             "after": after,
             "until": until,
@@ -220,14 +220,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             "subscription": subscription_id,
         }
         with self._datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-            events = cursor.execute(statement("select_log"), wanted, prepare=True, binary=True).fetchall()
-            cursor.execute(
-                "SELECT position, at, origin::text FROM appends WHERE position = ANY(%s)",
-                (list({event[1] for event in events}),),
-                prepare=True,
-                binary=True,
-            )
-            return events, {position: (at, origin) for position, at, origin in cursor}
+            return cursor.execute(statement("select_log"), wanted, prepare=True, binary=True).fetchall()
 
     def max_notification_id(self) -> int | None:
         """Return the position of the last event, or None if there is none."""
