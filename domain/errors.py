@@ -100,6 +100,21 @@ class SomethingAdded(Refused):
     code = "something-added"
 
 
+class EditsInTheWay(Refused):
+    """You have renamed groups or removed users, and reading the file in another encoding would lose that.
+
+    Upload the file again and choose the encoding first.
+    """
+
+    code = "edits-in-the-way"
+
+
+class EncodingUnfit(Refused):
+    """This file can't be read as {name}. {reason} Choose another encoding."""
+
+    code = "encoding-unfit"
+
+
 class EmailInvalid(Refused):
     """“{email}” is not a valid e-mail address. {reason}"""
 
