@@ -25,7 +25,7 @@ from adapters.postgres.wakeups import ReadableViews, Wakeups
 from application.ports import Ports
 from application.rosters import Rosters
 from projections.access import ACCESS
-from projections.audit_log import AUDIT_LOG
+from projections.audit_log.written import AUDIT_LOG
 from projections.directory.written import DIRECTORY
 from projections.group_events import GROUP_EVENTS
 from projections.groups_added import GROUPS_ADDED

@@ -48,6 +48,8 @@ SESSION_SETTINGS = {
     "statement_timeout": "0",
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS * 1000}",
+    # Pages follow an index. Without statistics, right after an import, the planner would rather fetch and sort all.
+    "enable_bitmapscan": "off",
     "jit": "off",  # our statements are short: to compile one takes ten times as long as to run it
 }
 

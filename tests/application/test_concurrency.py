@@ -279,7 +279,9 @@ def directory_of(rollcall: Rollcall, origin: Origin) -> dict[UUID, Group]:
         shown = cursor.execute(
             """
             SELECT group_id, name, users,
-                array(SELECT email FROM directory_members AS m WHERE m.group_id = g.group_id) AS emails
+                array(
+                    SELECT email FROM directory_members AS m WHERE m.group_position = g.position AND until IS NULL
+                ) AS emails
             FROM directory_groups AS g WHERE subscription_id = %s
             """,
             (origin.subscription_id,),

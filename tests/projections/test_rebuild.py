@@ -16,7 +16,8 @@ from adapters.postgres.datastore import Datastore
 from application.importing import stored_roster
 from application.records import Event
 from domain.group import GroupCreated, UsersAddedToGroup
-from projections import audit_log, group_events, groups_added, projector
+from projections import group_events, groups_added, projector
+from projections.audit_log import read as audit_log
 from projections.directory import read as directory
 from projections.directory.written import DIRECTORY
 from projections.import_list import read as import_list
@@ -185,8 +186,8 @@ def everything_read(history: FullHistory) -> None:
         assert [row for row in found if directory.user_emails(cursor, subscription, row.id)]
         imports = import_list.imports(cursor, subscription)
         committed = imports[-1].id
-        assert groups_added.groups_added(cursor, committed)
-        assert groups_added.groups_skipped(cursor, committed)
+        assert groups_added.groups_added(cursor, subscription, committed)
+        assert groups_added.groups_skipped(cursor, subscription, committed)
         assert group_events.group_events(cursor, subscription)
         assert audit_log.audit_log(cursor, subscription)
         assert review.problems(cursor, committed)

@@ -109,6 +109,11 @@ def test_null_is_no_value_of_an_enum(document: dict[str, Any]) -> None:
     assert not [each for each in nodes(document) if None in each.get("enum", ())]
 
 
+def test_no_address_has_the_format_of_which_clients_accept_less_than_rollcall(document: dict[str, Any]) -> None:
+    """JSON Schema's `email` has no ü, and zod's no & (draft 2020-12, Validation, 7.3.2)."""
+    assert not [each for each in nodes(document) if each.get("format") in ("email", "idn-email")]
+
+
 def test_a_stream_is_text(document: dict[str, Any]) -> None:
     streams = [content for each in nodes(document) if (content := each.get("text/event-stream"))]
     assert [each["schema"]["type"] for each in streams] == ["string"]
