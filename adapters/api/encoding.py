@@ -34,7 +34,7 @@ class EncodingDocument(Struct, frozen=True):
 class ChosenEncoding(Struct, forbid_unknown_fields=True, frozen=True):
     """The encoding to read a file in: one of the choices."""
 
-    encoding: Annotated[str, Meta(min_length=1, max_length=40, examples=["windows-1250"])]
+    encoding: Annotated[str, Meta(extra_json_schema={"enum": list(ENCODINGS)})]
 
 
 @get(f"{IMPORT}/encoding", sync_to_thread=True, responses=responses("not-found"), opt=READERS)

@@ -101,8 +101,8 @@ async def choose_encoding(
     import_id: FromPath[UUID],
 ) -> Page:
     """Read the file again in another encoding."""
-    chosen, version = form.field("encoding"), form.version()
     row = await sync_to_thread(find_import, rollcall, subscription_id, import_id)
+    chosen, version = form.field("encoding"), form.version()
     origin = await sync_to_thread(origin_of, request, subscription_id, import_id)
     outcome: CommandResult | Refused
     try:
