@@ -105,16 +105,17 @@ def _anybody_licensed(ports: Ports, subscription_id: UUID, plan: Plan, groups: I
     looked_up: set[str] = set()
     while some := list(islice(groups, GROUPS_A_BATCH)):
         users = {user for each in some for user in plan.users(each)} - looked_up
-        if ports.events.held(subscription_id, "licence", users):
+        if ports.events.licensed(subscription_id, users).users:
             return True
         looked_up |= users
     return False
 
 
 class BatchFacts(Struct, frozen=True):
-    """What a batch is decided on: which of its users have a licence, and which of its groups exist, by name key."""
+    """What a batch is decided on: who has a licence, as of a version of the subscription, and groups by name key."""
 
-    licensed: frozenset[str]
+    licensed: set[str]
+    licences_at: int | None
     groups: dict[str, Stream[GroupState]]
 
 
@@ -127,6 +128,7 @@ class CommitRun:
         self._session: Stream[ImportSession] | None = None
         self._roster: StoredRoster | None = None
         self._licensed: set[str] = set()
+        self._licences_at: int | None = None
         self._conflicts = 0
         self._pace = 1
         self._least_seconds = 0.0
@@ -188,17 +190,23 @@ class CommitRun:
         self.groups_added = sum(isinstance(event, GroupAdded) for event in events)
 
     def _load_facts(self, origin: Origin, session: Committing, groups: Sequence[RosterGroup]) -> BatchFacts:
-        """Load what the batch is decided on. Licences found by earlier batches are left for the append to check."""
+        """Load what the batch is decided on."""
         users = {user for each in groups for user in session.plan.users(each)}
-        unknown = users - self._licensed
-        self._licensed.update(self._ports.events.held(origin.subscription_id, "licence", unknown))
+        self._look_up_licences(origin, users)
         keys = {group_key(session.plan.name(each)) for each in groups}
         names = self._ports.events.held(origin.subscription_id, "group-name", keys)
         streams = self._ports.events.load_many(names.values(), group.fold)
-        return BatchFacts(
-            frozenset(users & self._licensed),
-            {key: streams[stream] for key, stream in names.items() if stream in streams},
-        )
+        existing = {key: streams[stream] for key, stream in names.items() if stream in streams}
+        return BatchFacts(self._licensed, self._licences_at, existing)
+
+    def _look_up_licences(self, origin: Origin, users: set[str]) -> None:
+        """Find out who of these users has a licence; of those found before, only if the subscription has changed."""
+        found = self._ports.events.licensed(origin.subscription_id, users - self._licensed)
+        if self._licensed and found.at != self._licences_at:
+            self._licensed.clear()
+            found = self._ports.events.licensed(origin.subscription_id, users)
+        self._licensed |= found.users
+        self._licences_at = found.at
 
     def _keep_pace(self, seconds: float) -> None:
         """Take fewer groups after a slow batch, because Stop waits for it. Adding to large groups is slow.
@@ -253,7 +261,7 @@ class _Batch:
         """Return what must hold when the batch is appended."""
         own = {claim.stream for claim in self._created}
         merged = tuple(claim for claim in self._merged if claim.stream not in own)
-        return Claims(taken=tuple(self._created), relied_on=merged, licensed=self._facts.licensed)
+        return Claims(taken=tuple(self._created), relied_on=merged, licences_at=self._facts.licences_at)
 
     def _take(self, event: ImportEvent) -> None:
         self.events.append(event)

@@ -16,7 +16,7 @@ from msgspec import json
 
 from adapters.postgres.recorder import Recorder, StoredRecord, StreamRecorder
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotStore
-from application.ports import NO_CLAIMS, Appended, ClaimKind, Claims, Conflict, Stream, fold_records
+from application.ports import NO_CLAIMS, Appended, ClaimKind, Claims, Conflict, Licensed, Stream, fold_records
 from application.records import Origin, Record, decode_event, decode_origin
 
 if TYPE_CHECKING:
@@ -139,6 +139,11 @@ class PostgresEventStore(Application[UUID]):
     def held(self, subscription_id: UUID, kind: ClaimKind, keys: Iterable[str]) -> dict[str, UUID]:
         """Return which of these keys are held, and by which stream."""
         return self._our_recorder.select_held(subscription_id, kind, keys)
+
+    def licensed(self, subscription_id: UUID, emails: Iterable[str]) -> Licensed:
+        """Return which of these addresses have a licence, as of the version of the subscription that is returned."""
+        users, version = self._our_recorder.select_licensed(subscription_id, emails)
+        return Licensed(frozenset(users), version)
 
     def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
         """Return the fingerprint of the request that was carried out with this key; None if none was in a week."""
