@@ -69,12 +69,18 @@ class ImportResult(CommandResult, frozen=True, kw_only=True):
 
 
 def upload(
-    ports: Ports, origin: Origin, file_name: str, media_type: str, content: bytes, limits: Limits
+    ports: Ports,
+    origin: Origin,
+    file_name: str,
+    media_type: str,
+    content: bytes,
+    limits: Limits,
+    encoding: str = "",
 ) -> ImportResult:
-    """Read a file that fits into memory, and record it (see `record_upload`)."""
+    """Read a file that fits into memory, in an encoding if one was chosen, and record it (see `record_upload`)."""
     name = clean_file_name(file_name)
     pieces = [content[start : start + UPLOAD_CHUNK] for start in range(0, len(content), UPLOAD_CHUNK)]
-    return record_upload(ports, origin, name, media_type, pieces, read_file(content, name, limits))
+    return record_upload(ports, origin, name, media_type, pieces, read_file(content, name, limits, encoding))
 
 
 def read_file(content: bytes, name: str, limits: Limits, encoding: str = "") -> ReadFile:

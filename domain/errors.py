@@ -115,6 +115,15 @@ class EncodingUnfit(Refused):
     code = "encoding-unfit"
 
 
+class EncodingUncertain(Refused):
+    """The file doesn't say how its text is encoded. It was read as {name}, which may be wrong. Nothing was added.
+
+    Check the names in the review. To say how it is encoded, import it again with --encoding.
+    """
+
+    code = "encoding-uncertain"
+
+
 class EmailInvalid(Refused):
     """“{email}” is not a valid e-mail address. {reason}"""
 
