@@ -30,7 +30,7 @@ SharedPart: TypeAlias = Literal["seats", "groups"]
 """The parts of a subscription that several people may want to change at the same time."""
 
 
-class Claim(Struct, frozen=True):
+class Claim(Struct, frozen=True, gc=False):
     """A key that belongs to one stream of a subscription and to no other: a group's name, or a licensed address."""
 
     kind: ClaimKind

@@ -102,7 +102,7 @@ class UsersLeftOut(Struct, frozen=True, tag="import.users-left-out"):
     reason: Literal["not-licensed"] = "not-licensed"
 
 
-class GroupAdded(Struct, frozen=True, tag="import.group-added"):
+class GroupAdded(Struct, frozen=True, gc=False, tag="import.group-added"):
     """A group of the file was created, or its users were added to the existing group with that name.
 
     `left_out` is how many of its users were not (see `UsersLeftOut`).
@@ -314,7 +314,7 @@ def add_group(
     users = session.plan.users(group)
     unlicensed = [user for user in users if user not in licensed]
     left_out = tuple(UsersLeftOut(group.number, some) for some in portions(unlicensed))
-    to_add = [user for user in users if user in licensed]
+    to_add = [user for user in users if user in licensed] if unlicensed else users
     if not to_add:
         reason: SkipReason = "no-licensed-users" if unlicensed else "no-users"
         return Addition((*left_out, GroupSkipped(group.number, reason, len(unlicensed))))

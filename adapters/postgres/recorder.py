@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
 import psycopg
@@ -57,6 +57,16 @@ class StoredRecord(Notification):
     at: datetime
     origin: str
     import_group: int | None = None
+
+
+class EventColumns(NamedTuple):
+    """Events to append, column by column: an append sends arrays."""
+
+    ids: list[UUID | str]
+    versions: list[int]
+    topics: list[str]
+    states: list[bytes]
+    import_groups: list[int | None]
 
 
 class StreamRecorder(AggregateRecorder):
@@ -137,12 +147,11 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             return []
         first = stored_events[0]
         envelope = (first.subscription_id, first.at, first.origin) if isinstance(first, StoredRecord) else NO_ENVELOPE
-        last = self.append(stored_events, *envelope, NO_CLAIMS)
+        groups = [event.import_group if isinstance(event, StoredRecord) else None for event in stored_events]
+        last = self.append(EventColumns(**_event_columns(stored_events), import_groups=groups), *envelope, NO_CLAIMS)
         return list(range(last - len(stored_events) + 1, last + 1))
 
-    def append(
-        self, events: Sequence[StoredEvent], subscription_id: UUID, at: datetime, origin: str, claims: Claims
-    ) -> int:
+    def append(self, events: EventColumns, subscription_id: UUID, at: datetime, origin: str, claims: Claims) -> int:
         """Insert events in one transaction, if their claims hold, and return the last position (0 without events).
 
         If the connection is lost, nobody knows whether they were inserted. So the append is sent once more, on another
@@ -154,8 +163,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             "subscription": subscription_id,
             "at": at,
             "origin": origin,
-            **_event_columns(events),
-            "import_groups": [event.import_group if isinstance(event, StoredRecord) else None for event in events],
+            **events._asdict(),
             "claims": None if claims == NO_CLAIMS else json.encode(claims).decode(),
         }
         deadline = monotonic() + PATIENCE_SECONDS
