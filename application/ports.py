@@ -189,6 +189,10 @@ class Blobs(Protocol):
         """Return one chunk, counted from 0; raises BlobMissing."""
         ...
 
+    def chunk_count(self, subscription_id: UUID, kind: BlobKind, sha256: str) -> int:
+        """Return how many chunks a blob has; raises BlobMissing."""
+        ...
+
 
 class Readable(Protocol):
     """Makes sure that you can read what you have just written."""
