@@ -31,7 +31,7 @@ SharedPart: TypeAlias = Literal["seats", "groups"]
 """The parts of a subscription that several people may want to change at the same time."""
 
 
-class Claim(Struct, frozen=True):
+class Claim(Struct, frozen=True, gc=False):
     """A key that belongs to one stream of a subscription and to no other.
 
     It is a group's name, a licensed address, or a role that an address has (see `role_key`).
@@ -191,6 +191,10 @@ class Blobs(Protocol):
 
     def chunk(self, subscription_id: UUID, kind: BlobKind, sha256: str, number: int) -> bytes:
         """Return one chunk, counted from 0; raises BlobMissing."""
+        ...
+
+    def chunk_count(self, subscription_id: UUID, kind: BlobKind, sha256: str) -> int:
+        """Return how many chunks a blob has; raises BlobMissing."""
         ...
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
 import psycopg
@@ -57,6 +57,16 @@ class StoredRecord(Notification):
     at: datetime
     origin: str
     import_group: int | None = None
+
+
+class EventColumns(NamedTuple):
+    """Events to append, column by column: an append sends arrays."""
+
+    ids: list[UUID | str]
+    versions: list[int]
+    topics: list[str]
+    states: list[bytes]
+    import_groups: list[int | None]
 
 
 class StreamRecorder(AggregateRecorder):
@@ -137,12 +147,11 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             return []
         first = stored_events[0]
         envelope = (first.subscription_id, first.at, first.origin) if isinstance(first, StoredRecord) else NO_ENVELOPE
-        last = self.append(stored_events, *envelope, NO_CLAIMS)
+        groups = [event.import_group if isinstance(event, StoredRecord) else None for event in stored_events]
+        last = self.append(EventColumns(**_event_columns(stored_events), import_groups=groups), *envelope, NO_CLAIMS)
         return list(range(last - len(stored_events) + 1, last + 1))
 
-    def append(
-        self, events: Sequence[StoredEvent], subscription_id: UUID, at: datetime, origin: str, claims: Claims
-    ) -> int:
+    def append(self, events: EventColumns, subscription_id: UUID, at: datetime, origin: str, claims: Claims) -> int:
         """Insert events in one transaction, if their claims hold, and return the last position (0 without events).
 
         If the connection is lost, nobody knows whether they were inserted. So the append is sent once more, on another
@@ -154,8 +163,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             "subscription": subscription_id,
             "at": at,
             "origin": origin,
-            **_event_columns(events),
-            "import_groups": [event.import_group if isinstance(event, StoredRecord) else None for event in events],
+            **events._asdict(),
             "claims": None if claims == NO_CLAIMS else json.encode(claims).decode(),
         }
         deadline = monotonic() + PATIENCE_SECONDS
@@ -189,11 +197,14 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         With a subscription, only its events are returned. They are fewer where they would take over LOG_BATCH_BYTES.
         """
         after = (start or 0) - inclusive_of_start
-        events, appends = self.select_log(after, limit, stop, topics, subscription_id)
-        return [
-            StoredRecord(stream, version, topic, state, position, subscription, *appends[append], group)
-            for position, append, stream, version, subscription, group, topic, state in events
-        ]
+        found: list[StoredRecord] = []
+        for position, stream, version, subscription, group, topic, state, at, stored_origin in self.select_log(
+            after, limit, stop, topics, subscription_id
+        ):
+            if at is not None:
+                envelope = at, stored_origin
+            found.append(StoredRecord(stream, version, topic, state, position, subscription, *envelope, group))
+        return found
 
     def select_log(
         self,
@@ -202,11 +213,8 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         until: int | None = None,
         topics: Sequence[str] = (),
         subscription_id: UUID | None = None,
-    ) -> tuple[list[tuple[Any, ...]], dict[int, tuple[datetime, str]]]:
-        """Return the same as rows (see `select_log.sql`), and the time and origin of their appends by position.
-
-        An origin is some hundred bytes, the same for all events of an append.
-        """
+    ) -> list[tuple[Any, ...]]:
+        """Return the same as rows (see `select_log.sql`)."""
         wanted = {
             "after": after,
             "until": until,
@@ -216,14 +224,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             "subscription": subscription_id,
         }
         with self._datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-            events = cursor.execute(statement("select_log"), wanted, prepare=True, binary=True).fetchall()
-            cursor.execute(
-                "SELECT position, at, origin::text FROM appends WHERE position = ANY(%s)",
-                (list({event[1] for event in events}),),
-                prepare=True,
-                binary=True,
-            )
-            return events, {position: (at, origin) for position, at, origin in cursor}
+            return cursor.execute(statement("select_log"), wanted, prepare=True, binary=True).fetchall()
 
     def max_notification_id(self) -> int | None:
         """Return the position of the last event, or None if there is none."""
