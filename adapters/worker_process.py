@@ -64,10 +64,14 @@ class WorkerProcess:
     ) -> None:
         """Stop the process, which finishes its batches first."""
         with self._lock:
-            self._stopping.set()
+            self.end()
             if self._process is not None:
                 self._process.terminate()
         self._keeper.join()
+
+    def end(self) -> None:
+        """Don't start the process again, if it ends."""
+        self._stopping.set()
 
     def wait_until_working(self) -> None:
         """Wait until the worker works, or until it is clear that it never will."""
@@ -81,7 +85,7 @@ class WorkerProcess:
                 if process.stdout.readline():
                     self._working.set()
                 process.wait()  # before its standard input is closed
-            if self._stopping.is_set():
+            if self._stopping.wait(PAUSE_SECONDS):  # systemd tells both to stop: the server hears of it in a moment
                 return
             deaths.append(monotonic())
             if len(deaths) == MOST_DEATHS and deaths[-1] - deaths[0] < WITHIN_SECONDS:
@@ -89,7 +93,6 @@ class WorkerProcess:
                 self._working.set()
                 return
             log.error("The worker process ended with %s. It is being started again", process.returncode)
-            self._stopping.wait(PAUSE_SECONDS)
 
     def _start(self) -> subprocess.Popen[str] | None:
         with self._lock:

@@ -55,6 +55,8 @@ class Server(uvicorn.Server):
         """Answer the requests that are running, end the streams, and stop."""
         log.info("stopping", requests=len(self.server_state.tasks))
         self._bell.close()
+        if self._beside:
+            self._beside.end()
         await super().shutdown(sockets)
 
     @contextmanager
