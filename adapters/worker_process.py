@@ -124,7 +124,8 @@ def main() -> int:
 
 
 def _end_with_the_server() -> None:
-    sys.stdin.buffer.read()  # until the other end is closed
+    while os.read(sys.stdin.fileno(), 1):  # it has an end once nobody holds the other end
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
