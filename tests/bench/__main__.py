@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -117,7 +117,8 @@ def main() -> None:
         if asked.against:
             builds["base"] = stack.enter_context(another_build(asked.against))
         bench = Bench(stack.enter_context(postgres()), builds, size)
-        bench.run(asked.parts.split(","))
+        with suppress(KeyboardInterrupt):  # what was measured so far is printed
+            bench.run(asked.parts.split(","))
     found = list(results(rows(size), bench.samples))
     Console(width=None if sys.stdout.isatty() else 200).print(drawn(found, asked.against))
     if asked.json:
