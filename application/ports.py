@@ -61,10 +61,10 @@ class Claims(Struct, frozen=True, omit_defaults=True):
 
     It takes claims first, then releases others, then checks the ones that it relies on. These are the rules that span
     streams: one name means one group, and only users with a licence are in groups. `licences_at` protects those who
-    join groups by this append: none of their licences must have been revoked since they were looked up (see
-    `Licensed.at`). `no_joins` protects a revocation: users must not have joined a group since the groups that they have
-    to leave were looked up. `request` is the key of the request that the append carries out, which no append may have
-    carried out before.
+    join groups by this append, or are left out of them: since they were looked up, none of the first must have lost
+    their licence, and none of the others must have got one (see `Licensed.at`). `no_joins` protects a revocation: users
+    must not have joined a group since the groups that they have to leave were looked up. `request` is the key of the
+    request that the append carries out, which no append may have carried out before.
     """
 
     taken: tuple[Claim, ...] = ()
