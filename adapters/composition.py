@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, TypedDict, Unpack
 from uuid import UUID, uuid4
 
+from adapters.clock import present
 from adapters.health import Health
 from adapters.postgres.blobs import PostgresBlobs
 from adapters.postgres.commit_failures import CommitFailures
@@ -19,6 +19,7 @@ from adapters.postgres.last_uses import LastUses
 from adapters.postgres.locks import AdvisoryLocks, AdvisoryTurns
 from adapters.postgres.memberships import DirectoryMemberships
 from adapters.postgres.servers import Servers
+from adapters.postgres.shared_log import SharedLog
 from adapters.postgres.sign_ins import PostgresSignIns, PostgresTickets
 from adapters.postgres.wakeups import ReadableViews, Wakeups
 from application.ports import Ports
@@ -35,6 +36,7 @@ from projections.review.written import review
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from adapters.settings import Settings
     from application.ports import Memberships, Readable, Turns
@@ -89,10 +91,11 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
         conninfo = settings.database_url or stack.enter_context(embedded_server(settings.data_dir))
         datastore = stack.enter_context(Datastore(conninfo, settings.database_schema, settings.pool_size))
         with datastore.migrating():  # connects first, and so reports an unreachable server at once
-            now = overrides.get("now", lambda: datetime.now(UTC))
+            now = overrides.get("now", present)
             events, blobs = PostgresEventStore(datastore, now), PostgresBlobs(datastore)
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
-            projectors = [Projector(datastore, view, events.read_log) for view in views]
+            shared_log = SharedLog(events.read_batch)
+            projectors = [Projector(datastore, view, shared_log.read) for view in views]
             for projector in projectors:
                 projector.migrate()
         wakeups = stack.enter_context(Wakeups(datastore, events.channel))

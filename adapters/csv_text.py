@@ -18,10 +18,15 @@ _FORMULA = re.compile(rf'(?:^|(?<=[{SEPARATORS}]))(?=[\s"]*[{re.escape(FORMULA_S
 
 
 def csv_pieces(header: Sequence[str], rows: Iterable[tuple[object, ...]]) -> Iterator[bytes]:
-    """Yield rows as CSV, a few hundred at a time; no cell is a formula."""
+    """Yield rows as CSV, a few hundred at a time; no cell is a formula.
+
+    The header has quotation marks: DuckDB decides by the first rows whether a file has any, and without them would take
+    those further down for text. Its first cell has none, because some readers accept none behind a byte order mark.
+    """
     piece = io.StringIO()
+    piece.write(f"{header[0]},")
+    csv.writer(piece, quoting=csv.QUOTE_ALL).writerow(header[1:])
     writer = csv.writer(piece)
-    writer.writerow(header)
     for number, row in enumerate(rows, start=1):
         writer.writerow([without_formula(cell) for cell in row])
         if number % LINES_PER_PIECE == 0:

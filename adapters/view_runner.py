@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from projections.projector import LogWentBack, ViewMoved
+from projections.projector import LogWentBack, ViewMoved, wait_for_no_disk
 
 if TYPE_CHECKING:
     from threading import Event
@@ -51,6 +51,7 @@ class ViewRunner:
         with self._locks.acquire("view", self._name, stopping=self._stopping) as connection:
             if connection is None:
                 return
+            wait_for_no_disk(connection)
             bookmark = self._projector.bookmark()
             try:
                 while not self._stopping.is_set():

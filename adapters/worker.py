@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
+IMPORT_LIST = "import_list"  # the view that says which imports are committing
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What the database's absence raises. It is nobody's mistake here, so a line of the log says enough."""
 FAILED = "The commit of import %s failed and will be retried"
@@ -129,16 +130,18 @@ class Committer:
         """Run a batch of each import in turn, until `stopping` is set."""
         try:
             while not stopping.is_set():
-                count = self._wakeups.count()
+                count = self._wakeups.count_changes(IMPORT_LIST)
                 self._start_runs()
                 unfinished = [import_id for import_id in list(self._runs) if self._run_batch(import_id)]
                 if not unfinished:
-                    self._wakeups.wait_for_more(count, stopping)
+                    self._wakeups.wait_for_change(IMPORT_LIST, count, stopping)
         finally:
             for import_id in list(self._runs):
                 self._end_run(import_id)
 
     def _start_runs(self) -> None:
+        if len(self._runs) == self._at_once:
+            return
         with self._views() as cursor:
             waiting = import_list.commit_queue(cursor)
         now = self._ports.now()

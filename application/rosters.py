@@ -128,7 +128,9 @@ class StoredRoster:
         """Return the first and last names of these users, by index."""
         a_page = self.index.users_a_chunk
         pages = _Pages(self._names)
-        return [(pages[user // a_page].first[user % a_page], pages[user // a_page].last[user % a_page]) for user in users]
+        return [
+            (pages[user // a_page].first[user % a_page], pages[user // a_page].last[user % a_page]) for user in users
+        ]
 
     def problems(self) -> Iterator[Problem]:
         """Return the problems in the order of the file."""

@@ -76,7 +76,9 @@ def plain_emails(texts: Collection[str]) -> list[str] | None:
     if any(misplaced in joined for misplaced in ("..", "\n.", ".@", "\n@")):
         return None
     emails = joined[1:-1].split("\n")
-    return emails if all(map(_is_plain_domain, {email[email.index("@") + 1 :] for email in emails})) else None
+    first = emails[0][emails[0].index("@") :]  # usually the domain of all
+    others = emails if joined.count(f"{first}\n") < len(emails) else emails[:1]
+    return emails if all(map(_is_plain_domain, {email[email.index("@") + 1 :] for email in others})) else None
 
 
 def parse_email(text: str) -> str:
@@ -211,6 +213,24 @@ def why_misleading(text: str) -> str:
         if "Latin" in scripts and len(scripts) > 1:
             return f"one word mixes {' and '.join(scripts)} letters"
     return ""
+
+
+_CHANGED = {
+    re.compile(r"0001-(?:0[1-9]|1[0-2])-[0-3][0-9]"): "csvkit makes such dates of names such as “March” and “Monday”",
+    re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9]{2}:[0-5][0-9]:[0-5][0-9]"): (
+        "csvkit makes such times of names such as “next week”"
+    ),
+    re.compile(r"(?:[1-9][0-9]* days?, )?[0-9]{1,2}:[0-5][0-9]:[0-5][0-9]"): (
+        "csvkit and DuckDB, for example, make such times of names such as “5m” and “12:30”"
+    ),
+}
+
+
+def why_changed(name: str) -> str:
+    """Return why a program may have made a group's name of another one, or an empty string if it doesn't look so."""
+    if not name[:1].isdigit():
+        return ""
+    return next((why for form, why in _CHANGED.items() if form.fullmatch(name)), "")
 
 
 def _scripts(word: str) -> list[str]:

@@ -142,6 +142,11 @@ PROBLEMS: dict[str, ProblemKind] = {
         "“{value}” may not be what it looks like: {detail}.",
         "If this isn't intended, retype it.",
     ),
+    "looks-changed": ProblemKind(
+        "warning",
+        "“{value}” may have been another name: {detail}.",
+        "If it was, correct the name.",
+    ),
     # Not a property of the file: found when it is reviewed.
     "email-not-licensed": ProblemKind(
         "error",

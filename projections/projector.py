@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
 ReadLog: TypeAlias = Callable[[int, int, int | None], list[Record]]
-"""Takes a position, a maximum number and a last position or None, and returns the events that follow the first."""
+"""Takes a position, a maximum number and a last position or None, and returns the events that follow the first.
+
+There may be fewer than asked for, but two at least if there are two: a view begins with the event that it showed last.
+"""
 Standing: TypeAlias = Literal["current", "outdated", "newer", "lost"]
 """Whether a view holds what this process would write, what an older or a newer Rollcall wrote, or what the log lost."""
 
-BATCH = 500
+BATCH = 2_000  # as many as the store allows where the view is behind, one where it is not
 MOST_ANNOUNCED = 180  # PostgreSQL takes 8,000 bytes in a notification
 CONDEMNED = ""
 """The fingerprint of a view that shows events which the log has lost, or that lacks a table. It serves meanwhile."""
@@ -167,11 +170,13 @@ class Projector:
 
         Raises ViewMoved and LogWentBack; the caller then has to look at the view's standing and bookmark again.
         """
-        if not self._is_proved(bookmark):
-            with connection.transaction(), connection.cursor() as cursor:
-                self._condemn(cursor, bookmark)
-            raise LogWentBack(view=self.view.name, position=bookmark.position)
-        records = self._read_log(bookmark.position, BATCH, None)
+        records = self._read_log(max(bookmark.position - 1, 0), BATCH + 1, None)
+        if bookmark.position:
+            if not records or bookmark_at(records[0]) != bookmark:
+                with connection.transaction(), connection.cursor() as cursor:
+                    self._condemn(cursor, bookmark)
+                raise LogWentBack(view=self.view.name, position=bookmark.position)
+            del records[0]
         if not records:
             return bookmark
         reached = bookmark_at(records[-1])
@@ -191,6 +196,7 @@ class Projector:
         Raises RebuildSuperseded and ViewBusy.
         """
         with self._database.connect() as connection:
+            wait_for_no_disk(connection)
             scratch = self._begin(connection)
             bookmark, done = Bookmark(), 0
             for _ in range(SWAP_ATTEMPTS):
@@ -216,11 +222,6 @@ class Projector:
             cursor.execute("SELECT position, proof, fingerprint FROM view_positions WHERE view = %s", (self.view.name,))
             row = cursor.fetchone()
         return (Bookmark(row["position"], row["proof"]), row["fingerprint"]) if row else (Bookmark(), CONDEMNED)
-
-    def _is_proved(self, bookmark: Bookmark) -> bool:
-        """Return whether the log still has the event at a bookmark, and not another one in its place."""
-        position = bookmark.position
-        return not position or [bookmark] == [bookmark_at(each) for each in self._read_log(position - 1, 1, position)]
 
     def _move(self, cursor: ViewCursor, expected: Bookmark, reached: Bookmark) -> None:
         cursor.execute(
@@ -333,6 +334,15 @@ class Projector:
 def _transaction(database: Database) -> Iterator[ViewCursor]:
     with database.connect() as connection, connection.transaction(), connection.cursor() as cursor:
         yield cursor
+
+
+def wait_for_no_disk(connection: Connection[DictRow]) -> None:
+    """Let commits over this connection return before they are durable, which is for views alone.
+
+    A view's rows and its position are one transaction, so a crash of the server loses both, and the events that made
+    the rows are durable: they are applied again.
+    """
+    connection.execute("SET synchronous_commit = off")
 
 
 def find_bookmark(cursor: ViewCursor, view: str) -> Bookmark:

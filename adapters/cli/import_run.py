@@ -137,7 +137,7 @@ class ImportRun:
             if row.state != "committing":
                 until = start_commit(self._rollcall, self._origin, row.version).version
             while row.state == "committing" or row.version < until:
-                count = self._rollcall.wakeups.count()
+                count = self._rollcall.wakeups.count_changes("import_list")
                 if pressed and not stopping:
                     until, stopping = stop(self._rollcall, self._origin).version, True
                 row = self._row()
@@ -146,7 +146,7 @@ class ImportRun:
                     self._terminal.note(f"{error.message} {attempts(error)}")
                 bar.show(row.progress, stopping=stopping)
                 if row.state == "committing" or row.version < until:
-                    self._rollcall.wakeups.wait_for_more(count)
+                    self._rollcall.wakeups.wait_for_change("import_list", count)
         return row
 
     def _ended(self, row: ImportRow) -> int:

@@ -19,6 +19,8 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError, SecurityWarning
+from joserfc.jwk import KeySet
+from joserfc.jws import JWSRegistry
 
 from adapters.console.oidc_claims import (
     CLOCK_SKEW_SECONDS,
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
     from authlib.oauth2.auth import ClientAuth
-    from joserfc.jwk import KeySet
+    from joserfc.jwk import GuestProtocol
 
     from adapters.settings import Oidc
     from application.granting import Person
@@ -61,6 +63,17 @@ ALGORITHMS = (
 )
 """How an ID token may be signed: with a key that only the provider has, so not `none`, HS256 or similar."""
 
+
+class TokenHeaders(JWSRegistry):
+    """The headers of tokens that are accepted: with members that we don't know (RFC 7515, section 4), and certificates.
+
+    By itself, joserfc refuses a header with an unknown member, or of more than 512 bytes.
+    """
+
+    max_header_length = 64 * 1024
+
+
+HEADERS = TokenHeaders(algorithms=ALGORITHMS, strict_check_header=False)
 
 BROKEN = (httpx2.HTTPError, httpx2.InvalidURL, msgspec.MsgspecError, ValueError, KeyError)
 
@@ -194,10 +207,23 @@ class Provider:
         if self._keys is None:
             self._keys = await keys_of(metadata, self._tls)
         try:
-            return jwt.decode(token, self._keys, list(ALGORITHMS)).claims
+            return _decoded(token, self._keys)
         except InvalidKeyIdError:
             self._keys = await keys_of(metadata, self._tls)
-            return jwt.decode(token, self._keys, list(ALGORITHMS)).claims
+            return _decoded(token, self._keys)
+
+
+def _decoded(token: str, keys: KeySet) -> dict[str, Any]:
+    """Return the claims of a token that is signed with one of these keys.
+
+    Keys of several types may share an id (RFC 7517, section 4.5), and joserfc would try the first one only.
+    """
+
+    def of_its_type(signed: GuestProtocol) -> KeySet:
+        types = KeySet.algorithm_keys[signed.headers()["alg"]]
+        return KeySet([key for key in keys if key.key_type in types])
+
+    return jwt.decode(token, of_its_type, registry=HEADERS).claims
 
 
 def _form_encoded_basic(

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from contextlib import contextmanager
 from hashlib import sha256
+from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 from time import monotonic
@@ -202,10 +203,13 @@ def _telling_quota(connection: AnyConnection, rate: Rate, key: str) -> Iterator[
 async def add_quota(message: Message, scope: Scope) -> None:
     """Add how many more of its kind are allowed to an answer, if the request was counted.
 
-    The fields are those of draft-ietf-httpapi-ratelimit-headers, as they were up to its version 07.
+    The fields are those of draft-ietf-httpapi-ratelimit-headers, as they were up to its version 07. A 413 has none: ky
+    takes the reset for a Retry-After, and would send what is too large again.
     """
     quota = scope["state"].get(QUOTA)
-    if message["type"] == "http.response.start" and isinstance(quota, Quota):
+    if message["type"] != "http.response.start" or message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return
+    if isinstance(quota, Quota):
         sent = {"limit": quota.limit, "remaining": quota.remaining, "reset": quota.reset}
         added = [(f"ratelimit-{name}".encode(), str(value).encode()) for name, value in sent.items()]
         message["headers"] = [*message["headers"], *added]

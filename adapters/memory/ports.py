@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Unpack
 from uuid import uuid4
 
+from adapters.clock import present
 from adapters.memory.blobs import MemoryBlobs
 from adapters.memory.event_store import MemoryEventStore
 from adapters.memory.memberships import MemoryMemberships
@@ -40,7 +40,7 @@ class MemoryPorts(Ports):
 
 def memory_ports(**overrides: Unpack[Overrides]) -> MemoryPorts:
     """Put new, empty ports together. The overrides are those of `composition.composed`."""
-    now = overrides.get("now", lambda: datetime.now(UTC))
+    now = overrides.get("now", present)
     events = MemoryEventStore(now)
     ports = MemoryPorts(
         events=events,

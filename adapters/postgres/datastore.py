@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from hashlib import sha256
+from ssl import get_default_verify_paths
 from typing import TYPE_CHECKING, Self
 
 import psycopg
@@ -64,6 +66,8 @@ class Datastore:
         given = {key: str(value) for key, value in conninfo_to_dict(conninfo).items() if value is not None}
         self.session_settings = {"search_path": schema, **SESSION_SETTINGS}
         given["options"] = f"{given.get('options', '')} {_options(self.session_settings)}".strip()
+        if given.get("sslrootcert", os.environ.get("PGSSLROOTCERT")) == "system":
+            _find_certificates()
         given["client_encoding"] = "UTF8"  # libpq would send PGCLIENTENCODING, which wins over the options
         self.conninfo = make_conninfo("", **{**CONNECTION_DEFAULTS, **given})
         self.schema = schema
@@ -132,6 +136,17 @@ def _pool(conninfo: str, min_size: int, max_size: int) -> ConnectionPool[Connect
         check=ConnectionPool.check_connection,
         timeout=CONNECTION_SECONDS,
     )
+
+
+def _find_certificates() -> None:
+    """Have libpq look for this machine's certificates where Python does.
+
+    By itself, the OpenSSL in psycopg's wheels looks in a folder of its own, which no machine has.
+    """
+    paths = get_default_verify_paths()
+    for name, path in ((paths.openssl_cafile_env, paths.cafile), (paths.openssl_capath_env, paths.capath)):
+        if path:
+            os.environ.setdefault(name, path)
 
 
 def _options(settings: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -31,6 +31,17 @@ if TYPE_CHECKING:
     from application.records import NewRecord
 
 
+DECODE_EVENT = json.Decoder(Event).decode
+DECODE_ORIGIN = json.Decoder(Origin).decode
+
+
+class LogBatch(NamedTuple):
+    """Consecutive events of the log, and how many bytes they take as they are stored."""
+
+    records: list[Record]
+    bytes: int
+
+
 class RecordMapper(Mapper[UUID]):
     """Encodes events and origins as JSON, so that you can read them in psql.
 
@@ -38,8 +49,7 @@ class RecordMapper(Mapper[UUID]):
     """
 
     _encode = staticmethod(json.Encoder().encode)
-    _decode_event = staticmethod(json.Decoder(Event).decode)
-    _decode_origin = staticmethod(lru_cache(json.Decoder(Origin).decode))  # all events of an append have the same
+    _decode_origin = staticmethod(lru_cache(DECODE_ORIGIN))  # all events of an append have the same
 
     def to_stored_event(self, domain_event: Any) -> StoredRecord:
         """Encode a record."""
@@ -66,7 +76,7 @@ class RecordMapper(Mapper[UUID]):
             stored_event.originator_version,
             stored_event.at,
             self._decode_origin(stored_event.origin),
-            self._decode_event(stored_event.state),
+            DECODE_EVENT(stored_event.state),
             stored_event.id,
             stored_event.import_group,
         )
@@ -168,11 +178,19 @@ class PostgresEventStore(Application[UUID]):
         self, after: int, limit: int, until: int | None = None, subscription_id: UUID | None = None
     ) -> list[Record]:
         """Return the events of all streams, or of a subscription's, after a position, in the total order."""
-        decode = self.mapper.to_domain_event
-        found = self._our_recorder.select_notifications(
-            after, limit, until, inclusive_of_start=False, subscription_id=subscription_id
-        )
-        return [cast("Record", decode(each)) for each in found]
+        return self.read_batch(after, limit, until, subscription_id).records
+
+    def read_batch(
+        self, after: int, limit: int, until: int | None = None, subscription_id: UUID | None = None
+    ) -> LogBatch:
+        """Return the same, and how many bytes the events take as they are stored."""
+        events, appends = self._our_recorder.select_log(after, limit, until, subscription_id=subscription_id)
+        envelopes = {position: (at, DECODE_ORIGIN(origin)) for position, (at, origin) in appends.items()}
+        records = [
+            Record(stream, version, *envelopes[append], DECODE_EVENT(state), position, group)
+            for position, append, stream, version, _, group, _, state in events
+        ]
+        return LogBatch(records, sum(len(event[-1]) for event in events))
 
     def head(self) -> int:
         """Return the position of the latest event, 0 if there is none."""

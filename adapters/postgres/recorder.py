@@ -26,6 +26,7 @@ from eventsourcing.persistence import (
     Subscription,
 )
 from psycopg.errors import UniqueViolation
+from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.statements import statement
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from adapters.postgres.datastore import Datastore
 
-LOG_BATCH_BYTES = 4_000_000  # which views turn into up to 30 MB of rows, each in a thread of its own
+LOG_BATCH_BYTES = 4_000_000  # decoded, these are up to 30 MB
 LONGEST_KEY = 1_000
 LAST = 2**63 - 1
 PATIENCE_SECONDS = 10.0
@@ -187,21 +188,44 @@ class Recorder(StreamRecorder, ApplicationRecorder):
     ) -> Sequence[Notification]:
         """Return up to `limit` events of the log from or after a position, up to another, of these topics or of all.
 
-        With a subscription, only its events are returned. They take no more than LOG_BATCH_BYTES, but there is at least
-        one if there are any.
+        With a subscription, only its events are returned. They are fewer where they would take over LOG_BATCH_BYTES.
         """
         after = (start or 0) - inclusive_of_start
+        events, appends = self.select_log(after, limit, stop, topics, subscription_id)
+        return [
+            StoredRecord(stream, version, topic, state, position, subscription, *appends[append], group)
+            for position, append, stream, version, subscription, group, topic, state in events
+        ]
+
+    def select_log(
+        self,
+        after: int,
+        limit: int,
+        until: int | None = None,
+        topics: Sequence[str] = (),
+        subscription_id: UUID | None = None,
+    ) -> tuple[list[tuple[Any, ...]], dict[int, tuple[datetime, str]]]:
+        """Return the same as rows (see `select_log.sql`), and the time and origin of their appends by position.
+
+        An origin is some hundred bytes, the same for all events of an append.
+        """
         wanted = {
             "after": after,
-            "until": stop,
+            "until": until,
             "limit": limit,
             "bytes": LOG_BATCH_BYTES,
             "topics": list(topics),
             "subscription": subscription_id,
         }
-        with self._datastore.get_connection() as connection:
-            rows = connection.execute(statement("select_log"), wanted, prepare=True, binary=True)
-            return list(map(self._stored, rows))
+        with self._datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            events = cursor.execute(statement("select_log"), wanted, prepare=True, binary=True).fetchall()
+            cursor.execute(
+                "SELECT position, at, origin::text FROM appends WHERE position = ANY(%s)",
+                (list({event[1] for event in events}),),
+                prepare=True,
+                binary=True,
+            )
+            return events, {position: (at, origin) for position, at, origin in cursor}
 
     def max_notification_id(self) -> int | None:
         """Return the position of the last event, or None if there is none."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter, defaultdict
 from contextlib import contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from socket import socketpair
-from threading import BoundedSemaphore, Condition, Event, Thread
+from threading import BoundedSemaphore, Condition, Event, RLock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
@@ -37,16 +38,19 @@ class Wakeups:
 
     A notification is a hint and may be lost, for example with the connection. So everything that waits also looks again
     every second. The views' positions are looked up here, once for all who wait for a view: nobody who waits needs a
-    connection of their own, or fails with it.
+    connection of their own, or fails with it. Each is woken only by what they wait for.
     """
 
     def __init__(self, datastore: Datastore, events_channel: str) -> None:
         self._datastore = datastore
         self._channels = (events_channel, views_channel(datastore.schema))
-        self._changed = Condition()
+        self._lock = RLock()  # whoever waits may be interrupted by a signal that wakes them
+        self._appended = Condition(self._lock)
+        self._moved: defaultdict[str, Condition] = defaultdict(lambda: Condition(self._lock))
         self._positions: dict[str, int] = {}
         self._looked = 0.0
-        self._count = self._appends = 0
+        self._appends = 0
+        self._changes: Counter[str] = Counter()
         self._listeners: list[Callable[[Announcement | None], None]] = []
         self._stopping = Event()
         self._stop_sender, self._stop_receiver = socketpair()
@@ -66,37 +70,31 @@ class Wakeups:
         self._thread.join()
         self._stop_receiver.close()
 
-    def count(self) -> int:
-        """Return the number of wake-ups so far, for `wait_for_more`."""
-        return self._count
-
-    def wait_for_more(self, count: int, stopping: Event | None = None) -> None:
-        """Wait for a wake-up after this count, for at most a second or until `stopping` is set."""
-        self._wait(lambda: self._count > count, stopping)
-
     def count_appends(self) -> int:
         """Return the number of wake-ups by appends so far, for `wait_for_append`."""
         return self._appends
 
-    def wait_for_append(self, count: int, stopping: Event) -> None:
-        """Wait for an append after this count, for at most a second or until `stopping` is set.
+    def wait_for_append(self, count: int, stopping: Event | None = None) -> None:
+        """Wait for an append after this count, for at most a second or until `stopping` is set."""
+        _wait(self._appended, lambda: self._appends > count, stopping)
 
-        The runners of views wait for this: if the move of each view woke all of them, an append would wake them eight
-        times.
-        """
-        self._wait(lambda: self._appends > count, stopping)
+    def count_changes(self, view: str) -> int:
+        """Return how often a view has shown something new so far, for `wait_for_change`."""
+        return self._changes[view]
 
-    def _wait(self, has_more: Callable[[], bool], stopping: Event | None) -> None:
-        with self._changed:
-            self._changed.wait_for(
-                lambda: has_more() or (stopping is not None and stopping.is_set()), timeout=LOOK_AGAIN_SECONDS
-            )
+    def wait_for_change(self, view: str, count: int, stopping: Event | None = None) -> None:
+        """Wait until a view shows more than at this count, for at most a second or until `stopping` is set."""
+        with self._lock:
+            moved = self._moved[view]
+        _wait(moved, lambda: self._changes[view] > count, stopping)
 
     def wake(self) -> None:
         """Wake everything that waits in this process."""
-        with self._changed:
-            self._count += 1
-            self._changed.notify_all()
+        with self._lock:
+            self._appends += 1
+            self._changes.update(self._moved.keys())
+            for condition in (self._appended, *self._moved.values()):
+                condition.notify_all()
 
     @contextmanager
     def calling(self, listener: Callable[[Announcement | None], None]) -> Iterator[None]:
@@ -104,18 +102,24 @@ class Wakeups:
 
         None stands for announcements that were lost, with the connection.
         """
-        with self._changed:
+        with self._lock:
             self._listeners.append(listener)
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._listeners.remove(listener)
 
-    def wait_until(self, holds: Callable[[dict[str, int]], bool], timeout: float) -> bool:
-        """Wait until a condition on the views' positions, by view, holds; False if it doesn't in time. Never raises."""
-        with self._changed:
-            return self._changed.wait_for(lambda: holds(self._positions), timeout=timeout)
+    def wait_for_position(self, views: Iterable[str], position: int, timeout: float) -> bool:
+        """Wait until each of these views shows a position; False if they don't in time. Never raises."""
+        deadline = monotonic() + timeout
+        with self._lock:
+            return all(self._shows(view, position, deadline) for view in views)
+
+    def _shows(self, view: str, position: int, deadline: float) -> bool:
+        return self._moved[view].wait_for(
+            lambda: self._positions.get(view, 0) >= position, max(deadline - monotonic(), 0)
+        )
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
@@ -146,22 +150,27 @@ class Wakeups:
     def _look(self, connection: psycopg.Connection[DictRow]) -> None:
         """Replace the positions by those in the database: views move back where the log lost its end."""
         found, self._looked = view_positions(connection.cursor()), monotonic()
-        with self._changed:
+        with self._lock:
             self._positions = found
-            self._changed.notify_all()
+            for condition in self._moved.values():
+                condition.notify_all()
 
     def _take(self, channel: str, payload: str) -> None:
-        if channel == self._channels[1]:
-            with suppress(DecodeError):  # any client of the database can notify
-                announced = json.decode(payload, type=Announcement)
+        if channel == self._channels[0]:
+            with self._lock:
+                self._appends += 1
+                self._appended.notify_all()
+            return
+        with suppress(DecodeError):  # any client of the database can notify
+            announced = json.decode(payload, type=Announcement)
+            with self._lock:
                 self._positions[announced.view] = announced.position  # lower, if the log lost its end
-                self._tell(announced)
-        else:
-            self._appends += 1
-        self.wake()
+                self._changes[announced.view] += announced.subscriptions != frozenset()
+                self._moved[announced.view].notify_all()
+            self._tell(announced)
 
     def _tell(self, announced: Announcement | None) -> None:
-        with self._changed:
+        with self._lock:
             for listener in self._listeners:
                 listener(announced)
 
@@ -183,15 +192,18 @@ class ReadableViews:
         names = [each.view.name for each in self._projectors if kinds & each.view.handlers.keys()]
         has_room = self._room.acquire(blocking=False)
         try:
-            return self._wakeups.wait_until(
-                lambda positions: all(positions.get(name, 0) >= position for name in names),
-                READABLE_WITHIN_SECONDS if has_room else 0,
-            )
+            return self._wakeups.wait_for_position(names, position, READABLE_WITHIN_SECONDS if has_room else 0)
         finally:
             if has_room:
                 self._room.release()
 
     def wait_for_view(self, projector: Projector, position: int, timeout: float) -> bool:
         """Wait until a view shows a position; False if it doesn't within `timeout` seconds."""
-        name = projector.view.name
-        return self._wakeups.wait_until(lambda positions: positions.get(name, 0) >= position, timeout)
+        return self._wakeups.wait_for_position([projector.view.name], position, timeout)
+
+
+def _wait(condition: Condition, has_more: Callable[[], bool], stopping: Event | None) -> None:
+    with condition:
+        condition.wait_for(
+            lambda: has_more() or (stopping is not None and stopping.is_set()), timeout=LOOK_AGAIN_SECONDS
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from domain.errors import GroupNameInvalid
 from domain.files.faults import RowReader
-from domain.naming import LONGEST_NAME, group_key, parse_group_name
+from domain.naming import LONGEST_NAME, group_key, parse_group_name, why_changed
 from domain.roster import WIDTH, GroupEntry, Roster, RosterUsers
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class RosterReader(RowReader):
         self._members.append(entry.cells)
         number = self._number_by_key[key] = len(self._entries)
         self._check_appearance(name, line, column, (number,))
+        if detail := why_changed(name):
+            self._report("looks-changed", line, column, name, (number,), detail)
         return number
 
     def _new_user(self, user: RosterUser, line: int) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from itertools import chain, combinations, repeat
+from itertools import chain, combinations
 from operator import is_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from domain.errors import GroupNameInvalid
 from domain.files.roster_reader import RosterReader
@@ -14,14 +14,17 @@ from domain.naming import are_tidy_names, collapsed, parse_group_name, plain_ema
 from domain.roster import WIDTH, GroupEntry, RosterUser
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from domain.files.header import DelimitedText, Header
     from domain.files.rows import Row, Rows
     from domain.roster import Limits
 
 _FIRST_GROUP_COLUMN = 4
+_MOST_COLUMNS = 16  # of which many rows are taken in at once, because each is compared with each
 _MOST_REMEMBERED = 100_000  # cells whose meaning is remembered, so that repeated cells cost nothing
+
+T = TypeVar("T")
 
 _NamedGroups = dict[int, int]  # the groups that a row names: the column that names each, by group number
 
@@ -32,23 +35,25 @@ class UserBasedReader(RosterReader):
     def __init__(self, text: DelimitedText, header: Header, limits: Limits) -> None:
         super().__init__(text, header, limits)
         self._number_by_cell: dict[str, int] = {}  # of a group, by the cell as found
-        self._members_by_cell: dict[str, array[int]] = {}  # of a group, by the cell as found
+        self._members_by_cell = {"": array("Q")}  # the cells of a group's entry, by the cell as found
         self._name_by_cell: dict[str, str] = {"": ""}  # a first or last name as it is kept
 
     # --- many rows at once ------------------------------------------------------------------------------------------
 
     def _add_all(self, rows: Rows, block: str) -> bool:
         columns, start, line = rows.columns(block), len(self._users), rows.line
-        emails = plain_emails(columns[0]) if columns and len(columns) >= _FIRST_GROUP_COLUMN else None
-        if columns is None or emails is None or not all(map(are_tidy_names, columns[1:3])):
+        if columns is None or not _FIRST_GROUP_COLUMN <= len(columns) <= _MOST_COLUMNS:
             return False
-        named = self._named(line, columns[3:])
+        first = start * WIDTH + _FIRST_GROUP_COLUMN
+        emails = plain_emails(columns[0])
+        if emails is None or not all(map(are_tidy_names, columns[1:3])):
+            return False
+        named = self._members_named(line, columns[_FIRST_GROUP_COLUMN - 1 :])
         if named is None or not self._are_new(emails):
             return False
         self._users.add_all(emails, columns[1], columns[2], range(line, line + len(emails)))
-        for column, members in enumerate(named, _FIRST_GROUP_COLUMN):
-            cells = range(start * WIDTH + column, len(self._users) * WIDTH + column, WIDTH)
-            deque(map(array.append, members, cells), maxlen=0)
+        places = [range(first + at, len(self._users) * WIDTH, WIDTH) for at in range(len(named))]
+        deque(map(array.append, _by_row(named), _by_row(places)), maxlen=0)
         return True
 
     def _are_new(self, emails: Sequence[str]) -> bool:
@@ -63,30 +68,28 @@ class UserBasedReader(RosterReader):
                 index.pop(email, None)
         return False
 
-    def _named(self, line: int, groups: Sequence[Sequence[str]]) -> list[list[array[int]]] | None:
-        """Return the members of the groups that the cells of these columns name, unless a row has a fault.
+    def _members_named(self, line: int, groups: Sequence[Sequence[str]]) -> list[list[array[int]]] | None:
+        """Return the members of the groups that these cells name, unless a row names none of them or one twice.
 
-        For an empty cell these are an array of the column's own, which nobody looks at.
+        For an empty cell they are an array of the column's own, which nobody looks at.
         """
-        nobody = [array("Q") for _ in groups]
-        named = self._known_members(groups, nobody)
-        if any(None in some for some in named):
-            if not self._name_all_groups(line, groups):
+        try:
+            named = [*map(self._members_known, groups)]
+        except KeyError:
+            if not self._learn_groups(line, groups):
                 return None
-            named = self._known_members(groups, nobody)
-        if any(map(is_, named[0], repeat(nobody[0]))) and any(not any(row) for row in zip(*groups, strict=True)):
+            named = [*map(self._members_known, groups)]
+        if "" in groups[0] and not all(map(any, zip(*groups, strict=True))):
             return None
         return None if any(any(map(is_, some, others)) for some, others in combinations(named, 2)) else named
 
-    def _known_members(self, groups, nobody):
-        named, known = [], self._members_by_cell
-        for cells, empty in zip(groups, nobody, strict=True):
-            known[""] = empty
-            named.append([*map(known.get, cells)])
-        return named
+    def _members_known(self, cells: Sequence[str]) -> list[array[int]]:
+        known = self._members_by_cell
+        known[""] = array("Q")
+        return [*map(known.__getitem__, cells)]
 
-    def _name_all_groups(self, line: int, groups: Sequence[Sequence[str]]) -> bool:
-        """Learn what all cells of these columns name that aren't empty; return False if one isn't a group's name."""
+    def _learn_groups(self, line: int, groups: Sequence[Sequence[str]]) -> bool:
+        """Learn what the cells of these columns name that aren't empty; return False if one isn't a group's name."""
         known = self._members_by_cell
         unknown = set[str]().union(*groups).difference(known)
         if max(len(known), len(self._entries)) + len(unknown) > min(_MOST_REMEMBERED, self._limits.rows):
@@ -96,11 +99,10 @@ class UserBasedReader(RosterReader):
                 parse_group_name(cell)
         except GroupNameInvalid:
             return False
-        for at, cell in enumerate(chain.from_iterable(zip(*groups, strict=True))):
+        for at, cell in enumerate(_by_row(groups)):
             if cell not in known:
                 row, column = divmod(at, len(groups))
-                number = self._group(cell, line + row, _FIRST_GROUP_COLUMN + column)
-                known[cell] = self._entries[number - 1].cells
+                known[cell] = self._entries[self._group(cell, line + row, _FIRST_GROUP_COLUMN + column) - 1].cells
         return True
 
     # --- one row ----------------------------------------------------------------------------------------------------
@@ -179,3 +181,7 @@ class UserBasedReader(RosterReader):
 
     def _repeated_pair(self, entry: GroupEntry, email: str) -> tuple[str, str]:
         return entry.name, email
+
+
+def _by_row(columns: Iterable[Iterable[T]]) -> Iterator[T]:
+    return chain.from_iterable(zip(*columns, strict=True))

@@ -47,6 +47,11 @@ def test_no_reader_finds_a_formula_wherever_it_splits(
             assert not cell.strip(' \t\r\n"').startswith(("=", "+", "-", "@", "＝")), (cell, written)
 
 
+def test_quotation_marks_are_seen_at_once() -> None:
+    """Readers such as DuckDB look at the first rows only."""
+    assert next(csv_pieces(("line", "group", "user"), [])) == b'line,"group","user"\r\n'
+
+
 def test_comes_in_pieces() -> None:
     taken = 0
 

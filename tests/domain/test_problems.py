@@ -14,6 +14,6 @@ def test_every_problem_has_a_message_and_a_remedy_whatever_its_value() -> None:
 
 
 def test_the_table_has_every_code_of_the_contract() -> None:
-    warnings = {"email-repeated", "group-repeated", "user-repeated", "looks-alike"}
+    warnings = {"email-repeated", "group-repeated", "user-repeated", "looks-alike", "looks-changed"}
     assert {code for code, kind in PROBLEMS.items() if kind.severity == "warning"} == warnings
-    assert len(PROBLEMS) == 24
+    assert len(PROBLEMS) == 25

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from domain.group import GroupCreated
 from projections.group_events import GROUP_EVENTS
-from projections.projector import Bookmark, LogWentBack, Projector, ViewMoved
+from projections.projector import BATCH, Bookmark, LogWentBack, Projector, ViewMoved
 from tests.conftest import Compose, advance_views, subscribed
 from tests.histories import in_one_append
 
@@ -30,7 +30,8 @@ def create_groups(rollcall: Rollcall, origin: Origin, *names: str) -> None:
 
 
 def at_most(read_log: ReadLog, most: int) -> ReadLog:
-    return lambda after, limit, until: read_log(after, min(limit, most), until)
+    """Let a view apply no more events at a time, beside the one that it showed last."""
+    return lambda after, limit, until: read_log(after, min(most, BATCH) + limit - BATCH, until)
 
 
 def projector(rollcall: Rollcall, name: str, most: int = 500) -> Projector:

@@ -20,7 +20,7 @@ from projections import audit_log, group_events, groups_added, projector
 from projections.directory import read as directory
 from projections.directory.written import DIRECTORY
 from projections.import_list import read as import_list
-from projections.projector import Bookmark, Projector, RebuildSuperseded, ViewBusy, ViewMoved
+from projections.projector import BATCH, Bookmark, Projector, RebuildSuperseded, ViewBusy, ViewMoved
 from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
 from tests.adapters.postgres.test_stored_events import members
@@ -103,8 +103,9 @@ def replayed(database: str, history: FullHistory, sizes: Sequence[int], schema: 
 
 
 def in_batches(read_log: ReadLog, sizes: Sequence[int]) -> ReadLog:
+    """Return a log that gives so many events at a time, beside the one that the view showed last."""
     size = cycle(sizes)
-    return lambda after, limit, until: read_log(after, next(size) if until is None else limit, until)
+    return lambda after, limit, until: read_log(after, next(size) + limit - BATCH, until)
 
 
 def test_every_type_of_event_happens(history: FullHistory, database: str) -> None:

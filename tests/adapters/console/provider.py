@@ -21,7 +21,8 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
-from joserfc.jws import extract_compact
+from joserfc.jws import JWSRegistry, extract_compact
+from joserfc.registry import HeaderParameter
 from msgspec import json
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
@@ -29,11 +30,15 @@ from werkzeug.wrappers import Request, Response
 from tests.waiting import GENEROUS_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from joserfc.jwk import Key
 
 ROOT = Path(__file__).parents[3]
+HEADERS = JWSRegistry(
+    {"client_id": HeaderParameter("A member of this provider's own", "str")},
+    algorithms=["RS256", "ES256", "EdDSA", "Ed25519"],
+)
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,27 @@ class Provider:
         """Have it know somebody."""
         httpx.put(f"{self.url}/users/{subject}", json=claims).raise_for_status()
 
-    def lies(self, *, key: str = "new", alg: str = "RS256", beside: Sequence[object] = (), **claims: object) -> None:
-        """Have it change the claims of each ID token (None leaves one out) and sign it with another key.
+    def lies(
+        self,
+        *,
+        key: str = "new",
+        alg: str = "RS256",
+        beside: Sequence[object] = (),
+        header: Mapping[str, object] | None = None,
+        **claims: object,
+    ) -> None:
+        """Have it change the claims of each ID token (None leaves one out), and sign it with another key and header.
 
         A `new` key is published, a `stranger`'s is not; one that is `sent` along is in the token's own header. Keys on
         curves are made anew each time. What is `beside` them stands before them in the published key set.
         """
-        lie = {"key": key, "alg": alg, "beside": beside, "claims": claims}
+        lie = {"key": key, "alg": alg, "beside": beside, "header": header or {}, "claims": claims}
         httpx.put(f"{self.url}/lie", json=lie).raise_for_status()
+
+    def published(self) -> list[dict[str, str]]:
+        """Return the keys that it publishes."""
+        keys: list[dict[str, str]] = httpx.get(f"{self.url}/jwks").json()["keys"]
+        return keys
 
     def signs_userinfo(self, key: str = "new", **claims: object) -> None:
         """Have it answer at the userinfo endpoint with a signed JWT (section 5.3.2), with these claims changed.
@@ -198,7 +216,7 @@ class Lying:
         claims = {name: value for name, value in claims.items() if value is not None}
         alg = self._lie["alg"]
         key = self._on_curves.get(alg, self._new) if self._lie["key"] == "new" else self._stranger
-        header = {"alg": alg, "kid": key.kid}
+        header = {"alg": alg, "kid": key.kid} | self._lie["header"]
         if self._lie["key"] == "sent":
             header["jwk"] = key.as_dict(private=False)
         signed = f"{_base64(json.encode(header))}.{_base64(json.encode(claims))}"
@@ -208,7 +226,7 @@ class Lying:
             case "HS256":  # by what everybody knows: the public key
                 return f"{signed}.{_base64(digest(self._new.as_pem(private=False), signed.encode(), 'sha256'))}"
             case _:
-                return jwt.encode(header, claims, key, [alg])
+                return jwt.encode(header, claims, key, registry=HEADERS)
 
 
 def _decoded(secret: str | None) -> str:

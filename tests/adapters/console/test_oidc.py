@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from joserfc.jwk import ECKey
 from msgspec import json
 
 from adapters.composition import composed
@@ -199,6 +200,31 @@ def test_a_key_that_rollcall_cannot_use_spoils_no_other(
     provider.lies(alg="ES256", beside=[{**unknown, "kid": "unknown"}])
     answer = browser.sign_in(provider, "ann")
     assert answer.status_code == 303, answer.text
+
+
+def test_keys_of_several_types_may_share_an_id(browser: Browser, provider: Provider) -> None:
+    """RFC 7517, section 4.5."""
+    provider.lies()
+    ec = ECKey.generate_key("P-256").as_dict(private=False)
+    provider.lies(beside=[{**ec, "kid": key["kid"]} for key in provider.published() if key["kty"] == "RSA"])
+    answer = browser.sign_in(provider, "ann")
+    assert answer.status_code == 303, answer.text
+
+
+@pytest.mark.parametrize("header", [{"client_id": "rollcall"}, {"x5c": ["MII" * 600]}], ids=["unknown", "certificate"])
+def test_what_else_is_in_the_header_of_a_token_is_passed_over(
+    browser: Browser, provider: Provider, header: dict[str, object]
+) -> None:
+    """RFC 7515, sections 4 and 4.1.6."""
+    provider.lies(header=header)
+    answer = browser.sign_in(provider, "ann")
+    assert answer.status_code == 303, answer.text
+
+
+def test_a_header_that_must_be_understood_signs_nobody_in(browser: Browser, provider: Provider) -> None:
+    """RFC 7515, section 4.1.11."""
+    provider.lies(header={"crit": ["client_id"], "client_id": "rollcall"})
+    assert browser.sign_in(provider, "ann").status_code == 403
 
 
 @pytest.mark.parametrize("claims", [{"email": None}, {"email_verified": None}, {"email": None, "email_verified": None}])

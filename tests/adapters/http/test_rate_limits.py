@@ -192,6 +192,12 @@ class TestServed:
             assert 54 < resets[-1] <= 60
         assert "RateLimit-Limit" not in limited.client.get("/health/live").headers
 
+    def test_an_answer_about_a_size_does_not_say_how_many_are_left(self, limited: Served) -> None:
+        """A client such as ky would take RateLimit-Reset for Retry-After, and send the same again."""
+        answer = limited.client.post("/api/v1/subscriptions", json={"name": "x" * 70_000, "seats": 1})
+        assert answer.status_code == 413
+        assert not [name for name in answer.headers if name.startswith("ratelimit-")]
+
     def test_sign_ins_of_one_client_are_limited_and_of_another_are_not(self, limited: Served) -> None:
         def attempt(client: str) -> httpx.Response:
             headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": f"203.0.113.99, {client}"}

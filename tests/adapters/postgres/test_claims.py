@@ -52,9 +52,9 @@ def _until_nothing_commits(rollcall: Rollcall) -> None:
             return not import_list.commit_queue(cursor)
 
     for _ in range(60):
-        count = rollcall.wakeups.count()
+        count = rollcall.wakeups.count_changes("import_list")
         rollcall.health.catch_up()
         if nothing_commits():
             return
-        rollcall.wakeups.wait_for_more(count)
+        rollcall.wakeups.wait_for_change("import_list", count)
     pytest.fail("the commits did not end")

@@ -59,7 +59,7 @@ def whole_log(store: PostgresEventStore) -> list[Record]:
 
 
 def test_the_log_is_read_in_batches_of_limited_size(store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However large the events are, each piece has at least one, so a reader always makes progress."""
+    """However large the events are, each piece has at least two, so a view that begins with its last makes progress."""
     monkeypatch.setattr(recorder, "LOG_BATCH_BYTES", 100_000)
     sizes = [40_000, 40_000, 40_000, 40_000, 300_000, 300_000, 10, 10]
     stream = uuid4()
@@ -68,7 +68,7 @@ def test_the_log_is_read_in_batches_of_limited_size(store: PostgresEventStore, m
     while piece := store.read_log(position, 500):
         pieces.append([record.originator_version for record in piece])
         position = piece[-1].position
-    assert pieces == [[1, 2, 3], [4, 5], [6], [7, 8]]
+    assert pieces == [[1, 2, 3], [4, 5], [6, 7], [8]]
 
 
 def test_the_log_of_one_subscription_can_be_read_alone(store: PostgresEventStore) -> None:

@@ -19,7 +19,8 @@ def test_a_user_based_file_gives_its_groups_with_their_users() -> None:
     assert (read.format, read.encoding, read.delimiter, read.rows) == ("user_based", "utf-8", ",", 2)
     assert read.header == ("email", "FirstName", "LastName", "Groupname", "Groupname")
     first = read.group(1).members[0]
-    assert (first.first_name, first.last_name, first.line, first.column) == ("Ann", "Lee", 2, 4)
+    assert (first.line, first.column) == (2, 4)
+    assert (read.users[first.user].first_name, read.users[first.user].last_name) == ("Ann", "Lee")
     assert read.problems == []
 
 
@@ -78,6 +79,7 @@ def test_the_first_spelling_of_a_group_and_the_first_filled_names_of_a_user_are_
         ("a@example.com,,,A, a\n", ("user-repeated", 2, 5), (1,)),
         ("a@example.com,,,A,S\u200bales\n", ("looks-alike", 2, 5), (2,)),
         ("аnn@example.com,,,A\n", ("looks-alike", 2, 1), (1,)),
+        ("a@example.com,,,A,0001-01-05\n", ("looks-changed", 2, 5), (2,)),
         ("a@example.com,A\x00nn,,A\n", ("looks-alike", 2, 2), (1,)),
     ],
 )
@@ -103,6 +105,7 @@ def test_problems_of_a_user_based_file_are_reported_at_their_line_and_column(
         ("A,a@example.com\n a,b@example.com\n", ("group-repeated", 3, 1), (1,)),
         ("A,a@example.com, A@example.com\n", ("user-repeated", 2, 3), (1,)),
         ("S\ufeffales,a@example.com\n", ("looks-alike", 2, 1), (1,)),
+        ("0:05:00,a@example.com\n", ("looks-changed", 2, 1), (1,)),
         ("A,a@example.com,αnn@example.com\n", ("looks-alike", 2, 3), (1,)),
     ],
 )

@@ -1,0 +1,85 @@
+"""The log as the views of a process read it: the first to ask reads and decodes what follows, and all get the same."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from operator import attrgetter
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from projections.projector import BATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapters.postgres.event_store import LogBatch
+    from application.records import Record
+
+KEPT_BYTES = 8_000_000  # as stored; whoever is further behind reads for themselves
+POSITION = attrgetter("position")
+
+
+class SharedLog:
+    """Keeps the last events that were read, and reads on from there.
+
+    A log that went back has lost its end, so what is kept holds as long as the log still has the last event of it. That
+    is looked up unless it was after whoever asks began to ask: of those who ask at the same time, two look at most.
+    """
+
+    def __init__(self, read_batch: Callable[[int, int, int | None], LogBatch]) -> None:
+        self._read_batch = read_batch
+        self._reading = Lock()
+        self._kept: list[Record] = []
+        self._sizes: deque[tuple[int, int]] = deque()  # how many events each reading added, and their bytes
+        self._bytes = 0
+        self._seen = 0.0
+
+    def read(self, after: int, limit: int, until: int | None = None) -> list[Record]:
+        """Return events after a position (see `projector.ReadLog`)."""
+        asked = monotonic()
+        with self._reading:
+            if not self._kept or after > self._kept[-1].position:
+                self._forget()
+                self._keep(after)
+            elif self._has(after) and self._seen < asked:
+                self._look(reading_on=after + 1 >= self._kept[-1].position)
+            if self._has(after):
+                start = bisect_right(self._kept, after, key=POSITION)
+                end = bisect_right(self._kept, until, key=POSITION) if until is not None else len(self._kept)
+                return self._kept[start : min(end, start + limit)]
+        return self._read_batch(after, limit, until).records
+
+    def _has(self, after: int) -> bool:
+        """Return whether nothing is missing between a position and what is kept."""
+        return bool(self._kept) and self._kept[0].position - 1 <= after
+
+    def _look(self, *, reading_on: bool) -> None:
+        """Look whether the log still has the last event that is kept, and keep those that follow, too."""
+        last = self._kept[-1]
+        if not self._keep(last.position - 1, last, None if reading_on else last.position):
+            self._forget()
+
+    def _keep(self, after: int, known: Record | None = None, until: int | None = None) -> bool:
+        """Read and keep what follows a position; False if the first event is not the one that is known."""
+        started = monotonic()
+        records, size = self._read_batch(after, BATCH + 1, until)
+        if known is not None and records[:1] != [known]:
+            return False
+        self._seen = started
+        new = records[1:] if known is not None else records
+        if new:
+            self._kept += new
+            self._sizes.append((len(new), size))
+            self._bytes += size
+        while self._bytes > KEPT_BYTES and len(self._sizes) > 1:
+            count, size = self._sizes.popleft()
+            del self._kept[:count]
+            self._bytes -= size
+        return True
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._sizes.clear()
+        self._bytes = 0

@@ -1,0 +1,98 @@
+"""Whatever the views of a process ask, they read what the log holds, and an event that several want is decoded once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from adapters.postgres import shared_log
+from adapters.postgres.event_store import LogBatch
+from adapters.postgres.shared_log import SharedLog
+from application.records import Origin, Record
+from domain.group import GroupDeleted
+from tests.conftest import ANN
+
+ORIGIN = Origin(uuid4(), ANN, "test")
+STREAM, AT = uuid4(), datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Log:
+    """A log whose events take ten bytes each. It counts those that are read."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
+        self.read = 0
+
+    def read_batch(self, after: int, limit: int, until: int | None) -> LogBatch:
+        """Return events after a position."""
+        names = list(enumerate(self.names[:until], start=1))[after:]
+        found = [Record(STREAM, 1, AT, ORIGIN, GroupDeleted(name), position) for position, name in names]
+        self.read += len(found[:limit])
+        return LogBatch(found[:limit], 10 * len(found[:limit]))
+
+
+def names(records: list[Record]) -> str:
+    return "".join(each.event.name for each in records if isinstance(each.event, GroupDeleted))
+
+
+def followed(log: SharedLog, position: int, most: int = 2) -> str:
+    """Return what a view at a position reads to the end, as a projector does: it begins with the one it showed last."""
+    found = ""
+    while len(records := log.read(max(position - 1, 0), most + 1)) > (position > 0):
+        found += names(records[position > 0 :])
+        position = records[-1].position
+    return found
+
+
+def test_several_views_read_every_event_that_follows_and_the_log_gives_each_once() -> None:
+    log = Log(*"abcdefgh")
+    shared = SharedLog(log.read_batch)
+    assert [followed(shared, 0, most) for most in (1, 2, 3, 100)] == ["abcdefgh"] * 4
+    events = log.read
+    log.names += "ijklmnop"
+    assert [followed(shared, 8, most) for most in (1, 2, 3, 100)] == ["ijklmnop"] * 4
+    looks = 4 * 8  # at the last event that is known, at most before each batch of one
+    assert events < len("abcdefgh") + looks
+    assert log.read - events < len("ijklmnop") + looks
+
+
+def test_a_part_of_the_log_can_be_read() -> None:
+    shared = SharedLog(Log(*"abcdefgh").read_batch)
+    for _ in range(2):
+        assert names(shared.read(2, 3)) == "cde"
+        assert names(shared.read(2, 100, 4)) == "cd"
+        assert names(shared.read(8, 100)) == ""
+
+
+@pytest.mark.parametrize("kept", [10, 30, 1_000])
+def test_a_view_that_is_further_behind_than_what_is_kept_misses_nothing(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_log, "KEPT_BYTES", kept)
+    monkeypatch.setattr(shared_log, "BATCH", 2)
+    shared = SharedLog(Log(*"abcdefgh").read_batch)
+    assert followed(shared, 6) == "gh"
+    for position in range(9):
+        assert followed(shared, position) == "abcdefgh"[position:]
+
+
+@pytest.mark.parametrize("now", ["abcX", "abcXY", "abcXYZ", "abc", "", "X"])
+@pytest.mark.parametrize("position", [0, 1, 3, 4])
+def test_events_that_the_log_has_lost_are_not_read_again(now: str, position: int) -> None:
+    log = Log(*"abcde")
+    shared = SharedLog(log.read_batch)
+    assert followed(shared, 0) == "abcde"
+    log.names = list(now)
+    assert names(shared.read(position, 100)) == now[position:]
+
+
+def test_a_view_that_comes_from_beyond_what_is_kept_reads_on_from_there() -> None:
+    """Another process may have moved it meanwhile."""
+    log = Log(*"ab")
+    shared = SharedLog(log.read_batch)
+    assert followed(shared, 0) == "ab"
+    log.names += "cdefgh"
+    assert followed(shared, 5) == "fgh"
+    assert followed(shared, 2) == "cdefgh"
