@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, msgpack
 
-from domain.problems import Problem
 from domain.roster import WIDTH, FileFormat, Roster
 
 if TYPE_CHECKING:
@@ -212,8 +211,9 @@ class RosterAddresses:
         self._ends = array("I", accumulate(stored.lengths, initial=0))
         self.lines = array("I", accumulate(_numbers(stored.lines)))
 
-    def __len__(self) -> int:
-        return len(self._ends) - 1
+    def all(self) -> list[str]:
+        """Return all of them."""
+        return [self[at] for at in range(len(self._ends) - 1)]
 
     def __getitem__(self, at: int) -> str:
         return self._text[self._ends[at] : self._ends[at + 1]].decode()

@@ -99,7 +99,7 @@ class StoredRoster:
         pages = _Pages(self._addresses)
         return (self._group(number, pages) for number in range(after + 1, len(self) + 1))
 
-    def _group(self, number: int, pages: _Pages) -> RosterGroup:
+    def _group(self, number: int, pages: _Pages[RosterAddresses]) -> RosterGroup:
         chunk = bisect_right(self.index.first, number)
         groups, at = self._groups(chunk), number - self.index.first[chunk - 1]
         where, places, line = groups.memberships(at), groups.places.get(at, ()), groups.lines[at]
@@ -113,7 +113,7 @@ class StoredRoster:
         return RosterGroup(number, groups.names[at], line, groups.columns[at], tuple(members))
 
     def every_group(self) -> Iterator[tuple[str, array[int]]]:
-        """Return the name of each group and the indexes of its users, past the cache, so that nothing drops out of it."""
+        """Return the name of each group and the indexes of its users, past the cache, so nothing drops out of it."""
         for chunk in range(1, len(self.index.first) + 1):
             groups = self._load_groups(chunk)
             for at, name in enumerate(groups.names):
@@ -122,7 +122,7 @@ class StoredRoster:
     def emails(self) -> Iterator[list[str]]:
         """Return the addresses of all users of the file, each once, in lists of several thousand."""
         for page in range(self.index.user_chunks):
-            yield list(self._load_addresses(page))
+            yield self._load_addresses(page).all()
 
     def names(self, users: Iterable[int]) -> list[tuple[str, str]]:
         """Return the first and last names of these users, by index."""

@@ -188,7 +188,7 @@ def without_controls(text: str) -> str:
 
 
 def are_tidy_names(texts: Collection[str]) -> bool:
-    """Return whether each of these texts is a name as it is kept (see `without_controls`) and not too long; or blank."""
+    """Return whether each of these texts is a name as it is kept (see `without_controls`), not too long, or empty."""
     joined = "\n".join(("", *texts, ""))
     return (
         "".join(texts).isprintable()

@@ -45,7 +45,7 @@ class GroupBasedReader(RosterReader):
         return names if self._number_by_key.keys().isdisjoint(names) else None
 
     def _index_of_users(self, rows: list[list[str]]) -> Mapping[str, int] | None:
-        """Return the index of each user by the cell if all cells are plain addresses or empty, and add the new users."""
+        """Return the index of each user by the cell if all are plain addresses or empty, and add the new users."""
         index = self._index_by_email
         cells = dict.fromkeys(chain.from_iterable(row[1:] for row in rows))
         unknown = [cell for cell in cells if cell and cell not in index]

@@ -227,7 +227,7 @@ class PhysicalLines:
         return self._lines[self._at + ahead]
 
     def block(self) -> str | None:
-        """Return the current line and those after it that are at hand, with a line feed between two; None at the end."""
+        """Return the current line and those at hand after it, with a line feed between two; None at the end."""
         return "\n".join(self._lines[self._at :]) if self._at < len(self._lines) else self._next_block()
 
     def _next_block(self) -> str | None:

@@ -62,7 +62,7 @@ class Chunks:
         return self.chunks[number]
 
 
-def large(groups: int = 300, members: int = 20) -> Roster:
+def large(groups: int = 1_000, members: int = 20) -> Roster:
     rows = "\n".join(
         f"Group {number},{','.join(f'user{number}.{member}@example.com' for member in range(members))}"
         for number in range(1, groups + 1)
@@ -104,7 +104,7 @@ def test_one_group_is_read_by_its_number(roster: Roster, data: st.DataObject) ->
             assert StoredRoster(source.fetch).group(number) == roster.group(number)
 
 
-@pytest.mark.parametrize("number", [1, 150, 300])
+@pytest.mark.parametrize("number", [1, 150, 1_000])
 def test_one_group_is_read_from_the_index_and_the_chunks_of_its_members(number: int) -> None:
     roster = large()
     source = Chunks(roster)
@@ -117,14 +117,14 @@ def test_one_group_is_read_from_the_index_and_the_chunks_of_its_members(number: 
 
 def test_the_groups_of_one_chunk_read_it_once() -> None:
     source = Chunks(large())
-    assert len(list(StoredRoster(source.fetch).groups())) == 300
+    assert len(list(StoredRoster(source.fetch).groups())) == 1_000
     assert len(source.fetched) == len(set(source.fetched))
 
 
 def test_reading_the_groups_behind_a_number_does_not_read_those_before_it() -> None:
     roster = large()
     source = Chunks(roster)
-    assert list(StoredRoster(source.fetch).groups(after=298)) == list(roster)[298:]
+    assert list(StoredRoster(source.fetch).groups(after=998)) == list(roster)[998:]
     assert len(source.fetched) == 3
 
 
@@ -132,7 +132,7 @@ def test_chunks_are_no_larger_than_their_limit() -> None:
     """So a batch of a commit never reads much more than it adds."""
     roster = large()
     index = StoredRoster(Chunks(roster).fetch).index
-    for first, following in zip(index.first, [*index.first[1:], 301], strict=True):
+    for first, following in zip(index.first, [*index.first[1:], 1_001], strict=True):
         assert sum(index.sizes[first - 1 : following - 1]) <= roster_chunks.MEMBERSHIPS_A_CHUNK
 
 
@@ -151,7 +151,7 @@ def test_reading_every_group_pushes_nothing_out_of_the_cache() -> None:
     source = Chunks(large())
     stored = StoredRoster(source.fetch)
     first = stored.group(1)
-    assert len(list(stored.every_group())) == 300
+    assert len(list(stored.every_group())) == 1_000
     read = len(source.fetched)
     assert stored.group(1) == first
     assert len(source.fetched) == read
@@ -209,14 +209,14 @@ def test_cached_parts_take_no_more_memory_than_they_say(format_: FileFormat, gro
             roster.add_member(number, user, 9_000 + user % 2, user + 4)
     index, grouped, *rest = to_chunks(roster)
     said, taken = memory_of(lambda: RosterIndex.of(index))
-    assert taken <= 1.1 * said + FIXED
+    assert taken <= 1.2 * said + FIXED
     said, taken = memory_of(lambda: RosterGroups(grouped, [members] * groups))
-    assert taken <= 1.1 * said + FIXED
+    assert taken <= 1.2 * said + FIXED
     if members:
         said, taken = memory_of(lambda: RosterAddresses(rest[0]))
-        assert taken <= 1.1 * said + FIXED
+        assert taken <= 1.2 * said + FIXED
         said, taken = memory_of(lambda: RosterNames.of(rest[1]))
-        assert taken <= 1.1 * said + FIXED
+        assert taken <= 1.2 * said + FIXED
 
 
 def memory_of(
@@ -231,7 +231,7 @@ def memory_of(
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("number", [-1, 0, 301])
+@pytest.mark.parametrize("number", [-1, 0, 1_001])
 def test_there_is_no_group_beyond_the_ends(number: int) -> None:
     with pytest.raises(NotFound):
         StoredRoster(Chunks(large()).fetch).group(number)
