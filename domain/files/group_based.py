@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from itertools import chain
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from domain.errors import GroupNameInvalid
@@ -25,12 +25,17 @@ class GroupBasedReader(RosterReader):
     def _add_all(self, rows: Rows, block: str) -> bool:
         cells = rows.cells(block)
         names = self._new_names(cells) if cells and all(cells) else None
-        index = self._index_of_users(cells) if cells and names else None
-        members = self._memberships(cells, index) if cells and index is not None else None
-        if names is None or members is None:
+        if cells is None or names is None:
+            return False
+        try:
+            members = self._members_of(cells, self._index_by_email)
+        except KeyError:
+            index = self._learn_users(cells)
+            members = self._members_of(cells, index) if index is not None else None
+        if members is None:
             return False
         for line, ((key, name), some) in enumerate(zip(names.items(), members, strict=True), rows.line):
-            self._members[self._new_group(key, name, line, 1)].extend(some)
+            self._new_group(key, GroupEntry(name, line, 1, some))
         return True
 
     def _new_names(self, rows: list[list[str]]) -> dict[str, str] | None:
@@ -44,30 +49,27 @@ class GroupBasedReader(RosterReader):
             return None
         return names if self._number_by_key.keys().isdisjoint(names) else None
 
-    def _index_of_users(self, rows: list[list[str]]) -> Mapping[str, int] | None:
-        """Return the index of each user by the cell if all are plain addresses or empty, and add the new users."""
+    def _learn_users(self, rows: list[list[str]]) -> Mapping[str, int] | None:
+        """Add new users; return the index of each user by the cell, unless one is no plain address."""
         index = self._index_by_email
         cells = dict.fromkeys(chain.from_iterable(row[1:] for row in rows))
         unknown = [cell for cell in cells if cell and cell not in index]
-        if not unknown:
-            return index
         emails = plain_emails(unknown)
         if emails is None or len(self._users) + len(emails) > self._limits.rows:
             return None
         new, start = [email for email in dict.fromkeys(emails) if email not in index], len(self._users)
-        blank = [""] * len(new)
-        self._users.add_all(new, blank, blank)
+        self._users.add_all(new, repeat("", len(new)), repeat("", len(new)))
         index.update(zip(new, range(start, start + len(new)), strict=True))
         spelled = dict(zip(unknown, emails, strict=True))
         return index if unknown == emails else {cell: index[spelled.get(cell, cell)] for cell in cells if cell}
 
     @staticmethod
-    def _memberships(rows: list[list[str]], index: Mapping[str, int]) -> list[array[int]] | None:
-        """Return the memberships of each row's group, unless one has none or has a user twice."""
+    def _members_of(rows: list[list[str]], index: Mapping[str, int]) -> list[array[int]] | None:
+        """Return the cells of each row's group, unless it has none or has a user twice; raises KeyError."""
         members = []
         for row in rows:
             filled = range(1, len(row)) if "" not in row else [at for at, cell in enumerate(row) if at and cell]
-            users = [index[row[at]] for at in filled]
+            users = [index[row[at]] for at in filled] if "" in row else [*map(index.__getitem__, row[1:])]
             if not users or len(set(users)) < len(users):
                 return None
             members.append(array("Q", [user * WIDTH + at + 1 for user, at in zip(users, filled, strict=True)]))

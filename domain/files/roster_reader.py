@@ -24,7 +24,6 @@ class RosterReader(RowReader):
         self._roster = Roster(header.format, text.encoding, text.delimiter, header.cells, 0, RosterUsers(), [], [])
         self._users = self._roster.users
         self._entries = self._roster.entries
-        self._members = [array("Q")]  # the cells of each entry, by the number of the group, from 1
         self._index_by_email: dict[str, int] = {}  # into `_users`
         self._number_by_key: dict[str, int] = {}  # of a group
         self._maybe_repeated: set[int] = set()  # numbers of groups that may contain a user twice
@@ -72,18 +71,18 @@ class RosterReader(RowReader):
         except GroupNameInvalid as refusal:
             self._report("group-name-invalid", line, column, cell, (), str(refusal.fields["reason"]))
             return 0
-        return self._number_by_key.get(key := group_key(name)) or self._new_group(key, name, line, column)
+        key = group_key(name)
+        return self._number_by_key.get(key) or self._new_group(key, GroupEntry(name, line, column))
 
-    def _new_group(self, key: str, name: str, line: int, column: int) -> int:
+    def _new_group(self, key: str, entry: GroupEntry) -> int:
+        name, place = entry.name, (entry.line, entry.column)
         if len(self._entries) >= self._limits.rows:
-            raise self._too_many("groups", line)
-        entry = GroupEntry(name, line, column)
+            raise self._too_many("groups", entry.line)
         self._entries.append(entry)
-        self._members.append(entry.cells)
         number = self._number_by_key[key] = len(self._entries)
-        self._check_appearance(name, line, column, (number,))
+        self._check_appearance(name, *place, (number,))
         if detail := why_changed(name):
-            self._report("looks-changed", line, column, name, (number,), detail)
+            self._report("looks-changed", *place, name, (number,), detail)
         return number
 
     def _new_user(self, user: RosterUser, line: int) -> int:
