@@ -25,7 +25,7 @@ from adapters.postgres.wakeups import ReadableViews, Wakeups
 from application.ports import Ports
 from application.rosters import Rosters
 from projections.access import ACCESS
-from projections.audit_log import AUDIT_LOG
+from projections.audit_log.written import AUDIT_LOG
 from projections.directory.written import DIRECTORY
 from projections.group_events import GROUP_EVENTS
 from projections.groups_added import GROUPS_ADDED
@@ -90,14 +90,14 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
     with ExitStack() as stack:
         conninfo = settings.database_url or stack.enter_context(embedded_server(settings.data_dir))
         datastore = stack.enter_context(Datastore(conninfo, settings.database_schema, settings.pool_size))
-        with datastore.migrating():  # connects first, and so reports an unreachable server at once
+        with datastore.migrating() as connection:  # connects first, and so reports an unreachable server at once
             now = overrides.get("now", present)
             events, blobs = PostgresEventStore(datastore, now), PostgresBlobs(datastore)
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
             shared_log = SharedLog(events.read_batch)
             projectors = [Projector(datastore, view, shared_log.read) for view in views]
             for projector in projectors:
-                projector.migrate()
+                projector.migrate(connection)
         wakeups = stack.enter_context(Wakeups(datastore, events.channel))
         readable = ReadableViews(projectors, wakeups)
         rollcall = Rollcall(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -51,14 +52,12 @@ class Health:
             return False
         return True
 
-    def catch_up(self, *views: str) -> bool:
-        """Wait until these views (by default all) show everything that is recorded now.
-
-        Return False if that takes longer than a minute.
-        """
+    def catch_up(self, *views: str, seconds: float = CATCH_UP_SECONDS) -> bool:
+        """Wait until these views (by default all) show everything that is recorded now; False if that takes longer."""
+        deadline = monotonic() + seconds
         head = self._events.head()
         wanted = [each for each in self._projectors if not views or each.view.name in views]
-        return all(self._readable.wait_for_view(each, head, CATCH_UP_SECONDS) for each in wanted)
+        return all(self._readable.wait_for_view(each, head, deadline - monotonic()) for each in wanted)
 
     def lag(self) -> dict[str, Lag]:
         """Return how far each view lags behind the log."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from domain.access import AccessEvent, TokenEvent
 from domain.group import GroupEvent
@@ -64,3 +64,9 @@ class Record(Struct, frozen=True):
     event: Event
     position: int = 0
     import_group: int | None = None
+
+
+decode_event = json.Decoder(Event).decode
+"""Decodes an event as it is stored. Its tag says which it is."""
+decode_origin = json.Decoder(Origin).decode
+"""Decodes the origin of an append as it is stored."""

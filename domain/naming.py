@@ -217,8 +217,8 @@ def why_misleading(text: str) -> str:
 
 _CHANGED = {
     re.compile(r"0001-(?:0[1-9]|1[0-2])-[0-3][0-9]"): "csvkit makes such dates of names such as “March” and “Monday”",
-    re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9]{2}:[0-5][0-9]:[0-5][0-9]"): (
-        "csvkit makes such times of names such as “next week”"
+    re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:[+-][0-9]{2}:[0-9]{2})?"): (
+        "csvkit and ExcelJS, for example, make such times of names such as “next week” and “2026-03-01”"
     ),
     re.compile(r"(?:[1-9][0-9]* days?, )?[0-9]{1,2}:[0-5][0-9]:[0-5][0-9]"): (
         "csvkit and DuckDB, for example, make such times of names such as “5m” and “12:30”"

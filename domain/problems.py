@@ -142,6 +142,11 @@ PROBLEMS: dict[str, ProblemKind] = {
         "“{value}” may not be what it looks like: {detail}.",
         "If this isn't intended, retype it.",
     ),
+    "encoding-guessed": ProblemKind(
+        "warning",
+        "The file doesn't say how its text is encoded, so Rollcall had to guess: {detail}.",
+        "Check some names with accents or other special letters. If they look wrong, choose another encoding.",
+    ),
     "looks-changed": ProblemKind(
         "warning",
         "“{value}” may have been another name: {detail}.",

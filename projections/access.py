@@ -14,7 +14,7 @@ from msgspec import Struct, json
 from application.records import Actor
 from domain.access import AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked
 from domain.identity import IdentityBound, IdentityReleased
-from projections.view import View, columns, copy_rows, events_of
+from projections.view import View, columns, events_of, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +54,10 @@ CREATE = """
 
 
 def _insert_grants(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    copy_rows(
+    insert_rows(
         cursor,
         "access_grants (subscription_id, email, role, granted_at, granted_by)",
+        "uuid text text timestamptz jsonb",
         (
             (record.origin.subscription_id, event.email, event.role, record.at, _actor(record))
             for record, event in events_of(run, AccessGranted)
@@ -76,9 +77,10 @@ def _delete_grants(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 
 def _insert_tokens(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    copy_rows(
+    insert_rows(
         cursor,
         "access_tokens (token_id, subscription_id, name, role, issuer, issued_at, issued_by, expires_at)",
+        "uuid uuid text text text timestamptz jsonb timestamptz",
         (
             (
                 record.originator_id,
@@ -106,9 +108,10 @@ def _mark_revoked(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 
 def _insert_identities(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    copy_rows(
+    insert_rows(
         cursor,
         "access_identities (email, issuer, subject, bound_at)",
+        "text text text timestamptz",
         ((event.email, event.issuer, event.subject, record.at) for record, event in events_of(run, IdentityBound)),
     )
 

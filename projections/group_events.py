@@ -3,7 +3,7 @@
 Each event of a group becomes exactly one public event. Its id is its rank among the group events of its subscription, a
 hyphen, and a digest of that event and of all before it. A rebuild cannot change the id, and it tells nothing about the
 position in the log. An event that takes the place of a lost one has another id: see
-docs/decisions/0015-a-log-that-went-back.md. The column `position` holds the rank.
+docs/decisions/0015-a-log-that-went-back.md. What an event says is read from the log.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from msgspec import Raw, Struct, json
 
 from domain.errors import RollcallError
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
-from projections.view import View, copy_rows, event_identity
+from projections.log import records_at
+from projections.view import View, event_identity, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,16 +70,15 @@ PublicType: TypeAlias = Literal[
 CREATE = """
     CREATE TABLE IF NOT EXISTS group_events (
         subscription_id uuid NOT NULL,
+        rank bigint NOT NULL,
         position bigint NOT NULL,
-        type text NOT NULL,
-        group_id uuid NOT NULL,
-        at timestamptz NOT NULL,
-        data jsonb NOT NULL,
-        bytes integer NOT NULL,
         digest text NOT NULL,
-        PRIMARY KEY (subscription_id, position)
+        PRIMARY KEY (subscription_id, rank)
     );
 """
+
+
+HANDLED = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted)
 
 
 def _insert_events(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -89,34 +89,21 @@ def _insert_events(cursor: ViewCursor, run: Sequence[Record]) -> None:
         before = last.get(subscription, NO_EVENT)
         digest = sha256(f"{before.digest} {event_identity(record)}".encode()).hexdigest()[:16]
         last[subscription] = EventId(before.rank + 1, digest)
-        kind, data = _public(record.event)
-        encoded = json.encode(data)
-        rows.append(
-            (
-                subscription,
-                before.rank + 1,
-                kind,
-                record.originator_id,
-                record.at,
-                encoded.decode(),
-                len(encoded),
-                digest,
-            )
-        )
-    copy_rows(cursor, "group_events (subscription_id, position, type, group_id, at, data, bytes, digest)", rows)
+        rows.append((subscription, before.rank + 1, record.position, digest))
+    insert_rows(cursor, "group_events (subscription_id, rank, position, digest)", "uuid bigint bigint text", rows)
 
 
 def _last_ids(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, EventId]:
     cursor.execute(
         """
-        SELECT wanted.id, last.position, last.digest FROM unnest(%s::uuid[]) AS wanted (id)
+        SELECT wanted.id, last.rank, last.digest FROM unnest(%s::uuid[]) AS wanted (id)
         CROSS JOIN LATERAL (
-            SELECT position, digest FROM group_events WHERE subscription_id = wanted.id ORDER BY position DESC LIMIT 1
+            SELECT rank, digest FROM group_events WHERE subscription_id = wanted.id ORDER BY rank DESC LIMIT 1
         ) AS last
         """,
         (list(subscriptions),),
     )
-    return {row["id"]: EventId(row["position"], row["digest"]) for row in cursor}
+    return {row["id"]: EventId(row["rank"], row["digest"]) for row in cursor}
 
 
 def _public(event: Event) -> tuple[PublicType, dict[str, object]]:
@@ -139,9 +126,8 @@ GROUP_EVENTS = View(
     name="group_events",
     tables=("group_events",),
     create=CREATE,
-    handlers=dict.fromkeys(
-        (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted), _insert_events
-    ),
+    handlers=dict.fromkeys(HANDLED, _insert_events),
+    version=2,
 )
 
 
@@ -177,39 +163,45 @@ def group_events(
     """
     cursor.execute(
         """
-        SELECT position, type, group_id, at, data::text AS data, digest FROM (
-            SELECT *, sum(bytes) OVER (ORDER BY position) AS bytes_so_far FROM (
-                SELECT * FROM group_events WHERE subscription_id = %s AND position > %s ORDER BY position LIMIT %s
+        SELECT rank, position, digest FROM (
+            SELECT *, sum(bytes) OVER (ORDER BY rank) AS bytes_so_far FROM (
+                SELECT g.rank, g.position, g.digest, octet_length(e.state) AS bytes FROM (
+                    SELECT rank, position, digest FROM group_events
+                    WHERE subscription_id = %s AND rank > %s ORDER BY rank LIMIT %s
+                ) AS g JOIN events AS e ON e.notification_id = g.position
             ) AS following
-        ) AS counted WHERE bytes_so_far <= %s OR bytes_so_far = bytes ORDER BY position
+        ) AS counted WHERE bytes_so_far <= %s OR bytes_so_far = bytes ORDER BY rank
         """,
         (subscription_id, after.rank if after else 0, limit, PAGE_BYTES),
     )
     rows = cursor.fetchall()
+    records = records_at(cursor, ((subscription_id, row["position"]) for row in rows))
     if after is not None:
         _refuse_lost(cursor, subscription_id, after)  # after the page was read: a view may be replaced in between
-    last = EventId(rows[-1]["position"], rows[-1]["digest"]) if rows else None
+    ids = [(EventId(row["rank"], row["digest"]), records.get(row["position"])) for row in rows]
+    found = [_cloud_event(event_id, record) for event_id, record in ids if record and type(record.event) in HANDLED]
+    last = ids[-1][0] if ids else None
     newest = _last_ids(cursor, [subscription_id]).get(subscription_id, NO_EVENT)
-    source = f"/api/v1/subscriptions/{subscription_id}"
-    found = [
-        CloudEvent(
-            "1.0",
-            str(EventId(row["position"], row["digest"])),
-            source,
-            row["type"],
-            f"groups/{row['group_id']}",
-            row["at"],
-            "application/json",
-            Raw(row["data"].encode()),
-        )
-        for row in rows
-    ]
     return EventPage(found, last, last is not None and last.rank < newest.rank)
+
+
+def _cloud_event(event_id: EventId, record: Record) -> CloudEvent:
+    kind, data = _public(record.event)
+    return CloudEvent(
+        "1.0",
+        str(event_id),
+        f"/api/v1/subscriptions/{record.origin.subscription_id}",
+        kind,
+        f"groups/{record.originator_id}",
+        record.at,
+        "application/json",
+        Raw(json.encode(data)),
+    )
 
 
 def _refuse_lost(cursor: ViewCursor, subscription_id: UUID, wanted: EventId) -> None:
     cursor.execute(
-        "SELECT FROM group_events WHERE subscription_id = %s AND position = %s AND digest = %s",
+        "SELECT FROM group_events WHERE subscription_id = %s AND rank = %s AND digest = %s",
         (subscription_id, wanted.rank, wanted.digest),
     )
     if not cursor.rowcount:

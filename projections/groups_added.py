@@ -9,28 +9,29 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.import_session import GroupAdded, GroupSkipped, SkipReason, UsersLeftOut
-from projections.view import View, copy_rows, events_of
+from projections.log import records_at
+from projections.view import View, events_of, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from psycopg.rows import DictRow
+
     from application.records import Record
     from projections.view import ViewCursor
 
+# What became of a group is in the event at `position`.
 CREATE = """
     CREATE TABLE IF NOT EXISTS groups_added (
         import_id uuid NOT NULL,
         number integer NOT NULL,
-        group_id uuid,
-        name text,
-        created boolean,
-        users_added integer NOT NULL,
-        users_already_there integer NOT NULL,
-        skipped text,
+        position bigint NOT NULL,
+        skipped boolean NOT NULL,
         left_out integer NOT NULL,
-        at timestamptz NOT NULL,
         PRIMARY KEY (import_id, number)
     );
+    CREATE INDEX IF NOT EXISTS groups_skipped ON groups_added (import_id, number) WHERE skipped;
+    CREATE INDEX IF NOT EXISTS groups_with_left_out ON groups_added (import_id, left_out) WHERE left_out > 0;
     CREATE TABLE IF NOT EXISTS groups_left_out (
         import_id uuid NOT NULL,
         number integer NOT NULL,
@@ -41,30 +42,23 @@ CREATE = """
 
 
 def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    copy_rows(
+    insert_rows(
         cursor,
-        "groups_added (import_id, number, group_id, name, created, users_added, users_already_there, skipped,"
-        " left_out, at)",
-        (_row(record) for record in run),
+        "groups_added (import_id, number, position, skipped, left_out)",
+        "uuid int bigint boolean int",
+        (
+            (record.originator_id, event.group, record.position, isinstance(event, GroupSkipped), event.left_out)
+            for record in run
+            if isinstance(event := record.event, GroupAdded | GroupSkipped)
+        ),
     )
 
 
-def _row(record: Record) -> tuple[object, ...]:
-    what: tuple[object, ...]
-    match record.event:
-        case GroupAdded(number, group_id, name, created, added, already_there, left_out):
-            what = (number, group_id, name, created, added, already_there, None)
-        case GroupSkipped(number, reason, left_out):
-            what = (number, None, None, None, 0, 0, reason)
-        case _:
-            raise ValueError(record.event)
-    return (record.originator_id, *what, left_out, record.at)
-
-
 def _insert_left_out(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    copy_rows(
+    insert_rows(
         cursor,
         "groups_left_out (import_id, number, email)",
+        "uuid int text",
         ((r.originator_id, event.group, user) for r, event in events_of(run, UsersLeftOut) for user in event.users),
     )
 
@@ -73,6 +67,7 @@ GROUPS_ADDED = View(
     name="groups_added",
     tables=("groups_added", "groups_left_out"),
     create=CREATE,
+    version=2,
     handlers={UsersLeftOut: _insert_left_out, GroupAdded: _insert_groups, GroupSkipped: _insert_groups},
 )
 
@@ -103,63 +98,115 @@ class GroupSkippedRow(Struct, frozen=True):
 
 
 def groups_added(
-    cursor: ViewCursor, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    import_id: UUID,
+    *,
+    after: int = 0,
+    last: int | None = None,
+    limit: int | None = 100,
 ) -> list[GroupAddedRow]:
     """Return a page of the groups that an import added, in order, that follow the number `after`, up to `last`."""
     cursor.execute(
         """
-        SELECT number, group_id, name, created, users_added, users_already_there, left_out, at,
+        SELECT number, position,
             CASE WHEN left_out > 0 THEN ARRAY(
                 SELECT email FROM groups_left_out AS l WHERE (l.import_id, l.number) = (g.import_id, g.number)
                 ORDER BY email LIMIT 3
             ) ELSE '{}' END AS left_out_first
         FROM groups_added AS g
-        WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND skipped IS NULL
+        WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND NOT skipped
         ORDER BY number LIMIT %s
         """,
         (import_id, after, last, last, limit),
     )
     return [
         GroupAddedRow(
-            row["number"],
-            row["group_id"],
-            row["name"],
-            row["created"],
-            row["users_added"],
-            row["users_already_there"],
-            row["left_out"],
+            event.group,
+            event.group_id,
+            event.name,
+            event.created,
+            event.users_added,
+            event.users_already_there,
+            event.left_out,
             tuple(row["left_out_first"]),
-            row["at"],
+            record.at,
         )
-        for row in cursor
+        for row, record in _with_events(cursor, subscription_id)
+        if isinstance(event := record.event, GroupAdded)
     ]
 
 
 def groups_skipped(
-    cursor: ViewCursor, import_id: UUID, *, after: int = 0, last: int | None = None, limit: int | None = 100
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    import_id: UUID,
+    *,
+    after: int = 0,
+    last: int | None = None,
+    limit: int | None = 100,
 ) -> list[GroupSkippedRow]:
     """Return a page of the groups that an import skipped, in order, that follow the number `after`, up to `last`."""
     cursor.execute(
         """
-        SELECT number, skipped, left_out
-        FROM groups_added
-        WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND skipped IS NOT NULL
+        SELECT number, position FROM groups_added
+        WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND skipped
         ORDER BY number LIMIT %s
         """,
         (import_id, after, last, last, limit),
     )
-    return [GroupSkippedRow(row["number"], row["skipped"], row["left_out"]) for row in cursor]
+    return [
+        GroupSkippedRow(event.group, event.reason, event.left_out)
+        for _, record in _with_events(cursor, subscription_id)
+        if isinstance(event := record.event, GroupSkipped)
+    ]
+
+
+def _with_events(cursor: ViewCursor, subscription_id: UUID) -> list[tuple[DictRow, Record]]:
+    """Return the rows that the cursor has, each with its event."""
+    rows = cursor.fetchall()
+    records = records_at(cursor, ((subscription_id, row["position"]) for row in rows))
+    return [(row, records[row["position"]]) for row in rows if row["position"] in records]
 
 
 def count_left_out(cursor: ViewCursor, import_id: UUID) -> int:
     """Return the number of memberships that an import left out; a user counts once in each group."""
     cursor.execute(
         """
-        SELECT coalesce(sum(left_out), 0)::int AS memberships FROM groups_added WHERE import_id = %s
+        SELECT coalesce(sum(left_out), 0)::int AS memberships FROM groups_added WHERE import_id = %s AND left_out > 0
         """,
         (import_id,),
     )
     return sum(row["memberships"] for row in cursor)
+
+
+def users_added(
+    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, numbers: range
+) -> Iterator[tuple[int, str]]:
+    """Return the users that an import added, each after the number of the group of the file that added them.
+
+    The events of the groups are in the same appends as those of the import.
+    """
+    cursor.execute(
+        """
+        SELECT e.import_group, u.email FROM (
+            SELECT DISTINCT e.append_position
+            FROM groups_added AS g JOIN events AS e ON e.notification_id = g.position
+            WHERE g.import_id = %(import)s AND g.number >= %(start)s AND g.number < %(stop)s AND NOT g.skipped
+        ) AS appended
+        CROSS JOIN LATERAL (
+            SELECT * FROM events WHERE notification_id <= appended.append_position AND notification_id > (
+                SELECT coalesce(max(position), 0) FROM appends WHERE position < appended.append_position
+            )
+            OFFSET 0  -- or the planner may look through the whole log
+        ) AS e
+        CROSS JOIN jsonb_array_elements_text(convert_from(e.state, 'UTF8')::jsonb -> 'users') AS u (email)
+        WHERE e.subscription_id = %(subscription)s AND e.topic IN ('group.created', 'group.users-added')
+          AND e.import_group >= %(start)s AND e.import_group < %(stop)s
+        """,
+        {"import": import_id, "start": numbers.start, "stop": numbers.stop, "subscription": subscription_id},
+    )
+    return ((row["import_group"], row["email"]) for row in cursor.fetchall())
 
 
 def users_left_out(cursor: ViewCursor, import_id: UUID, numbers: range) -> Iterator[tuple[int, str]]:

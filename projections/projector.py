@@ -7,7 +7,6 @@ runner expects, or not at all, and only while the log still has the event at tha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from uuid import UUID
@@ -24,6 +23,7 @@ from projections.view import View, ViewCursor, event_identity, statements_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from threading import Event
 
     from psycopg.rows import DictRow
@@ -125,9 +125,9 @@ class Projector:
         self._database = database
         self._read_log = read_log
 
-    def migrate(self) -> None:
+    def migrate(self, connection: Connection[DictRow]) -> None:
         """Create the view if it isn't there. One that is there in part only will be rebuilt."""
-        with _transaction(self._database) as cursor:
+        with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(to_regclass(name)) AS there FROM unnest(%s::text[]) AS t (name)",
                 ([f"{self._database.schema}.{table}" for table in self.view.tables],),
@@ -328,12 +328,6 @@ class Projector:
         cursor.execute("SELECT position FROM view_positions WHERE view = %s FOR UPDATE", (self.view.name,))
         row = cursor.fetchone()
         return int(row["position"]) if row else 0
-
-
-@contextmanager
-def _transaction(database: Database) -> Iterator[ViewCursor]:
-    with database.connect() as connection, connection.transaction(), connection.cursor() as cursor:
-        yield cursor
 
 
 def wait_for_no_disk(connection: Connection[DictRow]) -> None:

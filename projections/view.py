@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC
 from hashlib import sha256
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias, TypeVar, cast
+from typing import Any, LiteralString, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 from psycopg import Cursor
 from psycopg.rows import DictRow
 
 from application.records import Record
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 E = TypeVar("E")
 ViewCursor: TypeAlias = Cursor[DictRow]
@@ -78,8 +74,20 @@ def events_of(run: Iterable[Record], kind: type[E]) -> Iterator[tuple[Record, E]
     return ((record, record.event) for record in run if isinstance(record.event, kind))
 
 
+def insert_rows(
+    cursor: ViewCursor, target: LiteralString, types: LiteralString, rows: Iterable[tuple[object, ...]]
+) -> None:
+    """Insert rows; `target` is a table and its columns, such as `groups (id, name)`, and `types` are theirs.
+
+    Columns in binary form take a third of the time that the rows of a COPY take.
+    """
+    arrays = ", ".join(f"%b::{each}[]" for each in types.split())
+    values = columns(rows, len(types.split()))
+    cursor.execute(f"INSERT INTO {target} SELECT * FROM unnest({arrays})", values)
+
+
 def copy_rows(cursor: ViewCursor, target: LiteralString, rows: Iterable[tuple[object, ...]]) -> None:
-    """Insert rows with COPY; `target` is a table and its columns, such as `groups (id, name)`."""
+    """Insert rows with COPY, for more than should be in memory at once."""
     with cursor.copy(f"COPY {target} FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
@@ -88,15 +96,3 @@ def copy_rows(cursor: ViewCursor, target: LiteralString, rows: Iterable[tuple[ob
 def columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
     """Turn rows of `width` cells into one list per column, the form that `unnest` takes."""
     return list(map(list, zip(*rows, strict=True))) or [[] for _ in range(width)]
-
-
-def last_ranks(cursor: ViewCursor, highest: LiteralString, run: Iterable[Record]) -> Counter[UUID]:
-    """Return the highest rank so far in each subscription of a run, for a view that numbers its rows.
-
-    `highest` is a query for the highest `rank` of the subscription `wanted.id`.
-    """
-    cursor.execute(
-        f"SELECT wanted.id, rank FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL ({highest}) AS highest",
-        (list({record.origin.subscription_id for record in run}),),
-    )
-    return Counter({row["id"]: row["rank"] or 0 for row in cursor})

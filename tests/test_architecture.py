@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,13 +52,16 @@ def distributions(requirement: str) -> Iterator[str]:
     yield from (name, *(f"{name}-{extra}" for extra in extras if extra))
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
+    modules = []
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Import(names=names):
-                yield from (each.name.partition(".")[0] for each in names)
+                modules += [each.name for each in names]
             case ast.ImportFrom(module=str(module), level=0):
-                yield module.partition(".")[0]
+                modules.append(module)
+    return frozenset(each.partition(".")[0] for each in modules)
 
 
 def test_secrets_are_drawn_from_what_nobody_can_guess() -> None:

@@ -227,7 +227,7 @@ def list_groups_added(
     find_import(rollcall, subscription_id, import_id)
     start = decode_after(after, int) or 0
     with rollcall.views() as cursor:
-        found = groups_added.groups_added(cursor, import_id, after=start, limit=limit + 1)
+        found = groups_added.groups_added(cursor, subscription_id, import_id, after=start, limit=limit + 1)
     return document_list(list_response(request, found, limit, lambda row: row.number), _added_document)
 
 

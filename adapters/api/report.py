@@ -16,6 +16,7 @@ from adapters.http.lookups import find_import
 from adapters.http.problems import responses
 from adapters.http.requests import Injected
 from adapters.http.security import READERS
+from adapters.postgres import wakeups
 from domain.errors import RollcallError
 from projections.reports import import_report as reporting
 
@@ -36,7 +37,7 @@ def report(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import
     `line` and `column` say where it is in the file. The report shows the state at the time of the request.
     """
     find_import(rollcall, subscription_id, import_id)
-    if not rollcall.health.catch_up(*REPORT_VIEWS):
+    if not rollcall.health.catch_up(*REPORT_VIEWS, seconds=wakeups.READABLE_WITHIN_SECONDS):
         raise ViewsBehind
     row = find_import(rollcall, subscription_id, import_id)
     return Stream(

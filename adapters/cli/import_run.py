@@ -158,8 +158,8 @@ class ImportRun:
             self._report(row)
         else:
             with self._rollcall.views() as cursor:
-                added = groups_added.groups_added(cursor, row.id, limit=ROWS_SHOWN)
-                skipped = groups_added.groups_skipped(cursor, row.id, limit=ROWS_SHOWN)
+                added = groups_added.groups_added(cursor, row.subscription_id, row.id, limit=ROWS_SHOWN)
+                skipped = groups_added.groups_skipped(cursor, row.subscription_id, row.id, limit=ROWS_SHOWN)
             import_report.groups_done(self._terminal, added, skipped, row.progress)
             import_report.outcome(self._terminal, row)
         return DONE if row.state == "completed" else STOPPED
@@ -211,8 +211,8 @@ class ImportRun:
                 problems=problem_rows(
                     row.file_problems or [each for _, each in review.problems(cursor, row.id, limit=None)]
                 ),
-                groups_added=groups_added.groups_added(cursor, row.id, limit=None),
-                groups_skipped=groups_added.groups_skipped(cursor, row.id, limit=None),
+                groups_added=groups_added.groups_added(cursor, row.subscription_id, row.id, limit=None),
+                groups_skipped=groups_added.groups_skipped(cursor, row.subscription_id, row.id, limit=None),
                 error=error or UNSET,
             )
 

@@ -1,7 +1,8 @@
 """Output: tables for people on stdout, progress and errors on stderr, or JSON for scripts.
 
 The text may come from a file, so nothing in it is treated as markup and control characters are escaped. Rich decides
-on colour: there is none if NO_COLOR is set (https://no-color.org) or the output isn't a terminal.
+on colour: there is none if NO_COLOR is set (https://no-color.org), or if the output isn't a terminal and FORCE_COLOR
+isn't set (https://force-color.org). What moves is shown on terminals only; Rich would take FORCE_COLOR for one.
 """
 
 from __future__ import annotations
@@ -185,7 +186,7 @@ class Terminal:
     @contextmanager
     def busy(self, doing: str) -> Iterator[None]:
         """Show on stderr what is being done, for as long as it takes."""
-        if not self._err.is_terminal:
+        if not sys.stderr.isatty():
             yield
             return
         with self._err.status(Text(f"{visible(doing)} …"), spinner="line"):
@@ -200,7 +201,7 @@ class Terminal:
             TextColumn("{task.completed:,} of {task.total:,}"),
             TextColumn("{task.fields[left]}"),
             console=self._err,
-            disable=not self._err.is_terminal,
+            disable=not sys.stderr.isatty(),
         )
         with bar:
             yield ProgressBar(bar, bar.add_task("Adding groups", total=total, left=""))

@@ -18,8 +18,8 @@ from adapters.http.problems import Invalid
 from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from domain.naming import email_key
-from projections import audit_log
-from projections.audit_log import AuditFilter
+from projections.audit_log import read as audit_log
+from projections.audit_log.read import AuditFilter
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 from projections.reports.sentences import ACTIONS, SUBSCRIPTION_ACTIONS, TITLES

@@ -151,13 +151,13 @@ def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
 
 
 def _added(rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any]:
-    found = groups_added.groups_added(rows, row.id, after=query.after, limit=A_PAGE + 1)
+    found = groups_added.groups_added(rows, row.subscription_id, row.id, after=query.after, limit=A_PAGE + 1)
     return {"added": found[:A_PAGE], "following": found[A_PAGE - 1].number if len(found) > A_PAGE else None}
 
 
 def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, done: int) -> dict[str, Any]:
     """Return a page of the groups that weren't added, with number, name and reason; those that remain have none."""
-    skipped = groups_added.groups_skipped(rows, row.id, after=query.after, limit=A_PAGE + 1)
+    skipped = groups_added.groups_skipped(rows, row.subscription_id, row.id, after=query.after, limit=A_PAGE + 1)
     names = review.group_names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}
     found: list[tuple[int, str, str | None]] = [
         (group.number, names.get(group.number, ""), group.reason) for group in skipped

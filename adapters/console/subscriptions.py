@@ -68,7 +68,6 @@ def create_subscription(request: AnyRequest, rollcall: Injected[Rollcall], form:
         licensing.create_subscription(rollcall, origin_of(request, subscription_id), name, number_of_seats(seats))
     except Refused as error:
         return _subscriptions(request, rollcall, refusal=Refusal(error, {"name": name, "seats": seats}))
-    rollcall.health.catch_up(directory.NAME)
     return see_other(f"/subscriptions/{subscription_id}")
 
 

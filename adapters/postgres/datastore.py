@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from ssl import get_default_verify_paths
 from typing import TYPE_CHECKING, Self
@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
 from adapters.postgres.migrations import apply_migrations, migrations
+from adapters.postgres.patience import waiting
 from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ SESSION_SETTINGS = {
     "statement_timeout": "0",
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS * 1000}",
+    # Pages follow an index. Without statistics, right after an import, the planner would rather fetch and sort all.
+    "enable_bitmapscan": "off",
     "jit": "off",  # our statements are short: to compile one takes ten times as long as to run it
 }
 
@@ -87,9 +90,13 @@ class Datastore:
         self.pool.close()
         self.lock_pool.close()
 
-    def get_connection(self, timeout: float = CONNECTION_SECONDS) -> AbstractContextManager[Connection[DictRow]]:
+    @contextmanager
+    def get_connection(self, timeout: float | None = None) -> Iterator[Connection[DictRow]]:
         """Lend a connection that commits every statement by itself; raises psycopg's PoolTimeout."""
-        return self.pool.connection(timeout)
+        with ExitStack() as lent:
+            with waiting(self.pool.timeout if timeout is None else timeout) as seconds:
+                connection = lent.enter_context(self.pool.connection(seconds))
+            yield connection
 
     @contextmanager
     def transaction(self, *, commit: bool = False) -> Iterator[Cursor[DictRow]]:
@@ -106,10 +113,11 @@ class Datastore:
         return psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row)
 
     @contextmanager
-    def migrating(self) -> Iterator[None]:
-        """Create the schema if it is missing, apply the migrations, and let nobody else create tables until the end.
+    def migrating(self) -> Iterator[Connection[DictRow]]:
+        """Create the schema if it is missing, apply the migrations, and yield a connection to create the views with.
 
-        Two processes that create the same table at once would both fail in PostgreSQL.
+        Nobody else creates tables until the end: two processes that create the same one at once would both fail in
+        PostgreSQL.
 
         Raises what `server_checks` finds to be unfit, and what `migrations` does.
         """
@@ -122,7 +130,7 @@ class Datastore:
                 connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(self.schema)))
             refuse_unusable_schema(connection, self.schema)
             apply_migrations(connection, self.schema, migrations())
-            yield
+            yield connection
 
 
 def _pool(conninfo: str, min_size: int, max_size: int) -> ConnectionPool[Connection[DictRow]]:

@@ -17,7 +17,7 @@ from msgspec import json
 from adapters.postgres.recorder import Recorder, StoredRecord, StreamRecorder
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotStore
 from application.ports import NO_CLAIMS, Appended, ClaimKind, Claims, Conflict, Stream, fold_records
-from application.records import Event, Origin, Record
+from application.records import Origin, Record, decode_event, decode_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from adapters.postgres.datastore import Datastore
     from application.ports import E, Fold, S
     from application.records import NewRecord
-
-
-DECODE_EVENT = json.Decoder(Event).decode
-DECODE_ORIGIN = json.Decoder(Origin).decode
 
 
 class LogBatch(NamedTuple):
@@ -49,7 +45,7 @@ class RecordMapper(Mapper[UUID]):
     """
 
     _encode = staticmethod(json.Encoder().encode)
-    _decode_origin = staticmethod(lru_cache(DECODE_ORIGIN))  # all events of an append have the same
+    _decode_origin = staticmethod(lru_cache(decode_origin))  # all events of an append have the same
 
     def to_stored_event(self, domain_event: Any) -> StoredRecord:
         """Encode a record."""
@@ -76,7 +72,7 @@ class RecordMapper(Mapper[UUID]):
             stored_event.originator_version,
             stored_event.at,
             self._decode_origin(stored_event.origin),
-            DECODE_EVENT(stored_event.state),
+            decode_event(stored_event.state),
             stored_event.id,
             stored_event.import_group,
         )
@@ -185,9 +181,9 @@ class PostgresEventStore(Application[UUID]):
     ) -> LogBatch:
         """Return the same, and how many bytes the events take as they are stored."""
         events, appends = self._our_recorder.select_log(after, limit, until, subscription_id=subscription_id)
-        envelopes = {position: (at, DECODE_ORIGIN(origin)) for position, (at, origin) in appends.items()}
+        envelopes = {position: (at, decode_origin(origin)) for position, (at, origin) in appends.items()}
         records = [
-            Record(stream, version, *envelopes[append], DECODE_EVENT(state), position, group)
+            Record(stream, version, *envelopes[append], decode_event(state), position, group)
             for position, append, stream, version, _, group, _, state in events
         ]
         return LogBatch(records, sum(len(event[-1]) for event in events))

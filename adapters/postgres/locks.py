@@ -13,6 +13,7 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 
 from adapters.postgres.datastore import lock_key
+from adapters.postgres.patience import waiting
 from application import ports
 from domain.errors import Busy
 
@@ -94,7 +95,8 @@ class AdvisoryTurns:
                 raise Busy
             self._waiting[what] += 1
         try:
-            yield monotonic() + ports.TURN_SECONDS
+            with waiting(ports.TURN_SECONDS) as seconds:
+                yield monotonic() + seconds
         finally:
             with self._counting:
                 self._waiting[what] -= 1

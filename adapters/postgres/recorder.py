@@ -29,6 +29,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
+from adapters.postgres.patience import waiting
 from adapters.postgres.statements import statement
 from application.ports import NO_CLAIMS, Claim, ClaimKind, Claims
 
@@ -170,7 +171,8 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         while True:
             with self._datastore.get_connection(deadline - monotonic()) as connection:
                 try:
-                    return _call_append(connection, arguments, deadline - monotonic())
+                    with waiting(deadline - monotonic()) as seconds:
+                        return _call_append(connection, arguments, seconds)
                 except psycopg.Error:
                     if was_sent or not connection.closed:
                         raise

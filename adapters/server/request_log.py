@@ -13,6 +13,7 @@ from litestar.enums import HttpMethod, ScopeType
 
 from adapters.http.refusals import refusal
 from adapters.http.security_headers import REFUSAL_HEADERS
+from adapters.postgres.patience import Patience, patient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 class RequestLog:
     """Gives each request an id, which it sends back, and records the request in the log and the metrics.
 
+    It also limits how long a request waits for locks and connections before it begins to answer.
+
     HEAD is answered as GET without the content (RFC 9110, section 9.3.2).
     """
 
@@ -49,10 +52,13 @@ class RequestLog:
         found, request_id, sent = SUBSCRIPTION.match(scope["path"]), str(uuid4()), _client_request_id(scope)
         scope.setdefault("state", {}).update(request_id=request_id, client_request_id=sent)
         bound = {"request_id": request_id, "actor": "nobody"} | ({"subscription": found[1]} if found else {})
-        with structlog.contextvars.bound_contextvars(**bound, **({"client_request_id": sent} if sent else {})):
-            await self._record(scope, receive, send, request_id)
+        bound |= {"client_request_id": sent} if sent else {}
+        with structlog.contextvars.bound_contextvars(**bound), patient() as patience:
+            await self._record(scope, receive, send, request_id, patience)
 
-    async def _record(self, scope: HTTPScope, receive: Receive, send: Send, request_id: str) -> None:
+    async def _record(
+        self, scope: HTTPScope, receive: Receive, send: Send, request_id: str, patience: Patience
+    ) -> None:
         started, began, status, method = perf_counter(), None, 500, scope["method"]
         if method == "HEAD":
             scope["method"] = HttpMethod.GET
@@ -60,6 +66,7 @@ class RequestLog:
         async def send_with_id(message: Message) -> None:
             nonlocal began, status
             if message["type"] == "http.response.start":
+                patience.end()
                 began, status = perf_counter(), message["status"]
                 headers = [self._complete_allow(header, scope) for header in message["headers"]]
                 message["headers"] = [*headers, (b"x-request-id", request_id.encode())]

@@ -81,23 +81,30 @@ WESTERN = (
 )  # fmt: skip
 CENTRAL = ("Czech", "Slovak", "Polish", "Hungarian", "Slovenian", "Croatian", "Romanian", "German", "Albanian")
 
-SINGLE_BYTE: Mapping[str, tuple[float, tuple[str, ...]]] = {
-    "windows-1252": (0, (*WESTERN, "Estonian")),
-    "windows-1250": (-1.5, CENTRAL),
-    "windows-1251": (-1.5, ("Russian", "Ukrainian", "Bulgarian", "Serbian", "Macedonian", "Belarusian")),
-    "windows-1253": (-1.5, ("Greek",)),
-    "windows-1254": (-1.5, ("Turkish", "Azerbaijani")),
-    "windows-1255": (-1.5, ("Hebrew",)),
-    "windows-1256": (-1.5, ("Arabic", "Persian")),
-    "windows-1257": (-1.5, ("Lithuanian", "Latvian", "Estonian", "Polish")),
-    "windows-1258": (-6, ("Vietnamese",)),
-    "cp874": (-1.5, ("Thai",)),
-    "cp850": (-4, WESTERN),
-    "cp852": (-4, CENTRAL),
-    "cp866": (-4, ("Russian", "Ukrainian", "Bulgarian", "Belarusian")),
-    "mac-roman": (-3, WESTERN),
+
+class CodePage(Struct, frozen=True):
+    """An encoding of one byte a character: its languages, and the logarithm of how likely it is to be met at all."""
+
+    prior: float
+    languages: tuple[str, ...]
+
+
+SINGLE_BYTE: Mapping[str, CodePage] = {
+    "windows-1252": CodePage(0, (*WESTERN, "Estonian")),
+    "windows-1250": CodePage(-1.5, CENTRAL),
+    "windows-1251": CodePage(-1.5, ("Russian", "Ukrainian", "Bulgarian", "Serbian", "Macedonian", "Belarusian")),
+    "windows-1253": CodePage(-1.5, ("Greek",)),
+    "windows-1254": CodePage(-1.5, ("Turkish", "Azerbaijani")),
+    "windows-1255": CodePage(-1.5, ("Hebrew",)),
+    "windows-1256": CodePage(-1.5, ("Arabic", "Persian")),
+    "windows-1257": CodePage(-1.5, ("Lithuanian", "Latvian", "Estonian", "Polish")),
+    "windows-1258": CodePage(-6, ("Vietnamese",)),
+    "cp874": CodePage(-1.5, ("Thai",)),
+    "cp850": CodePage(-4, WESTERN),
+    "cp852": CodePage(-4, CENTRAL),
+    "cp866": CodePage(-4, ("Russian", "Ukrainian", "Bulgarian", "Belarusian")),
+    "mac-roman": CodePage(-3, WESTERN),
 }
-"""How likely an encoding is before one looks at a file, as a logarithm, and the languages that are saved in it."""
 
 
 class Zone(Struct, frozen=True):
@@ -135,8 +142,27 @@ EAST_ASIAN: Mapping[str, tuple[Zone, ...]] = {
         Zone(0xCA, 0xFD, 0xA1, log(0.01 / 4888)),
     ),
 }
-ENCODINGS = (*SINGLE_BYTE, *EAST_ASIAN)
-"""The encodings that are guessed: what spreadsheets save as "CSV", by the language of the computer."""
+ENCODINGS: Mapping[str, str] = {
+    "windows-1252": "Western European (Windows-1252)",
+    "windows-1250": "Central European (Windows-1250)",
+    "windows-1251": "Cyrillic (Windows-1251)",
+    "windows-1253": "Greek (Windows-1253)",
+    "windows-1254": "Turkish (Windows-1254)",
+    "windows-1255": "Hebrew (Windows-1255)",
+    "windows-1256": "Arabic (Windows-1256)",
+    "windows-1257": "Baltic (Windows-1257)",
+    "windows-1258": "Vietnamese (Windows-1258)",
+    "cp874": "Thai (CP874)",
+    "cp850": "Western European (DOS, CP850)",
+    "cp852": "Central European (DOS, CP852)",
+    "cp866": "Cyrillic (DOS, CP866)",
+    "mac-roman": "Western European (Mac Roman)",
+    "gb18030": "Simplified Chinese (GB18030)",
+    "big5-hkscs": "Traditional Chinese (Big5-HKSCS)",
+    "cp932": "Japanese (CP932)",
+    "cp949": "Korean (CP949)",
+}
+"""The encodings that are guessed, with their names: what spreadsheets save as “CSV” around the world."""
 
 SAMPLE_BYTES = 1 << 15  # more of a file is not looked at for a guess
 MOST_WORDS = 500
@@ -216,7 +242,7 @@ def _opinion(sample: bytes) -> dict[str, float]:
     cells = b"\n".join(cell for cell in _BORDER.split(sample) if not cell.isascii())
     if not cells:
         return {}
-    found = chardet.detect_all(cells, ignore_threshold=True, include_encodings=ENCODINGS, compat_names=False)
+    found = chardet.detect_all(cells, ignore_threshold=True, include_encodings=tuple(ENCODINGS), compat_names=False)
     return {lookup(each["encoding"]).name: each["confidence"] for each in found if each["encoding"]}
 
 
@@ -235,9 +261,10 @@ def _score(encoding: str, text: str, evidence: _Evidence) -> float:
     if encoding in EAST_ASIAN:
         beyond = ((each, times) for each, times in Counter(text).items() if each > "\x7f")
         return opinion - 1.5 + sum(times * _east_asian_score(encoding, each) for each, times in beyond)
-    prior, languages = SINGLE_BYTE[encoding]
+    page = SINGLE_BYTE[encoding]
     words = Counter(_WORD.findall(text)).most_common(MOST_WORDS)
-    return opinion + prior + max(evidence.ascii.get(name, 0) + _spelling(words, name, evidence) for name in languages)
+    spellings = (evidence.ascii.get(name, 0) + _spelling(words, name, evidence) for name in page.languages)
+    return opinion + page.prior + max(spellings)
 
 
 def _east_asian_score(encoding: str, character: str) -> float:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from domain.errors import EmailInvalid
+from domain.files.encodings import ENCODINGS
 from domain.files.rows import Row, UnclosedQuote
 from domain.files.text import Unreadable
 from domain.naming import (
@@ -79,6 +80,10 @@ class RowReader(ABC):
             self._report("row-too-long", row.surplus.line, row.surplus.column, row.surplus.value)
         else:
             self._add(row)
+
+    def report_guess(self, encoding: str) -> None:
+        """Report that the encoding of the file was guessed."""
+        self._problems.append(Problem("encoding-guessed", detail=ENCODINGS[encoding]))
 
     @abstractmethod
     def _add(self, row: Row) -> None:

@@ -47,21 +47,25 @@ class DelimitedText(NamedTuple):
     encoding: str
     delimiter: str
     lines: PhysicalLines
+    guessed: bool = False
 
     def rows(self, columns: int, cell_bytes: int) -> Rows:
         """Return its rows, the header first; `columns` is how many cells of a row are kept."""
         return Rows(self.lines, self.delimiter, columns, cell_bytes)
 
 
-def open_text(content: bytes, file_name: str, limits: Limits) -> DelimitedText:
-    """Open a file; raises Unreadable if it is not a text file, too large, empty or in an unknown encoding."""
+def open_text(content: bytes, file_name: str, limits: Limits, encoding: str = "") -> DelimitedText:
+    """Open a file, in the encoding that somebody chose, if any.
+
+    Raises Unreadable if it is not a text file, too large, empty, or in an unknown encoding.
+    """
     check_type(content, file_name)
     check_size(content, limits)
-    text = find_encoding(content)
+    text = find_encoding(content, encoding)
     if not any(piece.strip() for piece in text.pieces()):
         raise Unreadable(Problem("file-empty"))
     lines = PhysicalLines(text.pieces())
-    return DelimitedText(text.encoding, find_delimiter(lines, limits), lines)
+    return DelimitedText(text.encoding, find_delimiter(lines, limits), lines, text.guessed)
 
 
 def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:

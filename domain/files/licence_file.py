@@ -39,9 +39,12 @@ def read_licences(content: bytes, file_name: str, limits: Limits) -> LicenceFile
     A pure function that raises nothing, whatever the bytes.
     """
     try:
-        rows = open_text(content, file_name, limits).rows(len(HEADER), limits.cell_bytes)
+        text = open_text(content, file_name, limits)
+        rows = text.rows(len(HEADER), limits.cell_bytes)
         _check_header(rows.first())
         reader = LicenceReader(HEADER, limits)
+        if text.guessed:
+            reader.report_guess(text.encoding)
         next(iter(rows))
         reader.read_all(rows)
         return reader.licences()

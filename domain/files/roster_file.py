@@ -13,6 +13,8 @@ rest of the file is used. Every cell ends up in the roster or in a problem, unle
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from domain.files.group_based import GroupBasedReader
 from domain.files.header import check_header, open_text
 from domain.files.text import Unreadable
@@ -20,19 +22,33 @@ from domain.files.user_based import UserBasedReader
 from domain.problems import FileProblems
 from domain.roster import Limits, Roster
 
+if TYPE_CHECKING:
+    from domain.files.header import DelimitedText
 
-def read_roster(content: bytes, file_name: str, limits: Limits = Limits()) -> Roster | FileProblems:  # noqa: B008 - frozen
+
+def read_roster(
+    content: bytes,
+    file_name: str,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    encoding: str = "",
+) -> Roster | FileProblems:
     """Return the groups, users and cell problems of a file, or the reasons to refuse it as a whole.
 
-    A pure function that raises nothing, whatever the bytes. Its memory is proportional to the roster and the problems.
+    `encoding` is the one that somebody chose (see `encodings.ENCODINGS`); without it, it is found out or guessed. This
+    is a pure function that raises nothing, whatever the bytes. Its memory is proportional to roster and problems.
     """
     try:
-        text = open_text(content, file_name, limits)
-        header = check_header(text.rows(limits.columns, limits.cell_bytes).first(), limits)
-        rows = text.rows(len(header.cells), limits.cell_bytes)
-        next(iter(rows))
-        reader = (UserBasedReader if header.format == "user_based" else GroupBasedReader)(text, header, limits)
-        reader.read_all(rows)
-        return reader.roster()
+        return _read(open_text(content, file_name, limits, encoding), limits)
     except Unreadable as refusal:
         return FileProblems(refusal.problems)
+
+
+def _read(text: DelimitedText, limits: Limits) -> Roster:
+    header = check_header(text.rows(limits.columns, limits.cell_bytes).first(), limits)
+    rows = text.rows(len(header.cells), limits.cell_bytes)
+    next(iter(rows))
+    reader = (UserBasedReader if header.format == "user_based" else GroupBasedReader)(text, header, limits)
+    if text.guessed:
+        reader.report_guess(text.encoding)
+    reader.read_all(rows)
+    return reader.roster()

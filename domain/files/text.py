@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE, getincrementaldecoder
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from domain.files.encodings import readings
 from domain.naming import clean_file_name
 from domain.problems import Problem
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from domain.roster import Limits
 
-_PIECE = 1 << 15  # bytes decoded at once: what is made of them stays in a processor's cache
+_PIECE = 1 << 15  # bytes decoded at once: what is made of them stays in the cache of a processor
 _SAMPLE = 4096  # bytes that are enough to see whether every second one is zero
 
 _ZIPPED = (
@@ -61,7 +63,6 @@ _PATTERNS = (
 # Byte sequences shaped like UTF-8 (RFC 3629, section 3), including ill-formed ones: overlong forms and surrogates.
 _SHAPED = re.compile(rb"[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]{1,64}")
-_UNDEFINED_IN_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
 class Unreadable(Exception):
@@ -102,11 +103,15 @@ def _zipped_kind(content: bytes) -> str:
 
 
 class EncodedText(Struct, frozen=True):
-    """Text as bytes in a known encoding; `start` is the offset after the byte order mark."""
+    """Text as bytes in an encoding; `start` is the offset after the byte order mark.
+
+    `guessed` tells that other encodings can decode it as well.
+    """
 
     content: bytes
     encoding: str
     start: int = 0
+    guessed: bool = False
 
     def pieces(self) -> Iterator[str]:
         """Decode it piece by piece, from the beginning."""
@@ -132,13 +137,15 @@ class _BadByte(Exception):
         super().__init__(offset)
 
 
-def find_encoding(content: bytes) -> EncodedText:
-    """Return the text in the first of these encodings that can decode all of it.
+def find_encoding(content: bytes, chosen: str = "") -> EncodedText:
+    """Return the text in the encoding that somebody chose, or else in the first of these that can decode all of it.
 
-    By its byte order mark; UTF-16 without one, by its pattern of zero bytes; strict UTF-8; Windows-1252 (WHATWG
-    Encoding Standard, without the bytes that Microsoft leaves undefined). If a mark or a pattern is found but the rest
-    can't be decoded, no other encoding is tried. Raises Unreadable with `encoding-unknown` and the first bad byte.
+    By its byte order mark; UTF-16 without one, by its pattern of zero bytes; strict UTF-8; else the likeliest of the
+    legacy encodings (see `encodings`). If a mark or a pattern is found but the rest can't be decoded, no other encoding
+    is tried. Raises Unreadable with `encoding-unknown` and the first bad byte.
     """
+    if chosen:
+        return _required(EncodedText(content, chosen))
     if content.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
         raise Unreadable(Problem("encoding-unknown", detail="it is in UTF-32, which Rollcall doesn't support"))
     for mark, encoding in ((BOM_UTF8, "utf-8"), (BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-16-be")):
@@ -149,7 +156,12 @@ def find_encoding(content: bytes) -> EncodedText:
     try:
         return _checked(EncodedText(content, "utf-8"))
     except _BadByte as bad:
-        return _windows_1252(content, bad.offset)
+        return _guessed(content, bad.offset)
+
+
+def possible_encodings(content: bytes) -> list[EncodedText]:
+    """Return the text in each legacy encoding that can decode all of it, the likeliest first."""
+    return list(_possible(content))
 
 
 def _utf16_by_zeros(sample: bytes) -> str:
@@ -176,13 +188,17 @@ def _required(text: EncodedText) -> EncodedText:
         raise _unknown_encoding(text, bad.offset) from bad
 
 
-def _windows_1252(content: bytes, first_bad: int) -> EncodedText:
-    if _looks_like_utf8(content):
+def _guessed(content: bytes, first_bad: int) -> EncodedText:
+    text = None if _looks_like_utf8(content) else next(_possible(content), None)
+    if text is None:
         raise _unknown_encoding(EncodedText(content, "utf-8"), first_bad)
-    text = EncodedText(content, "windows-1252")
-    if undefined := _UNDEFINED_IN_1252.search(content):
-        raise _unknown_encoding(text, undefined.start())
     return text
+
+
+def _possible(content: bytes) -> Iterator[EncodedText]:
+    for reading in readings(content):
+        with suppress(_BadByte):
+            yield _checked(EncodedText(content, reading.encoding, guessed=True))
 
 
 def _looks_like_utf8(content: bytes) -> bool:

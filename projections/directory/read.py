@@ -168,7 +168,9 @@ def user_emails(
     cursor.execute(
         """
         SELECT email FROM directory_members
-        WHERE subscription_id = %s AND group_id = %s AND email > %s ORDER BY email LIMIT %s
+        WHERE group_position = (SELECT position FROM directory_groups WHERE (subscription_id, group_id) = (%s, %s))
+          AND until IS NULL AND email > %s
+        ORDER BY email LIMIT %s
         """,
         (subscription_id, group_id, after, limit),
     )
@@ -180,7 +182,10 @@ def members_among(
 ) -> set[str]:
     """Return those of these addresses that are in any of these groups."""
     cursor.execute(
-        "SELECT email FROM directory_members WHERE subscription_id = %s AND group_id = ANY(%s) AND email = ANY(%s)",
+        """
+        SELECT m.email FROM directory_members AS m JOIN directory_groups AS g ON g.position = m.group_position
+        WHERE g.subscription_id = %s AND g.group_id = ANY(%s) AND m.email = ANY(%s) AND m.until IS NULL
+        """,
         (subscription_id, list(group_ids), list(emails)),
     )
     return {row["email"] for row in cursor}
@@ -205,7 +210,10 @@ def users_of_group(
         """
         SELECT m.email, coalesce(l.first_name, '') AS first_name, coalesce(l.last_name, '') AS last_name
         FROM directory_members AS m LEFT JOIN directory_licences AS l USING (subscription_id, email)
-        WHERE m.subscription_id = %(subscription)s AND m.group_id = %(group)s AND m.email > %(after)s
+        WHERE m.group_position = (
+              SELECT position FROM directory_groups WHERE (subscription_id, group_id) = (%(subscription)s, %(group)s)
+          )
+          AND m.until IS NULL AND m.email > %(after)s
           AND (strpos(m.email, lower(%(search)s)) > 0
                OR strpos(lower(l.first_name || ' ' || l.last_name), lower(%(search)s)) > 0)
         ORDER BY m.email LIMIT %(limit)s
@@ -235,8 +243,9 @@ def groups_of_user(
     cursor.execute(
         """
         SELECT g.group_id, g.name, g.users, g.created_at, g.import_id
-        FROM directory_members AS m JOIN directory_groups AS g USING (subscription_id, group_id)
-        WHERE m.subscription_id = %(subscription)s AND m.email = %(email)s AND strpos(g.name_key, %(search)s) > 0
+        FROM directory_members AS m JOIN directory_groups AS g ON g.position = m.group_position
+        WHERE m.subscription_id = %(subscription)s AND m.email = %(email)s AND m.until IS NULL
+          AND strpos(g.name_key, %(search)s) > 0
           AND (%(key)s::text IS NULL OR (left(g.name_key, 255), g.group_id) > (left(%(key)s, 255), %(group)s::uuid))
         ORDER BY left(g.name_key, 255), g.group_id LIMIT %(limit)s
         """,
@@ -257,7 +266,7 @@ def group_counts(cursor: ViewCursor, subscription_id: UUID, emails: Sequence[str
     cursor.execute(
         """
         SELECT email, count(*) AS groups FROM directory_members
-        WHERE subscription_id = %s AND email = ANY(%s) GROUP BY email
+        WHERE subscription_id = %s AND email = ANY(%s) AND until IS NULL GROUP BY email
         """,
         (subscription_id, list(emails)),
     )
@@ -271,10 +280,11 @@ def groups_joined(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[st
     """
     cursor.execute(
         """
-        SELECT t.position, m.group_id, g.version, m.email
+        SELECT t.position, g.group_id, g.version, m.email
         FROM (SELECT max(position) AS position FROM view_positions WHERE view = %s AND fingerprint <> '') AS t
-        LEFT JOIN directory_members AS m ON t.position > 0 AND m.subscription_id = %s AND m.email = ANY(%s)
-        LEFT JOIN directory_groups AS g USING (subscription_id, group_id)
+        LEFT JOIN directory_members AS m
+            ON t.position > 0 AND m.subscription_id = %s AND m.email = ANY(%s) AND m.until IS NULL
+        LEFT JOIN directory_groups AS g ON g.position = m.group_position
         """,
         (NAME, subscription_id, list(emails)),
     )

@@ -21,7 +21,7 @@ from domain.import_session import (
     ImportDiscarded,
     UserRemoved,
 )
-from projections.view import View, columns, copy_rows, events_of
+from projections.view import View, columns, events_of, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,9 +67,10 @@ STATES: dict[type, ImportState] = {
 
 
 def _insert_imports(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    copy_rows(
+    insert_rows(
         cursor,
         "imports (import_id, subscription_id, state, version, file, uploaded_by, uploaded_at, updated_at)",
+        "uuid uuid text bigint jsonb jsonb timestamptz timestamptz",
         (
             (
                 r.originator_id,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 
 from application.rosters import StoredRoster
-from projections import audit_log, groups_added
+from projections import groups_added
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportRow, ImportState
 from projections.reports.sentences import SKIPPED
@@ -79,9 +79,9 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
     left_out = _by_number(groups_added.users_left_out(cursor, row.id, numbers))
     names = review.group_names(cursor, row.id, numbers)
     page = {"after": numbers.start - 1, "last": numbers.stop - 1, "limit": len(numbers)}
-    added = {each.number: each for each in groups_added.groups_added(cursor, row.id, **page)}
-    skipped = {each.number: each for each in groups_added.groups_skipped(cursor, row.id, **page)}
-    users_added = _by_number(audit_log.users_added_by_import(cursor, row.subscription_id, row.id, numbers))
+    added = {each.number: each for each in groups_added.groups_added(cursor, row.subscription_id, row.id, **page)}
+    skipped = {each.number: each for each in groups_added.groups_skipped(cursor, row.subscription_id, row.id, **page)}
+    users_added = _by_number(groups_added.users_added(cursor, row.subscription_id, row.id, numbers))
     results = {}
     for number in numbers:
         newcomers = users_added.get(number, set())

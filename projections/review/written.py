@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from application.rosters import StoredRoster
 from domain.import_session import FormatDetected, GroupRenamed, UserRemoved
 from domain.naming import group_key
-from projections.view import View, columns, copy_rows, events_of
+from projections.view import View, columns, copy_rows, events_of, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
     removed = [(record.originator_id, event.group, event.email) for record, event in events_of(run, UserRemoved)]
-    copy_rows(cursor, "review_removed (import_id, number, email)", removed)
+    insert_rows(cursor, "review_removed (import_id, number, email)", "uuid int text", removed)
     cursor.execute(
         """
         UPDATE review_groups AS g SET users = users - t.removed

@@ -64,7 +64,7 @@ def as_(running: Served, beside: Rollcall, subscription: str) -> Iterator[Callab
     opened: list[httpx.Client] = []
 
     def client(role: Role) -> httpx.Client:
-        text = token(beside, role, ROLLCALL if role == "operator" else scope_of(subscription))
+        text = token(beside.events, role, ROLLCALL if role == "operator" else scope_of(subscription))
         opened.append(
             httpx.Client(base_url=running.url, timeout=GENEROUS_SECONDS, headers={"Authorization": f"Bearer {text}"})
         )

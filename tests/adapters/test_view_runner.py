@@ -43,22 +43,22 @@ def named(rollcall: Rollcall, name: str) -> Projector:
 
 
 def of_version(rollcall: Rollcall, number: int) -> Rollcall:
-    """Let this process have another version of the group events, whose type says so."""
+    """Let this process have another version of the group events, whose digests say so."""
     view = named(rollcall, "group_events")
     original = view.view
 
     def write(cursor: ViewCursor, run: Sequence[Record]) -> None:
         next(iter(original.handlers.values()))(cursor, run)
-        cursor.execute("UPDATE group_events SET type = %s", (f"version {number}",))
+        cursor.execute("UPDATE group_events SET digest = %s", (f"version {number}",))
 
     view.view = structs.replace(original, version=number, handlers=dict.fromkeys(original.handlers, write))
     return rollcall
 
 
-def types_shown(rollcall: Rollcall) -> list[str]:
+def writers_shown(rollcall: Rollcall) -> list[str]:
     with rollcall.views() as cursor:
-        cursor.execute("SELECT type FROM group_events ORDER BY position")
-        return [row["type"] for row in cursor]
+        cursor.execute("SELECT digest FROM group_events ORDER BY rank")
+        return [row["digest"] if row["digest"].startswith("version") else "original" for row in cursor]
 
 
 def messages(caplog: pytest.LogCaptureFixture, start: str) -> list[str]:
@@ -140,22 +140,22 @@ def test_a_changed_view_is_rebuilt_once_beside_the_old_one_which_serves_meanwhil
     with working(idle):
         origin = subscribed(idle, "ann@example.com")
         create_group(idle, origin, uuid4(), "Sales", ["ann@example.com"])
-    newer, another = of_version(compose(), 2), of_version(compose(), 2)
+    newer, another = of_version(compose(), 3), of_version(compose(), 3)
     assert newer.health.rebuilding() == ["group_events"]
     seen: list[list[str]] = []
     swap = projector.Projector._swap  # noqa: SLF001 - only here are the old view and the new one both complete
 
     def watched(view: Projector, *arguments: object) -> int:
-        seen.append(types_shown(idle))
+        seen.append(writers_shown(idle))
         return swap(view, *arguments)  # type: ignore[arg-type] # passed on as they come
 
     monkeypatch.setattr(projector.Projector, "_swap", watched)
     with working(newer), working(another):
         eventually(lambda: not newer.health.rebuilding())
-        assert types_shown(idle) == ["version 2"]
+        assert writers_shown(idle) == ["version 3"]
         create_group(newer, origin, uuid4(), "Marketing", [])
-        eventually(lambda: types_shown(idle) == ["version 2"] * 2)
-    assert seen == [["group.created"]], "one of the two workers rebuilt it"
+        eventually(lambda: writers_shown(idle) == ["version 3"] * 2)
+    assert seen == [["original"]], "one of the two workers rebuilt it"
     assert len(messages(caplog, "Rebuilding the view group_events: it was written by an earlier version")) == 1
     assert len(messages(caplog, "Rebuilt the view group_events")) == 1
 
@@ -164,20 +164,20 @@ def test_an_older_worker_leaves_a_view_to_a_newer_one_and_says_so(
     idle: Rollcall, compose: Compose, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As in a rolling deployment. The older one holds the view's lock when the newer one starts."""
-    newer = of_version(compose(), 2)
+    newer = of_version(compose(), 3)
     with working(idle):
         origin = subscribed(idle, "ann@example.com")
         with working(newer):
             eventually(lambda: not newer.health.rebuilding())
             create_group(idle, origin, uuid4(), "Sales", [])
-            eventually(lambda: types_shown(idle) == ["version 2"])
+            eventually(lambda: writers_shown(idle) == ["version 3"])
             eventually(lambda: messages(caplog, "Another version of Rollcall writes the view group_events"))
             create_group(idle, origin, uuid4(), "Marketing", [])
-            eventually(lambda: types_shown(idle) == ["version 2"] * 2)
+            eventually(lambda: writers_shown(idle) == ["version 3"] * 2)
         assert idle.health.rebuilding() == []
         create_group(idle, origin, uuid4(), "Support", [])
         named(idle, "group_events").rebuild()  # what the message says, when you go back to the older version
-        eventually(lambda: types_shown(idle) == ["group.created"] * 3)
+        eventually(lambda: writers_shown(idle) == ["original"] * 3)
     assert len(messages(caplog, "Another version of Rollcall writes")) == 1
 
 
@@ -187,12 +187,12 @@ def test_two_builds_of_one_version_do_not_rebuild_a_view_back_and_forth(
     """Versions should differ then, but nobody may have raised one."""
     other = compose()
     view = named(other, "group_events")
-    view.view = structs.replace(view.view, create=view.view.create + "CREATE INDEX another ON group_events (at);\n")
+    view.view = structs.replace(view.view, create=view.view.create + "CREATE INDEX another ON group_events (digest);\n")
     with working(idle), working(other):
         origin = subscribed(idle, "ann@example.com")
         for number in range(5):
             create_group(idle, origin, uuid4(), f"Group {number}", [])
-        eventually(lambda: len(types_shown(idle)) == 5)
+        eventually(lambda: len(writers_shown(idle)) == 5)
     assert len(messages(caplog, "Rebuilding the view group_events")) <= 2
 
 

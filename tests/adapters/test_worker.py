@@ -282,7 +282,7 @@ def test_a_commit_that_fails_is_retried_and_does_not_stop_the_others(
 
 def test_nothing_is_added_after_a_stop_and_continue_adds_the_rest_once(rollcall: Rollcall, small_batches: None) -> None:
     """Press Stop and Continue repeatedly while the worker runs."""
-    origin = committing_import(rollcall, subscribed(rollcall, *USERS), 200)
+    origin = committing_import(rollcall, subscribed(rollcall, *USERS), 80)
     assert origin.import_id
     stops = 0
     while not is_completed(rollcall, origin):
@@ -299,7 +299,7 @@ def test_nothing_is_added_after_a_stop_and_continue_adds_the_rest_once(rollcall:
             assert isinstance(event, CommitStarted)
     assert isinstance(events[-1], CommitCompleted)
     assert sum(isinstance(event, CommitStopped) for event in events) == stops
-    assert_each_group_was_added_once(rollcall, origin, 200)
+    assert_each_group_was_added_once(rollcall, origin, 80)
 
 
 def test_a_stop_and_a_batch_wait_for_each_other(idle: Rollcall, database: str) -> None:
@@ -380,6 +380,11 @@ def failing_again(rollcall: Rollcall, origin: Origin, failures: int) -> LastErro
 
 
 class TestAnImportThatCannotGoOn:
+    @pytest.fixture(autouse=True)
+    def _look_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the worker notice soon that the clock was moved, which wakes nobody."""
+        monkeypatch.setattr(wakeups, "LOOK_AGAIN_SECONDS", 0.05)
+
     @pytest.fixture
     def clock(self) -> Clock:
         return Clock()

@@ -62,7 +62,7 @@ ACTIONS = st.lists(
 RENAMES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), min_size=1, max_size=25)
 FILES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(USERS)), min_size=1, max_size=5)
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-IN_MEMORY, OVER_POSTGRES = settings(UNHURRIED, max_examples=50), settings(UNHURRIED, max_examples=10)
+IN_MEMORY, OVER_POSTGRES = settings(UNHURRIED, max_examples=50), settings(UNHURRIED, max_examples=5)
 FENCES = ["by turns and by claims", "by claims alone"]
 
 
@@ -279,7 +279,9 @@ def directory_of(rollcall: Rollcall, origin: Origin) -> dict[UUID, Group]:
         shown = cursor.execute(
             """
             SELECT group_id, name, users,
-                array(SELECT email FROM directory_members AS m WHERE m.group_id = g.group_id) AS emails
+                array(
+                    SELECT email FROM directory_members AS m WHERE m.group_position = g.position AND until IS NULL
+                ) AS emails
             FROM directory_groups AS g WHERE subscription_id = %s
             """,
             (origin.subscription_id,),

@@ -21,7 +21,8 @@ from application.records import Actor, Origin
 from domain.access import ROLLCALL
 from domain.identity import Account
 from domain.subscription import User
-from projections import access, audit_log
+from projections import access
+from projections.audit_log import read as audit_log
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 from projections.review import read as review

@@ -240,13 +240,14 @@ def test_a_misleading_text_has_a_reason(text: str, why: str) -> None:
         ("0001-03-01", "March"),
         ("0001-01-05", "Monday"),
         ("2026-12-05T00:00:00", "next week"),
+        ("2026-03-01T00:00:00+00:00", "2026-03-01"),
         ("0:05:00", "5m"),
         ("13:45:00", "12:30"),
         ("2 days, 0:00:00", "5m"),
     ],
 )
 def test_a_name_that_a_program_makes_of_another_one_has_a_reason(name: str, why: str) -> None:
-    """As csvsort of csvkit 2.2.0 and DuckDB 2.0.1 write them."""
+    """As csvsort of csvkit 2.2.0, DuckDB 2.0.1 and ExcelJS 4.4.0 write them."""
     assert why in why_changed(name)
 
 

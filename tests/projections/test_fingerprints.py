@@ -26,12 +26,12 @@ pytestmark = pytest.mark.database
 
 HISTORY = "12ae888adb286747"
 RECORDED = {
-    "directory": ("1-90cf0f1fceb9b3ca", "9fbb0d37fa3c8834"),
+    "directory": ("2-54e4286e0f31dfb0", "924c6bf42d9b6796"),
     "review": ("1-9e166ce123fa02e2", "aac4fa0b203fd7b1"),
     "import_list": ("1-f788319375dda95b", "0b28f64d41b55930"),
-    "groups_added": ("1-145cea9f5b2ebcc9", "2195039e7bebf22c"),
-    "audit_log": ("1-995ef66c756be580", "c1e7d90e125b1f98"),
-    "group_events": ("1-202073c99ab5f5d1", "568382270b2dc70b"),
+    "groups_added": ("2-74375a4d95b79ff9", "6b064a439137fc74"),
+    "audit_log": ("2-bbcb2ff1e8727067", "c72138cd8108294e"),
+    "group_events": ("2-632be6e86f758fbc", "ff1f7df21206e891"),
     "access": ("1-1d8a934528428ff0", "8e5e15d90213143b"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""

@@ -9,8 +9,10 @@ import psycopg
 import pytest
 from msgspec import structs
 
+from application.licensing import change_subscription
 from domain.group import GroupCreated
-from projections.group_events import GROUP_EVENTS
+from projections.audit_log.read import audit_log
+from projections.group_events import GROUP_EVENTS, group_events
 from projections.projector import BATCH, Bookmark, LogWentBack, Projector, ViewMoved
 from tests.conftest import Compose, advance_views, subscribed
 from tests.histories import in_one_append
@@ -141,13 +143,31 @@ def test_a_runner_that_remembers_what_the_database_lost_does_not_condemn_the_vie
     assert len(rows_of(database, "group_events")) == 2
 
 
+def test_no_subscription_is_shown_what_took_the_place_of_its_own_lost_events(
+    unattended: Rollcall, database: str
+) -> None:
+    """The views say where in the log an event is. Until they are rebuilt, another one may be there."""
+    mine, theirs = subscribed(unattended), subscribed(unattended)
+    kept = unattended.events.head()
+    create_groups(unattended, mine, "Lost 1", "Lost 2")
+    advance_views(unattended)
+    cut_log(database, kept)
+    create_groups(unattended, theirs, "Secret")
+    change_subscription(unattended, mine, "Renamed", None)
+    with unattended.views() as cursor:
+        assert group_events(cursor, mine.subscription_id).events == []
+        texts = [row.text for row in audit_log(cursor, mine.subscription_id)]
+    assert texts[0] == "Renamed subscription “Contoso” to “Renamed”", "what is its own may be shown early"
+    assert not any("Secret" in text or "Lost" in text for text in texts)
+
+
 # --- what a view is made of -----------------------------------------------------------------------------------------
 
 
 def test_a_fingerprint_stands_for_sql_events_and_version() -> None:
     changed = [
-        structs.replace(GROUP_EVENTS, version=2),
-        structs.replace(GROUP_EVENTS, create=GROUP_EVENTS.create + "CREATE INDEX ON group_events (at);\n"),
+        structs.replace(GROUP_EVENTS, version=GROUP_EVENTS.version + 1),
+        structs.replace(GROUP_EVENTS, create=GROUP_EVENTS.create + "CREATE INDEX ON group_events (digest);\n"),
         structs.replace(GROUP_EVENTS, handlers=dict(list(GROUP_EVENTS.handlers.items())[1:])),
         structs.replace(GROUP_EVENTS, tables=()),
     ]
@@ -159,7 +179,7 @@ def test_a_newer_version_is_told_from_an_older_one(idle: Rollcall) -> None:
     def at_version(number: int) -> Projector:
         return Projector(idle.datastore, structs.replace(GROUP_EVENTS, version=number), idle.events.read_log)
 
-    assert [at_version(number).standing() for number in (1, 2)] == ["current", "outdated"]
+    assert [at_version(number).standing() for number in (2, 3)] == ["current", "outdated"]
     at_version(10).rebuild()
     assert [at_version(number).standing() for number in (9, 10, 11)] == ["newer", "current", "outdated"]
 
@@ -188,13 +208,14 @@ def test_a_table_that_a_newer_version_adds_leaves_the_older_view_as_it_is_until_
     advance_views(unattended)
     more = structs.replace(
         GROUP_EVENTS,
-        version=2,
+        version=GROUP_EVENTS.version + 1,
         tables=(*GROUP_EVENTS.tables, "group_events_more"),
         create=f"{GROUP_EVENTS.create};\nCREATE TABLE group_events_more ();\n",
     )
     older, newer = (Projector(unattended.datastore, each, unattended.events.read_log) for each in (GROUP_EVENTS, more))
     before = older.bookmark()
-    newer.migrate()
+    with unattended.datastore.connect() as connection:
+        newer.migrate(connection)
     assert (older.standing(), newer.standing(), newer.position()) == ("current", "outdated", before.position)
     newer.rebuild()
     assert (older.standing(), newer.standing(), newer.bookmark()) == ("newer", "current", before)

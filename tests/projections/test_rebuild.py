@@ -16,7 +16,8 @@ from adapters.postgres.datastore import Datastore
 from application.importing import stored_roster
 from application.records import Event
 from domain.group import GroupCreated, UsersAddedToGroup
-from projections import audit_log, group_events, groups_added, projector
+from projections import group_events, groups_added, projector
+from projections.audit_log import read as audit_log
 from projections.directory import read as directory
 from projections.directory.written import DIRECTORY
 from projections.import_list import read as import_list
@@ -90,13 +91,13 @@ def dumped(database: str, projectors: Sequence[Projector], schema: str = "rollca
 
 def replayed(database: str, history: FullHistory, sizes: Sequence[int], schema: str) -> dict[str, list[str]]:
     """Return the rows that the log gives when it is applied to empty tables in batches of these sizes, in rotation."""
-    with Datastore(database, schema, 4) as datastore, datastore.migrating():
+    with Datastore(database, schema, 4) as datastore, datastore.migrating() as migrating:
         projectors = [
             Projector(datastore, each.view, in_batches(history.rollcall.events.read_log, sizes))
             for each in history.rollcall.projectors
         ]
         for each in projectors:
-            each.migrate()
+            each.migrate(migrating)
             with datastore.connect() as connection:
                 advance_to_the_end(each, connection)
     return dumped(database, projectors, schema)
@@ -185,8 +186,8 @@ def everything_read(history: FullHistory) -> None:
         assert [row for row in found if directory.user_emails(cursor, subscription, row.id)]
         imports = import_list.imports(cursor, subscription)
         committed = imports[-1].id
-        assert groups_added.groups_added(cursor, committed)
-        assert groups_added.groups_skipped(cursor, committed)
+        assert groups_added.groups_added(cursor, subscription, committed)
+        assert groups_added.groups_skipped(cursor, subscription, committed)
         assert group_events.group_events(cursor, subscription)
         assert audit_log.audit_log(cursor, subscription)
         assert review.problems(cursor, committed)
@@ -314,12 +315,12 @@ def test_a_rebuild_stops_when_another_one_starts(history: FullHistory, database:
 def test_the_longest_schema_name_is_safe(database: str, history: FullHistory) -> None:
     """PostgreSQL cuts names at 63 bytes: the schema for a rebuild must not end up with the name of the original."""
     schema = "s" * 63
-    with Datastore(database, schema, 4) as datastore, datastore.migrating():
+    with Datastore(database, schema, 4) as datastore, datastore.migrating() as migrating:
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute(SQL("CREATE TABLE {} ()").format(Identifier(schema, "precious")))
         for each in history.rollcall.projectors:
             projector = Projector(datastore, each.view, history.rollcall.events.read_log)
-            projector.migrate()
+            projector.migrate(migrating)
             projector.rebuild()
     with psycopg.connect(database) as connection:
         connection.execute(SQL("SELECT FROM {}").format(Identifier(schema, "precious")))

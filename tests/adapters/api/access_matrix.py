@@ -95,7 +95,7 @@ def _subscription(rollcall: Rollcall, name: str) -> Named:
     rollcall.health.catch_up()
     with rollcall.views() as rows:
         group, doomed = directory.groups(rows, origin.subscription_id)
-    issued = _id(token(rollcall, "consumer", origin.subscription_id))
+    issued = _id(token(rollcall.events, "consumer", origin.subscription_id))
     return Named(origin.subscription_id, importing.import_id, group.id, doomed.id, issued)
 
 
@@ -106,7 +106,7 @@ def _id(text: str) -> UUID:
 
 
 def _revoked(rollcall: Rollcall, scope: UUID) -> str:
-    text = token(rollcall, "administrator", scope)
+    text = token(rollcall.events, "administrator", scope)
     revoke_token(rollcall, Origin(scope, Actor("system", "test", "test"), "test"), _id(text))
     return text
 
@@ -127,13 +127,13 @@ def seed(rollcall: Rollcall) -> Seeded:
         },
         {
             "revoked": _revoked(rollcall, scope),
-            "expired": token(rollcall, "administrator", scope, expires_at=LONG_AGO + timedelta(days=1)),
-            "without issuer": token(rollcall, "administrator", scope, issuer="was.administrator@example.com"),
-            "elsewhere": token(rollcall, "administrator", other),
-            "consumer": token(rollcall, "consumer", scope),
-            "auditor": token(rollcall, "auditor", scope),
-            "administrator": token(rollcall, "administrator", scope),
-            "operator": token(rollcall, "operator", ROLLCALL),
+            "expired": token(rollcall.events, "administrator", scope, expires_at=LONG_AGO + timedelta(days=1)),
+            "without issuer": token(rollcall.events, "administrator", scope, issuer="was.administrator@example.com"),
+            "elsewhere": token(rollcall.events, "administrator", other),
+            "consumer": token(rollcall.events, "consumer", scope),
+            "auditor": token(rollcall.events, "auditor", scope),
+            "administrator": token(rollcall.events, "administrator", scope),
+            "operator": token(rollcall.events, "operator", ROLLCALL),
         },
     )
 

@@ -110,7 +110,7 @@ class TestAuthorization:
         def fail(*_: object, **__: object) -> None:
             raise error
 
-        text = token(idle, "operator", ROLLCALL)
+        text = token(idle.events, "operator", ROLLCALL)
         monkeypatch.setattr(type(idle.events), "history", fail)
         answer = asked(idle, "GET", SUBSCRIPTIONS, headers=bearing(text))
         assert "secret" not in str(assert_problem(answer, 503, "busy"))

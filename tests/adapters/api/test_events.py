@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 POLLS = 20
-APPENDS = 300
+APPENDS = 60
 
 
 class Inside:
@@ -43,7 +43,7 @@ class Inside:
         self.looks: list[tuple[Any, ...]] = []
 
     def get(self, rollcall: Rollcall, origin: Origin, query: str) -> httpx.Response:
-        headers = bearing(token(rollcall, "consumer", origin.subscription_id))
+        headers = bearing(token(rollcall.events, "consumer", origin.subscription_id))
         where = f"{self.url}/api/v1/subscriptions/{origin.subscription_id}/events"
         return httpx.get(f"{where}?{query}", headers=headers, timeout=GENEROUS_SECONDS)
 
@@ -100,7 +100,7 @@ def test_idle_polls_ask_nothing_while_another_subscription_changes(rollcall: Rol
 
 def test_polls_of_one_token_are_limited(rollcall: Rollcall, inside: Inside) -> None:
     origin = subscribed(rollcall)
-    headers = bearing(token(rollcall, "consumer", origin.subscription_id))
+    headers = bearing(token(rollcall.events, "consumer", origin.subscription_id))
     where = f"{inside.url}/api/v1/subscriptions/{origin.subscription_id}/events"
     limits = httpx.Limits(max_connections=None)
     with httpx.Client(headers=headers, timeout=GENEROUS_SECONDS, limits=limits) as client:

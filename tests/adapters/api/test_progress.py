@@ -72,23 +72,30 @@ class TestStream:
         }
         assert events[-1]["id"] == str(client.get(where).json()["version"])
 
-    def test_says_why_a_commit_cannot_go_on_whenever_it_has_failed_again(self, database: str, idle: Rollcall) -> None:
-        with served(database, "--no-worker") as server, working(idle, commits=False):
-            where = uploaded(server.client, subscribed(server.client, ANN), lines(5))
-            assert (
-                server.client.post(f"{where}/commit", headers={"If-Match": '"2"'}).json()["progress"]["last_error"]
-                is None
-            )
+    def test_says_why_a_commit_cannot_go_on_whenever_it_has_failed_again(
+        self, database: str, idle: Rollcall, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A failure is no event, so it wakes nobody."""
+        monkeypatch.setattr(progress, "LOOKUP_SECONDS", 0.05)
+        bell = Bell(idle.wakeups)
+        with (
+            working(idle, commits=False),
+            in_this_process(create_app(idle, bell, Metrics(idle)), bell) as url,
+            httpx.Client(base_url=url, timeout=GENEROUS_SECONDS, auth=TokenAuth(database)) as client,
+        ):
+            where = uploaded(client, subscribed(client, ANN), lines(5))
+            started = client.post(f"{where}/commit", headers={"If-Match": '"2"'}).json()
+            assert started["progress"]["last_error"] is None
             cannot_go_on(idle, where, "First.", NOON)
             error = {"message": "First.", "failures": 1, "failed_at": "2026-01-31T12:00:00Z"}
             error["retry_at"] = "2026-01-31T12:00:01Z"
-            assert server.client.get(where).json()["progress"]["last_error"] == error
-            with server.client.stream("GET", f"{where}/progress") as stream:
+            assert client.get(where).json()["progress"]["last_error"] == error
+            with client.stream("GET", f"{where}/progress") as stream:
                 lines_told = (json.decode(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
                 assert next(lines_told)["last_error"] == error
                 cannot_go_on(idle, where, "Second.", NOON)
                 assert next(lines_told)["last_error"]["failures"] == 2
-                server.client.post(f"{where}/stop")
+                client.post(f"{where}/stop")
                 last = next(lines_told)
                 assert (last["state"], last["last_error"]) == ("stopped", None)
 

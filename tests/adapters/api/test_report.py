@@ -7,10 +7,15 @@ from uuid import UUID
 
 import pytest
 
-from application.committing import CommitRun
+from adapters.postgres import wakeups
+from application.committing import CommitRun, start_commit
+from application.importing import upload
+from domain.roster import Limits
+from tests import conftest
 from tests.adapters.api.importing import committed, if_match, lines, send, subscribed, uploaded
-from tests.adapters.server.serving import Served, served
-from tests.conftest import working
+from tests.adapters.http.test_problems import assert_problem
+from tests.adapters.server.serving import Served, asked, served
+from tests.conftest import importing_as, working
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -145,6 +150,20 @@ class TestReport:
                 pass
             eventually(lambda: client.get(where).json()["state"] == "completed")
             assert {row[4] for row in report(client, where)} == {"added"}
+
+    def test_that_would_be_incomplete_is_503(self, idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert wakeups.READABLE_WITHIN_SECONDS == 3.0
+        with working(idle, commits=False):
+            origin = importing_as(conftest.subscribed(idle, ANN))
+            content = f"Groupname,Email\nSales,{ANN}\n".encode()
+            done = upload(idle, origin, "groups.csv", "text/csv", content, Limits())
+            path = f"/api/v1/subscriptions/{origin.subscription_id}/imports/{origin.import_id}/report.csv"
+            assert asked(idle, "GET", path).status_code == 200
+        monkeypatch.setattr(wakeups, "READABLE_WITHIN_SECONDS", 0.05)
+        start_commit(idle, origin, done.version)
+        answer = asked(idle, "GET", path)
+        assert_problem(answer, 503, "busy")
+        assert int(answer.headers["Retry-After"]) > 0
 
     def test_contains_no_formula(self, client: httpx.Client) -> None:
         evil = '"=HYPERLINK(""http://evil"")"'

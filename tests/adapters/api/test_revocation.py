@@ -14,7 +14,7 @@ import pytest
 
 from application.granting import grant_access
 from application.records import Actor, Origin
-from tests.adapters.api.importing import committed, if_match, lines, subscribed, uploaded
+from tests.adapters.api.importing import committed, if_match, lines, uploaded
 from tests.adapters.api.tokens import TOKENS, bearing, id_of, scope_of, text_of, token
 from tests.adapters.http.test_problems import assert_problem
 from tests.adapters.server.serving import Served, served
@@ -65,25 +65,30 @@ def unfinished(running: Served, path: str, text: str, kind: str, body: bytes) ->
         yield finish
 
 
+@pytest.fixture(scope="module")
+def elsewhere(served_database: str) -> Iterator[Served]:
+    """Return another server beside the shared one, over its database."""
+    with served(served_database, "--no-worker") as server:
+        yield server
+
+
 class TestRevocation:
-    def test_takes_effect_at_once_in_every_process(self, database: str) -> None:
-        with served(database) as one, served(database, "--no-worker") as other:
-            where = subscribed(one.client)
-            asks = {"name": "x", "role": "auditor", "subscription_id": str(scope_of(where))}
-            issued = one.client.post(TOKENS, json=asks, headers=bearing(one.auth.of(where))).json()
-            groups = f"{other.url}{where}/groups"
-            with httpx.Client(headers=bearing(issued["token"])) as client:
-                assert client.get(groups).status_code == 200
-                deleted = one.client.delete(f"{TOKENS}/{issued['id']}", headers=bearing(one.auth.of(where)))
-                assert deleted.status_code == 204
-                assert client.get(groups).status_code == 401
+    def test_takes_effect_at_once_in_every_process(self, running: Served, elsewhere: Served, subscription: str) -> None:
+        own = bearing(running.auth.of(subscription))
+        asks = {"name": "x", "role": "auditor", "subscription_id": str(scope_of(subscription))}
+        issued = running.client.post(TOKENS, json=asks, headers=own).json()
+        groups = f"{elsewhere.url}{subscription}/groups"
+        with httpx.Client(headers=bearing(issued["token"])) as client:
+            assert client.get(groups).status_code == 200
+            assert running.client.delete(f"{TOKENS}/{issued['id']}", headers=own).status_code == 204
+            assert client.get(groups).status_code == 401
 
     def test_of_an_administrator_ends_the_tokens_they_issued(
         self, running: Served, beside: Rollcall, subscription: str
     ) -> None:
         origin = Origin(scope_of(subscription), Actor("operator", "root", "root"), "test")
         grant_access(beside, origin, ANN, "administrator")
-        anns = token(beside, "administrator", origin.subscription_id, issuer=ANN)
+        anns = token(beside.events, "administrator", origin.subscription_id, issuer=ANN)
         asks = {"name": "x", "role": "administrator", "subscription_id": str(origin.subscription_id)}
         with httpx.Client(base_url=running.url) as client:
             issued = client.post(TOKENS, json=asks, headers=bearing(anns)).json()
@@ -93,21 +98,21 @@ class TestRevocation:
             for text in (anns, issued["token"]):
                 assert client.get(f"{subscription}/groups", headers=bearing(text)).status_code == 401
 
-    def test_of_a_token_ends_all_that_were_issued_with_it(self, database: str) -> None:
-        with served(database) as one, served(database, "--no-worker") as other:
-            where = subscribed(one.client)
-            operators = issued(one, one.auth.of(TOKENS), {"role": "operator"})
-            own = {"role": "administrator", "subscription_id": str(scope_of(where))}
-            first = issued(one, operators["token"], own)
-            second = issued(one, first["token"], own)
-            grants = f"{other.url}{where}/access"
-            for each in (operators, first, second):
-                assert httpx.get(grants, headers=bearing(each["token"])).status_code == 200
-            one.client.delete(f"{TOKENS}/{operators['id']}").raise_for_status()
-            for each in (operators, first, second):
-                assert_problem(httpx.get(grants, headers=bearing(each["token"])), 401, "unauthenticated")
-                asks = {"name": "x", **own}
-                assert httpx.post(f"{other.url}{TOKENS}", json=asks, headers=bearing(each["token"])).status_code == 401
+    def test_of_a_token_ends_all_that_were_issued_with_it(
+        self, running: Served, elsewhere: Served, subscription: str
+    ) -> None:
+        operators = issued(running, running.auth.of(TOKENS), {"role": "operator"})
+        own = {"role": "administrator", "subscription_id": str(scope_of(subscription))}
+        first = issued(running, operators["token"], own)
+        second = issued(running, first["token"], own)
+        grants = f"{elsewhere.url}{subscription}/access"
+        for each in (operators, first, second):
+            assert httpx.get(grants, headers=bearing(each["token"])).status_code == 200
+        running.client.delete(f"{TOKENS}/{operators['id']}").raise_for_status()
+        for each in (operators, first, second):
+            assert_problem(httpx.get(grants, headers=bearing(each["token"])), 401, "unauthenticated")
+            answer = httpx.post(f"{elsewhere.url}{TOKENS}", json={"name": "x", **own}, headers=bearing(each["token"]))
+            assert answer.status_code == 401
 
     def test_ends_a_stream_of_progress(
         self, as_: Callable[[Role], httpx.Client], running: Served, subscription: str
@@ -147,7 +152,7 @@ class TestRevocation:
             ("licences", "application/json", b'{"users": [{"email": "ben@example.com"}]}'),
             ("imports", "multipart/form-data; boundary=x", form),
         ):
-            text = token(beside, "administrator", scope_of(subscription))
+            text = token(beside.events, "administrator", scope_of(subscription))
             with unfinished(running, f"{subscription}/{path}", text, kind, body) as finish:
                 eventually(partial(used, beside, text))
                 running.client.delete(f"{TOKENS}/{id_of(text)}")

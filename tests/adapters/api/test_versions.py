@@ -34,17 +34,22 @@ BEHIND_PROXIES = [
 ]
 
 
-@pytest.fixture
-def import_(running: Served) -> str:
+def reviewed(client: httpx.Client) -> str:
     """Return the path of an import at version 2."""
-    return uploaded(running.client, subscribed(running.client, ANN), f"Groupname,Email\nSales,{ANN}\n")
+    return uploaded(client, subscribed(client, ANN), f"Groupname,Email\nSales,{ANN}\n")
+
+
+@pytest.fixture(scope="module")
+def import_(running: Served) -> str:
+    """Return the path of an import at version 2 that is never changed."""
+    return reviewed(running.client)
 
 
 @pytest.fixture(params=ROUTES)
-def change(request: pytest.FixtureRequest, running: Served, import_: str) -> Callable[[str], httpx.Response]:
+def change(request: pytest.FixtureRequest, running: Served) -> Callable[[str, str], httpx.Response]:
     """Return what changes an import as seen at a version, for each route that needs one."""
 
-    def do(version: str) -> httpx.Response:
+    def do(import_: str, version: str) -> httpx.Response:
         client, headers = running.client, {"If-Match": version}
         match request.param:
             case "rename":
@@ -61,22 +66,22 @@ def change(request: pytest.FixtureRequest, running: Served, import_: str) -> Cal
 
 @pytest.mark.parametrize("version", BEHIND_PROXIES)
 def test_a_version_is_current_however_a_proxy_has_left_it(
-    change: Callable[[str], httpx.Response], version: str
+    running: Served, change: Callable[[str, str], httpx.Response], version: str
 ) -> None:
-    answer = change(version)
+    answer = change(reviewed(running.client), version)
     assert answer.is_success, answer.text
     assert answer.headers["ETag"].strip('"').isdecimal()
 
 
 @pytest.mark.parametrize("version", ['W/"1"', '"1-gzip"', '"1", "9"', 'W/"22"'])
 def test_a_version_that_is_not_current_is_stale_however_a_proxy_has_left_it(
-    change: Callable[[str], httpx.Response], version: str
+    import_: str, change: Callable[[str, str], httpx.Response], version: str
 ) -> None:
-    assert_problem(change(version), 412, "stale")
+    assert_problem(change(import_, version), 412, "stale")
 
 
-def test_any_version_is_refused_with_why(change: Callable[[str], httpx.Response]) -> None:
-    answer = change("*")
+def test_any_version_is_refused_with_why(import_: str, change: Callable[[str, str], httpx.Response]) -> None:
+    answer = change(import_, "*")
     assert_problem(answer, 400, "invalid", "If-Match")
     assert "matches any version" in answer.json()["detail"]
 

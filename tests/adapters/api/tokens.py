@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from adapters.composition import composed
+from adapters.postgres.datastore import Datastore
+from adapters.postgres.event_store import PostgresEventStore
 from application.decisions import new_records
 from application.records import Actor, Origin
 from domain.access import ROLLCALL, SECRET_BYTES, Role, issue_token, read_token, token_text
@@ -19,7 +20,7 @@ from tests.conftest import settings_for
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from adapters.composition import Rollcall
+    from application.ports import EventStore
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 TOKENS, SUBSCRIPTIONS = "/api/v1/tokens", "/api/v1/subscriptions"
@@ -27,7 +28,7 @@ SUBSCRIPTION = re.compile("/api/v1/subscriptions/+([0-9a-fA-F-]{32,36})(?:/|$)")
 
 
 def token(
-    rollcall: Rollcall, role: Role, scope: UUID, *, expires_at: datetime | None = None, issuer: str | None = None
+    events: EventStore, role: Role, scope: UUID, *, expires_at: datetime | None = None, issuer: str | None = None
 ) -> str:
     """Issue a token without checking that its scope exists: the server does."""
     secret, token_id = token_bytes(SECRET_BYTES), uuid4()
@@ -41,7 +42,7 @@ def token(
         issuer=issuer,
     )
     origin = Origin(scope, Actor("system", "test", "test"), "test")
-    rollcall.events.append(origin, new_records(token_id, 0, [issued]))
+    events.append(origin, new_records(token_id, 0, [issued]))
     return token_text(token_id, secret)
 
 
@@ -80,6 +81,8 @@ class TokenAuth(httpx.Auth):
         found = SUBSCRIPTION.match(path)
         scope = UUID(found[1]) if found else ROLLCALL
         if scope not in self._tokens:
-            with composed(settings_for(self._conninfo)) as rollcall:
-                self._tokens[scope] = token(rollcall, "administrator" if found else "operator", scope)
+            settings = settings_for(self._conninfo)
+            with Datastore(self._conninfo, settings.database_schema, pool_size=1) as datastore:
+                events = PostgresEventStore(datastore, lambda: datetime.now(UTC))
+                self._tokens[scope] = token(events, "administrator" if found else "operator", scope)
         return self._tokens[scope]

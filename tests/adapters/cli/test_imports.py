@@ -211,6 +211,11 @@ class TestWithoutATerminal:
         assert done.stderr == ""
         assert "\x1b" not in done.stdout
 
+    def test_moves_nothing_where_no_terminal_is_also_in_colour(self, desk: Desk, roster: str) -> None:
+        done = run(desk.environ | {"FORCE_COLOR": "1"}, "import", roster, "-s", "Contoso", "--yes")
+        assert done.stderr == ""
+        assert set(re.findall("\x1b.*?[A-Za-z]|\r", done.stdout)) >= {"\x1b[1m", "\x1b[0m"}, "the output has colours"
+
     def test_json_is_one_document(self, desk: Desk, roster: str) -> None:
         done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes", "--json")
         document = json.loads(done.stdout)
@@ -468,7 +473,7 @@ def _assert_all_added_once(desk: Desk, import_id: UUID) -> None:
     row = desk.state(import_id)
     assert row.state == "completed"
     with desk.seen.views() as cursor:
-        added = groups_added.groups_added(cursor, import_id, limit=2 * MANY)
+        added = groups_added.groups_added(cursor, row.subscription_id, import_id, limit=2 * MANY)
         groups = directory.groups(cursor, row.subscription_id, limit=2 * MANY)
     assert [each.number for each in added] == list(range(1, MANY + 1))
     assert all(each.created and each.users_added == 2 for each in added)

@@ -64,7 +64,7 @@ class Console:
         """Return a token for the subscription of a page."""
         scope = subscription_of(page)
         if (role, scope) not in self.tokens:
-            self.tokens[role, scope] = token(self.rollcall, role, scope)
+            self.tokens[role, scope] = token(self.rollcall.events, role, scope)
         return self.tokens[role, scope]
 
     def browsed(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from projections.audit_log import AUDITED
+from projections.audit_log.read import AUDITED
 from tests.adapters.api.importing import API
 
 if TYPE_CHECKING:

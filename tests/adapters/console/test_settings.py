@@ -44,7 +44,7 @@ def said(answer: httpx.Response) -> str:
 
 @pytest.fixture(scope="module")
 def operator(console: Console) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token(console.rollcall, 'operator', ROLLCALL)}", "Accept": "text/html"}
+    return {"Authorization": f"Bearer {token(console.rollcall.events, 'operator', ROLLCALL)}", "Accept": "text/html"}
 
 
 @pytest.mark.database

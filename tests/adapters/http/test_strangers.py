@@ -79,7 +79,7 @@ def test_a_secret_of_the_wrong_shape_is_not_looked_up(counted: Counted, headers:
 def test_an_unknown_secret_costs_one_look_up_and_none_once_the_client_has_sent_too_many(
     idle: Rollcall, counted: Counted, unknown: Any
 ) -> None:
-    known = bearing(token(idle, "operator", ROLLCALL))
+    known = bearing(token(idle.events, "operator", ROLLCALL))
     status, _ = counted.cost(known)
     assert status == 200
     assert [counted.cost(unknown()) for _ in range(LIMIT)] == [(401, 1)] * LIMIT

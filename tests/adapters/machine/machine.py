@@ -67,7 +67,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
     def subscribe(self) -> None:
         self.where = subscribed(self.served.client, *PEOPLE[:LICENSED], seats=SEATS)
         self.scope = scope_of(self.where)
-        tokens = [token(self.beside, "administrator", self.scope) for _ in range(2)]
+        tokens = [token(self.beside.events, "administrator", self.scope) for _ in range(2)]
         self.actors = [f"token:{id_of(text)}" for text in tokens]
         self.clients = [
             httpx.Client(

@@ -1,7 +1,4 @@
-"""The real server in its own process, over its own database, on a free port.
-
-Run as a program it is that server: `python -m tests.adapters.server.serving [--no-worker]` prints where it listens.
-"""
+"""The real server in its own process, over its own database, on a free port."""
 
 from __future__ import annotations
 
@@ -21,14 +18,11 @@ import httpx
 import uvicorn
 from msgspec import json
 
-from adapters import logs
-from adapters.composition import composed
 from adapters.http.bell import Bell
 from adapters.metrics import Metrics
 from adapters.server.app import create_app
 from adapters.server.connection import HttpConnection
-from adapters.server.http_server import Server, serve
-from adapters.settings import read_settings
+from adapters.server.http_server import Server
 from tests.adapters.api.tokens import TokenAuth
 from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
@@ -69,8 +63,8 @@ def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None
     with TemporaryDirectory(prefix="rollcall-served-") as folder:
         stderr = Path(folder) / "stderr"
         with stderr.open("w") as errors:
-            process = subprocess.Popen(  # noqa: S603 - it is this file
-                [sys.executable, "-m", "tests.adapters.server.serving", *arguments],
+            process = subprocess.Popen(  # noqa: S603 - it is the file beside this one
+                [sys.executable, "-m", "tests.adapters.server.program", *arguments],
                 cwd=ROOT,
                 env=own,
                 stdout=subprocess.PIPE,
@@ -92,11 +86,19 @@ def served(conninfo: str, *arguments: str, environment: Mapping[str, str] | None
 
 @contextmanager
 def in_this_process(
-    app: ASGIApp, bell: Bell, http: type[HttpConnection] = HttpConnection, *, keep_alive: int = 5
+    app: ASGIApp,
+    bell: Bell,
+    http: type[HttpConnection] = HttpConnection,
+    *,
+    keep_alive: int = 5,
+    trusted_proxies: str = "127.0.0.1",
 ) -> Iterator[str]:
     """Serve an app in a thread of this process, so that a test can look inside."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = Server(uvicorn.Config(app, http=http, log_config=None, timeout_keep_alive=keep_alive), bell)
+    config = uvicorn.Config(
+        app, http=http, log_config=None, timeout_keep_alive=keep_alive, forwarded_allow_ips=trusted_proxies
+    )
+    server = Server(config, bell)
     running = Running(lambda: server.run(sockets=[listening]))
     try:
         eventually(lambda: server.started or not running.is_alive())
@@ -133,15 +135,3 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.wait(GENEROUS_SECONDS)
     finally:
         process.kill()
-
-
-def main() -> None:
-    """Serve over the database of ROLLCALL_DATABASE_URL until SIGTERM."""
-    logs.configure()
-    with composed(read_settings(os.environ)) as rollcall:
-        worker = "--no-worker" not in sys.argv
-        serve(rollcall, "127.0.0.1", 0, worker=worker, ready=lambda url: print(url, flush=True))  # noqa: T201 - read
-
-
-if __name__ == "__main__":
-    main()

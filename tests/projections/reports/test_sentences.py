@@ -22,7 +22,7 @@ from domain.import_session import (
     UsersLeftOut,
 )
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
-from projections.audit_log import AUDITED
+from projections.audit_log.read import AUDITED
 from projections.reports.sentences import ACTIONS, TITLES, sentence
 
 EVENTS = set(get_args(Event))

@@ -1,0 +1,109 @@
+"""How the audit log is written: its tables, and what each event writes to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.access import AccessGranted, AccessRevoked
+from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
+from domain.import_session import UserRemoved
+from domain.subscription import LicencesAllocated, LicencesRevoked
+from projections.audit_log.read import AUDITED, GROUPS, OPERATED_TYPES
+from projections.view import View, insert_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from application.records import Event, Record
+    from projections.view import ViewCursor
+
+# An event's changes are numbered from `number`. Group events are found by the memberships of the directory, so only
+# the addresses of other events are kept: `change` says which of an event's changes names an address.
+CREATE = f"""
+    CREATE TABLE IF NOT EXISTS audit_log (
+        subscription_id uuid NOT NULL,
+        number bigint NOT NULL,
+        changes integer NOT NULL,
+        position bigint NOT NULL UNIQUE,
+        at timestamptz NOT NULL,
+        type text NOT NULL,
+        actor text NOT NULL,
+        import_id uuid,
+        group_id uuid,
+        PRIMARY KEY (subscription_id, number)
+    );
+    CREATE INDEX IF NOT EXISTS audit_log_by_type ON audit_log (subscription_id, type, number);
+    CREATE INDEX IF NOT EXISTS audit_log_by_actor ON audit_log (subscription_id, actor, number);
+    CREATE INDEX IF NOT EXISTS audit_log_by_import ON audit_log (import_id, number) WHERE import_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS audit_log_by_group ON audit_log (group_id, number) WHERE group_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS audit_log_of_operators ON audit_log (at, subscription_id, number)
+        WHERE type IN ({OPERATED_TYPES});
+    CREATE TABLE IF NOT EXISTS audit_emails (
+        email text NOT NULL,
+        subscription_id uuid NOT NULL,
+        number bigint NOT NULL,
+        change integer NOT NULL,
+        PRIMARY KEY (email, subscription_id, number, change)
+    );
+"""
+
+LICENCES = (LicencesAllocated, LicencesRevoked)
+
+
+def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    following = _following_numbers(cursor, {record.origin.subscription_id for record in run})
+    rows: list[tuple[object, ...]] = []
+    emails: list[tuple[object, ...]] = []
+    for record in run:
+        subscription, event, origin = record.origin.subscription_id, record.event, record.origin
+        number = following.get(subscription, 1)
+        named = _emails(event)
+        changes = len(named) if isinstance(event, LICENCES) else 1
+        group = record.originator_id if isinstance(event, GROUPS) else None
+        what = (changes, record.position, record.at, type(event).__name__, origin.actor.id, origin.import_id, group)
+        rows.append((subscription, number, *what))
+        emails += ((email, subscription, number, change) for change, email in enumerate(named))
+        following[subscription] = number + changes
+    target = "audit_log (subscription_id, number, changes, position, at, type, actor, import_id, group_id)"
+    insert_rows(cursor, target, "uuid bigint int bigint timestamptz text text uuid uuid", rows)
+    insert_rows(cursor, "audit_emails (email, subscription_id, number, change)", "text uuid bigint int", emails)
+
+
+def _following_numbers(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, int]:
+    """Return the number of the next change of each subscription that has any."""
+    cursor.execute(
+        """
+        SELECT wanted.id, last.following FROM unnest(%s::uuid[]) AS wanted (id)
+        CROSS JOIN LATERAL (
+            SELECT number + changes AS following FROM audit_log WHERE subscription_id = wanted.id
+            ORDER BY number DESC LIMIT 1
+        ) AS last
+        """,
+        (list(subscriptions),),
+    )
+    return {row["id"]: row["following"] for row in cursor}
+
+
+def _emails(event: Event) -> Sequence[str]:
+    """Return the addresses that an event names, but for those of a group's users; of licences, one for each change."""
+    match event:
+        case LicencesAllocated(users=licensed):
+            return [user.email for user in licensed]
+        case LicencesRevoked(emails=emails):
+            return emails
+        case UserRemoved(email=email) | AccessGranted(email=email) | AccessRevoked(email=email):
+            return [email]
+        case IdentityBound(email=email) | IdentityReleased(email=email) | SessionsEnded(email=email):
+            return [email]
+        case _:
+            return []
+
+
+AUDIT_LOG = View(
+    name="audit_log",
+    tables=("audit_log", "audit_emails"),
+    create=CREATE,
+    handlers=dict.fromkeys(AUDITED, _insert_changes),
+    version=2,
+)

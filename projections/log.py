@@ -1,0 +1,44 @@
+"""The log behind the views: a view that says which event it means doesn't have to repeat what the event says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from application.records import Record, decode_event, decode_origin
+from projections.view import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from projections.view import ViewCursor
+
+
+def records_at(cursor: ViewCursor, places: Iterable[tuple[UUID, int]]) -> dict[int, Record]:
+    """Return the events of subscriptions at positions, by position.
+
+    After the log went back, it may have lost an event or have another subscription's in its place. These are omitted:
+    the view is about to be rebuilt.
+    """
+    wanted = columns(places, 2)
+    cursor.execute(
+        """
+        SELECT notification_id, originator_id, originator_version, at, origin, state, import_group
+        FROM unnest(%b::uuid[], %b::bigint[]) AS wanted (subscription_id, position)
+        JOIN records AS r ON (r.notification_id, r.subscription_id) = (wanted.position, wanted.subscription_id)
+        """,
+        wanted,
+        binary=True,
+    )
+    return {
+        row["notification_id"]: Record(
+            row["originator_id"],
+            row["originator_version"],
+            row["at"],
+            decode_origin(row["origin"]),
+            decode_event(row["state"]),
+            row["notification_id"],
+            row["import_group"],
+        )
+        for row in cursor
+    }
