@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-header --annotation-style line --upgrade
 TEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder # a module stays on one worker, which starts its server once
 
 # The demo's database. As root, it runs as a user of its own, who may not be able to reach the checkout (in /root, say).
@@ -49,17 +51,14 @@ test-database: install ## Run only the tests that use the database
 test-clients: install ## Generate clients of the API with real generators, type-check and run them (needs Node.js and the network)
 	$(BIN)/pytest tests/clients/generated.py $(ARGS)
 
-.PHONY: benchmark
-benchmark: install ## Compare appending events with a raw COPY
-	$(BIN)/python -m tests.benchmark_append
+.venv-bench/.installed: requirements-bench.lock
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
 
-.PHONY: benchmark-http
-benchmark-http: install ## Measure 32 clients, with and without a large commit at the same time
-	$(BIN)/python -m tests.benchmark_http
-
-.PHONY: benchmark-licences
-benchmark-licences: install ## Measure 100,000 licences in one request: time, memory, and how long other requests wait
-	$(BIN)/python -m tests.benchmark_licences
+.PHONY: bench
+bench: install .venv-bench/.installed ## Measure how fast everything is, next to what could be (ARGS="--quick --against REV --json FILE")
+	$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: test-kills
 test-kills: install ## Kill workers and connections at random during imports, and count what was lost or doubled (ARGS="--minutes 15 --seed 1")
@@ -82,11 +81,11 @@ format: install ## Format the code
 	$(BIN)/ruff format
 
 .PHONY: lock
-lock: install ## Update requirements.lock: names, versions and hashes only
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-header --annotation-style line --upgrade -o requirements.lock
+lock: install ## Update the lock files: names, versions and hashes only
+	$(LOCK) --group dev pyproject.toml -o requirements.lock
+	$(LOCK) --group bench -o requirements-bench.lock
 
 .PHONY: clean
 clean: ## Stop the demo, and remove it and everything else that was made here
 	@[ ! -d "$(DEMO)" ] || [ ! -x $(BIN)/python ] || $(BIN)/python -m adapters.cli.stop_demo "$(DEMO)"
-	rm -rf "$(DEMO)" .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf "$(DEMO)" .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -94,11 +94,12 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             now = overrides.get("now", present)
             events, blobs = PostgresEventStore(datastore, now), PostgresBlobs(datastore)
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
-            shared_log = SharedLog(events.read_batch)
+            wakeups = Wakeups(datastore, events.channel)
+            shared_log = SharedLog(events.read_batch, wakeups.count_appends)
             projectors = [Projector(datastore, view, shared_log.read) for view in views]
             for projector in projectors:
                 projector.migrate(connection)
-        wakeups = stack.enter_context(Wakeups(datastore, events.channel))
+        stack.enter_context(wakeups)
         readable = ReadableViews(projectors, wakeups)
         rollcall = Rollcall(
             events=events,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from projections.projector import LogWentBack, ViewMoved, wait_for_no_disk
+from projections.projector import LogWentBack, ViewMoved, bookmark_at, wait_for_no_disk
 
 if TYPE_CHECKING:
     from threading import Event
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STANDBY_SECONDS = 1.0
+QUIET_SECONDS = 0.05
+MOVE_SECONDS = 1.0
 
 
 class ViewRunner:
@@ -44,7 +47,7 @@ class ViewRunner:
                 self._stand_by()
 
     def _follow(self) -> None:
-        """Apply the events as they come.
+        """Apply the events as they come. What doesn't concern the view moves it once no more comes, or once a second.
 
         Each batch is written over the connection that holds the lock. A runner that has lost one has lost the other.
         """
@@ -52,14 +55,20 @@ class ViewRunner:
             if connection is None:
                 return
             wait_for_no_disk(connection)
-            bookmark = self._projector.bookmark()
+            read = shown = self._projector.bookmark()
+            moved = monotonic()
             try:
                 while not self._stopping.is_set():
                     count = self._wakeups.count_appends()
-                    reached = self._projector.advance(connection, bookmark)
-                    if reached == bookmark:
-                        self._wakeups.wait_for_append(count, self._stopping)
-                    bookmark = reached
+                    records = self._projector.following(connection, read)
+                    if records:
+                        read = bookmark_at(records[-1])
+                    elif self._wakeups.wait_for_append(count, self._stopping, QUIET_SECONDS if read != shown else 1.0):
+                        continue
+                    is_due = read != shown and (not records or monotonic() - moved > MOVE_SECONDS)
+                    if is_due or self._projector.concerns(records):
+                        shown = self._projector.move(connection, shown, read, records)
+                        moved = monotonic()
             except (ViewMoved, LogWentBack) as surprise:
                 log.warning("%s", surprise)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct
 
@@ -16,9 +16,10 @@ from application.decisions import (
 )
 from application.importing import find_session, session_decision, stored_roster
 from application.ports import Claim, Claims, Conflict, Stream
+from application.records import NewRecord
 from domain import group, import_session
 from domain.errors import Busy
-from domain.group import Group, GroupCreated, GroupEvent, GroupState
+from domain.group import Group
 from domain.import_session import (
     Committing,
     Completed,
@@ -34,12 +35,12 @@ from domain.import_session import (
 from domain.naming import group_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from uuid import UUID
 
     from application.importing import ImportResult
     from application.ports import Ports
-    from application.records import NewRecord, Origin
+    from application.records import Origin
     from application.rosters import StoredRoster
     from domain.roster import RosterGroup
 
@@ -105,17 +106,18 @@ def _anybody_licensed(ports: Ports, subscription_id: UUID, plan: Plan, groups: I
     looked_up: set[str] = set()
     while some := list(islice(groups, GROUPS_A_BATCH)):
         users = {user for each in some for user in plan.users(each)} - looked_up
-        if ports.events.held(subscription_id, "licence", users):
+        if ports.events.licensed(subscription_id, users).users:
             return True
         looked_up |= users
     return False
 
 
 class BatchFacts(Struct, frozen=True):
-    """What a batch is decided on: which of its users have a licence, and which of its groups exist, by name key."""
+    """What a batch is decided on: who has a licence, as of a version of the subscription, and groups by name key."""
 
-    licensed: frozenset[str]
-    groups: dict[str, Stream[GroupState]]
+    licensed: set[str]
+    licences_at: int | None
+    groups: dict[str, Stream[Group]]
 
 
 class CommitRun:
@@ -127,6 +129,7 @@ class CommitRun:
         self._session: Stream[ImportSession] | None = None
         self._roster: StoredRoster | None = None
         self._licensed: set[str] = set()
+        self._licences_at: int | None = None
         self._conflicts = 0
         self._pace = 1
         self._least_seconds = 0.0
@@ -172,33 +175,35 @@ class CommitRun:
         if self._roster is None:
             self._roster = stored_roster(self._ports, stream.origin.subscription_id, session.plan.roster)
         started = self._ports.elapsed()
-        groups = _next_batch(self._roster.groups(session.progress.done), self._pace)
-        batch = _Batch(self._ports, stream.origin, session, self._load_facts(stream.origin, session, groups))
-        for each in groups:
-            batch.add(each, imported_group_id(self._id, each.number))
-        events = batch.finish()
-        records = [
-            *new_records(stream.id, stream.version, events),
-            *batch.group_records,
-        ]
-        self._ports.events.append(stream.origin, records, batch.claims())
-        self._session = Stream(stream.id, stream.version + len(events), batch.state, stream.origin)
+        groups = _next_batch(session.plan, self._roster.groups(session.progress.done), self._pace)
+        batch = _decide(self._id, session, groups, self._load_facts(stream.origin, session, groups))
+        records = [*new_records(stream.id, stream.version, batch.events), *batch.group_records]
+        self._ports.events.append(stream.origin, records, batch.claims)
+        self._session = Stream(stream.id, stream.version + len(batch.events), batch.state, stream.origin)
         self._keep_snapshot(self._session, at_least=EVENTS_A_SNAPSHOT)
         self._keep_pace(self._ports.elapsed() - started)
-        self.groups_added = sum(isinstance(event, GroupAdded) for event in events)
+        self.groups_added = sum(isinstance(event, GroupAdded) for event in batch.events)
 
-    def _load_facts(self, origin: Origin, session: Committing, groups: Sequence[RosterGroup]) -> BatchFacts:
-        """Load what the batch is decided on. Licences found by earlier batches are left for the append to check."""
-        users = {user for each in groups for user in session.plan.users(each)}
-        unknown = users - self._licensed
-        self._licensed.update(self._ports.events.held(origin.subscription_id, "licence", unknown))
-        keys = {group_key(session.plan.name(each)) for each in groups}
-        names = self._ports.events.held(origin.subscription_id, "group-name", keys)
-        streams = self._ports.events.load_many(names.values(), group.fold)
-        return BatchFacts(
-            frozenset(users & self._licensed),
-            {key: streams[stream] for key, stream in names.items() if stream in streams},
-        )
+    def _load_facts(self, origin: Origin, session: Committing, groups: dict[str, RosterGroup]) -> BatchFacts:
+        """Load what the batch is decided on."""
+        self._look_up_licences(origin, {user for each in groups.values() for user in session.plan.users(each)})
+        names = self._ports.events.held(origin.subscription_id, "group-name", groups)
+        streams = self._ports.events.load_many(names.values(), group.fold) if names else {}
+        existing = {
+            key: cast("Stream[Group]", found)
+            for key, stream in names.items()
+            if (found := streams.get(stream)) and isinstance(found.state, Group)
+        }
+        return BatchFacts(self._licensed, self._licences_at, existing)
+
+    def _look_up_licences(self, origin: Origin, users: set[str]) -> None:
+        """Find out who of these users has a licence; of those found before, only if the subscription has changed."""
+        found = self._ports.events.licensed(origin.subscription_id, users - self._licensed)
+        if self._licensed and found.at != self._licences_at:
+            self._licensed.clear()
+            found = self._ports.events.licensed(origin.subscription_id, users)
+        self._licensed |= found.users
+        self._licences_at = found.at
 
     def _keep_pace(self, seconds: float) -> None:
         """Take fewer groups after a slow batch, because Stop waits for it. Adding to large groups is slow.
@@ -216,67 +221,49 @@ class CommitRun:
             self._snapshot_at = session.version
 
 
-class _Batch:
-    """The groups of one append, added one after the other, so that two with the same name become one."""
+class Batch(Struct):
+    """What adding some groups comes to: the session's events and its state after them, the groups' records, claims."""
 
-    def __init__(self, ports: Ports, origin: Origin, session: Committing, facts: BatchFacts) -> None:
-        self._ports = ports
-        self._origin = origin
-        self._session = session
-        self._facts = facts
-        self._created: list[Claim] = []
-        self._merged: list[Claim] = []
-        self.state: ImportSession = session
-        self.events: list[ImportEvent] = []
-        self.group_records: list[NewRecord] = []
-
-    def add(self, roster_group: RosterGroup, new_id: UUID) -> None:
-        """Decide on one group of the file."""
-        key = group_key(self._session.plan.name(roster_group))
-        known = self._facts.groups.get(key)
-        existing = (known.id, known.state) if known is not None and isinstance(known.state, Group) else None
-        addition = add_group(self._session, roster_group, self._facts.licensed, existing, new_id)
-        for event in addition.events:
-            self._take(event)
-        if existing is not None:
-            self._merged.append(Claim("group-name", key, existing[0]))
-        if addition.group_events:
-            self._change_group(key, new_id, addition.group_events, roster_group.number)
-
-    def finish(self) -> list[ImportEvent]:
-        """End the commit with its last batch, and return the events for the session's stream."""
-        if isinstance(self.state, Committing) and (completed := import_session.complete(self.state)):
-            self._take(completed)
-        return self.events
-
-    def claims(self) -> Claims:
-        """Return what must hold when the batch is appended."""
-        own = {claim.stream for claim in self._created}
-        merged = tuple(claim for claim in self._merged if claim.stream not in own)
-        return Claims(taken=tuple(self._created), relied_on=merged, licensed=self._facts.licensed)
-
-    def _take(self, event: ImportEvent) -> None:
-        self.events.append(event)
-        self.state = import_session.fold(self.state, [event])
-
-    def _change_group(self, key: str, new_id: UUID, events: Sequence[GroupEvent], number: int) -> None:
-        before = None if isinstance(events[0], GroupCreated) else self._facts.groups[key]
-        if before is None:
-            self._created.append(Claim("group-name", key, new_id))
-        group_id, version = (before.id, before.version) if before else (new_id, 0)
-        state = group.fold(before.state if before else None, events)
-        self.group_records += new_records(group_id, version, events, number)
-        self._facts.groups[key] = Stream(group_id, version + len(events), state, self._origin)
+    events: list[ImportEvent]
+    state: ImportSession
+    group_records: list[NewRecord]
+    claims: Claims
 
 
-def _next_batch(groups: Iterator[RosterGroup], most: int) -> list[RosterGroup]:
-    batch: list[RosterGroup] = []
+def _decide(import_id: UUID, session: Committing, groups: dict[str, RosterGroup], facts: BatchFacts) -> Batch:
+    """Decide on groups of the file, given by name key; the last batch ends the commit."""
+    events: list[ImportEvent] = []
+    records: list[NewRecord] = []
+    created: list[Claim] = []
+    merged: list[Claim] = []
+    for key, each in groups.items():
+        before, new_id = facts.groups.get(key), imported_group_id(import_id, each.number)
+        addition = add_group(session, each, facts.licensed, (before.id, before.state) if before else None, new_id)
+        events += addition.events
+        if before:
+            merged.append(Claim("group-name", key, before.id))
+            records += new_records(before.id, before.version, addition.group_events, each.number)
+        elif addition.group_events:
+            created.append(Claim("group-name", key, new_id))
+            records += new_records(new_id, 0, addition.group_events, each.number)
+    state = import_session.fold(session, events)
+    if isinstance(state, Committing) and (completed := import_session.complete(state)):
+        events.append(completed)
+        state = import_session.fold(state, [completed])
+    claims = Claims(taken=tuple(created), relied_on=tuple(merged), licences_at=facts.licences_at)
+    return Batch(events, state, records, claims)
+
+
+def _next_batch(plan: Plan, groups: Iterator[RosterGroup], most: int) -> dict[str, RosterGroup]:
+    """Return the next groups by name key. Two with one name are never in one batch: the second joins the first."""
+    batch: dict[str, RosterGroup] = {}
     room = MEMBERSHIPS_A_BATCH
     for each in groups:
         room -= len(each.members)
-        if batch and room < 0:
+        key = group_key(plan.name(each))
+        if batch and (room < 0 or key in batch):
             break
-        batch.append(each)
+        batch[key] = each
         if len(batch) == most:
             break
     return batch

@@ -75,8 +75,7 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
             stream = _find_group(ports, origin, group_id)
             return _with_group(unchanged(group_id, stream.version), first, stream.state.name, stream.state.users)
         _require_free_name(ports, origin, name_claim, clean_name)
-        _require_licences(ports, origin, users)
-        claims = Claims(taken=(name_claim,), licensed=frozenset(users))
+        claims = Claims(taken=(name_claim,), licences_at=_require_licences(ports, origin, users))
         decision = append_to(group_id, 0, created, claims)
         return _with_group(decision, None, clean_name, set(users))
 
@@ -140,9 +139,8 @@ def add_users(
             return Decision(JoinResult((), already_there), seen=(stream.id, stream.version))
         events = group.add_users(stream.state, users)
         added = tuple(user for event in events for user in event.users)
-        _require_licences(ports, origin, added)
+        claims = Claims(licences_at=_require_licences(ports, origin, added), request=request_key)
         decision = append_to(stream.id, stream.version, events)
-        claims = Claims(licensed=frozenset(added), request=request_key)
         return Decision(JoinResult(added, already_there), decision.records, claims, decision.seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
@@ -201,8 +199,11 @@ def _require_free_name(ports: Ports, origin: Origin, wanted: Claim, name: str) -
         raise GroupNameTaken(name=name)
 
 
-def _require_licences(ports: Ports, origin: Origin, users: tuple[str, ...]) -> None:
-    """Refuse users without a licence, naming all of them; the append makes sure that the others still have theirs."""
-    held = ports.events.held(origin.subscription_id, "licence", users)
-    if strangers := [user for user in users if user not in held]:
+def _require_licences(ports: Ports, origin: Origin, users: tuple[str, ...]) -> int | None:
+    """Refuse users without a licence, naming all of them, and return as of when the others have one (`Licensed.at`)."""
+    if not users:
+        return None
+    licensed = ports.events.licensed(origin.subscription_id, users)
+    if strangers := [user for user in users if user not in licensed.users]:
         raise NotLicensed(named=listed(strangers), emails=strangers)
+    return licensed.at

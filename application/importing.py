@@ -21,6 +21,7 @@ from domain.files.roster_file import read_roster
 from domain.import_session import (
     Committing,
     Discarded,
+    EncodingChosen,
     FileUploaded,
     FormatDetected,
     FormatRejected,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.ports import Ports
-    from application.records import Origin
+    from application.records import Origin, Record
     from domain.roster import Limits, Roster, RosterGroup
 
 UPLOAD_CHUNK = 1024 * 1024
@@ -69,17 +70,23 @@ class ImportResult(CommandResult, frozen=True, kw_only=True):
 
 
 def upload(
-    ports: Ports, origin: Origin, file_name: str, media_type: str, content: bytes, limits: Limits
+    ports: Ports,
+    origin: Origin,
+    file_name: str,
+    media_type: str,
+    content: bytes,
+    limits: Limits,
+    encoding: str = "",
 ) -> ImportResult:
-    """Read a file that fits into memory, and record it (see `record_upload`)."""
+    """Read a file that fits into memory, in an encoding if one was chosen, and record it (see `record_upload`)."""
     name = clean_file_name(file_name)
     pieces = [content[start : start + UPLOAD_CHUNK] for start in range(0, len(content), UPLOAD_CHUNK)]
-    return record_upload(ports, origin, name, media_type, pieces, read_file(content, name, limits))
+    return record_upload(ports, origin, name, media_type, pieces, read_file(content, name, limits, encoding))
 
 
-def read_file(content: bytes, name: str, limits: Limits) -> ReadFile:
-    """Read a file's bytes. This is a pure function, so another process can run it."""
-    read = read_roster(content, name, limits)
+def read_file(content: bytes, name: str, limits: Limits, encoding: str = "") -> ReadFile:
+    """Read a file's bytes, in an encoding if one was chosen. This is a pure function, so another process can run it."""
+    read = read_roster(content, name, limits, encoding)
     return read if isinstance(read, FileProblems) else ReadRoster(detected(read, ""), to_chunks(read))
 
 
@@ -204,16 +211,25 @@ def _change_session(
 def session_decision(ports: Ports, stream: Stream[ImportSession], event: ImportEvent | None) -> Decision[ImportResult]:
     """Decide to append an event to an import, or none if what was asked for already holds."""
     session = import_session.fold(stream.state, [event]) if event is not None else stream.state
-    first, second = ports.events.history(stream.id, limit=2)
+    first, reading = file_and_reading(ports, stream.id)
     return detailed(
         append_to(stream.id, stream.version, [event]),
         ImportResult,
         origin=first.origin,
         file=first.event,
-        read=second.event,
+        read=event if isinstance(event, EncodingChosen) else reading.event,
         session=session,
         uploaded=first.at,
     )
+
+
+def file_and_reading(ports: Ports, import_id: UUID) -> tuple[Record, Record]:
+    """Return the records of an import's upload, and of what its file was last read as: they are its first ones."""
+    first, reading, *later = ports.events.history(import_id, limit=3)
+    while later and isinstance(later[0].event, EncodingChosen):
+        reading = later[0]
+        later = ports.events.history(import_id, after=reading.originator_version, limit=1)
+    return first, reading
 
 
 def stored_roster(ports: Ports, subscription_id: UUID, digest: str) -> StoredRoster:

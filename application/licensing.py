@@ -112,7 +112,7 @@ def allocate_licences(
 
     def decide() -> Decision[AllocationResult]:
         stream = _find_subscription(ports, origin)
-        held = ports.events.held(stream.id, "licence", wanted)
+        held = ports.events.licensed(stream.id, wanted).users
         seen = (stream.id, stream.version)
         if is_repeated(ports, stream.id, request_key):
             return Decision(AllocationResult(0, len(held), repeated=True), seen=seen)
@@ -134,7 +134,7 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
 
     def decide() -> Decision[RevocationResult]:
         stream = _find_subscription(ports, origin)
-        held = ports.events.held(stream.id, "licence", wanted)
+        held = ports.events.licensed(stream.id, wanted).users
         revoked = tuple(email for email in wanted if email in held)
         if not revoked:
             return Decision(RevocationResult(()), seen=(stream.id, stream.version))

@@ -30,7 +30,7 @@ SharedPart: TypeAlias = Literal["seats", "groups"]
 """The parts of a subscription that several people may want to change at the same time."""
 
 
-class Claim(Struct, frozen=True):
+class Claim(Struct, frozen=True, gc=False):
     """A key that belongs to one stream of a subscription and to no other: a group's name, or a licensed address."""
 
     kind: ClaimKind
@@ -52,25 +52,33 @@ class RequestKey(Struct, frozen=True):
     fingerprint: UUID
 
 
-class Claims(Struct, frozen=True):
+class Claims(Struct, frozen=True, omit_defaults=True):
     """What an append does to the claims, and what must hold for it to succeed; both in the append's transaction.
 
-    It releases claims first, then takes others, then checks the ones that it relies on. These are the rules that span
-    streams: one name means one group, and only users with a licence are in groups. `licensed` are canonical addresses
-    that must have a licence. `no_joins` protects a revocation: users must not have joined a group since the groups that
-    they have to leave were looked up. `request` is the key of the request that the append carries out, which no append
-    may have carried out before.
+    It takes claims first, then releases others, then checks the ones that it relies on. These are the rules that span
+    streams: one name means one group, and only users with a licence are in groups. `licences_at` protects those who
+    join groups by this append: none of their licences must have been revoked since they were looked up (see
+    `Licensed.at`). `no_joins` protects a revocation: users must not have joined a group since the groups that they have
+    to leave were looked up. `request` is the key of the request that the append carries out, which no append may have
+    carried out before.
     """
 
-    released: tuple[Claim, ...] = ()
     taken: tuple[Claim, ...] = ()
+    released: tuple[Claim, ...] = ()
     relied_on: tuple[Claim, ...] = ()
-    licensed: frozenset[str] = frozenset()
+    licences_at: int | None = None
     no_joins: NoJoins | None = None
     request: RequestKey | None = None
 
 
 NO_CLAIMS = Claims()
+
+
+class Licensed(Struct, frozen=True):
+    """Canonical addresses that have a licence, as of version `at` of the subscription's stream (0 without events)."""
+
+    users: frozenset[str]
+    at: int
 
 
 class Conflict(Exception):
@@ -136,6 +144,10 @@ class EventStore(Protocol):
         """Return which of these keys are held, and by which stream."""
         ...
 
+    def licensed(self, subscription_id: UUID, emails: Iterable[str]) -> Licensed:
+        """Return which of these addresses have a licence, as of the version of the subscription that is returned."""
+        ...
+
     def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
         """Return the fingerprint of the request that was carried out with this key; None if none was in a week."""
         ...
@@ -175,6 +187,10 @@ class Blobs(Protocol):
 
     def chunk(self, subscription_id: UUID, kind: BlobKind, sha256: str, number: int) -> bytes:
         """Return one chunk, counted from 0; raises BlobMissing."""
+        ...
+
+    def chunk_count(self, subscription_id: UUID, kind: BlobKind, sha256: str) -> int:
+        """Return how many chunks a blob has; raises BlobMissing."""
         ...
 
 

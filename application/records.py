@@ -39,7 +39,7 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     client_request_id: str | None = None
 
 
-class NewRecord(Struct, frozen=True):
+class NewRecord(Struct, frozen=True, gc=False):
     """An event to append, as which version of which stream; `import_group` is the group of the file that caused it.
 
     The store adds what all events of an append have in common: the origin and the time.

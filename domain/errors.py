@@ -100,6 +100,30 @@ class SomethingAdded(Refused):
     code = "something-added"
 
 
+class EditsInTheWay(Refused):
+    """You have renamed groups or removed users, and reading the file in another encoding would lose that.
+
+    Upload the file again and choose the encoding first.
+    """
+
+    code = "edits-in-the-way"
+
+
+class EncodingUnfit(Refused):
+    """This file can't be read as {name}. {reason} Choose another encoding."""
+
+    code = "encoding-unfit"
+
+
+class EncodingUncertain(Refused):
+    """The file doesn't say how its text is encoded. It was read as {name}, which may be wrong. Nothing was added.
+
+    Check the names in the review. To say how it is encoded, import it again with --encoding.
+    """
+
+    code = "encoding-uncertain"
+
+
 class EmailInvalid(Refused):
     """“{email}” is not a valid e-mail address. {reason}"""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 
-class GroupCreated(Struct, frozen=True, tag="group.created"):
+class GroupCreated(Struct, frozen=True, gc=False, tag="group.created"):
     """A group was created, with its first users (canonical addresses, in the order in which they were given).
 
     No event has more users than `portions` allows. If there are more, others follow in the same append.
@@ -26,7 +26,7 @@ class GroupCreated(Struct, frozen=True, tag="group.created"):
     users: tuple[str, ...]
 
 
-class UsersAddedToGroup(Struct, frozen=True, tag="group.users-added"):
+class UsersAddedToGroup(Struct, frozen=True, gc=False, tag="group.users-added"):
     """Users who were not in the group were added to it."""
 
     users: tuple[str, ...]

@@ -3,7 +3,7 @@
 Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 
     FileUploaded + FormatRejected                                        → Rejected
-    FileUploaded + FormatDetected                                        → Reviewing: GroupRenamed, UserRemoved
+    FileUploaded + FormatDetected                      → Reviewing: EncodingChosen, GroupRenamed, UserRemoved
     Reviewing ── CommitStarted ──→ Committing: GroupAdded, GroupSkipped ──→ CommitCompleted → Completed
                                        ↑  └── CommitStopped → Stopped ── ImportDiscarded, if nothing was added
                                        └──────── CommitStarted ──┘
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from domain.errors import NotFound, NothingToAdd, SomethingAdded, WrongState
+from domain.errors import EditsInTheWay, NotFound, NothingToAdd, SomethingAdded, WrongState
 from domain.group import Group, GroupCreated, UsersAddedToGroup, add_users, create_group
 from domain.portions import portions
 from domain.problems import Problem
@@ -59,6 +59,10 @@ class FormatDetected(Struct, frozen=True, tag="import.format-detected"):
     roster: str
 
 
+class EncodingChosen(FormatDetected, frozen=True, tag="import.encoding-chosen"):
+    """Somebody chose the encoding, and the stored bytes were read again. Nothing had been edited."""
+
+
 class FormatRejected(Struct, frozen=True, tag="import.format-rejected"):
     """The file was refused as a whole because of these problems."""
 
@@ -98,7 +102,7 @@ class UsersLeftOut(Struct, frozen=True, tag="import.users-left-out"):
     reason: Literal["not-licensed"] = "not-licensed"
 
 
-class GroupAdded(Struct, frozen=True, tag="import.group-added"):
+class GroupAdded(Struct, frozen=True, gc=False, tag="import.group-added"):
     """A group of the file was created, or its users were added to the existing group with that name.
 
     `left_out` is how many of its users were not (see `UsersLeftOut`).
@@ -220,6 +224,7 @@ ImportSession: TypeAlias = Uploaded | Rejected | Reviewing | Committing | Stoppe
 ImportEvent: TypeAlias = (
     FileUploaded
     | FormatDetected
+    | EncodingChosen
     | FormatRejected
     | GroupRenamed
     | UserRemoved
@@ -249,6 +254,15 @@ def remove_user(session: Reviewing, group: RosterGroup, email: str) -> UserRemov
     if email in session.plan.removed.get(group.number, frozenset()):
         return None
     return UserRemoved(group.number, email)
+
+
+def choose_encoding(session: Reviewing, read: FormatDetected, *, before: FormatDetected) -> EncodingChosen | None:
+    """Take a file as it reads in another encoding, instead of as `before`; raises EditsInTheWay."""
+    if read.encoding == before.encoding:
+        return None
+    if session.plan.names or session.plan.removed:
+        raise EditsInTheWay
+    return EncodingChosen(**asdict(read))
 
 
 def discard(session: Reviewing | Stopped) -> ImportDiscarded:
@@ -300,7 +314,7 @@ def add_group(
     users = session.plan.users(group)
     unlicensed = [user for user in users if user not in licensed]
     left_out = tuple(UsersLeftOut(group.number, some) for some in portions(unlicensed))
-    to_add = [user for user in users if user in licensed]
+    to_add = [user for user in users if user in licensed] if unlicensed else users
     if not to_add:
         reason: SkipReason = "no-licensed-users" if unlicensed else "no-users"
         return Addition((*left_out, GroupSkipped(group.number, reason, len(unlicensed))))
@@ -381,6 +395,8 @@ def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
         case Uploaded(), FormatRejected():
             return Rejected()
         case Uploaded(), FormatDetected(roster=roster, groups=groups):
+            return Reviewing(Plan(roster, groups))
+        case Reviewing(), EncodingChosen(roster=roster, groups=groups):
             return Reviewing(Plan(roster, groups))
         case Reviewing(plan), CommitStarted(reviewed=reviewed):
             return Committing(plan, reviewed)

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # csvkit 2.2.0 (PyPI): sorting a file by its addresses renames its groups: "Monday" becomes 0001-01-05, "5m" 0:05:00, and "next week" another date each day.
 #
-# csvsort guesses the type of every column, also of those that it doesn't sort by, and writes the values as it understood them. If all values of a column are words for times, however loosely, they
-# are dates: names of months and weekdays in the year 1, "next week" counted from today, "5m" a duration; "Yes" and "No" become True and False. RFC 4180 knows no types, and a reader
-# who sorts lines expects the same lines. If one value of the column is no time, all stay as they are, so that a file with one more group isn't changed. The option --no-inference prevents
-# it; the documentation of that option says that types are inferred, but not that values are rewritten.
+# csvsort guesses the type of every column, also of those that it doesn't sort by, and writes the values as it understood them. If all values of a
+# column are words for times, however loosely, they are dates: names of months and weekdays in the year 1, "next week" counted from today, "5m" a
+# duration; "Yes" and "No" become True and False. RFC 4180 knows no types, and a reader who sorts lines expects the same lines. If one value of the
+# column is no time, all stay as they are, so that a file with one more group isn't changed. The option --no-inference prevents it; the documentation of
+# that option says that types are inferred, but not that values are rewritten.
 #
 # Seen (csvsort -c Email):
 #   Monday, Friday           0001-01-08, 0001-01-05

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # duckdb 2.0.1 (PyPI): quotation marks are text, and columns shift without a word, if no cell among the first 20,480 rows of a CSV file has any.
 #
-# The sniffer looks at the first 20,480 rows (documentation, "CSV Auto Detection", which says so of the types). If none has a quotation mark, it settles for a file without quoting, although RFC 4180,
-# section 2, has no such files: each field may be quoted or not, and those that hold a comma must be. Further down, a quoted comma then ends a cell. Where the last column is blank
-# the surplus cell is dropped, so nothing fails and the values stand in the wrong columns. If the header is quoted, even in one cell, all is read as it is.
+# The sniffer looks at the first 20,480 rows (documentation, "CSV Auto Detection", which says so of the types). If none has a quotation mark, it settles
+# for a file without quoting, although RFC 4180, section 2, has no such files: each field may be quoted or not, and those that hold a comma must be.
+# Further down, a quoted comma then ends a cell. Where the last column is blank the surplus cell is dropped, so nothing fails and the values stand in
+# the wrong columns. If the header is quoted, even in one cell, all is read as it is.
 #
 # Seen (20,480 rows without quotation marks, then 20482,"Sales, Europe",ann@example.com,):
 #   header line,group,user,reason        20482 | "Sales | Europe" | ann@example.com

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # joserfc 1.8.0 (PyPI): a token is refused if its header has a member that joserfc doesn't know, or a certificate.
 #
-# By RFC 7515, section 4, members of the header that are not understood MUST be ignored, unless "crit" lists them, so that a provider can put there what it likes. joserfc refuses them
-# unless a registry with strict_check_header=False is passed. It does know "x5c", the certificates that belong to the key (4.1.6), but by default a header has at most 512 bytes, and a single
-# certificate with an RSA key has about a thousand: the member is allowed, and no value of it is. (The limit of the payload went from 8,000 bytes to 128,000 in 2026; this one stayed.)
+# By RFC 7515, section 4, members of the header that are not understood MUST be ignored, unless "crit" lists them, so that a provider can put there what
+# it likes. joserfc refuses them unless a registry with strict_check_header=False is passed. It does know "x5c", the certificates that belong to the key
+# (4.1.6), but by default a header has at most 512 bytes, and a single certificate with an RSA key has about a thousand: the member is allowed, and no
+# value of it is. (The limit of the payload went from 8,000 bytes to 128,000 in 2026; this one stayed.)
 #
 # Seen (valid signatures by a known key):
 #   {alg, kid}               accepted

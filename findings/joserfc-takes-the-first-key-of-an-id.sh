@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # joserfc 1.8.0 (PyPI): a token that is signed with the second of two published keys with one id is refused.
 #
-# A key set may hold an RSA key and an EC key under the same "kid": RFC 7517, 4.5, has it as the example of keys that may share one ("different 'kty' (key type) values but …
-# equivalent alternatives"). The token's "alg" says which of them is meant. joserfc takes the first key with that id, and fails because an EC key can't verify RS256. Without an id in the token
-# it finds no key at all if there are two, whatever their types. The order in the set, which means nothing, decides whether people can sign in.
+# A key set may hold an RSA key and an EC key under the same "kid": RFC 7517, 4.5, has it as the example of keys that may share one ("different 'kty'
+# (key type) values but … equivalent alternatives"). The token's "alg" says which of them is meant. joserfc takes the first key with that id, and fails
+# because an EC key can't verify RS256. Without an id in the token it finds no key at all if there are two, whatever their types. The order in the set,
+# which means nothing, decides whether people can sign in.
 #
 # Seen (a token that is signed with RS256):
 #   RSA key before EC key, same kid    accepted

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # ky 1.14.3 (npm): it sends a body that was refused as too large (413) twice more, but only if the answer says how many requests are left.
 #
-# A program may let ky repeat POSTs, as it may where an API knows Idempotency-Key. ky repeats a 413 only if the answer has Retry-After, which says that it may help (RFC 9110,
-# 15.5.14), and gives up at once otherwise. But it takes RateLimit-Reset for Retry-After. By draft-ietf-httpapi-ratelimit-headers-07, which has this field, it belongs to
-# answers of any status and says when a quota is whole again; nothing in it says that the same request should be sent once more. So a server that tells its quota in each answer,
-# as the draft suggests, is sent the file three times, and the program learns of its error that much later.
+# A program may let ky repeat POSTs, as it may where an API knows Idempotency-Key. ky repeats a 413 only if the answer has Retry-After, which says that
+# it may help (RFC 9110, 15.5.14), and gives up at once otherwise. But it takes RateLimit-Reset for Retry-After, as its README says of all such answers.
+# By draft-ietf-httpapi-ratelimit-headers-07, which has this field, it belongs to answers of any status and says when a quota is whole again; nothing in
+# it says that the same request should be sent once more. So a server that tells its quota in each answer, as the draft suggests, is sent the file three
+# times, and the program learns of its error that much later.
 #
 # Seen (a POST of 1 MB, answered with 413):
 #   without RateLimit-*   1 request, 1,000,000 bytes

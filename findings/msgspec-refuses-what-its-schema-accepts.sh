@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # msgspec 0.22.0 (PyPI): it refuses the integer 500.0, which is valid by the JSON Schema that msgspec itself makes of the type.
 #
-# In JSON Schema an integer is "any number with a zero fractional part" (draft 2020-12, Validation, 6.1.1), because JSON has only one kind of number (RFC 8259, section 6). Clients
-# whose language, or whose data frame, holds numbers as floats write 500.0 or 5e2. Their check against the schema in an OpenAPI document passes, and the server that was generated from the same type
-# answers "Expected `int`, got `float`". strict=False lets the numbers in, but with them the text "500", which the schema refuses.
+# In JSON Schema an integer is "any number with a zero fractional part" (draft 2020-12, Validation, 6.1.1), because JSON has only one kind of number
+# (RFC 8259, section 6). Clients whose language, or whose data frame, holds numbers as floats write 500.0 or 5e2. Their check against the schema in an
+# OpenAPI document passes, and the server that was generated from the same type answers "Expected `int`, got `float`". strict=False lets the numbers in,
+# but with them the text "500", which the schema refuses.
 #
 # Seen (a struct with seats: int; the schema by msgspec, the check by jsonschema 4.25.1):
 #            schema     msgspec    msgspec, strict=False

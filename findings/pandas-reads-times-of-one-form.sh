@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # pandas 3.1.1 over msgspec 0.22.0 (PyPI): one time in a million keeps a whole column from being read.
 #
-# Both follow RFC 3339, section 5.6, which makes the fraction of a second optional. msgspec writes a datetime with six digits, but leaves the fraction out if it is zero. pandas infers the form of a column from
-# its first time ("What's new in 2.0.0"), with or without a fraction, and raises for each that has the other form; read_csv(parse_dates=…) says nothing and leaves the column as text. A
-# column of microseconds from a clock is fine in every test, and fails on the day when one of them is zero: with a million times, that is two columns of three.
+# Both follow RFC 3339, section 5.6, which makes the fraction of a second optional. msgspec writes a datetime with six digits, but leaves the fraction
+# out if it is zero. pandas infers the form of a column from its first time ("What's new in 2.0.0"), with or without a fraction, and raises for each
+# that has the other form; read_csv(parse_dates=…) says nothing and leaves the column as text. A column of microseconds from a clock is fine in every
+# test, and fails on the day when one of them is zero: with a million times, that is two columns of three.
 #
 # Seen (times that msgspec wrote):
 #   "…36.933023Z", "…37.000001Z"    read

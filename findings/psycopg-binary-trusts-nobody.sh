@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# psycopg[binary] 3.3.9 (PyPI, libpq 18): sslrootcert=system refuses every certificate, also one that the machine trusts and psql accepts.
+# psycopg[binary] 3.3.9 (PyPI, libpq 18): sslrootcert=system refuses every certificate, also those that the machine trusts.
 #
-# By libpq's documentation ("SSL Support", sslrootcert) the value system loads the trusted roots that OpenSSL finds by itself. The wheel brings an OpenSSL of its own, which was built to
-# look in /usr/lib/psycopg-openssl. Neither the wheel nor any distribution has that folder, so there are no roots, and each connection fails with "certificate verify failed", as it would with a forged certificate.
-# Managed PostgreSQL services recommend this value. The environment variables that OpenSSL knows, SSL_CERT_FILE and SSL_CERT_DIR, do help.
+# By libpq's documentation ("SSL Support", sslrootcert) the value system loads the trusted roots that OpenSSL finds by itself. The wheel brings an
+# OpenSSL of its own, which was built to look in /usr/lib/psycopg-openssl. The wheel doesn't bring that folder, and distributions have theirs elsewhere,
+# so there are no roots, and each connection fails with "certificate verify failed", as it would with a forged certificate. The environment variables
+# that OpenSSL knows, SSL_CERT_FILE and SSL_CERT_DIR, do help.
 #
 # Seen (a certificate for localhost, by an authority of our own):
 #   where the wheel looks                     /usr/lib/psycopg-openssl/cert.pem and …/certs, which aren't there

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # rich 15.0.0 (PyPI): with FORCE_COLOR=1, progress bars move and the cursor is hidden in files and logs, too.
 #
-# FORCE_COLOR asks for colours where no terminal is (https://force-color.org), and people set it for whole CI runs. By rich's documentation ("Console API", "Interactive mode") animations are left
-# out when it doesn't write to a terminal. But rich takes FORCE_COLOR as an answer to the question whether there is a terminal: is_terminal and is_interactive become true for a plain file, so that a bar is
-# written over and over again, with sequences that move the cursor, delete lines and hide it. TTY_INTERACTIVE=0 beside it stops the bar, but still hides the cursor.
+# FORCE_COLOR asks for colours where no terminal is (https://force-color.org), and people set it for whole CI runs. By rich's documentation ("Console
+# API", "Interactive mode") animations are left out when it doesn't write to a terminal. But rich takes FORCE_COLOR as an answer to the question whether
+# there is a terminal: is_terminal and is_interactive become true for a plain file, so that a bar is written over and over again, with sequences that
+# move the cursor, delete lines and hide it. TTY_INTERACTIVE=0 beside it stops the bar, but still hides the cursor.
 #
 # Seen (a bar of three steps, written to a file; how often the cursor goes back to the start of a line, and is hidden):
 #   without FORCE_COLOR                  0, 0

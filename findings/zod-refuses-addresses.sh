@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # zod 4.6.7 (npm): a client that checks JSON Schema's `format: email` with it refuses r&d@example.com before the server sees it.
 #
-# The format stands for the Mailbox of RFC 5321 (JSON Schema 2020-12, Validation, 7.3.2), whose local part may have & ! # * = / and others (RFC 5322, 3.2.3, atext). zod.fromJSONSchema, and the generators
-# that write z.email() for the format, check with an expression that knows letters, digits and _ ' + - . only. zod's documentation of email() says that it is stricter than the standards; a server that
-# describes an address in its OpenAPI document doesn't ask for that. For idn-email, zod checks nothing. ajv-formats 3.0.1 accepts all of RFC 5321 that stands here.
+# The format stands for the Mailbox of RFC 5321 (JSON Schema 2020-12, Validation, 7.3.2), whose local part may have & ! # * = / and others (RFC 5322,
+# 3.2.3, atext). zod.fromJSONSchema, and the generators that write z.email() for the format, check with an expression that knows letters, digits and _ '
+# + - . only. zod's documentation of email() says that it is stricter than the standards; a server that describes an address in its OpenAPI document
+# doesn't ask for that. For idn-email, zod checks nothing. ajv-formats 3.0.1 accepts all of RFC 5321 that stands here.
 #
 # Seen:                 zod        ajv-formats
 #   ann@example.com     accepts    accepts

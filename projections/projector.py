@@ -22,7 +22,7 @@ from domain.errors import RollcallError
 from projections.view import View, ViewCursor, event_identity, statements_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from threading import Event
 
@@ -166,9 +166,15 @@ class Projector:
     def advance(self, connection: Connection[DictRow], bookmark: Bookmark) -> Bookmark:
         """Apply the next batch after a bookmark and return the one reached; the same if there is nothing new.
 
-        `connection` should be the one that holds the view's lock: whoever has lost the lock then can't write.
+        Raises ViewMoved and LogWentBack.
+        """
+        records = self.following(connection, bookmark)
+        return self.move(connection, bookmark, bookmark_at(records[-1]), records) if records else bookmark
 
-        Raises ViewMoved and LogWentBack; the caller then has to look at the view's standing and bookmark again.
+    def following(self, connection: Connection[DictRow], bookmark: Bookmark) -> list[Record]:
+        """Return the next batch of events after a bookmark.
+
+        Raises LogWentBack; the caller then has to look at the view's standing and bookmark again.
         """
         records = self._read_log(max(bookmark.position - 1, 0), BATCH + 1, None)
         if bookmark.position:
@@ -177,13 +183,40 @@ class Projector:
                     self._condemn(cursor, bookmark)
                 raise LogWentBack(view=self.view.name, position=bookmark.position)
             del records[0]
-        if not records:
-            return bookmark
-        reached = bookmark_at(records[-1])
+        return records
+
+    def concerns(self, records: Iterable[Record]) -> bool:
+        """Return whether the view changes with any of these events."""
+        return any(type(each.event) in self.view.handlers for each in records)
+
+    def move(
+        self, connection: Connection[DictRow], expected: Bookmark, reached: Bookmark, records: Sequence[Record] = ()
+    ) -> Bookmark:
+        """Move the view from the bookmark in its row to another one, which these events lead to, and return that.
+
+        Events before them that don't concern the view may be left out. `connection` should be the one that holds the
+        view's lock: whoever has lost the lock then can't write.
+
+        Raises ViewMoved; the caller then has to look at the view's standing and bookmark again.
+        """
         with connection.transaction(), connection.cursor() as cursor:
-            self._move(cursor, bookmark, reached)
+            cursor.execute(
+                """
+                WITH moved AS (
+                    UPDATE view_positions SET position = %s, proof = %s
+                    WHERE view = %s AND position = %s AND proof = %s AND fingerprint = %s RETURNING view
+                )
+                SELECT pg_notify(%s, %s) FROM moved
+                """,
+                (
+                    *(reached.position, reached.proof),
+                    *(self.view.name, expected.position, expected.proof, self.view.fingerprint),
+                    *(views_channel(self._database.schema), self._announcement(reached.position, records)),
+                ),
+            )
+            if not cursor.rowcount:
+                raise ViewMoved(view=self.view.name)
             self.view.apply(cursor, records)
-            self._announce(cursor, reached.position, records)
         return reached
 
     def rebuild(self, stopping: Event | None = None) -> int | None:
@@ -223,22 +256,6 @@ class Projector:
             row = cursor.fetchone()
         return (Bookmark(row["position"], row["proof"]), row["fingerprint"]) if row else (Bookmark(), CONDEMNED)
 
-    def _move(self, cursor: ViewCursor, expected: Bookmark, reached: Bookmark) -> None:
-        cursor.execute(
-            "UPDATE view_positions SET position = %s, proof = %s"
-            " WHERE view = %s AND position = %s AND proof = %s AND fingerprint = %s",
-            (
-                reached.position,
-                reached.proof,
-                self.view.name,
-                expected.position,
-                expected.proof,
-                self.view.fingerprint,
-            ),
-        )
-        if not cursor.rowcount:
-            raise ViewMoved(view=self.view.name)
-
     def _condemn(self, cursor: ViewCursor, bookmark: Bookmark) -> None:
         """Let what this process wrote be rebuilt, if it still is at this bookmark. Nobody trusts it in the meantime."""
         cursor.execute(
@@ -249,12 +266,16 @@ class Projector:
         if cursor.rowcount:
             self._announce(cursor, 0)
 
-    def _announce(self, cursor: ViewCursor, position: int, records: Sequence[Record] | None = None) -> None:
-        """Tell everyone the position reached, and of whose subscriptions these records are; without records, of all."""
+    def _announce(self, cursor: ViewCursor, position: int) -> None:
+        """Tell everyone that the view was replaced, and the position that it shows."""
+        announced = self._announcement(position, None)
+        cursor.execute("SELECT pg_notify(%s, %s)", (views_channel(self._database.schema), announced))
+
+    def _announcement(self, position: int, records: Sequence[Record] | None) -> str:
+        """Return what to tell of the position reached, and of whose subscriptions these records are; None is all."""
         changed = {each.origin.subscription_id for each in records or () if type(each.event) in self.view.handlers}
         told = frozenset(changed) if records is not None and len(changed) <= MOST_ANNOUNCED else None
-        announced = json.encode(Announcement(self.view.name, position, told)).decode()
-        cursor.execute("SELECT pg_notify(%s, %s)", (views_channel(self._database.schema), announced))
+        return json.encode(Announcement(self.view.name, position, told)).decode()
 
     # --- rebuilding ---
 

@@ -27,6 +27,7 @@ from application.licensing import allocate_licences, create_subscription
 from application.ports import Ports
 from application.records import Actor, Origin
 from domain.subscription import User
+from projections.projector import Projector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from adapters.worker import Worker
     from application.ports import SharedPart, Turns
-    from projections.projector import Projector
 
 P = TypeVar("P", bound=Ports)
 
@@ -172,8 +172,8 @@ def advance_views(rollcall: Rollcall, *names: str) -> None:
     """Let these views, or all of them, apply what they don't show yet, as a worker would."""
     with rollcall.datastore.connect() as connection:
         for each in rollcall.projectors:
-            if not names or each.view.name in names:
-                advance_to_the_end(each, connection)
+            if not names or each.view.name in names:  # reading for itself, not only what this process was told of
+                advance_to_the_end(Projector(rollcall.datastore, each.view, rollcall.events.read_log), connection)
 
 
 def advance_to_the_end(projector: Projector, connection: psycopg.Connection[DictRow]) -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from application import committing
+from application.choosing_encoding import choose_encoding
 from application.committing import CommitRun, start_commit, stop
 from application.granting import NewToken, Person, grant_access, issue_token, revoke_access, revoke_token
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.grouping import rename_group as rename_by_hand
 from application.identifying import bind_account, release_identity
-from application.importing import discard, remove_user, rename_group, upload
+from application.importing import ReadRoster, discard, read_file, remove_user, rename_group, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
 from application.records import Event, NewRecord, Origin
@@ -62,6 +63,7 @@ Africa;user7@example.com;;
 Oceania;user0@example.com;;
 Antarctica;stranger@example.com;;
 """
+CZECH = "Groupname,Email\nÚčetní oddělení,user0@example.com\nPrávní oddělení,user1@example.com\n"
 REFUSED = "e-mail,FirstName\nuser0@example.com,Ann\n"
 
 
@@ -80,6 +82,7 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     uploaded(rollcall, origin, "refused.csv", REFUSED)
     discard(rollcall, uploaded(rollcall, origin, "again.csv", USER_BASED), None)
     uploaded(rollcall, other, "in review.csv", GROUP_BASED)
+    in_another_encoding(rollcall, origin)
     by_hand(rollcall, origin)
     much_at_once(rollcall, origin)
     access_changes(rollcall, origin)
@@ -87,10 +90,21 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     return origin
 
 
-def uploaded(rollcall: Rollcall, origin: Origin, name: str, content: str) -> Origin:
+def uploaded(rollcall: Rollcall, origin: Origin, name: str, content: str | bytes) -> Origin:
     importing = importing_as(origin)
-    upload(rollcall, importing, name, "text/csv", content.encode(), Limits())
+    body = content.encode() if isinstance(content, str) else content
+    upload(rollcall, importing, name, "text/csv", body, Limits())
     return importing
+
+
+def in_another_encoding(rollcall: Rollcall, origin: Origin) -> None:
+    """Upload a file whose encoding is guessed, and choose others, the last time for a file with fewer groups."""
+    guessed = uploaded(rollcall, origin, "guessed.csv", CZECH.encode("windows-1250"))
+    for encoding in ("cp852", "windows-1252"):
+        read = read_file(CZECH.encode("windows-1250"), "guessed.csv", Limits(), encoding)
+        assert isinstance(read, ReadRoster)
+        choose_encoding(rollcall, guessed, read, None)
+    rename_group(rollcall, guessed, 1, "Accounting", None)
 
 
 def edit(rollcall: Rollcall, origin: Origin) -> None:

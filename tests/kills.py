@@ -35,7 +35,7 @@ from domain.import_session import CommitCompleted, CommitStarted, CommitStopped,
 from domain.naming import group_key
 from tests.adapters.api.importing import subscribed, whole
 from tests.adapters.server.serving import Served, served
-from tests.benchmark_append import fresh_database
+from tests.bench.servers import database, postgres
 from tests.conftest import settings_for, working
 from tests.waiting import Running, eventually
 
@@ -340,7 +340,7 @@ def main() -> None:
     chosen = parser.parse_args()
     figures = Figures({"lost": 0, "doubled or added": 0})
     logging.getLogger("adapters").setLevel(logging.CRITICAL)  # lost connections are what it is about
-    with fresh_database() as conninfo:
+    with postgres() as server, database(server) as conninfo:
         attack(conninfo, chosen.minutes * 60, chosen.seed, figures)
     for what, number in figures.items():
         CONSOLE.print(f"{number:>12,}  {what}")

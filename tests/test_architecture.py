@@ -69,8 +69,9 @@ def test_secrets_are_drawn_from_what_nobody_can_guess() -> None:
     assert not [path for path in MODULES if "random" in imported(path)]
 
 
-def test_the_lock_file_holds_names_versions_and_hashes_only() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-bench.lock"])
+def test_the_lock_files_hold_names_versions_and_hashes_only(name: str) -> None:
+    lock = (ROOT / name).read_text()
     assert "://" not in lock
     assert "--index-url" not in lock
     assert "--find-links" not in lock

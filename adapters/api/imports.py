@@ -74,10 +74,10 @@ async def upload(
     done = await take_upload(request, rollcall, file_reader, rate_limits, subscription_id, idempotency_key)
     if (row := imported(done)).state == "rejected":
         raise FileRefused(location(subscription_id, done.id), row.file_name, problem_rows(row.file_problems))
-    return _changed(done, status=201)
+    return shown_import(done, status=201)
 
 
-def _changed(done: ImportResult, *, status: int, readable: bool | None = None) -> Response[ImportDocument]:
+def shown_import(done: ImportResult, *, status: int, readable: bool | None = None) -> Response[ImportDocument]:
     """Answer with an import as a command left it. The ETag is that of the content."""
     row = imported(done)
     where, shown = location(row.subscription_id, row.id), done.readable if readable is None else readable
@@ -176,7 +176,7 @@ def commit(
     """Add the groups as reviewed at a version, or continue after a stop. A worker adds them in the background."""
     origin = origin_of(request, subscription_id, import_id)
     done = at_expected_version(if_match, lambda version: start_commit(rollcall, origin, version))
-    return _changed(done, status=202, readable=False)
+    return shown_import(done, status=202, readable=False)
 
 
 @post(
@@ -193,7 +193,7 @@ def stop_import(
     import_id: FromPath[UUID],
 ) -> Response[ImportDocument]:
     """Stop adding groups. Once this responds, no further group is added."""
-    return _changed(stop(rollcall, origin_of(request, subscription_id, import_id)), status=200)
+    return shown_import(stop(rollcall, origin_of(request, subscription_id, import_id)), status=200)
 
 
 # --- afterwards -----------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def list_reviewed_groups(
         wanted = review.GroupFilter(search=checked_text(q), only_problems=only is not None, plan=plan)
         start = decode_after(after, int) or 0
         with rollcall.views() as cursor:
-            roster = open_roster(rollcall, cursor, row)
+            roster = open_roster(rollcall, cursor, row, plan)
             found = review.groups(cursor, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
     return list_response(request, found, limit, lambda group: group.number, etag(version or row.version))
 

@@ -144,7 +144,7 @@ def _import_samples(
             continue
         terminal.say()
         run = run_of(rollcall, terminal, subscription, row.id if row else uuid4())
-        code = run.carry_on(yes=True) if row else run.upload(name, _sample(name), yes=True)
+        code = run.carry_on(yes=True) if row else run.upload(name, _sample(name), "", yes=True)
         reports.append(run.report)
         if code != DONE:
             return code, reports

@@ -16,7 +16,8 @@ from application.committing import start_commit, stop
 from application.importing import detected, stored_roster, upload
 from application.roster_chunks import to_chunks
 from application.rosters import StoredRoster
-from domain.errors import NotFound, NothingToAdd, WrongState
+from domain.errors import EncodingUncertain, NotFound, NothingToAdd, WrongState
+from domain.files.encodings import ENCODINGS
 from domain.files.roster_file import read_roster
 from domain.naming import clean_file_name
 from domain.problems import FileProblems
@@ -57,12 +58,12 @@ class ImportRun:
         self._id = import_id
         self.report: ImportReport | ErrorDocument | None = None
 
-    def upload(self, file_name: str, content: bytes, *, yes: bool) -> int:
-        """Upload a file and continue with its review."""
+    def upload(self, file_name: str, content: bytes, encoding: str, *, yes: bool) -> int:
+        """Upload a file, read in an encoding if one was chosen, and continue with its review."""
         try:
             with self._terminal.busy(f"Reading {clean_file_name(file_name)}"):
                 limits = self._rollcall.settings.limits
-                upload(self._rollcall, self._origin, file_name, "", content, limits)
+                upload(self._rollcall, self._origin, file_name, "", content, limits, encoding)
                 self._rollcall.health.catch_up("import_list", "review", "directory")
             return self._carry_on(yes=yes)
         except (KeyboardInterrupt, click.Abort):
@@ -87,6 +88,8 @@ class ImportRun:
                     raise click.UsageError(NO_TERMINAL)
                 if self._show_review(row) == 0:
                     return self._nothing_to_add(row, NothingToAdd(reason=NO_LICENCES))
+                if yes and row.read and "encoding-guessed" in row.read.problems:
+                    return self._nothing_to_add(row, EncodingUncertain(name=ENCODINGS[row.read.encoding]))
                 if not (yes or self._confirmed()):
                     return self._left()
             case "stopped":
@@ -171,7 +174,7 @@ class ImportRun:
             import_report.refusal(self._terminal, row.file_name, row.file_problems)
         return REFUSED
 
-    def _nothing_to_add(self, row: ImportRow, refusal: NothingToAdd) -> int:
+    def _nothing_to_add(self, row: ImportRow, refusal: NothingToAdd | EncodingUncertain) -> int:
         if self._terminal.as_json:
             self._report(row, Failure(refusal.code, str(refusal)))
         else:
@@ -217,11 +220,18 @@ class ImportRun:
             )
 
 
-def dry_run(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRow, name: str, content: bytes) -> int:
+def dry_run(
+    rollcall: Rollcall,
+    terminal: Terminal,
+    subscription: SubscriptionRow,
+    name: str,
+    content: bytes,
+    encoding: str,
+) -> int:
     """Show what importing a file would do, without recording anything; return the exit code."""
     name = clean_file_name(name)
     with terminal.busy(f"Reading {name}"):
-        read = read_roster(content, name, rollcall.settings.limits)
+        read = read_roster(content, name, rollcall.settings.limits, encoding)
     if isinstance(read, FileProblems):
         if terminal.as_json:
             shown, counts = problem_rows(read.problems), import_list.counts(None, read.problems)

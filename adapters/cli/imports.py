@@ -21,6 +21,7 @@ from adapters.cli.options import (
 )
 from adapters.cli.process import open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_time
+from domain.files.encodings import ENCODINGS
 from projections.import_list import read as import_list
 from projections.reports.history import history_row
 
@@ -43,13 +44,18 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Add the groups with
 @subscription_option
 @click.option("--dry-run", "dry", is_flag=True, help="Show what the import would do, and record nothing.")
 @yes_option
+@click.option(
+    "--encoding", default="", help="How the text is encoded, if the file doesn't say so: windows-1250, for example."
+)
 @json_option
-def import_(*, file: Path, name_or_id: str, dry: bool, yes: bool, as_json: bool) -> int:
+def import_(*, file: Path, name_or_id: str, dry: bool, yes: bool, encoding: str, as_json: bool) -> int:
     """Review FILE, confirm, and watch its groups being added.
 
     FILE is a .csv or .txt file, user-based or group-based. Press Ctrl-C to stop: you see what was added, what was not,
     and how to continue.
     """
+    if encoding not in {"", *ENCODINGS}:
+        raise click.BadParameter(f"Use one of {', '.join(ENCODINGS)}.", param_hint="'--encoding'")
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory", commits=not dry) as rollcall:
         found = find_subscription(rollcall, name_or_id)
@@ -57,9 +63,9 @@ def import_(*, file: Path, name_or_id: str, dry: bool, yes: bool, as_json: bool)
             raise click.UsageError(f"{NO_TERMINAL} Pass --dry-run to only see what the import would do.")
         content = content_of(file, rollcall.settings.limits.file_bytes)
         if dry:
-            return dry_run(rollcall, terminal, found, file.name, content)
+            return dry_run(rollcall, terminal, found, file.name, content, encoding)
         run = run_of(rollcall, terminal, found, uuid4())
-        code = run.upload(file.name, content, yes=yes)
+        code = run.upload(file.name, content, encoding, yes=yes)
         if as_json:
             terminal.emit(run.report)
         return code

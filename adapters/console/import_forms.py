@@ -6,6 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from litestar import post
+from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 
 from adapters.composition import Rollcall
@@ -14,9 +15,11 @@ from adapters.console.import_page import refused_page
 from adapters.console.imports import IMPORT
 from adapters.console.page_query import DEFAULT_QUERY, PageQuery, parse_query
 from adapters.console.pages import Page
+from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import
 from adapters.http.requests import AnyRequest, Injected, origin_of
 from adapters.http.security import ADMINISTRATORS
+from adapters.http.stored_files import read_again
 from application import committing, importing
 from application.decisions import CommandResult
 from application.records import Origin
@@ -88,6 +91,33 @@ def remove(
     return _answer(request, rollcall, subscription_id, import_id, command, query, group=number)
 
 
+@post(f"{IMPORT}/encoding", opt=ADMINISTRATORS)
+async def choose_encoding(
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    file_reader: Injected[FileReader],
+    form: Injected[Form],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+) -> Page:
+    """Read the file again in another encoding."""
+    row = await sync_to_thread(find_import, rollcall, subscription_id, import_id)
+    chosen, version = form.field("encoding"), form.version()
+    origin = await sync_to_thread(origin_of, request, subscription_id, import_id)
+    outcome: CommandResult | Refused
+    try:
+        outcome = await read_again(rollcall, file_reader, origin, row, chosen, version)
+    except Refused as refusal:
+        outcome = refusal
+
+    def command(_: Origin) -> CommandResult:
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    return await sync_to_thread(_answer, request, rollcall, subscription_id, import_id, command)
+
+
 @post(f"{IMPORT}/commit", sync_to_thread=True, opt=ADMINISTRATORS)
 def commit(
     request: AnyRequest,
@@ -130,4 +160,4 @@ def discard(
     return _answer(request, rollcall, subscription_id, import_id, command)
 
 
-ROUTES = (rename, remove, commit, stop, discard)
+ROUTES = (rename, remove, choose_encoding, commit, stop, discard)

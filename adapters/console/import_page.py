@@ -11,7 +11,9 @@ from adapters.console.forms import Refusal
 from adapters.console.page_query import DEFAULT_QUERY, PageQuery
 from adapters.console.pages import Page, page
 from adapters.http.lookups import open_roster
+from application.choosing_encoding import EncodingChoice, encoding_choices
 from domain.errors import Refused, Stale
+from domain.files.encodings import ENCODINGS
 from projections import groups_added
 from projections.reports import file_licences, history
 from projections.reports.problem_rows import problem_rows
@@ -88,6 +90,7 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
         content: dict[str, Any] = {
             "existing": review.count_existing(rows, row.subscription_id, row.id),
             "unlicensed": _unlicensed(rollcall, rows, row),
+            "encodings": _encodings(rollcall, row),
         }
         if query.show == "problems":
             found = review.problems(rows, row.id, after=query.after, limit=A_PAGE + 1)
@@ -104,6 +107,14 @@ def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | N
     if row.read is None or row.read.users > USERS_CHECKED:
         return None
     return file_licences.unlicensed_users(rows, row.subscription_id, open_roster(rollcall, rows, row)).count
+
+
+def _encodings(rollcall: Rollcall, row: ImportRow) -> list[EncodingChoice]:
+    """Return in which encodings the file could be, the one it was read in first; none if that is certain."""
+    if row.state != "reviewing" or row.read is None or row.read.encoding not in ENCODINGS:
+        return []
+    choices = encoding_choices(rollcall, row.subscription_id, row.sha256)
+    return sorted(choices, key=lambda choice: choice.encoding != row.encoding)
 
 
 def _groups(

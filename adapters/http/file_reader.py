@@ -1,9 +1,8 @@
 """Reading an uploaded file in its own process: reading is computation and would keep other requests waiting.
 
-Run as a program, this module is that process: `python -m adapters.http.file_reader FILE ROSTER NAME LIMITS MEMORY`
-reads FILE, writes the chunks of its roster to ROSTER and prints the verdict. The data goes through the disk, so the
-server holds no more than one chunk of it in memory. FILE and ROSTER are descriptors of unnamed files, so nothing is
-left behind however the processes end.
+Run as a program, this module is that process, and takes the arguments of `main`. It reads one file, writes the chunks
+of its roster to another and prints the verdict. The data goes through the disk, so the server holds no more than one
+chunk of it in memory. Both are descriptors of unnamed files, so nothing is left behind however the processes end.
 """
 
 from __future__ import annotations
@@ -105,26 +104,31 @@ class FileReader:
         self._turns = ReaderTurns(seats_for_readers())
 
     @asynccontextmanager
-    async def read(self, subscription_id: UUID, file: IO[bytes], name: str) -> AsyncIterator[ReadFile]:
+    async def read(
+        self, subscription_id: UUID, file: IO[bytes], name: str, encoding: str = ""
+    ) -> AsyncIterator[ReadFile]:
         """Read a subscription's file on disk, called `name`. The result can be used while the block runs.
+
+        With an encoding, it is read in that one.
 
         Raises ReaderDied, FileTakesTooMuchMemory, and OSError if the disk is full.
         """
         with TemporaryFile() as roster:
             async with self._turns.take(subscription_id, os.fstat(file.fileno()).st_size):
-                verdict = await self._read(file, roster, name)
+                verdict = await self._read(file, roster, name, encoding)
             match msgpack.decode(verdict, type=FormatDetected | FormatRejected):
                 case FormatDetected() as detected:
                     yield ReadRoster(detected, Chunks(roster))
                 case FormatRejected(problems):
                     yield FileProblems(problems)
 
-    async def _read(self, file: IO[bytes], roster: IO[bytes], name: str) -> bytes:
+    async def _read(self, file: IO[bytes], roster: IO[bytes], name: str, encoding: str) -> bytes:
         limits = msgpack.encode(self._limits).hex()
         descriptors = (file.fileno(), roster.fileno())
+        arguments = (*map(str, descriptors), name, limits, str(self._memory), encoding)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-P", "-m", "adapters.http.file_reader", *map(str, descriptors), name, limits, str(self._memory)),
+            *("-P", "-m", "adapters.http.file_reader", *arguments),
             pass_fds=descriptors,
             stdin=DEVNULL,
             stdout=PIPE,
@@ -147,17 +151,17 @@ class FileReader:
         return verdict
 
 
-def main(file: str, roster: str, name: str, limits: str, memory: str) -> None:
+def main(file: str, roster: str, name: str, limits: str, memory: str, encoding: str) -> None:
     """Read a file on disk and print the verdict."""
     resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
-    verdict = _read(int(file), int(roster), name, msgpack.decode(bytes.fromhex(limits), type=Limits))
+    verdict = _read(int(file), int(roster), name, msgpack.decode(bytes.fromhex(limits), type=Limits), encoding)
     sys.stdout.buffer.write(msgpack.encode(verdict))
 
 
-def _read(file: int, roster: int, name: str, limits: Limits) -> FormatDetected | FormatRejected:
+def _read(file: int, roster: int, name: str, limits: Limits, encoding: str) -> FormatDetected | FormatRejected:
     with os.fdopen(file, "rb") as content:
         content.seek(0)  # the offset is shared with the process that wrote the file
-        read = read_file(content.read(), name, limits)
+        read = read_file(content.read(), name, limits, encoding)
     if isinstance(read, FileProblems):
         return FormatRejected(read.problems)
     with os.fdopen(roster, "wb") as chunks:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from application.rosters import StoredRoster
+    from domain.import_session import Plan
     from projections.directory.read import GroupRow, LicenceRow, SubscriptionRow
     from projections.import_list.read import ImportRow
     from projections.view import ViewCursor
@@ -65,10 +66,13 @@ def find_import(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> I
     return row
 
 
-def open_roster(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow) -> StoredRoster:
-    """Return the roster of an import's file, which is read as needed; raises NotFound if the file was refused."""
+def open_roster(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow, plan: Plan | None = None) -> StoredRoster:
+    """Return the roster of an import's file, or that of an earlier plan; it is read as needed.
+
+    Raises NotFound if the file was refused.
+    """
     if row.read is None:
         raise NotFound(what="group in this import", id=row.id)
-    digest = row.read.roster
+    digest = plan.roster if plan else row.read.roster
     read = partial(read_chunk, cursor.connection, row.subscription_id, "roster", digest)
     return rollcall.rosters.open(row.subscription_id, digest, read)

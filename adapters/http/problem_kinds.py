@@ -152,6 +152,17 @@ KINDS: dict[str, Kind] = {
         "Groups already added",
         "You can discard an import only while it has added nothing.",
     ),
+    "edits-in-the-way": Kind(
+        HTTPStatus.CONFLICT,
+        "Already edited",
+        "You can choose another encoding only while nothing of the import has been edited. Upload the file again, and "
+        "choose the encoding first.",
+    ),
+    "encoding-unfit": Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "Unfit encoding",
+        "The file has bytes that mean nothing in this encoding, or isn't a roster in it. Choose another one.",
+    ),
     "group-name-taken": Kind(
         HTTPStatus.CONFLICT, "Group name taken", "The subscription already has a group with this name. Choose another."
     ),

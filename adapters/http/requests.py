@@ -73,14 +73,15 @@ def at_expected_version(if_match: str | None, change: Callable[[int], T]) -> T:
 
     Raises VersionRequired if there is none, Invalid if it is malformed, and what `change` raises.
     """
-    *others, last = _expected_versions(if_match)
+    *others, last = expected_versions(if_match)
     for version in others:
         with suppress(Stale):
             return change(version)
     return change(last)
 
 
-def _expected_versions(if_match: str | None) -> list[int]:
+def expected_versions(if_match: str | None) -> list[int]:
+    """Return the versions in If-Match; raises VersionRequired if there is none, and Invalid if it is malformed."""
     if if_match is None:
         raise VersionRequired
     if if_match.strip() == "*":

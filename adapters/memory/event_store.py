@@ -6,9 +6,10 @@ from collections import defaultdict
 from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias
 
-from application.ports import NO_CLAIMS, Appended, Claims, Conflict, NoJoins, fold_records
+from application.ports import NO_CLAIMS, Appended, Claims, Conflict, Licensed, NoJoins, fold_records
 from application.records import Record
 from domain.group import GroupCreated, UsersAddedToGroup
+from domain.subscription import LicencesRevoked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,6 +58,12 @@ class MemoryEventStore:
             holders = self._holders[subscription_id]
             return {key: holders[kind, key] for key in keys if (kind, key) in holders}
 
+    def licensed(self, subscription_id: UUID, emails: Iterable[str]) -> Licensed:
+        """Return which of these addresses have a licence, and the version of the subscription."""
+        with self._lock:
+            held = self.held(subscription_id, "licence", emails)
+            return Licensed(frozenset(held), len(self._streams.get(subscription_id, ())))
+
     def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
         """Return the fingerprint of the request that was carried out with this key."""
         with self._lock:
@@ -70,6 +77,8 @@ class MemoryEventStore:
             if claims.request and (subscription_id, claims.request.key) in self._requests:
                 raise Conflict("the request was carried out")
             holders = _claimed(self._holders[subscription_id], claims)
+            if claims.licences_at is not None:
+                self._require_no_revocations(subscription_id, claims.licences_at, records)
             if claims.no_joins is not None:
                 self._require_no_joins(subscription_id, claims.no_joins)
             self._require_free_versions(records)
@@ -114,26 +123,37 @@ class MemoryEventStore:
         if len(wanted) < len(records) or any(version in self._streams.get(stream, {}) for stream, version in wanted):
             raise Conflict("a version of a stream is taken")
 
+    def _require_no_revocations(self, subscription_id: UUID, since: int, records: Sequence[NewRecord]) -> None:
+        joining = set().union(*(_joining(record) for record in records))
+        for record in self.history(subscription_id, after=since):
+            if isinstance(record.event, LicencesRevoked) and not joining.isdisjoint(record.event.emails):
+                raise Conflict("a licence that was relied on was revoked")
+
     def _require_no_joins(self, subscription_id: UUID, no_joins: NoJoins) -> None:
         for record in self._log[no_joins.since :]:
-            match record.event:
-                case GroupCreated(users=users) | UsersAddedToGroup(users=users):
-                    if record.origin.subscription_id == subscription_id and no_joins.emails.intersection(users):
-                        raise Conflict("a user has joined a group since")
+            if record.origin.subscription_id == subscription_id and not no_joins.emails.isdisjoint(_joining(record)):
+                raise Conflict("a user has joined a group since")
+
+
+def _joining(record: NewRecord | Record) -> tuple[str, ...]:
+    """Return who joins a group by this event."""
+    match record.event:
+        case GroupCreated(users=users) | UsersAddedToGroup(users=users):
+            return users
+        case _:
+            return ()
 
 
 def _claimed(before: Mapping[tuple[str, str], UUID], claims: Claims) -> Holders:
-    """Return who holds what once the claims are released and taken; raises Conflict if one of them does not hold."""
+    """Return who holds what once the claims are taken and released; raises Conflict if one of them does not hold."""
     holders = dict(before)
-    for claim in claims.released:
-        if holders.get((claim.kind, claim.key)) == claim.stream:
-            del holders[claim.kind, claim.key]
     for claim in claims.taken:
         if (claim.kind, claim.key) in holders:
             raise Conflict("a key is taken")
         holders[claim.kind, claim.key] = claim.stream
+    for claim in claims.released:
+        if holders.get((claim.kind, claim.key)) == claim.stream:
+            del holders[claim.kind, claim.key]
     if any(holders.get((claim.kind, claim.key)) != claim.stream for claim in claims.relied_on):
         raise Conflict("a claim that was relied on no longer holds")
-    if any(("licence", email) not in holders for email in claims.licensed):
-        raise Conflict("a licence that was relied on was revoked")
     return holders

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -14,10 +14,10 @@ from eventsourcing.persistence import IntegrityError, Mapper
 from eventsourcing.utils import Environment
 from msgspec import json
 
-from adapters.postgres.recorder import Recorder, StoredRecord, StreamRecorder
+from adapters.postgres.recorder import EventColumns, Recorder, StoredRecord, StreamRecorder
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotStore
-from application.ports import NO_CLAIMS, Appended, ClaimKind, Claims, Conflict, Stream, fold_records
-from application.records import Origin, Record, decode_event, decode_origin
+from application.ports import NO_CLAIMS, Appended, ClaimKind, Claims, Conflict, Licensed, Stream, fold_records
+from application.records import Event, Origin, Record, decode_event, decode_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,13 +38,20 @@ class LogBatch(NamedTuple):
     bytes: int
 
 
+ENCODE = json.Encoder().encode
+
+
+@cache
+def _topic(kind: type[Event]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
 class RecordMapper(Mapper[UUID]):
     """Encodes events and origins as JSON, so that you can read them in psql.
 
     It stores the event's tag as its topic and decodes by it, so that moving a module breaks nothing.
     """
 
-    _encode = staticmethod(json.Encoder().encode)
     _decode_origin = staticmethod(lru_cache(decode_origin))  # all events of an append have the same
 
     def to_stored_event(self, domain_event: Any) -> StoredRecord:
@@ -53,12 +60,12 @@ class RecordMapper(Mapper[UUID]):
         return StoredRecord(
             record.originator_id,
             record.originator_version,
-            str(record.event.__struct_config__.tag),
-            self._encode(record.event),
+            _topic(type(record.event)),
+            ENCODE(record.event),
             record.position,
             record.origin.subscription_id,
             record.at,
-            self._encode(record.origin).decode(),
+            ENCODE(record.origin).decode(),
             record.import_group,
         )
 
@@ -140,21 +147,27 @@ class PostgresEventStore(Application[UUID]):
         """Return which of these keys are held, and by which stream."""
         return self._our_recorder.select_held(subscription_id, kind, keys)
 
+    def licensed(self, subscription_id: UUID, emails: Iterable[str]) -> Licensed:
+        """Return which of these addresses have a licence, as of the version of the subscription that is returned."""
+        users, version = self._our_recorder.select_licensed(subscription_id, emails)
+        return Licensed(frozenset(users), version)
+
     def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
         """Return the fingerprint of the request that was carried out with this key; None if none was in a week."""
         return self._our_recorder.select_request(subscription_id, key)
 
     def append(self, origin: Origin, records: Sequence[NewRecord], claims: Claims = NO_CLAIMS) -> Appended:
         """Store all records durably, once, or none, and return the last position and the time; raises Conflict."""
-        at, subscription_id = self._now(), origin.subscription_id
-        stored = [
-            self.mapper.to_stored_event(
-                Record(new.originator_id, new.originator_version, at, origin, new.event, import_group=new.import_group)
-            )
-            for new in records
-        ]
+        at = self._now()
+        events = EventColumns(
+            [new.originator_id for new in records],
+            [new.originator_version for new in records],
+            [_topic(type(new.event)) for new in records],
+            [ENCODE(new.event) for new in records],
+            [new.import_group for new in records],
+        )
         try:
-            position = self._our_recorder.append(stored, subscription_id, at, json.encode(origin).decode(), claims)
+            position = self._our_recorder.append(events, origin.subscription_id, at, ENCODE(origin).decode(), claims)
         except IntegrityError as error:
             raise Conflict(str(error)) from error
         return Appended(position, at)
@@ -180,13 +193,15 @@ class PostgresEventStore(Application[UUID]):
         self, after: int, limit: int, until: int | None = None, subscription_id: UUID | None = None
     ) -> LogBatch:
         """Return the same, and how many bytes the events take as they are stored."""
-        events, appends = self._our_recorder.select_log(after, limit, until, subscription_id=subscription_id)
-        envelopes = {position: (at, decode_origin(origin)) for position, (at, origin) in appends.items()}
-        records = [
-            Record(stream, version, *envelopes[append], decode_event(state), position, group)
-            for position, append, stream, version, _, group, _, state in events
-        ]
-        return LogBatch(records, sum(len(event[-1]) for event in events))
+        records, size = [], 0
+        for position, stream, version, _, group, _, state, at, stored_origin in self._our_recorder.select_log(
+            after, limit, until, subscription_id=subscription_id
+        ):
+            if at is not None:
+                envelope = at, decode_origin(stored_origin)
+            records.append(Record(stream, version, *envelope, decode_event(state), position, group))
+            size += len(state)
+        return LogBatch(records, size)
 
     def head(self) -> int:
         """Return the position of the latest event, 0 if there is none."""

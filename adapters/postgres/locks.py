@@ -42,14 +42,10 @@ class AdvisoryTurns:
 
     @contextmanager
     def commit(self, import_id: UUID) -> Iterator[None]:
-        """Hold the import's turn (see `ports.Turns`).
-
-        The connection comes from outside the pool: with the pool's, those who wait for a turn could take every
-        connection that its holder needs.
-        """
+        """Hold the import's turn (see `ports.Turns`)."""
         with ExitStack() as held:
             with self._waits(import_id, most_in_all=None) as deadline:
-                connection = held.enter_context(self._datastore.connect())
+                connection = held.enter_context(self._datastore.lock_pool.connection(_left(deadline)))
                 held.enter_context(connection.transaction())
                 _lock(connection, "SELECT pg_advisory_xact_lock(%s)", self._key("turn", import_id), deadline)
             yield

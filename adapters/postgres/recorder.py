@@ -11,9 +11,8 @@ from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
 import psycopg
@@ -25,13 +24,14 @@ from eventsourcing.persistence import (
     StoredEvent,
     Subscription,
 )
+from msgspec import json
 from psycopg.errors import UniqueViolation
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.patience import waiting
 from adapters.postgres.statements import statement
-from application.ports import NO_CLAIMS, Claim, ClaimKind, Claims
+from application.ports import NO_CLAIMS, ClaimKind, Claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from adapters.postgres.datastore import Datastore
 
 LOG_BATCH_BYTES = 4_000_000  # decoded, these are up to 30 MB
-LONGEST_KEY = 1_000
 LAST = 2**63 - 1
 PATIENCE_SECONDS = 10.0
 NO_ENVELOPE = (UUID(int=0), datetime.min.replace(tzinfo=UTC), "{}")
@@ -58,6 +57,16 @@ class StoredRecord(Notification):
     at: datetime
     origin: str
     import_group: int | None = None
+
+
+class EventColumns(NamedTuple):
+    """Events to append, column by column: an append sends arrays."""
+
+    ids: list[UUID | str]
+    versions: list[int]
+    topics: list[str]
+    states: list[bytes]
+    import_groups: list[int | None]
 
 
 class StreamRecorder(AggregateRecorder):
@@ -138,12 +147,11 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             return []
         first = stored_events[0]
         envelope = (first.subscription_id, first.at, first.origin) if isinstance(first, StoredRecord) else NO_ENVELOPE
-        last = self.append(stored_events, *envelope, NO_CLAIMS)
+        groups = [event.import_group if isinstance(event, StoredRecord) else None for event in stored_events]
+        last = self.append(EventColumns(**_event_columns(stored_events), import_groups=groups), *envelope, NO_CLAIMS)
         return list(range(last - len(stored_events) + 1, last + 1))
 
-    def append(
-        self, events: Sequence[StoredEvent], subscription_id: UUID, at: datetime, origin: str, claims: Claims
-    ) -> int:
+    def append(self, events: EventColumns, subscription_id: UUID, at: datetime, origin: str, claims: Claims) -> int:
         """Insert events in one transaction, if their claims hold, and return the last position (0 without events).
 
         If the connection is lost, nobody knows whether they were inserted. So the append is sent once more, on another
@@ -155,16 +163,8 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             "subscription": subscription_id,
             "at": at,
             "origin": origin,
-            **_event_columns(events),
-            "import_groups": [event.import_group if isinstance(event, StoredRecord) else None for event in events],
-            **_columns("released", claims.released),
-            **_columns("taken", claims.taken),
-            **_columns("relied_on", claims.relied_on),
-            "licensed": list(claims.licensed),
-            "absent": list(claims.no_joins.emails) if claims.no_joins else [],
-            "since": claims.no_joins.since if claims.no_joins else 0,
-            "request_key": claims.request and claims.request.key,
-            "request_fingerprint": claims.request and claims.request.fingerprint,
+            **events._asdict(),
+            "claims": None if claims == NO_CLAIMS else json.encode(claims).decode(),
         }
         deadline = monotonic() + PATIENCE_SECONDS
         was_sent = False
@@ -173,6 +173,10 @@ class Recorder(StreamRecorder, ApplicationRecorder):
                 try:
                     with waiting(deadline - monotonic()) as seconds:
                         return _call_append(connection, arguments, seconds)
+                except UniqueViolation as error:
+                    if was_sent and (position := _find_append(connection, arguments)):
+                        return position
+                    raise IntegrityError(str(error)) from error
                 except psycopg.Error:
                     if was_sent or not connection.closed:
                         raise
@@ -193,11 +197,14 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         With a subscription, only its events are returned. They are fewer where they would take over LOG_BATCH_BYTES.
         """
         after = (start or 0) - inclusive_of_start
-        events, appends = self.select_log(after, limit, stop, topics, subscription_id)
-        return [
-            StoredRecord(stream, version, topic, state, position, subscription, *appends[append], group)
-            for position, append, stream, version, subscription, group, topic, state in events
-        ]
+        found: list[StoredRecord] = []
+        for position, stream, version, subscription, group, topic, state, at, stored_origin in self.select_log(
+            after, limit, stop, topics, subscription_id
+        ):
+            if at is not None:
+                envelope = at, stored_origin
+            found.append(StoredRecord(stream, version, topic, state, position, subscription, *envelope, group))
+        return found
 
     def select_log(
         self,
@@ -206,11 +213,8 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         until: int | None = None,
         topics: Sequence[str] = (),
         subscription_id: UUID | None = None,
-    ) -> tuple[list[tuple[Any, ...]], dict[int, tuple[datetime, str]]]:
-        """Return the same as rows (see `select_log.sql`), and the time and origin of their appends by position.
-
-        An origin is some hundred bytes, the same for all events of an append.
-        """
+    ) -> list[tuple[Any, ...]]:
+        """Return the same as rows (see `select_log.sql`)."""
         wanted = {
             "after": after,
             "until": until,
@@ -220,14 +224,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             "subscription": subscription_id,
         }
         with self._datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-            events = cursor.execute(statement("select_log"), wanted, prepare=True, binary=True).fetchall()
-            cursor.execute(
-                "SELECT position, at, origin::text FROM appends WHERE position = ANY(%s)",
-                (list({event[1] for event in events}),),
-                prepare=True,
-                binary=True,
-            )
-            return events, {position: (at, origin) for position, at, origin in cursor}
+            return cursor.execute(statement("select_log"), wanted, prepare=True, binary=True).fetchall()
 
     def max_notification_id(self) -> int | None:
         """Return the position of the last event, or None if there is none."""
@@ -251,11 +248,17 @@ class Recorder(StreamRecorder, ApplicationRecorder):
 
     def select_held(self, subscription_id: UUID, kind: ClaimKind, keys: Iterable[str]) -> dict[str, UUID]:
         """Return which of these keys are held, and by which stream."""
-        by_stored_key = {_stored_key(key): key for key in keys}
-        wanted = {"keys": list(by_stored_key), "subscription": subscription_id, "kind": kind}
+        wanted = {"keys": _json(keys), "subscription": subscription_id, "kind": kind}
         with self._datastore.get_connection() as connection:
             rows = connection.execute(statement("select_held"), wanted, prepare=True, binary=True)
-            return {by_stored_key[row["key"]]: row["stream_id"] for row in rows}
+            return {row["key"]: row["stream_id"] for row in rows}
+
+    def select_licensed(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[list[str], int]:
+        """Return which of these addresses have a licence, and the version of the subscription's stream."""
+        wanted = {"emails": _json(emails), "subscription": subscription_id}
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(statement("select_licensed"), wanted, prepare=True, binary=True).fetchone()
+            return (row["users"], row["version"]) if row else ([], 0)
 
     def select_streams(self, streams: list[UUID]) -> Iterator[StoredEvent]:
         """Yield the events of several streams, stream by stream."""
@@ -306,11 +309,25 @@ class LogSubscription(Subscription[Recorder]):
 
 def _call_append(connection: Connection[DictRow], arguments: Mapping[str, Any], patience: float) -> int:
     patience_ms = max(1, int(patience * 1_000))
-    with _library_errors():
-        row = connection.execute(
-            statement("append"), {**arguments, "patience_ms": patience_ms}, prepare=True, binary=True
-        ).fetchone()
+    row = connection.execute(
+        statement("append"), {**arguments, "patience_ms": patience_ms}, prepare=True, binary=True
+    ).fetchone()
     return int(row["position"]) if row else 0
+
+
+def _find_append(connection: Connection[DictRow], arguments: Mapping[str, Any]) -> int | None:
+    """Return the position of an append if it is stored: it was, if its first event is."""
+    row = connection.execute(
+        "SELECT a.position FROM events AS e JOIN appends AS a ON a.position = e.append_position"
+        " WHERE e.originator_id = %(ids)s[1] AND e.originator_version = %(versions)s[1] AND a.id = %(append_id)s",
+        arguments,
+    ).fetchone()
+    return row["position"] if row else None
+
+
+def _json(keys: Iterable[str]) -> str:
+    """Return keys as a list in JSON: to encode and to send it takes a fifth of what psycopg's own arrays take."""
+    return json.encode(list(keys)).decode()
 
 
 @contextmanager
@@ -329,19 +346,3 @@ def _event_columns(events: Sequence[StoredEvent]) -> dict[str, list[Any]]:
         "topics": [event.topic for event in events],
         "states": [event.state for event in events],
     }
-
-
-def _columns(prefix: str, claims: Sequence[Claim]) -> dict[str, list[Any]]:
-    return {
-        f"{prefix}_kinds": [claim.kind for claim in claims],
-        f"{prefix}_keys": [_stored_key(claim.key) for claim in claims],
-        f"{prefix}_streams": [claim.stream for claim in claims],
-    }
-
-
-def _stored_key(key: str) -> str:
-    """Return the key, or its digest if it is too long for the index: a B-tree entry has at most 2,704 bytes.
-
-    Keys contain no control characters, so none equals the digest of another.
-    """
-    return key if len(key.encode()) <= LONGEST_KEY else f"\x01{sha256(key.encode()).hexdigest()}"

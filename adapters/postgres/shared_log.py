@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from application.records import Record
 
 KEPT_BYTES = 8_000_000  # as stored; whoever is further behind reads for themselves
+TRUSTED_SECONDS = 1.0
 POSITION = attrgetter("position")
 
 
@@ -25,49 +26,59 @@ class SharedLog:
     """Keeps the last events that were read, and reads on from there.
 
     A log that went back has lost its end, so what is kept holds as long as the log still has the last event of it. That
-    is looked up unless it was after whoever asks began to ask: of those who ask at the same time, two look at most.
+    is looked up when somebody at the end asks after an append, and once a second. Until then a view may be given what
+    the log has lost: it finds out at the end, and is rebuilt.
     """
 
-    def __init__(self, read_batch: Callable[[int, int, int | None], LogBatch]) -> None:
+    def __init__(
+        self, read_batch: Callable[[int, int, int | None], LogBatch], count_appends: Callable[[], int]
+    ) -> None:
+        """Take what reads the log, and what counts the appends that this process was told of."""
         self._read_batch = read_batch
+        self._count_appends = count_appends
         self._reading = Lock()
         self._kept: list[Record] = []
         self._sizes: deque[tuple[int, int]] = deque()  # how many events each reading added, and their bytes
         self._bytes = 0
-        self._seen = 0.0
+        self._looked = 0.0
+        self._appends = 0
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[Record]:
         """Return events after a position (see `projector.ReadLog`)."""
-        asked = monotonic()
         with self._reading:
             if not self._kept or after > self._kept[-1].position:
                 self._forget()
                 self._keep(after)
-            elif self._has(after) and self._seen < asked:
-                self._look(reading_on=after + 1 >= self._kept[-1].position)
+            elif self._has(after):
+                self._look_again(after, until)
             if self._has(after):
                 start = bisect_right(self._kept, after, key=POSITION)
                 end = bisect_right(self._kept, until, key=POSITION) if until is not None else len(self._kept)
                 return self._kept[start : min(end, start + limit)]
         return self._read_batch(after, limit, until).records
 
+    def _look_again(self, after: int, until: int | None) -> None:
+        """Read on if nothing else follows a position and there may be more; otherwise look at the end once a second."""
+        last, is_old = self._kept[-1], monotonic() - self._looked > TRUSTED_SECONDS
+        may_have_more = is_old or self._appends != self._count_appends() or (until or 0) > last.position
+        if after + 1 >= last.position and may_have_more:
+            holds = self._keep(last.position - 1, last)
+        else:
+            holds = not is_old or self._keep(last.position - 1, last, last.position)
+        if not holds:
+            self._forget()
+
     def _has(self, after: int) -> bool:
         """Return whether nothing is missing between a position and what is kept."""
         return bool(self._kept) and self._kept[0].position - 1 <= after
 
-    def _look(self, *, reading_on: bool) -> None:
-        """Look whether the log still has the last event that is kept, and keep those that follow, too."""
-        last = self._kept[-1]
-        if not self._keep(last.position - 1, last, None if reading_on else last.position):
-            self._forget()
-
     def _keep(self, after: int, known: Record | None = None, until: int | None = None) -> bool:
         """Read and keep what follows a position; False if the first event is not the one that is known."""
-        started = monotonic()
+        looked, appends = monotonic(), self._count_appends()
         records, size = self._read_batch(after, BATCH + 1, until)
         if known is not None and records[:1] != [known]:
             return False
-        self._seen = started
+        self._looked, self._appends = looked, appends
         new = records[1:] if known is not None else records
         if new:
             self._kept += new

@@ -74,9 +74,9 @@ class Wakeups:
         """Return the number of wake-ups by appends so far, for `wait_for_append`."""
         return self._appends
 
-    def wait_for_append(self, count: int, stopping: Event | None = None) -> None:
-        """Wait for an append after this count, for at most a second or until `stopping` is set."""
-        _wait(self._appended, lambda: self._appends > count, stopping)
+    def wait_for_append(self, count: int, stopping: Event, seconds: float = LOOK_AGAIN_SECONDS) -> bool:
+        """Wait for an append after this count or until `stopping` is set; False if neither happens in time."""
+        return _wait(self._appended, lambda: self._appends > count, stopping, seconds)
 
     def count_changes(self, view: str) -> int:
         """Return how often a view has shown something new so far, for `wait_for_change`."""
@@ -202,8 +202,8 @@ class ReadableViews:
         return self._wakeups.wait_for_position([projector.view.name], position, timeout)
 
 
-def _wait(condition: Condition, has_more: Callable[[], bool], stopping: Event | None) -> None:
+def _wait(
+    condition: Condition, has_more: Callable[[], bool], stopping: Event | None, seconds: float = LOOK_AGAIN_SECONDS
+) -> bool:
     with condition:
-        condition.wait_for(
-            lambda: has_more() or (stopping is not None and stopping.is_set()), timeout=LOOK_AGAIN_SECONDS
-        )
+        return condition.wait_for(lambda: has_more() or (stopping is not None and stopping.is_set()), timeout=seconds)

@@ -13,11 +13,14 @@ from codecs import lookup
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
+from itertools import islice
 from math import log
 from typing import TYPE_CHECKING
 
 import chardet
 from msgspec import Struct
+
+from domain.naming import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -214,6 +217,13 @@ def readings(content: bytes) -> list[Reading]:
     evidence = _Evidence(_ascii_scores(beginning), capitals, _opinion(sample))
     found = [Reading(encoding, _score(encoding, text, evidence)) for encoding, text in _decoded(sample)]
     return sorted(found, key=lambda reading: -reading.score)
+
+
+def samples(content: bytes, encoding: str, most: int) -> tuple[str, ...]:
+    """Return the first different cells beyond ASCII of a file, as they read in an encoding; for people to judge."""
+    text = _sample(content).decode(encoding, "replace")
+    cells = (printable(cell.strip(' "')) for cell in re.split("[,;|\t\n]", text) if not cell.isascii())
+    return tuple(islice(dict.fromkeys(cells), most))
 
 
 def _sample(content: bytes) -> bytes:

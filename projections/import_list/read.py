@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct, convert, json
 
 from application.records import Actor
-from domain.import_session import FileUploaded, FormatDetected, Progress
+from domain.import_session import EncodingChosen, FileUploaded, FormatDetected, Progress
 from domain.problems import Problem
 from domain.roster import FileFormat
 
@@ -170,7 +170,7 @@ def _import(row: DictRow) -> ImportRow:
         sha256=file.sha256,
         state=row["state"],
         version=row["version"],
-        read=json.decode(row["format"], type=FormatDetected) if row["format"] else None,
+        read=json.decode(row["format"], type=FormatDetected | EncodingChosen) if row["format"] else None,
         progress=_progress(row),
         uploaded_by=json.decode(row["uploaded_by"], type=Actor),
         uploaded_at=row["uploaded_at"],

@@ -12,6 +12,7 @@ from domain.import_session import (
     CommitCompleted,
     CommitStarted,
     CommitStopped,
+    EncodingChosen,
     FileUploaded,
     FormatDetected,
     FormatRejected,
@@ -58,6 +59,7 @@ CREATE = """
 
 STATES: dict[type, ImportState] = {
     FormatDetected: "reviewing",
+    EncodingChosen: "reviewing",
     FormatRejected: "rejected",
     CommitStarted: "committing",
     CommitStopped: "stopped",
@@ -194,6 +196,7 @@ IMPORT_LIST = View(
     handlers={
         FileUploaded: _insert_imports,
         FormatDetected: _write_format,
+        EncodingChosen: _write_format,
         FormatRejected: _write_problems,
         GroupRenamed: _write_version,
         UserRemoved: _write_version,

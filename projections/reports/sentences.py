@@ -8,12 +8,14 @@ from msgspec import Struct
 
 from application.records import Event
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
+from domain.files.encodings import ENCODINGS
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
     CommitCompleted,
     CommitStarted,
     CommitStopped,
+    EncodingChosen,
     FileUploaded,
     FormatDetected,
     FormatRejected,
@@ -47,6 +49,7 @@ _TITLES: dict[type[Event], str] = {
     FileUploaded: "File uploaded",
     FormatDetected: "Format recognised",
     FormatRejected: "File refused",
+    EncodingChosen: "Encoding chosen",
     GroupRenamed: "Group renamed in review",
     UserRemoved: "User removed in review",
     CommitStarted: "Adding started",
@@ -92,7 +95,7 @@ class Action(Struct, frozen=True):
 
 ACTIONS: Mapping[str, Action] = {
     "file-uploaded": Action("File uploaded", (FileUploaded, FormatDetected, FormatRejected)),
-    "review-edited": Action("Review edited", (GroupRenamed, UserRemoved)),
+    "review-edited": Action("Review edited", (EncodingChosen, GroupRenamed, UserRemoved)),
     "import-run": Action(
         "Import started, stopped or ended", (CommitStarted, CommitStopped, CommitCompleted, ImportDiscarded)
     ),
@@ -124,6 +127,9 @@ def sentence(event: Event) -> str:
     match event:
         case FileUploaded(name, _, size):
             return f"File uploaded: {name} ({counted(size, 'byte')})"
+        case EncodingChosen(encoding=encoding, groups=groups, users=users):
+            name = ENCODINGS.get(encoding, encoding)
+            return f"Read again as {name}: {counted(groups, 'group')}, {counted(users, 'user')}"
         case FormatDetected(format=kind, groups=groups, users=users):
             return f"Format recognised: {FORMATS[kind]}, {counted(groups, 'group')}, {counted(users, 'user')}"
         case FormatRejected(problems):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from application.rosters import StoredRoster
-from domain.import_session import FormatDetected, GroupRenamed, UserRemoved
+from domain.import_session import EncodingChosen, FormatDetected, GroupRenamed, UserRemoved
 from domain.naming import group_key
 from projections.view import View, columns, copy_rows, events_of, insert_rows
 
@@ -84,6 +84,14 @@ def _insert_groups(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> N
         )
 
 
+def _replace_groups(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:
+    """Show the file as it was read again. Nothing of it had been edited."""
+    for record in run:
+        for table in ("review_groups", "review_problems", "review_group_problems"):
+            cursor.execute(f"DELETE FROM {table} WHERE import_id = %s", (record.originator_id,))
+        _insert_groups(blobs, cursor, [record])
+
+
 def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
     latest = {(record.originator_id, event.group): event.new for record, event in events_of(run, GroupRenamed)}
     cursor.execute(
@@ -120,6 +128,7 @@ def review(blobs: Blobs) -> View:
         create=CREATE,
         handlers={
             FormatDetected: partial(_insert_groups, blobs),
+            EncodingChosen: partial(_replace_groups, blobs),
             GroupRenamed: _rename_groups,
             UserRemoved: _remove_users,
         },

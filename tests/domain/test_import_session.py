@@ -3,8 +3,9 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
-from domain.errors import NotFound, NothingToAdd, SomethingAdded
+from domain.errors import EditsInTheWay, NotFound, NothingToAdd, SomethingAdded
 from domain.group import Group, GroupCreated, UsersAddedToGroup
 from domain.import_session import (
     Addition,
@@ -14,6 +15,7 @@ from domain.import_session import (
     Committing,
     Completed,
     Discarded,
+    EncodingChosen,
     FileUploaded,
     FormatDetected,
     FormatRejected,
@@ -31,6 +33,7 @@ from domain.import_session import (
     UserRemoved,
     UsersLeftOut,
     add_group,
+    choose_encoding,
     complete,
     discard,
     fold,
@@ -47,6 +50,7 @@ from tests.scenarios import given
 ANN, BEN = "ann@example.com", "ben@example.com"
 UPLOADED = FileUploaded("groups.csv", "text/csv", 120, "ab" * 32)
 DETECTED = FormatDetected("group_based", "utf-8", ",", ("Groupname", "Email"), 3, 3, 2, 4, {}, "cd" * 32)
+CHOSEN = EncodingChosen(**{**structs.asdict(DETECTED), "encoding": "cp852", "groups": 4, "roster": "ef" * 32})
 STARTED = CommitStarted(2, 3)
 NEW_ID, OTHER_ID = UUID(int=1), UUID(int=2)
 
@@ -140,6 +144,23 @@ class TestEdits:
         given(fold, UPLOADED, DETECTED, GroupRenamed(1, "Sales", "Europe")).when(
             lambda s: rename_group(reviewing(s), a_group(), "Europe")
         ).then_nothing()
+
+    def test_another_encoding_replaces_what_was_read(self) -> None:
+        given(fold, UPLOADED, DETECTED).when(lambda s: choose_encoding(reviewing(s), CHOSEN, before=DETECTED)).then(
+            CHOSEN
+        )
+        assert fold(None, [UPLOADED, DETECTED, CHOSEN]) == Reviewing(Plan("ef" * 32, 4))
+
+    def test_the_encoding_it_was_read_in_changes_nothing(self) -> None:
+        given(fold, UPLOADED, DETECTED, CHOSEN).when(
+            lambda s: choose_encoding(reviewing(s), CHOSEN, before=CHOSEN)
+        ).then_nothing()
+
+    @pytest.mark.parametrize("edit", [GroupRenamed(1, "Sales", "Europe"), UserRemoved(1, ANN)])
+    def test_another_encoding_is_refused_once_there_are_edits(self, edit: ImportEvent) -> None:
+        given(fold, UPLOADED, DETECTED, edit).when(
+            lambda s: choose_encoding(reviewing(s), CHOSEN, before=DETECTED)
+        ).then_refused(EditsInTheWay, "Upload the file again")
 
     def test_a_user_is_removed_from_one_group(self) -> None:
         given(fold, UPLOADED, DETECTED, UserRemoved(2, ANN)).when(

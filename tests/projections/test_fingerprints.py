@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "12ae888adb286747"
+HISTORY = "a228b0953914399a"
 RECORDED = {
-    "directory": ("2-54e4286e0f31dfb0", "924c6bf42d9b6796"),
-    "review": ("1-9e166ce123fa02e2", "aac4fa0b203fd7b1"),
-    "import_list": ("1-f788319375dda95b", "0b28f64d41b55930"),
+    "directory": ("2-54e4286e0f31dfb0", "80ededc1ddc9ca2d"),
+    "review": ("1-3a887e3e44ab709e", "17a15486fc07d10f"),
+    "import_list": ("1-40bcdf04b97dd52c", "40eb0d55616a5ca7"),
     "groups_added": ("2-74375a4d95b79ff9", "6b064a439137fc74"),
-    "audit_log": ("2-bbcb2ff1e8727067", "c72138cd8108294e"),
-    "group_events": ("2-632be6e86f758fbc", "ff1f7df21206e891"),
-    "access": ("1-1d8a934528428ff0", "8e5e15d90213143b"),
+    "audit_log": ("2-f72878069c7e06e4", "0c4d8641cfbfa24f"),
+    "group_events": ("2-632be6e86f758fbc", "1a9305852b4ba2da"),
+    "access": ("1-1d8a934528428ff0", "4b99e43152ccef5b"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""
 ADVICE = """
@@ -62,6 +62,7 @@ def fixed(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
     new_id = ids()
     for module in (conftest, histories):
         monkeypatch.setattr(module, "uuid4", new_id)
+    monkeypatch.setattr("application.roster_chunks._FASTEST", 0)  # what zlib compresses to depends on its version
     rollcall = compose(readable=AlwaysReadable(), now=clock(), new_id=new_id)
     histories.everything_happens(rollcall, monkeypatch)
     advance_views(rollcall)

@@ -48,6 +48,7 @@ BODIES: dict[str, Any] = {
     "NewGroup": {"name": "Sales Europe", "users": ["ann@example.com"]},
     "NewUsers": {"emails": ["ben@example.com", "cem@example.com"]},
     "NewName": {"name": "Sales Europe"},
+    "ChosenEncoding": {"encoding": "windows-1250"},
     "NewGrant": {"email": "ann@example.com", "role": "administrator"},
     "TokenRequest": {"name": "Nightly sync", "role": "consumer", "subscription_id": SUBSCRIPTION},
 }
@@ -111,6 +112,22 @@ SCHEMAS: dict[str, Any] = {
         "users": 2,
         "problems": 0,
         "unlicensed": 0,
+    },
+    "EncodingDocument": {
+        "encoding": "windows-1252",
+        "guessed": True,
+        "choices": [
+            {
+                "encoding": "windows-1252",
+                "name": "Western European (Windows-1252)",
+                "samples": ["Jiøí", "Úèetní oddìlení"],
+            },
+            {
+                "encoding": "windows-1250",
+                "name": "Central European (Windows-1250)",
+                "samples": ["Jiří", "Účetní oddělení"],
+            },
+        ],
     },
     "ReviewedUser": {
         "email": "ann@example.com",

@@ -93,6 +93,8 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "showImport": {"200": ("ETag",)},
     "listReviewedGroups": {"200": ("ETag",)},
     "listReviewedUsers": {"200": ("ETag",)},
+    "showEncoding": {"200": ("ETag",)},
+    "chooseEncoding": {"200": ("ETag",), "202": ("Location", "ETag")},
     "renameReviewedGroup": {"200": ("ETag",), "202": ("Location", "ETag")},
     "removeReviewedUser": {"204": ("ETag",), "202": ("Location", "ETag")},
     "discardImport": {"204": ("ETag",), "202": ("Location", "ETag")},

@@ -1,8 +1,10 @@
 -- As many events as asked for, but no more than the bytes allow. Always two at least, because views begin with the event
--- that they showed last. No join with the appends here: the planner would join and sort all that is left of the log.
-SELECT notification_id, append_position, originator_id, originator_version, subscription_id, import_group, topic, state
+-- that they showed last. Only the first event of an append comes with its time and origin, which is some hundred bytes.
+-- They are looked up last: if the appends were joined, the planner would join and sort all that is left of the log.
+SELECT notification_id, originator_id, originator_version, subscription_id, import_group, topic, state, at, origin
 FROM (
-    SELECT *, sum(octet_length(state)) OVER so_far - octet_length(state) AS bytes_before, row_number() OVER so_far AS number
+    SELECT *, sum(octet_length(state)) OVER so_far - octet_length(state) AS bytes_before,
+           row_number() OVER so_far AS number, lag(append_position) OVER so_far AS append_before
     FROM (
         SELECT * FROM events
         WHERE notification_id > %(after)s AND notification_id <= coalesce(%(until)s, 9223372036854775807)
@@ -12,5 +14,9 @@ FROM (
     ) AS candidates
     WINDOW so_far AS (ORDER BY notification_id ROWS UNBOUNDED PRECEDING)
 ) AS measured
+LEFT JOIN LATERAL (
+    SELECT at, origin::text AS origin FROM appends
+    WHERE append_position IS DISTINCT FROM append_before AND position = append_position
+) AS append ON true
 WHERE bytes_before < %(bytes)s OR number <= 2
 ORDER BY notification_id

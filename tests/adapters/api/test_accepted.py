@@ -88,6 +88,9 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
     "renameReviewedGroup": lambda s: sent(
         "PATCH", f"{s.reviewed}/groups/2", 200, "Location", json={"name": "Made by hand"}, headers=IF_MATCH
     ),
+    "chooseEncoding": lambda s: sent(
+        "PUT", f"{s.reviewed}/encoding", 200, "Location", json={"encoding": "windows-1250"}, headers=IF_MATCH
+    ),
     "removeReviewedUser": lambda s: sent("DELETE", f"{s.reviewed}/groups/1/users/{BEN}", 204, headers=IF_MATCH),
     "discardImport": lambda s: sent("DELETE", s.reviewed, 204, headers=IF_MATCH),
     "commitImport": lambda s: sent("POST", f"{s.reviewed}/commit", 202, "Location", headers=IF_MATCH),

@@ -92,6 +92,8 @@ WHO: dict[str, Who] = {
     "renameReviewedGroup": ADMINISTRATOR,
     "removeReviewedUser": ADMINISTRATOR,
     "listProblems": READER,
+    "showEncoding": READER,
+    "chooseEncoding": ADMINISTRATOR,
     "followProgress": READER,
     "downloadReport": READER,
     # Public

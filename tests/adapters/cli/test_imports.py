@@ -204,6 +204,22 @@ class TestWithoutATerminal:
         assert done.returncode == 2
         assert desk.recorded() == before
 
+    def test_yes_does_not_trust_a_guess(self, desk: Desk, tmp_path: Path) -> None:
+        file = _file(
+            tmp_path, "skupiny.csv", "Groupname,Email\nÚčetní oddělení,ann@example.com\n".encode("windows-1250")
+        )
+        done = run(desk.environ, "import", file, "-s", "Contoso", "--yes")
+        assert done.returncode == 1
+        assert "It was read as Central European (Windows-1250), which may be wrong." in " ".join(done.stderr.split())
+        assert desk.state(desk.import_of(done.stderr)).state == "reviewing"
+        done = run(desk.environ, "import", file, "-s", "Contoso", "--yes", "--encoding", "windows-1250")
+        assert done.returncode == 0
+        assert "Účetní oddělení" in done.stdout
+
+    def test_an_unknown_encoding_is_a_usage_error(self, desk: Desk, roster: str) -> None:
+        done = run(desk.environ, "import", roster, "-s", "Contoso", "--encoding", "klingon")
+        assert (done.returncode, "windows-1250" in done.stderr) == (2, True)
+
     def test_yes_imports_without_asking(self, desk: Desk, roster: str) -> None:
         done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes")
         assert done.returncode == 0

@@ -76,6 +76,7 @@ PAGES: dict[str, Who] = {
     f"GET {I}/history": READER,
     f"POST {I}/groups/{{number}}/rename": ADMINISTRATOR,
     f"POST {I}/groups/{{number}}/remove": ADMINISTRATOR,
+    f"POST {I}/encoding": ADMINISTRATOR,
     f"POST {I}/commit": ADMINISTRATOR,
     f"POST {I}/stop": ADMINISTRATOR,
     f"POST {I}/discard": ADMINISTRATOR,

@@ -220,6 +220,20 @@ class TestAReview:
         assert HOSTILE in said(shown)
         assert "In the file: Sales" in said(shown)
 
+    def test_shows_a_guessed_encoding_first_and_reads_the_file_in_another(
+        self, console: Console, subscription: str
+    ) -> None:
+        review = console.reviewing(subscription, "Groupname,Email\nÚčetní oddělení,ann@example.com\n".encode("cp1250"))
+        shown = console.ask("GET", review)
+        assert "Rollcall read it as Central European (Windows-1250):" in said(shown)
+        assert shown.text.index("Účetní oddělení") < shown.text.index('id="facts"')
+        assert "Western European (Windows-1252): Úèetní oddìlení" in said(shown)
+        form = {"version": version(shown), "encoding": "windows-1252"}
+        assert console.ask("POST", f"{review}/encoding", data=form).status_code == 303
+        again = console.ask("GET", review)
+        assert "The file is read as Western European (Windows-1252):" in said(again)
+        assert '<bdi id="name-1">Úèetní oddìlení</bdi>' in again.text
+
     def test_removes_a_user_who_can_be_seen_as_removed(self, console: Console, review: str) -> None:
         form = {"version": version(console.ask("GET", review)), "email": "ann@example.com", "query": "open=1"}
         answer = console.ask("POST", f"{review}/groups/1/remove", data=form)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -48,18 +49,38 @@ def followed(log: SharedLog, position: int, most: int = 2) -> str:
 
 def test_several_views_read_every_event_that_follows_and_the_log_gives_each_once() -> None:
     log = Log(*"abcdefgh")
-    shared = SharedLog(log.read_batch)
+    shared = SharedLog(log.read_batch, count().__next__)
     assert [followed(shared, 0, most) for most in (1, 2, 3, 100)] == ["abcdefgh"] * 4
     events = log.read
     log.names += "ijklmnop"
     assert [followed(shared, 8, most) for most in (1, 2, 3, 100)] == ["ijklmnop"] * 4
-    looks = 4 * 8  # at the last event that is known, at most before each batch of one
-    assert events < len("abcdefgh") + looks
-    assert log.read - events < len("ijklmnop") + looks
+    looks = 4  # each view looks at the last event that is known, to see whether there are more
+    assert events == len("abcdefgh") + looks
+    assert log.read - events == 1 + len("ijklmnop") + looks
+
+
+def test_views_that_are_woken_together_look_once_whether_there_is_more() -> None:
+    log, appends = Log("a"), [0]
+    shared = SharedLog(log.read_batch, lambda: appends[0])
+    assert [followed(shared, 0) for _ in range(7)] == ["a"] * 7
+    assert log.read == 1
+    appends[0] += 1
+    log.names += "b"
+    assert [followed(shared, 1) for _ in range(7)] == ["b"] * 7
+    assert log.read == 3, "the last one that was known, and the new one"
+
+
+def test_a_rebuild_reads_as_far_as_it_is_told_whether_this_process_was_told_of_that_or_not() -> None:
+    log = Log(*"abc")
+    shared = SharedLog(log.read_batch, lambda: 0)
+    assert followed(shared, 0) == "abc"
+    log.names += "de"
+    assert names(shared.read(1, 100, 4)) == "bc"
+    assert names(shared.read(3, 100, 4)) == "d"
 
 
 def test_a_part_of_the_log_can_be_read() -> None:
-    shared = SharedLog(Log(*"abcdefgh").read_batch)
+    shared = SharedLog(Log(*"abcdefgh").read_batch, count().__next__)
     for _ in range(2):
         assert names(shared.read(2, 3)) == "cde"
         assert names(shared.read(2, 100, 4)) == "cd"
@@ -72,7 +93,7 @@ def test_a_view_that_is_further_behind_than_what_is_kept_misses_nothing(
 ) -> None:
     monkeypatch.setattr(shared_log, "KEPT_BYTES", kept)
     monkeypatch.setattr(shared_log, "BATCH", 2)
-    shared = SharedLog(Log(*"abcdefgh").read_batch)
+    shared = SharedLog(Log(*"abcdefgh").read_batch, count().__next__)
     assert followed(shared, 6) == "gh"
     for position in range(9):
         assert followed(shared, position) == "abcdefgh"[position:]
@@ -80,9 +101,12 @@ def test_a_view_that_is_further_behind_than_what_is_kept_misses_nothing(
 
 @pytest.mark.parametrize("now", ["abcX", "abcXY", "abcXYZ", "abc", "", "X"])
 @pytest.mark.parametrize("position", [0, 1, 3, 4])
-def test_events_that_the_log_has_lost_are_not_read_again(now: str, position: int) -> None:
+def test_events_that_the_log_has_lost_are_not_read_again_after_a_second(
+    now: str, position: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_log, "TRUSTED_SECONDS", -1.0)
     log = Log(*"abcde")
-    shared = SharedLog(log.read_batch)
+    shared = SharedLog(log.read_batch, count().__next__)
     assert followed(shared, 0) == "abcde"
     log.names = list(now)
     assert names(shared.read(position, 100)) == now[position:]
@@ -91,7 +115,7 @@ def test_events_that_the_log_has_lost_are_not_read_again(now: str, position: int
 def test_a_view_that_comes_from_beyond_what_is_kept_reads_on_from_there() -> None:
     """Another process may have moved it meanwhile."""
     log = Log(*"ab")
-    shared = SharedLog(log.read_batch)
+    shared = SharedLog(log.read_batch, count().__next__)
     assert followed(shared, 0) == "ab"
     log.names += "cdefgh"
     assert followed(shared, 5) == "fgh"

@@ -22,6 +22,7 @@ from domain.import_session import (
     CommitCompleted,
     CommitStarted,
     CommitStopped,
+    EncodingChosen,
     FileUploaded,
     FormatDetected,
     FormatRejected,
@@ -79,6 +80,10 @@ STORED: list[tuple[Event, str]] = [
     (
         FormatDetected("user_based", "utf-8", ";", ("email", "Groupname"), 4, 3, 2, 5, {"email-invalid": 1}, "5e1f"),
         '{"type":"import.format-detected","format":"user_based","encoding":"utf-8","delimiter":";","header":["email","Groupname"],"rows":4,"groups":3,"users":2,"memberships":5,"problems":{"email-invalid":1},"roster":"5e1f"}',
+    ),
+    (
+        EncodingChosen("user_based", "cp852", ";", ("email", "Groupname"), 4, 3, 2, 5, {}, "5e1f"),
+        '{"type":"import.encoding-chosen","format":"user_based","encoding":"cp852","delimiter":";","header":["email","Groupname"],"rows":4,"groups":3,"users":2,"memberships":5,"problems":{},"roster":"5e1f"}',
     ),
     (
         FormatRejected((Problem("no-rows", 1, 2, "email", "x", "y", (1, 2)), Problem("file-empty"))),
