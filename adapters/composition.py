@@ -18,6 +18,7 @@ from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.last_uses import LastUses
 from adapters.postgres.locks import AdvisoryLocks, AdvisoryTurns
 from adapters.postgres.memberships import DirectoryMemberships
+from adapters.postgres.rights import PostgresRights
 from adapters.postgres.servers import Servers
 from adapters.postgres.shared_log import SharedLog
 from adapters.postgres.sign_ins import PostgresSignIns, PostgresTickets
@@ -106,6 +107,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             blobs=blobs,
             readable=readable,
             memberships=DirectoryMemberships(datastore, events),
+            rights=PostgresRights(datastore),
             turns=AdvisoryTurns(datastore),
             sign_ins=PostgresSignIns(datastore, settings.sign_ins),
             now=now,

@@ -1,7 +1,7 @@
 """Grant and revoke access, issue and revoke tokens, and find out what a person or a token may do.
 
-Roles are read from the streams themselves, never from a view: a revocation takes effect at once in every process,
-however far the views are behind.
+What somebody may do is looked up in what the appends keep true, never in a view: a revocation takes effect at once in
+every process, however far the views are behind.
 """
 
 from __future__ import annotations
@@ -16,23 +16,20 @@ from application.decisions import (
     CommandResult,
     Decision,
     append_to,
-    change_stream,
     decide_and_append,
     detailed,
     is_repeated,
 )
-from application.ports import Claims
+from application.ports import Claim, Claims, role_key
 from application.streams import SUBSCRIPTION, TOKEN, find, first_event
 from domain import access
 from domain.access import (
     GRANTING,
     ROLLCALL,
     Access,
-    AccessEvent,
     AccessGranted,
     Parent,
     Role,
-    Token,
     TokenIssued,
     access_id,
     read_token,
@@ -43,7 +40,7 @@ from domain.naming import parse_email
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from application.ports import Ports, RequestKey
+    from application.ports import IssuedToken, Ports, RequestKey
     from application.records import Actor, Origin
 
 
@@ -116,46 +113,35 @@ def roles(ports: Ports, principal: Principal, scopes: Iterable[UUID]) -> dict[UU
         case Bearer():
             return {scope: frozenset({principal.role} if scope == principal.scope else ()) for scope in scopes}
         case Person():
-            return _roles_of(ports, principal.email, scopes)
+            return ports.rights.roles(principal.email, scopes)
 
 
 def bearer(ports: Ports, text: str) -> Bearer | None:
     """Return the bearer of a token; None if the token is not valid.
 
     A token is valid until it or one of its ancestors expires or is revoked, or their issuer loses the right to issue
-    such tokens. All of that is read from the streams: with at most one query for the ancestors and one for the issuer.
+    such tokens.
     """
     read = read_token(text)
     if read is None:
         return None
     token_id, secret = read
-    match ports.events.history(token_id, limit=2):
-        case [only] if isinstance(only.event, TokenIssued):  # a second event would be its revocation
-            token, scope = access.evolve_token(None, only.event), only.origin.subscription_id
-            if isinstance(token, Token) and token.admits(secret, ports.now()) and _is_backed(ports, token, scope):
-                return Bearer(token_id, token.name, token.role, scope, token.issuer, token.expires_at, token.ancestors)
-    return None
+    found, now = ports.rights.token(token_id), ports.now()
+    if found is None or not found.token.admits(secret, now) or not _is_backed(found, now):
+        return None
+    token = found.token
+    return Bearer(token_id, token.name, token.role, found.scope, token.issuer, token.expires_at, token.ancestors)
 
 
-def _is_backed(ports: Ports, token: Token, scope: UUID) -> bool:
-    """Whether all ancestors of a token are valid, and its issuer may still issue it and them."""
-    found = ports.events.load_many(token.ancestors, access.fold_token) if token.ancestors else {}
-    ancestors = [stream.state for stream in found.values()]
-    if len(ancestors) < len(token.ancestors) or not access.are_valid(ancestors, ports.now()):
+def _is_backed(found: IssuedToken, now: datetime) -> bool:
+    """Whether no ancestor of a token has expired, and its issuer may still issue it and them."""
+    if any(token.has_expired(now) for token in found.ancestors):
         return False
-    scopes = {scope, *(stream.origin.subscription_id for stream in found.values())}
-    return token.issuer is None or _may_issue(ports, token.issuer, scopes)
-
-
-def _may_issue(ports: Ports, email: str, scopes: set[UUID]) -> bool:
-    held = _roles_of(ports, email, {*scopes, ROLLCALL})
-    return all(GRANTING & (held[scope] | held[ROLLCALL]) for scope in scopes)
-
-
-def _roles_of(ports: Ports, email: str, scopes: Iterable[UUID]) -> dict[UUID, frozenset[Role]]:
-    streams = {scope: access_id(scope, email) for scope in scopes}
-    found = ports.events.load_many(streams.values(), access.fold)
-    return {scope: found[stream].state.roles if stream in found else frozenset() for scope, stream in streams.items()}
+    held = found.issuer_roles
+    return found.token.issuer is None or all(
+        GRANTING & (held.get(scope, frozenset()) | held.get(ROLLCALL, frozenset()))
+        for scope in (found.scope, *found.ancestor_scopes)
+    )
 
 
 # --- access ---------------------------------------------------------------------------------------------------------
@@ -179,7 +165,8 @@ def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> GrantR
             before = (each for each in ports.events.history(stream_id) if each.event == AccessGranted(canonical, role))
             *_, last = before
             at, by = last.at, last.origin.actor
-        decision = append_to(stream_id, version, [event])
+        claims = Claims(taken=_claims(stream_id, canonical, [role] if event else []))
+        decision = append_to(stream_id, version, [event], claims)
         return detailed(decision, GrantResult, email=canonical, role=role, granted=at, granted_by=by)
 
     return decide_and_append(ports, origin, decide)
@@ -193,10 +180,20 @@ def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = 
     _require_scope(ports, origin)
     canonical = parse_email(email)
 
-    def decide(held: Access) -> list[AccessEvent | None]:
-        return [access.revoke(held, canonical, each) for each in ([role] if role else sorted(held.roles))]
+    stream_id = access_id(origin.subscription_id, canonical)
 
-    return change_stream(ports, origin, access_id(origin.subscription_id, canonical), access.fold, Access(), decide)
+    def decide() -> Decision[CommandResult]:
+        stream = ports.events.load(stream_id, access.fold)
+        held, version = (stream.state, stream.version) if stream else (Access(), 0)
+        revoked = [each for each in ([role] if role else sorted(held.roles)) if each in held.roles]
+        claims = Claims(released=_claims(stream_id, canonical, revoked))
+        return append_to(stream_id, version, [access.revoke(held, canonical, each) for each in revoked], claims)
+
+    return decide_and_append(ports, origin, decide)
+
+
+def _claims(stream_id: UUID, email: str, roles: Iterable[Role]) -> tuple[Claim, ...]:
+    return tuple(Claim("role", role_key(email, role), stream_id) for role in roles)
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------

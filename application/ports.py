@@ -12,6 +12,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.records import Origin
+from domain.access import Role, Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 E = TypeVar("E")
 
-ClaimKind: TypeAlias = Literal["group-name", "licence"]
+ClaimKind: TypeAlias = Literal["group-name", "licence", "role"]
 BlobKind: TypeAlias = Literal["file", "roster"]
 
 SharedPart: TypeAlias = Literal["seats", "groups"]
@@ -31,7 +32,10 @@ SharedPart: TypeAlias = Literal["seats", "groups"]
 
 
 class Claim(Struct, frozen=True, gc=False):
-    """A key that belongs to one stream of a subscription and to no other: a group's name, or a licensed address."""
+    """A key that belongs to one stream of a subscription and to no other.
+
+    It is a group's name, a licensed address, or a role that an address has (see `role_key`).
+    """
 
     kind: ClaimKind
     key: str
@@ -57,10 +61,10 @@ class Claims(Struct, frozen=True, omit_defaults=True):
 
     It takes claims first, then releases others, then checks the ones that it relies on. These are the rules that span
     streams: one name means one group, and only users with a licence are in groups. `licences_at` protects those who
-    join groups by this append: none of their licences must have been revoked since they were looked up (see
-    `Licensed.at`). `no_joins` protects a revocation: users must not have joined a group since the groups that they have
-    to leave were looked up. `request` is the key of the request that the append carries out, which no append may have
-    carried out before.
+    join groups by this append, or are left out of them: since they were looked up, none of the first must have lost
+    their licence, and none of the others must have got one (see `Licensed.at`). `no_joins` protects a revocation: users
+    must not have joined a group since the groups that they have to leave were looked up. `request` is the key of the
+    request that the append carries out, which no append may have carried out before.
     """
 
     taken: tuple[Claim, ...] = ()
@@ -222,6 +226,42 @@ class SignIns(Protocol):
         ...
 
 
+def role_key(email: str, role: Role) -> str:
+    """Return the key of the claim that says that an address has a role."""
+    return f"{role} {email}"
+
+
+def role_in(key: str) -> Role:
+    """Return the role in such a key."""
+    return cast("Role", key.partition(" ")[0])
+
+
+class IssuedToken(Struct, frozen=True):
+    """A token, and what it depends on: none of it was revoked, but each token may have expired.
+
+    `ancestors` are the tokens behind it. `issuer_roles` are the roles by which its issuer may issue tokens now, in the
+    scopes of the token and its ancestors and in Rollcall as a whole.
+    """
+
+    token: Token
+    scope: UUID
+    ancestors: tuple[Token, ...]
+    ancestor_scopes: tuple[UUID, ...]
+    issuer_roles: dict[UUID, frozenset[Role]]
+
+
+class Rights(Protocol):
+    """Who may do what now, by one look-up of what the appends keep true: however far the views are behind."""
+
+    def token(self, token_id: UUID) -> IssuedToken | None:
+        """Return a token; None if it was never issued, or if it or a token behind it was revoked."""
+        ...
+
+    def roles(self, email: str, scopes: Iterable[UUID]) -> dict[UUID, frozenset[Role]]:
+        """Return the roles that an address has in each of these scopes."""
+        ...
+
+
 TURN_SECONDS = 8.0
 """The longest that anybody waits for a turn."""
 
@@ -262,6 +302,7 @@ class Ports:
     blobs: Blobs
     readable: Readable
     memberships: Memberships
+    rights: Rights
     turns: Turns
     sign_ins: SignIns
     now: Callable[[], datetime]

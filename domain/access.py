@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from re import fullmatch
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from msgspec import Struct
@@ -29,9 +29,6 @@ from domain.errors import (
 )
 from domain.folding import folding
 from domain.naming import LONGEST_NAME, collapsed, parse_email
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Role: TypeAlias = Literal["operator", "administrator", "auditor", "consumer"]
 """Operators create subscriptions and grant access. In a subscription, administrators can do everything, auditors can
@@ -179,11 +176,6 @@ def issue_token(
     if parent and parent.expires_at:
         end = min(end, parent.expires_at) if end else parent.expires_at
     return TokenIssued(clean, role, _digest(secret), end, issuer, ancestors)
-
-
-def are_valid(ancestors: Iterable[TokenState], now: datetime) -> bool:
-    """Whether none of these tokens was revoked or has expired."""
-    return all(isinstance(token, Token) and not token.has_expired(now) for token in ancestors)
 
 
 def revoke_token(token: TokenState) -> TokenRevoked | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct, convert
@@ -14,6 +14,7 @@ from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription, require_subscription
 from adapters.http.paging import After, Limit, decode_after, list_response
 from adapters.http.problems import accepted_response, responses
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, changed, checked_text, no_content
 from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles
 from application import granting
@@ -32,9 +33,8 @@ class NewGrant(Struct, forbid_unknown_fields=True, frozen=True):
 GRANTED_BEFORE = {200: ResponseSpec(GrantRow, description="They already had the role", generate_examples=False)}
 
 
-@get(
+@read(
     "/subscriptions/{subscription_id:uuid}/access",
-    sync_to_thread=True,
     responses=responses("not-found"),
     opt=for_roles(*SUBSCRIPTION_VIEWERS),
 )

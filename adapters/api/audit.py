@@ -17,6 +17,7 @@ from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response, next_link
 from adapters.http.problems import Invalid, responses
 from adapters.http.rate_limits import RateLimits
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text, parse_time
 from adapters.http.security import CONSUMERS, READERS, check_access, for_roles
 from application.records import Actor
@@ -80,7 +81,7 @@ Since: TypeAlias = Annotated[str | None, QueryParameter(name="from", description
 Until: TypeAlias = Annotated[str | None, QueryParameter(name="to", description="Only changes before this time.")]
 
 
-@get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read("/subscriptions/{subscription_id:uuid}/audit", responses=responses("not-found"), opt=READERS)
 def list_changes(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -107,7 +108,7 @@ def list_changes(
     return document_list(list_response(request, found, limit, lambda row: row.number), _audit_document)
 
 
-@get("/audit", sync_to_thread=True, responses=responses(), opt=for_roles("operator"))
+@read("/audit", responses=responses(), opt=for_roles("operator"))
 def list_operations(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Response, delete, get, patch, post
+from litestar import Response, delete, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct, convert, json
 
@@ -14,6 +14,7 @@ from adapters.composition import Rollcall
 from adapters.http.lookups import find_group, find_subscription
 from adapters.http.paging import After, Limit, Search, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
+from adapters.http.reads import read
 from adapters.http.requests import (
     AnyRequest,
     IdempotencyKey,
@@ -68,7 +69,7 @@ class MemberDocument(Struct, frozen=True):
     email: str
 
 
-@get(GROUPS, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read(GROUPS, responses=responses("not-found"), opt=READERS)
 def list_groups(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -85,13 +86,13 @@ def list_groups(
     return list_response(request, found, limit, lambda row: (group_key(row.name), row.id))
 
 
-@get(GROUP, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read(GROUP, responses=responses("not-found"), opt=READERS)
 def show_group(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]) -> GroupRow:
     """Show one group."""
     return find_group(rollcall, subscription_id, group_id)
 
 
-@get(f"{GROUP}/users", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read(f"{GROUP}/users", responses=responses("not-found"), opt=READERS)
 def list_group_users(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

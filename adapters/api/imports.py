@@ -6,7 +6,7 @@ from datetime import datetime
 from urllib.parse import quote
 from uuid import UUID
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, post
 from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import Struct, convert
@@ -17,6 +17,7 @@ from adapters.http.lookups import find_import, find_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import FileRefused, accepted_response, responses
 from adapters.http.rate_limits import RateLimits
+from adapters.http.reads import read
 from adapters.http.requests import (
     AnyRequest,
     IdempotencyKey,
@@ -87,9 +88,7 @@ def shown_import(done: ImportResult, *, status: int, readable: bool | None = Non
 # --- look -----------------------------------------------------------------------------------------------------------
 
 
-@get(
-    "/subscriptions/{subscription_id:uuid}/imports", sync_to_thread=True, responses=responses("not-found"), opt=READERS
-)
+@read("/subscriptions/{subscription_id:uuid}/imports", responses=responses("not-found"), opt=READERS)
 def list_imports(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -105,7 +104,7 @@ def list_imports(
     return document_list(list_response(request, found, limit, lambda row: (row.uploaded_at, row.id)), document)
 
 
-@get(IMPORT, sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read(IMPORT, responses=responses("not-found"), opt=READERS)
 def show_import(
     rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Response[ImportDocument]:
@@ -114,9 +113,8 @@ def show_import(
     return Response(document(row), headers=etag(row.version))
 
 
-@get(
+@read(
     f"{IMPORT}/file",
-    sync_to_thread=True,
     media_type="application/octet-stream",
     responses=responses("not-found"),
     opt=READERS,
@@ -214,7 +212,7 @@ def _added_document(row: GroupAddedRow) -> AddedDocument:
     return convert(row, AddedDocument, from_attributes=True)
 
 
-@get(f"{IMPORT}/groups-added", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read(f"{IMPORT}/groups-added", responses=responses("not-found"), opt=READERS)
 def list_groups_added(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -231,7 +229,7 @@ def list_groups_added(
     return document_list(list_response(request, found, limit, lambda row: row.number), _added_document)
 
 
-@get(f"{IMPORT}/history", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read(f"{IMPORT}/history", responses=responses("not-found"), opt=READERS)
 def show_history(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

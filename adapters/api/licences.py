@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, post
 from litestar.params import FromPath, RawBody
 from msgspec import Meta, Struct
 
@@ -14,6 +14,7 @@ from adapters.http.lookups import find_licence, find_subscription, require_subsc
 from adapters.http.new_licences import NewUser, user_of, users_of_file
 from adapters.http.paging import After, Limit, Search, decode_after, list_response
 from adapters.http.problems import accepted_response, responses, unsupported_media_type
+from adapters.http.reads import read
 from adapters.http.requests import (
     AnyRequest,
     IdempotencyKey,
@@ -105,9 +106,7 @@ def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
     return users, problem_rows(refused)
 
 
-@get(
-    "/subscriptions/{subscription_id:uuid}/licences", sync_to_thread=True, responses=responses("not-found"), opt=READERS
-)
+@read("/subscriptions/{subscription_id:uuid}/licences", responses=responses("not-found"), opt=READERS)
 def list_licences(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -124,9 +123,8 @@ def list_licences(
     return list_response(request, found, limit, lambda row: row.email)
 
 
-@get(
+@read(
     "/subscriptions/{subscription_id:uuid}/licences/{email:path}",
-    sync_to_thread=True,
     responses=responses("not-found"),
     opt=READERS,
 )

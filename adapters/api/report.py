@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from litestar import get
 from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import structs
@@ -14,6 +13,7 @@ from adapters.composition import Rollcall
 from adapters.csv_text import csv_pieces
 from adapters.http.lookups import find_import
 from adapters.http.problems import responses
+from adapters.http.reads import read
 from adapters.http.requests import Injected
 from adapters.http.security import READERS
 from adapters.postgres import wakeups
@@ -30,7 +30,7 @@ class ViewsBehind(RollcallError):
     code = "busy"
 
 
-@get(f"{IMPORT}/report.csv", sync_to_thread=True, media_type="text/csv", responses=responses("not-found"), opt=READERS)
+@read(f"{IMPORT}/report.csv", media_type="text/csv", responses=responses("not-found"), opt=READERS)
 def report(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Download the result of every row of the file: each user of each group, group by group, then the problems.
 

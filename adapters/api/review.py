@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from litestar import Response, delete, get, patch
+from litestar import Response, delete, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from adapters.composition import Rollcall
 from adapters.http.lookups import find_import, open_roster
 from adapters.http.paging import After, Limit, Search, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
+from adapters.http.reads import read
 from adapters.http.requests import (
     AnyRequest,
     IfMatch,
@@ -41,7 +42,7 @@ from projections.review.read import ReviewedGroup
 UPLOADED = 1  # at this version the file is stored but not read yet
 
 
-@get(f"{IMPORT}/groups", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read(f"{IMPORT}/groups", responses=responses("not-found"), opt=READERS)
 def list_reviewed_groups(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -68,7 +69,7 @@ def list_reviewed_groups(
     return list_response(request, found, limit, lambda group: group.number, etag(version or row.version))
 
 
-@get(f"{IMPORT}/groups/{{number:int}}/users", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read(f"{IMPORT}/groups/{{number:int}}/users", responses=responses("not-found"), opt=READERS)
 def list_reviewed_users(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -87,7 +88,7 @@ def list_reviewed_users(
     return list_response(request, found, limit, lambda _: start + limit, etag(row.version))
 
 
-@get(f"{IMPORT}/problems", sync_to_thread=True, responses=responses("not-found"), opt=READERS)
+@read(f"{IMPORT}/problems", responses=responses("not-found"), opt=READERS)
 def list_problems(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

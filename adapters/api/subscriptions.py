@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Response, get, patch, post
+from litestar import Response, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType, convert
 
@@ -13,6 +13,7 @@ from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, changed, created_id, origin_of
 from adapters.http.security import AUTHENTICATED, SUBSCRIPTION_VIEWERS, for_roles, scopes_with
 from application import licensing
@@ -75,7 +76,7 @@ def create_subscription(
     return changed(subscription_document(done), location, readable=done.readable, status=201)
 
 
-@get("/subscriptions", sync_to_thread=True, responses=responses(), opt=AUTHENTICATED)
+@read("/subscriptions", responses=responses(), opt=AUTHENTICATED)
 def list_subscriptions(
     request: AnyRequest, rollcall: Injected[Rollcall], limit: Limit = 100, after: After = None
 ) -> Response[list[SubscriptionDocument]]:
@@ -88,9 +89,8 @@ def list_subscriptions(
     return document_list(list_response(request, found, limit, lambda row: (row.name, row.id)), subscription_document)
 
 
-@get(
+@read(
     "/subscriptions/{subscription_id:uuid}",
-    sync_to_thread=True,
     responses=responses("not-found"),
     opt=for_roles(*SUBSCRIPTION_VIEWERS),
 )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType, structs
@@ -16,6 +16,7 @@ from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, no_content
 from adapters.http.security import AUTHENTICATED, Forbidden, authorize_granter, scopes_with
 from adapters.http.token_requests import TokenRequest, issue_requested_token
@@ -72,7 +73,7 @@ ISSUED_BEFORE = {
 }
 
 
-@get("/tokens", sync_to_thread=True, responses=responses("not-found"), opt=AUTHENTICATED)
+@read("/tokens", responses=responses("not-found"), opt=AUTHENTICATED)
 def list_tokens(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

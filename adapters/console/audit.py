@@ -7,7 +7,6 @@ from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
-from litestar import get
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, structs
 
@@ -15,6 +14,7 @@ from adapters.composition import Rollcall
 from adapters.console.pages import Page, listing, page
 from adapters.http.paging import After, decode_after
 from adapters.http.problems import Invalid
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from domain.naming import email_key
@@ -94,7 +94,7 @@ def _id(entered: str, field: str) -> UUID | None:
         raise Invalid(reason=f"{field}: “{entered}” is not a valid ID.", field=field) from None
 
 
-@get("/subscriptions/{subscription_id:uuid}/audit", sync_to_thread=True, opt=READERS)
+@read("/subscriptions/{subscription_id:uuid}/audit", opt=READERS)
 def show_audit_log(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

@@ -8,7 +8,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
-from litestar import get, post
+from litestar import post
 from litestar.params import FromPath, QueryParameter
 from msgspec import json
 
@@ -19,6 +19,7 @@ from adapters.console.groups import A_PAGE, ADDRESSES_BYTES, GROUPS
 from adapters.console.pages import Page, listing, not_found_page, page
 from adapters.http.lookups import find_group
 from adapters.http.paging import After, Search, decode_after
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
@@ -34,7 +35,7 @@ GROUP = f"{GROUPS}/{{group_id:uuid}}"
 Edit = Annotated[bool, QueryParameter(description="Whether to show the form that renames the group.")]
 
 
-@get(GROUP, sync_to_thread=True, opt=READERS)
+@read(GROUP, opt=READERS)
 def show_group(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from litestar import get, post
+from litestar import post
 from litestar.params import FromPath
 
 from adapters.composition import Rollcall
@@ -13,6 +13,7 @@ from adapters.console.addresses import require_addresses, split_addresses, unusa
 from adapters.console.forms import Form, NoticeCount, Refusal, answer_form
 from adapters.console.pages import Page, listing, page
 from adapters.http.paging import After, Search, decode_after
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text, created_id, origin_of
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
@@ -30,7 +31,7 @@ A_PAGE = 100
 ADDRESSES_BYTES = 1_000_000  # about 30,000 addresses
 
 
-@get(GROUPS, sync_to_thread=True, opt=READERS)
+@read(GROUPS, opt=READERS)
 def list_groups(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from litestar import get
 from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
@@ -15,6 +14,7 @@ from adapters.console.page_query import PageQuery, Tab
 from adapters.console.pages import Page, listing, page
 from adapters.http.lookups import find_import
 from adapters.http.paging import MOST, After, Search, decode_after
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from projections.import_list import read as import_list
@@ -28,7 +28,7 @@ Version = Annotated[int, QueryParameter(ge=0, le=MOST)]
 GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 
 
-@get(IMPORTS, sync_to_thread=True, opt=READERS)
+@read(IMPORTS, opt=READERS)
 def list_imports(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], after: After = None
 ) -> Page:
@@ -46,7 +46,7 @@ def list_imports(
     )
 
 
-@get(IMPORT, sync_to_thread=True, opt=READERS)
+@read(IMPORT, opt=READERS)
 def show_import(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -65,7 +65,7 @@ def show_import(
     return import_page(request, rollcall, row, PageQuery(show, checked_text(q), only, after, open, users, edit))
 
 
-@get(f"{IMPORT}/history", sync_to_thread=True, opt=READERS)
+@read(f"{IMPORT}/history", opt=READERS)
 def show_history(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

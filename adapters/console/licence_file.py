@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO
 from uuid import UUID
 
-from litestar import get, post
+from litestar import post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 from msgspec import Struct
@@ -18,6 +18,7 @@ from adapters.http.new_licences import users_of_file
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import FileRefused, Invalid
 from adapters.http.rate_limits import RateLimits, TooManyRequests
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS
 from adapters.http.uploads import FileTooLarge, StorageFull, UploadInterrupted, uploaded_file
@@ -62,7 +63,7 @@ class FileResult(Struct, frozen=True):
         return int(str(self.error.fields["wanted"])) - int(str(self.error.fields["free"]))
 
 
-@get(PATH, sync_to_thread=True, opt=ADMINISTRATORS)
+@read(PATH, opt=ADMINISTRATORS)
 def show_form(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Show the form, and the format of the file."""
     return _form(request, rollcall, subscription_id)

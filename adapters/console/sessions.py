@@ -7,12 +7,13 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import structlog
-from litestar import get, post
+from litestar import post
 
 from adapters.composition import Rollcall
 from adapters.console.forms import RELOAD, Form
 from adapters.console.pages import Page, page, see_other
 from adapters.http.problems import Invalid
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import AUTHENTICATED, Unauthenticated
 from adapters.http.site import Site
@@ -28,7 +29,7 @@ SIGN_IN_AGAIN = "/sign-in?" + urlencode({"next": "/sessions", "again": "true"})
 WAYS = {"oidc": "an identity provider", "link": "a sign-in link"}
 
 
-@get("/sessions", sync_to_thread=True, opt=AUTHENTICATED)
+@read("/sessions", opt=AUTHENTICATED)
 def sessions_page(request: AnyRequest, rollcall: Injected[Rollcall]) -> Page:
     """Show a person where they are signed in."""
     person, current = _current(request, rollcall)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
-from litestar import get, post
+from litestar import post
 from litestar.params import FromPath
 from msgspec import Struct, ValidationError, convert, structs
 
@@ -17,6 +17,7 @@ from adapters.console.forms import NOTHING_ENTERED, RELOAD, Form, Refusal, answe
 from adapters.console.pages import Page, listing, page
 from adapters.http.paging import After, decode_after, encode_after
 from adapters.http.problems import Invalid
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles, roles_in
 from adapters.http.token_requests import TokenRequest, issue_requested_token
@@ -59,7 +60,7 @@ class Place(Struct, frozen=True):
 FIRST_PAGES = Place()
 
 
-@get(SETTINGS, sync_to_thread=True, opt=for_roles(*SUBSCRIPTION_VIEWERS))
+@read(SETTINGS, opt=for_roles(*SUBSCRIPTION_VIEWERS))
 def show_settings(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from litestar import get, post
+from litestar import post
 from litestar.params import FromPath
 
 from adapters.composition import Rollcall
@@ -14,6 +14,7 @@ from adapters.console.pages import Page, listing, page, sections_for, see_other
 from adapters.console.settings import number_of_seats
 from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, decode_after
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, created_id, origin_of
 from adapters.http.security import AUTHENTICATED, SUBSCRIPTION_VIEWERS, for_roles, roles_in, scopes_with
 from application import granting, licensing
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 A_PAGE = 100
 
 
-@get("/", sync_to_thread=True, opt=AUTHENTICATED)
+@read("/", opt=AUTHENTICATED)
 def list_subscriptions(request: AnyRequest, rollcall: Injected[Rollcall], after: After = None) -> Page:
     """List the subscriptions that the user can see, or redirect to the only one."""
     return _subscriptions(request, rollcall, after)
@@ -71,7 +72,7 @@ def create_subscription(request: AnyRequest, rollcall: Injected[Rollcall], form:
     return see_other(f"/subscriptions/{subscription_id}")
 
 
-@get("/subscriptions/{subscription_id:uuid}", sync_to_thread=True, opt=for_roles(*SUBSCRIPTION_VIEWERS))
+@read("/subscriptions/{subscription_id:uuid}", opt=for_roles(*SUBSCRIPTION_VIEWERS))
 def show_subscription(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Redirect to the first section of a subscription that the user can open."""
     find_subscription(rollcall, subscription_id)

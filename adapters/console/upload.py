@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from litestar import get, post
+from litestar import post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
 
@@ -16,6 +16,7 @@ from adapters.http.file_reader import FileReader, FileTakesTooMuchMemory
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
 from adapters.http.rate_limits import RateLimits, TooManyRequests
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import ADMINISTRATORS
 from adapters.http.uploads import FileTooLarge, StorageFull, UploadInterrupted, take_upload
@@ -42,7 +43,7 @@ def upload_error(error: RollcallError) -> str:
             return str(error)
 
 
-@get(PATH, sync_to_thread=True, opt=ADMINISTRATORS)
+@read(PATH, opt=ADMINISTRATORS)
 def show_form(request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Page:
     """Show the form, and the two formats of files."""
     return _form(request, rollcall, subscription_id)

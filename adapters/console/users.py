@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from litestar import get, post
+from litestar import post
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, ValidationError, convert, json
 
@@ -19,6 +19,7 @@ from adapters.http.lookups import find_licence
 from adapters.http.new_licences import NewUser, user_of
 from adapters.http.paging import After, Search, decode_after
 from adapters.http.problems import Invalid
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text, email_in_path, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import licensing
@@ -54,7 +55,7 @@ class LicenceNotice(Struct, frozen=True):
 NO_NOTICE = LicenceNotice()
 
 
-@get(USERS, sync_to_thread=True, opt=READERS)
+@read(USERS, opt=READERS)
 def list_users(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
@@ -116,7 +117,7 @@ def _if_unlicensed(rows: ViewCursor, subscription_id: UUID, email: str) -> str:
     return email if email and directory.unlicensed_emails(rows, subscription_id, [email]) else ""
 
 
-@get(f"{USERS}/{{email:path}}", sync_to_thread=True, opt=READERS)
+@read(f"{USERS}/{{email:path}}", opt=READERS)
 def show_user(
     request: AnyRequest,
     rollcall: Injected[Rollcall],

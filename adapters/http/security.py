@@ -5,10 +5,10 @@ A subscription that the caller has no role in is answered exactly as a missing o
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import structlog
 from litestar import Request
 from litestar.concurrency import sync_to_thread
 from litestar.enums import HttpMethod
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     AnyConnection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 
 ROLES_OPTION = "roles"
+CHECKED_BY_ROUTE = "checked_by_route"
+"""The `opt` of a route that checks access itself (see `reads`)."""
 SCHEME = "bearer"
 SUBSCRIPTION = "subscription_id"  # the name of the parameter in every path
 SUBSCRIPTION_VIEWERS: frozenset[Role] = frozenset(("operator", "administrator", "auditor"))
@@ -112,21 +114,30 @@ async def check_access(connection: AnyConnection, handler: BaseRouteHandler) -> 
 
     Raises Unauthenticated, Forbidden, and NotFound for a subscription in which they have no role. Called again during
     a long request, it notices revocations. OPTIONS describes the route, not what is behind it, so it is open to all.
+    A route that reads checks it itself, in the thread in which it reads (see `reads`). If there is a query, it is
+    checked before, because the query may be wrong, and who has no access isn't told so.
     """
-    if connection.scope.get("method") == HttpMethod.OPTIONS:
+    if connection.scope.get("method") == HttpMethod.OPTIONS or handler.opt[ROLES_OPTION] is None:
         return
-    needed: frozenset[Role] | None = handler.opt[ROLES_OPTION]
-    if needed is not None:
-        principal, actor = await sync_to_thread(authorize, connection, needed, connection.path_params.get(SUBSCRIPTION))
-        connection.scope["state"] |= {"principal": principal, "actor": actor}
-        structlog.contextvars.bind_contextvars(actor=actor.id)
+    asking.set(connection)
+    if connection.scope["query_string"] or not handler.opt.get(CHECKED_BY_ROUTE):
+        await sync_to_thread(remember_caller, connection)
+
+
+asking: ContextVar[AnyConnection] = ContextVar("asking")
+"""The request that is being answered, if its route isn't public."""
+
+
+def remember_caller(connection: AnyConnection) -> None:
+    """Do what `check_access` does, in the thread of the caller."""
+    needed, subscription = connection.route_handler.opt[ROLES_OPTION], connection.path_params.get(SUBSCRIPTION)
+    principal, actor = authorize(connection, needed, subscription)
+    connection.scope["state"] |= {"principal": principal, "actor": actor}
 
 
 def authorize(connection: AnyConnection, needed: frozenset[Role], subscription: UUID | None) -> tuple[Principal, Actor]:
     """Return the caller, and the actor that their changes are recorded under; raises what `check_access` raises."""
-    rollcall: Rollcall = connection.app.state["rollcall"]
-    principal = authenticate(rollcall, connection)
-    held = roles_in(rollcall, principal, subscription or ROLLCALL)
+    principal, held = authenticate(connection, subscription or ROLLCALL)
     if subscription is not None and not held:
         raise NotFound(what="subscription", id=subscription)
     if needed and not needed & held:
@@ -169,35 +180,42 @@ def _listed(roles: frozenset[Role]) -> str:
 # --- who is calling -------------------------------------------------------------------------------------------------
 
 
-def authenticate(rollcall: Rollcall, connection: AnyConnection) -> Principal:
-    """Return the caller, by token or else by browser session; raises Unauthenticated and TooManyRequests."""
+def authenticate(connection: AnyConnection, scope: UUID) -> tuple[Principal, frozenset[Role]]:
+    """Return the caller, by token or else by browser session, and the roles that they have in a scope.
+
+    Raises Unauthenticated and TooManyRequests.
+    """
     headers = connection.headers.getall("Authorization", [])
-    return _bearer(rollcall, connection, headers) if headers else _person(rollcall, connection)
+    return _bearer(connection, headers, scope) if headers else _person(connection, scope)
 
 
-def _bearer(rollcall: Rollcall, connection: AnyConnection, headers: list[str]) -> Bearer:
+def _bearer(connection: AnyConnection, headers: list[str], scope: UUID) -> tuple[Bearer, frozenset[Role]]:
     if len(headers) > 1:
         raise Unauthenticated(reason="The request has more than one Authorization header.")
     scheme, _, token = headers[0].partition(" ")
     if scheme.lower() != SCHEME:
         raise Unauthenticated(reason="This authorization scheme is not supported.")
     token = token.strip(" ")
+    rollcall: Rollcall = connection.app.state["rollcall"]
     found = _rate_limits(connection).find_caller(connection, token, partial(granting.bearer, rollcall))
     if found is None:
         raise Unauthenticated(reason="This token is invalid, revoked or expired.")
     rollcall.last_uses.note(found.token_id, rollcall.now())
-    return found
+    return found, roles_in(rollcall, found, scope)
 
 
-def _person(rollcall: Rollcall, connection: AnyConnection) -> Person:
+def _person(connection: AnyConnection, scope: UUID) -> tuple[Person, frozenset[Role]]:
     site: Site = connection.app.state["site"]
     session = connection.cookies.get(site.cookie_name("session"))
     if not session:
         raise Unauthenticated(reason="This request needs authentication.")
-    found = _rate_limits(connection).find_caller(connection, session, rollcall.sign_ins.find)
+    rollcall: Rollcall = connection.app.state["rollcall"]
+    found = _rate_limits(connection).find_caller(
+        connection, session, lambda secret: rollcall.sign_ins.find(secret, scope, ROLLCALL)
+    )
     if found is None:
         raise Unauthenticated(reason="Your session has ended.")
-    return found
+    return found.person, found.roles
 
 
 def _rate_limits(connection: AnyConnection) -> RateLimits:
@@ -216,7 +234,7 @@ def roles_in(rollcall: Rollcall, principal: Principal, scope: UUID) -> frozenset
 def scopes_with(rollcall: Rollcall, principal: Principal, wanted: frozenset[Role]) -> list[UUID]:
     """Return the scopes in which the caller has one of these roles.
 
-    The view says where to look; the streams say what is true now.
+    The view says where to look; the claims say what is true now.
     """
     match principal:
         case Bearer(scope=scope):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from application.ports import NO_CLAIMS, Appended, Claims, Conflict, Licensed, NoJoins, fold_records
 from application.records import Record
 from domain.group import GroupCreated, UsersAddedToGroup
-from domain.subscription import LicencesRevoked
+from domain.import_session import UsersLeftOut
+from domain.subscription import LicencesAllocated, LicencesRevoked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -78,7 +79,7 @@ class MemoryEventStore:
                 raise Conflict("the request was carried out")
             holders = _claimed(self._holders[subscription_id], claims)
             if claims.licences_at is not None:
-                self._require_no_revocations(subscription_id, claims.licences_at, records)
+                self._require_licences_unchanged(subscription_id, claims.licences_at, records)
             if claims.no_joins is not None:
                 self._require_no_joins(subscription_id, claims.no_joins)
             self._require_free_versions(records)
@@ -123,11 +124,15 @@ class MemoryEventStore:
         if len(wanted) < len(records) or any(version in self._streams.get(stream, {}) for stream, version in wanted):
             raise Conflict("a version of a stream is taken")
 
-    def _require_no_revocations(self, subscription_id: UUID, since: int, records: Sequence[NewRecord]) -> None:
+    def _require_licences_unchanged(self, subscription_id: UUID, since: int, records: Sequence[NewRecord]) -> None:
         joining = set().union(*(_joining(record) for record in records))
+        left_out = {user for new in records if isinstance(new.event, UsersLeftOut) for user in new.event.users}
         for record in self.history(subscription_id, after=since):
-            if isinstance(record.event, LicencesRevoked) and not joining.isdisjoint(record.event.emails):
-                raise Conflict("a licence that was relied on was revoked")
+            match record.event:
+                case LicencesRevoked(emails) if not joining.isdisjoint(emails):
+                    raise Conflict("a licence that was relied on was revoked")
+                case LicencesAllocated(users) if not left_out.isdisjoint(user.email for user in users):
+                    raise Conflict("a user who is left out has got a licence")
 
     def _require_no_joins(self, subscription_id: UUID, no_joins: NoJoins) -> None:
         for record in self._log[no_joins.since :]:

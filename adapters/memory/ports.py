@@ -11,6 +11,7 @@ from adapters.clock import present
 from adapters.memory.blobs import MemoryBlobs
 from adapters.memory.event_store import MemoryEventStore
 from adapters.memory.memberships import MemoryMemberships
+from adapters.memory.rights import MemoryRights
 from adapters.memory.sign_ins import MemorySignIns
 from adapters.memory.turns import MemoryTurns
 from application.ports import Ports
@@ -47,6 +48,7 @@ def memory_ports(**overrides: Unpack[Overrides]) -> MemoryPorts:
         blobs=MemoryBlobs(),
         readable=AlwaysReadable(),
         memberships=MemoryMemberships(events),
+        rights=MemoryRights(events),
         turns=MemoryTurns(),
         sign_ins=MemorySignIns(),
         now=now,

@@ -30,7 +30,7 @@ class PostgresBlobs:
         for count, chunk in enumerate(chunks, start=1):  # noqa: B007 - used after the loop
             digest.update(chunk)
         key = (subscription_id, kind, digest.hexdigest())
-        with self._datastore.transaction(commit=True) as cursor:
+        with self._datastore.transaction() as cursor:
             cursor.execute("INSERT INTO blobs VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING", (*key, count))
             if cursor.rowcount == 1:
                 with cursor.copy("COPY blob_chunks FROM STDIN (FORMAT binary)") as copy:

@@ -33,7 +33,7 @@ class CommitFailures:
 
     def record(self, import_id: UUID, version: int, message: str, at: datetime) -> None:
         """Record that a batch of an import failed at a version. Deletes what has not failed for a day."""
-        with self._datastore.transaction(commit=True) as cursor:
+        with self._datastore.transaction() as cursor:
             cursor.execute("DELETE FROM commit_failures WHERE failed_at <= %s", (at - KEPT_FOR,))
             cursor.execute(
                 "SELECT failures FROM commit_failures WHERE import_id = %s AND version = %s FOR UPDATE",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
+from select import POLLIN, poll
 from ssl import get_default_verify_paths
+from threading import local
 from typing import TYPE_CHECKING, Self
 
 import psycopg
@@ -21,7 +23,6 @@ from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
 CONNECTION_SECONDS = 8.0  # to wait for a free one: a page that says what is wrong beats a page that keeps loading
@@ -58,8 +59,9 @@ class Datastore:
     """Connections to one schema of a PostgreSQL server; `conninfo` is a URL or a libpq connection string.
 
     - `get_connection()` lends a connection of the pool for one statement, which commits by itself.
-    - `transaction(commit=True)` lends a cursor for several statements that commit together.
+    - `transaction()` lends a cursor for several statements that commit together.
     - `views()` lends a cursor for reading, mostly the views. `Rollcall.views` is the same for the other adapters.
+    - `one_connection()` lends one connection for everything that the thread does in the block.
     - `connect()` opens a connection outside the pool, to listen on or to hold a lock as long as it takes.
     - `lock_pool` lends connections that hold short locks. Their holders need one of the other pool too, so a single
       pool could run empty with everybody waiting.
@@ -76,6 +78,7 @@ class Datastore:
         self.schema = schema
         self.pool = _pool(self.conninfo, 1, pool_size)
         self.lock_pool = _pool(self.conninfo, 0, pool_size)
+        self._kept = local()
 
     def __enter__(self) -> Self:
         """Open both pools."""
@@ -93,20 +96,40 @@ class Datastore:
     @contextmanager
     def get_connection(self, timeout: float | None = None) -> Iterator[Connection[DictRow]]:
         """Lend a connection that commits every statement by itself; raises psycopg's PoolTimeout."""
-        with ExitStack() as lent:
-            with waiting(self.pool.timeout if timeout is None else timeout) as seconds:
-                connection = lent.enter_context(self.pool.connection(seconds))
-            yield connection
+        kept: ExitStack | None = getattr(self._kept, "stack", None)
+        if kept is None:
+            with ExitStack() as lent:
+                yield self._lend(lent, timeout)
+            return
+        if self._kept.connection is None:
+            self._kept.connection = self._lend(kept, timeout)
+        yield self._kept.connection
+
+    def _lend(self, lent: ExitStack, timeout: float | None) -> Connection[DictRow]:
+        with waiting(self.pool.timeout if timeout is None else timeout) as seconds:
+            return lent.enter_context(self.pool.connection(seconds))
 
     @contextmanager
-    def transaction(self, *, commit: bool = False) -> Iterator[Cursor[DictRow]]:
-        """Lend a cursor for a transaction, which is rolled back unless it should commit."""
-        with self.get_connection() as connection, connection.transaction(force_rollback=not commit):
+    def one_connection(self) -> Iterator[None]:
+        """Lend this thread the same connection again and again while the block runs. Blocks may not be nested."""
+        with ExitStack() as self._kept.stack:
+            self._kept.connection = None
+            try:
+                yield
+            finally:
+                del self._kept.stack
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cursor[DictRow]]:
+        """Lend a cursor for statements that commit together, if the block succeeds."""
+        with self.get_connection() as connection, connection.transaction():
             yield connection.cursor()
 
-    def views(self) -> AbstractContextManager[Cursor[DictRow]]:
-        """Open a cursor for reading. The pool takes it back when the block ends."""
-        return self.transaction()
+    @contextmanager
+    def views(self) -> Iterator[Cursor[DictRow]]:
+        """Open a cursor for reading. Each statement sees what was committed before it began."""
+        with self.get_connection() as connection, connection.cursor() as cursor:
+            yield cursor
 
     def connect(self) -> Connection[DictRow]:
         """Open a connection outside the pool. The caller closes it."""
@@ -141,9 +164,20 @@ def _pool(conninfo: str, min_size: int, max_size: int) -> ConnectionPool[Connect
         min_size=min_size,
         max_size=max_size,
         open=False,
-        check=ConnectionPool.check_connection,
+        check=_check,
         timeout=CONNECTION_SECONDS,
     )
+
+
+def _check(connection: Connection[DictRow]) -> None:
+    """Raise an error if the server has closed a connection while it was idle.
+
+    The server says so, or its machine does, and otherwise it sends next to nothing. So most checks cost no round trip.
+    """
+    arrivals = poll()
+    arrivals.register(connection.fileno(), POLLIN)
+    if arrivals.poll(0):
+        ConnectionPool.check_connection(connection)
 
 
 def _find_certificates() -> None:

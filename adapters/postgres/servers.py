@@ -27,7 +27,7 @@ class Servers:
     def register(self, url: str) -> UUID:
         """Record that a server listens at this URL, and return the server's id. Deletes rows not seen for a day."""
         server_id = uuid4()
-        with self._datastore.transaction(commit=True) as cursor:
+        with self._datastore.transaction() as cursor:
             cursor.execute("DELETE FROM servers WHERE seen_at <= now() - %s", (KEPT_FOR,))
             cursor.execute("INSERT INTO servers (id, url) VALUES (%s, %s)", (server_id, url))
         return server_id

@@ -10,12 +10,14 @@ import re
 from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 from uuid import UUID
 
 from msgspec import Struct, json, structs
 
 from application.granting import Person
+from application.ports import role_in
+from domain.access import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECRET_BYTES = 32
+ROLES = list(get_args(Role))
 SECRET = re.compile("[A-Za-z0-9_-]{43}")
 USE_NOTED_EVERY_SECONDS = 60  # so that a sign-in in use is written once a minute, not with every request
 
@@ -47,6 +50,13 @@ class SignInDetails(Struct, frozen=True):
     browser: str
     network: str
     proven: bool
+
+
+class SignedIn(Struct, frozen=True):
+    """A person who is signed in, and the roles that they have in any of the scopes that were asked for."""
+
+    person: Person
+    roles: frozenset[Role]
 
 
 class SignIn(Struct, frozen=True):
@@ -78,7 +88,7 @@ class PostgresSignIns:
         Ends the sign-in that the browser had before (its secret is `previous`), and removes those that have expired.
         """
         secret = token_urlsafe(SECRET_BYTES)
-        with self._datastore.transaction(commit=True) as cursor:
+        with self._datastore.transaction() as cursor:
             cursor.execute(
                 "DELETE FROM sessions WHERE secret_sha256 = %(previous)s"
                 " OR used_at <= now() - %(idle)s OR started_at <= now() - %(absolute)s",
@@ -91,23 +101,33 @@ class PostgresSignIns:
             )
         return secret
 
-    def find(self, secret: str) -> Person | None:
-        """Return the person that a secret signs in, and note the use; None if it has expired or doesn't exist."""
+    def find(self, secret: str, *scopes: UUID) -> SignedIn | None:
+        """Return whom a secret signs in, and note the use; None if it has expired or doesn't exist."""
         if not SECRET.fullmatch(secret):
             return None
         with self._datastore.get_connection() as connection:
             row = connection.execute(
                 f"""
-                SELECT email, name, used_at < now() - make_interval(secs => %(noted)s) AS due FROM sessions
-                WHERE secret_sha256 = %(secret)s AND {LIVE}
+                SELECT email, name, used_at < now() - make_interval(secs => %(noted)s) AS due, ARRAY(
+                    SELECT key FROM claims
+                    WHERE subscription_id = ANY(%(scopes)s) AND kind = 'role'
+                      AND key = ANY(ARRAY(SELECT role || ' ' || email FROM unnest(%(roles)s::text[]) AS role))
+                ) AS roles
+                FROM sessions WHERE secret_sha256 = %(secret)s AND {LIVE}
                 """,
-                {"secret": _digest(secret), "noted": USE_NOTED_EVERY_SECONDS, **self._lifetime},
+                {
+                    "secret": _digest(secret),
+                    "noted": USE_NOTED_EVERY_SECONDS,
+                    "scopes": list(scopes),
+                    "roles": ROLES,
+                    **self._lifetime,
+                },
             ).fetchone()
             if row is None:
                 return None
             if row["due"]:
                 connection.execute("UPDATE sessions SET used_at = now() WHERE secret_sha256 = %s", (_digest(secret),))
-        return Person(row["email"], row["name"])
+        return SignedIn(Person(row["email"], row["name"]), frozenset(map(role_in, row["roles"])))
 
     def end(self, secret: str) -> str | None:
         """Sign out, and return whose sign-in it was; None if it doesn't exist."""
@@ -171,7 +191,7 @@ class PostgresTickets:
 
     def issue(self, kind: TicketKind, secret: str, content: object, valid_for: timedelta) -> None:
         """Store a ticket, and remove those that have expired."""
-        with self._datastore.transaction(commit=True) as cursor:
+        with self._datastore.transaction() as cursor:
             cursor.execute("DELETE FROM tickets WHERE expires_at <= now()")
             cursor.execute(
                 "INSERT INTO tickets VALUES (%s, %s, %s, now() + %s)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
@@ -47,6 +47,8 @@ from adapters.server.request_log import RequestLog
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
     from litestar.types import ASGIApp, ControllerRouterHandler, Method
 
     from adapters.composition import Rollcall
@@ -85,7 +87,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         [*routes, *console(upload_bytes), pages.STATIC],
         dependencies={name: _provide(part) for name, part in injected.items()},
         request_class=CheckedRequest,
-        guards=[check_same_origin, check_access, check_declared],
+        guards=[check_request],
         state=State({"rollcall": rollcall, "rate_limits": rate_limits, "site": site}),
         template_config=pages.templates(),
         exception_handlers={
@@ -99,6 +101,13 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
         logging_config=None,
     )
     return RequestLog(SecurityHeaders(app, site), metrics, _methods(app))
+
+
+async def check_request(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Check a request before its handler runs. This is one guard, because the framework copies the handler for each."""
+    check_same_origin(connection, handler)
+    await check_access(connection, handler)
+    await check_declared(connection, handler)
 
 
 def _api(upload_bytes: int) -> Router:

@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from adapters.health import Health, Lag
 from adapters.http.problems import responses
 from adapters.http.rate_limits import RateLimits
+from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import PUBLIC, for_roles
 from adapters.metrics import Metrics
@@ -112,7 +113,7 @@ async def show_readiness(
     return Response(found, status_code=200 if found.status == "ready" else 503)
 
 
-@get("/metrics", sync_to_thread=True, media_type="text/plain", responses=responses(), opt=for_roles("operator"))
+@read("/metrics", media_type="text/plain", responses=responses(), opt=for_roles("operator"))
 def show_metrics(metrics: Injected[Metrics]) -> Response[str]:
     """Return the metrics for Prometheus."""
     return Response(metrics.render().decode(), media_type=METRICS_TYPE)

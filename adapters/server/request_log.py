@@ -51,7 +51,7 @@ class RequestLog:
             return
         found, request_id, sent = SUBSCRIPTION.match(scope["path"]), str(uuid4()), _client_request_id(scope)
         scope.setdefault("state", {}).update(request_id=request_id, client_request_id=sent)
-        bound = {"request_id": request_id, "actor": "nobody"} | ({"subscription": found[1]} if found else {})
+        bound = {"request_id": request_id} | ({"subscription": found[1]} if found else {})
         bound |= {"client_request_id": sent} if sent else {}
         with structlog.contextvars.bound_contextvars(**bound), patient() as patience:
             await self._record(scope, receive, send, request_id, patience)
@@ -85,7 +85,8 @@ class RequestLog:
             label = method if method in METHODS else "(other)"
             self._metrics.answered(label, route, status, (began or ended) - started)
             milliseconds, path = round((ended - started) * 1000, 1), redacted_path(scope["path"])
-            log.info("request", method=method, path=path, status=status, milliseconds=milliseconds)
+            actor = scope["state"]["actor"].id if "actor" in scope["state"] else "nobody"
+            log.info("request", method=method, path=path, status=status, milliseconds=milliseconds, actor=actor)
 
     def _complete_allow(self, header: tuple[bytes, bytes], scope: HTTPScope) -> tuple[bytes, bytes]:
         """Return a header; if it is `Allow`, with all methods of the path, including HEAD wherever GET works."""

@@ -16,10 +16,11 @@ from projections.directory import read as directory
 from projections.projector import find_bookmark
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
     from application.rosters import StoredRoster
+    from projections.projector import Bookmark
     from projections.view import ViewCursor
 
 T = TypeVar("T")
@@ -45,13 +46,14 @@ def unlicensed_users(cursor: ViewCursor, subscription_id: UUID, roster: StoredRo
             marks += bytes(map(unlicensed.__contains__, some))
         return UnlicensedUsers(marks.count(1), bytes(marks)), len(marks)
 
-    return roster.cached(_as_of_now(cursor), look_up)
+    # The bookmark is read first, so that what is found is at least as new as it says.
+    return roster.cached(("directory", find_bookmark(cursor, directory.NAME)), look_up)
 
 
 def unlicensed_counts(
-    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, numbers: Sequence[int]
+    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, numbers: Sequence[int], known: Bookmark
 ) -> Sequence[int]:
-    """Return how many users of each of these groups of a file have no licence."""
+    """Return how many users of each of these groups of a file have no licence, at a bookmark of the directory."""
 
     def look_up() -> tuple[array[int], int]:
         counts = array("I", bytes(4 * len(numbers)))
@@ -64,7 +66,7 @@ def unlicensed_counts(
                 counts[index] += email in unlicensed
         return counts, (BYTES_PER_NUMBER + counts.itemsize) * len(numbers)
 
-    return roster.cached((_as_of_now(cursor), tuple(numbers)), look_up)
+    return roster.cached(("directory", known, tuple(numbers)), look_up)
 
 
 def group_numbers_of(roster: StoredRoster, unlicensed: UnlicensedUsers) -> array[int]:
@@ -77,11 +79,6 @@ def group_numbers_of(roster: StoredRoster, unlicensed: UnlicensedUsers) -> array
         return numbers, numbers.itemsize * len(numbers) + len(unlicensed.marks)
 
     return roster.cached(unlicensed.marks, look_up) if unlicensed.count else array("I")
-
-
-def _as_of_now(cursor: ViewCursor) -> Hashable:
-    """Return the directory's bookmark; it is read first, so that what is found is at least as new as it says."""
-    return ("directory", find_bookmark(cursor, directory.NAME))
 
 
 def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:

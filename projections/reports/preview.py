@@ -7,7 +7,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from domain.naming import group_key
-from projections.review.read import EditedGroup, ReviewedGroup, with_directory
+from projections.directory import read as directory
+from projections.projector import find_bookmark
+from projections.review.read import Edited, EditedGroup, ReviewedGroup, with_licences
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,9 +22,19 @@ def preview(
     cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, *, limit: int | None = 100
 ) -> list[ReviewedGroup]:
     """Return the first groups of the file, or all of them if `limit` is None, as a review would show them."""
+    bookmark = find_bookmark(cursor, directory.NAME)
     problems = Counter(number for problem in roster.problems() for number in set(problem.groups))
+    first = list(islice(roster.groups(), limit))
+    existing = directory.group_ids_by_key(cursor, subscription_id, (group_key(each.name) for each in first))
     groups = [
-        EditedGroup(each.number, each.name, group_key(each.name), each.name, len(each.members), problems[each.number])
-        for each in islice(roster.groups(), limit)
+        EditedGroup(
+            each.number,
+            each.name,
+            each.name,
+            group_key(each.name) in existing,
+            len(each.members),
+            problems[each.number],
+        )
+        for each in first
     ]
-    return with_directory(cursor, subscription_id, roster, groups)
+    return with_licences(cursor, subscription_id, roster, Edited(groups, bookmark))

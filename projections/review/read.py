@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from domain.import_session import Plan
 from domain.naming import group_key
 from domain.problems import PROBLEMS, Problem
 from projections.directory import read as directory
+from projections.projector import Bookmark, find_bookmark
 from projections.reports import file_licences
 
 if TYPE_CHECKING:
@@ -45,15 +46,22 @@ class ReviewedGroup(Struct, frozen=True):
 
 
 class EditedGroup(Struct, frozen=True):
-    """A group of the file with the edits made to it, without what the directory knows."""
+    """A group of the file with the edits made to it, and whether there is a group of its name."""
 
     number: int
     name: str
-    name_key: str
     name_in_file: str
+    exists: bool
     users: int
     problems: int
     removed: Collection[str] = ()
+
+
+class Edited(NamedTuple):
+    """Groups of a file, and the directory's bookmark from before they were read."""
+
+    groups: list[EditedGroup]
+    directory: Bookmark
 
 
 class GroupFilter(Struct, frozen=True):
@@ -83,15 +91,17 @@ def groups(
 ) -> list[ReviewedGroup]:
     """Return a page of an import's groups, in order, that follow the number `after`."""
     if not wanted.only_problems:
-        edited = _edited_groups(cursor, import_id, roster, wanted, range(after + 1, len(roster) + 1), limit)
-        return with_directory(cursor, subscription_id, roster, edited)
+        rest = range(after + 1, len(roster) + 1)
+        edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, rest, limit)
+        return with_licences(cursor, subscription_id, roster, edited)
     found: list[ReviewedGroup] = []
     unlicensed = file_licences.unlicensed_users(cursor, subscription_id, roster)
     suspects = _suspects(cursor, import_id, roster, unlicensed, after)
     start, step = 0, limit
     while start < len(suspects) and len(found) < limit:
-        edited = _edited_groups(cursor, import_id, roster, wanted, suspects[start : start + step], step)
-        reviewed = with_directory(cursor, subscription_id, roster, edited)
+        numbers = suspects[start : start + step]
+        edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, numbers, step)
+        reviewed = with_licences(cursor, subscription_id, roster, edited)
         found += [group for group in reviewed if group.problems or group.unlicensed]
         start, step = start + step, min(4 * step, MOST_SUSPECTS)  # if few of them match, take fewer steps
     return found[:limit]
@@ -110,24 +120,36 @@ def _suspects(
 
 
 def _edited_groups(
-    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, wanted: GroupFilter, numbers: Sequence[int], limit: int
-) -> list[EditedGroup]:
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    import_id: UUID,
+    roster: StoredRoster,
+    wanted: GroupFilter,
+    numbers: Sequence[int],
+    limit: int,
+) -> Edited:
     """Return the first of these groups that match the filter, with their edits: the current ones or those of a plan."""
     if wanted.plan is not None:
-        return _groups_of_plan(cursor, import_id, roster, wanted, wanted.plan, numbers, limit)
+        return _groups_of_plan(cursor, subscription_id, import_id, roster, wanted, wanted.plan, numbers, limit)
     if not wanted.search:
         numbers = numbers[:limit]
     if not numbers:
-        return []
+        return Edited([], Bookmark())
     # Numbers have no gaps, so the bounds exclude nothing. They spare PostgreSQL a sort that it would choose for
     # an import that it has no statistics for yet.
     cursor.execute(
         """
-        SELECT number, name, name_key, name_in_file, users,
+        SELECT number, name, name_in_file, users,
+            EXISTS (
+                SELECT FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
+                    AND left(d.name_key, 255) = left(g.name_key, 255) AND d.name_key = g.name_key
+            ) AS exists,
             (SELECT count(*) FROM review_group_problems AS p
              WHERE (p.import_id, p.number) = (g.import_id, g.number)) AS problems,
             ARRAY(SELECT email FROM review_removed AS r
-                  WHERE (r.import_id, r.number) = (g.import_id, g.number)) AS removed
+                  WHERE (r.import_id, r.number) = (g.import_id, g.number)) AS removed,
+            (SELECT position FROM view_positions WHERE view = %(directory)s) AS position,
+            (SELECT proof FROM view_positions WHERE view = %(directory)s) AS proof
         FROM review_groups AS g
         WHERE import_id = %(import)s AND number >= %(first)s AND number <= %(last)s
           AND (%(some)b::int[] IS NULL OR number = ANY(%(some)b::int[]))
@@ -135,6 +157,8 @@ def _edited_groups(
         ORDER BY number LIMIT %(limit)s
         """,
         {
+            "subscription": subscription_id,
+            "directory": directory.NAME,
             "import": import_id,
             "first": numbers[0],
             "last": numbers[-1],
@@ -143,34 +167,39 @@ def _edited_groups(
             "limit": limit,
         },
     )
-    return [EditedGroup(**row) for row in cursor]
+    rows = cursor.fetchall()
+    bookmarks = {Bookmark(row.pop("position"), row.pop("proof")) for row in rows}
+    return Edited([EditedGroup(**row) for row in rows], *bookmarks) if rows else Edited([], Bookmark())
 
 
 def _groups_of_plan(
     cursor: ViewCursor,
+    subscription_id: UUID,
     import_id: UUID,
     roster: StoredRoster,
     wanted: GroupFilter,
     plan: Plan,
     numbers: Sequence[int],
     limit: int,
-) -> list[EditedGroup]:
-    search = group_key(wanted.search)
+) -> Edited:
+    bookmark, search = find_bookmark(cursor, directory.NAME), group_key(wanted.search)
     named = ((each, plan.name(each)) for each in map(roster.group, numbers))
     page = list(islice(((each, name) for each, name in named if search in group_key(name)), limit))
     counts = _problem_counts(cursor, import_id, [each.number for each, _ in page])
-    return [
+    existing = directory.group_ids_by_key(cursor, subscription_id, (group_key(name) for _, name in page))
+    groups = [
         EditedGroup(
             each.number,
             name,
-            group_key(name),
             each.name,
+            group_key(name) in existing,
             len(plan.users(each)),
             counts.get(each.number, 0),
             plan.removed.get(each.number, ()),
         )
         for each, name in page
     ]
+    return Edited(groups, bookmark)
 
 
 def _problem_counts(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> dict[int, int]:
@@ -184,28 +213,25 @@ def _problem_counts(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int])
     return {row["number"]: row["problems"] for row in cursor}
 
 
-def with_directory(
-    cursor: ViewCursor,
-    subscription_id: UUID,
-    roster: StoredRoster,
-    edited: Sequence[EditedGroup],
+def with_licences(
+    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, edited: Edited
 ) -> list[ReviewedGroup]:
-    """Add what only the directory knows: whether a group exists, and how many of its users have no licence."""
-    existing = directory.group_ids_by_key(cursor, subscription_id, [group.name_key for group in edited])
-    counts = file_licences.unlicensed_counts(cursor, subscription_id, roster, [group.number for group in edited])
-    removed = {email for group, count in zip(edited, counts, strict=True) if count for email in group.removed}
+    """Add how many users of each group have no licence."""
+    groups, numbers = edited.groups, [group.number for group in edited.groups]
+    counts = file_licences.unlicensed_counts(cursor, subscription_id, roster, numbers, edited.directory)
+    removed = {email for group, count in zip(groups, counts, strict=True) if count for email in group.removed}
     unlicensed = directory.unlicensed_emails(cursor, subscription_id, removed) if removed else set[str]()
     return [
         ReviewedGroup(
             group.number,
             group.name,
             group.name_in_file,
-            "existing" if group.name_key in existing else "new",
+            "existing" if group.exists else "new",
             group.users,
             group.problems,
             count - sum(email in unlicensed for email in group.removed) if count else 0,
         )
-        for group, count in zip(edited, counts, strict=True)
+        for group, count in zip(groups, counts, strict=True)
     ]
 
 

@@ -459,7 +459,7 @@ class TestAnImportThatCannotGoOn:
 
 
 def execute(rollcall: Rollcall, statement: LiteralString) -> None:
-    with rollcall.datastore.transaction(commit=True) as cursor:
+    with rollcall.datastore.transaction() as cursor:
         cursor.execute(statement)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
@@ -263,18 +263,3 @@ class TestATokenIssuedWithAnother:
         assert validity(ports, [*texts, own]) == [True] * 5
         revoke_access(ports, OPERATING, ANN.email)
         assert validity(ports, [*texts, own]) == [False] * 4 + [True]
-
-    def test_is_checked_with_one_more_look_up_however_many_ancestors_it_has(
-        self, ports: MemoryPorts, origin: Origin, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        text = generations(ports, origin, issued(ports, origin, role="administrator"))[-1]
-        asked: list[list[UUID]] = []
-        load_many = ports.events.load_many
-
-        def counted(streams: Iterable[UUID], fold: Any) -> Any:
-            asked.append(list(streams))
-            return load_many(asked[-1], fold)
-
-        monkeypatch.setattr(ports.events, "load_many", counted)
-        assert bearer(ports, text)
-        assert [len(streams) for streams in asked] == [3]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from application.ports import Claim, Claims, Conflict, Licensed, NoJoins, RequestKey
 from application.records import Actor, NewRecord, Origin
 from domain.group import GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.import_session import UsersLeftOut
 from domain.naming import group_key
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from tests.waiting import Running
@@ -48,6 +49,11 @@ class Subscription:
         """Append an event of a new group, decided on these licences, and return its position."""
         claims = Claims(licences_at=licensed.at if licensed else None)
         return self.store.append(self.origin, [NewRecord(uuid4(), 1, event)], claims).position
+
+    def leave_out(self, licensed: Licensed, *emails: str) -> None:
+        """Append that an import leaves these users out, decided on these licences."""
+        left_out = NewRecord(uuid4(), 1, UsersLeftOut(1, emails))
+        self.store.append(self.origin, [left_out], Claims(licences_at=licensed.at))
 
     def allocate(self, *emails: str) -> None:
         self._change(LicencesAllocated(tuple(map(User, emails))), Claims(taken=self._licences(emails)))
@@ -320,6 +326,19 @@ def test_licences_of_others_may_be_revoked_meanwhile(subscription: Subscription)
     foreign.revoke(BEN)
     subscription.allocate(ANN)
     subscription.join(GroupCreated(ANN, (BEN,)), licensed)
+
+
+def test_nobody_is_left_out_who_got_a_licence_since_it_was_looked_up(subscription: Subscription) -> None:
+    subscription.allocate(BEN)
+    licensed = subscription.licensed(ANN, BEN)
+    subscription.leave_out(licensed, ANN, ZOE)
+    subscription.allocate(ANN)
+    head = subscription.store.head()
+    with pytest.raises(Conflict):
+        subscription.leave_out(licensed, ZOE, ANN)
+    assert subscription.store.head() == head
+    subscription.leave_out(licensed, ZOE)
+    subscription.leave_out(subscription.licensed(ZOE), ZOE)
 
 
 def test_a_licence_that_was_revoked_and_given_back_is_looked_up_again(subscription: Subscription) -> None:

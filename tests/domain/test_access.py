@@ -26,7 +26,6 @@ from domain.access import (
     TokenRevoked,
     TokenState,
     access_id,
-    are_valid,
     evolve,
     evolve_token,
     fold,
@@ -197,16 +196,6 @@ class TestATokenIssuedWithAnother:
         assert len(issued(parent=Parent(TOKEN, None, ancestors[1:])).ancestors) == MOST_ANCESTORS
         with pytest.raises(TokenChainTooLong):
             issued(parent=Parent(TOKEN, None, ancestors))
-
-    def test_is_valid_only_while_all_of_them_are(self) -> None:
-        valid = evolve_token(None, issued())
-        ending = evolve_token(None, issued(expires_at=NOW + timedelta(days=1)))
-        revoked = evolve_token(valid, TokenRevoked("Sync"))
-        assert are_valid([], NOW)
-        assert are_valid([valid, ending], NOW)
-        assert not are_valid([valid, ending], NOW + timedelta(days=1))
-        assert not are_valid([valid, revoked], NOW)
-        assert not are_valid([revoked, valid], NOW)
 
 
 class TestTokenText:

@@ -111,7 +111,7 @@ class TestAuthorization:
             raise error
 
         text = token(idle.events, "operator", ROLLCALL)
-        monkeypatch.setattr(type(idle.events), "history", fail)
+        monkeypatch.setattr(type(idle.rights), "token", fail)
         answer = asked(idle, "GET", SUBSCRIPTIONS, headers=bearing(text))
         assert "secret" not in str(assert_problem(answer, 503, "busy"))
         assert "Retry-After" in answer.headers

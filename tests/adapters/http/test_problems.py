@@ -336,7 +336,7 @@ def test_an_internal_error_reveals_only_the_request_id(
     def fail() -> None:
         raise RuntimeError("the password is 12345")
 
-    monkeypatch.setattr(idle.datastore, "transaction", fail)
+    monkeypatch.setattr(idle.datastore, "views", fail)
     answer = asked(idle, "GET", SUBSCRIPTIONS, headers={"X-Request-Id": "broken-1"})
     assert assert_problem(answer, 500, "internal") == {
         "type": "/problems/internal",
@@ -352,7 +352,7 @@ def test_an_unavailable_database_is_503(idle: Rollcall, monkeypatch: pytest.Monk
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(idle.datastore, "transaction", fail)
+    monkeypatch.setattr(idle.datastore, "views", fail)
     answer = asked(idle, "GET", SUBSCRIPTIONS)
     assert "secret" not in str(assert_problem(answer, 503, "busy"))
     assert int(answer.headers["Retry-After"]) > 0

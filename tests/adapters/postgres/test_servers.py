@@ -19,7 +19,7 @@ HERE, THERE = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
 
 def pass_time(rollcall: Rollcall, by: timedelta) -> None:
     """Move every server's last sign of life into the past."""
-    with rollcall.datastore.transaction(commit=True) as cursor:
+    with rollcall.datastore.transaction() as cursor:
         cursor.execute("UPDATE servers SET seen_at = seen_at - %s", (by,))
 
 

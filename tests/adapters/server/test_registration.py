@@ -41,7 +41,7 @@ def test_a_server_with_a_public_url_is_registered_with_that(database: str, idle:
 def test_the_registration_is_renewed(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registration, "SEEN_EVERY_SECONDS", 0.05)
     with registered(idle.servers, HERE):
-        with idle.datastore.transaction(commit=True) as cursor:
+        with idle.datastore.transaction() as cursor:
             cursor.execute("UPDATE servers SET seen_at = seen_at - %s", (timedelta(seconds=GONE_AFTER_SECONDS),))
         eventually(lambda: idle.servers.running() == [HERE])
     assert idle.servers.running() == []

@@ -60,6 +60,18 @@ BEGIN
         END IF;
     END IF;
 
+    IF asked ? 'licences_at' AND EXISTS (
+        SELECT FROM events AS e, jsonb_array_elements(convert_from(e.state, 'UTF8')::jsonb -> 'users') AS licensed
+        JOIN (
+            SELECT jsonb_array_elements_text(convert_from(state, 'UTF8')::jsonb -> 'users') AS email
+            FROM unnest(topics, states) AS new (topic, state) WHERE topic = 'import.users-left-out'
+        ) AS left_out ON left_out.email = licensed ->> 'email'
+        WHERE e.originator_id = subscription AND e.originator_version > (asked ->> 'licences_at')::bigint
+          AND e.topic = 'licences.allocated'
+    ) THEN
+        RAISE EXCEPTION 'a user whom this append leaves out has got a licence' USING ERRCODE = 'unique_violation';
+    END IF;
+
     IF asked ? 'no_joins' THEN
         emails := ARRAY(SELECT jsonb_array_elements_text(asked -> 'no_joins' -> 'emails'));
         IF EXISTS (
