@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-ReadLog: TypeAlias = Callable[[int, int, int | None], list[Record]]
-"""Takes a position, a maximum number and a last position or None, and returns the events that follow the first.
+ReadLog: TypeAlias = Callable[[int, int, int | None, Sequence[type] | None], list[Record]]
+"""Takes a position, a maximum number, a last position and kinds of events, and returns events that follow the first.
 
 There may be fewer than asked for, but two at least if there are two: a view begins with the event that it showed last.
+With kinds, only these are returned, and the last event up to the last position, which says how far the view has come.
 """
 Standing: TypeAlias = Literal["current", "outdated", "newer", "lost"]
 """Whether a view holds what this process would write, what an older or a newer Rollcall wrote, or what the log lost."""
@@ -176,7 +177,7 @@ class Projector:
 
         Raises LogWentBack; the caller then has to look at the view's standing and bookmark again.
         """
-        records = self._read_log(max(bookmark.position - 1, 0), BATCH + 1, None)
+        records = self._read_log(max(bookmark.position - 1, 0), BATCH + 1, None, None)
         if bookmark.position:
             if not records or bookmark_at(records[0]) != bookmark:
                 with connection.transaction(), connection.cursor() as cursor:
@@ -296,7 +297,7 @@ class Projector:
 
     def _read_until(self, bookmark: Bookmark, goal: int) -> Iterator[list[Record]]:
         position = bookmark.position
-        while records := self._read_log(position, BATCH, goal):
+        while records := self._read_log(position, BATCH, goal, tuple(self.view.handlers)):
             yield records
             position = records[-1].position
 

@@ -184,18 +184,34 @@ class PostgresEventStore(Application[UUID]):
         return [cast("Record", decode(each)) for each in stored]
 
     def read_log(
-        self, after: int, limit: int, until: int | None = None, subscription_id: UUID | None = None
+        self,
+        after: int,
+        limit: int,
+        until: int | None = None,
+        kinds: Sequence[type] | None = None,
+        *,
+        subscription_id: UUID | None = None,
     ) -> list[Record]:
-        """Return the events of all streams, or of a subscription's, after a position, in the total order."""
-        return self.read_batch(after, limit, until, subscription_id).records
+        """Return the events of all streams, or of a subscription's, after a position, in the total order.
+
+        With kinds, only these are returned, and the last event of all up to `until`.
+        """
+        return self.read_batch(after, limit, until, kinds, subscription_id=subscription_id).records
 
     def read_batch(
-        self, after: int, limit: int, until: int | None = None, subscription_id: UUID | None = None
+        self,
+        after: int,
+        limit: int,
+        until: int | None = None,
+        kinds: Sequence[type] | None = None,
+        *,
+        subscription_id: UUID | None = None,
     ) -> LogBatch:
         """Return the same, and how many bytes the events take as they are stored."""
+        topics = [str(cast("Any", kind).__struct_config__.tag) for kind in kinds or ()]
         records, size = [], 0
         for position, stream, version, _, group, _, state, at, stored_origin in self._our_recorder.select_log(
-            after, limit, until, subscription_id=subscription_id
+            after, limit, until, topics, subscription_id, and_last=kinds is not None
         ):
             if at is not None:
                 envelope = at, decode_origin(stored_origin)

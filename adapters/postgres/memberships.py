@@ -31,7 +31,7 @@ class DirectoryMemberships:
         with self._datastore.views() as cursor:
             joined, position = directory.groups_joined(cursor, subscription_id, wanted)
         head = self._events.head()
-        while records := self._events.read_log(position, EVENTS_AT_ONCE, head, subscription_id):
+        while records := self._events.read_log(position, EVENTS_AT_ONCE, head, subscription_id=subscription_id):
             follow(joined, subscription_id, wanted, records)
             position = records[-1].position
         return joined, max(position, head)

@@ -213,8 +213,10 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         until: int | None = None,
         topics: Sequence[str] = (),
         subscription_id: UUID | None = None,
+        *,
+        and_last: bool = False,
     ) -> list[tuple[Any, ...]]:
-        """Return the same as rows (see `select_log.sql`)."""
+        """Return the same as rows (see `select_log.sql`); on request with the last event, also if of another topic."""
         wanted = {
             "after": after,
             "until": until,
@@ -222,6 +224,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             "bytes": LOG_BATCH_BYTES,
             "topics": list(topics),
             "subscription": subscription_id,
+            "and_last": and_last,
         }
         with self._datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
             return cursor.execute(statement("select_log"), wanted, prepare=True, binary=True).fetchall()

@@ -7,15 +7,17 @@ from collections import deque
 from operator import attrgetter
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from projections.projector import BATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from adapters.postgres.event_store import LogBatch
     from application.records import Record
+
+    ReadBatch: TypeAlias = Callable[[int, int, int | None, Sequence[type] | None], LogBatch]
 
 KEPT_BYTES = 8_000_000  # as stored; whoever is further behind reads for themselves
 TRUSTED_SECONDS = 1.0
@@ -30,9 +32,7 @@ class SharedLog:
     the log has lost: it finds out at the end, and is rebuilt.
     """
 
-    def __init__(
-        self, read_batch: Callable[[int, int, int | None], LogBatch], count_appends: Callable[[], int]
-    ) -> None:
+    def __init__(self, read_batch: ReadBatch, count_appends: Callable[[], int]) -> None:
         """Take what reads the log, and what counts the appends that this process was told of."""
         self._read_batch = read_batch
         self._count_appends = count_appends
@@ -43,25 +43,27 @@ class SharedLog:
         self._looked = 0.0
         self._appends = 0
 
-    def read(self, after: int, limit: int, until: int | None = None) -> list[Record]:
-        """Return events after a position (see `projector.ReadLog`)."""
+    def read(
+        self, after: int, limit: int, until: int | None = None, kinds: Sequence[type] | None = None
+    ) -> list[Record]:
+        """Return events after a position (see `projector.ReadLog`). A rebuild, which has an end, reads for itself."""
+        if until is not None:
+            return self._read_batch(after, limit, until, kinds).records
         with self._reading:
             if not self._kept or after > self._kept[-1].position:
                 self._forget()
                 self._keep(after)
             elif self._has(after):
-                self._look_again(after, until)
+                self._look_again(after)
             if self._has(after):
                 start = bisect_right(self._kept, after, key=POSITION)
-                end = bisect_right(self._kept, until, key=POSITION) if until is not None else len(self._kept)
-                return self._kept[start : min(end, start + limit)]
-        return self._read_batch(after, limit, until).records
+                return self._kept[start : start + limit]
+        return self._read_batch(after, limit, None, None).records
 
-    def _look_again(self, after: int, until: int | None) -> None:
+    def _look_again(self, after: int) -> None:
         """Read on if nothing else follows a position and there may be more; otherwise look at the end once a second."""
         last, is_old = self._kept[-1], monotonic() - self._looked > TRUSTED_SECONDS
-        may_have_more = is_old or self._appends != self._count_appends() or (until or 0) > last.position
-        if after + 1 >= last.position and may_have_more:
+        if after + 1 >= last.position and (is_old or self._appends != self._count_appends()):
             holds = self._keep(last.position - 1, last)
         else:
             holds = not is_old or self._keep(last.position - 1, last, last.position)
@@ -75,7 +77,7 @@ class SharedLog:
     def _keep(self, after: int, known: Record | None = None, until: int | None = None) -> bool:
         """Read and keep what follows a position; False if the first event is not the one that is known."""
         looked, appends = monotonic(), self._count_appends()
-        records, size = self._read_batch(after, BATCH + 1, until)
+        records, size = self._read_batch(after, BATCH + 1, until, None)
         if known is not None and records[:1] != [known]:
             return False
         self._looked, self._appends = looked, appends

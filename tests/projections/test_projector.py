@@ -33,7 +33,7 @@ def create_groups(rollcall: Rollcall, origin: Origin, *names: str) -> None:
 
 def at_most(read_log: ReadLog, most: int) -> ReadLog:
     """Let a view apply no more events at a time, beside the one that it showed last."""
-    return lambda after, limit, until: read_log(after, min(most, BATCH) + limit - BATCH, until)
+    return lambda after, limit, until, kinds: read_log(after, min(most, BATCH) + limit - BATCH, until, kinds)
 
 
 def projector(rollcall: Rollcall, name: str, most: int = 500) -> Projector:

@@ -106,7 +106,7 @@ def replayed(database: str, history: FullHistory, sizes: Sequence[int], schema: 
 def in_batches(read_log: ReadLog, sizes: Sequence[int]) -> ReadLog:
     """Return a log that gives so many events at a time, beside the one that the view showed last."""
     size = cycle(sizes)
-    return lambda after, limit, until: read_log(after, next(size) + limit - BATCH, until)
+    return lambda after, limit, until, kinds: read_log(after, next(size) + limit - BATCH, until, kinds)
 
 
 def test_every_type_of_event_happens(history: FullHistory, database: str) -> None:
@@ -261,11 +261,11 @@ class CrashingLog:
         self._read_log = read_log
         self._left = times
 
-    def __call__(self, after: int, _: int, until: int | None) -> list[Record]:
+    def __call__(self, after: int, _: int, until: int | None, kinds: Sequence[type] | None) -> list[Record]:
         if not self._left:
             raise PulledThePlugError
         self._left -= 1
-        return self._read_log(after, 7, until)
+        return self._read_log(after, 7, until, kinds)
 
 
 def test_a_rebuild_that_crashed_leaves_the_view_as_it_was_and_the_next_succeeds(
@@ -301,11 +301,11 @@ def test_a_rebuild_stops_when_another_one_starts(history: FullHistory, database:
     datastore, read_log = history.rollcall.datastore, history.rollcall.events.read_log
     later = [Projector(datastore, DIRECTORY, CrashingLog(read_log, 1))]
 
-    def overtaken(after: int, _: int, until: int | None) -> list[Record]:
+    def overtaken(after: int, _: int, until: int | None, kinds: Sequence[type] | None) -> list[Record]:
         if after and later:
             with pytest.raises(PulledThePlugError):
                 later.pop().rebuild()
-        return read_log(after, 7, until)
+        return read_log(after, 7, until, kinds)
 
     with pytest.raises(RebuildSuperseded):
         Projector(datastore, DIRECTORY, overtaken).rebuild()

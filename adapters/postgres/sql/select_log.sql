@@ -9,7 +9,12 @@ FROM (
         SELECT * FROM events
         WHERE notification_id > %(after)s AND notification_id <= coalesce(%(until)s, 9223372036854775807)
           AND (%(subscription)s::uuid IS NULL OR subscription_id = %(subscription)s)
-          AND (cardinality(%(topics)s::text[]) = 0 OR topic = ANY(%(topics)s::text[]))
+          AND (cardinality(%(topics)s::text[]) = 0 OR topic = ANY(%(topics)s::text[]) OR (
+              %(and_last)s AND notification_id = (
+                  SELECT max(notification_id) FROM events
+                  WHERE notification_id <= coalesce(%(until)s, 9223372036854775807)
+              )
+          ))
         ORDER BY notification_id LIMIT %(limit)s
     ) AS candidates
     WINDOW so_far AS (ORDER BY notification_id ROWS UNBOUNDED PRECEDING)

@@ -15,6 +15,7 @@ from adapters.postgres import recorder
 from adapters.settings import read_settings
 from application.ports import Claims, RequestKey
 from application.records import Actor, Event, NewRecord, Origin, Record
+from domain.group import GroupDeleted
 from domain.subscription import (
     LicencesRevoked,
 )
@@ -69,6 +70,23 @@ def test_the_log_is_read_in_batches_of_limited_size(store: PostgresEventStore, m
         pieces.append([record.originator_version for record in piece])
         position = piece[-1].position
     assert pieces == [[1, 2, 3], [4, 5], [6, 7], [8]]
+
+
+def test_the_events_of_some_kinds_come_with_the_last_event_of_the_part_that_is_read(store: PostgresEventStore) -> None:
+    """The last event says how far a view has come that only these kinds concern."""
+    stream, kind = uuid4(), GroupDeleted("Sales")
+    head = append(store, [recorded(stream, n, kind if n in {2, 3, 6} else FILLER) for n in range(1, 9)])
+
+    def versions(after: int, limit: int, until: int) -> list[int]:
+        start = head - 8
+        found = store.read_log(start + after, limit, start + until, (GroupDeleted,))
+        return [each.originator_version for each in found]
+
+    assert versions(0, 9, 8) == [2, 3, 6, 8]
+    assert versions(0, 2, 8) == [2, 3]
+    assert versions(3, 9, 5) == [5]
+    assert versions(2, 9, 6) == [3, 6]
+    assert versions(5, 9, 5) == []
 
 
 def test_the_log_of_one_subscription_can_be_read_alone(store: PostgresEventStore) -> None:

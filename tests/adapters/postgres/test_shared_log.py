@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import count
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,9 @@ from adapters.postgres.shared_log import SharedLog
 from application.records import Origin, Record
 from domain.group import GroupDeleted
 from tests.conftest import ANN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ORIGIN = Origin(uuid4(), ANN, "test")
 STREAM, AT = uuid4(), datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,7 +30,7 @@ class Log:
         self.names = list(names)
         self.read = 0
 
-    def read_batch(self, after: int, limit: int, until: int | None) -> LogBatch:
+    def read_batch(self, after: int, limit: int, until: int | None, _: Sequence[type] | None) -> LogBatch:
         """Return events after a position."""
         names = list(enumerate(self.names[:until], start=1))[after:]
         found = [Record(STREAM, 1, AT, ORIGIN, GroupDeleted(name), position) for position, name in names]
@@ -68,15 +72,6 @@ def test_views_that_are_woken_together_look_once_whether_there_is_more() -> None
     log.names += "b"
     assert [followed(shared, 1) for _ in range(7)] == ["b"] * 7
     assert log.read == 3, "the last one that was known, and the new one"
-
-
-def test_a_rebuild_reads_as_far_as_it_is_told_whether_this_process_was_told_of_that_or_not() -> None:
-    log = Log(*"abc")
-    shared = SharedLog(log.read_batch, lambda: 0)
-    assert followed(shared, 0) == "abc"
-    log.names += "de"
-    assert names(shared.read(1, 100, 4)) == "bc"
-    assert names(shared.read(3, 100, 4)) == "d"
 
 
 def test_a_part_of_the_log_can_be_read() -> None:
