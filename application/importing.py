@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from application.decisions import CommandResult, Decision, append_to, decide_and_append, detailed, unless_stale
 from application.ports import Stream
-from application.rosters import StoredRoster, to_chunks
+from application.roster_chunks import to_chunks
+from application.rosters import StoredRoster
 from application.streams import IMPORT, SUBSCRIPTION, find, first_event
 from domain import import_session
 from domain.errors import KeyReused, NotFound

@@ -1,8 +1,4 @@
-"""How a roster is stored: in chunks, so that you can read one group without reading all of them.
-
-The first chunk is an index. Then come the groups, several thousand memberships to a chunk, the users and the problems.
-These are stored shapes: never change the place or meaning of a field, or replays of old imports are no longer exact.
-"""
+"""Reading stored rosters (`roster_chunks`), group by group, and a cache for what is read often."""
 
 from __future__ import annotations
 
@@ -12,66 +8,22 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec import Struct, msgpack
-
+from application.roster_chunks import RosterAddresses, RosterGroups, RosterIndex, RosterNames, unpacked
 from domain.errors import NotFound
 from domain.problems import Problem
-from domain.roster import FileFormat, Roster, RosterGroup, RosterUser
+from domain.roster import RosterGroup, RosterMember
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Hashable, Iterable, Iterator
     from uuid import UUID
 
     from application.ports import Blobs
 
 T = TypeVar("T")
+P = TypeVar("P", RosterIndex, RosterGroups, RosterAddresses, RosterNames)
 
-MEMBERSHIPS_A_CHUNK = 4_000
-ENTRIES_A_CHUNK = 5_000
-DECODED = 14  # bytes in memory per byte of a chunk, at most (a test measures it)
-CACHE_BYTES = 64 * 1024 * 1024
-ONE_ROSTER_CACHE_BYTES = 8 * 1024 * 1024
-
-
-class RosterIndex(Struct, frozen=True):
-    """A roster without its groups. `sizes` is the number of usable users of each group.
-
-    Chunk k begins with the group `first[k - 1]`.
-    """
-
-    format: FileFormat
-    encoding: str
-    delimiter: str
-    header: tuple[str, ...]
-    rows: int
-    sizes: list[int]
-    first: list[int]
-    user_chunks: int
-    problem_chunks: int
-
-
-def to_chunks(roster: Roster) -> list[bytes]:
-    """Return a roster as chunks; equal rosters give equal bytes."""
-    encode = msgpack.Encoder().encode
-    first: list[int] = []
-    groups: list[bytes] = []
-    for chunk in _chunked(roster, lambda group: len(group.members), MEMBERSHIPS_A_CHUNK):
-        first.append(chunk[0].number)
-        groups.append(encode(chunk))
-    users = [encode(chunk) for chunk in _chunked(roster.users, lambda _: 1, ENTRIES_A_CHUNK)]
-    problems = [encode(chunk) for chunk in _chunked(roster.problems, lambda _: 1, ENTRIES_A_CHUNK)]
-    index = RosterIndex(
-        roster.format,
-        roster.encoding,
-        roster.delimiter,
-        roster.header,
-        roster.rows,
-        [len(entry.users) for entry in roster.entries],
-        first,
-        len(users),
-        len(problems),
-    )
-    return [encode(index), *groups, *users, *problems]
+CACHE_BYTES = 64 * 1024 * 1024  # holds the addresses of more than a million users
 
 
 class RosterCache:
@@ -124,15 +76,14 @@ class RosterCache:
 class StoredRoster:
     """A roster that is read chunk by chunk; `fetch` returns the chunk with a number.
 
-    A `cache` may be shared with other rosters, so this one needs a `name` in it. Without one, the roster caches a few
-    chunks by itself.
+    A `cache` may be shared with other rosters, so this one needs a `name` in it.
     """
 
     def __init__(self, fetch: Callable[[int], bytes], cache: RosterCache | None = None, name: Hashable = None) -> None:
         self._fetch = fetch
-        self._cache = cache or RosterCache(ONE_ROSTER_CACHE_BYTES)
+        self._cache = cache or RosterCache(CACHE_BYTES)
         self._name = name
-        self.index = self._decoded(0, RosterIndex)
+        self.index = self._part("index", 0, lambda: RosterIndex.of(self._fetch(0)))
 
     def __len__(self) -> int:
         return len(self.index.sizes)
@@ -141,40 +92,91 @@ class StoredRoster:
         """Return one group by its number, from 1; raises NotFound."""
         if not 1 <= number <= len(self):
             raise NotFound(what="group in this import with the number", id=number)
-        chunk = bisect_right(self.index.first, number)
-        return self._decoded(chunk, list[RosterGroup])[number - self.index.first[chunk - 1]]
+        return self._group(number, _Pages(self._addresses))
 
     def groups(self, after: int = 0) -> Iterator[RosterGroup]:
         """Return the groups behind a number, in order; chunks are read as the iteration gets to them."""
-        return (self.group(number) for number in range(after + 1, len(self) + 1))
+        pages = _Pages(self._addresses)
+        return (self._group(number, pages) for number in range(after + 1, len(self) + 1))
 
-    def every_group(self) -> Iterator[RosterGroup]:
-        """Return all groups in order, past the cache, so that they don't push anything out of it."""
+    def _group(self, number: int, pages: _Pages[RosterAddresses]) -> RosterGroup:
+        chunk = bisect_right(self.index.first, number)
+        groups, at = self._groups(chunk), number - self.index.first[chunk - 1]
+        where, places, line = groups.memberships(at), groups.places.get(at, ()), groups.lines[at]
+        of_user, a_page = self.index.format == "user_based", self.index.users_a_chunk
+        members = []
+        for position, (user, column) in enumerate(zip(groups.users[where], groups.user_columns[where], strict=True)):
+            page, index = pages[user // a_page], user % a_page
+            expected = page.lines[index] if of_user else line
+            place = places[position] if position < len(places) else expected
+            members.append(RosterMember(page[index], place, column, user))
+        return RosterGroup(number, groups.names[at], line, groups.columns[at], tuple(members))
+
+    def every_group(self) -> Iterator[tuple[str, array[int]]]:
+        """Return the name of each group and the indexes of its users, past the cache, so nothing drops out of it."""
         for chunk in range(1, len(self.index.first) + 1):
-            yield from msgpack.decode(self._fetch(chunk), type=list[RosterGroup])
+            groups = self._load_groups(chunk)
+            for at, name in enumerate(groups.names):
+                yield name, groups.users[groups.memberships(at)]
 
-    def users(self) -> Iterator[list[RosterUser]]:
-        """Return all users of the file, each once, in lists of several thousand."""
-        start = 1 + len(self.index.first)
-        for number in range(start, start + self.index.user_chunks):
-            yield msgpack.decode(self._fetch(number), type=list[RosterUser])
+    def emails(self) -> Iterator[list[str]]:
+        """Return the addresses of all users of the file, each once, in lists of several thousand."""
+        for page in range(self.index.user_chunks):
+            yield self._load_addresses(page).all()
+
+    def names(self, users: Iterable[int]) -> list[tuple[str, str]]:
+        """Return the first and last names of these users, by index."""
+        a_page = self.index.users_a_chunk
+        pages = _Pages(self._names)
+        return [
+            (pages[user // a_page].first[user % a_page], pages[user // a_page].last[user % a_page]) for user in users
+        ]
 
     def problems(self) -> Iterator[Problem]:
         """Return the problems in the order of the file."""
-        start = 1 + len(self.index.first) + self.index.user_chunks
+        start = 1 + len(self.index.first) + 2 * self.index.user_chunks
         for number in range(start, start + self.index.problem_chunks):
-            yield from msgpack.decode(self._fetch(number), type=list[Problem])
+            yield from unpacked(self._fetch(number), list[Problem])
 
     def cached(self, what: Hashable, make: Callable[[], tuple[T, int]]) -> T:
         """Return a value computed from this roster; if it isn't cached, `make` returns it and its size in bytes."""
         return self._cache.get((self._name, what), make)
 
-    def _decoded(self, chunk: int, kind: type[T]) -> T:
-        def decode() -> tuple[T, int]:
-            body = self._fetch(chunk)
-            return msgpack.decode(body, type=kind), DECODED * len(body)
+    def _part(self, what: str, number: int, load: Callable[[], P]) -> P:
+        def loaded() -> tuple[P, int]:
+            part = load()
+            return part, part.size
 
-        return self.cached(chunk, decode)
+        return self.cached((what, number), loaded)
+
+    def _groups(self, chunk: int) -> RosterGroups:
+        return self._part("groups", chunk, lambda: self._load_groups(chunk))
+
+    def _addresses(self, page: int) -> RosterAddresses:
+        return self._part("addresses", page, lambda: self._load_addresses(page))
+
+    def _names(self, page: int) -> RosterNames:
+        start = 1 + len(self.index.first) + self.index.user_chunks
+        return self._part("names", page, lambda: RosterNames.of(self._fetch(start + page)))
+
+    def _load_groups(self, chunk: int) -> RosterGroups:
+        first = self.index.first
+        end = first[chunk] if chunk < len(first) else len(self) + 1
+        return RosterGroups(self._fetch(chunk), self.index.sizes[first[chunk - 1] - 1 : end - 1])
+
+    def _load_addresses(self, page: int) -> RosterAddresses:
+        return RosterAddresses(self._fetch(1 + len(self.index.first) + page))
+
+
+class _Pages(dict[int, T]):
+    """The pages that a task needs, each of them loaded once."""
+
+    def __init__(self, load: Callable[[int], T]) -> None:
+        self._load = load
+
+    def __missing__(self, page: int) -> T:
+        found = self[page] = self._load(page)
+        return found
 
 
 class Rosters:
@@ -188,21 +190,3 @@ class Rosters:
         """Open a subscription's roster; `fetch` reads its chunks another way, over a connection already held, say."""
         fetch = fetch or partial(self._blobs.chunk, subscription_id, "roster", digest)
         return StoredRoster(fetch, self._cache, (subscription_id, digest))
-
-
-def _chunked(items: Iterable[T], weight: Callable[[T], int], limit: int) -> Iterator[list[T]]:
-    """Cut items into lists whose weights add up to the limit at most; a heavier item gets a list to itself.
-
-    An item weighs at least 1.
-    """
-    chunk: list[T] = []
-    room = limit
-    for item in items:
-        heavy = max(1, weight(item))
-        if chunk and heavy > room:
-            yield chunk
-            chunk, room = [], limit
-        chunk.append(item)
-        room -= heavy
-    if chunk:
-        yield chunk

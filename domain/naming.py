@@ -7,6 +7,7 @@ always agree. They are pure and accept any string: each is answered or refused.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from unicodedata import category, normalize
 from unicodedata import name as unicode_name
@@ -16,7 +17,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from domain.errors import EmailInvalid, EmailMissing, EmailsInvalid, GroupNameInvalid, GroupNameMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 LONGEST_NAME = 255  # characters; of a group, subscription, token or file, and of a first or last name
 LONGEST_EMAIL = 254  # bytes: RFC 5321, section 4.5.3.1.3, without the angle brackets (RFC 3696, erratum 1690)
@@ -25,11 +26,13 @@ LONGEST_KEY = 2048  # bytes: what fits in a PostgreSQL B-tree (2704), with room 
 # A subset of what email-validator accepts, for lower-case text of at most 64 characters: a dot-atom (RFC 5322,
 # section 3.2.3), host labels (RFC 1123, section 2.1) without doubled hyphens, a top level of letters. It is
 # unambiguous, so that it never backtracks.
-_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]++"
+_ATOM_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-"
+_ATOM = f"[{re.escape(_ATOM_CHARACTERS)}]++"
 _SPECIAL = "|".join(map(re.escape, SPECIAL_USE_DOMAIN_NAMES))
-_PLAIN_EMAIL = re.compile(
-    rf"{_ATOM}(?:\.{_ATOM})*+@(?!(?:.*\.)?(?:{_SPECIAL})\Z)(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+[a-z]{{2,}}"
-)
+_PLAIN_DOMAIN = rf"(?!(?:.*\.)?(?:{_SPECIAL})\Z)(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+[a-z]{{2,}}"
+_PLAIN_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@{_PLAIN_DOMAIN}")
+_ATOMS_AND_DOTS = f"{_ATOM_CHARACTERS}.".encode()
+_is_plain_domain = lru_cache(re.compile(_PLAIN_DOMAIN).fullmatch)
 _LONGEST_PLAIN_EMAIL = 64  # so that no label of the domain exceeds the 63 characters of RFC 1035, section 2.3.1
 
 # Characters that are invisible although Unicode classes them as letters, marks or symbols: the default ignorable code
@@ -56,6 +59,26 @@ def plain_email(text: str) -> str | None:
         return None
     key = text.strip().lower()
     return key if _PLAIN_EMAIL.fullmatch(key) else None
+
+
+def plain_emails(texts: Collection[str]) -> list[str] | None:
+    """Return what `plain_email` does for each of many addresses, or None unless all of them are plain.
+
+    It says of all of them at once what the pattern says of each: they are made of the characters of atoms and dots,
+    with an @-sign in each, no dot at the ends of the part before that or beside another, and a plain domain after it.
+    """
+    joined = "\n".join(("", *texts, ""))
+    if not texts or not joined.isascii() or max(map(len, texts)) > _LONGEST_PLAIN_EMAIL:
+        return None
+    joined = joined.lower()
+    if joined.encode().translate(None, _ATOMS_AND_DOTS) != b"\n" + b"@\n" * len(texts):
+        return None
+    if any(misplaced in joined for misplaced in ("..", "\n.", ".@", "\n@")):
+        return None
+    emails = joined[1:-1].split("\n")
+    first = emails[0][emails[0].index("@") :]  # usually the domain of all
+    others = emails if joined.count(f"{first}\n") < len(emails) else emails[:1]
+    return emails if all(map(_is_plain_domain, {email[email.index("@") + 1 :] for email in others})) else None
 
 
 def parse_email(text: str) -> str:
@@ -162,6 +185,16 @@ def without_controls(text: str) -> str:
     if not (text.isascii() and text.isprintable()):
         text = "".join(character for character in collapsed(text) if not _controls_text(character))
     return collapsed(text)
+
+
+def are_tidy_names(texts: Collection[str]) -> bool:
+    """Return whether each of these texts is a name as it is kept (see `without_controls`), not too long, or empty."""
+    joined = "\n".join(("", *texts, ""))
+    return (
+        "".join(texts).isprintable()
+        and not any(misplaced in joined for misplaced in ("  ", "\n ", " \n"))
+        and max(map(len, texts), default=0) <= LONGEST_NAME
+    )
 
 
 def why_misleading(text: str) -> str:

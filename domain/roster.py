@@ -11,23 +11,27 @@ from msgspec import Struct, field
 from domain.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 FileFormat = Literal["user_based", "group_based"]
 
+WIDTH = 1 << 20  # more columns than any file has (see ROLLCALL_LIMIT_COLUMNS)
 
-class RosterMember(Struct, frozen=True, gc=False, array_like=True):
-    """A user in one group of the file; `line` and `column` are those of the cell that puts them there."""
+
+class RosterMember(Struct, frozen=True, gc=False):
+    """A user in one group of the file; `line` and `column` are those of the cell that puts them there.
+
+    `user` is the index of the user among all users of the file.
+    """
 
     email: str
-    first_name: str
-    last_name: str
     line: int
     column: int
+    user: int
 
 
-class RosterGroup(Struct, frozen=True, array_like=True):
+class RosterGroup(Struct, frozen=True):
     """One group of the file with its usable users, in the order of the file.
 
     `number` counts groups from 1 in order of first appearance; `name` is the first spelling.
@@ -52,19 +56,49 @@ def _numbers() -> array[int]:
     return array("I")
 
 
-class GroupEntry(Struct):
-    """A group as a roster stores it, in 12 bytes per membership.
+class RosterUsers(Struct):
+    """The users of a file as columns, in order of first appearance.
 
-    The three arrays have one item per membership: the index into the roster's users, and the line and column of the
-    cell that puts the user there.
+    `lines` are those on which they appear first, in a user-based file.
+    """
+
+    emails: list[str] = field(default_factory=list)
+    first_names: list[str] = field(default_factory=list)
+    last_names: list[str] = field(default_factory=list)
+    lines: array[int] = field(default_factory=_numbers)
+
+    def add_all(
+        self, emails: Iterable[str], first_names: Iterable[str], last_names: Iterable[str], lines: Iterable[int] = ()
+    ) -> None:
+        """Add users, from their columns."""
+        self.emails.extend(emails)
+        self.first_names.extend(first_names)
+        self.last_names.extend(last_names)
+        self.lines.extend(lines)
+
+    def __len__(self) -> int:
+        return len(self.emails)
+
+    def __getitem__(self, index: int) -> RosterUser:
+        return RosterUser(self.emails[index], self.first_names[index], self.last_names[index])
+
+    def __iter__(self) -> Iterator[RosterUser]:
+        return map(RosterUser, self.emails, self.first_names, self.last_names)
+
+
+class GroupEntry(Struct):
+    """A group as a roster keeps it, in 8 bytes per membership.
+
+    A membership is a cell of a table that has a row for each user and the columns of the file: `user * WIDTH + column`
+    of the cell that puts the user there. `lines` says on which lines the first memberships are; the others are where
+    one expects them: on the line of the user in a user-based file, on that of the group in a group-based one.
     """
 
     name: str
     line: int
     column: int
-    users: array[int] = field(default_factory=_numbers)
+    cells: array[int] = field(default_factory=lambda: array("Q"))
     lines: array[int] = field(default_factory=_numbers)
-    columns: array[int] = field(default_factory=_numbers)
 
 
 class Roster(Struct):
@@ -75,28 +109,45 @@ class Roster(Struct):
     delimiter: str
     header: tuple[str, ...]
     rows: int
-    users: list[RosterUser]
+    users: RosterUsers
     entries: list[GroupEntry]
     problems: list[Problem]
 
     @property
     def memberships(self) -> int:
         """How many memberships there are: one per group and user."""
-        return sum(len(entry.users) for entry in self.entries)
+        return sum(len(entry.cells) for entry in self.entries)
 
     @property
     def problem_counts(self) -> dict[str, int]:
         """How many problems there are of each code."""
         return dict(sorted(Counter(problem.code for problem in self.problems).items()))
 
+    def add_member(self, number: int, user: int, line: int, column: int) -> None:
+        """Add a user, by index, to a group, because the cell in this place says so."""
+        entry = self.entries[number - 1]
+        if line != (entry.line if self.format == "group_based" else self.users.lines[user]):
+            entry.lines.extend(self._expected_lines(entry))
+            entry.lines.append(line)
+        entry.cells.append(user * WIDTH + column)
+
+    def lines_of(self, entry: GroupEntry) -> array[int]:
+        """Return the line of each membership of a group."""
+        return entry.lines + self._expected_lines(entry)
+
+    def _expected_lines(self, entry: GroupEntry) -> array[int]:
+        cells = entry.cells[len(entry.lines) :]
+        if self.format == "group_based":
+            return array("I", [entry.line]) * len(cells)
+        lines = self.users.lines
+        return array("I", [lines[cell // WIDTH] for cell in cells])
+
     def group(self, number: int) -> RosterGroup:
         """Return one group by its number, from 1; raises IndexError beyond the last."""
         entry = self.entries[number - 1]
         members = tuple(
-            RosterMember(user.email, user.first_name, user.last_name, line, column)
-            for user, line, column in zip(
-                (self.users[index] for index in entry.users), entry.lines, entry.columns, strict=True
-            )
+            RosterMember(self.users.emails[cell // WIDTH], line, cell % WIDTH, cell // WIDTH)
+            for cell, line in zip(entry.cells, self.lines_of(entry), strict=True)
         )
         return RosterGroup(number, entry.name, entry.line, entry.column, members)
 

@@ -3,6 +3,7 @@
 text: bytes → physical lines. Is it a text file, in which encoding, where do its lines end?
 rows: lines → rows of cells. Delimiters and quotation marks; it knows nothing about columns.
 header: the first row → the format. Opens the file, finds the delimiter, compares the header with the two formats.
-faults: `RowReader`, the base of both readers below: it counts rows, enforces the limits and reports problems.
-roster_file and licence_file: rows → the result. The two kinds of file, an import and a list of users to license.
+faults: `RowReader`, the base of all readers below: it counts rows, enforces the limits and reports problems.
+user_based and group_based: rows → a roster, by way of their base `roster_reader`. roster_file chooses between them.
+licence_file: rows → the users to license.
 """

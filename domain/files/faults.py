@@ -27,6 +27,7 @@ from domain.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from domain.files.rows import Rows
     from domain.roster import Limits
 
 MOST_UNCLOSED_QUOTES = 1000
@@ -44,6 +45,29 @@ class RowReader(ABC):
         self._rows = 0
         self._unclosed = 0
         self._problems: list[Problem] = []
+
+    def read_all(self, rows: Rows) -> None:
+        """Take in all rows; raises Unreadable once there are too many of them or too many problems.
+
+        Most files are nearly free of faults, so a block of rows is taken in at once if it is free of them. Otherwise
+        each of its rows is taken in by itself: only that says what is wrong, and where.
+        """
+        while (block := rows.block()) is not None:
+            lines = block.count("\n") + 1
+            in_limits = self._rows + lines <= self._limits.rows and self._always_short == LONGEST_NAME
+            if in_limits and self._add_all(rows, block):
+                self._rows += lines
+                rows.pass_over(lines)
+            else:
+                for row in rows.before(rows.line + lines):
+                    self.read(row)
+
+    @abstractmethod
+    def _add_all(self, rows: Rows, block: str) -> bool:
+        """Take in the rows of a block, one on each line, as `_add` takes in each of them.
+
+        Or return False if there may be a fault in it, and leave nothing that `_add` would not leave, too.
+        """
 
     def read(self, row: Row | UnclosedQuote) -> None:
         """Take in the next row; raises Unreadable once the file has too many rows or problems."""
@@ -129,7 +153,7 @@ class RowReader(ABC):
             self._report("looks-alike", line, column, cell, groups, detail)
         return kept
 
-    def _check_appearance(self, text: str, row: Row, column: int, groups: tuple[int, ...] = ()) -> None:
+    def _check_appearance(self, text: str, line: int, column: int, groups: tuple[int, ...] = ()) -> None:
         """Report `looks-alike` if the text may not be what it looks like."""
         if detail := why_misleading(text):
-            self._report("looks-alike", row.line_of(column), column, text, groups, detail)
+            self._report("looks-alike", line, column, text, groups, detail)

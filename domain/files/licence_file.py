@@ -6,16 +6,15 @@ and the same problems in the same places. A row without a usable address is left
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from domain.files.faults import RowReader
 from domain.files.header import PROPERLY_QUOTED, open_text
-from domain.files.rows import Row, UnclosedQuote
+from domain.files.rows import Row, Rows, UnclosedQuote
 from domain.files.text import Unreadable
-from domain.naming import printable
+from domain.naming import are_tidy_names, plain_emails, printable
 from domain.problems import FileProblems, Problem
 from domain.subscription import User
 
@@ -46,8 +45,8 @@ def read_licences(content: bytes, file_name: str, limits: Limits) -> LicenceFile
         reader = LicenceReader(HEADER, limits)
         if text.guessed:
             reader.report_guess(text.encoding)
-        for row in islice(rows, 1, None):
-            reader.read(row)
+        next(iter(rows))
+        reader.read_all(rows)
         return reader.licences()
     except Unreadable as refusal:
         return FileProblems(refusal.problems)
@@ -84,6 +83,19 @@ class LicenceReader(RowReader):
         self._require_rows()
         return LicenceFile(tuple(self._users.values()), tuple(self._problems_in_order()))
 
+    def _add_all(self, rows: Rows, block: str) -> bool:
+        columns, line = rows.columns(block), rows.line
+        emails = plain_emails(columns[0]) if columns else None
+        if columns is None or emails is None or not all(map(are_tidy_names, columns[1:])):
+            return False
+        names = [*columns[1:], *([""] * len(emails) for _ in HEADER)][: len(HEADER) - 1]
+        users = dict(zip(emails, map(User, emails, *names), strict=True))
+        if len(users) < len(emails) or not self._users.keys().isdisjoint(users):
+            return False
+        self._users |= users
+        self._first_lines.update(zip(emails, range(line, line + len(emails)), strict=True))
+        return True
+
     def _add(self, row: Row) -> None:
         if not row.cells[0].strip():
             self._report("email-missing", row.line_of(1), 1, "")
@@ -95,7 +107,7 @@ class LicenceReader(RowReader):
         if known is None:
             self._first_lines[user.email] = row.line
             self._users[user.email] = user
-            self._check_appearance(user.email, row, 1)
+            self._check_appearance(user.email, row.line_of(1), 1)
             return
         detail = str(self._first_lines[user.email])
         self._report("email-repeated", row.line_of(1), 1, row.cells[0], detail=detail)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
+from itertools import zip_longest
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from domain.files.text import PhysicalLines
 
@@ -22,6 +24,7 @@ DELIMITERS = ",;\t|"
 QUOTED_LINES = 100  # the most lines of a quoted cell; beyond that the quotation mark is taken for a mistake
 _AT_ONCE = 1000  # surplus cells skipped at a time
 _KEPT = 300  # characters kept of a faulty cell
+_MOST_PADDED = 8  # times as many cells as there are, at most, are made of rows of different lengths
 
 
 class Surplus(NamedTuple):
@@ -85,6 +88,7 @@ class Rows:
         self._columns = columns
         self._cell_bytes = cell_bytes
         self._dialect = csv.reader((), delimiter=delimiter, skipinitialspace=True, strict=True).dialect
+        self._no_marks = bytes(set(range(256)) - {ord(delimiter), ord("\n")})
         mark = re.escape(delimiter)
         self._opening = re.compile(r' *+"')
         self._closing = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
@@ -96,9 +100,26 @@ class Rows:
         self._blank_cells = re.compile(rf"(?>{blank}{mark}){{{_AT_ONCE}}}")
         self._cells = re.compile(rf'(?> *+"[^"]*+(?:""[^"]*+)*+" *+{mark}|(?! *+")[^{mark}]*+{mark}){{{_AT_ONCE}}}')
 
+    @property
+    def line(self) -> int:
+        """The number of the line that the next row starts on, or a blank line before it."""
+        return self._lines.number
+
+    def block(self) -> str | None:
+        """Return the text of the next lines, with a line feed between two, without moving on; None at the end."""
+        return self._lines.block()
+
+    def pass_over(self, lines: int) -> None:
+        """Move on to the line after the block, which has so many."""
+        self._lines.advance(lines)
+
     def __iter__(self) -> Iterator[Row | UnclosedQuote]:
+        return self.before(inf)
+
+    def before(self, end: float) -> Iterator[Row | UnclosedQuote]:
+        """Return the rows that start before a line."""
         lines, delimiter = self._lines, self._delimiter
-        while (line := lines.peek()) is not None:
+        while (line := lines.peek()) is not None and lines.number < end:
             if line[:1] in self._blank_starts and self._is_blank(line):
                 lines.skip(self._is_blank)
                 continue
@@ -109,6 +130,43 @@ class Rows:
             lines.advance(span)
             if isinstance(row, UnclosedQuote) or row.filled:
                 yield row
+
+    def cells(self, block: str) -> list[list[str]] | None:
+        """Return the cells of each line of a block, if each is a row without surplus cells, or blank; else None.
+
+        They are what iterating finds there, but for spaces before them.
+        """
+        lines = block.split("\n")
+        if '"' in block and max(map(len, lines)) * 4 > self._cell_bytes:
+            return None
+        try:
+            rows = (
+                list(csv.reader(lines, self._dialect))
+                if '"' in block
+                else [line.split(self._delimiter) for line in lines]
+            )
+        except csv.Error:
+            return None
+        if len(rows) != len(lines):
+            return None
+        if max(map(len, rows)) > self._columns:
+            if any(any(row[self._columns :]) for row in rows):
+                return None
+            rows = [row[: self._columns] for row in rows]
+        return rows
+
+    def columns(self, block: str) -> list[Sequence[str]] | None:
+        """Return the same as columns, each with a cell for every line."""
+        delimiter, lines = self._delimiter, block.count("\n") + 1
+        marks = f"{block}\n".encode().translate(None, self._no_marks)
+        width = len(marks) // lines
+        if '"' not in block and width <= self._columns and marks == f"{delimiter * (width - 1)}\n".encode() * lines:
+            cells = block.replace("\n", delimiter).split(delimiter)
+            return [cells[at::width] for at in range(width)]
+        rows = self.cells(block)
+        if rows is None or max(map(len, rows)) * len(rows) > _MOST_PADDED * sum(map(len, rows)):
+            return None
+        return list(zip_longest(*rows, fillvalue=""))
 
     def first(self) -> Row | UnclosedQuote:
         """Return the row on the current line without moving on; it is read up to its first surplus cell."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from domain.roster import Limits
 
-_PIECE = 1 << 18  # bytes decoded at once
+_PIECE = 1 << 15  # bytes decoded at once: what is made of them stays in the cache of a processor
 _SAMPLE = 4096  # bytes that are enough to see whether every second one is zero
 
 _ZIPPED = (
@@ -224,7 +224,8 @@ class PhysicalLines:
     """
 
     def __init__(self, pieces: Iterator[str]) -> None:
-        self._blocks = _split(pieces)
+        self._blocks = _whole_lines(pieces)
+        self._block: str | None = None  # the lines after `_lines`, as long as nobody has looked at one of them
         self._lines: list[str] = []
         self._at = 0
         self.number = 1
@@ -232,17 +233,30 @@ class PhysicalLines:
     def peek(self, ahead: int = 0) -> str | None:
         """Return the line `ahead` lines after the current one, or None after the last."""
         while self._at + ahead >= len(self._lines):
-            block = next(self._blocks, None)
+            block = self._next_block()
             if block is None:
                 return None
             del self._lines[: self._at]
             self._at = 0
-            self._lines += block
+            self._lines += block.split("\n")
+            self._block = None
         return self._lines[self._at + ahead]
 
+    def block(self) -> str | None:
+        """Return the current line and those at hand after it, with a line feed between two; None at the end."""
+        return "\n".join(self._lines[self._at :]) if self._at < len(self._lines) else self._next_block()
+
+    def _next_block(self) -> str | None:
+        if self._block is None:
+            self._block = next(self._blocks, None)
+        return self._block
+
     def advance(self, lines: int = 1) -> None:
-        """Move on by some lines, all of which must have been peeked at."""
-        self._at += lines
+        """Move on by some lines, all of which must have been peeked at, or by those of the block."""
+        if self._at == len(self._lines):
+            self._block = None
+        else:
+            self._at += lines
         self.number += lines
 
     def skip(self, blank: Callable[[str], object]) -> None:
@@ -253,17 +267,17 @@ class PhysicalLines:
             self.number += self._at - start
 
 
-def _split(pieces: Iterator[str]) -> Iterator[list[str]]:
+def _whole_lines(pieces: Iterator[str]) -> Iterator[str]:
+    """Yield the text in blocks of whole lines, with a line feed between two lines and none at the end."""
     unfinished: list[str] = []
     held = ""
     for piece in pieces:
         text = held + piece
         # A CR at the end of a piece may be half a CRLF.
         held = "\r" if text.endswith("\r") else ""
-        lines = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        unfinished.append(lines[0])
-        if len(lines) > 1:
-            lines[0] = "".join(unfinished)
-            unfinished = [lines.pop()]
-            yield lines
-    yield ["".join(unfinished)]
+        lines, end, rest = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n").rpartition("\n")
+        if end:
+            yield "".join((*unfinished, lines))
+            unfinished.clear()
+        unfinished.append(rest)
+    yield "".join(unfinished)

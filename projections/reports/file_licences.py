@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from application.rosters import ENTRIES_A_CHUNK
 from projections.directory import read as directory
 from projections.projector import find_bookmark
 
@@ -26,35 +25,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MARKS_PER_USER = 8
 BYTES_PER_NUMBER = 40
+EMAILS_AT_ONCE = 5_000
 
 
 class UnlicensedUsers(Struct, frozen=True):
-    """How many users of a file have no licence, and a mark for each of them.
-
-    One byte in `marks` stands for all addresses that share a hash value (a Bloom filter with one hash function), so it
-    has eight times as many bytes as the file has users, and one user in eight at most is taken for another.
-    """
+    """How many users of a file have no licence, and a 1 for each of them among a 0 for each user, in `marks`."""
 
     count: int
     marks: bytes
 
-    def may_include(self, email: str) -> bool:
-        """Return True if the user has no licence, and sometimes if the user has one."""
-        return bool(self.marks[hash(email) % len(self.marks)])
-
 
 def unlicensed_users(cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster) -> UnlicensedUsers:
-    """Return how many users of a file have no licence, with their marks."""
+    """Return how many users of a file have no licence, and which."""
 
     def look_up() -> tuple[UnlicensedUsers, int]:
-        count, marks = 0, bytearray(MARKS_PER_USER * ENTRIES_A_CHUNK * max(1, roster.index.user_chunks))
-        for some in roster.users():
-            for email in directory.unlicensed_emails(cursor, subscription_id, (user.email for user in some)):
-                count += 1
-                marks[hash(email) % len(marks)] = 1
-        return UnlicensedUsers(count, bytes(marks)), len(marks)
+        marks = bytearray()
+        for some in roster.emails():
+            unlicensed = directory.unlicensed_emails(cursor, subscription_id, some)
+            marks += bytes(map(unlicensed.__contains__, some))
+        return UnlicensedUsers(marks.count(1), bytes(marks)), len(marks)
 
     # The bookmark is read first, so that what is found is at least as new as it says.
     return roster.cached(("directory", find_bookmark(cursor, directory.NAME)), look_up)
@@ -70,7 +60,7 @@ def unlicensed_counts(
         members = (
             (index, member.email) for index, number in enumerate(numbers) for member in roster.group(number).members
         )
-        for some in _portions(members, ENTRIES_A_CHUNK):
+        for some in _portions(members, EMAILS_AT_ONCE):
             unlicensed = directory.unlicensed_emails(cursor, subscription_id, {email for _, email in some})
             for index, email in some:
                 counts[index] += email in unlicensed
@@ -80,13 +70,12 @@ def unlicensed_counts(
 
 
 def group_numbers_of(roster: StoredRoster, unlicensed: UnlicensedUsers) -> array[int]:
-    """Return the numbers of the groups of a file that may contain any of these users, in order."""
+    """Return the numbers of the groups of a file that contain any of these users, in order."""
 
     def look_up() -> tuple[array[int], int]:
-        may_include = unlicensed.may_include
-        numbers = array(
-            "I", (each.number for each in roster.every_group() if any(may_include(m.email) for m in each.members))
-        )
+        is_unlicensed = unlicensed.marks.__getitem__
+        groups = enumerate(roster.every_group(), start=1)
+        numbers = array("I", (number for number, (_, users) in groups if any(map(is_unlicensed, users))))
         return numbers, numbers.itemsize * len(numbers) + len(unlicensed.marks)
 
     return roster.cached(unlicensed.marks, look_up) if unlicensed.count else array("I")

@@ -58,7 +58,11 @@ def reviewed_users(
             return "not_licensed"
         return "already_in_group" if email in already_in_group else "to_add"
 
-    return [ReviewedUser(m.email, m.first_name, m.last_name, status(m.email), m.line, m.column) for m in members]
+    names = roster.names(member.user for member in members)
+    return [
+        ReviewedUser(m.email, first_name, last_name, status(m.email), m.line, m.column)
+        for m, (first_name, last_name) in zip(members, names, strict=True)
+    ]
 
 
 def _already_in_group(

@@ -61,8 +61,8 @@ def _insert_groups(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> N
             cursor,
             "review_groups (import_id, number, name, name_key, name_in_file, users)",
             (
-                (record.originator_id, group.number, group.name, group_key(group.name), group.name, len(group.members))
-                for group in roster.groups()
+                (record.originator_id, number, name, group_key(name), name, len(users))
+                for number, (name, users) in enumerate(roster.every_group(), start=1)
             ),
         )
         copy_rows(

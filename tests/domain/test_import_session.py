@@ -56,7 +56,7 @@ NEW_ID, OTHER_ID = UUID(int=1), UUID(int=2)
 
 
 def a_group(number: int = 1, name: str = "Sales", *emails: str) -> RosterGroup:
-    members = tuple(RosterMember(email, "", "", number + 1, column) for column, email in enumerate(emails, start=2))
+    members = tuple(RosterMember(email, number + 1, column, column - 2) for column, email in enumerate(emails, start=2))
     return RosterGroup(number, name, number + 1, 1, members)
 
 

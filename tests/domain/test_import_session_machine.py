@@ -165,7 +165,7 @@ class ImportMachine(RuleBasedStateMachine):
 
 
 def _member(email: str) -> RosterMember:
-    return RosterMember(email, "", "", 2, 2)
+    return RosterMember(email, 2, 2, 0)
 
 
 TestImport = ImportMachine.TestCase

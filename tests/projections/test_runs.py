@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from application.importing import detected
 from application.records import Event, Origin, Record
-from application.rosters import to_chunks
+from application.roster_chunks import to_chunks
 from domain.files.roster_file import read_roster
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (

@@ -53,6 +53,10 @@ Pаypal Admins,ann.lee@example.com,{LONG_ADDRESS},
 Nobody here,nobody@example.com,,
 ,ann.lee@example.com,,
 """
+CZECH = """email,FirstName,LastName,Groupname
+ann.lee@example.com,Jiří,Dvořák,Účetní oddělení
+ben.ortega@example.com,Žofie,Němcová,Právní oddělení
+"""
 
 
 def main() -> None:
@@ -108,6 +112,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     samples = files("adapters").joinpath("samples")
     refused = send(client, where, REFUSED, "people.csv").headers["location"]
     done = uploaded(client, where, samples.joinpath("user-based.csv").read_text(), "user-based.csv")
+    guessed = uploaded(client, where, CZECH.encode("windows-1250"), "skupiny.csv")
     review = uploaded(client, where, TROUBLED, "teams-and-offices-2026.csv")
     everywhere = "".join(f"Office {number},ann.lee@example.com\n" for number in range(1, 3_001))
     running, stopped = (uploaded(client, where, f"Groupname,Email\n{everywhere}", name) for name in ("a.csv", "b.csv"))
@@ -155,6 +160,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "review": review,
         "review-open": f"{review}?open=2&edit=3",
         "problems": f"{review}?show=problems",
+        "encoding": guessed,
         "progress": running,
         "stopped": stopped,
         "completed": done,

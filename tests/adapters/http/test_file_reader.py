@@ -31,7 +31,7 @@ def read(content: bytes, memory: int) -> ReadFile:
 
 
 def test_a_file_that_takes_too_much_memory_is_refused_with_what_to_do() -> None:
-    content = lines(60_000).encode()
+    content = lines(250_000).encode()
     expected = rf"{len(content):,} bytes takes more than the 60,000,000 bytes.*Split it.*ROLLCALL_LIMIT_READER_BYTES"
     with pytest.raises(FileTakesTooMuchMemory, match=expected):
         read(content, TOO_LITTLE)

@@ -68,7 +68,7 @@ def test_line_numbers_are_physical_lines_even_after_cells_that_span_lines(end: s
 
 def test_line_endings_can_be_mixed() -> None:
     read = roster(USERS[:-1] + "\ra@example.com,,,A\r\n\n\r\r\nb@example.com,,,A\nbob,,,A")
-    assert list(read.entries[0].lines) == [2, 6]
+    assert [member.line for member in read.group(1).members] == [2, 6]
     assert places(read.problems) == [("email-invalid", 7, 1)]
 
 

@@ -1,0 +1,95 @@
+"""What the readers of the two formats have in common: `RosterReader` builds a roster row by row."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from array import array
+from typing import TYPE_CHECKING
+
+from domain.errors import GroupNameInvalid
+from domain.files.faults import RowReader
+from domain.naming import LONGEST_NAME, group_key, parse_group_name, why_changed
+from domain.roster import WIDTH, GroupEntry, Roster, RosterUsers
+
+if TYPE_CHECKING:
+    from domain.files.header import DelimitedText, Header
+    from domain.roster import Limits, RosterUser
+
+
+class RosterReader(RowReader):
+    """Builds a roster row by row. Its subclasses know what the cells of each format mean."""
+
+    def __init__(self, text: DelimitedText, header: Header, limits: Limits) -> None:
+        super().__init__(header.cells, limits)
+        self._roster = Roster(header.format, text.encoding, text.delimiter, header.cells, 0, RosterUsers(), [], [])
+        self._users = self._roster.users
+        self._entries = self._roster.entries
+        self._index_by_email: dict[str, int] = {}  # into `_users`
+        self._number_by_key: dict[str, int] = {}  # of a group
+        self._maybe_repeated: set[int] = set()  # numbers of groups that may contain a user twice
+
+    def roster(self) -> Roster:
+        """Return the roster after the last row; raises Unreadable if there were no rows."""
+        self._require_rows()
+        last_group = array("I", bytes(4 * len(self._users)))
+        for number in sorted(self._maybe_repeated):
+            self._drop_repeats(number, last_group)
+        self._roster.rows = self._rows
+        self._roster.problems = self._problems_in_order()
+        return self._roster
+
+    def _drop_repeats(self, number: int, last_group: array[int]) -> None:
+        """Keep each user of a group once; `last_group` is the number of the last group that each user was seen in."""
+        entry = self._entries[number - 1]
+        lines = self._roster.lines_of(entry)
+        kept = []
+        for position, (cell, line) in enumerate(zip(entry.cells, lines, strict=True)):
+            user, column = divmod(cell, WIDTH)
+            if last_group[user] == number:
+                value, detail = self._repeated_pair(entry, self._users.emails[user])
+                self._report("user-repeated", line, column, value, (number,), detail)
+            else:
+                last_group[user] = number
+                kept.append(position)
+        if len(kept) < len(lines):
+            entry.cells = array("Q", map(entry.cells.__getitem__, kept))
+            entry.lines = array("I", map(lines.__getitem__, kept))
+
+    @abstractmethod
+    def _repeated_pair(self, entry: GroupEntry, email: str) -> tuple[str, str]:
+        """Return what the cell says that adds a user to a group again, and what it is paired with."""
+
+    def _group(self, cell: str, line: int, column: int) -> int:
+        """Return the number of the group that a cell names; 0 if it is blank or unusable, which is then reported."""
+        if not cell.strip():
+            return 0
+        if len(cell) > self._always_short and (detail := self._why_too_long(cell, LONGEST_NAME)):
+            self._report("cell-too-long", line, column, cell, (), detail)
+            return 0
+        try:
+            name = parse_group_name(cell)
+        except GroupNameInvalid as refusal:
+            self._report("group-name-invalid", line, column, cell, (), str(refusal.fields["reason"]))
+            return 0
+        key = group_key(name)
+        return self._number_by_key.get(key) or self._new_group(key, GroupEntry(name, line, column))
+
+    def _new_group(self, key: str, entry: GroupEntry) -> int:
+        name, place = entry.name, (entry.line, entry.column)
+        if len(self._entries) >= self._limits.rows:
+            raise self._too_many("groups", entry.line)
+        self._entries.append(entry)
+        number = self._number_by_key[key] = len(self._entries)
+        self._check_appearance(name, *place, (number,))
+        if detail := why_changed(name):
+            self._report("looks-changed", *place, name, (number,), detail)
+        return number
+
+    def _new_user(self, user: RosterUser, line: int) -> int:
+        index = len(self._users)
+        if index >= self._limits.rows:
+            raise self._too_many("users", line)
+        self._index_by_email[user.email] = index
+        lines = [line] if self._roster.format == "user_based" else []
+        self._users.add_all([user.email], [user.first_name], [user.last_name], lines)
+        return index
