@@ -161,8 +161,8 @@ KINDS: dict[str, Kind] = {
     "encoding-uncertain": Kind(
         HTTPStatus.CONFLICT,
         "Uncertain encoding",
-        "The file doesn't say how its text is encoded. Check how its names read, and choose another encoding if they look "
-        "wrong.",
+        "The file doesn't say how its text is encoded. Check how its names read, and choose another encoding if they "
+        "look wrong.",
     ),
     "encoding-unfit": Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,
