@@ -6,6 +6,7 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from adapters.postgres.datastore import require_connected
 from projections.projector import LogWentBack, ViewMoved, bookmark_at, wait_for_no_disk
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class ViewRunner:
             moved = monotonic()
             try:
                 while not self._stopping.is_set():
+                    require_connected(connection)  # else nobody would notice, as long as there is nothing to write
                     count = self._wakeups.count_appends()
                     records = self._projector.following(connection, read)
                     if records:

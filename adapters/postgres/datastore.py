@@ -164,12 +164,12 @@ def _pool(conninfo: str, min_size: int, max_size: int) -> ConnectionPool[Connect
         min_size=min_size,
         max_size=max_size,
         open=False,
-        check=_check,
+        check=require_connected,
         timeout=CONNECTION_SECONDS,
     )
 
 
-def _check(connection: Connection[DictRow]) -> None:
+def require_connected(connection: Connection[DictRow]) -> None:
     """Raise an error if the server has closed a connection while it was idle.
 
     The server says so, or its machine does, and otherwise it sends next to nothing. So most checks cost no round trip.

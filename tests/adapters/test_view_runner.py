@@ -215,6 +215,24 @@ def test_a_runner_that_lost_its_lock_does_not_go_on_beside_the_next_one(
     assert len(ids) == len(set(ids)) == 5
 
 
+def test_a_view_that_a_crash_set_back_catches_up_though_nothing_is_appended(idle: Rollcall, database: str) -> None:
+    """Views don't wait for the disk, so a crash takes their last changes, together with their positions."""
+    with working(idle):
+        subscribed(idle)
+        assert idle.health.catch_up()
+        with psycopg.connect(database) as connection:
+            connection.execute("DELETE FROM rollcall.directory_subscriptions")
+            connection.execute("DELETE FROM rollcall.directory_subscription_names")
+            connection.execute("UPDATE rollcall.view_positions SET position = 0, proof = '' WHERE view = 'directory'")
+        kill_holders_of_locks(database)
+
+        def shown() -> bool:
+            with idle.views() as cursor:
+                return bool(directory.subscriptions(cursor))
+
+        eventually(shown)
+
+
 HOLDERS = "FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
 
 
