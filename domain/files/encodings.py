@@ -3,7 +3,7 @@
 Each encoding that can decode a file gives another reading of it. A reading is likely if its letters beyond a to z are
 those of one language that is saved in this encoding, if the letters a to z around them suit that language, too, and if
 words are spelt as words: no capital after a small letter, no letters of two scripts. chardet's opinion counts as well.
-Alone it is less often right: rosters have few such letters, often one or two. See docs/decisions/0020-encodings.md.
+Alone it is less often right: rosters have few such letters, often one or two. See docs/decisions/0023-encodings.md.
 """
 
 from __future__ import annotations

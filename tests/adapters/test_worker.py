@@ -471,7 +471,7 @@ def test_a_worker_survives_the_loss_of_all_its_connections(
     for number in range(2):
         with psycopg.connect(database, autocommit=True) as connection:
             broken = connection.execute(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             ).fetchone()
         assert broken

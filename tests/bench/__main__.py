@@ -108,22 +108,28 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="measure less of everything, in under three minutes")
     parser.add_argument("--against", metavar="REV", help="measure another commit too, in turns with this build")
     parser.add_argument("--parts", default=",".join(PARTS), help="what to measure (default: %(default)s)")
+    parser.add_argument("--runs", type=int, help="how often to measure each row (5 times, or 3 with --quick)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the plot of growth as SVG")
     asked = parser.parse_args()
     size = QUICK if asked.quick else FULL
+    size = size._replace(runs=asked.runs or size.runs)
     with ExitStack() as stack:
         builds: dict[Side, Build] = {"this": THIS}
         if asked.against:
             builds["base"] = stack.enter_context(another_build(asked.against))
         bench = Bench(stack.enter_context(postgres()), builds, size)
-        bench.run(asked.parts.split(","))
-    found = list(results(rows(size), bench.samples))
-    Console(width=None if sys.stdout.isatty() else 200).print(drawn(found, asked.against))
-    if asked.json:
-        asked.json.write_bytes(json.format(json.encode(found)))
-    if asked.plot and (grown := bench.grown()):
-        asked.plot.write_text(plot(grown), encoding="utf-8")
+        try:
+            bench.run(asked.parts.split(","))
+        except KeyboardInterrupt:
+            say("stopped")
+        finally:  # an hour's measurements are worth showing, whatever has ended them
+            found = list(results(rows(size), bench.samples))
+            Console(width=None if sys.stdout.isatty() else 200).print(drawn(found, asked.against))
+            if asked.json:
+                asked.json.write_bytes(json.format(json.encode(found)))
+            if asked.plot and (grown := bench.grown()):
+                asked.plot.write_text(plot(grown), encoding="utf-8")
 
 
 def say(text: str) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BLOCKS = 5
+CATCHING_UP = 40  # waits of three seconds, until the worker has started and caught up
 BARE_EVENTS = """\
 CREATE TABLE IF NOT EXISTS bench_events (
     position bigserial PRIMARY KEY, stream uuid, version int, subscription uuid, topic text, at timestamptz,
@@ -124,6 +125,8 @@ def visible(seconds: str) -> dict[str, float]:
                         raw.execute("SELECT pg_notify('bench', %s)", (str(position),))
                     assert heard.wait(10)
 
+                first = one()
+                assert any(rollcall.readable.wait(first, [GroupCreated]) for _ in range(CATCHING_UP)), "no view moves"
                 rates = in_turns("visible", ours, limit, float(seconds))
         finally:
             worker.terminate()

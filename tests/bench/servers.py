@@ -11,7 +11,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from threading import Event, Thread
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -202,12 +202,15 @@ def served(build: Build, conninfo: str) -> Iterator[Server]:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [str(build.root / ".venv/bin/rollcall"), "serve", "--port", str(port)]
-    with subprocess.Popen(  # noqa: S603 - it is ours
-        command, cwd=build.root, env=environment(conninfo), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    with (
+        TemporaryFile() as log,
+        subprocess.Popen(command, cwd=build.root, env=environment(conninfo), stdout=log, stderr=log) as process,  # noqa: S603
+    ):
         try:
             eventually(lambda: process.poll() is not None or _lives(url), 120)
-            assert process.poll() is None, "it did not start"
+            if process.poll() is not None:
+                log.seek(0)
+                raise RuntimeError(f"it did not start: {log.read().decode()}")
             yield Server(build, conninfo, url, process)
         finally:
             process.send_signal(signal.SIGTERM)

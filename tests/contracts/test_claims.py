@@ -20,6 +20,8 @@ from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from tests.waiting import Running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from adapters.memory.event_store import MemoryEventStore
     from adapters.postgres.event_store import PostgresEventStore
     from domain.group import GroupEvent
@@ -104,19 +106,20 @@ def test_a_key_cannot_be_taken_twice_by_one_append(subscription: Subscription) -
     assert subscription.holders("sales") == {}
 
 
-def test_if_two_take_a_key_at_once_one_succeeds(ports: Implementation, elsewhere: Implementation) -> None:
+def test_if_two_take_the_same_keys_at_once_one_succeeds(ports: Implementation, elsewhere: Implementation) -> None:
     both = [Subscription(ports.events), Subscription(elsewhere.events)]
     both[1].origin = both[0].origin
 
-    def attempt(subscription: Subscription, key: str) -> bool:
+    def attempt(subscription: Subscription, keys: Iterable[str]) -> bool:
         try:
-            subscription.append(Claims(taken=(name(key, uuid4()),)))
+            subscription.append(Claims(taken=tuple(name(key, uuid4()) for key in keys)))
         except Conflict:
             return False
         return True
 
-    for key in map(str, range(50)):
-        attempts = [Running(partial(attempt, each, key)) for each in both]
+    for number in range(4):
+        keys = [f"{number} {key}" for key in range(5_000)]
+        attempts = [Running(partial(attempt, *each)) for each in zip(both, (keys, keys[::-1]), strict=True)]
         assert sorted(each.result() for each in attempts) == [False, True]
 
 

@@ -13,7 +13,7 @@ from msgspec import structs
 from adapters.composition import Rollcall, composed
 from adapters.postgres import recorder
 from adapters.settings import read_settings
-from application.ports import Claims, RequestKey
+from application.ports import Claim, Claims, RequestKey
 from application.records import Actor, Event, NewRecord, Origin, Record
 from domain.group import GroupDeleted
 from domain.subscription import (
@@ -152,6 +152,19 @@ def test_writers_queue(store: PostgresEventStore, database: str) -> None:
         assert store.head() == 0
         writer.rollback()
         assert writing.result() == 1
+
+
+def test_nobody_waits_for_an_append_that_takes_claims(store: PostgresEventStore, database: str) -> None:
+    """It waits here for somebody who takes one of them, as it would take its time for 100,000 of them."""
+    key = (ORIGIN.subscription_id, "licence", "ann@example.com", uuid4())
+    claims = Claims(taken=(Claim("licence", "ann@example.com", ORIGIN.subscription_id),))
+    with psycopg.connect(database) as holding, psycopg.connect(database, autocommit=True) as looking:
+        holding.execute("INSERT INTO rollcall.claims VALUES (%s, %s, %s, %s)", key)
+        taking = Running(lambda: store.append(ORIGIN, [recorded(uuid4(), 1)], claims))
+        eventually(lambda: somebody_waits_for_a_lock(looking))
+        assert Running(lambda: append(store, [recorded(uuid4(), 1)])).result(seconds=8) == store.head()
+        holding.rollback()
+        assert taking.result().position == store.head()
 
 
 def test_readers_do_not_wait_for_a_writer(store: PostgresEventStore, database: str) -> None:

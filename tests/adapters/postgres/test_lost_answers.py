@@ -88,6 +88,17 @@ def test_an_append_whose_connection_is_lost_before_it_is_stored_is_sent_again(
         assert appending.result().position == 2
 
 
+def test_an_append_is_stored_although_idle_connections_were_lost(store: PostgresEventStore, database: str) -> None:
+    store.append(ORIGIN, events())
+    with psycopg.connect(database, autocommit=True) as looking:
+        looking.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    store.append(ORIGIN, events())
+    assert len(store.read_log(0, 10)) == 4
+
+
 def test_commands_over_http_are_answered_as_if_nothing_had_happened(network: CutConnections, database: str) -> None:
     with served(network.conninfo) as server:
         subscription = subscribed(server.client)
