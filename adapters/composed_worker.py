@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING
 from adapters.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from adapters.composition import Rollcall
 
 
-def composed_worker(
-    rollcall: Rollcall, *, commits: bool = True, groups_added: Callable[[int], None] = lambda _: None
-) -> Worker:
-    """Return a worker that works while it is entered: on the views and on commits, or on the views only.
-
-    It calls `groups_added` with the number of groups that each batch added.
-    """
+def composed_worker(rollcall: Rollcall, *, commits: bool = True) -> Worker:
+    """Return a worker that works while it is entered: on the views and on commits, or on the views only."""
     return Worker(
         rollcall,
         rollcall.projectors,
@@ -27,5 +20,4 @@ def composed_worker(
         rollcall.views,
         failures=rollcall.commit_failures,
         commits=rollcall.settings.worker_commits if commits else 0,
-        groups_added=groups_added,
     )

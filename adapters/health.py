@@ -74,6 +74,11 @@ class Health:
             return Lag(0, 0.0, position)
         return Lag(head - position, (now - waiting[0].at).total_seconds(), position)
 
+    def groups_added(self) -> int:
+        """Return how many groups all imports have added."""
+        with self._datastore.views() as cursor:
+            return import_list.groups_added(cursor)
+
     def commits_running(self) -> int:
         """Return how many imports are being committed, in all processes."""
         with self._datastore.views() as cursor:

@@ -8,8 +8,10 @@ import sys
 import structlog
 
 
-def configure(*, debug: bool = False) -> None:
-    """Log to stderr, for Rollcall and its libraries alike. Each line has the fields that its request has bound.
+def configure(process: str, *, debug: bool = False) -> None:
+    """Log to stderr, for Rollcall and its libraries alike.
+
+    Each line says which process it is from, and has the fields that its request has bound.
 
     JSON is pure ASCII, so that what a stranger puts into a path can neither break a line nor control a terminal.
     """
@@ -19,6 +21,7 @@ def configure(*, debug: bool = False) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        lambda _logger, _name, fields: {**fields, "process": process},
     ]
     for_people = sys.stderr.isatty()
     last: structlog.typing.Processor = (

@@ -35,7 +35,9 @@ class Metrics:
         self._commits = Gauge(
             "rollcall_commits_running", "Imports that are being committed, in all processes.", registry=registry
         )
-        self._groups = Counter("rollcall_groups_added", "Groups added by this process.", registry=registry)
+        self._groups = Counter(
+            "rollcall_groups_added", "Groups that imports have added, in all processes.", registry=registry
+        )
         self._sign_ins = Counter(
             "rollcall_sign_ins",
             "Attempts to sign in, by way (link or oidc) and outcome.",
@@ -60,10 +62,6 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def groups_added(self, groups: int) -> None:
-        """Count groups that this process added."""
-        self._groups.inc(groups)
-
     def signed_in(self, way: str, outcome: str) -> None:
         """Count an attempt to sign in, with its outcome."""
         self._sign_ins.labels(way, outcome).inc()
@@ -82,6 +80,8 @@ class Metrics:
 
     def _look_up(self) -> None:
         self._commits.set(self._rollcall.health.commits_running())
+        self._groups.reset()
+        self._groups.inc(self._rollcall.health.groups_added())
         for view, lag in self._rollcall.health.lag().items():
             self._lag_events.labels(view).set(lag.events)
             self._lag_seconds.labels(view).set(lag.seconds)

@@ -54,12 +54,8 @@ class Worker:
         *,
         failures: CommitFailures,
         commits: int,
-        groups_added: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Take the number of commits to run side by side; with 0, the worker only keeps the views up to date.
-
-        It calls `groups_added` with the number of groups that each batch added.
-        """
+        """Take the number of commits to run side by side; with 0, the worker only keeps the views up to date."""
         self._wakeups = wakeups
         self._stopping = Event()
         self._threads = [
@@ -67,7 +63,7 @@ class Worker:
             for each in projectors
         ]
         if commits:
-            committer = Committer(ports, failures, locks, wakeups, views, commits, groups_added)
+            committer = Committer(ports, failures, locks, wakeups, views, commits)
             self._threads.append(self._thread("commits", partial(committer.run, self._stopping)))
 
     def __enter__(self) -> Self:
@@ -114,7 +110,6 @@ class Committer:
         wakeups: Wakeups,
         views: Callable[[], AbstractContextManager[ViewCursor]],
         at_once: int,
-        groups_added: Callable[[int], None],
     ) -> None:
         self._ports = ports
         self._failures = failures
@@ -122,7 +117,6 @@ class Committer:
         self._wakeups = wakeups
         self._views = views
         self._at_once = at_once
-        self._groups_added = groups_added
         self._runs: dict[UUID, tuple[CommitRun, ExitStack]] = {}
         self._paused: dict[UUID, float] = {}
 
@@ -170,7 +164,6 @@ class Committer:
         run, _ = self._runs[import_id]
         try:
             if run.run_batch():
-                self._groups_added(run.groups_added)
                 return True
         except Exception as error:
             log.exception(FAILED, import_id)

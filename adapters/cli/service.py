@@ -75,7 +75,7 @@ def serve_rollcall(
         if sys.stderr.isatty():  # elsewhere stderr is the log, which says so as JSON
             terminal.note(f"Rollcall is running at {address}. Press Ctrl-C to stop.")
 
-    logs.configure()
+    logs.configure("web")
     http_server.serve(rollcall, host, port, worker=worker, ready=announce)
     if sys.stderr.isatty():
         terminal.note("Rollcall stopped.")
@@ -89,7 +89,7 @@ def worker(*, as_json: bool) -> int:
     Batches that are running are finished first. Any other worker, or the next one, continues with the rest.
     """
     terminal, for_people = Terminal(as_json=as_json), sys.stderr.isatty()
-    logs.configure()
+    logs.configure("worker")
     try:
         with open_rollcall(commits=True), stop_button() as pressed:
             if for_people:

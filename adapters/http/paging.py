@@ -94,6 +94,8 @@ def list_response(
 
 def fitting(rows: Sequence[T]) -> list[T]:
     """Return the first rows that fit into a page, but at least one if there is one."""
+    if len(json.encode(rows)) <= PAGE_BYTES:
+        return list(rows)
     sizes = accumulate(len(json.encode(row)) for row in rows)
     return [row for number, (row, size) in enumerate(zip(rows, sizes, strict=True)) if size <= PAGE_BYTES or not number]
 

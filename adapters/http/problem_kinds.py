@@ -158,6 +158,12 @@ KINDS: dict[str, Kind] = {
         "You can choose another encoding only while nothing of the import has been edited. Upload the file again, and "
         "choose the encoding first.",
     ),
+    "encoding-uncertain": Kind(
+        HTTPStatus.CONFLICT,
+        "Uncertain encoding",
+        "The file doesn't say how its text is encoded. Check how its names read, and choose another encoding if they "
+        "look wrong.",
+    ),
     "encoding-unfit": Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "Unfit encoding",

@@ -1,4 +1,4 @@
-"""Serving: the app under uvicorn, with a worker beside it in the same process."""
+"""Serving: the app under uvicorn, with a worker beside it in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
-from adapters.composed_worker import composed_worker
 from adapters.console.oidc_discovery import check_provider
 from adapters.http.bell import Bell
 from adapters.metrics import Metrics
@@ -20,6 +19,7 @@ from adapters.server.app import create_app
 from adapters.server.connection import HttpConnection
 from adapters.server.listener import listen, url_of
 from adapters.server.registration import registered
+from adapters.worker_process import MOST_DEATHS, WorkerKeepsDying, WorkerProcess
 
 if TYPE_CHECKING:
     import socket
@@ -34,11 +34,12 @@ REQUESTS_AT_ONCE = 64
 
 
 class Server(uvicorn.Server):
-    """A server that ends its streams when it stops; uvicorn alone would wait for them."""
+    """A server that stops when its worker can't work, and ends its streams then; uvicorn alone would wait for them."""
 
-    def __init__(self, config: uvicorn.Config, bell: Bell) -> None:
+    def __init__(self, config: uvicorn.Config, bell: Bell, beside: WorkerProcess | None = None) -> None:
         super().__init__(config)
         self._bell = bell
+        self._beside = beside
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start with enough threads: a request that waits for the database holds one, and must not block the others."""
@@ -46,10 +47,16 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().set_default_executor(threads)
         await super().startup(sockets)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to stop; called ten times a second."""
+        return await super().on_tick(counter) or (self._beside is not None and self._beside.has_given_up)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the requests that are running, end the streams, and stop."""
         log.info("stopping", requests=len(self.server_state.tasks))
         self._bell.close()
+        if self._beside:
+            self._beside.end()
         await super().shutdown(sockets)
 
     @contextmanager
@@ -74,7 +81,8 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
     """Serve until SIGTERM or Ctrl-C; running batches and requests finish first, streams close.
 
     Without a worker, other processes' workers run the commits and keep the views up to date. `ready` is called with the
-    URL once connections are accepted. Raises what `listen` and `check_provider` raise.
+    URL once connections are accepted and the worker works. Raises WorkerKeepsDying, and what `listen` and
+    `check_provider` raise.
     """
     settings = rollcall.settings
     metrics, bell = Metrics(rollcall), Bell(rollcall.wakeups)
@@ -83,6 +91,7 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
         listening = stack.enter_context(listen(host, port, beyond_loopback=settings.public_url is not None))
         if settings.oidc:
             check_provider(settings.oidc.issuer)
+        beside = stack.enter_context(WorkerProcess()) if worker else None  # it starts while the app is put together
         config = uvicorn.Config(
             create_app(rollcall, bell, metrics),
             http=HttpConnection,
@@ -94,11 +103,13 @@ def serve(rollcall: Rollcall, host: str, port: int, *, worker: bool, ready: Call
             server_header=False,
             forwarded_allow_ips=settings.trusted_proxies,  # uvicorn's default trusts every client on loopback
         )
-        if worker:
-            stack.enter_context(composed_worker(rollcall, groups_added=metrics.groups_added))
         url = url_of(listening)
+        if beside:
+            beside.wait_until_working()
         stack.enter_context(registered(rollcall.servers, settings.public_url or url))
         ready(url)
         log.info("serving", url=url, worker=worker)
-        Server(config, bell).run(sockets=[listening])
+        Server(config, bell, beside).run(sockets=[listening])
     log.info("no longer serving", url=url)
+    if beside and beside.has_given_up:
+        raise WorkerKeepsDying(deaths=MOST_DEATHS)

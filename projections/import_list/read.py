@@ -148,6 +148,13 @@ def commit_queue(cursor: ViewCursor) -> dict[UUID, LastError | None]:
     return {row["import_id"]: _last_error(row) for row in cursor}
 
 
+def groups_added(cursor: ViewCursor) -> int:
+    """Return how many groups all imports have added."""
+    cursor.execute("SELECT coalesce(sum(groups_added), 0) AS added FROM imports")
+    (row,) = cursor
+    return int(row["added"])
+
+
 def running_imports(cursor: ViewCursor, subscription_id: UUID) -> list[ImportRow]:
     """Return the imports of a subscription whose groups are being added."""
     cursor.execute(

@@ -139,11 +139,12 @@ def _edited_groups(
     # an import that it has no statistics for yet.
     cursor.execute(
         """
-        SELECT number, name, name_in_file, users,
+        SELECT number, name, name_in_file,
             EXISTS (
                 SELECT FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
                     AND left(d.name_key, 255) = left(g.name_key, 255) AND d.name_key = g.name_key
             ) AS exists,
+            users,
             (SELECT count(*) FROM review_group_problems AS p
              WHERE (p.import_id, p.number) = (g.import_id, g.number)) AS problems,
             ARRAY(SELECT email FROM review_removed AS r
@@ -167,9 +168,8 @@ def _edited_groups(
             "limit": limit,
         },
     )
-    rows = cursor.fetchall()
-    bookmarks = {Bookmark(row.pop("position"), row.pop("proof")) for row in rows}
-    return Edited([EditedGroup(**row) for row in rows], *bookmarks) if rows else Edited([], Bookmark())
+    rows = [tuple(row.values()) for row in cursor]
+    return Edited([EditedGroup(*row[:-2]) for row in rows], Bookmark(*rows[0][-2:]) if rows else Bookmark())
 
 
 def _groups_of_plan(

@@ -16,7 +16,7 @@ from adapters.settings import read_settings
 
 def main() -> None:
     """Serve over the database of ROLLCALL_DATABASE_URL until SIGTERM."""
-    logs.configure()
+    logs.configure("web")
     with composed(read_settings(os.environ)) as rollcall:
         worker = "--no-worker" not in sys.argv
         serve(rollcall, "127.0.0.1", 0, worker=worker, ready=lambda url: print(url, flush=True))  # noqa: T201 - read
