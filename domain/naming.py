@@ -104,6 +104,25 @@ def parse_email(text: str) -> str:
     return key
 
 
+_IN_BRACKETS = re.compile(r"<([^<>]*)>")
+_BETWEEN_EMAILS = re.compile(r"[;,\s]+")
+
+
+def emails_meant(text: str) -> list[str]:
+    """Return the canonical addresses that people mean by a text which is no address: none, one, or several.
+
+    Such as `Ann Lee <ann@example.com>`, `mailto:ann@example.com`, or `ann@example.com; ben@example.com`, with quotation
+    marks around them, a full stop after them, or invisible characters within.
+    """
+    visible = "".join(character for character in text if category(character) == "Cc" or not _is_invisible(character))
+    parts = _IN_BRACKETS.findall(visible) or _BETWEEN_EMAILS.split(visible)
+    candidates = [re.sub("(?i)^mailto:", "", part.strip("<>\"'")).rstrip(".") for part in parts if part]
+    try:
+        return [parse_email(candidate) for candidate in candidates]
+    except EmailInvalid:
+        return []
+
+
 def parse_emails(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the canonical forms of addresses, each once, in their order.
 

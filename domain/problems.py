@@ -54,7 +54,12 @@ PROBLEMS: dict[str, ProblemKind] = {
     "header-modified": ProblemKind(
         "error",
         "The header “{value}” should be {detail}.",
-        "Change it to {detail}.",
+        "Rename it to {detail}.",
+    ),
+    "other-product": ProblemKind(
+        "error",
+        "This is {detail}.",
+        "Copy the addresses and groups into the columns of the user-based or group-based sample file, and upload that.",
     ),
     "column-missing": ProblemKind(
         "error",
@@ -64,7 +69,7 @@ PROBLEMS: dict[str, ProblemKind] = {
     "column-unexpected": ProblemKind(
         "error",
         "The column “{value}” doesn't belong here: {detail}.",
-        "Delete this column, or move it to the right place.",
+        "If it holds groups or addresses, rename it. Otherwise delete it.",
     ),
     "too-many-columns": ProblemKind(
         "error",
@@ -108,9 +113,20 @@ PROBLEMS: dict[str, ProblemKind] = {
         "Use 1 to 255 visible characters. Retyping the name removes hidden ones.",
     ),
     "row-too-long": ProblemKind(
+        "warning",
+        "{detail} more cells than the header. The first extra cell is “{value}”. Such cells are read like those of the "
+        "last column.",
+        "If a cell contains the delimiter, put quotation marks around it. Otherwise you don't need to do anything.",
+    ),
+    "row-shifted": ProblemKind(
         "error",
         "This row has more cells than the header. The first extra cell is “{value}”.",
         "Delete the extra cells, put quotation marks around a cell that contains the delimiter, or add a header.",
+    ),
+    "row-numbers": ProblemKind(
+        "warning",
+        "The first column has no header and holds row numbers. It is passed over.",
+        "You don't need to do anything. R leaves it out with row.names = FALSE, pandas with index=False.",
     ),
     "cell-too-long": ProblemKind(
         "error",
@@ -151,6 +167,36 @@ PROBLEMS: dict[str, ProblemKind] = {
         "warning",
         "“{value}” may have been another name: {detail}.",
         "If it was, correct the name.",
+    ),
+    "looks-blank": ProblemKind(
+        "warning",
+        "“{value}” may stand for an empty cell: {detail}.",
+        "If it does, empty these cells. A group may also really be called that.",
+    ),
+    "looks-garbled": ProblemKind(
+        "warning",
+        "“{value}” may have been damaged by another program: {detail}.",
+        "If it was, correct the name.",
+    ),
+    "looks-like-several": ProblemKind(
+        "warning",
+        "“{value}” may not be the name of one group: {detail}.",
+        "If several groups are meant, give each a cell of its own.",
+    ),
+    "names-joined": ProblemKind(
+        "warning",
+        "“{value}” and “{detail}” count as the same name, although they are spelt differently. They are one group.",
+        "If you meant two groups, rename one of them.",
+    ),
+    "address-read-as": ProblemKind(
+        "warning",
+        "“{value}” is read as {detail}.",
+        "You don't need to do anything, unless another address is meant.",
+    ),
+    "columns-lost": ProblemKind(
+        "warning",
+        "Groups or users may be missing: {detail}.",
+        "Many programs keep only one of several columns with the same name. Compare the file with where it came from.",
     ),
     # Not a property of the file: found when it is reviewed.
     "email-not-licensed": ProblemKind(

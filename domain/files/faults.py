@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from domain.errors import EmailInvalid
 from domain.files.encodings import ENCODINGS
-from domain.files.rows import Row, UnclosedQuote
+from domain.files.rows import Picked, Row, UnclosedQuote
 from domain.files.text import Unreadable
 from domain.naming import (
     LONGEST_NAME,
     collapsed,
+    emails_meant,
+    listed,
     parse_email,
     plain_email,
     printable,
@@ -36,14 +38,21 @@ MOST_UNCLOSED_QUOTES = 1000
 class RowReader(ABC):
     """Takes in the rows below a header one by one and collects the problems found in them."""
 
-    def __init__(self, header: Sequence[str], limits: Limits) -> None:
+    def __init__(self, header: Sequence[str], limits: Limits, picked: Picked | None = None) -> None:
         self._header = tuple(header)
+        self._picked = picked or Picked(range(len(self._header)), len(self._header))
+        self._width = len(self._picked.places_of_header)
         self._limits = limits
         self._always_short = min(
             LONGEST_NAME, limits.cell_bytes // 4
         )  # cells of up to this many characters are never too long
         self._rows = 0
         self._unclosed = 0
+        self._read_as: list[
+            tuple[int, int, str, list[str]]
+        ] = []  # the line, column and text of cells, and what they mean
+        self._wider = 0  # rows with filled cells beyond the header
+        self._first_beyond: tuple[int, int, str] | None = None  # the line, column and text of the first such cell
         self._problems: list[Problem] = []
 
     def read_all(self, rows: Rows) -> None:
@@ -77,9 +86,22 @@ class RowReader(ABC):
         if isinstance(row, UnclosedQuote):
             self._report_unclosed(row)
         elif row.surplus:
-            self._report("row-too-long", row.surplus.line, row.surplus.column, row.surplus.value)
+            self._note("row-shifted", row.surplus.line, row.surplus.column, row.surplus.value)
         else:
+            if len(row.cells) > self._width:
+                self._look_beyond(row)
             self._add(row)
+
+    def _look_beyond(self, row: Row) -> None:
+        beyond = enumerate(row.cells[self._width :], self._width + 1)
+        column, cell = next(((column, cell) for column, cell in beyond if cell.strip()), (0, ""))
+        if column:
+            self._wider += 1
+            self._first_beyond = self._first_beyond or (row.line_of(column), column, cell)
+
+    def note(self, problem: Problem) -> None:
+        """Keep a problem that was found before the rows were read."""
+        self._problems.append(problem)
 
     def report_guess(self, encoding: str) -> None:
         """Report that the encoding of the file was guessed."""
@@ -94,7 +116,23 @@ class RowReader(ABC):
         if not self._rows:
             raise Unreadable(Problem("no-rows"))
 
+    def _report_read_as(self) -> None:
+        """Report the cells that were read as an address, and those that were read as several: the first of each."""
+        for kind in ([each for each in self._read_as if (len(each[3]) > 1) is several] for several in (False, True)):
+            if kind:
+                line, column, cell, meant = kind[0]
+                others = f", and {len(kind) - 1:,} more cells are read likewise" if len(kind) > 1 else ""
+                self._report("address-read-as", line, column, cell, (), f"{listed(meant)}{others}")
+
     def _problems_in_order(self) -> list[Problem]:
+        self._report_read_as()
+        if self._first_beyond:
+            self._report(
+                "row-too-long",
+                *self._first_beyond,
+                (),
+                "1 row has" if self._wider == 1 else f"{self._wider:,} rows have",
+            )
         return sorted(self._problems, key=lambda problem: (problem.line, problem.column))
 
     def _report_unclosed(self, fault: UnclosedQuote) -> None:
@@ -103,7 +141,7 @@ class RowReader(ABC):
             detail = f"it is the {MOST_UNCLOSED_QUOTES:,}th with an unclosed quotation mark"
             raise Unreadable(Problem("too-many-faults", fault.line, fault.column, detail=detail))
         origin = f"; the row starts on line {fault.row_line}" if fault.row_line != fault.line else ""
-        self._report("quote-unclosed", fault.line, fault.column, fault.value, (), fault.reason + origin)
+        self._note("quote-unclosed", fault.line, fault.column, fault.value, (), fault.reason + origin)
 
     def _too_many(self, what: str, line: int) -> Unreadable:
         return Unreadable(Problem("too-many-rows", line, detail=f"{self._limits.rows:,} {what}"))
@@ -111,6 +149,13 @@ class RowReader(ABC):
     def _report(
         self, code: str, line: int, column: int, value: str, groups: tuple[int, ...] = (), detail: str = ""
     ) -> None:
+        """Report a problem in a column of what is looked at."""
+        self._note(code, line, self._picked.column(column), value, groups, detail)
+
+    def _note(
+        self, code: str, line: int, column: int, value: str, groups: tuple[int, ...] = (), detail: str = ""
+    ) -> None:
+        """Report a problem in a column of the file."""
         if len(self._problems) >= self._limits.problems:
             detail = f"the file has more than {self._limits.problems:,} problems"
             raise Unreadable(Problem("too-many-faults", line, column, detail=detail))
@@ -126,20 +171,26 @@ class RowReader(ABC):
             return f"it has {characters:,} characters, and the limit is {longest_name}"
         return ""
 
-    def _email(self, row: Row, column: int, groups: tuple[int, ...] = ()) -> str | None:
-        """Return the canonical address in a cell that isn't blank; None if it is unusable, which is then reported."""
+    def _emails(self, row: Row, column: int, groups: tuple[int, ...] = ()) -> list[str]:
+        """Return the canonical address in a cell that isn't blank; none if it is unusable, which is then reported.
+
+        There are several if people wrote several into the cell.
+        """
         cell = row.cells[column - 1]
         if (plain := plain_email(cell)) is not None:
-            return plain
+            return [plain]
         line = row.line_of(column)
         if detail := self._why_too_long(cell):
             self._report("cell-too-long", line, column, cell, groups, detail)
-            return None
+            return []
         try:
-            return parse_email(cell)
+            return [parse_email(cell)]
         except EmailInvalid as refusal:
+            if meant := emails_meant(cell):
+                self._read_as.append((line, column, cell, meant))
+                return meant
             self._report("email-invalid", line, column, cell, groups, str(refusal.fields["reason"]))
-            return None
+            return []
 
     def _person_name(self, row: Row, column: int, groups: tuple[int, ...] = ()) -> str:
         """Return a first or last name as it is kept; anything removed from it is reported."""

@@ -6,13 +6,15 @@ It also opens files for both readers (`open_text`), because the header decides w
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from domain.files.rows import DELIMITERS, Row, Rows, UnclosedQuote
-from domain.files.text import PhysicalLines, Unreadable, check_size, check_type, find_encoding
-from domain.naming import printable
+from domain.files.peers import GOOGLE_MEMBERS, peer
+from domain.files.rows import DELIMITERS, Picked, Row, Rows, UnclosedQuote
+from domain.files.text import EncodedText, PhysicalLines, Unreadable, check_size, check_type, find_encoding
+from domain.naming import LONGEST_NAME, printable
 from domain.problems import Problem
 from domain.roster import FileFormat
 
@@ -25,7 +27,11 @@ COLUMNS: dict[FileFormat, tuple[str, ...]] = {
     "group_based": ("Groupname", "Email"),
 }
 _KNOWN = {name.casefold(): name for names in COLUMNS.values() for name in names}
-_NUMBERED = re.compile(r"(groupname|email)\s*[0-9]{1,9}")
+_IGNORED = re.compile(r"[\s_-]+")  # in a column's name
+_NUMBERED = re.compile(r"(groupname|email)\.*(?:duplicated)?\.*[0-9]{1,9}")  # what programs make of repeated columns
+_REASON = "reason"  # the last column of the report with the rows that weren't added, which may be sent back
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel writes such a line above the header, and hides it
+_BLANK = re.compile(rf'[\s"{re.escape(DELIMITERS)}]*')
 _SAMPLE_LINES = 20
 _SAMPLE_CHARACTERS = 4096
 _QUOTED = re.compile(r'"[^"]*"')
@@ -35,10 +41,20 @@ PROPERLY_QUOTED = "a column name without quotation marks, or with one at each en
 
 
 class Header(Struct, frozen=True):
-    """The format that a header asks for, and its cells as found, trimmed."""
+    """The format that a header asks for, its cells as found, trimmed, and the line of the first one.
+
+    Only the cells in `places` count, from 0: other columns are passed over, such as those without a header.
+    """
 
     format: FileFormat
     cells: tuple[str, ...]
+    places: tuple[int, ...]
+    line: int
+
+    @property
+    def picked(self) -> Picked:
+        """Which cells of each row are looked at."""
+        return Picked(self.places, len(self.cells))
 
 
 class DelimitedText(NamedTuple):
@@ -47,11 +63,19 @@ class DelimitedText(NamedTuple):
     encoding: str
     delimiter: str
     lines: PhysicalLines
-    guessed: bool = False
+    guessed: bool
+    encoded: EncodedText
+    wrapped: bool
 
-    def rows(self, columns: int, cell_bytes: int) -> Rows:
+    def again(self, limits: Limits) -> Rows:
+        """Return its rows from the header on, however far it was read."""
+        lines = PhysicalLines(self.encoded.pieces(), unwrap=self.wrapped)
+        find_delimiter(lines, limits)
+        return Rows(lines, self.delimiter, limits.columns, limits.cell_bytes)
+
+    def rows(self, columns: int, cell_bytes: int, picked: Picked | None = None) -> Rows:
         """Return its rows, the header first; `columns` is how many cells of a row are kept."""
-        return Rows(self.lines, self.delimiter, columns, cell_bytes)
+        return Rows(self.lines, self.delimiter, columns, cell_bytes, picked)
 
 
 def open_text(content: bytes, file_name: str, limits: Limits, encoding: str = "") -> DelimitedText:
@@ -65,15 +89,33 @@ def open_text(content: bytes, file_name: str, limits: Limits, encoding: str = ""
     if not any(piece.strip() for piece in text.pieces()):
         raise Unreadable(Problem("file-empty"))
     lines = PhysicalLines(text.pieces())
-    return DelimitedText(text.encoding, find_delimiter(lines, limits), lines, text.guessed)
+    delimiter = find_delimiter(lines, limits)
+    wrapped = _is_wrapped(Rows(lines, delimiter, limits.columns, limits.cell_bytes).first())
+    if wrapped:
+        lines = PhysicalLines(text.pieces(), unwrap=True)
+        delimiter = find_delimiter(lines, limits)
+    return DelimitedText(text.encoding, delimiter, lines, text.guessed, text, wrapped)
+
+
+def _is_wrapped(header: Row | UnclosedQuote) -> bool:
+    """Return whether the header is one quoted cell that contains several: then so is every line."""
+    if not isinstance(header, Row) or len(header.cells) > 1 or header.surplus:
+        return False
+    return any(sum(map(_is_known, header.cells[0].split(delimiter))) > 1 for delimiter in DELIMITERS)
 
 
 def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:
-    """Return the delimiter that splits the header into the most known column names.
+    """Move on to the header, past empty rows above it, and return the delimiter.
 
-    If several do, return the one that occurs most often outside quotation marks in the first lines; if that does
-    not decide either, the comma.
+    A line `sep=;` says which it is. Otherwise it is the one that splits the header into the most known column names. If
+    several do, it is the one that occurs most often outside quotation marks in the first lines; if that does not decide
+    either, the comma.
     """
+    lines.skip(_BLANK.fullmatch)
+    if (named := _SEPARATOR.fullmatch(lines.peek() or "")) and named[1] in DELIMITERS:
+        lines.advance()
+        lines.skip(_BLANK.fullmatch)
+        return named[1]
     sample = [line[:_SAMPLE_CHARACTERS] for at in range(_SAMPLE_LINES) if (line := lines.peek(at)) is not None]
     unquoted = _QUOTED.sub("", "\n".join(sample))
 
@@ -86,7 +128,14 @@ def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:
 
 
 def _key(cell: str) -> str:
-    return cell.strip().casefold()
+    """Return the form of a column's name by which it is compared."""
+    return _IGNORED.sub("", cell.casefold()) if len(cell) <= LONGEST_NAME else cell
+
+
+def _without_number(key: str, repeatable: str) -> str:
+    """Return the key of a column, without the number that programs add to the name of a column that is repeated."""
+    numbered = _NUMBERED.fullmatch(key)
+    return repeatable if numbered and numbered[1] == repeatable else key
 
 
 def _is_known(cell: str) -> bool:
@@ -104,10 +153,48 @@ def check_header(row: Row | UnclosedQuote, limits: Limits) -> Header:
     cells = [cell.strip() for cell in row.cells]
     while cells and not cells[-1]:
         cells.pop()
-    header = Header(_format(cells), tuple(cells))
+    keys = [_key(cell) for cell in cells]
+    if tuple(keys[:2]) == GOOGLE_MEMBERS:
+        return Header("group_based", tuple(cells), (0, 1), row.line)
+    named = [at for at, key in enumerate(keys) if key and not (key == _REASON and at == len(keys) - 1)]
+    if what := peer(frozenset(keys), keys[0] if keys else ""):
+        raise Unreadable(Problem("other-product", row.line, 1, value=printable(cells[0]), detail=what))
+    header = Header(_format([cells[at] for at in named], row), tuple(cells), tuple(named), row.line)
     if faults := _HeaderComparison(header).faults:
-        raise Unreadable(*(_placed(fault, row) for fault in faults[:_MOST_FAULTS]))
+        raise Unreadable(*(_placed(fault, row, header) for fault in faults[:_MOST_FAULTS]))
     return header
+
+
+def check_unnamed(header: Header, rows: Rows) -> Problem | None:
+    """Look through the columns without a header, which must be empty but for row numbers in the first.
+
+    Return what to tell about those. Raises Unreadable with the first cell of each other column.
+    """
+    unnamed = [at for at, cell in enumerate(header.cells) if not cell]
+    found: dict[int, Problem] = {}
+    numbered = False
+    for row in rows if unnamed else ():
+        if isinstance(row, UnclosedQuote) or row.line == header.line:
+            continue
+        for at in unnamed:
+            cell = row.cells[at].strip() if at < len(row.cells) else ""
+            if cell and at == 0 and cell.isdecimal():
+                numbered = True
+            elif cell:
+                found.setdefault(at, _unnamed(header, row, at))
+    if found:
+        raise Unreadable(*found.values())
+    return Problem("row-numbers", header.line, 1) if numbered else None
+
+
+def _unnamed(header: Header, row: Row, at: int) -> Problem:
+    name = COLUMNS[header.format][-1]
+    if at > header.places[0] and at > header.places[len(COLUMNS[header.format]) - 1]:
+        return Problem("header-modified", header.line, at + 1, detail=f"“{name}”")
+    advice = "it has no header"
+    if at == 0:
+        advice += ". Perhaps a program added it (R leaves it out with row.names = FALSE, pandas with index=False)"
+    return Problem("column-unexpected", row.line_of(at + 1), at + 1, "", printable(row.cells[at]), advice)
 
 
 def _unclosed(fault: UnclosedQuote) -> Problem:
@@ -116,16 +203,17 @@ def _unclosed(fault: UnclosedQuote) -> Problem:
     return Problem("header-modified", fault.line, fault.column, value=printable(fault.value), detail=PROPERLY_QUOTED)
 
 
-def _format(cells: list[str]) -> FileFormat:
+def _format(cells: list[str], row: Row) -> FileFormat:
     first = cells[0] if cells else ""
     for format_, names in COLUMNS.items():
         if _key(first) == names[0].casefold():
             return format_
-    raise Unreadable(Problem("header-missing", 1, 1, header=printable(first), value=printable(first)))
+    raise Unreadable(Problem("header-missing", row.line_of(1), 1, header=printable(first), value=printable(first)))
 
 
-def _placed(fault: Problem, row: Row) -> Problem:
-    return Problem(fault.code, row.line_of(fault.column), fault.column, fault.header, fault.value, fault.detail)
+def _placed(fault: Problem, row: Row, header: Header) -> Problem:
+    column = header.picked.column(fault.column)
+    return Problem(fault.code, row.line_of(column), column, fault.header, fault.value, fault.detail)
 
 
 class _HeaderComparison:
@@ -133,10 +221,10 @@ class _HeaderComparison:
 
     def __init__(self, header: Header) -> None:
         self.faults: list[Problem] = []
-        self._cells = header.cells
-        self._keys = [_key(cell) for cell in header.cells]
+        self._cells = [header.cells[at] for at in header.places]
         self._names = COLUMNS[header.format]
         self._expected = [name.casefold() for name in self._names]
+        self._keys = [_without_number(_key(cell), self._expected[-1]) for cell in self._cells]
         self._at = 0
         if not self._reordered():
             for index in range(len(self._names)):
@@ -176,7 +264,9 @@ class _HeaderComparison:
         last = self._expected[-1]
         for at in range(self._at, len(self._keys)):
             key = self._keys[at]
-            if key != last and not (key.startswith(last) and _NUMBERED.fullmatch(key)):
+            if key != last and get_close_matches(key, [last]):
+                self._note("header-modified", at, f"“{self._names[-1]}”")
+            elif key != last:
                 self._note("column-unexpected", at, self._why_unexpected(at))
 
     def _why_unexpected(self, at: int) -> str:

@@ -99,7 +99,8 @@ class LicenceReader(RowReader):
     def _add(self, row: Row) -> None:
         if not row.cells[0].strip():
             self._report("email-missing", row.line_of(1), 1, "")
-        elif (email := self._email(row, 1)) is not None:
+            return
+        for email in self._emails(row, 1):
             self._license(row, User(email, self._name(row, 2), self._name(row, 3)))
 
     def _license(self, row: Row, user: User) -> None:

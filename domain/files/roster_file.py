@@ -3,10 +3,11 @@
 A file that can't be read is refused as a whole (`FileProblems`). Any other problem affects its own row or cell, and the
 rest of the file is used. Every cell ends up in the roster or in a problem, unless it is blank:
 
-- A row is lost if it is too long (`row-too-long`), has an unclosed quotation mark (`quote-unclosed`), or has no usable
-  first cell: the address in a user-based file, the group name in a group-based one. If only the address of a user-based
-  row is unusable, the groups it names keep their numbers. Groups named only in a row that is too long or unclosed are
-  not in the roster, because its cells may be shifted.
+- A row is lost if it has an unclosed quotation mark (`quote-unclosed`), more cells than any file may have columns
+  (`row-shifted`), or no usable first cell: the address in a user-based file, the group name in a group-based one. If
+  only the address of a user-based row is unusable, the groups it names keep their numbers. Groups named only in a row
+  that is lost otherwise are not in the roster, because its cells may be shifted.
+- Cells beyond the header are read like those of its last column, with one warning (`row-too-long`).
 - A user whose group cells are all unusable is one of the roster's users, in no group.
 - First and last names are kept without control characters. If that removes anything, `looks-alike` says so.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.files.group_based import GroupBasedReader
-from domain.files.header import check_header, open_text
+from domain.files.header import check_header, check_unnamed, open_text
 from domain.files.text import Unreadable
 from domain.files.user_based import UserBasedReader
 from domain.problems import FileProblems
@@ -45,10 +46,13 @@ def read_roster(
 
 def _read(text: DelimitedText, limits: Limits) -> Roster:
     header = check_header(text.rows(limits.columns, limits.cell_bytes).first(), limits)
-    rows = text.rows(len(header.cells), limits.cell_bytes)
+    numbered = check_unnamed(header, text.again(limits))
+    rows = text.rows(limits.columns, limits.cell_bytes, header.picked)
     next(iter(rows))
     reader = (UserBasedReader if header.format == "user_based" else GroupBasedReader)(text, header, limits)
     if text.guessed:
         reader.report_guess(text.encoding)
+    if numbered:
+        reader.note(numbered)
     reader.read_all(rows)
     return reader.roster()

@@ -5,13 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from array import array
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from domain.errors import GroupNameInvalid
 from domain.files.faults import RowReader
-from domain.naming import LONGEST_NAME, group_key, parse_group_name, why_changed
+from domain.files.suspicions import suspicions
+from domain.naming import LONGEST_NAME, group_key, parse_group_name, printable, why_changed
 from domain.roster import WIDTH, GroupEntry, Roster, RosterUsers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from domain.files.header import DelimitedText, Header
     from domain.roster import Limits, RosterUser
 
@@ -19,14 +23,19 @@ if TYPE_CHECKING:
 class RosterReader(RowReader):
     """Builds a roster row by row. Its subclasses know what the cells of each format mean."""
 
+    _first_repeated: int  # the first of the columns that may be repeated
+
     def __init__(self, text: DelimitedText, header: Header, limits: Limits) -> None:
-        super().__init__(header.cells, limits)
+        super().__init__(header.cells, limits, header.picked)
         self._roster = Roster(header.format, text.encoding, text.delimiter, header.cells, 0, RosterUsers(), [], [])
         self._users = self._roster.users
         self._entries = self._roster.entries
         self._index_by_email: dict[str, int] = {}  # into `_users`
         self._number_by_key: dict[str, int] = {}  # of a group
         self._maybe_repeated: set[int] = set()  # numbers of groups that may contain a user twice
+        self._missing = 0  # rows without a cell in the columns that may be repeated
+        self._columns_differ = False
+        self._columns_filled = False
 
     def roster(self) -> Roster:
         """Return the roster after the last row; raises Unreadable if there were no rows."""
@@ -35,6 +44,10 @@ class RosterReader(RowReader):
         for number in sorted(self._maybe_repeated):
             self._drop_repeats(number, last_group)
         self._roster.rows = self._rows
+        for problem in suspicions(self._entries, self._number_by_key):
+            self._note(problem.code, problem.line, problem.column, problem.value, problem.groups, problem.detail)
+        if detail := self._why_columns_lost():
+            self._note("columns-lost", 0, 0, "", (), detail)
         self._roster.problems = self._problems_in_order()
         return self._roster
 
@@ -47,7 +60,7 @@ class RosterReader(RowReader):
             user, column = divmod(cell, WIDTH)
             if last_group[user] == number:
                 value, detail = self._repeated_pair(entry, self._users.emails[user])
-                self._report("user-repeated", line, column, value, (number,), detail)
+                self._note("user-repeated", line, column, value, (number,), detail)
             else:
                 last_group[user] = number
                 kept.append(position)
@@ -72,18 +85,37 @@ class RosterReader(RowReader):
             self._report("group-name-invalid", line, column, cell, (), str(refusal.fields["reason"]))
             return 0
         key = group_key(name)
-        return self._number_by_key.get(key) or self._new_group(key, GroupEntry(name, line, column))
-
-    def _new_group(self, key: str, entry: GroupEntry) -> int:
-        name, place = entry.name, (entry.line, entry.column)
-        if len(self._entries) >= self._limits.rows:
-            raise self._too_many("groups", entry.line)
-        self._entries.append(entry)
-        number = self._number_by_key[key] = len(self._entries)
-        self._check_appearance(name, *place, (number,))
-        if detail := why_changed(name):
-            self._report("looks-changed", *place, name, (number,), detail)
+        number = self._number_by_key.get(key)
+        if number is None:
+            return self._new_group(key, name, line, column, array("Q"))
+        if not _differ_by_case_only(name, first := self._entries[number - 1].name):
+            self._report("names-joined", line, column, name, (number,), printable(first))
         return number
+
+    def _new_group(self, key: str, name: str, line: int, column: int, cells: array[int]) -> int:
+        if len(self._entries) >= self._limits.rows:
+            raise self._too_many("groups", line)
+        self._entries.append(GroupEntry(name, line, self._picked.column(column), cells))
+        number = self._number_by_key[key] = len(self._entries)
+        self._check_appearance(name, line, column, (number,))
+        if detail := why_changed(name):
+            self._report("looks-changed", line, column, name, (number,), detail)
+        return number
+
+    def _add_member(self, number: int, user: int, line: int, column: int) -> None:
+        self._roster.add_member(number, user, line, self._picked.column(column))
+
+    def _compare_columns(self, some: Sequence[str], others: Sequence[str]) -> None:
+        """Notice whether the first two columns of those that may be repeated differ, and whether they are filled."""
+        self._columns_differ = self._columns_differ or some != others
+        self._columns_filled = self._columns_filled or any(some)
+
+    def _why_columns_lost(self) -> str:
+        named = self._header[self._picked.column(self._first_repeated) - 1]
+        if self._width == self._first_repeated:
+            return f"rows have no {named}, and only one column has that name" if self._missing else ""
+        equal = self._columns_filled and not self._columns_differ
+        return f"the columns {named} are equal in all rows" if equal else ""
 
     def _new_user(self, user: RosterUser, line: int) -> int:
         index = len(self._users)
@@ -93,3 +125,7 @@ class RosterReader(RowReader):
         lines = [line] if self._roster.format == "user_based" else []
         self._users.add_all([user.email], [user.first_name], [user.last_name], lines)
         return index
+
+
+def _differ_by_case_only(name: str, other: str) -> bool:
+    return name == other or normalize("NFC", name).lower() == normalize("NFC", other).lower()

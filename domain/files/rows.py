@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence  # noqa: TC003 - NamedTuple evaluates it
 from itertools import zip_longest
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from domain.files.text import PhysicalLines
 
@@ -47,6 +48,12 @@ class Row(Struct, frozen=True, gc=False):
     starts: list[int] | None = None
     surplus: Surplus | None = None
 
+    def picked(self, places: Sequence[int]) -> Row:
+        """Return the row with these of its cells only, counted from 0."""
+        at_hand = [at for at in places if at < len(self.cells)]
+        starts = [self.starts[at] for at in at_hand] if self.starts else None
+        return Row(self.line, [self.cells[at] for at in at_hand] or [""], starts, self.surplus)
+
     def line_of(self, column: int) -> int:
         """Return the physical line of the cell in a column, or the row's line if the row has no such cell."""
         return self.starts[column - 1] if self.starts and column <= len(self.starts) else self.line
@@ -75,14 +82,46 @@ class _Cell(NamedTuple):
     position: int
 
 
+class Picked(NamedTuple):
+    """Which cells of a row are looked at, counted from 0: some up to the width of the header, and all beyond it."""
+
+    places_of_header: Sequence[int]
+    width: int
+
+    @property
+    def some(self) -> bool:
+        """Whether there are others."""
+        return len(self.places_of_header) < self.width
+
+    def places(self, cells: int) -> Sequence[int]:
+        """Return which of so many cells are looked at."""
+        if not self.some:
+            return range(cells)
+        return [*(at for at in self.places_of_header if at < cells), *range(self.width, cells)]
+
+    def column(self, column: int) -> int:
+        """Return the column of the file, from 1, where the cell in this column of what is looked at is."""
+        there = self.places_of_header
+        return there[column - 1] + 1 if column <= len(there) else column - len(there) + self.width
+
+
 class Rows:
     """The rows of a text with a given delimiter, each with at most `columns` cells.
 
+    `picked` says which cells of the header's width to look at, if not all; those beyond it are looked at in any case.
     Iterating yields filled rows and unclosed quotes, and skips blank rows. After an unclosed quote, reading continues
     on the line after the one on which its cell starts.
     """
 
-    def __init__(self, lines: PhysicalLines, delimiter: str, columns: int, cell_bytes: int) -> None:
+    def __init__(
+        self,
+        lines: PhysicalLines,
+        delimiter: str,
+        columns: int,
+        cell_bytes: int,
+        picked: Picked | None = None,
+    ) -> None:
+        self._picked = picked or Picked(range(columns), columns)
         self._lines = lines
         self._delimiter = delimiter
         self._columns = columns
@@ -128,11 +167,13 @@ class Rows:
             if row is None:
                 row, span = self._scan()
             lines.advance(span)
+            if isinstance(row, Row) and self._picked.some:
+                row = row.picked(self._picked.places(len(row.cells)))
             if isinstance(row, UnclosedQuote) or row.filled:
                 yield row
 
     def cells(self, block: str) -> list[list[str]] | None:
-        """Return the cells of each line of a block, if each is a row without surplus cells, or blank; else None.
+        """Return the cells of each line of a block, if each is a row no wider than the header, or blank; else None.
 
         They are what iterating finds there, but for spaces before them.
         """
@@ -149,20 +190,25 @@ class Rows:
             return None
         if len(rows) != len(lines):
             return None
-        if max(map(len, rows)) > self._columns:
-            if any(any(row[self._columns :]) for row in rows):
+        picked = self._picked
+        if max(map(len, rows)) > picked.width:
+            if any(any(row[picked.width :]) for row in rows):
                 return None
-            rows = [row[: self._columns] for row in rows]
-        return rows
+            rows = [row[: picked.width] for row in rows]
+        return [[row[at] for at in picked.places(len(row))] for row in rows] if picked.some else rows
 
     def columns(self, block: str) -> list[Sequence[str]] | None:
         """Return the same as columns, each with a cell for every line."""
         delimiter, lines = self._delimiter, block.count("\n") + 1
         marks = f"{block}\n".encode().translate(None, self._no_marks)
         width = len(marks) // lines
-        if '"' not in block and width <= self._columns and marks == f"{delimiter * (width - 1)}\n".encode() * lines:
+        if (
+            '"' not in block
+            and width <= self._picked.width
+            and marks == f"{delimiter * (width - 1)}\n".encode() * lines
+        ):
             cells = block.replace("\n", delimiter).split(delimiter)
-            return [cells[at::width] for at in range(width)]
+            return [cells[at::width] for at in self._picked.places(width)]
         rows = self.cells(block)
         if rows is None or max(map(len, rows)) * len(rows) > _MOST_PADDED * sum(map(len, rows)):
             return None

@@ -223,8 +223,9 @@ class PhysicalLines:
     A line ends at CRLF, LF or a lone CR. `number` is the number of the line that `peek` returns, from 1.
     """
 
-    def __init__(self, pieces: Iterator[str]) -> None:
-        self._blocks = _whole_lines(pieces)
+    def __init__(self, pieces: Iterator[str], *, unwrap: bool = False) -> None:
+        """Take the text; with `unwrap`, each line as it is without the quotation marks that it stands in."""
+        self._blocks = map(_unwrapped, _whole_lines(pieces)) if unwrap else _whole_lines(pieces)
         self._block: str | None = None  # the lines after `_lines`, as long as nobody has looked at one of them
         self._lines: list[str] = []
         self._at = 0
@@ -265,6 +266,14 @@ class PhysicalLines:
             start, lines = self._at, self._lines
             self._at = next((at for at in range(start, len(lines)) if lines[at] and not blank(lines[at])), len(lines))
             self.number += self._at - start
+
+
+def _unwrapped(block: str) -> str:
+    lines = block.split("\n")
+    wrapped = (len(line) > 1 and line[0] == line[-1] == '"' for line in lines)
+    return "\n".join(
+        line[1:-1].replace('""', '"') if is_wrapped else line for line, is_wrapped in zip(lines, wrapped, strict=True)
+    )
 
 
 def _whole_lines(pieces: Iterator[str]) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from domain.errors import GroupNameInvalid
 from domain.files.roster_reader import RosterReader
-from domain.naming import are_tidy_names, collapsed, parse_group_name, plain_email, plain_emails
+from domain.files.suspicions import BLANK_WORDS
+from domain.naming import are_tidy_names, collapsed, parse_group_name, plain_emails
 from domain.roster import WIDTH, GroupEntry, RosterUser
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ _NamedGroups = dict[int, int]  # the groups that a row names: the column that na
 class UserBasedReader(RosterReader):
     """One row per user: `email`, `FirstName`, `LastName`, `Groupname`, then further `Groupname` columns."""
 
+    _first_repeated = _FIRST_GROUP_COLUMN
+
     def __init__(self, text: DelimitedText, header: Header, limits: Limits) -> None:
         super().__init__(text, header, limits)
         self._number_by_cell: dict[str, int] = {}  # of a group, by the cell as found
         self._members_by_cell = {"": array("Q")}  # the cells of a group's entry, by the cell as found
-        self._name_by_cell: dict[str, str] = {"": ""}  # a first or last name as it is kept
+        self._name_by_cell = dict.fromkeys(BLANK_WORDS | {""}, "")  # a first or last name as it is kept
 
     # --- many rows at once ------------------------------------------------------------------------------------------
 
@@ -44,15 +47,18 @@ class UserBasedReader(RosterReader):
         columns, start, line = rows.columns(block), len(self._users), rows.line
         if columns is None or not _FIRST_GROUP_COLUMN <= len(columns) <= _MOST_COLUMNS:
             return False
-        first = start * WIDTH + _FIRST_GROUP_COLUMN
         emails = plain_emails(columns[0])
         if emails is None or not all(map(are_tidy_names, columns[1:3])):
             return False
         named = self._members_named(line, columns[_FIRST_GROUP_COLUMN - 1 :])
         if named is None or not self._are_new(emails):
             return False
-        self._users.add_all(emails, columns[1], columns[2], range(line, line + len(emails)))
-        places = [range(first + at, len(self._users) * WIDTH, WIDTH) for at in range(len(named))]
+        first_names, last_names = map(_without_blank_words, columns[1:3])
+        self._users.add_all(emails, first_names, last_names, range(line, line + len(emails)))
+        if len(named) > 1:
+            self._compare_columns(columns[_FIRST_GROUP_COLUMN - 1], columns[_FIRST_GROUP_COLUMN])
+        columns_named = map(self._picked.column, range(_FIRST_GROUP_COLUMN, _FIRST_GROUP_COLUMN + len(named)))
+        places = [range(start * WIDTH + at, len(self._users) * WIDTH, WIDTH) for at in columns_named]
         deque(map(array.append, _by_row(named), _by_row(places)), maxlen=0)
         return True
 
@@ -108,15 +114,18 @@ class UserBasedReader(RosterReader):
     # --- one row ----------------------------------------------------------------------------------------------------
 
     def _add(self, row: Row) -> None:
+        self._compare_columns(row.cells[_FIRST_GROUP_COLUMN - 1 :][:1], row.cells[_FIRST_GROUP_COLUMN:][:1])
         named: _NamedGroups = {}
         repeats = self._name_groups(row, named)
-        email = self._address(row, named)
+        emails = self._addresses(row, named)
         if not named and not any(map(str.strip, row.cells[_FIRST_GROUP_COLUMN - 1 :])):
+            self._missing += 1
             self._report("group-name-missing", row.line, _FIRST_GROUP_COLUMN, "")
-        elif email is not None:
+            return
+        for email in emails:
             user = self._user(row, email, named)
             for number, column in named.items():
-                self._roster.add_member(number, user, row.line_of(column), column)
+                self._add_member(number, user, row.line_of(column), column)
             for number, column in repeats:
                 self._report("user-repeated", row.line_of(column), column, row.cells[column - 1], (number,), email)
 
@@ -141,14 +150,11 @@ class UserBasedReader(RosterReader):
             self._number_by_cell[cell] = number
         return number
 
-    def _address(self, row: Row, named: _NamedGroups) -> str | None:
-        cell = row.cells[0]
-        if (plain := plain_email(cell)) is not None:
-            return plain
-        if cell.strip():
-            return self._email(row, 1, tuple(named))
+    def _addresses(self, row: Row, named: _NamedGroups) -> list[str]:
+        if row.cells[0].strip():
+            return self._emails(row, 1, tuple(named))
         self._report("email-missing", row.line, 1, "", tuple(named))
-        return None
+        return []
 
     def _user(self, row: Row, email: str, named: _NamedGroups) -> int:
         first, last = self._name(row, 2, named), self._name(row, 3, named)
@@ -181,6 +187,12 @@ class UserBasedReader(RosterReader):
 
     def _repeated_pair(self, entry: GroupEntry, email: str) -> tuple[str, str]:
         return entry.name, email
+
+
+def _without_blank_words(names: Sequence[str]) -> Sequence[str]:
+    if BLANK_WORDS.isdisjoint(names):
+        return names
+    return ["" if name in BLANK_WORDS else name for name in names]
 
 
 def _by_row(columns: Iterable[Iterable[T]]) -> Iterator[T]:

@@ -162,7 +162,7 @@ class TestUpload:
     def test_of_a_file_that_cannot_be_read_says_why_and_is_on_record(
         self, client: httpx.Client, subscription: str
     ) -> None:
-        answer = send(client, subscription, "Groupname,E-Mail\nSales,ann@example.com\n")
+        answer = send(client, subscription, "Groupname,Mail\nSales,ann@example.com\n")
         assert answer.status_code == 422
         assert answer.headers["content-type"] == "application/problem+json"
         document = answer.json()

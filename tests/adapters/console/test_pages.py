@@ -169,7 +169,7 @@ class TestAnUpload:
         answer = console.ask("GET", where)
         assert f"<bdi>{HOSTILE}" not in answer.text
         assert re.search(r'class="fault"><a href="#problem-1"><bdi>&lt;script&gt;', answer.text)
-        assert "Change it to “FirstName”." in said(answer)
+        assert "Rename it to “FirstName”." in said(answer)
         assert "Line 1, column 2" in said(answer)
         assert f'action="{subscription}/import?key=' in answer.text
 

@@ -225,7 +225,7 @@ class TestAFile:
     @pytest.mark.parametrize(
         ("content", "name", "why"),
         [
-            ("mail,FirstName,LastName\nx,,\n", "a.csv", "Change it to “email”."),
+            ("mail,FirstName,LastName\nx,,\n", "a.csv", "Rename it to “email”."),
             ("", "a.csv", "empty"),
             (HEADER, "a.csv", "no rows below it"),
             (b"%PDF-1.7", "a.pdf", ".csv"),

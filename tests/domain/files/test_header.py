@@ -24,7 +24,6 @@ def test_headers_match_regardless_of_case_and_spaces_and_repeated_ones_can_be_nu
     ("header", "expected"),
     [
         ("Name,Mail", [("header-missing", 1, 1)]),
-        ("\nemail,FirstName,LastName,Groupname", [("header-missing", 1, 1)]),
         ("ann@example.com,Ann,Lee,Sales", [("header-missing", 1, 1)]),
         ("FirstName,LastName,Groupname", [("header-missing", 1, 1)]),
         ("email2,FirstName,LastName,Groupname", [("header-missing", 1, 1)]),
@@ -34,11 +33,13 @@ def test_headers_match_regardless_of_case_and_spaces_and_repeated_ones_can_be_nu
             "email,Vorname,Nachname,Gruppe",
             [("header-modified", 1, 2), ("header-modified", 1, 3), ("header-modified", 1, 4)],
         ),
-        ("email,FirstName,LastName,Groupname1", [("header-modified", 1, 4)]),
+        ("email,FirstName,LastName,Groupnam", [("header-modified", 1, 4)]),
+        ("email,FirstName,LastName,Groupname,Group name s", [("header-modified", 1, 5)]),
         ("email,LastName,FirstName,Groupname", [("header-modified", 1, 2), ("header-modified", 1, 3)]),
         ('email,"First"Name,LastName,Groupname', [("header-modified", 1, 2)]),
-        ("Groupname,E-Mail", [("header-modified", 1, 2)]),
-        ("Groupname,,Email", [("column-unexpected", 1, 2)]),
+        ("Groupname,,Email", [("column-unexpected", 2, 2)]),
+        (",email,FirstName,LastName,Groupname", [("column-unexpected", 2, 1)]),
+        ("\n,\nsep=;\n\nemail;FirstName", [("column-missing", 5, 3)] * 2),
         ("email", [("column-missing", 1, 2)] * 3),
         ("Groupname", [("column-missing", 1, 2)]),
         ("email,FirstName,LastName", [("column-missing", 1, 4)]),
@@ -48,7 +49,6 @@ def test_headers_match_regardless_of_case_and_spaces_and_repeated_ones_can_be_nu
         ("email,Title,FirstName,LastName,Groupname", [("column-unexpected", 1, 2)]),
         ("email,email,FirstName,LastName,Groupname", [("column-unexpected", 1, 2)]),
         ("email,FirstName,LastName,Groupname,Email", [("column-unexpected", 1, 5)]),
-        ("email,FirstName,LastName,Groupname,,Groupname", [("column-unexpected", 1, 5)]),
         ("Groupname,Email,FirstName,LastName", [("column-unexpected", 1, 3), ("column-unexpected", 1, 4)]),
         ("Groupname,FirstName,Email", [("column-unexpected", 1, 2)]),
         (
@@ -75,6 +75,57 @@ def test_header_problems_name_what_was_found_and_what_is_expected() -> None:
 
 def test_a_problem_of_a_header_over_several_lines_is_reported_on_the_line_of_its_cell() -> None:
     assert places(refusal('email,FirstName,"LastName\n",Group\na@example.com,,,Sales')) == [("header-modified", 2, 4)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(
+            "Groupname,E-mail",
+            "group_name,E mail",
+            "GROUP-NAME,E_Mail",
+            "Groupname,Email,Email.1,Email-2,Email_3,Email 4",
+        ),
+        *(
+            "Groupname,Email_duplicated_0,Email...3",
+            "Groupname,email2,email3",
+            "\n , \nGroupname,Email",
+            "Groupname,,Email",
+        ),
+        *("sep=,\nGroupname,Email", '"sep=,"\nGroupname,Email', "Groupname,Email,Reason", "Groupname,Email,,Email"),
+    ],
+)
+def test_headers_as_programs_and_people_write_them_are_read(header: str) -> None:
+    blank = "," if header == "Groupname,,Email" else ""
+    reason = ",,because" if header.endswith("Reason") else ""
+    read = roster(f"{header}\nSales,{blank}ann@example.com{reason and reason[1:]}\n")
+    assert (memberships(read), read.problems) == ({"Sales": ["ann@example.com"]}, [])
+
+
+def test_a_filled_column_without_a_header_among_the_last_is_to_be_named() -> None:
+    (problem,) = refusal("email,FirstName,LastName,Groupname,,Groupname\na@example.com,,,A,B,C\n")
+    assert (problem.code, problem.line, problem.column) == ("header-modified", 1, 5)
+    assert problem.remedy == "Rename it to “Groupname”."
+
+
+def test_row_numbers_in_a_first_column_without_a_header_are_passed_over() -> None:
+    read = roster(
+        ',email,FirstName,LastName,Groupname\n0,a@example.com,Ann,,A\n"1",b@example.com,,,A\n2,,,,\n3,c,,,A\n'
+    )
+    assert memberships(read) == {"A": ["a@example.com", "b@example.com"]}
+    assert places(read.problems) == [("row-numbers", 1, 1), ("email-invalid", 5, 2)]
+    assert [(member.line, member.column) for member in read.group(1).members] == [(2, 5), (3, 5)]
+    assert read.users[0].first_name == "Ann"
+
+
+def test_a_file_whose_lines_all_stand_in_quotation_marks_is_read() -> None:
+    read = roster('"Groupname,Email"\n"""Sales, Europe"",ann@example.com"\n')
+    assert (memberships(read), read.problems) == ({"Sales, Europe": ["ann@example.com"]}, [])
+
+
+def test_no_advice_is_to_delete_a_column_that_may_hold_groups_or_addresses() -> None:
+    (problem,) = refusal("email,FirstName,LastName,Groupname,Team\na@example.com,,,A,B\n")
+    assert "rename" in problem.remedy
 
 
 def test_too_many_columns_are_refused() -> None:

@@ -68,7 +68,7 @@ def test_the_first_spelling_of_a_group_and_the_first_filled_names_of_a_user_are_
         ("a@example.com,,,A\nb@example.com,,,A,B\x00\n", ("group-name-invalid", 3, 5), ()),
         ("a@example.com,,,A\nb@example.com,,,A,,,x,y\n", ("row-too-long", 3, 7), ()),
         ('a@example.com,,,A\nb@example.com,,,"A",, ,x\n', ("row-too-long", 3, 7), ()),
-        ("a@example.com,,,A\nb@example.com,,,A," + '"",' * 10_000 + "x\n", ("row-too-long", 3, 10_005), ()),
+        ("a@example.com,,,A\nb@example.com,,,A," + '"",' * 10_000 + "x\n", ("row-shifted", 3, 10_005), ()),
         (f"a@example.com,,,A\n{'b' * 70_000}@example.com,,,A\n", ("cell-too-long", 3, 1), (1,)),
         (f"a@example.com,,,A\nb@example.com,{'é' * 256},,A\n", ("cell-too-long", 3, 2), (1,)),
         (f"a@example.com,,,A\nb@example.com,,{'x' * 256},A\n", ("cell-too-long", 3, 3), (1,)),
@@ -122,7 +122,6 @@ def test_problems_of_a_group_based_file_are_reported_at_their_line_and_column(
     [
         (USERS + "bob,,,A\na@example.com,,,A\n", "bob", {"A": ["a@example.com"]}),
         (USERS + "b@example.com,,,\x07,A\n", "", {"A": ["b@example.com"]}),
-        (USERS + "b@example.com,,,A,,x\na@example.com,,,A\n", "b@example.com", {"A": ["a@example.com"]}),
         (USERS + '"b@example.com,,,B\na@example.com,,,A\n', "b@example.com", {"A": ["a@example.com"]}),
         (GROUPS + "A,bob,a@example.com\n", "bob", {"A": ["a@example.com"]}),
         (GROUPS + "\x07,b@example.com\nA,a@example.com\n", "b@example.com", {"A": ["a@example.com"]}),
@@ -133,6 +132,97 @@ def test_a_fault_affects_only_its_own_row_or_cell(text: str, lost: str, kept: di
     assert memberships(read) == kept
     assert len(read.problems) == 1
     assert lost not in {user.email for user in read.users}
+
+
+def test_cells_beyond_the_header_are_read_like_those_of_its_last_column() -> None:
+    read = roster(USERS + "a@example.com,,,A,,B, ,C\nb@example.com,,,A,\nc@example.com,,,,,B\n")
+    assert memberships(read) == {
+        "A": ["a@example.com", "b@example.com"],
+        "B": ["a@example.com", "c@example.com"],
+        "C": ["a@example.com"],
+    }
+    assert [(member.line, member.column) for member in read.group(2).members] == [(2, 6), (4, 6)]
+    assert places(read.problems) == [("row-too-long", 2, 6)]
+    assert "2 rows have" in read.problems[0].message
+    read = roster(GROUPS + "A,a@example.com,b@example.com,nobody,c@example.com\n")
+    assert memberships(read) == {"A": ["a@example.com", "b@example.com", "c@example.com"]}
+    assert places(read.problems) == [("email-invalid", 2, 4), ("row-too-long", 2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "addresses"),
+    [
+        ("Ann Lee <ann@example.com>", ["ann@example.com"]),
+        ('"Lee, Ann <Ann@example.com>"', ["ann@example.com"]),
+        ("<ann@example.com>", ["ann@example.com"]),
+        ("MAILTO:ann@example.com", ["ann@example.com"]),
+        ("'ann@example.com';", ["ann@example.com"]),
+        ("\u200b\xa0ann@example\xad.com.\ufeff", ["ann@example.com"]),
+        (
+            '"ann@example.com; ben@example.com,\ncem@example.com"',
+            ["ann@example.com", "ben@example.com", "cem@example.com"],
+        ),
+        ("Ann <ann@example.com>; Ben <ben@example.com>", ["ann@example.com", "ben@example.com"]),
+    ],
+)
+def test_addresses_are_read_as_people_have_them(cell: str, addresses: list[str]) -> None:
+    for text in (USERS + f"{cell},,,A\n", GROUPS + f"A,{cell}\n"):
+        read = roster(text)
+        assert memberships(read) == {"A": addresses}
+        assert [problem.code for problem in read.problems] == ["address-read-as"]
+
+
+@pytest.mark.parametrize("cell", ["Ann Lee ann@example.com", "ann@example.com; nobody", "<>", "a\x00@example.com"])
+def test_what_only_resembles_an_address_is_not_read(cell: str) -> None:
+    assert roster(GROUPS + f"A,{cell}\n").problem_counts == {"email-invalid": 1}
+
+
+def test_cells_read_as_addresses_are_told_once_for_one_and_once_for_several() -> None:
+    read = roster(GROUPS + "A,<a@example.com>,<b@example.com>\nB,<c@example.com>,d@example.com e@example.com\n")
+    assert places(read.problems) == [("address-read-as", 2, 2), ("address-read-as", 3, 3)]
+    assert "2 more cells" in read.problems[0].message
+
+
+def test_names_joined_that_differ_by_more_than_case_and_spaces_are_told() -> None:
+    read = roster(GROUPS + "Masse,a@example.com\n masse,b@example.com\nMaße,c@example.com\n")
+    assert [problem.value for problem in read.problems if problem.code == "names-joined"] == ["Maße"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("#N/A", "looks-blank"),
+        ("None", "looks-blank"),
+        ("Ã‰quipe", "looks-garbled"),
+        ("?ód?", "looks-garbled"),
+        ("ann@example.com", "looks-like-several"),
+        ('"HR; IT"', "looks-like-several"),
+    ],
+)
+def test_suspicious_names_are_told(name: str, code: str) -> None:
+    read = roster(GROUPS + f"HR,b@example.com\nIT,c@example.com\n{name},a@example.com\n")
+    assert places(read.problems) == [(code, 4, 1)]
+    assert read.problems[0].groups == (3,)
+
+
+@pytest.mark.parametrize("name", ["Who?", "Nancy", "HR; Finance", "Null", "Équipe", "R&D - Berlin", "a@b"])
+def test_usual_names_are_not_suspicious(name: str) -> None:
+    assert roster(GROUPS + f"HR,b@example.com\n{name},a@example.com\n").problems == []
+
+
+def test_names_of_people_that_stand_for_blank_cells_are_blank() -> None:
+    for faulty in ("", "bob,,,A\n"):
+        read = roster(USERS + f"a@example.com,NA,Null,A\nb@example.com,#N/A,null,A\n{faulty}")
+        assert [(user.first_name, user.last_name) for user in read.users] == [("", "Null"), ("", "")]
+
+
+def test_columns_that_a_script_may_have_lost_are_told() -> None:
+    one = "email,FirstName,LastName,Groupname\n"
+    assert roster(one + "a@example.com,,,A\nb@example.com,,,\n").problem_counts["columns-lost"] == 1
+    assert roster(USERS + "a@example.com,,,A,A\nb@example.com,,,B,B\n").problem_counts["columns-lost"] == 1
+    assert roster("Groupname,Email\nA,a@example.com\nB,\n").problem_counts["columns-lost"] == 1
+    for text in (one + "a@example.com,,,A\n", USERS + "a@example.com,,,A,A\nb@example.com,,,B,\n"):
+        assert "columns-lost" not in roster(text).problem_counts
 
 
 def test_two_faults_in_one_row_are_both_reported() -> None:

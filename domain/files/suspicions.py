@@ -1,0 +1,78 @@
+"""Group names that may not be what somebody meant: programs made them of empty cells, other names, or several names."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from domain.naming import group_key, plain_email, printable
+from domain.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+
+    from domain.roster import GroupEntry
+
+BLANK_WORDS = frozenset(
+    (
+        *(
+            "NA",
+            "<NA>",
+            "N/A",
+            "n/a",
+            "NULL",
+            "null",
+            "None",
+            "nan",
+            "NaN",
+            "undefined",
+            r"\N",
+            "[NULL]",
+            "(null)",
+            "-",
+            ".",
+        ),
+        *("#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"),
+    )
+)
+"""What programs write into cells that are empty, and spreadsheets into those that they can't compute."""
+
+_WRONG_ENCODINGS = ("windows-1252", "latin-1", "windows-1250")
+_LOST_LETTERS = re.compile(r"\?[^\W\d_]|^[?\s]*\?[?\s]*$")
+_SEVERAL = re.compile(r"[;,|]")
+
+
+def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[Problem]:
+    """Yield what is suspicious about the names of groups; `keys` are those of all groups of the file."""
+    for number, entry in enumerate(entries, start=1):
+        code, detail = _suspicion(entry, keys)
+        if code:
+            yield Problem(code, entry.line, entry.column, value=printable(entry.name), detail=detail, groups=(number,))
+
+
+def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
+    name = entry.name
+    if name in BLANK_WORDS:
+        users = len(entry.cells)
+        return "looks-blank", "1 user is in this group" if users == 1 else f"{users:,} users are in this group"
+    if name.isascii() and name.isalnum():
+        return "", ""
+    if "@" in name and plain_email(name):
+        return "looks-like-several", "it is an e-mail address"
+    if len(parts := _SEVERAL.split(name)) > 1 and all(group_key(part) in keys for part in parts):
+        return "looks-like-several", "each part of it is a group of the file"
+    if detail := why_garbled(name):
+        return "looks-garbled", detail
+    return "", ""
+
+
+def why_garbled(name: str) -> str:
+    """Return why a name may have been read or written in a wrong encoding somewhere, or an empty string."""
+    if _LOST_LETTERS.search(name):
+        return "a program may have written “?” for letters that it could not save"
+    for encoding in () if name.isascii() else _WRONG_ENCODINGS:
+        with suppress(UnicodeError):
+            if (meant := name.encode(encoding).decode()).isprintable():
+                return f"perhaps “{meant}” was meant"
+    return ""

@@ -1,0 +1,131 @@
+"""Files as people's tools write them, from ../shared/cases: each is read as what it says, or refused as what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.files.roster_file import read_roster
+from domain.problems import FileProblems
+from domain.roster import Roster
+from tests.domain.files.examples import memberships
+
+CASES = next(
+    (found for parent in Path(__file__).parents if (found := parent / "shared" / "cases" / "files").is_dir()), Path()
+)
+
+pytestmark = pytest.mark.skipif(not CASES.name, reason="there is no folder shared/cases beside the project")
+
+NUMBERED = ("pandas", "polars", "duckdb", "miller", "spark", "sqlite3", "pyexcel_records", "pandas_index", "rbase")
+
+
+def read(name: str) -> Roster:
+    found = read_roster((CASES / f"{name}.csv").read_bytes(), f"{name}.csv")
+    assert isinstance(found, Roster), [problem.message for problem in found.problems]
+    return found
+
+
+@pytest.mark.parametrize("tool", [*NUMBERED, "rbase_nocheck"])
+@pytest.mark.parametrize("sample", ["user", "group"])
+def test_what_a_tool_made_of_repeated_headers_is_read_as_before(tool: str, sample: str) -> None:
+    found = read(f"tool-{tool}-{sample}")
+    assert memberships(found) == memberships(read(f"tool-original-{sample}"))
+    assert set(found.problem_counts) <= {"row-numbers"}
+
+
+@pytest.mark.parametrize("name", ["readr-user", "readr-userab", "rbase-userab", "rbase_nocheck-userab"])
+def test_words_that_a_tool_wrote_into_blank_cells_are_told_once(name: str) -> None:
+    found = read(f"tool-{name}")
+    given = memberships(found)
+    assert given.pop("NA")
+    assert given == memberships(read(f"tool-original-{name.partition('-')[2]}"))
+    assert found.problem_counts["looks-blank"] == 1
+    assert "NA" not in found.users.first_names
+
+
+def test_words_for_blank_cells_among_addresses_are_passed_over() -> None:
+    found = read("tool-readr-group")
+    assert memberships(found) == memberships(read("tool-original-group"))
+    assert found.problem_counts == {"looks-blank": 1}
+
+
+@pytest.mark.parametrize("tool", ["pydictreader_keys", "csvparse", "ruby_hash", "d3dsv_columns"])
+def test_columns_that_a_script_lost_are_suspected(tool: str) -> None:
+    assert read(f"tool-{tool}-user").problem_counts["columns-lost"] == 1
+
+
+@pytest.mark.parametrize("tool", ["pydictreader_keys", "csvparse", "d3dsv_columns"])
+def test_columns_of_addresses_that_a_script_lost_are_suspected(tool: str) -> None:
+    assert read(f"tool-{tool}-group").problem_counts["columns-lost"] == 1
+
+
+ANN, BEN, CEM, DORA, EMIL, FAY, GUS, HANA = (
+    f"{name}@fabrikam.example.com" for name in ("ann", "ben", "cem", "dora", "emil", "fay", "gus", "hana")
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "groups", "problems"),
+    [
+        ("blankabove", {"Sales": [ANN]}, {}),
+        ("blankcommas", {"Sales": [ANN]}, {}),
+        ("emptycol", {"Sales": [ANN]}, {}),
+        ("midempty", {"Sales": [ANN], "Support": [ANN]}, {}),
+        ("sep", {"Sales": [ANN]}, {}),
+        ("wholeline", {"Sales": [ANN, BEN]}, {}),
+        ("groupname", {"Sales": [ANN]}, {}),
+        ("firstname", {"Sales": [ANN]}, {}),
+        ("ragged", {"Rag A": [ANN, BEN, CEM], "Rag B": [DORA]}, {"row-too-long": 1}),
+        ("ragged-user", {"Rag A": [ANN, BEN], "Rag B": [ANN]}, {"row-too-long": 1}),
+        ("mailto", {"Sales": [ANN, BEN, CEM, DORA], "Support": [EMIL, FAY, GUS, HANA]}, {"address-read-as": 1}),
+        ("multimail", {"Sales": [ANN, BEN, CEM], "Support": [DORA, EMIL], "Ops": [FAY, GUS]}, {"address-read-as": 1}),
+        ("nbsp", {"Sales": [ANN, BEN, CEM, DORA, EMIL, FAY]}, {"address-read-as": 1}),
+    ],
+)
+def test_what_people_did_right_is_read(name: str, groups: dict[str, list[str]], problems: dict[str, int]) -> None:
+    found = read(name)
+    assert (memberships(found), found.problem_counts) == (groups, problems)
+
+
+def test_googles_list_of_group_members_is_read() -> None:
+    found = read("peer-google_group_members")
+    assert memberships(found) == {"design@example.com": ["ana.ruiz@example.com", "chloe.martin@example.com"]}
+    assert found.problem_counts["looks-like-several"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "column"),
+    [
+        ("google_users", "Google Workspace", "“Email Address [Required]”"),
+        ("entra_members", "Microsoft Entra", "“Member object ID or user principal name”"),
+        ("canvas_groups_membership", "Canvas", "“user_id”"),
+        ("moodle_cohort", "Moodle", "“cohort1”"),
+        ("slack_members", "Slack", "“email”"),
+    ],
+)
+def test_a_file_of_another_product_is_refused_as_that(name: str, product: str, column: str) -> None:
+    found = read_roster((CASES / f"peer-{name}.csv").read_bytes(), "export.csv")
+    assert isinstance(found, FileProblems)
+    (problem,) = found.problems
+    assert problem.code == "other-product"
+    assert product in problem.message
+    assert column in problem.message
+
+
+def suspected(name: str, code: str) -> list[str]:
+    return [problem.value for problem in read(name).problems if problem.code == code]
+
+
+def test_names_that_may_not_be_meant_are_pointed_out() -> None:
+    assert suspected("na", "looks-blank") == ["#N/A", "#REF!", "NULL", "n/a", "-", "."]
+    assert suspected("garbled-group", "looks-garbled") == ["Ã‰quipe Paris"]
+    assert suspected("question-marks", "looks-garbled") == ["?ód?", "??"]
+    assert suspected("multigroup", "looks-like-several") == ["Sales, Support", "Sales;Support", "Sales|Support"]
+    assert suspected("norm", "names-joined") == ["Maße"]
+    (garbled,) = [problem for problem in read("garbled-group").problems if problem.code == "looks-garbled"]
+    assert "“Équipe Paris”" in garbled.message
+
+
+def test_a_name_of_a_person_that_stands_for_a_blank_is_blank() -> None:
+    assert "#NAME?" not in read("na").users.first_names
