@@ -214,7 +214,11 @@ def read(idle: Rollcall) -> FormatDetected:
 
 def rows_after(rollcall: Rollcall, batches: Sequence[Sequence[Record]]) -> dict[str, list[str]]:
     """Return the rows that the views have after these batches, and roll them back."""
-    with rollcall.views() as cursor:
+    with (
+        rollcall.datastore.connect() as connection,
+        connection.transaction(force_rollback=True),
+        connection.cursor() as cursor,
+    ):
         for batch in batches:
             for each in rollcall.projectors:
                 each.view.apply(cursor, batch)
