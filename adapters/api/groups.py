@@ -38,8 +38,10 @@ from projections.directory.read import GroupRow
 GROUPS = "/subscriptions/{subscription_id:uuid}/groups"
 GROUP = f"{GROUPS}/{{group_id:uuid}}"
 
-# Without a format: JSON Schema's `email` excludes internationalised addresses, and zod takes it for less than that.
-Email = Annotated[str, Meta(min_length=1, max_length=1_000, examples=["ann@example.com"])]
+# A format of our own: JSON Schema's `email` excludes internationalised addresses, and zod takes it for less than that.
+Email = Annotated[
+    str, Meta(min_length=1, max_length=1_000, examples=["ann@example.com"], extra_json_schema={"format": "address"})
+]
 Emails = Annotated[list[Email], Meta(max_length=100_000)]
 
 

@@ -10,6 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.routes import HTTPRoute
 from msgspec import json
 
+from adapters.api.encoding import ChosenEncoding
 from adapters.api.groups import NewGroup, NewUsers
 from adapters.api.licences import NewLicences
 from adapters.api.openapi.examples import BODIES, PARAMETERS, SCHEMAS, TEXTS
@@ -252,6 +253,7 @@ def _add_schemas(schemas: Node) -> None:
         NewSubscription,
         SubscriptionChange,
         NewName,
+        ChosenEncoding,
         NewGroup,
         NewUsers,
         NewLicences,

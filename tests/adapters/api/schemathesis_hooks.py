@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from schemathesis import AuthContext, Case, HookContext
 
 SEEDED: dict[str, Any] = json.decode(os.environ.get("ROLLCALL_TEST_SEEDED", "{}"))
-CHANGING = ("renameReviewedGroup", "removeReviewedUser", "commitImport", "stopImport", "discardImport")
+CHANGING = (
+    "chooseEncoding",
+    "renameReviewedGroup",
+    "removeReviewedUser",
+    "commitImport",
+    "stopImport",
+    "discardImport",
+)
 FOLLOWING, UPLOADING, DISCARDING = "followProgress", "uploadImport", "discardImport"
 FILE = "Groupname,Email\nSales,user1@example.com\nAsia,user2@example.com\nAfrica,nonsense\n"
 numbers = count()
@@ -35,7 +42,7 @@ schemathesis.openapi.format(
 
 # Nor can it say who has a licence: all of these but one.
 schemathesis.openapi.format(
-    "email", st.sampled_from([*(f"user{number}@example.com" for number in range(5)), "eve@example.com"])
+    "address", st.sampled_from([*(f"user{number}@example.com" for number in range(5)), "eve@example.com"])
 )
 
 
@@ -92,10 +99,11 @@ def _is_aimed(case: Case[Any], operation: str, number: int) -> bool:
     """Tell whether to aim a request at the seeded objects.
 
     In the stateful phase a request follows from the answer before it. But uploads need a subscription with licences,
-    and a discarded import stays on record, while the phase expects a deleted object to be gone.
+    and a discarded import stays on record, while the phase expects a deleted object to be gone. The tokens that are
+    listed are those in use.
     """
     if case.meta and case.meta.phase.name is TestPhase.STATEFUL:
-        return operation in {UPLOADING, DISCARDING}
+        return operation in {UPLOADING, DISCARDING, "revokeToken"}
     return bool(number % 8) or operation == FOLLOWING
 
 
