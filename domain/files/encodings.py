@@ -169,6 +169,7 @@ ENCODINGS: Mapping[str, str] = {
 
 SAMPLE_BYTES = 1 << 15  # more of a file is not looked at for a guess
 MOST_WORDS = 500
+SEVERAL = 3  # words, of which one at least begins with a capital
 _LINE = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")
 _BORDER = re.compile(rb"[,;|\t\r\n]")
 _WORD = re.compile(r"""[^\x00-\x20,;|"()]*[^\x00-\x7f][^\x00-\x20,;|"()]*""")
@@ -295,7 +296,9 @@ def _spelling(words: Sequence[tuple[str, int]], name: str, evidence: _Evidence) 
     small = _SMALL_AMONG_CAPITALS if evidence.capitals else _SMALL_INITIAL
     score = sum(times * _word_score(word, name) for word, times in words)
     score += small * sum(times for word, times in words if word[0] > "\x7f" and word[0].islower())
-    all_small = language.cased and not language.ascii and len(initials) > 2 and not any(map(str.isupper, initials))  # noqa: PLR2004
+    all_small = (
+        language.cased and not language.ascii and len(initials) >= SEVERAL and not any(map(str.isupper, initials))
+    )
     return score + (_ALL_SMALL if all_small else 0)
 
 

@@ -110,7 +110,7 @@ def insert(raw: psycopg.Connection) -> int:
 def visible(seconds: str) -> dict[str, float]:
     """Append an event and wait until the views show it, in turns with INSERT, NOTIFY and a listener's SELECT."""
     program = Path(sys.executable).with_name("rollcall")
-    with here() as rollcall, subprocess.Popen([program, "worker"], stderr=subprocess.DEVNULL) as worker:  # noqa: S603
+    with here() as rollcall, subprocess.Popen([program, "worker"], stderr=subprocess.DEVNULL) as worker:  # noqa: S603 - ours
         try:
             with connected(rollcall) as raw, listening(rollcall) as heard:
                 one = appending(rollcall)

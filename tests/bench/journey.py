@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from threading import Event
 from typing import TYPE_CHECKING
@@ -111,7 +112,7 @@ def pages(home: Subscription, where: str) -> dict[str, float]:
     taken: dict[str, list[float]] = {"hundredth_page.limit": [], "hundredth_page": []}
     for _ in range(PAGES):
         for key, page in zip(taken, (first, hundredth), strict=True):
-            taken[key].append(timed(lambda page=page: home.client.get(page)) * 1_000)  # type: ignore[misc]
+            taken[key].append(timed(partial(home.client.get, page)) * 1_000)
     return {key: median(values) for key, values in taken.items()}
 
 
@@ -126,7 +127,7 @@ def stops(server: Server, size: Sizes) -> dict[str, float]:
     while (found := server.state(home, where))["state"] != "completed":
         before = found["progress"]["groups_added"]
         server.press(home, where)
-        server.until(lambda before=before: moved(server, home, where, before))  # type: ignore[misc]
+        server.until(partial(moved, server, home, where, before))
         taken.append(timed(lambda: home.client.post(f"{where}/stop")) * 1_000)
         server.until(lambda: server.state(home, where)["state"] in {"stopped", "completed"})
     return {"stop_p99": p99(taken)} if taken else {}
@@ -148,5 +149,5 @@ def growth(server: Server, size: Sizes) -> dict[str, float]:
         where = server.upload(home, content)
         server.until_reviewable(home, where)
         server.until(server.is_caught_up)
-        found[f"growth {memberships}"] = timed(lambda where=where: server.add_groups(home, where))  # type: ignore[misc]
+        found[f"growth {memberships}"] = timed(partial(server.add_groups, home, where))
     return found

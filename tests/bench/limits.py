@@ -115,7 +115,7 @@ def bare(conninfo: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    with subprocess.Popen([sys.executable, "-m", "tests.bench.bare", conninfo, str(port)], cwd=ROOT) as process:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-m", "tests.bench.bare", conninfo, str(port)], cwd=ROOT) as process:  # noqa: S603 - ours
         try:
             eventually(lambda: process.poll() is not None or _answers(url))
             yield url

@@ -79,7 +79,7 @@ def another_build(revision: str) -> Iterator[Build]:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603, S607
+    done = subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603, S607 - git is on the path
     return done.stdout.strip()
 
 
@@ -204,7 +204,7 @@ def served(build: Build, conninfo: str) -> Iterator[Server]:
     command = [str(build.root / ".venv/bin/rollcall"), "serve", "--port", str(port)]
     with (
         TemporaryFile() as log,
-        subprocess.Popen(command, cwd=build.root, env=environment(conninfo), stdout=log, stderr=log) as process,  # noqa: S603
+        subprocess.Popen(command, cwd=build.root, env=environment(conninfo), stdout=log, stderr=log) as process,  # noqa: S603 - ours
     ):
         try:
             eventually(lambda: process.poll() is not None or _lives(url), 120)
