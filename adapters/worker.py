@@ -136,25 +136,32 @@ class Committer:
     def _start_runs(self) -> None:
         if len(self._runs) == self._at_once:
             return
+        for import_id in self._due():
+            if len(self._runs) < self._at_once:
+                self._start_run(import_id)
+
+    def _due(self) -> list[UUID]:
+        """Return the imports that are committing and don't pause, in the order in which they were started."""
         with self._views() as cursor:
             waiting = import_list.commit_queue(cursor)
         now = self._ports.now()
-        for import_id, last_error in waiting.items():
-            if len(self._runs) < self._at_once and not (last_error and last_error.is_pausing(now)):
-                self._start_run(import_id)
+        return [each for each, last_error in waiting.items() if not (last_error and last_error.is_pausing(now))]
 
     def _start_run(self, import_id: UUID) -> None:
-        """Start to run an import, unless it runs or pauses. The view may lag, so the events say whether it commits."""
+        """Start to run an import, unless it runs or pauses. The view may lag, so the events say whether it commits.
+
+        Whoever held its lock until now may have failed in the meantime, so under the lock it is looked at again.
+        """
         if import_id in self._runs or self._ports.elapsed() < self._paused.get(import_id, 0):
             return
         with ExitStack() as held:
             try:
                 if not is_committing(self._ports, import_id):
                     return
-                if held.enter_context(self._locks.try_acquire("commit", str(import_id))):
-                    self._runs[import_id] = (CommitRun(self._ports, import_id), held.pop_all())
-                else:
+                if not held.enter_context(self._locks.try_acquire("commit", str(import_id))):
                     self._pause(import_id)
+                elif import_id in self._due():
+                    self._runs[import_id] = (CommitRun(self._ports, import_id), held.pop_all())
             except Exception as error:
                 log.exception(FAILED, import_id)
                 self._record_failure(import_id, error)

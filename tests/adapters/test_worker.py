@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
+from threading import Event as Flag
 from threading import Lock
 from typing import TYPE_CHECKING, LiteralString
 from uuid import uuid4
@@ -36,6 +37,7 @@ from tests.waiting import Running, eventually, somebody_waits_for_a_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from uuid import UUID
 
     from adapters.composition import Rollcall
@@ -430,6 +432,28 @@ class TestAnImportThatCannotGoOn:
             sound = committing_import(rollcall, subscribed(rollcall, *USERS), 20, "Sound")
             eventually(lambda: is_completed(rollcall, sound))
             assert [import_id for import_id, _ in watched.batches].count(origin.import_id or uuid4()) == 1
+
+    def test_is_not_tried_by_a_process_that_looked_before_it_failed_in_another(
+        self, broken: tuple[Rollcall, Origin], clock: Clock, watched: Watched, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It gets the lock once the other has given it back, and then has to look again."""
+        rollcall, origin = broken
+        assert origin.import_id
+        broken_id, acquire, failed = origin.import_id, rollcall.locks.try_acquire, Flag()
+
+        def fail_first(*words: str) -> AbstractContextManager[bool]:
+            if str(broken_id) in words:
+                version = rollcall.events.versions([broken_id])[broken_id]
+                rollcall.commit_failures.record(broken_id, version, "It failed elsewhere.", clock.now)
+                failed.set()
+            return acquire(*words)
+
+        monkeypatch.setattr(rollcall.locks, "try_acquire", fail_first)
+        with working(rollcall):
+            eventually(failed.is_set)
+            sound = committing_import(rollcall, subscribed(rollcall, *USERS), 20, "Sound")
+            eventually(lambda: is_completed(rollcall, sound))
+        assert broken_id not in [import_id for import_id, _ in watched.batches]
 
     def test_can_be_stopped_and_continued_which_is_tried_at_once(
         self, broken: tuple[Rollcall, Origin], clock: Clock
