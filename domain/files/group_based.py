@@ -7,10 +7,11 @@ from collections import Counter
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
+from domain.addresses import plain_emails
 from domain.errors import GroupNameInvalid
 from domain.files.roster_reader import RosterReader
 from domain.files.suspicions import BLANK_WORDS
-from domain.naming import group_key, parse_group_name, plain_emails
+from domain.naming import group_key, parse_group_name
 from domain.roster import WIDTH, GroupEntry, RosterUser
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class GroupBasedReader(RosterReader):
         index = self._index_by_email
         cells = dict.fromkeys(chain.from_iterable(row[1:] for row in rows))
         unknown = [cell for cell in cells if cell and cell not in index]
-        emails = plain_emails(unknown)
+        emails = plain_emails(unknown, self._limits.private_domains)
         if emails is None or len(self._users) + len(emails) > self._limits.rows:
             return None
         new, start = [email for email in dict.fromkeys(emails) if email not in index], len(self._users)
