@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
-from domain.problems import Problem
+from domain.problems import Problem, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -136,8 +136,8 @@ class Roster(Struct):
 
     @property
     def problem_counts(self) -> dict[str, int]:
-        """How many problems there are of each code."""
-        return dict(sorted(Counter(problem.code for problem in self.problems).items()))
+        """How many problems there are of each code, as they are shown."""
+        return dict(sorted(Counter(problem.code for problem in grouped(self.problems)).items()))
 
     def add_member(self, number: int, user: int, line: int, column: int) -> None:
         """Add a user, by index, to a group, because the cell in this place says so."""

@@ -220,7 +220,8 @@ def _unknown_encoding(text: EncodedText, offset: int) -> Unreadable:
 class PhysicalLines:
     """The lines of a text, read once from first to last, with lookahead.
 
-    A line ends at CRLF, LF or a lone CR. `number` is the number of the line that `peek` returns, from 1.
+    A line ends at CRLF, LF or a lone CR. `number` is the number of the line that `peek` returns, from 1. `hidden` is
+    how many of them a spreadsheet doesn't show.
     """
 
     def __init__(self, pieces: Iterator[str], *, unwrap: bool = False) -> None:
@@ -230,6 +231,7 @@ class PhysicalLines:
         self._lines: list[str] = []
         self._at = 0
         self.number = 1
+        self.hidden = 0
 
     def peek(self, ahead: int = 0) -> str | None:
         """Return the line `ahead` lines after the current one, or None after the last."""
