@@ -33,8 +33,8 @@ class GroupBasedReader(RosterReader):
 
     def roster(self) -> Roster:
         """Return the roster after the last row; raises Unreadable if there were no rows."""
-        for word, count in self._blanks.items():
-            cells = "1 cell is passed over" if count == 1 else f"{count:,} cells are passed over"
+        for word, times in self._blanks.items():
+            cells = "1 cell is passed over" if times == 1 else f"{times:,} cells are passed over"
             self._report("looks-blank", *self._first_blanks[word], word, (), cells)
         return super().roster()
 
