@@ -76,9 +76,8 @@ def plain_emails(texts: Collection[str]) -> list[str] | None:
     if any(misplaced in joined for misplaced in ("..", "\n.", ".@", "\n@")):
         return None
     emails = joined[1:-1].split("\n")
-    first = emails[0][emails[0].index("@") :]  # usually the domain of all
-    others = emails if joined.count(f"{first}\n") < len(emails) else emails[:1]
-    return emails if all(map(_is_plain_domain, {email[email.index("@") + 1 :] for email in others})) else None
+    domains = set(joined[1:-1].replace("@", "\n").split("\n")[1::2])
+    return emails if all(map(_is_plain_domain, domains)) else None
 
 
 def parse_email(text: str) -> str:
@@ -214,6 +213,12 @@ def are_tidy_names(texts: Collection[str]) -> bool:
         and not any(misplaced in joined for misplaced in ("  ", "\n ", " \n"))
         and max(map(len, texts), default=0) <= LONGEST_NAME
     )
+
+
+def plain_group_keys(names: Sequence[str]) -> list[str] | None:
+    """Return what `group_key` does for each of many names, or None unless all are ASCII and as they are kept."""
+    joined = "\n".join(names)
+    return joined.lower().split("\n") if joined.isascii() and all(names) and are_tidy_names(names) else None
 
 
 def why_misleading(text: str) -> str:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from adapters.http.problems import FileRefused
 from domain.files.licence_file import read_licences
 from domain.naming import collapsed, parse_email, without_controls
-from domain.problems import FileProblems
+from domain.problems import FileProblems, grouped
 from domain.roster import Limits
 from domain.subscription import User
 from projections.reports.problem_rows import ProblemRow, problem_rows
@@ -36,7 +36,7 @@ def users_of_file(content: bytes, file_name: str, limits: Limits, location: str)
     read = read_licences(content, file_name, limits)
     if isinstance(read, FileProblems):
         raise FileRefused(location, file_name, problem_rows(read.problems))
-    return list(read.users), problem_rows(read.problems)
+    return list(read.users), problem_rows(grouped(read.problems))
 
 
 def _name(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.files.roster_file import read_roster
-from domain.problems import FileProblems
+from domain.problems import FileProblems, grouped
 from domain.roster import Roster
 from tests.domain.files.examples import memberships
 
@@ -125,6 +125,18 @@ def test_names_that_may_not_be_meant_are_pointed_out() -> None:
     assert suspected("norm", "names-joined") == ["Maße"]
     (garbled,) = [problem for problem in read("garbled-group").problems if problem.code == "looks-garbled"]
     assert "“Équipe Paris”" in garbled.message
+
+
+def test_a_membership_a_row_is_one_line_of_information() -> None:
+    found = read("longform")
+    assert memberships(found) == {"L Sales": [ANN, BEN, CEM], "L Support": [ANN]}
+    (shown,) = grouped(found.problems)
+    assert (shown.code, shown.count) == ("group-repeated", 2)
+
+
+def test_a_problem_is_told_with_the_line_and_the_row_of_the_spreadsheet() -> None:
+    (bad,) = read("linerow").problems
+    assert (bad.line, bad.row) == (6, 4)
 
 
 def test_a_name_of_a_person_that_stands_for_a_blank_is_blank() -> None:
