@@ -109,9 +109,7 @@ def plain_emails(texts: Collection[str], private: PrivateDomains = ()) -> list[s
     if any(misplaced in joined for misplaced in ("..", "\n.", ".@", "\n@")):
         return None
     emails = joined[1:-1].split("\n")
-    first = emails[0][emails[0].index("@") :]  # usually the domain of all
-    others = emails if joined.count(f"{first}\n") < len(emails) else emails[:1]
-    domains = {email[email.index("@") + 1 :] for email in others}
+    domains = set(joined[1:-1].replace("@", "\n").split("\n")[1::2])
     return emails if all(map(_plain(private).domain, domains)) else None
 
 

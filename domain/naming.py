@@ -107,6 +107,12 @@ def are_tidy_names(texts: Collection[str]) -> bool:
     )
 
 
+def plain_group_keys(names: Sequence[str]) -> list[str] | None:
+    """Return what `group_key` does for each of many names, or None unless all are ASCII and as they are kept."""
+    joined = "\n".join(names)
+    return joined.lower().split("\n") if joined.isascii() and all(names) and are_tidy_names(names) else None
+
+
 def why_misleading(text: str) -> str:
     """Return why the text may not be what it looks like, or an empty string if there is no reason to think so.
 

@@ -284,9 +284,12 @@ def _whole_lines(pieces: Iterator[str]) -> Iterator[str]:
     held = ""
     for piece in pieces:
         text = held + piece
-        # A CR at the end of a piece may be half a CRLF.
-        held = "\r" if text.endswith("\r") else ""
-        lines, end, rest = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n").rpartition("\n")
+        if "\r" in text:
+            held = "\r" if text.endswith("\r") else ""  # it may be half a CRLF
+            text = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n")
+        else:
+            held = ""
+        lines, end, rest = text.rpartition("\n")
         if end:
             yield "".join((*unfinished, lines))
             unfinished.clear()
