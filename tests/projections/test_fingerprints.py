@@ -27,7 +27,7 @@ pytestmark = pytest.mark.database
 HISTORY = "0402a4fc6b8ad46f"
 RECORDED = {
     "directory": ("2-54e4286e0f31dfb0", "80ededc1ddc9ca2d"),
-    "review": ("1-76b1fd6b9bfcb391", "dee0ebd383701190"),
+    "review": ("1-8a24416c55dc4796", "980e2f2082ec4779"),
     "import_list": ("1-40bcdf04b97dd52c", "74183a475bab006a"),
     "groups_added": ("2-74375a4d95b79ff9", "6b064a439137fc74"),
     "audit_log": ("2-f72878069c7e06e4", "0c4d8641cfbfa24f"),
