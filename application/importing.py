@@ -14,6 +14,7 @@ from application.reading import read_file
 from application.rosters import StoredRoster
 from application.streams import IMPORT, SUBSCRIPTION, find, first_event
 from domain import import_session
+from domain.addresses import email_key
 from domain.errors import KeyReused, NotFound
 from domain.import_session import (
     Committing,
@@ -28,7 +29,7 @@ from domain.import_session import (
     Reviewing,
     Stopped,
 )
-from domain.naming import clean_file_name, email_key, parse_group_name
+from domain.naming import clean_file_name, parse_group_name
 from domain.problems import FileProblems
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
+from domain.addresses import PrivateDomains
 from domain.problems import Problem, grouped
 
 if TYPE_CHECKING:
@@ -173,9 +174,10 @@ class Roster(Struct):
 
 
 class Limits(Struct, frozen=True):
-    """How large a file can be. A larger file is refused, never cut short.
+    """What a file can be. A larger file is refused, never cut short.
 
-    `rows` also limits the users and the groups of a file. `cell_bytes` is in UTF-8.
+    `rows` also limits the users and the groups of a file. `cell_bytes` is in UTF-8. `private_domains` are those that
+    addresses in it may have (see `addresses.PrivateDomains`).
     """
 
     file_bytes: int = 100_000_000
@@ -183,3 +185,4 @@ class Limits(Struct, frozen=True):
     columns: int = 10_000
     cell_bytes: int = 64 * 1024
     problems: int = 2_000_000
+    private_domains: PrivateDomains = ()

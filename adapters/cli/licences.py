@@ -13,8 +13,9 @@ from adapters.cli.options import content_of, json_option, limit_option, one_more
 from adapters.cli.process import open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, Column, Failure, Terminal, utc_time
 from application.licensing import allocate_licences, revoke_licences
+from domain.addresses import email_key, parse_email
 from domain.files.licence_file import LicenceFile, read_licences
-from domain.naming import clean_file_name, email_key, parse_email, without_controls
+from domain.naming import clean_file_name, without_controls
 from domain.problems import FileProblems, grouped
 from domain.subscription import User
 from projections.directory import read as directory
@@ -66,7 +67,11 @@ def licence_allocate(
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         if file is None:
-            user = User(parse_email(email or ""), without_controls(first_name), without_controls(last_name))
+            user = User(
+                parse_email(email or "", rollcall.private_domains),
+                without_controls(first_name),
+                without_controls(last_name),
+            )
             read: LicenceFile | FileProblems = LicenceFile((user,), ())
         else:
             limits = rollcall.settings.limits

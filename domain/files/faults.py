@@ -11,21 +11,12 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from domain.addresses import emails_meant, parse_email, plain_email
 from domain.errors import EmailInvalid
 from domain.files.encodings import ENCODINGS
 from domain.files.rows import Picked, Row, UnclosedQuote
 from domain.files.text import Unreadable
-from domain.naming import (
-    LONGEST_NAME,
-    collapsed,
-    emails_meant,
-    listed,
-    parse_email,
-    plain_email,
-    printable,
-    why_misleading,
-    without_controls,
-)
+from domain.naming import LONGEST_NAME, collapsed, listed, printable, why_misleading, without_controls
 from domain.problems import Problem
 
 if TYPE_CHECKING:
@@ -163,16 +154,16 @@ class RowReader(ABC):
         There are several if people wrote several into the cell.
         """
         cell = row.cells[column - 1]
-        if (plain := plain_email(cell)) is not None:
+        if (plain := plain_email(cell, self._limits.private_domains)) is not None:
             return [plain]
         line = row.line_of(column)
         if detail := self._why_too_long(cell):
             self._report("cell-too-long", line, column, cell, groups, detail)
             return []
         try:
-            return [parse_email(cell)]
+            return [parse_email(cell, self._limits.private_domains)]
         except EmailInvalid as refusal:
-            if meant := emails_meant(cell):
+            if meant := emails_meant(cell, self._limits.private_domains):
                 self._report("address-read-as", line, column, cell, (), listed(meant))
                 return meant
             self._report("email-invalid", line, column, cell, groups, str(refusal.fields["reason"]))

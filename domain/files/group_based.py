@@ -7,10 +7,11 @@ from collections import Counter
 from itertools import accumulate, chain, compress, count, repeat
 from typing import TYPE_CHECKING
 
+from domain.addresses import plain_emails
 from domain.errors import GroupNameInvalid
 from domain.files.roster_reader import RosterReader
 from domain.files.suspicions import BLANK_WORDS
-from domain.naming import group_key, parse_group_name, plain_emails, plain_group_keys
+from domain.naming import group_key, parse_group_name, plain_group_keys
 from domain.roster import GroupEntry, RosterUser, cells_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class GroupBasedReader(RosterReader):
         """Add new users; return the index of each user by the cell, unless one is no plain address."""
         index = self._index_by_email
         unknown = [cell for cell in cells if cell not in index]
-        emails = plain_emails(unknown)
+        emails = plain_emails(unknown, self._limits.private_domains)
         if emails is None or len(self._users) + len(emails) > self._limits.rows:
             return None
         new, start = [email for email in dict.fromkeys(emails) if email not in index], len(self._users)

@@ -6,7 +6,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from domain.naming import group_key, plain_email, printable
+from domain.addresses import plain_email
+from domain.naming import group_key, printable
 from domain.problems import Problem
 
 if TYPE_CHECKING:

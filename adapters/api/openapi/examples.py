@@ -138,6 +138,7 @@ SCHEMAS: dict[str, Any] = {
         "status": "to_add",
         "line": 2,
         "column": 2,
+        "licensed_as": "",
     },
     "ProblemRow": PROBLEM,
     "AddedDocument": {
