@@ -113,6 +113,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             now=now,
             elapsed=monotonic,
             new_id=uuid4,
+            private_domains=settings.limits.private_domains,
             settings=settings,
             datastore=datastore,
             locks=AdvisoryLocks(datastore),

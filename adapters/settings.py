@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from adapters.variables import PREFIX, VARIABLES
+from domain.addresses import PrivateDomains
 from domain.errors import RollcallError
 from domain.roster import Limits
 
@@ -38,13 +39,15 @@ class SettingsError(RollcallError):
 class Oidc(Struct, frozen=True):
     """The OpenID Connect provider that people sign in with, and Rollcall's account there.
 
-    `trust_email` says that its addresses are verified even if the provider doesn't say so.
+    `trust_email` says that its addresses are verified even if the provider doesn't say so. `private_domains` are those
+    that they may have.
     """
 
     issuer: str
     client_id: str
     client_secret: str | None
     trust_email: bool = False
+    private_domains: PrivateDomains = ()
 
     def __repr__(self) -> str:
         """Leave out the secret."""
@@ -116,6 +119,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             rows=values["LIMIT_ROWS"],
             columns=values["LIMIT_COLUMNS"],
             cell_bytes=values["LIMIT_CELL_BYTES"],
+            private_domains=values["PRIVATE_DOMAINS"],
         ),
         reader_bytes=values["LIMIT_READER_BYTES"],
         public_url=values["PUBLIC_URL"],
@@ -162,4 +166,10 @@ def _incomplete(values: Mapping[str, Any]) -> Iterator[str]:
 def _oidc(values: Mapping[str, Any]) -> Oidc | None:
     if (issuer := values["OIDC_ISSUER"]) is None:
         return None
-    return Oidc(issuer, values["OIDC_CLIENT_ID"], values["OIDC_CLIENT_SECRET"], values["OIDC_TRUST_EMAIL"])
+    return Oidc(
+        issuer,
+        values["OIDC_CLIENT_ID"],
+        values["OIDC_CLIENT_SECRET"],
+        values["OIDC_TRUST_EMAIL"],
+        values["PRIVATE_DOMAINS"],
+    )

@@ -99,6 +99,14 @@ def _networks(text: str) -> str:
     return text
 
 
+def _domains(text: str) -> tuple[str, ...]:
+    """Return a list of domains, of letters from a to z, digits, hyphens and dots, in lower case."""
+    domains = [each.strip().lower().removeprefix("*").removeprefix(".") for each in text.split(",")]
+    if not all(re.fullmatch(r"(?:[a-z0-9]+(?:-+[a-z0-9]+)*\.)*[a-z][a-z0-9-]*[a-z0-9]", each) for each in domains):
+        raise ValueError
+    return tuple(sorted(set(domains)))
+
+
 def _printable(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError
@@ -184,6 +192,14 @@ VARIABLES = (
         100_000_000,
         1_000_000_000_000,
         "The memory that reading one file may take, in bytes. A file of 1,000,000 groups takes about 1_000_000_000.",
+    ),
+    Variable(
+        name="PRIVATE_DOMAINS",
+        meaning="Domains of your own network that e-mail addresses may have, such as `local`, separated by commas.",
+        default="none",
+        expected="a list of domains such as local or corp.internal, separated by commas",
+        parse=_domains,
+        when_unset=lambda _: (),
     ),
     Variable(
         name="PUBLIC_URL",

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from adapters.postgres.datastore import require_connected
-from projections.projector import LogWentBack, ViewMoved, bookmark_at, wait_for_no_disk
+from projections.projector import BATCH, LogWentBack, ViewMoved, bookmark_at, wait_for_no_disk
 
 if TYPE_CHECKING:
     from threading import Event
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 STANDBY_SECONDS = 1.0
 QUIET_SECONDS = 0.05
 MOVE_SECONDS = 1.0
+MANY = 500
+REST_SECONDS = 0.05
 
 
 class ViewRunner:
@@ -71,6 +73,8 @@ class ViewRunner:
                     if is_due or self._projector.concerns(records):
                         shown = self._projector.move(connection, shown, read, records)
                         moved = monotonic()
+                    if MANY <= len(records) < BATCH:
+                        self._stopping.wait(REST_SECONDS)
             except (ViewMoved, LogWentBack) as surprise:
                 log.warning("%s", surprise)
 

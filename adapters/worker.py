@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOK_SECONDS = 0.1
 PAUSE_SECONDS = 1.0
 IMPORT_LIST = "import_list"  # the view that says which imports are committing
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -119,6 +120,7 @@ class Committer:
         self._at_once = at_once
         self._runs: dict[UUID, tuple[CommitRun, ExitStack]] = {}
         self._paused: dict[UUID, float] = {}
+        self._looked = 0.0
 
     def run(self, stopping: Event) -> None:
         """Run a batch of each import in turn, until `stopping` is set."""
@@ -134,8 +136,11 @@ class Committer:
                 self._end_run(import_id)
 
     def _start_runs(self) -> None:
-        if len(self._runs) == self._at_once:
+        """Start what waits, as far as there is room; beside a run, look ten times a second at most."""
+        now = self._ports.elapsed()
+        if len(self._runs) == self._at_once or (self._runs and now - self._looked < LOOK_SECONDS):
             return
+        self._looked = now
         for import_id in self._due():
             if len(self._runs) < self._at_once:
                 self._start_run(import_id)

@@ -7,6 +7,7 @@ because then the server is gone.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-P", "-m", "adapters.worker_process")
 PAUSE_SECONDS = 1.0
+YOUNG_OBJECTS = 50_000
+"""How many new objects there are before Python looks for cycles among them: a batch is many, and has none."""
 MOST_DEATHS = 5
 WITHIN_SECONDS = 60.0
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -113,6 +116,7 @@ def main() -> int:
     logs.configure("worker")
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # in all threads that are started from here on
     Thread(target=_end_with_the_server, name="server watch", daemon=True).start()
+    gc.set_threshold(YOUNG_OBJECTS)
     try:
         with composed(read_settings(os.environ)) as rollcall, composed_worker(rollcall):
             print(flush=True)  # noqa: T201 - the server reads it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
@@ -44,8 +46,7 @@ if TYPE_CHECKING:
     from application.rosters import StoredRoster
     from domain.roster import RosterGroup
 
-# A group takes two events, and others wait least beside a bulk writer if an append has 500 (LIBRARY_NOTES.md).
-GROUPS_A_BATCH = 250
+GROUPS_A_BATCH = 500
 MEMBERSHIPS_A_BATCH = 10_000
 EVENTS_A_SNAPSHOT = 5_000
 LONG_BATCH = 0.1  # seconds, beyond what a batch takes however small it is
@@ -128,6 +129,8 @@ class CommitRun:
         self._id = import_id
         self._session: Stream[ImportSession] | None = None
         self._roster: StoredRoster | None = None
+        self._decided: Batch | None = None
+        self._appender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
         self._licensed: set[str] = set()
         self._licences_at: int | None = None
         self._conflicts = 0
@@ -157,32 +160,42 @@ class CommitRun:
 
     def _forget(self) -> None:
         """Forget what was loaded, because others have changed it; raises Busy if that happens too often in a row."""
-        self._session = None
+        self._session = self._decided = None
         self._licensed.clear()
+        self._licences_at = None
         self._conflicts += 1
         if self._conflicts == ATTEMPTS:
             raise Busy
 
     def _current_session(self) -> Stream[ImportSession] | None:
-        """Return the session; it is loaded again only if others have appended to it."""
-        versions = self._ports.events.versions([self._id])
-        if self._session is None or versions.get(self._id) != self._session.version:
+        """Return the session; it is loaded again only if others have appended to it, which a conflict tells."""
+        if self._session is None:
             self._session = self._ports.events.load(self._id, import_session.fold)
             self._roster = None
         return self._session
 
     def _add_groups(self, stream: Stream[ImportSession], session: Committing) -> None:
+        """Append a batch, and decide on the next one while the database is busy with that."""
+        started = self._ports.elapsed()
+        batch, following = self._decided or self._decide(stream, session), None
+        self._decided = None
+        appended = self._appender.submit(self._ports.events.append, stream.origin, batch.records, batch.claims)
+        after = Stream(stream.id, stream.version + len(batch.events), batch.state, stream.origin)
+        if isinstance(batch.state, Committing):
+            with suppress(Exception):  # the next call decides again, and raises it
+                following = self._decide(after, batch.state)
+        appended.result()
+        self._session, self._decided = after, following
+        self._keep_snapshot(after, at_least=EVENTS_A_SNAPSHOT)
+        self._keep_pace(batch.groups, self._ports.elapsed() - started)
+        self.groups_added = sum(isinstance(event, GroupAdded) for event in batch.events)
+
+    def _decide(self, stream: Stream[ImportSession], session: Committing) -> Batch:
+        """Decide on the next groups. Whatever the decision is based on, the append proves that it still holds."""
         if self._roster is None:
             self._roster = stored_roster(self._ports, stream.origin.subscription_id, session.plan.roster)
-        started = self._ports.elapsed()
         groups = _next_batch(session.plan, self._roster.groups(session.progress.done), self._pace)
-        batch = _decide(self._id, session, groups, self._load_facts(stream.origin, session, groups))
-        records = [*new_records(stream.id, stream.version, batch.events), *batch.group_records]
-        self._ports.events.append(stream.origin, records, batch.claims)
-        self._session = Stream(stream.id, stream.version + len(batch.events), batch.state, stream.origin)
-        self._keep_snapshot(self._session, at_least=EVENTS_A_SNAPSHOT)
-        self._keep_pace(self._ports.elapsed() - started)
-        self.groups_added = sum(isinstance(event, GroupAdded) for event in batch.events)
+        return _decide(stream, session, groups, self._load_facts(stream.origin, session, groups))
 
     def _load_facts(self, origin: Origin, session: Committing, groups: dict[str, RosterGroup]) -> BatchFacts:
         """Load what the batch is decided on."""
@@ -197,23 +210,32 @@ class CommitRun:
         return BatchFacts(self._licensed, self._licences_at, existing)
 
     def _look_up_licences(self, origin: Origin, users: set[str]) -> None:
-        """Find out who of these users has a licence; of those found before, only if the subscription has changed."""
-        found = self._ports.events.licensed(origin.subscription_id, users - self._licensed)
+        """Find out who of these users has a licence; of those found before, only if the subscription has changed.
+
+        If all were found before, the append proves that none of their licences was revoked since.
+        """
+        unknown = users - self._licensed
+        if not unknown and self._licences_at is not None:
+            return
+        found = self._ports.events.licensed(origin.subscription_id, unknown)
         if self._licensed and found.at != self._licences_at:
             self._licensed.clear()
             found = self._ports.events.licensed(origin.subscription_id, users)
         self._licensed |= found.users
         self._licences_at = found.at
 
-    def _keep_pace(self, seconds: float) -> None:
+    def _keep_pace(self, groups: int, seconds: float) -> None:
         """Take fewer groups after a slow batch, because Stop waits for it. Adding to large groups is slow.
 
         What a batch takes however small it is doesn't count: on a database that is far away, smaller batches would only
-        make the commit longer. A batch of one group shows how long that is, and so does any that is quicker.
+        make the commit longer. A batch of one group shows how long that is, and so does any that is quicker. The batch
+        after this one is decided already, so a batch that is smaller than the pace is no reason to go faster.
         """
-        self._least_seconds = seconds if self._pace == 1 else min(self._least_seconds, seconds)
-        is_slow = seconds - self._least_seconds > LONG_BATCH
-        self._pace = max(1, self._pace // 2) if is_slow else min(GROUPS_A_BATCH, self._pace * 4)
+        self._least_seconds = seconds if groups == 1 else min(self._least_seconds, seconds)
+        if seconds - self._least_seconds > LONG_BATCH:
+            self._pace = min(self._pace, max(1, groups // 2))
+        elif groups >= self._pace:
+            self._pace = min(GROUPS_A_BATCH, groups * 4)
 
     def _keep_snapshot(self, session: Stream[ImportSession] | None, at_least: int) -> None:
         if session is not None and session.version - self._snapshot_at >= at_least:
@@ -222,22 +244,25 @@ class CommitRun:
 
 
 class Batch(Struct):
-    """What adding some groups comes to: the session's events and its state after them, the groups' records, claims."""
+    """What adding some groups comes to: the session's events and its state after them, all records, claims."""
 
+    groups: int
     events: list[ImportEvent]
     state: ImportSession
-    group_records: list[NewRecord]
+    records: list[NewRecord]
     claims: Claims
 
 
-def _decide(import_id: UUID, session: Committing, groups: dict[str, RosterGroup], facts: BatchFacts) -> Batch:
+def _decide(
+    stream: Stream[ImportSession], session: Committing, groups: dict[str, RosterGroup], facts: BatchFacts
+) -> Batch:
     """Decide on groups of the file, given by name key; the last batch ends the commit."""
     events: list[ImportEvent] = []
     records: list[NewRecord] = []
     created: list[Claim] = []
     merged: list[Claim] = []
     for key, each in groups.items():
-        before, new_id = facts.groups.get(key), imported_group_id(import_id, each.number)
+        before, new_id = facts.groups.get(key), imported_group_id(stream.id, each.number)
         addition = add_group(session, each, facts.licensed, (before.id, before.state) if before else None, new_id)
         events += addition.events
         if before:
@@ -251,7 +276,7 @@ def _decide(import_id: UUID, session: Committing, groups: dict[str, RosterGroup]
         events.append(completed)
         state = import_session.fold(state, [completed])
     claims = Claims(taken=tuple(created), relied_on=tuple(merged), licences_at=facts.licences_at)
-    return Batch(events, state, records, claims)
+    return Batch(len(groups), events, state, [*new_records(stream.id, stream.version, events), *records], claims)
 
 
 def _next_batch(plan: Plan, groups: Iterator[RosterGroup], most: int) -> dict[str, RosterGroup]:

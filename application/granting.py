@@ -34,8 +34,8 @@ from domain.access import (
     access_id,
     read_token,
 )
+from domain.addresses import parse_email
 from domain.errors import KeyReused, NotFound
-from domain.naming import parse_email
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -153,7 +153,7 @@ def grant_access(ports: Ports, origin: Origin, email: str, role: Role) -> GrantR
     Raises NotFound for the subscription, EmailInvalid and RoleOutOfScope.
     """
     _require_scope(ports, origin)
-    canonical = parse_email(email)
+    canonical = parse_email(email, ports.private_domains)
     stream_id = access_id(origin.subscription_id, canonical)
 
     def decide() -> Decision[GrantResult]:
@@ -178,7 +178,7 @@ def revoke_access(ports: Ports, origin: Origin, email: str, role: Role | None = 
     Raises NotFound for the subscription, and EmailInvalid.
     """
     _require_scope(ports, origin)
-    canonical = parse_email(email)
+    canonical = parse_email(email, ports.private_domains)
 
     stream_id = access_id(origin.subscription_id, canonical)
 

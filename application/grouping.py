@@ -18,9 +18,10 @@ from application.decisions import (
 from application.ports import NO_CLAIMS, Claim, Claims, Stream
 from application.streams import GROUP, SUBSCRIPTION, find, first_event, first_record
 from domain import group
+from domain.addresses import parse_emails
 from domain.errors import GroupNameTaken, GroupRenamedMeanwhile, KeyReused, NotFound, NotLicensed
 from domain.group import Group
-from domain.naming import group_key, listed, parse_emails, parse_group_name
+from domain.naming import group_key, listed, parse_group_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +63,7 @@ def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails
 
     Raises NotFound, GroupNameInvalid, GroupNameTaken, EmailsInvalid, NotLicensed and KeyReused.
     """
-    clean_name, users = parse_group_name(name), parse_emails(emails)
+    clean_name, users = parse_group_name(name), parse_emails(emails, ports.private_domains)
     created = group.create_group(clean_name, users)
     name_claim = _name_claim(group_id, clean_name)
 
@@ -130,7 +131,7 @@ def add_users(
 
     Raises NotFound, EmailsInvalid, NotLicensed and KeyReused.
     """
-    users = parse_emails(emails)
+    users = parse_emails(emails, ports.private_domains)
 
     def decide() -> Decision[JoinResult]:
         stream = _find_group(ports, origin, group_id)

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from application.decisions import CommandResult, Decision, change_stream, decide_and_append, new_records
 from domain import identity
+from domain.addresses import parse_email
 from domain.identity import Account, Identity, IdentityEvent, SessionsEnded, identity_id
-from domain.naming import parse_email
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ def release_identity(ports: Ports, origin: Origin, email: str) -> CommandResult:
 
     Nothing is changed if the address belongs to no account. Raises EmailInvalid.
     """
-    canonical = parse_email(email)
+    canonical = parse_email(email, ports.private_domains)
     result = _change_identity(ports, origin, canonical, lambda held: identity.release(held, canonical))
     ports.sign_ins.end_of([canonical])  # even without a change: an earlier attempt may have failed just here
     return result
@@ -57,7 +57,7 @@ def end_sign_ins(ports: Ports, origin: Origin, email: str | None = None) -> int:
     """
     emails = ports.sign_ins.signed_in()
     if email is not None:
-        emails &= {parse_email(email)}
+        emails &= {parse_email(email, ports.private_domains)}
     streams = {identity_id(each): each for each in sorted(emails)}
 
     def decide() -> Decision[_EndResult]:

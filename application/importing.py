@@ -16,6 +16,7 @@ from application.roster_chunks import to_chunks
 from application.rosters import StoredRoster
 from application.streams import IMPORT, SUBSCRIPTION, find, first_event
 from domain import import_session
+from domain.addresses import email_key
 from domain.errors import KeyReused, NotFound
 from domain.files.roster_file import read_roster
 from domain.import_session import (
@@ -31,7 +32,7 @@ from domain.import_session import (
     Reviewing,
     Stopped,
 )
-from domain.naming import clean_file_name, email_key, parse_group_name
+from domain.naming import clean_file_name, parse_group_name
 from domain.problems import FileProblems
 
 if TYPE_CHECKING:

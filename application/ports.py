@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from application.memberships import GroupsJoined
     from application.records import NewRecord, Record
+    from domain.addresses import PrivateDomains
 
 S = TypeVar("S")
 E = TypeVar("E")
@@ -296,6 +297,7 @@ class Ports:
     """Everything that a use case may use.
 
     `now` is the time to record. `elapsed` is for measuring: seconds since some moment, which never go back.
+    `private_domains` are those that addresses may have (see `addresses.PrivateDomains`).
     """
 
     events: EventStore
@@ -308,3 +310,4 @@ class Ports:
     now: Callable[[], datetime]
     elapsed: Callable[[], float]
     new_id: Callable[[], UUID]
+    private_domains: PrivateDomains = ()

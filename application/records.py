@@ -51,7 +51,7 @@ class NewRecord(Struct, frozen=True, gc=False):
     import_group: int | None = None
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """An event in its stream. `position` is its place in the total order.
 
     `import_group` is the number of the group in the file that caused it, if the origin has an import.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, msgpack
 
-from domain.roster import WIDTH, FileFormat, Roster
+from domain.roster import FileFormat, Roster, users_and_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -157,15 +157,13 @@ def _portions(items: Iterable[T], weight: Callable[[T], int], limit: int) -> Ite
 
 
 def _stored_groups(entries: Sequence[GroupEntry]) -> _StoredGroups:
-    cells = array("Q")
-    for entry in entries:
-        cells += entry.cells
+    users, columns = users_and_columns(b"".join([entry.cells for entry in entries]))
     return _StoredGroups(
         [entry.name for entry in entries],
         _bytes(entry.line for entry in entries),
         _bytes(entry.column for entry in entries),
-        _bytes(cell // WIDTH for cell in cells),
-        _bytes(cell % WIDTH for cell in cells),
+        _little_endian(users).tobytes(),
+        _little_endian(columns).tobytes(),
         {at: _bytes(entry.lines) for at, entry in enumerate(entries) if entry.lines},
     )
 

@@ -18,6 +18,7 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
+from domain.addresses import ANY_DOMAIN, parse_email
 from domain.errors import (
     EmailInvalid,
     ExpiryInvalid,
@@ -28,7 +29,7 @@ from domain.errors import (
     TokenNameMissing,
 )
 from domain.folding import folding
-from domain.naming import LONGEST_NAME, collapsed, parse_email
+from domain.naming import LONGEST_NAME, collapsed
 
 Role: TypeAlias = Literal["operator", "administrator", "auditor", "consumer"]
 """Operators create subscriptions and grant access. In a subscription, administrators can do everything, auditors can
@@ -239,7 +240,7 @@ def _token_name(name: str) -> str:
     if len(clean) > LONGEST_NAME or not clean.isprintable():
         raise TokenNameInvalid(name=clean[:LONGEST_NAME], limit=LONGEST_NAME)
     with suppress(EmailInvalid):
-        parse_email(clean)
+        parse_email(clean, ANY_DOMAIN)
         raise TokenNameIsAddress(name=clean)
     return clean
 

@@ -1,39 +1,23 @@
-"""What is a valid address or name, when two of them are the same, and how to print any text safely.
+"""What is a valid name, when two of them are the same, and how to print any text safely.
 
-All code that compares or stores addresses and names uses these functions, so that file readers, licences and groups
-always agree. They are pure and accept any string: each is answered or refused.
+All code that compares or stores names uses these functions, so that file readers, licences and groups always agree.
+They are pure and accept any string: each is answered or refused.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 from unicodedata import category, normalize
 from unicodedata import name as unicode_name
 
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-
-from domain.errors import EmailInvalid, EmailMissing, EmailsInvalid, GroupNameInvalid, GroupNameMissing
+from domain.errors import GroupNameInvalid, GroupNameMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
 LONGEST_NAME = 255  # characters; of a group, subscription, token or file, and of a first or last name
-LONGEST_EMAIL = 254  # bytes: RFC 5321, section 4.5.3.1.3, without the angle brackets (RFC 3696, erratum 1690)
 LONGEST_KEY = 2048  # bytes: what fits in a PostgreSQL B-tree (2704), with room for the rest of the index row
-
-# A subset of what email-validator accepts, for lower-case text of at most 64 characters: a dot-atom (RFC 5322,
-# section 3.2.3), host labels (RFC 1123, section 2.1) without doubled hyphens, a top level of letters. It is
-# unambiguous, so that it never backtracks.
-_ATOM_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-"
-_ATOM = f"[{re.escape(_ATOM_CHARACTERS)}]++"
-_SPECIAL = "|".join(map(re.escape, SPECIAL_USE_DOMAIN_NAMES))
-_PLAIN_DOMAIN = rf"(?!(?:.*\.)?(?:{_SPECIAL})\Z)(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+[a-z]{{2,}}"
-_PLAIN_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@{_PLAIN_DOMAIN}")
-_ATOMS_AND_DOTS = f"{_ATOM_CHARACTERS}.".encode()
-_is_plain_domain = lru_cache(re.compile(_PLAIN_DOMAIN).fullmatch)
-_LONGEST_PLAIN_EMAIL = 64  # so that no label of the domain exceeds the 63 characters of RFC 1035, section 2.3.1
 
 # Characters that are invisible although Unicode classes them as letters, marks or symbols: the default ignorable code
 # points outside Cf (Unicode, DerivedCoreProperties.txt), and the Braille blank.
@@ -44,100 +28,6 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800
 _BIDI_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _WORD = re.compile(r"[^\W\d_]+")
-
-
-def email_key(address: str) -> str:
-    """Return the canonical form of an address: trimmed, NFC, lower case. Two users are the same if their keys are."""
-    if address.isascii():
-        return address.strip().lower()
-    return normalize("NFC", normalize("NFC", address.strip()).lower())
-
-
-def plain_email(text: str) -> str | None:
-    """Return the canonical form of a plain ASCII address, or None if only `parse_email` can decide."""
-    if len(text) > _LONGEST_PLAIN_EMAIL:
-        return None
-    key = text.strip().lower()
-    return key if _PLAIN_EMAIL.fullmatch(key) else None
-
-
-def plain_emails(texts: Collection[str]) -> list[str] | None:
-    """Return what `plain_email` does for each of many addresses, or None unless all of them are plain.
-
-    It says of all of them at once what the pattern says of each: they are made of the characters of atoms and dots,
-    with an @-sign in each, no dot at the ends of the part before that or beside another, and a plain domain after it.
-    """
-    joined = "\n".join(("", *texts, ""))
-    if not texts or not joined.isascii() or max(map(len, texts)) > _LONGEST_PLAIN_EMAIL:
-        return None
-    joined = joined.lower()
-    if joined.encode().translate(None, _ATOMS_AND_DOTS) != b"\n" + b"@\n" * len(texts):
-        return None
-    if any(misplaced in joined for misplaced in ("..", "\n.", ".@", "\n@")):
-        return None
-    emails = joined[1:-1].split("\n")
-    first = emails[0][emails[0].index("@") :]  # usually the domain of all
-    others = emails if joined.count(f"{first}\n") < len(emails) else emails[:1]
-    return emails if all(map(_is_plain_domain, {email[email.index("@") + 1 :] for email in others})) else None
-
-
-def parse_email(text: str) -> str:
-    """Return the canonical form of a valid address.
-
-    Raises EmailInvalid unless the address is valid by RFC 5321, 5322 and 6531 as email-validator reads them, without
-    network access. Special-use domains (RFC 6761: `.test`, `.local` and the like) are refused too.
-    """
-    if (plain := plain_email(text)) is not None:
-        return plain
-    if not text.strip():
-        raise EmailMissing(email="", reason="It is blank.")
-    # Measured before it is normalised: putting many combining marks in order takes the square of their number.
-    key = email_key(text) if len(text.strip()) <= LONGEST_EMAIL else ""
-    if not key or len(key.encode("utf-8", "surrogatepass")) > LONGEST_EMAIL:
-        raise EmailInvalid(email=printable(text), reason=f"It is longer than {LONGEST_EMAIL} bytes in UTF-8.")
-    if "@" not in key:
-        raise EmailInvalid(email=printable(text), reason="It has no @-sign.")
-    try:
-        validate_email(key, check_deliverability=False)
-    except (EmailNotValidError, UnicodeError) as error:
-        raise EmailInvalid(email=printable(text), reason=printable(str(error))) from error
-    return key
-
-
-_IN_BRACKETS = re.compile(r"<([^<>]*)>")
-_BETWEEN_EMAILS = re.compile(r"[;,\s]+")
-
-
-def emails_meant(text: str) -> list[str]:
-    """Return the canonical addresses that people mean by a text which is no address: none, one, or several.
-
-    Such as `Ann Lee <ann@example.com>`, `mailto:ann@example.com`, or `ann@example.com; ben@example.com`, with quotation
-    marks around them, a full stop after them, or invisible characters within.
-    """
-    visible = "".join(character for character in text if category(character) == "Cc" or not _is_invisible(character))
-    parts = _IN_BRACKETS.findall(visible) or _BETWEEN_EMAILS.split(visible)
-    candidates = [re.sub("(?i)^mailto:", "", part.strip("<>\"'")).rstrip(".") for part in parts if part]
-    try:
-        return [parse_email(candidate) for candidate in candidates]
-    except EmailInvalid:
-        return []
-
-
-def parse_emails(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the canonical forms of addresses, each once, in their order.
-
-    Raises EmailsInvalid, which names every invalid address.
-    """
-    valid: dict[str, None] = {}
-    invalid: list[str] = []
-    for text in texts:
-        try:
-            valid[parse_email(text)] = None
-        except EmailInvalid:
-            invalid.append(printable(text))
-    if invalid:
-        raise EmailsInvalid(named=listed(invalid), emails=invalid)
-    return tuple(valid)
 
 
 def listed(names: Sequence[str], at_most: int = 5) -> str:
@@ -183,8 +73,8 @@ def _why_invalid(name: str) -> str:
     if name.isascii() and name.isprintable():
         return ""
     if controls := sorted(set(filter(_controls_text, name))):
-        return f"It contains characters that are not allowed: {_code_points(controls)}."
-    if all(map(_is_invisible, name.replace(" ", ""))):
+        return f"It contains characters that are not allowed: {code_points(controls)}."
+    if all(map(is_invisible, name.replace(" ", ""))):
         return "It has no visible characters."
     if len(group_key(name).encode()) > LONGEST_KEY:
         return "Some of its characters expand to several others, which makes it too long."
@@ -195,7 +85,8 @@ def _controls_text(character: str) -> bool:
     return category(character) in ("Cc", "Cs") or character in _BIDI_OVERRIDES
 
 
-def _is_invisible(character: str) -> bool:
+def is_invisible(character: str) -> bool:
+    """Return whether a character can't be seen, other than a space."""
     return category(character) in ("Cc", "Cf") or character in _BLANK
 
 
@@ -216,6 +107,12 @@ def are_tidy_names(texts: Collection[str]) -> bool:
     )
 
 
+def plain_group_keys(names: Sequence[str]) -> list[str] | None:
+    """Return what `group_key` does for each of many names, or None unless all are ASCII and as they are kept."""
+    joined = "\n".join(names)
+    return joined.lower().split("\n") if joined.isascii() and all(names) and are_tidy_names(names) else None
+
+
 def why_misleading(text: str) -> str:
     """Return why the text may not be what it looks like, or an empty string if there is no reason to think so.
 
@@ -224,8 +121,8 @@ def why_misleading(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return ""
-    if hidden := sorted(set(filter(_is_invisible, text))):
-        return f"it contains invisible characters ({_code_points(hidden)})"
+    if hidden := sorted(set(filter(is_invisible, text))):
+        return f"it contains invisible characters ({code_points(hidden)})"
     decomposed = normalize("NFD", text)
     letters = "".join(character for character in decomposed if not category(character).startswith("M"))
     for scripts in map(_scripts, _WORD.findall(letters)):
@@ -258,7 +155,8 @@ def _scripts(word: str) -> list[str]:
     return [script for script in ("Latin", "Cyrillic", "Greek") if script in found]
 
 
-def _code_points(characters: list[str]) -> str:
+def code_points(characters: list[str]) -> str:
+    """Return the first characters as code points, such as `U+200B`."""
     return ", ".join(f"U+{ord(character):04X}" for character in characters[:5])
 
 

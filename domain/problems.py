@@ -1,217 +1,37 @@
-"""The table of problem codes, each with its severity, message and remedy; and one problem found in a file."""
+"""A problem found in a file, and how many of them are shown as one."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-Severity = Literal["error", "warning"]
-"""`error`: something in the file can't be used. `warning`: everything is used, but check it."""
+from domain.problem_kinds import PROBLEMS, Severity
 
-
-class ProblemKind(Struct, frozen=True):
-    """What all problems of one code have in common.
-
-    The texts are templates, filled from a `Problem`: `{value}` is the cell as it was found, `{detail}` is specific to
-    the code, such as a line, an expected header or a reason.
-    """
-
-    severity: Severity
-    message: str
-    remedy: str
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
-# Codes are stored in events and rosters, and so are details. Add codes, never rename them.
-PROBLEMS: dict[str, ProblemKind] = {
-    # Problems of a file as a whole: it is refused.
-    "file-type": ProblemKind(
-        "error",
-        "This file is {detail}. Rollcall reads only text files named .csv or .txt.",
-        "Save the list as CSV (in a spreadsheet, choose Save As, then “CSV UTF-8”) and upload that file.",
-    ),
-    "file-empty": ProblemKind(
-        "error",
-        "The file is empty.",
-        "Check that you chose the right file and saved it before uploading it.",
-    ),
-    "file-too-large": ProblemKind(
-        "error",
-        "The file is too large: {detail}.",
-        "Split it into smaller files, each with the header line, and import them one by one.",
-    ),
-    "encoding-unknown": ProblemKind(
-        "error",
-        "The file's text can't be read: {detail}.",
-        "Save the file again as “CSV UTF-8” and upload it.",
-    ),
-    "header-missing": ProblemKind(
-        "error",
-        "The first line must be a header that starts with “email” or “Groupname”, not with “{value}”.",
-        "Copy the header line from the user-based or group-based sample file to the top of your file, with nothing "
-        "above it.",
-    ),
-    "header-modified": ProblemKind(
-        "error",
-        "The header “{value}” should be {detail}.",
-        "Rename it to {detail}.",
-    ),
-    "other-product": ProblemKind(
-        "error",
-        "This is {detail}.",
-        "Copy the addresses and groups into the columns of the user-based or group-based sample file, and upload that.",
-    ),
-    "column-missing": ProblemKind(
-        "error",
-        "The column “{detail}” is missing.",
-        "Add the column “{detail}” here. If the column is optional, you can leave it blank.",
-    ),
-    "column-unexpected": ProblemKind(
-        "error",
-        "The column “{value}” doesn't belong here: {detail}.",
-        "If it holds groups or addresses, rename it. Otherwise delete it.",
-    ),
-    "too-many-columns": ProblemKind(
-        "error",
-        "The header has more than {detail} columns.",
-        "Split the users or groups across several rows or files.",
-    ),
-    "too-many-rows": ProblemKind(
-        "error",
-        "The file has more than {detail}.",
-        "Split it into smaller files, each with the header line, and import them one by one.",
-    ),
-    "too-many-faults": ProblemKind(
-        "error",
-        "Rollcall stopped reading the file at this line: {detail}.",
-        "Check that the file was saved as CSV, fix its problems and upload it again.",
-    ),
-    "no-rows": ProblemKind(
-        "error",
-        "The file has a header but no rows below it.",
-        "Add at least one row below the header.",
-    ),
-    # Problems of a row or a cell: the rest of the file is used.
-    "email-missing": ProblemKind(
-        "error",
-        "The e-mail address is missing.",
-        "Enter an e-mail address, or delete the row.",
-    ),
-    "email-invalid": ProblemKind(
-        "error",
-        "“{value}” is not a valid e-mail address. {detail}",
-        "Correct the address. Each cell holds one address, such as ann@example.com.",
-    ),
-    "group-name-missing": ProblemKind(
-        "error",
-        "The group name is missing.",
-        "Enter a group name, or delete the row.",
-    ),
-    "group-name-invalid": ProblemKind(
-        "error",
-        "“{value}” is not a valid group name. {detail}",
-        "Use 1 to 255 visible characters. Retyping the name removes hidden ones.",
-    ),
-    "row-too-long": ProblemKind(
-        "warning",
-        "{detail} more cells than the header. The first extra cell is “{value}”. Such cells are read like those of the "
-        "last column.",
-        "If a cell contains the delimiter, put quotation marks around it. Otherwise you don't need to do anything.",
-    ),
-    "row-shifted": ProblemKind(
-        "error",
-        "This row has more cells than the header. The first extra cell is “{value}”.",
-        "Delete the extra cells, put quotation marks around a cell that contains the delimiter, or add a header.",
-    ),
-    "row-numbers": ProblemKind(
-        "warning",
-        "The first column has no header and holds row numbers. It is passed over.",
-        "You don't need to do anything. R leaves it out with row.names = FALSE, pandas with index=False.",
-    ),
-    "cell-too-long": ProblemKind(
-        "error",
-        "The cell “{value}” is too long: {detail}.",
-        "Shorten it.",
-    ),
-    "quote-unclosed": ProblemKind(
-        "error",
-        "The cell “{value}” starts with a quotation mark, but {detail}.",
-        "Add a closing quotation mark just before the delimiter, or delete the opening one.",
-    ),
-    "email-repeated": ProblemKind(
-        "warning",
-        "“{value}” is already on line {detail}. The rows are merged.",
-        "You don't need to do anything. If you meant another user, correct the address.",
-    ),
-    "group-repeated": ProblemKind(
-        "warning",
-        "The group “{value}” is already on line {detail}. The rows are merged.",
-        "You don't need to do anything. If you meant another group, correct the name.",
-    ),
-    "user-repeated": ProblemKind(
-        "warning",
-        "“{value}” and “{detail}” already appear together earlier in the file. This repeat is ignored.",
-        "You don't need to do anything. If you meant another user or group, correct the cell.",
-    ),
-    "looks-alike": ProblemKind(
-        "warning",
-        "“{value}” may not be what it looks like: {detail}.",
-        "If this isn't intended, retype it.",
-    ),
-    "encoding-guessed": ProblemKind(
-        "warning",
-        "The file doesn't say how its text is encoded, so Rollcall had to guess: {detail}.",
-        "Check some names with accents or other special letters. If they look wrong, choose another encoding.",
-    ),
-    "looks-changed": ProblemKind(
-        "warning",
-        "“{value}” may have been another name: {detail}.",
-        "If it was, correct the name.",
-    ),
-    "looks-blank": ProblemKind(
-        "warning",
-        "“{value}” may stand for an empty cell: {detail}.",
-        "If it does, empty these cells. A group may also really be called that.",
-    ),
-    "looks-garbled": ProblemKind(
-        "warning",
-        "“{value}” may have been damaged by another program: {detail}.",
-        "If it was, correct the name.",
-    ),
-    "looks-like-several": ProblemKind(
-        "warning",
-        "“{value}” may not be the name of one group: {detail}.",
-        "If several groups are meant, give each a cell of its own.",
-    ),
-    "names-joined": ProblemKind(
-        "warning",
-        "“{value}” and “{detail}” count as the same name, although they are spelt differently. They are one group.",
-        "If you meant two groups, rename one of them.",
-    ),
-    "address-read-as": ProblemKind(
-        "warning",
-        "“{value}” is read as {detail}.",
-        "You don't need to do anything, unless another address is meant.",
-    ),
-    "columns-lost": ProblemKind(
-        "warning",
-        "Groups or users may be missing: {detail}.",
-        "Many programs keep only one of several columns with the same name. Compare the file with where it came from.",
-    ),
-    # Not a property of the file: found when it is reviewed.
-    "email-not-licensed": ProblemKind(
-        "error",
-        "“{value}” has no licence in this subscription.",
-        "Allocate a licence to this address, or leave the user out.",
-    ),
-}
+class Example(Struct, frozen=True, omit_defaults=True):
+    """A place where a problem is, and what is there; `row` as in `Problem`."""
+
+    line: int
+    column: int
+    value: str
+    row: int = 0
+
+    def __str__(self) -> str:
+        place = f"line {self.line:,}" + (f" (row {self.row:,})" if self.row else "")
+        return f"“{self.value}” on {place}" if self.value else place
 
 
 class Problem(Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing wrong with a file, at a physical line (the header is line 1) and a column (counted from 1).
 
     `line` and `column` are 0 if the problem concerns the file as a whole. `groups` are the numbers of the groups that
-    lose something because of it.
+    lose something because of it. `row` is the row as a spreadsheet counts it, or 0 if that is the line. `count` is how
+    many problems of this code this one stands for (see `grouped`), and `examples` are the first of them.
     """
 
     code: str
@@ -221,6 +41,9 @@ class Problem(Struct, frozen=True, gc=False, omit_defaults=True):
     value: str = ""
     detail: str = ""
     groups: tuple[int, ...] = ()
+    row: int = 0
+    count: int = 1
+    examples: tuple[Example, ...] = ()
 
     @property
     def severity(self) -> Severity:
@@ -230,7 +53,13 @@ class Problem(Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def message(self) -> str:
         """What is wrong."""
-        return self._filled(PROBLEMS[self.code].message)
+        kind = PROBLEMS[self.code]
+        if self.count == 1:
+            return self._filled(kind.message)
+        named = list(map(str, self.examples[:EXAMPLES_NAMED]))
+        others = self.count - len(named)
+        text = f"{', '.join(named)} and {others:,} more" if others else " and ".join((", ".join(named[:-1]), named[-1]))
+        return kind.many.format(count=f"{self.count:,}", examples=text)
 
     @property
     def remedy(self) -> str:
@@ -239,6 +68,34 @@ class Problem(Struct, frozen=True, gc=False, omit_defaults=True):
 
     def _filled(self, template: str) -> str:
         return template.format(value=self.value, detail=self.detail)
+
+
+EXAMPLES_KEPT, EXAMPLES_NAMED = 10, 3
+
+
+def grouped(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems in their order as they are shown: those that may be in every row as one of each code.
+
+    That one is where the first of them is, has `examples`, and concerns the groups that any of them concerns.
+    """
+    shown: list[Problem] = []
+    alike: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if PROBLEMS[problem.code].many:
+            same = alike.setdefault(problem.code, [])
+            same.append(problem)
+            if len(same) > 1:
+                continue
+        shown.append(problem)
+    return [_as_one(alike[problem.code]) if problem.code in alike else problem for problem in shown]
+
+
+def _as_one(same: Sequence[Problem]) -> Problem:
+    if len(same) == 1:
+        return same[0]
+    groups = dict.fromkeys(number for problem in same for number in problem.groups)
+    examples = tuple(Example(each.line, each.column, each.value, each.row) for each in same[:EXAMPLES_KEPT])
+    return replace(same[0], groups=tuple(groups), count=len(same), examples=examples)
 
 
 class FileProblems(Struct, frozen=True):

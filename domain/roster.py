@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
-from domain.problems import Problem
+from domain.addresses import PrivateDomains
+from domain.problems import Problem, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 FileFormat = Literal["user_based", "group_based"]
 
-WIDTH = 1 << 20  # more columns than any file has (see ROLLCALL_LIMIT_COLUMNS)
+WIDTH = 1 << 32  # more columns than any file has, and half the bits of a cell, which are numbers of their own
+_COLUMNS, _USERS = (slice(0, None, 2), slice(1, None, 2))[:: 1 if sys.byteorder == "little" else -1]
+"""Which halves of cells are their columns, and which their users."""
 
 
 class RosterMember(Struct, frozen=True, gc=False):
@@ -86,7 +90,7 @@ class RosterUsers(Struct):
         return map(RosterUser, self.emails, self.first_names, self.last_names)
 
 
-class GroupEntry(Struct):
+class GroupEntry(Struct, gc=False):
     """A group as a roster keeps it, in 8 bytes per membership.
 
     A membership is a cell of a table that has a row for each user and the columns of the file: `user * WIDTH + column`
@@ -98,7 +102,20 @@ class GroupEntry(Struct):
     line: int
     column: int
     cells: array[int] = field(default_factory=lambda: array("Q"))
-    lines: array[int] = field(default_factory=_numbers)
+    lines: array[int] | None = None
+
+
+def cells_of(users: array[int], columns: array[int]) -> array[int]:
+    """Return the cells of users (see `GroupEntry`), each in its column."""
+    halves = array("I", bytes(len(users) * 8))
+    halves[_USERS], halves[_COLUMNS] = users, columns
+    return array("Q", halves.tobytes())
+
+
+def users_and_columns(cells: bytes) -> tuple[array[int], array[int]]:
+    """Return the users and the columns of cells, given as the bytes of an array."""
+    halves = array("I", cells)
+    return halves[_USERS], halves[_COLUMNS]
 
 
 class Roster(Struct):
@@ -120,23 +137,24 @@ class Roster(Struct):
 
     @property
     def problem_counts(self) -> dict[str, int]:
-        """How many problems there are of each code."""
-        return dict(sorted(Counter(problem.code for problem in self.problems).items()))
+        """How many problems there are of each code, as they are shown."""
+        return dict(sorted(Counter(problem.code for problem in grouped(self.problems)).items()))
 
     def add_member(self, number: int, user: int, line: int, column: int) -> None:
         """Add a user, by index, to a group, because the cell in this place says so."""
         entry = self.entries[number - 1]
         if line != (entry.line if self.format == "group_based" else self.users.lines[user]):
+            entry.lines = self.lines_of(entry) if entry.lines is None else entry.lines
             entry.lines.extend(self._expected_lines(entry))
             entry.lines.append(line)
         entry.cells.append(user * WIDTH + column)
 
     def lines_of(self, entry: GroupEntry) -> array[int]:
         """Return the line of each membership of a group."""
-        return entry.lines + self._expected_lines(entry)
+        return self._expected_lines(entry) if entry.lines is None else entry.lines + self._expected_lines(entry)
 
     def _expected_lines(self, entry: GroupEntry) -> array[int]:
-        cells = entry.cells[len(entry.lines) :]
+        cells = entry.cells[len(entry.lines or ()) :]
         if self.format == "group_based":
             return array("I", [entry.line]) * len(cells)
         lines = self.users.lines
@@ -156,9 +174,10 @@ class Roster(Struct):
 
 
 class Limits(Struct, frozen=True):
-    """How large a file can be. A larger file is refused, never cut short.
+    """What a file can be. A larger file is refused, never cut short.
 
-    `rows` also limits the users and the groups of a file. `cell_bytes` is in UTF-8.
+    `rows` also limits the users and the groups of a file. `cell_bytes` is in UTF-8. `private_domains` are those that
+    addresses in it may have (see `addresses.PrivateDomains`).
     """
 
     file_bytes: int = 100_000_000
@@ -166,3 +185,4 @@ class Limits(Struct, frozen=True):
     columns: int = 10_000
     cell_bytes: int = 64 * 1024
     problems: int = 2_000_000
+    private_domains: PrivateDomains = ()

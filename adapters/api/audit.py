@@ -22,7 +22,7 @@ from adapters.http.requests import AnyRequest, Injected, checked_text, parse_tim
 from adapters.http.security import CONSUMERS, READERS, check_access, for_roles
 from application.records import Actor
 from domain.access import ROLLCALL
-from domain.naming import email_key
+from domain.addresses import email_key
 from projections.audit_log import read as audit_log
 from projections.audit_log.read import AuditFilter, AuditRow
 from projections.group_events import EventId, parse_event_id

@@ -29,6 +29,7 @@ from adapters.http.requests import (
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.validation import MANY_BYTES, decode_body
 from application import licensing
+from domain.addresses import PrivateDomains
 from domain.errors import EmailInvalid
 from domain.naming import printable
 from domain.problems import Problem
@@ -87,19 +88,19 @@ def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[U
     content_type, _ = request.content_type
     match content_type:
         case "application/json":
-            return _users_of_json(body)
+            return _users_of_json(body, rollcall.private_domains)
         case "text/csv":
             return users_of_file(body, "licences.csv", rollcall.settings.limits, request.url.path)
         case _:
             raise unsupported_media_type("application/json or text/csv", content_type)
 
 
-def _users_of_json(body: bytes) -> tuple[list[User], list[ProblemRow]]:
+def _users_of_json(body: bytes, private: PrivateDomains) -> tuple[list[User], list[ProblemRow]]:
     users: list[User] = []
     refused: list[Problem] = []
     for number, each in enumerate(decode_body(body, NewLicences).users, start=1):
         try:
-            users.append(user_of(each))
+            users.append(user_of(each, private))
         except EmailInvalid as error:
             detail = str(error.fields["reason"])
             refused.append(Problem("email-invalid", number, 1, "email", printable(each.email), detail))

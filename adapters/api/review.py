@@ -32,7 +32,7 @@ from adapters.http.security import ADMINISTRATORS, READERS
 from application.importing import plan_at, remove_user, rename_group
 from domain.errors import NotFound
 from domain.naming import group_key, parse_group_name
-from domain.problems import Severity
+from domain.problem_kinds import Severity
 from projections.directory import read as directory
 from projections.reports.problem_rows import ProblemRow, problem_codes, problem_rows
 from projections.reports.reviewed_users import ReviewedUser, reviewed_users

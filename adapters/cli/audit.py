@@ -11,7 +11,7 @@ from adapters.cli.lookup import find_subscription, whole_id
 from adapters.cli.options import json_option, limit_option, one_more, short_id, subscription_option
 from adapters.cli.process import open_rollcall
 from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_time
-from domain.naming import email_key
+from domain.addresses import email_key
 from projections.audit_log import read as audit_log
 from projections.reports.sentences import SUBSCRIPTION_ACTIONS
 

@@ -12,8 +12,8 @@ from adapters.cli.options import json_option, limit_option, one_more, subscripti
 from adapters.cli.process import open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, Column, Terminal, utc_time
 from application import grouping
+from domain.addresses import email_key
 from domain.errors import NotFound
-from domain.naming import email_key
 from projections.directory import read as directory
 from projections.reports.sentences import counted
 

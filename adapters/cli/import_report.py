@@ -86,7 +86,7 @@ def problems(terminal: Terminal, found: Sequence[Problem], total: int) -> None:
         (Column("line", number=True), Column("column", number=True), Column("", whole=True), Column("problem")),
         (
             (
-                f"{each.line}" if each.line else "",
+                (f"{each.line} (row {each.row})" if each.row else f"{each.line}") if each.line else "",
                 f"{each.column}" if each.column else "",
                 Text(each.severity, style="red" if each.severity == "error" else "yellow"),
                 Text.assemble(visible(each.message), "\n", (visible(each.remedy), "dim")),

@@ -20,7 +20,7 @@ from domain.errors import EncodingUncertain, NotFound, NothingToAdd, WrongState
 from domain.files.encodings import ENCODINGS
 from domain.files.roster_file import read_roster
 from domain.naming import clean_file_name
-from domain.problems import FileProblems
+from domain.problems import FileProblems, grouped
 from projections import groups_added
 from projections.import_list import read as import_list
 from projections.reports import file_licences
@@ -244,14 +244,14 @@ def dry_run(
     with rollcall.views() as cursor:
         groups = preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
         unlicensed = file_licences.unlicensed_users(cursor, subscription.id, roster).count
-    read_as = detected(read, "")
+    read_as, problems = detected(read, ""), grouped(read.problems)
     if terminal.as_json:
-        shown, counts = problem_rows(read.problems), import_list.counts(read_as)
+        shown, counts = problem_rows(problems), import_list.counts(read_as)
         what = (read_as.format, read_as.encoding, read_as.delimiter)
         terminal.emit(DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups))
         return DONE
     import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
-    if read.problems:
-        import_report.problems(terminal, read.problems[:ROWS_SHOWN], len(read.problems))
+    if problems:
+        import_report.problems(terminal, problems[:ROWS_SHOWN], len(problems))
     import_report.groups_to_review(terminal, groups, unlicensed, len(roster))
     return DONE

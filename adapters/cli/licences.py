@@ -13,9 +13,10 @@ from adapters.cli.options import content_of, json_option, limit_option, one_more
 from adapters.cli.process import open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, Column, Failure, Terminal, utc_time
 from application.licensing import allocate_licences, revoke_licences
+from domain.addresses import email_key, parse_email
 from domain.files.licence_file import LicenceFile, read_licences
-from domain.naming import clean_file_name, email_key, parse_email, without_controls
-from domain.problems import FileProblems
+from domain.naming import clean_file_name, without_controls
+from domain.problems import FileProblems, grouped
 from domain.subscription import User
 from projections.directory import read as directory
 from projections.reports.problem_rows import ProblemRow, problem_rows
@@ -66,7 +67,11 @@ def licence_allocate(
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         if file is None:
-            user = User(parse_email(email or ""), without_controls(first_name), without_controls(last_name))
+            user = User(
+                parse_email(email or "", rollcall.private_domains),
+                without_controls(first_name),
+                without_controls(last_name),
+            )
             read: LicenceFile | FileProblems = LicenceFile((user,), ())
         else:
             limits = rollcall.settings.limits
@@ -74,14 +79,15 @@ def licence_allocate(
         if isinstance(read, FileProblems):
             return _refused(terminal, clean_file_name(file.name if file else ""), read)
         done = allocate_licences(rollcall, operator_origin(found.id), read.users)
-    errors = [each for each in read.problems if each.severity == "error"]
+    problems = grouped(read.problems)
+    errors = [each for each in problems if each.severity == "error"]
     if as_json:
-        warnings = problem_rows(each for each in read.problems if each.severity == "warning")
+        warnings = problem_rows(each for each in problems if each.severity == "warning")
         terminal.emit(AllocationReport(done.allocated, done.already_allocated, problem_rows(errors), warnings))
     else:
         terminal.say(f"{counted(done.allocated, 'licence')} allocated, {done.already_allocated:,} already allocated.")
-        if read.problems:
-            import_report.problems(terminal, read.problems[:ROWS_SHOWN], len(read.problems))
+        if problems:
+            import_report.problems(terminal, problems[:ROWS_SHOWN], len(problems))
     return REFUSED if errors else DONE
 
 

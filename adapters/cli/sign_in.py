@@ -16,7 +16,7 @@ from adapters.console import links
 from adapters.settings import read_settings
 from application.identifying import end_sign_ins, release_identity
 from domain.access import ROLLCALL
-from domain.naming import parse_email
+from domain.addresses import parse_email
 from projections import access
 from projections.reports.sentences import counted
 
@@ -54,8 +54,8 @@ def sign_in_link(*, email: str, as_json: bool) -> int:
     What they can do depends on the roles granted to EMAIL (see “rollcall access”). Anyone who has the link can use it.
     """
     terminal = Terminal(as_json=as_json)
-    canonical = parse_email(email)
     with composed(read_settings(os.environ)) as rollcall:
+        canonical = parse_email(email, rollcall.private_domains)
         running = rollcall.servers.running()
         url = links.sign_in_link(rollcall, canonical, *running[:1])
     if as_json:
@@ -87,8 +87,8 @@ def identity() -> None:
 def identity_list(*, email: str | None, limit: int | None, as_json: bool) -> int:
     """List which account each address belongs to, or only EMAIL."""
     terminal = Terminal(as_json=as_json)
-    canonical = parse_email(email) if email is not None else None
     with open_rollcall("access") as rollcall, rollcall.views() as cursor:
+        canonical = parse_email(email, rollcall.private_domains) if email is not None else None
         rows = access.identities(cursor, email=canonical, limit=one_more(limit))
     terminal.listing(
         rows,
@@ -120,7 +120,7 @@ def identity_release(*, email: str | None, everybody: bool, as_json: bool) -> in
             with rollcall.views() as cursor:
                 wanted = [row.email for row in access.identities(cursor)]
         else:
-            wanted = [parse_email(email)]
+            wanted = [parse_email(email, rollcall.private_domains)]
         released = [each for each in wanted if release_identity(rollcall, operator_origin(ROLLCALL), each).changed]
     if as_json:
         terminal.emit(ReleasedAddresses(released))
@@ -145,8 +145,8 @@ def sign_in() -> None:
 def session_list(*, email: str | None, as_json: bool) -> int:
     """List all sessions, or those of EMAIL, most recently used first."""
     terminal = Terminal(as_json=as_json)
-    canonical = parse_email(email) if email is not None else None
     with composed(read_settings(os.environ)) as rollcall:
+        canonical = parse_email(email, rollcall.private_domains) if email is not None else None
         rows = rollcall.sign_ins.of(canonical)
     terminal.listing(
         rows,

@@ -13,7 +13,7 @@ from adapters.cli.process import command_line, open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, Column, Terminal
 from application.granting import grant_access
 from application.licensing import change_subscription, create_subscription
-from domain.naming import parse_email
+from domain.addresses import parse_email
 from projections.directory import read as directory
 from projections.reports.sentences import counted
 
@@ -38,8 +38,8 @@ def subscription_create(*, name: str, seats: int, administrators: tuple[str, ...
     Its administrators can import groups and manage licences in the console. Repeat --administrator to add several.
     """
     terminal = Terminal(as_json=as_json)
-    emails = [parse_email(each) for each in administrators]
     with open_rollcall("directory") as rollcall:
+        emails = [parse_email(each, rollcall.private_domains) for each in administrators]
         if not yes:
             _confirm_same_name(rollcall, terminal, name)
         done = create_subscription(rollcall, operator_origin(uuid4()), name, seats)

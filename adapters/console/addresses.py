@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from domain.addresses import parse_email
 from domain.errors import EmailInvalid, Refused
-from domain.naming import parse_email, printable
+from domain.naming import printable
 from projections.directory import read as directory
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def unusable_addresses(rollcall: Rollcall, subscription_id: UUID, emails: Iterab
     reasons: dict[str, str | None] = {}
     for email in emails:
         try:
-            reasons[parse_email(email)] = None
+            reasons[parse_email(email, rollcall.private_domains)] = None
         except EmailInvalid as error:
             reasons[printable(email)] = str(error.fields["reason"])
     with rollcall.views() as rows:

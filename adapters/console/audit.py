@@ -17,7 +17,7 @@ from adapters.http.problems import Invalid
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
-from domain.naming import email_key
+from domain.addresses import email_key
 from projections.audit_log import read as audit_log
 from projections.audit_log.read import AuditFilter
 from projections.directory import read as directory

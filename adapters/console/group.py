@@ -25,8 +25,8 @@ from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
 from application.decisions import CommandResult
 from application.records import Origin
+from domain.addresses import email_key
 from domain.errors import NotFound, Refused
-from domain.naming import email_key
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 

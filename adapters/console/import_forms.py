@@ -23,8 +23,8 @@ from adapters.http.stored_files import read_again
 from application import committing, importing
 from application.decisions import CommandResult
 from application.records import Origin
+from domain.addresses import email_key
 from domain.errors import Refused
-from domain.naming import email_key
 
 
 def _answer(

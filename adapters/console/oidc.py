@@ -143,7 +143,7 @@ class Provider:
                     claims = with_userinfo(claims, userinfo)
         if pending.again:
             check_recent(claims.get("auth_time"))
-        return person_of(claims, trust_email=self._oidc.trust_email), account_of(claims)
+        return person_of(claims, self._oidc.private_domains, trust_email=self._oidc.trust_email), account_of(claims)
 
     def _client(self, metadata: Metadata, pending: PendingSignIn) -> AsyncOAuth2Client:
         ways = metadata.token_endpoint_auth_methods_supported

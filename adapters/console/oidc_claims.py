@@ -6,9 +6,9 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from application.granting import Person
+from domain.addresses import PrivateDomains, parse_email
 from domain.errors import EmailInvalid, RollcallError
 from domain.identity import Account
-from domain.naming import parse_email
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def with_userinfo(claims: Mapping[str, Any], userinfo: Mapping[str, Any]) -> dic
     return kept | told
 
 
-def person_of(claims: Mapping[str, Any], *, trust_email: bool) -> Person:
+def person_of(claims: Mapping[str, Any], private: PrivateDomains = (), *, trust_email: bool) -> Person:
     """Return the person whose address is verified; raises SignInRefused.
 
     If the provider doesn't say whether it is, `trust_email` says so. It doesn't overrule a provider that denies it.
@@ -62,7 +62,7 @@ def person_of(claims: Mapping[str, Any], *, trust_email: bool) -> Person:
             reason="the identity provider hasn’t verified your e-mail address. Verify it there, then try again."
         )
     try:
-        email = parse_email(str(claims["email"]))
+        email = parse_email(str(claims["email"]), private)
     except EmailInvalid as error:
         raise SignInRefused(reason=str(error)) from error
     name = claims.get("name")

@@ -23,8 +23,8 @@ from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_gra
 from adapters.http.token_requests import TokenRequest, issue_requested_token
 from application import granting, licensing
 from domain.access import GRANTING, SubscriptionRole
+from domain.addresses import email_key
 from domain.errors import NotFound, Refused, SeatsInvalid
-from domain.naming import email_key
 from projections import access
 
 if TYPE_CHECKING:

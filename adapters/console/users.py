@@ -23,8 +23,8 @@ from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text, email_in_path, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import licensing
+from domain.addresses import email_key
 from domain.errors import NotFound
-from domain.naming import email_key, parse_email
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 
@@ -165,12 +165,12 @@ def allocate(
     idempotency_key = request_key(request, form.field("key"), subscription_id, json.encode(entered))
 
     def command() -> AllocationResult:
-        user = user_of(_new_user(entered))
+        user = user_of(_new_user(entered), rollcall.private_domains)
         return licensing.allocate_licences(rollcall, origin_of(request, subscription_id), [user], idempotency_key)
 
     def following(effect: AllocationResult) -> str:
         held = effect.already_allocated and not effect.repeated
-        notice = urlencode({"held" if held else "allocated": parse_email(entered["email"])})
+        notice = urlencode({"held" if held else "allocated": email_key(entered["email"])})
         return f"/subscriptions/{subscription_id}/users?{notice}"
 
     def refused(error: Refused) -> Page:

@@ -7,9 +7,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from adapters.http.problems import FileRefused
+from domain.addresses import PrivateDomains, parse_email
 from domain.files.licence_file import read_licences
-from domain.naming import collapsed, parse_email, without_controls
-from domain.problems import FileProblems
+from domain.naming import collapsed, without_controls
+from domain.problems import FileProblems, grouped
 from domain.roster import Limits
 from domain.subscription import User
 from projections.reports.problem_rows import ProblemRow, problem_rows
@@ -23,9 +24,9 @@ class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
     last_name: Annotated[str, Meta(max_length=255, examples=["Lee"])] = ""
 
 
-def user_of(new: NewUser) -> User:
+def user_of(new: NewUser, private: PrivateDomains) -> User:
     """Return the user to allocate a licence to, with a canonical address and tidy names; raises EmailInvalid."""
-    return User(parse_email(new.email), _name(new.first_name), _name(new.last_name))
+    return User(parse_email(new.email, private), _name(new.first_name), _name(new.last_name))
 
 
 def users_of_file(content: bytes, file_name: str, limits: Limits, location: str) -> tuple[list[User], list[ProblemRow]]:
@@ -36,7 +37,7 @@ def users_of_file(content: bytes, file_name: str, limits: Limits, location: str)
     read = read_licences(content, file_name, limits)
     if isinstance(read, FileProblems):
         raise FileRefused(location, file_name, problem_rows(read.problems))
-    return list(read.users), problem_rows(read.problems)
+    return list(read.users), problem_rows(grouped(read.problems))
 
 
 def _name(text: str) -> str:

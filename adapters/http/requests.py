@@ -21,8 +21,8 @@ from adapters.http.problems import AcceptedDocument, Invalid, VersionRequired
 from adapters.http.security import ROLES_OPTION, SUBSCRIPTION, authorize, request_origin
 from application.ports import RequestKey
 from application.records import Actor, Origin
+from domain.addresses import email_key
 from domain.errors import Stale
-from domain.naming import email_key
 
 T = TypeVar("T")
 

@@ -9,25 +9,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from domain.addresses import emails_meant, parse_email, plain_email
 from domain.errors import EmailInvalid
 from domain.files.encodings import ENCODINGS
 from domain.files.rows import Picked, Row, UnclosedQuote
 from domain.files.text import Unreadable
-from domain.naming import (
-    LONGEST_NAME,
-    collapsed,
-    emails_meant,
-    listed,
-    parse_email,
-    plain_email,
-    printable,
-    why_misleading,
-    without_controls,
-)
+from domain.naming import LONGEST_NAME, collapsed, listed, printable, why_misleading, without_controls
 from domain.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from domain.files.rows import Rows
     from domain.roster import Limits
@@ -48,11 +41,7 @@ class RowReader(ABC):
         )  # cells of up to this many characters are never too long
         self._rows = 0
         self._unclosed = 0
-        self._read_as: list[
-            tuple[int, int, str, list[str]]
-        ] = []  # the line, column and text of cells, and what they mean
-        self._wider = 0  # rows with filled cells beyond the header
-        self._first_beyond: tuple[int, int, str] | None = None  # the line, column and text of the first such cell
+        self._row_of: Callable[[int], int] | None = None  # from a line to the row of a spreadsheet, where they differ
         self._problems: list[Problem] = []
 
     def read_all(self, rows: Rows) -> None:
@@ -70,6 +59,7 @@ class RowReader(ABC):
             else:
                 for row in rows.before(rows.line + lines):
                     self.read(row)
+        self._row_of = rows.row_of if rows.differ_from_lines else None
 
     @abstractmethod
     def _add_all(self, rows: Rows, block: str) -> bool:
@@ -96,8 +86,7 @@ class RowReader(ABC):
         beyond = enumerate(row.cells[self._width :], self._width + 1)
         column, cell = next(((column, cell) for column, cell in beyond if cell.strip()), (0, ""))
         if column:
-            self._wider += 1
-            self._first_beyond = self._first_beyond or (row.line_of(column), column, cell)
+            self._report("row-too-long", row.line_of(column), column, cell)
 
     def note(self, problem: Problem) -> None:
         """Keep a problem that was found before the rows were read."""
@@ -116,24 +105,12 @@ class RowReader(ABC):
         if not self._rows:
             raise Unreadable(Problem("no-rows"))
 
-    def _report_read_as(self) -> None:
-        """Report the cells that were read as an address, and those that were read as several: the first of each."""
-        for kind in ([each for each in self._read_as if (len(each[3]) > 1) is several] for several in (False, True)):
-            if kind:
-                line, column, cell, meant = kind[0]
-                others = f", and {len(kind) - 1:,} more cells are read likewise" if len(kind) > 1 else ""
-                self._report("address-read-as", line, column, cell, (), f"{listed(meant)}{others}")
-
     def _problems_in_order(self) -> list[Problem]:
-        self._report_read_as()
-        if self._first_beyond:
-            self._report(
-                "row-too-long",
-                *self._first_beyond,
-                (),
-                "1 row has" if self._wider == 1 else f"{self._wider:,} rows have",
-            )
-        return sorted(self._problems, key=lambda problem: (problem.line, problem.column))
+        found = sorted(self._problems, key=lambda problem: (problem.line, problem.column))
+        if self._row_of is None:
+            return found
+        rows = ((problem, self._row_of(problem.line)) for problem in found)
+        return [replace(problem, row=row) if 0 < row != problem.line else problem for problem, row in rows]
 
     def _report_unclosed(self, fault: UnclosedQuote) -> None:
         self._unclosed += 1
@@ -177,17 +154,17 @@ class RowReader(ABC):
         There are several if people wrote several into the cell.
         """
         cell = row.cells[column - 1]
-        if (plain := plain_email(cell)) is not None:
+        if (plain := plain_email(cell, self._limits.private_domains)) is not None:
             return [plain]
         line = row.line_of(column)
         if detail := self._why_too_long(cell):
             self._report("cell-too-long", line, column, cell, groups, detail)
             return []
         try:
-            return [parse_email(cell)]
+            return [parse_email(cell, self._limits.private_domains)]
         except EmailInvalid as refusal:
-            if meant := emails_meant(cell):
-                self._read_as.append((line, column, cell, meant))
+            if meant := emails_meant(cell, self._limits.private_domains):
+                self._report("address-read-as", line, column, cell, (), listed(meant))
                 return meant
             self._report("email-invalid", line, column, cell, groups, str(refusal.fields["reason"]))
             return []

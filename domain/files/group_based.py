@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from itertools import chain, repeat
+from itertools import accumulate, chain, compress, count, repeat
 from typing import TYPE_CHECKING
 
+from domain.addresses import plain_emails
 from domain.errors import GroupNameInvalid
 from domain.files.roster_reader import RosterReader
 from domain.files.suspicions import BLANK_WORDS
-from domain.naming import group_key, parse_group_name, plain_emails
-from domain.roster import WIDTH, GroupEntry, RosterUser
+from domain.naming import group_key, parse_group_name, plain_group_keys
+from domain.roster import GroupEntry, RosterUser, cells_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from domain.files.header import DelimitedText, Header
     from domain.files.rows import Row, Rows
@@ -33,8 +34,8 @@ class GroupBasedReader(RosterReader):
 
     def roster(self) -> Roster:
         """Return the roster after the last row; raises Unreadable if there were no rows."""
-        for word, count in self._blanks.items():
-            cells = "1 cell is passed over" if count == 1 else f"{count:,} cells are passed over"
+        for word, times in self._blanks.items():
+            cells = "1 cell is passed over" if times == 1 else f"{times:,} cells are passed over"
             self._report("looks-blank", *self._first_blanks[word], word, (), cells)
         return super().roster()
 
@@ -42,57 +43,72 @@ class GroupBasedReader(RosterReader):
 
     def _add_all(self, rows: Rows, block: str) -> bool:
         cells = rows.cells(block)
-        names = self._new_names(cells) if cells and all(cells) else None
-        if cells is None or names is None:
+        if cells is None or not all(cells):
             return False
-        try:
-            members = self._members_of(cells, self._index_by_email)
-        except KeyError:
-            index = self._learn_users(cells)
-            members = self._members_of(cells, index) if index is not None else None
-        if members is None:
+        names, first = [row.pop(0) for row in cells], len(self._entries) + 1
+        named = self._new_names(names, first)
+        members = self._members_of(cells) if named is not None else None
+        if named is None or members is None:
             return False
         self._columns_differ = True  # or there would be a user twice in each group
-        for line, ((key, name), some) in enumerate(zip(names.items(), members, strict=True), rows.line):
-            self._new_group(key, name, line, 1, some)
+        names, numbers = named
+        self._number_by_key |= numbers
+        self._entries.extend(map(GroupEntry, names, count(rows.line), repeat(self._picked.column(1)), members))
+        for at, name in enumerate(names):
+            if not name.isascii() or name[0].isdigit():
+                self._check_new_name(name, rows.line + at, 1, first + at)
         return True
 
-    def _new_names(self, rows: list[list[str]]) -> dict[str, str] | None:
-        """Return the names of groups by their keys if all of them are valid, and new, and there is room for them."""
-        try:
-            parsed = [parse_group_name(row[0]) for row in rows]
-        except GroupNameInvalid:
+    def _new_names(self, names: list[str], first: int) -> tuple[list[str], dict[str, int]] | None:
+        """Return names of groups as they are kept, and their numbers by key, if all are valid and new."""
+        if (keys := plain_group_keys(names)) is None:
+            try:
+                names = [*map(parse_group_name, names)]
+            except GroupNameInvalid:
+                return None
+            keys = [*map(group_key, names)]
+        numbers = dict(zip(keys, count(first)))
+        if len(numbers) < len(names) or len(self._entries) + len(names) > self._limits.rows:
             return None
-        names = dict(zip(map(group_key, parsed), parsed, strict=True))
-        if len(names) < len(rows) or len(self._entries) + len(rows) > self._limits.rows:
-            return None
-        return names if self._number_by_key.keys().isdisjoint(names) else None
+        return (names, numbers) if self._number_by_key.keys().isdisjoint(numbers) else None
 
-    def _learn_users(self, rows: list[list[str]]) -> Mapping[str, int] | None:
+    def _members_of(self, rows: list[list[str]]) -> list[array[int]] | None:
+        """Return the cells of each row's group, unless it has none or has a user twice, or an address isn't plain."""
+        filled, widths = [*chain.from_iterable(rows)], [*map(len, rows)]
+        all_columns = array("I", map(self._picked.column, range(2, max(widths) + 2)))
+        columns = array("I", b"".join([all_columns[:width] for width in widths]))
+        if not all(filled):
+            columns = array("I", compress(columns, filled))
+            filled = [*filter(None, filled)]
+            widths = [len(row) - row.count("") for row in rows]
+        users = self._users_named(filled) if all(widths) else None
+        if users is None:
+            return None
+        groups = [*map(slice, accumulate(widths, initial=0), accumulate(widths))]
+        if len(set(users)) < len(users) and any(len(set(users[some])) < some.stop - some.start for some in groups):
+            return None
+        return [*map(cells_of(users, columns).__getitem__, groups)]
+
+    def _users_named(self, cells: list[str]) -> array[int] | None:
+        """Return the index of the user in each cell, unless one is no plain address."""
+        try:
+            return array("I", map(self._index_by_email.__getitem__, cells))
+        except KeyError:
+            index = self._learn_users(dict.fromkeys(cells))
+            return array("I", map(index.__getitem__, cells)) if index is not None else None
+
+    def _learn_users(self, cells: Iterable[str]) -> Mapping[str, int] | None:
         """Add new users; return the index of each user by the cell, unless one is no plain address."""
         index = self._index_by_email
-        cells = dict.fromkeys(chain.from_iterable(row[1:] for row in rows))
-        unknown = [cell for cell in cells if cell and cell not in index]
-        emails = plain_emails(unknown)
+        unknown = [cell for cell in cells if cell not in index]
+        emails = plain_emails(unknown, self._limits.private_domains)
         if emails is None or len(self._users) + len(emails) > self._limits.rows:
             return None
         new, start = [email for email in dict.fromkeys(emails) if email not in index], len(self._users)
         self._users.add_all(new, repeat("", len(new)), repeat("", len(new)))
         index.update(zip(new, range(start, start + len(new)), strict=True))
         spelled = dict(zip(unknown, emails, strict=True))
-        return index if unknown == emails else {cell: index[spelled.get(cell, cell)] for cell in cells if cell}
-
-    def _members_of(self, rows: list[list[str]], index: Mapping[str, int]) -> list[array[int]] | None:
-        """Return the cells of each row's group, unless it has none or has a user twice; raises KeyError."""
-        members = []
-        columns = [self._picked.column(at + 1) for at in range(max(map(len, rows)))]
-        for row in rows:
-            filled = range(1, len(row)) if "" not in row else [at for at, cell in enumerate(row) if at and cell]
-            users = [index[row[at]] for at in filled] if "" in row else [*map(index.__getitem__, row[1:])]
-            if not users or len(set(users)) < len(users):
-                return None
-            members.append(array("Q", [user * WIDTH + columns[at] for user, at in zip(users, filled, strict=True)]))
-        return members
+        return index if unknown == emails else {cell: index[spelled.get(cell, cell)] for cell in cells}
 
     # --- one row ----------------------------------------------------------------------------------------------------
 
@@ -122,7 +138,7 @@ class GroupBasedReader(RosterReader):
 
     def _report_repeated_group(self, row: Row, number: int) -> None:
         entry = self._entries[number - 1]
-        self._report("group-repeated", row.line_of(1), 1, row.cells[0], (number,), str(entry.line))
+        self._report("group-repeated", row.line_of(1), 1, row.cells[0], (), str(entry.line))
         self._maybe_repeated.add(number)
 
     def _add_users(self, row: Row, number: int, columns: list[int]) -> None:

@@ -114,6 +114,7 @@ def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:
     lines.skip(_BLANK.fullmatch)
     if (named := _SEPARATOR.fullmatch(lines.peek() or "")) and named[1] in DELIMITERS:
         lines.advance()
+        lines.hidden = 1
         lines.skip(_BLANK.fullmatch)
         return named[1]
     sample = [line[:_SAMPLE_CHARACTERS] for at in range(_SAMPLE_LINES) if (line := lines.peek(at)) is not None]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from domain.addresses import plain_emails
 from domain.files.faults import RowReader
 from domain.files.header import PROPERLY_QUOTED, open_text
 from domain.files.rows import Row, Rows, UnclosedQuote
 from domain.files.text import Unreadable
-from domain.naming import are_tidy_names, plain_emails, printable
+from domain.naming import are_tidy_names, printable
 from domain.problems import FileProblems, Problem
 from domain.subscription import User
 
@@ -85,7 +86,7 @@ class LicenceReader(RowReader):
 
     def _add_all(self, rows: Rows, block: str) -> bool:
         columns, line = rows.columns(block), rows.line
-        emails = plain_emails(columns[0]) if columns else None
+        emails = plain_emails(columns[0], self._limits.private_domains) if columns else None
         if columns is None or emails is None or not all(map(are_tidy_names, columns[1:])):
             return False
         names = [*columns[1:], *([""] * len(emails) for _ in HEADER)][: len(HEADER) - 1]

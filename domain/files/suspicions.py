@@ -6,7 +6,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from domain.naming import group_key, plain_email, printable
+from domain.addresses import plain_email
+from domain.naming import group_key, printable
 from domain.problems import Problem
 
 if TYPE_CHECKING:
@@ -41,11 +42,14 @@ BLANK_WORDS = frozenset(
 _WRONG_ENCODINGS = ("windows-1252", "latin-1", "windows-1250")
 _LOST_LETTERS = re.compile(r"\?[^\W\d_]|^[?\s]*\?[?\s]*$")
 _SEVERAL = re.compile(r"[;,|]")
+_is_odd = re.compile(r"[@;,|?]|[^\x00-\x7f]").search
 
 
 def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[Problem]:
     """Yield what is suspicious about the names of groups; `keys` are those of all groups of the file."""
     for number, entry in enumerate(entries, start=1):
+        if not (_is_odd(entry.name) or entry.name in BLANK_WORDS):
+            continue
         code, detail = _suspicion(entry, keys)
         if code:
             yield Problem(code, entry.line, entry.column, value=printable(entry.name), detail=detail, groups=(number,))
@@ -56,8 +60,6 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
     if name in BLANK_WORDS:
         users = len(entry.cells)
         return "looks-blank", "1 user is in this group" if users == 1 else f"{users:,} users are in this group"
-    if name.isascii() and name.isalnum():
-        return "", ""
     if "@" in name and plain_email(name):
         return "looks-like-several", "it is an e-mail address"
     if len(parts := _SEVERAL.split(name)) > 1 and all(group_key(part) in keys for part in parts):

@@ -220,7 +220,8 @@ def _unknown_encoding(text: EncodedText, offset: int) -> Unreadable:
 class PhysicalLines:
     """The lines of a text, read once from first to last, with lookahead.
 
-    A line ends at CRLF, LF or a lone CR. `number` is the number of the line that `peek` returns, from 1.
+    A line ends at CRLF, LF or a lone CR. `number` is the number of the line that `peek` returns, from 1. `hidden` is
+    how many of them a spreadsheet doesn't show.
     """
 
     def __init__(self, pieces: Iterator[str], *, unwrap: bool = False) -> None:
@@ -230,6 +231,7 @@ class PhysicalLines:
         self._lines: list[str] = []
         self._at = 0
         self.number = 1
+        self.hidden = 0
 
     def peek(self, ahead: int = 0) -> str | None:
         """Return the line `ahead` lines after the current one, or None after the last."""
@@ -282,9 +284,12 @@ def _whole_lines(pieces: Iterator[str]) -> Iterator[str]:
     held = ""
     for piece in pieces:
         text = held + piece
-        # A CR at the end of a piece may be half a CRLF.
-        held = "\r" if text.endswith("\r") else ""
-        lines, end, rest = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n").rpartition("\n")
+        if "\r" in text:
+            held = "\r" if text.endswith("\r") else ""  # it may be half a CRLF
+            text = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n")
+        else:
+            held = ""
+        lines, end, rest = text.rpartition("\n")
         if end:
             yield "".join((*unfinished, lines))
             unfinished.clear()

@@ -8,10 +8,11 @@ from itertools import chain, combinations
 from operator import is_
 from typing import TYPE_CHECKING, TypeVar
 
+from domain.addresses import plain_emails
 from domain.errors import GroupNameInvalid
 from domain.files.roster_reader import RosterReader
 from domain.files.suspicions import BLANK_WORDS
-from domain.naming import are_tidy_names, collapsed, parse_group_name, plain_emails
+from domain.naming import are_tidy_names, collapsed, parse_group_name
 from domain.roster import WIDTH, GroupEntry, RosterUser
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class UserBasedReader(RosterReader):
         columns, start, line = rows.columns(block), len(self._users), rows.line
         if columns is None or not _FIRST_GROUP_COLUMN <= len(columns) <= _MOST_COLUMNS:
             return False
-        emails = plain_emails(columns[0])
+        emails = plain_emails(columns[0], self._limits.private_domains)
         if emails is None or not all(map(are_tidy_names, columns[1:3])):
             return False
         named = self._members_named(line, columns[_FIRST_GROUP_COLUMN - 1 :])
@@ -164,7 +165,7 @@ class UserBasedReader(RosterReader):
                 self._check_appearance(email, row.line_of(1), 1, tuple(named))
             return self._new_user(RosterUser(email, first, last), row.line)
         users = self._users
-        self._report("email-repeated", row.line_of(1), 1, row.cells[0], tuple(named), str(users.lines[index]))
+        self._report("email-repeated", row.line_of(1), 1, row.cells[0], (), str(users.lines[index]))
         self._maybe_repeated.update(named)
         users.first_names[index] = users.first_names[index] or first
         users.last_names[index] = users.last_names[index] or last

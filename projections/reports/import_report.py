@@ -32,7 +32,6 @@ NOT_ADDED: dict[ImportState, str] = {
 }
 GROUPS_AT_ONCE = 200
 USERS_AT_ONCE = 10_000
-PROBLEMS_AT_ONCE = 1_000
 
 
 class ReportRow(Struct, frozen=True):
@@ -51,14 +50,16 @@ def report(views: OpenViews, blobs: Blobs, row: ImportRow) -> Iterator[ReportRow
 
     No connection is held between two rows, because the client that reads them may be slow.
     """
-    if row.read is not None:
+    if row.read is None:
+        yield from map(_problem_row, row.file_problems)
+    else:
         roster = StoredRoster(partial(blobs.chunk, row.subscription_id, "roster", row.read.roster))
         for numbers in _ranges(roster.index.sizes):
             with views() as cursor:
                 results = _group_results(cursor, row, numbers)
             for number in numbers:
                 yield from results[number].rows(roster.group(number))
-    yield from _problem_rows(views, row)
+        yield from map(_problem_row, roster.problems())
 
 
 def _ranges(sizes: Sequence[int]) -> Iterator[range]:
@@ -130,18 +131,6 @@ class _GroupResult(Struct, frozen=True):
         if self.done is not None:
             return "already_in_group", ""
         return "not_added", NOT_ADDED.get(self.row.state, "")
-
-
-def _problem_rows(views: OpenViews, row: ImportRow) -> Iterator[ReportRow]:
-    yield from map(_problem_row, row.file_problems)
-    after = 0
-    while True:
-        with views() as cursor:
-            found = review.problems(cursor, row.id, after=after, limit=PROBLEMS_AT_ONCE)
-        yield from (_problem_row(problem) for _, problem in found)
-        if len(found) < PROBLEMS_AT_ONCE:
-            return
-        after = found[-1][0]
 
 
 def _problem_row(problem: Problem) -> ReportRow:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
+from domain.addresses import with_plain_apostrophe
 from domain.naming import group_key
 from projections.directory import read as directory
 from projections.review import read as review
@@ -21,7 +22,11 @@ UserStatus: TypeAlias = Literal["to_add", "already_in_group", "not_licensed", "r
 
 
 class ReviewedUser(Struct, frozen=True):
-    """A user of a group as they would be added, with their place in the file."""
+    """A user of a group as they would be added, with their place in the file.
+
+    `licensed_as` is the address that is probably meant if this one has no licence: it has one, and differs in its
+    apostrophe only.
+    """
 
     email: str
     first_name: str
@@ -29,6 +34,7 @@ class ReviewedUser(Struct, frozen=True):
     status: UserStatus
     line: int
     column: int
+    licensed_as: str = ""
 
 
 def reviewed_users(
@@ -58,9 +64,12 @@ def reviewed_users(
             return "not_licensed"
         return "already_in_group" if email in already_in_group else "to_add"
 
+    plain = {email: meant for email in unlicensed if (meant := with_plain_apostrophe(email)) != email}
+    without = directory.unlicensed_emails(cursor, subscription_id, plain.values()) if plain else set[str]()
+    licensed_as = {email: meant for email, meant in plain.items() if meant not in without}
     names = roster.names(member.user for member in members)
     return [
-        ReviewedUser(m.email, first_name, last_name, status(m.email), m.line, m.column)
+        ReviewedUser(m.email, first_name, last_name, status(m.email), m.line, m.column, licensed_as.get(m.email, ""))
         for m, (first_name, last_name) in zip(members, names, strict=True)
     ]
 

@@ -9,11 +9,12 @@ from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from domain.import_session import Plan
 from domain.naming import group_key
-from domain.problems import PROBLEMS, Problem
+from domain.problem_kinds import PROBLEMS
+from domain.problems import Example, Problem
 from projections.directory import read as directory
 from projections.projector import Bookmark, find_bookmark
 from projections.reports import file_licences
@@ -285,7 +286,8 @@ def problems(
     """
     cursor.execute(
         """
-        SELECT ordinal, code, line, col, header, value, detail, groups FROM review_problems
+        SELECT ordinal, code, line, col, header, value, detail, groups, sheet_row, found, examples::text AS examples
+        FROM review_problems
         WHERE import_id = %s AND ordinal > %s AND code = ANY(%s) ORDER BY ordinal LIMIT %s
         """,
         (import_id, after, list(codes), limit),
@@ -299,7 +301,7 @@ def problems_of_group(
     """Return a page of the problems of a group, in the order of the file, like `problems`."""
     cursor.execute(
         """
-        SELECT ordinal, code, line, col, header, value, detail, groups
+        SELECT ordinal, code, line, col, header, value, detail, groups, sheet_row, found, examples::text AS examples
         FROM review_group_problems JOIN review_problems USING (import_id, ordinal)
         WHERE import_id = %s AND number = %s AND ordinal > %s ORDER BY ordinal LIMIT %s
         """,
@@ -310,4 +312,5 @@ def problems_of_group(
 
 def _problem(row: DictRow) -> tuple[int, Problem]:
     what = (row["code"], row["line"], row["col"], row["header"], row["value"], row["detail"], tuple(row["groups"]))
-    return row["ordinal"], Problem(*what)
+    examples = json.decode(row["examples"], type=tuple[Example, ...])
+    return row["ordinal"], Problem(*what, row["sheet_row"], row["found"], examples)

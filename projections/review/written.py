@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import json
+
 from application.rosters import StoredRoster
 from domain.import_session import EncodingChosen, FormatDetected, GroupRenamed, UserRemoved
 from domain.naming import group_key
+from domain.problems import grouped
 from projections.view import View, columns, copy_rows, events_of, insert_rows
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from application.ports import Blobs
     from application.records import Record
+    from domain.problems import Problem
     from projections.view import ViewCursor
 
 CREATE = """
@@ -43,6 +47,9 @@ CREATE = """
         value text NOT NULL,
         detail text NOT NULL,
         groups integer[] NOT NULL,
+        sheet_row integer NOT NULL,
+        found integer NOT NULL,
+        examples jsonb NOT NULL,
         PRIMARY KEY (import_id, ordinal)
     );
     CREATE TABLE IF NOT EXISTS review_group_problems (
@@ -65,23 +72,28 @@ def _insert_groups(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> N
                 for number, (name, users) in enumerate(roster.every_group(), start=1)
             ),
         )
+        problems = grouped(roster.problems())
         copy_rows(
             cursor,
-            "review_problems (import_id, ordinal, code, line, col, header, value, detail, groups)",
-            (
-                (record.originator_id, ordinal, p.code, p.line, p.column, p.header, p.value, p.detail, list(p.groups))
-                for ordinal, p in enumerate(roster.problems(), start=1)
-            ),
+            "review_problems"
+            " (import_id, ordinal, code, line, col, header, value, detail, groups, sheet_row, found, examples)",
+            ((record.originator_id, ordinal, *_problem(each)) for ordinal, each in enumerate(problems, start=1)),
         )
         copy_rows(
             cursor,
             "review_group_problems (import_id, number, ordinal)",
             (
                 (record.originator_id, number, ordinal)
-                for ordinal, problem in enumerate(roster.problems(), start=1)
+                for ordinal, problem in enumerate(problems, start=1)
                 for number in dict.fromkeys(problem.groups)
             ),
         )
+
+
+def _problem(problem: Problem) -> tuple[object, ...]:
+    place, groups = (problem.line, problem.column, problem.header, problem.value), list(problem.groups)
+    examples = json.encode(problem.examples).decode()
+    return (problem.code, *place, problem.detail, groups, problem.row, problem.count, examples)
 
 
 def _replace_groups(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:

@@ -189,6 +189,7 @@ EXAMPLES = {
     "OIDC_CLIENT_SECRET": "hunter2",
     "OIDC_TRUST_EMAIL": "true",
     "LIMIT_READER_BYTES": "300000000",
+    "PRIVATE_DOMAINS": "local",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -74,6 +75,14 @@ def test_only_one_group_has_a_name_however_it_is_spelled(ports: MemoryPorts, ori
     with pytest.raises(GroupNameTaken, match="“STRASSE”"):
         created(ports, origin, "STRASSE")
     created(ports, subscribed(ports), "Straße")
+
+
+def test_private_domains_are_accepted_where_they_are_allowed(ports: MemoryPorts) -> None:
+    origin = subscribed(ports, "ann@corp.local")
+    with pytest.raises(EmailsInvalid, match=r"ann@corp\.local"):
+        created(ports, origin, "Sales", "ann@corp.local")
+    group = created(replace(ports, private_domains=("local",)), origin, "Sales", "Ann@Corp.local")
+    assert happened(ports, group) == [GroupCreated("Sales", ("ann@corp.local",))]
 
 
 def test_a_name_is_refused_as_imports_refuse_it(ports: MemoryPorts, origin: Origin) -> None:

@@ -10,16 +10,13 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from domain.addresses import email_key, parse_email, parse_emails, plain_email
 from domain.errors import EmailInvalid, EmailsInvalid, GroupNameInvalid
 from domain.naming import (
     clean_file_name,
-    email_key,
     group_key,
     listed,
-    parse_email,
-    parse_emails,
     parse_group_name,
-    plain_email,
     printable,
     why_changed,
     why_misleading,

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "aa945b3bef381941"
+HISTORY = "59f974c2c1cc5f36"
 RECORDED = {
-    "directory": ("2-54e4286e0f31dfb0", "80ededc1ddc9ca2d"),
-    "review": ("1-3a887e3e44ab709e", "17a15486fc07d10f"),
-    "import_list": ("1-40bcdf04b97dd52c", "211511bfbf456ba1"),
-    "groups_added": ("2-74375a4d95b79ff9", "6b064a439137fc74"),
-    "audit_log": ("2-f72878069c7e06e4", "0c4d8641cfbfa24f"),
-    "group_events": ("2-632be6e86f758fbc", "1a9305852b4ba2da"),
-    "access": ("1-1d8a934528428ff0", "4b99e43152ccef5b"),
+    "directory": ("2-54e4286e0f31dfb0", "a45d244200075dbb"),
+    "review": ("1-76b1fd6b9bfcb391", "dee0ebd383701190"),
+    "import_list": ("1-40bcdf04b97dd52c", "57e7f6e13cfa3b71"),
+    "groups_added": ("2-74375a4d95b79ff9", "193323a9c0eb7a9f"),
+    "audit_log": ("2-f72878069c7e06e4", "a9e1a217ba384f0f"),
+    "group_events": ("2-632be6e86f758fbc", "5a2f5602814ffa18"),
+    "access": ("1-1d8a934528428ff0", "a212a501e79e45d6"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""
 ADVICE = """

@@ -27,6 +27,8 @@ PROBLEM = {
     "value": "nonsense",
     "message": "“nonsense” is not a valid e-mail address. It has no @-sign.",
     "remedy": "Correct the address. Each cell holds one address, such as ann@example.com.",
+    "count": 1,
+    "examples": [],
 }
 
 PARAMETERS: dict[str, Any] = {
@@ -136,6 +138,7 @@ SCHEMAS: dict[str, Any] = {
         "status": "to_add",
         "line": 2,
         "column": 2,
+        "licensed_as": "",
     },
     "ProblemRow": PROBLEM,
     "AddedDocument": {

@@ -121,6 +121,16 @@ class TestReport:
         outcomes = [row[4] for row in report(client, where) if row[4] != "warning"]
         assert outcomes == ["added"] * 1_200 + ["already_in_group"] * 100 + ["added"] * 300
 
+    def test_lists_each_repeat_of_what_the_review_shows_as_one_problem(self, client: httpx.Client) -> None:
+        rows = "".join(f"Sales,user{number}@example.com\n" for number in range(30))
+        where = uploaded(client, subscribed(client, ANN), f"Groupname,Email\n{rows}")
+        (shown,) = client.get(f"{where}/problems").json()
+        assert (shown["code"], shown["count"], shown["line"]) == ("group-repeated", 29, 3)
+        assert [each["line"] for each in shown["examples"]] == list(range(3, 13))
+        assert "29 rows name a group that appeared before" in shown["message"]
+        assert client.get(where).json()["counts"]["problems"] == {"group-repeated": 1}
+        assert [row[0] for row in report(client, where) if row[4] == "warning"] == [str(line) for line in range(3, 32)]
+
     def test_of_a_refused_file_says_why(self, client: httpx.Client) -> None:
         where = send(client, subscribed(client), "x,y\n").headers["location"]
         rows = report(client, where)

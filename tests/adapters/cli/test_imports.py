@@ -216,6 +216,15 @@ class TestWithoutATerminal:
         assert done.returncode == 0
         assert "Účetní oddělení" in done.stdout
 
+    def test_private_domains_are_allowed_by_a_setting(self, desk: Desk, tmp_path: Path) -> None:
+        file = _file(tmp_path, "groups.csv", b"Groupname,Email\nSales,ann@corp.local\n")
+        refused = run(desk.environ, "licence", "allocate", "-s", "Contoso", "--email", "ann@corp.local")
+        assert (refused.returncode, "are private" in refused.stderr) == (1, True)
+        allowing = desk.environ | {"ROLLCALL_PRIVATE_DOMAINS": ".local, corp.internal"}
+        assert run(allowing, "licence", "allocate", "-s", "Contoso", "--email", "ann@corp.local").returncode == 0
+        assert run(allowing, "import", file, "-s", "Contoso", "--yes").returncode == 0
+        assert run(allowing, "group", "create", "Asia", "--user", "ann@corp.local", "-s", "Contoso").returncode == 0
+
     def test_an_unknown_encoding_is_a_usage_error(self, desk: Desk, roster: str) -> None:
         done = run(desk.environ, "import", roster, "-s", "Contoso", "--encoding", "klingon")
         assert (done.returncode, "windows-1250" in done.stderr) == (2, True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from domain.files.roster_file import read_roster
-from domain.problems import FileProblems
-from domain.roster import Roster
+from domain.problems import FileProblems, grouped
+from domain.roster import Limits, Roster
 from tests.domain.files.examples import memberships
 
 CASES = next(
@@ -125,6 +125,31 @@ def test_names_that_may_not_be_meant_are_pointed_out() -> None:
     assert suspected("norm", "names-joined") == ["Maße"]
     (garbled,) = [problem for problem in read("garbled-group").problems if problem.code == "looks-garbled"]
     assert "“Équipe Paris”" in garbled.message
+
+
+def test_both_forms_of_a_domain_are_one_mailbox() -> None:
+    assert memberships(read("idn")) == {"IDN": ["kim@münchen.example.com", "pia@bücher.example.com"]}
+
+
+def test_private_domains_are_read_where_they_are_allowed() -> None:
+    content = (CASES / "local.csv").read_bytes()
+    allowed = read_roster(content, "local.csv", Limits(private_domains=("internal", "local")))
+    assert isinstance(allowed, Roster)
+    assert memberships(allowed) == {"Sales": ["ann@corp.local", "ben@intra.internal"]}
+    assert [problem.value for problem in allowed.problems] == ["cem@localhost"]
+    assert [problem.value for problem in read("local").problems] == ["ann@corp.local", "cem@localhost"]
+
+
+def test_a_membership_a_row_is_one_line_of_information() -> None:
+    found = read("longform")
+    assert memberships(found) == {"L Sales": [ANN, BEN, CEM], "L Support": [ANN]}
+    (shown,) = grouped(found.problems)
+    assert (shown.code, shown.count) == ("group-repeated", 2)
+
+
+def test_a_problem_is_told_with_the_line_and_the_row_of_the_spreadsheet() -> None:
+    (bad,) = read("linerow").problems
+    assert (bad.line, bad.row) == (6, 4)
 
 
 def test_a_name_of_a_person_that_stands_for_a_blank_is_blank() -> None:

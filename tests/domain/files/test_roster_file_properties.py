@@ -14,11 +14,12 @@ from unicodedata import category
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from domain.addresses import email_key, emails_meant
 from domain.errors import GroupNameInvalid
 from domain.files.roster_file import read_roster
 from domain.files.rows import QUOTED_LINES
 from domain.files.suspicions import BLANK_WORDS
-from domain.naming import collapsed, email_key, emails_meant, group_key, parse_group_name, without_controls
+from domain.naming import collapsed, group_key, parse_group_name, without_controls
 from domain.problems import FileProblems
 from domain.roster import Limits, Roster
 
