@@ -11,10 +11,12 @@ import structlog
 def configure(process: str, *, debug: bool = False) -> None:
     """Log to stderr, for Rollcall and its libraries alike.
 
-    Each line says which process it is from, and has the fields that its request has bound.
+    Each line says which process it is from, and has the fields that its request has bound. Our own lines don't pass
+    through the standard library, which would take five times as long.
 
     JSON is pure ASCII, so that what a stranger puts into a path can neither break a line nor control a terminal.
     """
+    level = logging.DEBUG if debug else logging.INFO
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -37,9 +39,15 @@ def configure(process: str, *, debug: bool = False) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
-    logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[
+            *shared,
+            *exceptions,
+            last,
+            lambda _logger, _name, line: str(line).encode("utf-8", "backslashreplace"),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from litestar import get
 from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import structs
@@ -13,7 +14,6 @@ from adapters.composition import Rollcall
 from adapters.csv_text import csv_pieces
 from adapters.http.lookups import find_import
 from adapters.http.problems import responses
-from adapters.http.reads import read
 from adapters.http.requests import Injected
 from adapters.http.security import READERS
 from adapters.postgres import wakeups
@@ -30,7 +30,13 @@ class ViewsBehind(RollcallError):
     code = "busy"
 
 
-@read(f"{IMPORT}/report.csv", media_type="text/csv", responses=responses("not-found"), opt=READERS)
+@get(  # it may wait, so it isn't a `read`, of which only a few run at once
+    f"{IMPORT}/report.csv",
+    media_type="text/csv",
+    sync_to_thread=True,
+    responses=responses("not-found"),
+    opt=READERS,
+)
 def report(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Download the result of every row of the file: each user of each group, group by group, then the problems.
 

@@ -94,10 +94,10 @@ def check_same_origin(connection: AnyConnection, handler: BaseRouteHandler) -> N
     token. Checked are unsafe requests to public routes, because signing in and out are such, and those that carry our
     cookie and no Authorization, which would count instead of the cookie.
     """
-    site: Site = connection.app.state["site"]
-    by_cookie = site.cookie_name("session") in connection.cookies and "Authorization" not in connection.headers
     if not isinstance(connection, Request) or connection.method in SAFE:
         return
+    site: Site = connection.app.state["site"]
+    by_cookie = site.cookie_name("session") in connection.cookies and "Authorization" not in connection.headers
     if (by_cookie or handler.opt[ROLES_OPTION] is None) and not _from_own_page(site, connection):
         raise CrossSite
 

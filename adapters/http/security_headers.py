@@ -40,6 +40,8 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, site: Site) -> None:
         self._app = app
         self._site = site
+        always = ALWAYS | ({"strict-transport-security": STRICT_TRANSPORT} if site.secure else {})
+        self._always = [(name.encode(), value.encode()) for name, value in always.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -62,7 +64,6 @@ class SecurityHeaders:
     def _missing(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = {name.lower(): value for name, value in headers}
         is_page = present.get(b"content-type", b"").startswith(b"text/html")
-        wanted = {**ALWAYS, "content-security-policy": PAGE_POLICY if is_page else NO_CONTENT_POLICY}
-        if self._site.secure:
-            wanted["strict-transport-security"] = STRICT_TRANSPORT
-        return [(name.encode(), value.encode()) for name, value in wanted.items() if name.encode() not in present]
+        policy = (PAGE_POLICY if is_page else NO_CONTENT_POLICY).encode()
+        wanted = (*self._always, (b"content-security-policy", policy))
+        return [each for each in wanted if each[0] not in present]

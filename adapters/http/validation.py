@@ -47,7 +47,7 @@ async def check_declared(connection: ASGIConnection[Any, Any, Any, Any], handler
     JSON. Forms are checked where they are read (`uploads`).
     """
     _check_headers(connection, handler)
-    if not handler.opt.get(ANY_QUERY):
+    if connection.scope["query_string"] and not handler.opt.get(ANY_QUERY):
         _check_query(connection, handler)
     data = handler.parsed_fn_signature.parameters.get("data")
     if data is None or not isinstance(connection, Request) or not isinstance(data.kwarg_definition, BodyKwarg):

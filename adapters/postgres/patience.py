@@ -52,3 +52,10 @@ def waiting(at_most: float) -> Iterator[float]:
         yield max(min(at_most, patience.left), A_MOMENT)
     finally:
         patience.left -= monotonic() - began
+
+
+def waited(seconds: float) -> None:
+    """Count a wait that is over."""
+    patience = _patience.get()
+    if patience is not None:
+        patience.left -= seconds

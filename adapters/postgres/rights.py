@@ -3,43 +3,92 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 from uuid import UUID
 
-from msgspec import json
+from msgspec import Struct, json
 
 from adapters.postgres.statements import statement
 from application.ports import IssuedToken, role_in, role_key
-from domain.access import Role, Token, TokenIssued, evolve_token
+from domain.access import GRANTING, ROLLCALL, Role, Token, TokenIssued, evolve_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from adapters.postgres.datastore import Datastore
 
 ROLES: tuple[Role, ...] = get_args(Role)
 DECODE = json.Decoder(TokenIssued).decode
+MOST_KNOWN = 10_000
+
+
+class KnownToken(Struct, frozen=True):
+    """What never changes about a token: what it is, and the tokens behind it. The rest is `arguments` to look up."""
+
+    token: Token
+    scope: UUID
+    ancestors: tuple[Token, ...]
+    ancestor_scopes: tuple[UUID, ...]
+    arguments: dict[str, list[Any]]
 
 
 class PostgresRights:
-    """Tokens by their events, and roles by their claims."""
+    """Tokens by their events, and roles by their claims.
+
+    What was issued stays as it was issued, so it is read once. Whether it still holds is looked up every time.
+    """
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
+        self._known: dict[UUID, KnownToken] = {}
 
     def token(self, token_id: UUID) -> IssuedToken | None:
         """Return a token; None if it was never issued, or if it or a token behind it was revoked."""
-        with self._datastore.get_connection() as connection:
-            row = connection.execute(
-                statement("select_token"), {"token": token_id}, prepare=True, binary=True
-            ).fetchone()
-        if row is None:
+        known = self._known.get(token_id) or self._find(token_id)
+        if known is None:
             return None
-        token, ancestors = _token(row["state"]), tuple(map(_token, row["ancestors"]))
-        if len(ancestors) < len(token.ancestors):
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(statement("select_rights"), known.arguments, prepare=True, binary=True).fetchone()
+        if row is None or row["versions"] != [1] * len(known.arguments["tokens"]):
             return None
         held = roles_by_scope((UUID(each[:36]), each[37:]) for each in row["issuer_roles"])
-        return IssuedToken(token, row["scope"], ancestors, tuple(row["ancestor_scopes"]), held)
+        return IssuedToken(known.token, known.scope, known.ancestors, known.ancestor_scopes, held)
+
+    def _find(self, token_id: UUID) -> KnownToken | None:
+        """Find out what a token is, and remember it."""
+        found = self._issued([token_id])
+        if not found:
+            return None
+        token, scope = found[0]
+        ancestors = self._issued(token.ancestors)
+        scopes = tuple(each for _, each in ancestors)
+        known = KnownToken(
+            token,
+            scope,
+            tuple(each for each, _ in ancestors),
+            scopes,
+            {
+                "tokens": [token_id, *token.ancestors],
+                "scopes": list({ROLLCALL, scope, *scopes}),
+                "keys": [role_key(token.issuer, role) for role in GRANTING] if token.issuer else [],
+            },
+        )
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[token_id] = known
+        return known
+
+    def _issued(self, token_ids: Sequence[UUID]) -> list[tuple[Token, UUID]]:
+        """Return the tokens that were issued in these streams, each with its scope."""
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(
+                "SELECT state, subscription_id FROM events"
+                " WHERE originator_id = ANY(%s) AND originator_version = 1 AND topic = 'token.issued'",
+                (list(token_ids),),
+                prepare=False,  # so that it is planned for the tables as they are
+                binary=True,
+            )
+            return [(_token(row["state"]), row["subscription_id"]) for row in rows]
 
     def roles(self, email: str, scopes: Iterable[UUID]) -> dict[UUID, frozenset[Role]]:
         """Return the roles that an address has in each of these scopes."""

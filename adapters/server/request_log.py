@@ -53,7 +53,8 @@ class RequestLog:
         scope.setdefault("state", {}).update(request_id=request_id, client_request_id=sent)
         bound = {"request_id": request_id} | ({"subscription": found[1]} if found else {})
         bound |= {"client_request_id": sent} if sent else {}
-        with structlog.contextvars.bound_contextvars(**bound), patient() as patience:
+        structlog.contextvars.bind_contextvars(**bound)  # until the end of the task, which the server makes for it
+        with patient() as patience:
             await self._record(scope, receive, send, request_id, patience)
 
     async def _record(

@@ -91,10 +91,11 @@ def _suspicions(
     if not suspected:
         return []
     cursor.execute(
-        "SELECT number FROM review_groups WHERE import_id = %s AND number = ANY(%s) AND name = name_in_file",
+        "SELECT number, name FROM review_renamed WHERE import_id = %s AND number = ANY(%s)",
         (import_id, list(suspected)),
     )
-    return [(AFTER_THE_FILE + number, suspected[number]) for number in sorted(row["number"] for row in cursor)]
+    renamed = {row["number"] for row in cursor if row["name"] != roster.group_name(row["number"])}
+    return [(AFTER_THE_FILE + at, problem) for at, problem in sorted(suspected.items()) if at not in renamed]
 
 
 def _problem(row: DictRow) -> tuple[int, Problem]:

@@ -64,7 +64,7 @@ def _suspicions(
 
 
 def _suspects(roster: StoredRoster) -> tuple[Sequence[_Suspect], int]:
-    names = [name for name, _ in roster.every_group()]
+    names = [name for some in roster.group_names() for name in some]
     listing = {at: parts for at, name in enumerate(names) if (parts := parts_of(name))}
     keys = set(map(group_key, names)) if listing else set[str]()
     suspects = []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
 
 import psycopg
 import pytest
 from litestar.concurrency import sync_to_thread
 
+from adapters.http import reads
 from adapters.postgres import patience, recorder
 from adapters.postgres.patience import patient, waiting
 from application import ports
@@ -86,6 +88,29 @@ def test_a_request_that_has_waited_for_its_turn_waits_less_for_what_comes_next(
     assert_problem(answer, 503, "busy")
     assert int(answer.headers["Retry-After"]) > 0
     assert asked(unattended, "POST", licences, json=body).is_success, "the next one waits anew"
+
+
+@pytest.mark.database
+def test_a_read_that_has_waited_for_a_thread_waits_less_for_what_comes_next(
+    unattended: Rollcall, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, release = list[float](), Event()
+
+    def look() -> None:
+        with waiting(patience.REQUEST_SECONDS) as seconds:
+            seen.append(seconds)
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(reads, "monotonic", clock)
+    monkeypatch.setattr(unattended.datastore, "views", look)
+    for _ in range(reads.READS_AT_ONCE):
+        reads.THREADS.submit(release.wait)
+    request = Running(lambda: asked(unattended, "GET", "/api/v1/subscriptions"))
+    eventually(reads.THREADS._work_queue.qsize)  # noqa: SLF001 - nothing else tells
+    clock.now += 7.5
+    release.set()
+    assert_problem(request.result(), 503, "busy")
+    assert seen == [patience.REQUEST_SECONDS - 7.5]
 
 
 # --- what counts ----------------------------------------------------------------------------------------------------
