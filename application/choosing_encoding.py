@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from application.decisions import Decision, decide_and_append, unless_stale
-from application.importing import ImportResult, ReadRoster, file_and_reading, find_session, session_decision
+from application.importing import ImportResult, file_and_reading, find_session, session_decision
 from domain import import_session
 from domain.files.encodings import ENCODINGS, readings, samples
 from domain.import_session import FormatDetected, ImportEvent, ImportSession, Reviewing
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.ports import Ports
+    from application.reading import ReadRoster
     from application.records import Origin
 
 SAMPLED_CHUNKS = 4

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from application.decisions import CommandResult, Decision, append_to, decide_and_append, detailed, unless_stale
 from application.ports import Stream
-from application.roster_chunks import to_chunks
+from application.reading import read_file
 from application.rosters import StoredRoster
 from application.streams import IMPORT, SUBSCRIPTION, find, first_event
 from domain import import_session
 from domain.addresses import email_key
 from domain.errors import KeyReused, NotFound
-from domain.files.roster_file import read_roster
 from domain.import_session import (
     Committing,
     Discarded,
@@ -36,25 +33,16 @@ from domain.naming import clean_file_name, parse_group_name
 from domain.problems import FileProblems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
     from uuid import UUID
 
     from application.ports import Ports
+    from application.reading import ReadFile
     from application.records import Origin, Record
-    from domain.roster import Limits, Roster, RosterGroup
+    from domain.roster import Limits, RosterGroup
 
 UPLOAD_CHUNK = 1024 * 1024
-
-
-class ReadRoster(Struct, frozen=True):
-    """How a file was read, and its roster as chunks to be stored. You can iterate over them more than once."""
-
-    detected: FormatDetected
-    chunks: Iterable[bytes]
-
-
-ReadFile: TypeAlias = FileProblems | ReadRoster
 
 
 class ImportResult(CommandResult, frozen=True, kw_only=True):
@@ -82,65 +70,46 @@ def upload(
     """Read a file that fits into memory, in an encoding if one was chosen, and record it (see `record_upload`)."""
     name = clean_file_name(file_name)
     pieces = [content[start : start + UPLOAD_CHUNK] for start in range(0, len(content), UPLOAD_CHUNK)]
-    return record_upload(ports, origin, name, media_type, pieces, read_file(content, name, limits, encoding))
+    uploaded = FileUploaded(name, media_type, len(content), store_file(ports, origin, pieces))
+    return record_upload(ports, origin, uploaded, read_file(content, name, limits, encoding))
 
 
-def read_file(content: bytes, name: str, limits: Limits, encoding: str = "") -> ReadFile:
-    """Read a file's bytes, in an encoding if one was chosen. This is a pure function, so another process can run it."""
-    read = read_roster(content, name, limits, encoding)
-    return read if isinstance(read, FileProblems) else ReadRoster(detected(read, ""), to_chunks(read))
+def store_file(ports: Ports, origin: Origin, pieces: Iterable[bytes]) -> str:
+    """Store a file, given piece by piece, and return its SHA-256. It can be read at the same time.
+
+    It isn't stored if there is an import with the id of the origin: then this is a repeated upload, or will be refused.
+    Raises NotFound if there is no such subscription.
+    """
+    first_event(ports, origin, SUBSCRIPTION, origin.subscription_id)
+    if origin.import_id is None or not ports.events.versions([origin.import_id]):
+        return ports.blobs.put(origin.subscription_id, "file", pieces)
+    digest = sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
-def detected(read: Roster, digest: str) -> FormatDetected:
-    """Return the event that says how a file was read; `digest` is the SHA-256 that its roster is stored under."""
-    return FormatDetected(
-        format=read.format,
-        encoding=read.encoding,
-        delimiter=read.delimiter,
-        header=read.header,
-        rows=read.rows,
-        groups=len(read.entries),
-        users=len(read.users),
-        memberships=read.memberships,
-        problems=read.problem_counts,
-        roster=digest,
-    )
-
-
-def record_upload(
-    ports: Ports, origin: Origin, name: str, media_type: str, pieces: Iterable[bytes], read: ReadFile
-) -> ImportResult:
-    """Store a file, given piece by piece, and record the upload together with what reading it came to.
+def record_upload(ports: Ports, origin: Origin, uploaded: FileUploaded, read: ReadFile) -> ImportResult:
+    """Record the upload of a file that was stored, together with what reading it came to.
 
     `origin.import_id` is the id of the new import. Repeating the same upload under the same id changes nothing. Raises
-    NotFound if there is no such subscription, and KeyReused if the id belongs to another upload.
+    KeyReused if the id belongs to another upload.
     """
     import_id = origin.import_id
     if import_id is None:
         raise ValueError("an upload needs the id of its import")
-    first_event(ports, origin, SUBSCRIPTION, origin.subscription_id)
-    size = sum(len(piece) for piece in pieces)
 
     def decide() -> Decision[ImportResult]:
         if ports.events.versions([import_id]):
-            if first_event(ports, origin, IMPORT, import_id) != FileUploaded(name, media_type, size, _sha256(pieces)):
+            if first_event(ports, origin, IMPORT, import_id) != uploaded:
                 raise KeyReused
             return session_decision(ports, find_session(ports, origin), None)
-        digest = ports.blobs.put(origin.subscription_id, "file", pieces)  # before the event that names it
-        uploaded = FileUploaded(name, media_type, size, digest)
-        read_as = _verdict(ports, origin.subscription_id, read)
+        read_as = _verdict(ports, origin.subscription_id, read)  # its roster is stored before the event that names it
         decision = append_to(import_id, 0, [uploaded, read_as])
         session = import_session.fold(None, [uploaded, read_as])
         return detailed(decision, ImportResult, origin=origin, file=uploaded, read=read_as, session=session)
 
     return decide_and_append(ports, origin, decide, ports.turns.upload(import_id))
-
-
-def _sha256(pieces: Iterable[bytes]) -> str:
-    digest = sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 def _verdict(ports: Ports, subscription_id: UUID, read: ReadFile) -> FormatDetected | FormatRejected:

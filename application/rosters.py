@@ -112,6 +112,15 @@ class StoredRoster:
             members.append(RosterMember(page[index], place, column, user))
         return RosterGroup(number, groups.names[at], line, groups.columns[at], tuple(members))
 
+    def group_name(self, number: int) -> str:
+        """Return the name of one group in the file, by its number."""
+        chunk = bisect_right(self.index.first, number)
+        return self._groups(chunk).names[number - self.index.first[chunk - 1]]
+
+    def group_names(self) -> Iterator[list[str]]:
+        """Return the names of all groups in the file, in lists of several hundred, past the cache."""
+        return (self._load_groups(chunk).names for chunk in range(1, len(self.index.first) + 1))
+
     def every_group(self) -> Iterator[tuple[str, array[int]]]:
         """Return the name of each group and the indexes of its users, past the cache, so nothing drops out of it."""
         for chunk in range(1, len(self.index.first) + 1):

@@ -13,9 +13,10 @@ from application.granting import NewToken, Person, grant_access, issue_token, re
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.grouping import rename_group as rename_by_hand
 from application.identifying import bind_account, release_identity
-from application.importing import ReadRoster, discard, read_file, remove_user, rename_group, upload
+from application.importing import discard, remove_user, rename_group, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
+from application.reading import ReadRoster, read_file
 from application.records import Event, NewRecord, Origin
 from domain.access import ROLLCALL, AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked, access_id
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup

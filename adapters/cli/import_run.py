@@ -13,7 +13,8 @@ from adapters.cli.process import command_line
 from adapters.cli.stop_button import stop_button
 from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, STOPPED, ErrorDocument, Failure
 from application.committing import start_commit, stop
-from application.importing import detected, stored_roster, upload
+from application.importing import stored_roster, upload
+from application.reading import detected
 from application.roster_chunks import to_chunks
 from application.rosters import StoredRoster
 from domain.errors import EncodingUncertain, NotFound, NothingToAdd, WrongState

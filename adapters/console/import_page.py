@@ -88,7 +88,7 @@ def _changes_since(rollcall: Rollcall, row: ImportRow, error: Stale) -> list[str
 def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, Any]:
     with rollcall.views() as rows:
         content: dict[str, Any] = {
-            "existing": review.count_existing(rows, row.subscription_id, row.id),
+            "existing": review.count_existing(rows, row.subscription_id, row.id, open_roster(rollcall, rows, row)),
             "unlicensed": _unlicensed(rollcall, rows, row),
             "encodings": _encodings(rollcall, row),
         }
@@ -146,8 +146,15 @@ def _open_group(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: Pag
 def _progress(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
     with rollcall.views() as rows:
-        names = review.group_names(rows, row.id, range(done + 1, done + 2))
-    return {"done": done, "current": names.get(done + 1)}
+        following = [done + 1] if done < row.progress.groups_total else []
+        return {"done": done, "current": next(iter(_names(rollcall, rows, row, following)), None)}
+
+
+def _names(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, numbers: list[int]) -> list[str]:
+    """Return the names with which these groups of the file are added; their numbers are in order."""
+    roster = open_roster(rollcall, rows, row)
+    new_names = review.new_names(rows, row.id, range(numbers[0], numbers[-1] + 1)) if numbers else {}
+    return [new_names.get(number) or roster.group_name(number) for number in numbers]
 
 
 def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, Any]:
@@ -169,9 +176,9 @@ def _added(rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any]
 def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, done: int) -> dict[str, Any]:
     """Return a page of the groups that weren't added, with number, name and reason; those that remain have none."""
     skipped = groups_added.groups_skipped(rows, row.subscription_id, row.id, after=query.after, limit=A_PAGE + 1)
-    names = review.group_names(rows, row.id, range(skipped[0].number, skipped[-1].number + 1)) if skipped else {}
+    names = _names(rollcall, rows, row, [group.number for group in skipped])
     found: list[tuple[int, str, str | None]] = [
-        (group.number, names.get(group.number, ""), group.reason) for group in skipped
+        (group.number, name, group.reason) for group, name in zip(skipped, names, strict=True)
     ]
     if row.state == "stopped" and len(found) <= A_PAGE:
         remaining, _ = _groups(rollcall, rows, row, DEFAULT_QUERY, max(done, query.after))

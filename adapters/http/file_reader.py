@@ -1,8 +1,8 @@
 """Reading an uploaded file in its own process: reading is computation and would keep other requests waiting.
 
-Run as a program, this module is that process, and takes the arguments of `main`. It reads one file, writes the chunks
-of its roster to another and prints the verdict. The data goes through the disk, so the server holds no more than one
-chunk of it in memory. Both are descriptors of unnamed files, so nothing is left behind however the processes end.
+The process (`reader_process`) reads one file, writes the chunks of its roster to another and answers with the verdict.
+The data goes through the disk, so the server holds no more than one chunk of it in memory. Both are descriptors of
+unnamed files, so nothing is left behind however the processes end.
 """
 
 from __future__ import annotations
@@ -10,35 +10,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
+import subprocess
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from errno import EDQUOT, ENOMEM, ENOSPC
+from errno import ENOMEM
 from signal import SIGSEGV
+from socket import send_fds, socketpair
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
 from msgspec import msgpack
 
+from adapters.http.reader_process import FULL, LENGTH_BYTES, Job
 from adapters.http.reader_turns import ReaderTurns, seats_for_readers
-from application.importing import ReadFile, ReadRoster, read_file
+from application.reading import ReadFile, ReadRoster
 from domain.errors import RollcallError
 from domain.import_session import FormatDetected, FormatRejected
 from domain.problems import FileProblems
-from domain.roster import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from uuid import UUID
+
+    from domain.roster import Limits
 
 log = logging.getLogger(__name__)
 
+COMMAND = (sys.executable, "-P", "-m", "adapters.http.reader_process")
 PIECE_BYTES = 1024 * 1024
-LENGTH_BYTES = 8
-FULL = frozenset({ENOSPC, EDQUOT})
-"""How the process exits if it has no room for the roster: with the number of the error."""
+VERDICT_BYTES = 64 * 1024
 OUT_OF_MEMORY = frozenset({ENOMEM, -SIGSEGV})
 """How it exits if the file takes too much memory: not all compiled code raises MemoryError where it gets none."""
 
@@ -84,12 +85,40 @@ class Chunks:
             yield chunk
             start += LENGTH_BYTES + len(chunk)
 
-    def write(self, chunks: Iterable[bytes]) -> None:
-        """Write chunks to the disk."""
-        for chunk in chunks:
-            self.file.write(len(chunk).to_bytes(LENGTH_BYTES, "big"))
-            self.file.write(chunk)
-        self.file.flush()
+
+class _Reader:
+    """A process that is starting, or waits to be told what to read."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socketpair()
+        self._socket.setblocking(False)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - it is ours
+                COMMAND,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # on Ctrl-C the server finishes its requests first, and needs it for that
+            )
+
+    async def read(self, job: Job, *descriptors: int) -> tuple[bytes, int, bytes]:
+        """Have a file read; return the verdict, how the process ended, and what it complained about."""
+        verdict, loop = bytearray(), asyncio.get_running_loop()
+        try:
+            with suppress(BrokenPipeError):  # it died; its exit code says why
+                send_fds(self._socket, [msgpack.encode(job)], descriptors)
+            with suppress(ConnectionResetError):
+                while piece := await loop.sock_recv(self._socket, VERDICT_BYTES):
+                    verdict += piece
+            _, complaint = await asyncio.to_thread(self._process.communicate)
+        finally:
+            await asyncio.to_thread(self.end)  # it may still run: the client is gone
+        return bytes(verdict), self._process.returncode, complaint
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        with self._socket, self._process:
+            self._process.kill()
 
 
 class FileReader:
@@ -102,6 +131,21 @@ class FileReader:
         self._limits = limits
         self._memory = memory
         self._turns = ReaderTurns(seats_for_readers())
+        self._coming = 0
+        self._spare: _Reader | None = None
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Have a process ready that will read a file, while files come: starting it takes as long as reading some."""
+        self._coming += 1
+        self._spare = self._spare or _Reader()
+        try:
+            yield
+        finally:
+            self._coming -= 1
+            if not self._coming and self._spare is not None:
+                self._spare.end()
+                self._spare = None
 
     @asynccontextmanager
     async def read(
@@ -115,66 +159,21 @@ class FileReader:
         """
         with TemporaryFile() as roster:
             async with self._turns.take(subscription_id, os.fstat(file.fileno()).st_size):
-                verdict = await self._read(file, roster, name, encoding)
+                verdict = await self._read(file, roster, Job(name, encoding, self._limits, self._memory))
             match msgpack.decode(verdict, type=FormatDetected | FormatRejected):
                 case FormatDetected() as detected:
                     yield ReadRoster(detected, Chunks(roster))
                 case FormatRejected(problems):
                     yield FileProblems(problems)
 
-    async def _read(self, file: IO[bytes], roster: IO[bytes], name: str, encoding: str) -> bytes:
-        limits = msgpack.encode(self._limits).hex()
-        descriptors = (file.fileno(), roster.fileno())
-        arguments = (*map(str, descriptors), name, limits, str(self._memory), encoding)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-P", "-m", "adapters.http.file_reader", *arguments),
-            pass_fds=descriptors,
-            stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
-            start_new_session=True,  # on Ctrl-C the server finishes its requests first, and needs the reader for that
-        )
-        try:
-            verdict, complaint = await process.communicate()
-        finally:
-            if process.returncode is None:  # the client is gone
-                process.kill()
-                await process.wait()
-        if process.returncode in OUT_OF_MEMORY:
+    async def _read(self, file: IO[bytes], roster: IO[bytes], job: Job) -> bytes:
+        reader, self._spare = self._spare or _Reader(), None
+        verdict, ended_with, complaint = await reader.read(job, file.fileno(), roster.fileno())
+        if ended_with in OUT_OF_MEMORY:
             raise FileTakesTooMuchMemory(size=os.fstat(file.fileno()).st_size, limit=self._memory)
-        if process.returncode in FULL:
-            raise OSError(process.returncode, os.strerror(process.returncode))
-        if process.returncode != 0:
-            log.error("A process that read a file ended with %s: %s", process.returncode, complaint.decode())
+        if ended_with in FULL:
+            raise OSError(ended_with, os.strerror(ended_with))
+        if ended_with != 0:
+            log.error("A process that read a file ended with %s: %s", ended_with, complaint.decode())
             raise ReaderDied
         return verdict
-
-
-def main(file: str, roster: str, name: str, limits: str, memory: str, encoding: str) -> None:
-    """Read a file on disk and print the verdict."""
-    resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
-    verdict = _read(int(file), int(roster), name, msgpack.decode(bytes.fromhex(limits), type=Limits), encoding)
-    sys.stdout.buffer.write(msgpack.encode(verdict))
-
-
-def _read(file: int, roster: int, name: str, limits: Limits, encoding: str) -> FormatDetected | FormatRejected:
-    with os.fdopen(file, "rb") as content:
-        content.seek(0)  # the offset is shared with the process that wrote the file
-        read = read_file(content.read(), name, limits, encoding)
-    if isinstance(read, FileProblems):
-        return FormatRejected(read.problems)
-    with os.fdopen(roster, "wb") as chunks:
-        Chunks(chunks).write(read.chunks)
-    return read.detected
-
-
-if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except OSError as full:
-        if full.errno not in FULL:
-            raise
-        sys.exit(full.errno)
-    except MemoryError:
-        sys.exit(ENOMEM)

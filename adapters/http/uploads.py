@@ -5,7 +5,9 @@ The file goes to disk piece by piece and never into memory.
 
 from __future__ import annotations
 
+import os
 import re
+from asyncio import ensure_future, gather
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from errno import EDQUOT, ENOSPC
@@ -24,8 +26,9 @@ from adapters.http.file_reader import Pieces
 from adapters.http.lookups import require_subscription
 from adapters.http.problems import Invalid, unsupported_media_type
 from adapters.http.requests import created_id, origin_of
-from application.importing import record_upload
+from application.importing import record_upload, store_file
 from domain.errors import RollcallError
+from domain.import_session import FileUploaded
 from domain.naming import clean_file_name
 
 if TYPE_CHECKING:
@@ -226,11 +229,14 @@ async def take_upload(
     """
     import_id = created_id(request, key, rollcall.new_id(), subscription_id)
     await sync_to_thread(require_subscription, rollcall, subscription_id)
-    with rate_limits.count_upload(subscription_id):
+    with rate_limits.count_upload(subscription_id), file_reader.prepared():
         async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
-            name = clean_file_name(sent.name)
-            async with file_reader.read(subscription_id, sent.file, name) as read:
-                origin = await sync_to_thread(origin_of, request, subscription_id, import_id)
-                return await sync_to_thread(
-                    record_upload, rollcall, origin, name, sent.media_type, Pieces(sent.file), read
-                )
+            name, size = clean_file_name(sent.name), os.fstat(sent.file.fileno()).st_size
+            origin = await sync_to_thread(origin_of, request, subscription_id, import_id)
+            storing = ensure_future(sync_to_thread(store_file, rollcall, origin, Pieces(sent.file)))
+            try:
+                async with file_reader.read(subscription_id, sent.file, name) as read:
+                    uploaded = FileUploaded(name, sent.media_type, size, await storing)
+                    return await sync_to_thread(record_upload, rollcall, origin, uploaded, read)
+            finally:
+                await gather(storing, return_exceptions=True)  # it needs the file

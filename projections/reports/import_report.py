@@ -78,7 +78,7 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
     """Look up the results of some groups of the file, by number."""
     removed = _by_number(review.removals(cursor, row.id, numbers))
     left_out = _by_number(groups_added.users_left_out(cursor, row.id, numbers))
-    names = review.group_names(cursor, row.id, numbers)
+    new_names = review.new_names(cursor, row.id, numbers)
     page = {"after": numbers.start - 1, "last": numbers.stop - 1, "limit": len(numbers)}
     added = {each.number: each for each in groups_added.groups_added(cursor, row.subscription_id, row.id, **page)}
     skipped = {each.number: each for each in groups_added.groups_skipped(cursor, row.subscription_id, row.id, **page)}
@@ -90,7 +90,7 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
         if isinstance(done, GroupAddedRow) and len(newcomers) != done.users_added:
             done, newcomers = None, set()  # one view lags behind another
         results[number] = _GroupResult(
-            row, names.get(number), done, removed.get(number, set()), left_out.get(number, set()), newcomers
+            row, new_names.get(number), done, removed.get(number, set()), left_out.get(number, set()), newcomers
         )
     return results
 
@@ -106,7 +106,7 @@ class _GroupResult(Struct, frozen=True):
     """The result of one group of the file: added or skipped, if it is done; the users removed, left out and added."""
 
     row: ImportRow
-    name: str | None
+    new_name: str | None
     done: GroupAddedRow | GroupSkippedRow | None
     removed: set[str]
     left_out: set[str]
@@ -114,7 +114,7 @@ class _GroupResult(Struct, frozen=True):
 
     def rows(self, group: RosterGroup) -> Iterator[ReportRow]:
         """Return a row for each user of the group; a group without users has one row."""
-        name = self.name or group.name
+        name = self.new_name or group.name
         if not group.members:
             yield ReportRow(group.line, group.column, name, "", "not_added", SKIPPED["no-users"])
         for member in group.members:

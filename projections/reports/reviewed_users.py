@@ -55,7 +55,7 @@ def reviewed_users(
     emails = [member.email for member in members]
     removed = {email for _, email in review.removals(cursor, import_id, [number])}
     unlicensed = directory.unlicensed_emails(cursor, subscription_id, emails)
-    already_in_group = _already_in_group(cursor, subscription_id, import_id, number, emails)
+    already_in_group = _already_in_group(cursor, subscription_id, import_id, roster, number, emails)
 
     def status(email: str) -> UserStatus:
         if email in removed:
@@ -75,8 +75,9 @@ def reviewed_users(
 
 
 def _already_in_group(
-    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, number: int, emails: Sequence[str]
+    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster, number: int, emails: Sequence[str]
 ) -> set[str]:
-    names = review.group_names(cursor, import_id, range(number, number + 1))
-    existing = directory.group_ids_by_key(cursor, subscription_id, map(group_key, names.values()))
+    new_names = review.new_names(cursor, import_id, range(number, number + 1))
+    name = new_names.get(number) or roster.group_name(number)
+    existing = directory.group_ids_by_key(cursor, subscription_id, [group_key(name)])
     return directory.members_among(cursor, subscription_id, existing.values(), emails)

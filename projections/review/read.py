@@ -5,6 +5,7 @@ Which groups exist, and which users have a licence, is read from the directory.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import Struct, json
 
 from domain.import_session import Plan
-from domain.naming import group_key
+from domain.naming import group_key, plain_group_keys
 from domain.problem_kinds import PROBLEMS
 from domain.problems import Example, Problem
 from projections.directory import read as directory
@@ -132,45 +133,74 @@ def _edited_groups(
     """Return the first of these groups that match the filter, with their edits: the current ones or those of a plan."""
     if wanted.plan is not None:
         return _groups_of_plan(cursor, subscription_id, import_id, roster, wanted, wanted.plan, numbers, limit)
-    if not wanted.search:
-        numbers = numbers[:limit]
+    numbers = _matching(cursor, import_id, roster, wanted, numbers, limit) if wanted.search else numbers[:limit]
     if not numbers:
         return Edited([], Bookmark())
-    # Numbers have no gaps, so the bounds exclude nothing. They spare PostgreSQL a sort that it would choose for
-    # an import that it has no statistics for yet.
+    names = [*map(roster.group_name, numbers)]
     cursor.execute(
         """
-        SELECT number, name, name_in_file,
+        SELECT g.number, coalesce(r.name, g.name) AS name,
             EXISTS (
                 SELECT FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
-                    AND left(d.name_key, 255) = left(g.name_key, 255) AND d.name_key = g.name_key
+                    AND left(d.name_key, 255) = left(coalesce(r.name_key, g.name_key), 255)
+                    AND d.name_key = coalesce(r.name_key, g.name_key)
             ) AS exists,
-            users,
             (SELECT count(*) FROM review_group_problems AS p
-             WHERE (p.import_id, p.number) = (g.import_id, g.number)) AS problems,
-            ARRAY(SELECT email FROM review_removed AS r
-                  WHERE (r.import_id, r.number) = (g.import_id, g.number)) AS removed,
+             WHERE p.import_id = %(import)s AND p.number = g.number) AS problems,
+            ARRAY(SELECT email FROM review_removed AS e
+                  WHERE e.import_id = %(import)s AND e.number = g.number) AS removed,
             (SELECT position FROM view_positions WHERE view = %(directory)s) AS position,
             (SELECT proof FROM view_positions WHERE view = %(directory)s) AS proof
-        FROM review_groups AS g
-        WHERE import_id = %(import)s AND number >= %(first)s AND number <= %(last)s
-          AND (%(some)b::int[] IS NULL OR number = ANY(%(some)b::int[]))
-          AND strpos(name_key, %(search)s) > 0
-        ORDER BY number LIMIT %(limit)s
+        FROM unnest(%(numbers)b::int[], %(names)b::text[], %(keys)b::text[]) AS g (number, name, name_key)
+        LEFT JOIN review_renamed AS r ON r.import_id = %(import)s AND r.number = g.number
+        ORDER BY g.number
         """,
         {
             "subscription": subscription_id,
             "directory": directory.NAME,
             "import": import_id,
-            "first": numbers[0],
-            "last": numbers[-1],
-            "some": None if isinstance(numbers, range) else numbers,
-            "search": group_key(wanted.search),
-            "limit": limit,
+            "numbers": list(numbers),
+            "names": names,
+            "keys": [*map(group_key, names)],
         },
     )
-    rows = [tuple(row.values()) for row in cursor]
-    return Edited([EditedGroup(*row[:-2]) for row in rows], Bookmark(*rows[0][-2:]) if rows else Bookmark())
+    rows = cursor.fetchall()
+    groups = [
+        EditedGroup(
+            row["number"],
+            row["name"],
+            name,
+            row["exists"],
+            roster.index.sizes[row["number"] - 1] - len(row["removed"]),
+            row["problems"],
+            row["removed"],
+        )
+        for row, name in zip(rows, names, strict=True)
+    ]
+    return Edited(groups, Bookmark(rows[0]["position"], rows[0]["proof"]))
+
+
+def _matching(
+    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, wanted: GroupFilter, numbers: Sequence[int], limit: int
+) -> list[int]:
+    """Return the first of these groups with the search in their name."""
+    cursor.execute("SELECT number, name_key FROM review_renamed WHERE import_id = %s", (import_id,))
+    renamed = {row["number"]: row["name_key"] for row in cursor}
+    search, keys = group_key(wanted.search), _group_keys(roster).split("\n")
+    found = (number for number in numbers if search in (renamed.get(number) or keys[number - 1]))
+    return [*islice(found, limit)]
+
+
+def _group_keys(roster: StoredRoster) -> str:
+    """Return the keys of the names of all groups in the file, one a line."""
+
+    def look_up() -> tuple[str, int]:
+        keys = "\n".join(
+            key for names in roster.group_names() for key in plain_group_keys(names) or map(group_key, names)
+        )
+        return keys, sys.getsizeof(keys)
+
+    return roster.cached("group keys", look_up)
 
 
 def _groups_of_plan(
@@ -236,16 +266,20 @@ def with_licences(
     ]
 
 
-def count_existing(cursor: ViewCursor, subscription_id: UUID, import_id: UUID) -> int:
+def count_existing(cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster) -> int:
     """Return the number of an import's groups whose name an existing group has."""
     cursor.execute(
         """
-        SELECT count(*) AS existing FROM review_groups AS g WHERE import_id = %s AND EXISTS (
-            SELECT FROM directory_groups AS d
-            WHERE d.subscription_id = %s AND left(d.name_key, 255) = left(g.name_key, 255) AND d.name_key = g.name_key
+        SELECT count(*) AS existing
+        FROM unnest(string_to_array(%(keys)s, E'\\n')) WITH ORDINALITY AS g (name_key, number)
+        LEFT JOIN review_renamed AS r ON r.import_id = %(import)s AND r.number = g.number
+        WHERE EXISTS (
+            SELECT FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
+                AND left(d.name_key, 255) = left(coalesce(r.name_key, g.name_key), 255)
+                AND d.name_key = coalesce(r.name_key, g.name_key)
         )
         """,
-        (import_id, subscription_id),
+        {"keys": _group_keys(roster), "import": import_id, "subscription": subscription_id},
     )
     row = cursor.fetchone()
     return int(row["existing"]) if row else 0
@@ -260,10 +294,10 @@ def removals(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> Ite
     return ((row["number"], row["email"]) for row in cursor.fetchall())
 
 
-def group_names(cursor: ViewCursor, import_id: UUID, numbers: range) -> dict[int, str]:
-    """Return the names with which these groups of the file are added, by number."""
+def new_names(cursor: ViewCursor, import_id: UUID, numbers: range) -> dict[int, str]:
+    """Return the names that were given to these groups of the file in the review, by number; others keep theirs."""
     cursor.execute(
-        "SELECT number, name FROM review_groups WHERE import_id = %s AND number >= %s AND number < %s",
+        "SELECT number, name FROM review_renamed WHERE import_id = %s AND number >= %s AND number < %s",
         (import_id, numbers.start, numbers.stop),
     )
     return {row["number"]: row["name"] for row in cursor}

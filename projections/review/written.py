@@ -1,4 +1,7 @@
-"""How the review is written: its tables, and what each event writes to them."""
+"""How the review is written: its tables, and what each event writes to them.
+
+They have the edits and the problems. What groups and users a file has is read from its roster, which never changes.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,11 @@ if TYPE_CHECKING:
     from projections.view import ViewCursor
 
 CREATE = """
-    CREATE TABLE IF NOT EXISTS review_groups (
+    CREATE TABLE IF NOT EXISTS review_renamed (
         import_id uuid NOT NULL,
         number integer NOT NULL,
         name text NOT NULL,
         name_key text NOT NULL,
-        name_in_file text NOT NULL,
-        users integer NOT NULL,
         PRIMARY KEY (import_id, number)
     );
     CREATE TABLE IF NOT EXISTS review_removed (
@@ -61,17 +62,9 @@ CREATE = """
 """
 
 
-def _insert_groups(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _insert_problems(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:
     for record, event in events_of(run, FormatDetected):
         roster = StoredRoster(partial(blobs.chunk, record.origin.subscription_id, "roster", event.roster))
-        copy_rows(
-            cursor,
-            "review_groups (import_id, number, name, name_key, name_in_file, users)",
-            (
-                (record.originator_id, number, name, group_key(name), name, len(users))
-                for number, (name, users) in enumerate(roster.every_group(), start=1)
-            ),
-        )
         problems = grouped(roster.problems())
         copy_rows(
             cursor,
@@ -96,21 +89,21 @@ def _problem(problem: Problem) -> tuple[object, ...]:
     return (problem.code, *place, problem.detail, groups, problem.row, problem.count, examples)
 
 
-def _replace_groups(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:
+def _replace_problems(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -> None:
     """Show the file as it was read again. Nothing of it had been edited."""
     for record in run:
-        for table in ("review_groups", "review_problems", "review_group_problems"):
+        for table in ("review_problems", "review_group_problems"):
             cursor.execute(f"DELETE FROM {table} WHERE import_id = %s", (record.originator_id,))
-        _insert_groups(blobs, cursor, [record])
+        _insert_problems(blobs, cursor, [record])
 
 
 def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
     latest = {(record.originator_id, event.group): event.new for record, event in events_of(run, GroupRenamed)}
     cursor.execute(
         """
-        UPDATE review_groups AS g SET name = t.name, name_key = t.name_key
-        FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[]) AS t (import_id, number, name, name_key)
-        WHERE (g.import_id, g.number) = (t.import_id, t.number)
+        INSERT INTO review_renamed (import_id, number, name, name_key)
+        SELECT * FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[])
+        ON CONFLICT (import_id, number) DO UPDATE SET name = excluded.name, name_key = excluded.name_key
         """,
         columns(((*group, name, group_key(name)) for group, name in latest.items()), 4),
     )
@@ -119,28 +112,17 @@ def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
 def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
     removed = [(record.originator_id, event.group, event.email) for record, event in events_of(run, UserRemoved)]
     insert_rows(cursor, "review_removed (import_id, number, email)", "uuid int text", removed)
-    cursor.execute(
-        """
-        UPDATE review_groups AS g SET users = users - t.removed
-        FROM (
-            SELECT import_id, number, count(*) AS removed
-            FROM unnest(%s::uuid[], %s::int[]) AS r (import_id, number) GROUP BY import_id, number
-        ) AS t
-        WHERE (g.import_id, g.number) = (t.import_id, t.number)
-        """,
-        columns(((import_id, number) for import_id, number, _ in removed), 2),
-    )
 
 
 def review(blobs: Blobs) -> View:
     """Return the View, whose handlers read the rosters from the blobs."""
     return View(
         name="review",
-        tables=("review_groups", "review_removed", "review_problems", "review_group_problems"),
+        tables=("review_renamed", "review_removed", "review_problems", "review_group_problems"),
         create=CREATE,
         handlers={
-            FormatDetected: partial(_insert_groups, blobs),
-            EncodingChosen: partial(_replace_groups, blobs),
+            FormatDetected: partial(_insert_problems, blobs),
+            EncodingChosen: partial(_replace_problems, blobs),
             GroupRenamed: _rename_groups,
             UserRemoved: _remove_users,
         },

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.database
 HISTORY = "59f974c2c1cc5f36"
 RECORDED = {
     "directory": ("2-54e4286e0f31dfb0", "a45d244200075dbb"),
-    "review": ("1-76b1fd6b9bfcb391", "dee0ebd383701190"),
+    "review": ("1-8a24416c55dc4796", "980e2f2082ec4779"),
     "import_list": ("1-40bcdf04b97dd52c", "57e7f6e13cfa3b71"),
     "groups_added": ("2-74375a4d95b79ff9", "193323a9c0eb7a9f"),
     "audit_log": ("2-f72878069c7e06e4", "a9e1a217ba384f0f"),

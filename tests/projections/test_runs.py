@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from application.importing import detected
+from application.reading import detected
 from application.records import Event, Origin, Record
 from application.roster_chunks import to_chunks
 from domain.files.roster_file import read_roster

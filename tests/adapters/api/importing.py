@@ -128,6 +128,6 @@ def reader_held(server: Served) -> Iterator[int]:
 def _reader(server: int) -> int | None:
     for task in Path(f"/proc/{server}/task").iterdir():
         for child in (task / "children").read_text().split():
-            if b"adapters.http.file_reader" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"adapters.http.reader_process" in Path(f"/proc/{child}/cmdline").read_bytes():
                 return int(child)
     return None

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.http.file_reader import FileReader, FileTakesTooMuchMemory
-from application.importing import ReadFile, ReadRoster
+from application.reading import ReadFile, ReadRoster
 from domain.roster import Limits
 from tests.adapters.api.importing import lines
 
