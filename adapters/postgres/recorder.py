@@ -311,10 +311,11 @@ class LogSubscription(Subscription[Recorder]):
 
 
 def _call_append(connection: Connection[DictRow], arguments: Mapping[str, Any], patience: float) -> int:
-    patience_ms = max(1, int(patience * 1_000))
-    row = connection.execute(
-        statement("append"), {**arguments, "patience_ms": patience_ms}, prepare=True, binary=True
-    ).fetchone()
+    sent, name = {**arguments, "patience_ms": max(1, int(patience * 1_000))}, "append"
+    if len(arguments["ids"]) == 1:
+        sent |= {column: arguments[column][0] for column in EventColumns._fields}
+        name = "append_one"
+    row = connection.execute(statement(name), sent, prepare=True, binary=True).fetchone()
     return int(row["position"]) if row else 0
 
 

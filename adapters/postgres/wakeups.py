@@ -38,22 +38,25 @@ class Wakeups:
 
     A notification is a hint and may be lost, for example with the connection. So everything that waits also looks again
     every second. The views' positions are looked up here, once for all who wait for a view: nobody who waits needs a
-    connection of their own, or fails with it. Each is woken only by what they wait for.
+    connection of their own, or fails with it. Each is woken only by what they wait for. A process in which nobody asks
+    for appends, such as one that only answers requests, isn't told of them: its own would take twice as long.
     """
 
     def __init__(self, datastore: Datastore, events_channel: str) -> None:
         self._datastore = datastore
-        self._channels = (events_channel, views_channel(datastore.schema))
+        self._events_channel = events_channel
+        self._views_channel = views_channel(datastore.schema)
         self._lock = RLock()  # whoever waits may be interrupted by a signal that wakes them
         self._appended = Condition(self._lock)
         self._moved: defaultdict[str, Condition] = defaultdict(lambda: Condition(self._lock))
         self._positions: dict[str, int] = {}
         self._looked = 0.0
         self._appends = 0
+        self._follows_appends = False
         self._changes: Counter[str] = Counter()
         self._listeners: list[Callable[[Announcement | None], None]] = []
         self._stopping = Event()
-        self._stop_sender, self._stop_receiver = socketpair()
+        self._nudge_sender, self._nudge_receiver = socketpair()
         self._listening = Event()
         self._thread = Thread(target=self._listen, name="wakeups", daemon=True)
 
@@ -66,12 +69,19 @@ class Wakeups:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
-        self._stop_sender.close()  # which ends the thread's wait
+        self._nudge_sender.close()  # which ends the thread's wait
         self._thread.join()
-        self._stop_receiver.close()
+        self._nudge_receiver.close()
 
     def count_appends(self) -> int:
-        """Return the number of wake-ups by appends so far, for `wait_for_append`."""
+        """Return the number of wake-ups by appends so far, for `wait_for_append`.
+
+        The first to ask has this process told of appends, and is woken once it is.
+        """
+        if not self._follows_appends:
+            with self._lock:
+                self._follows_appends = True
+                self._nudge_sender.send(b"!")
         return self._appends
 
     def wait_for_append(self, count: int, stopping: Event, seconds: float = LOOK_AGAIN_SECONDS) -> bool:
@@ -132,20 +142,25 @@ class Wakeups:
 
     def _listen_until_broken(self) -> None:
         with self._datastore.connect() as connection, DefaultSelector() as arrivals:
-            for channel in self._channels:
-                connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+            _listen_to(connection, self._views_channel)
             arrivals.register(connection, EVENT_READ)
-            arrivals.register(self._stop_receiver, EVENT_READ)
+            arrivals.register(self._nudge_receiver, EVENT_READ)
             self._look(connection)
             self._listening.set()
             self._tell(None)
             self.wake()
+            hears_appends = False
             while not self._stopping.is_set():
+                if self._follows_appends and not hears_appends:
+                    _listen_to(connection, self._events_channel)
+                    hears_appends = True
+                    self.wake()
                 if monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
                     self._look(connection)
                 for notice in connection.notifies(timeout=0):  # after the look, which may have received some
                     self._take(notice.channel, notice.payload)
-                arrivals.select(LOOK_AGAIN_SECONDS)
+                if self._nudge_receiver in {each.fileobj for each, _ in arrivals.select(LOOK_AGAIN_SECONDS)}:
+                    self._nudge_receiver.recv(1)
 
     def _look(self, connection: psycopg.Connection[DictRow]) -> None:
         """Replace the positions by those in the database: views move back where the log lost its end."""
@@ -156,7 +171,7 @@ class Wakeups:
                 condition.notify_all()
 
     def _take(self, channel: str, payload: str) -> None:
-        if channel == self._channels[0]:
+        if channel == self._events_channel:
             with self._lock:
                 self._appends += 1
                 self._appended.notify_all()
@@ -200,6 +215,10 @@ class ReadableViews:
     def wait_for_view(self, projector: Projector, position: int, timeout: float) -> bool:
         """Wait until a view shows a position; False if it doesn't within `timeout` seconds."""
         return self._wakeups.wait_for_position([projector.view.name], position, timeout)
+
+
+def _listen_to(connection: psycopg.Connection[DictRow], channel: str) -> None:
+    connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
 
 
 def _wait(

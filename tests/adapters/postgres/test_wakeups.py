@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
 
 pytestmark = pytest.mark.database
+
+VIEWS = views_channel("rollcall")
 
 
 @pytest.fixture
@@ -108,6 +111,32 @@ def test_a_crowd_waits_for_nothing(rollcall: Rollcall, monkeypatch: pytest.Monke
     assert crowded_out.result() is False
     advance_views(rollcall)
     assert sorted(each.result() for each in waiting) == [False, True, True]
+
+
+def test_a_process_is_told_of_appends_from_when_it_first_asks(
+    rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To be told of appends that nobody waits for would take as long as to append."""
+    told, take = list[str](), rollcall.wakeups._take  # noqa: SLF001 - nothing else shows that nothing happens
+
+    def spy(channel: str, payload: str) -> None:
+        told.append(channel)
+        take(channel, payload)
+
+    monkeypatch.setattr(rollcall.wakeups, "_take", spy)
+
+    def append_and_move() -> set[str]:
+        told.clear()
+        subscribed(replace(rollcall, readable=AlwaysReadable()))
+        with rollcall.datastore.connect() as connection:
+            connection.execute("SELECT pg_notify(%s, '')", (VIEWS,))
+        eventually(lambda: VIEWS in told)
+        return set(told)
+
+    assert append_and_move() == {VIEWS}
+    before = rollcall.wakeups.count_appends()
+    assert rollcall.wakeups.wait_for_append(before, Event(), 50), "it looks once it is told"
+    assert append_and_move() == {VIEWS, rollcall.events.channel}
 
 
 def test_positions_go_back_with_those_in_the_database(rollcall: Rollcall, database: str) -> None:
