@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "e8e7e0a036086f6e"
+HISTORY = "188062f17f325c5a"
 RECORDED = {
     "directory": ("2-9cdbcd66a2bf6759", "5d4da1ff5a78bc5a"),
     "review": ("1-8a24416c55dc4796", "980e2f2082ec4779"),
-    "import_list": ("1-40bcdf04b97dd52c", "57e7f6e13cfa3b71"),
+    "import_list": ("1-40bcdf04b97dd52c", "58882e71b6f703e3"),
     "groups_added": ("2-74375a4d95b79ff9", "193323a9c0eb7a9f"),
     "audit_log": ("2-f72878069c7e06e4", "a9e1a217ba384f0f"),
     "group_events": ("2-632be6e86f758fbc", "5a2f5602814ffa18"),
