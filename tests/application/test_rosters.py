@@ -263,6 +263,7 @@ def test_the_stored_shape_has_not_changed() -> None:
             "users": 2,
             "users_a_chunk": 5_000,
             "problem_chunks": 1,
+            "comparable": [],
         },
         [
             ["Sales"],
