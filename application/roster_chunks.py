@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from operator import sub
 from typing import TYPE_CHECKING, TypeVar
 
@@ -122,7 +122,8 @@ def to_chunks(roster: Roster) -> list[bytes]:
     )
     groups = map(_stored_groups, portions)
     addresses = (_stored_addresses(roster.users, page) for page in pages)
-    names = (RosterNames(roster.users.first_names[page], roster.users.last_names[page]) for page in pages)
+    first, last = iter(roster.users.first_names), iter(roster.users.last_names)
+    names = (RosterNames([*islice(first, ENTRIES_A_CHUNK)], [*islice(last, ENTRIES_A_CHUNK)]) for _ in pages)
     return [_packed(chunk) for chunk in chain([index], groups, addresses, names, problems)]
 
 

@@ -131,24 +131,6 @@ def why_misleading(text: str) -> str:
     return ""
 
 
-_CHANGED = {
-    re.compile(r"0001-(?:0[1-9]|1[0-2])-[0-3][0-9]"): "csvkit makes such dates of names such as “March” and “Monday”",
-    re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:[+-][0-9]{2}:[0-9]{2})?"): (
-        "csvkit and ExcelJS, for example, make such times of names such as “next week” and “2026-03-01”"
-    ),
-    re.compile(r"(?:[1-9][0-9]* days?, )?[0-9]{1,2}:[0-5][0-9]:[0-5][0-9]"): (
-        "csvkit and DuckDB, for example, make such times of names such as “5m” and “12:30”"
-    ),
-}
-
-
-def why_changed(name: str) -> str:
-    """Return why a program may have made a group's name of another one, or an empty string if it doesn't look so."""
-    if not name[:1].isdigit():
-        return ""
-    return next((why for form, why in _CHANGED.items() if form.fullmatch(name)), "")
-
-
 def _scripts(word: str) -> list[str]:
     names = (unicode_name(character, "").split()[:2] for character in word)
     found = {part.title() for parts in names for part in parts}

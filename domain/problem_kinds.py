@@ -16,6 +16,7 @@ class ProblemKind(Struct, frozen=True):
     The texts are templates, filled from a `Problem`: `{value}` is the cell as it was found, `{detail}` is specific to
     the code, such as a line, an expected header or a reason. If such problems are shown as one (see `grouped`), `many`
     is the message for several of them: `{count}` says how many there are, `{examples}` where the first of them are.
+    If it tells the `{detail}`, only problems with the same one are shown as one, and only if there are many.
     """
 
     severity: Severity
@@ -165,6 +166,7 @@ PROBLEMS: dict[str, ProblemKind] = {
         "warning",
         "“{value}” may not be what it looks like: {detail}.",
         "If this isn't intended, retype it.",
+        "{count} names or addresses may not be what they look like ({examples}): {detail}.",
     ),
     "encoding-guessed": ProblemKind(
         "warning",
@@ -175,6 +177,7 @@ PROBLEMS: dict[str, ProblemKind] = {
         "warning",
         "“{value}” may have been another name: {detail}.",
         "If it was, correct the name.",
+        "{count} groups may have had other names ({examples}): {detail}.",
     ),
     "looks-blank": ProblemKind(
         "warning",
@@ -185,11 +188,13 @@ PROBLEMS: dict[str, ProblemKind] = {
         "warning",
         "“{value}” may have been damaged by another program: {detail}.",
         "If it was, correct the name.",
+        "{count} names may have been damaged by another program ({examples}): {detail}.",
     ),
     "looks-like-several": ProblemKind(
         "warning",
         "“{value}” may not be the name of one group: {detail}.",
         "If several groups are meant, give each a cell of its own.",
+        "{count} names may not be the name of one group ({examples}): {detail}.",
     ),
     "names-joined": ProblemKind(
         "warning",

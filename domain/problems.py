@@ -59,7 +59,7 @@ class Problem(Struct, frozen=True, gc=False, omit_defaults=True):
         named = list(map(str, self.examples[:EXAMPLES_NAMED]))
         others = self.count - len(named)
         text = f"{', '.join(named)} and {others:,} more" if others else " and ".join((", ".join(named[:-1]), named[-1]))
-        return kind.many.format(count=f"{self.count:,}", examples=text)
+        return kind.many.format(count=f"{self.count:,}", examples=text, detail=self.detail)
 
     @property
     def remedy(self) -> str:
@@ -74,25 +74,31 @@ EXAMPLES_KEPT, EXAMPLES_NAMED = 10, 3
 
 
 def grouped(problems: Iterable[Problem]) -> list[Problem]:
-    """Return problems in their order as they are shown: those that may be in every row as one of each code.
+    """Return problems in their order as they are shown: those that may be in every row as one of each kind.
 
     That one is where the first of them is, has `examples`, and concerns the groups that any of them concerns.
     """
-    shown: list[Problem] = []
-    alike: dict[str, list[Problem]] = {}
-    for problem in problems:
-        if PROBLEMS[problem.code].many:
-            same = alike.setdefault(problem.code, [])
-            same.append(problem)
-            if len(same) > 1:
-                continue
-        shown.append(problem)
-    return [_as_one(alike[problem.code]) if problem.code in alike else problem for problem in shown]
+    alike: dict[tuple[str, str] | None, list[Problem]] = {}
+    ordered = [(problem, _kind(problem)) for problem in problems]
+    for problem, kind in ordered:
+        alike.setdefault(kind, []).append(problem)
+    shown = []
+    for problem, kind in ordered:
+        same = alike[kind]
+        if kind is None or len(same) == 1 or (kind[1] and len(same) <= EXAMPLES_KEPT):
+            shown.append(problem)
+        elif problem is same[0]:
+            shown.append(_as_one(same))
+    return shown
+
+
+def _kind(problem: Problem) -> tuple[str, str] | None:
+    """Return what problems have in common that may be shown as one, or None for those that never are."""
+    many = PROBLEMS[problem.code].many
+    return (problem.code, problem.detail if "{detail}" in many else "") if many else None
 
 
 def _as_one(same: Sequence[Problem]) -> Problem:
-    if len(same) == 1:
-        return same[0]
     groups = dict.fromkeys(number for problem in same for number in problem.groups)
     examples = tuple(Example(each.line, each.column, each.value, each.row) for each in same[:EXAMPLES_KEPT])
     return replace(same[0], groups=tuple(groups), count=len(same), examples=examples)

@@ -138,7 +138,7 @@ def by_hand(rollcall: Rollcall, origin: Origin) -> None:
     create_group(rollcall, origin, group, "By hand", USERS[:3])
     create_group(rollcall, origin, short, "Short-lived", USERS[:2])
     rename_by_hand(rollcall, origin, group, "BY HAND")
-    rename_by_hand(rollcall, origin, group, "Handmade")
+    rename_by_hand(rollcall, origin, group, "007")
     add_users(rollcall, origin, group, USERS[2:5])
     remove_users(rollcall, origin, group, USERS[:1])
     delete_group(rollcall, origin, short)

@@ -35,6 +35,7 @@ from domain.naming import group_key, parse_group_name
 from domain.problem_kinds import Severity
 from projections.directory import read as directory
 from projections.reports.problem_rows import ProblemRow, problem_codes, problem_rows
+from projections.reports.review_problems import problems
 from projections.reports.reviewed_users import ReviewedUser, reviewed_users
 from projections.review import read as review
 from projections.review.read import ReviewedGroup
@@ -108,7 +109,9 @@ def list_problems(
         found = [(number, problem) for number, problem in numbered if problem.code in codes and number > start]
     else:
         with rollcall.views() as cursor:
-            found = review.problems(cursor, import_id, codes=codes, after=start, limit=limit + 1)
+            roster = open_roster(rollcall, cursor, row)
+            where = (cursor, subscription_id, import_id, roster)
+            found = problems(*where, codes=codes, after=start, limit=limit + 1)
     page = list_response(request, found, limit, lambda each: each[0], etag(row.version))
     return document_list(page, lambda each: problem_rows([each[1]])[0])
 

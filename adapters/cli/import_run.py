@@ -27,15 +27,19 @@ from projections.import_list import read as import_list
 from projections.reports import file_licences
 from projections.reports.preview import preview
 from projections.reports.problem_rows import problem_rows
+from projections.reports.review_problems import count_problems, problems
 from projections.reports.sentences import attempts
+from projections.reports.suspicions import suspicions
 from projections.review import read as review
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from adapters.cli.terminal import Terminal
     from adapters.composition import Rollcall
     from application.records import Origin
+    from domain.problems import Problem
     from projections.directory.read import SubscriptionRow
     from projections.import_list.read import ImportRow
 
@@ -120,9 +124,10 @@ class ImportRun:
             roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
             groups = review.groups(cursor, row.subscription_id, row.id, roster, limit=ROWS_SHOWN)
             unlicensed = file_licences.unlicensed_users(cursor, row.subscription_id, roster).count
-            problems = [each for _, each in review.problems(cursor, row.id, limit=ROWS_SHOWN)]
-        if problems:
-            import_report.problems(self._terminal, problems, sum(row.read.problems.values()))
+            where = (cursor, row.subscription_id, row.id, roster)
+            found, total = problems(*where, limit=ROWS_SHOWN), count_problems(*where)
+        if found:
+            import_report.problems(self._terminal, [each for _, each in found], total)
         import_report.groups_to_review(self._terminal, groups, unlicensed, row.read.groups)
         return row.read.users - unlicensed
 
@@ -210,11 +215,14 @@ class ImportRun:
     def _report(self, row: ImportRow, error: Failure | None = None) -> None:
         self._rollcall.health.catch_up("groups_added", "review")
         with self._rollcall.views() as cursor:
+            found: Sequence[Problem] = row.file_problems
+            if row.read is not None:
+                roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
+                where = (cursor, row.subscription_id, row.id, roster)
+                found = [each for _, each in problems(*where, limit=None)]
             self.report = ImportReport(
                 imported=import_list.document(row),
-                problems=problem_rows(
-                    row.file_problems or [each for _, each in review.problems(cursor, row.id, limit=None)]
-                ),
+                problems=problem_rows(found),
                 groups_added=groups_added.groups_added(cursor, row.subscription_id, row.id, limit=None),
                 groups_skipped=groups_added.groups_skipped(cursor, row.subscription_id, row.id, limit=None),
                 error=error or UNSET,
@@ -244,15 +252,16 @@ def dry_run(
     roster = StoredRoster(to_chunks(read).__getitem__)
     with rollcall.views() as cursor:
         groups = preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
+        found = [*grouped(read.problems), *suspicions(cursor, subscription.id, roster).values()]
         unlicensed = file_licences.unlicensed_users(cursor, subscription.id, roster).count
-    read_as, problems = detected(read, ""), grouped(read.problems)
+    read_as = detected(read, "")
     if terminal.as_json:
-        shown, counts = problem_rows(problems), import_list.counts(read_as)
+        shown, counts = problem_rows(found), import_list.counts(read_as)
         what = (read_as.format, read_as.encoding, read_as.delimiter)
         terminal.emit(DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups))
         return DONE
     import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
-    if problems:
-        import_report.problems(terminal, problems[:ROWS_SHOWN], len(problems))
+    if found:
+        import_report.problems(terminal, found[:ROWS_SHOWN], len(found))
     import_report.groups_to_review(terminal, groups, unlicensed, len(roster))
     return DONE

@@ -17,6 +17,7 @@ from domain.files.encodings import ENCODINGS
 from projections import groups_added
 from projections.reports import file_licences, history
 from projections.reports.problem_rows import problem_rows
+from projections.reports.review_problems import count_problems, problems, problems_of_group
 from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
 
@@ -87,19 +88,21 @@ def _changes_since(rollcall: Rollcall, row: ImportRow, error: Stale) -> list[str
 
 def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, Any]:
     with rollcall.views() as rows:
+        roster = open_roster(rollcall, rows, row)
         content: dict[str, Any] = {
-            "existing": review.count_existing(rows, row.subscription_id, row.id, open_roster(rollcall, rows, row)),
+            "problems_found": count_problems(rows, row.subscription_id, row.id, roster),
+            "existing": review.count_existing(rows, row.subscription_id, row.id, roster),
             "unlicensed": _unlicensed(rollcall, rows, row),
             "encodings": _encodings(rollcall, row),
         }
         if query.show == "problems":
-            found = review.problems(rows, row.id, after=query.after, limit=A_PAGE + 1)
+            found = problems(rows, row.subscription_id, row.id, roster, after=query.after, limit=A_PAGE + 1)
             content["problems"] = problem_rows(problem for _, problem in found[:A_PAGE])
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
         else:
             groups, following = _groups(rollcall, rows, row, query, query.after)
             content |= {"groups": groups, "open_group": _open_group(rollcall, rows, row, query)}
-    return content | {"following": following, "problems_found": sum(row.read.problems.values()) if row.read else 0}
+    return content | {"following": following}
 
 
 def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | None:
@@ -133,13 +136,14 @@ def _open_group(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: Pag
         return None
     roster = open_roster(rollcall, rows, row)
     users = reviewed_users(rows, row.subscription_id, row.id, roster, query.open, after=query.users, limit=A_PAGE + 1)
-    problems = review.problems_of_group(rows, row.id, query.open, limit=PROBLEMS_OF_A_GROUP + 1)
+    where = (rows, row.subscription_id, row.id, roster)
+    found = problems_of_group(*where, query.open, limit=PROBLEMS_OF_A_GROUP + 1)
     return {
         "number": query.open,
         "users": users[:A_PAGE],
         "following": query.users + A_PAGE if len(users) > A_PAGE else None,
-        "problems": problem_rows(problem for _, problem in problems[:PROBLEMS_OF_A_GROUP]),
-        "more_problems": len(problems) > PROBLEMS_OF_A_GROUP,
+        "problems": problem_rows(problem for _, problem in found[:PROBLEMS_OF_A_GROUP]),
+        "more_problems": len(found) > PROBLEMS_OF_A_GROUP,
     }
 
 

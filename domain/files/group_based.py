@@ -55,8 +55,8 @@ class GroupBasedReader(RosterReader):
         self._number_by_key |= numbers
         self._entries.extend(map(GroupEntry, names, count(rows.line), repeat(self._picked.column(1)), members))
         for at, name in enumerate(names):
-            if not name.isascii() or name[0].isdigit():
-                self._check_new_name(name, rows.line + at, 1, first + at)
+            if not name.isascii():
+                self._check_appearance(name, rows.line + at, 1, (first + at,))
         return True
 
     def _new_names(self, names: list[str], first: int) -> tuple[list[str], dict[str, int]] | None:

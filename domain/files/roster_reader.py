@@ -10,7 +10,7 @@ from unicodedata import normalize
 from domain.errors import GroupNameInvalid
 from domain.files.faults import RowReader
 from domain.files.suspicions import suspicions
-from domain.naming import LONGEST_NAME, group_key, parse_group_name, printable, why_changed
+from domain.naming import LONGEST_NAME, group_key, parse_group_name, printable
 from domain.roster import WIDTH, GroupEntry, Roster, RosterUsers
 
 if TYPE_CHECKING:
@@ -97,13 +97,8 @@ class RosterReader(RowReader):
             raise self._too_many("groups", line)
         self._entries.append(GroupEntry(name, line, self._picked.column(column), cells))
         number = self._number_by_key[key] = len(self._entries)
-        self._check_new_name(name, line, column, number)
-        return number
-
-    def _check_new_name(self, name: str, line: int, column: int, number: int) -> None:
         self._check_appearance(name, line, column, (number,))
-        if detail := why_changed(name):
-            self._report("looks-changed", line, column, name, (number,), detail)
+        return number
 
     def _add_member(self, number: int, user: int, line: int, column: int) -> None:
         self._roster.add_member(number, user, line, self._picked.column(column))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from domain.addresses import plain_email
 from domain.naming import group_key, printable
 from domain.problems import Problem
+from domain.spreadsheets import looks_made, may_be_changed, sheet_values, why_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from domain.roster import GroupEntry
 
@@ -52,7 +53,31 @@ def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[
             continue
         code, detail = _suspicion(entry, keys)
         if code:
-            yield Problem(code, entry.line, entry.column, value=printable(entry.name), detail=detail, groups=(number,))
+            yield _problem(code, entry, detail, number)
+    yield from _changed(entries)
+
+
+def _changed(entries: Sequence[GroupEntry]) -> Iterator[Problem]:
+    """Yield which names look as if a spreadsheet or a script had made them of numbers or dates."""
+    by_value: dict[str, list[str]] = {}
+    for entry in entries:
+        for value in sheet_values(entry.name):
+            by_value.setdefault(value, []).append(entry.name)
+    for number, entry in enumerate(entries, start=1):
+        if detail := why_changed(entry.name) or (by_value and _why_changed_here(entry.name, by_value)):
+            yield _problem("looks-changed", entry, detail, number)
+
+
+def _why_changed_here(name: str, by_value: Mapping[str, Sequence[str]]) -> str:
+    if not looks_made(name):
+        return ""
+    others = (other for value in sheet_values(name) for other in by_value[value] if may_be_changed(name, other))
+    other = next(others, "")
+    return f"spreadsheets make it of “{printable(other)}”, which is a group of the file, too" if other else ""
+
+
+def _problem(code: str, entry: GroupEntry, detail: str, number: int) -> Problem:
+    return Problem(code, entry.line, entry.column, value=printable(entry.name), detail=detail, groups=(number,))
 
 
 def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
@@ -62,11 +87,17 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
         return "looks-blank", "1 user is in this group" if users == 1 else f"{users:,} users are in this group"
     if "@" in name and plain_email(name):
         return "looks-like-several", "it is an e-mail address"
-    if len(parts := _SEVERAL.split(name)) > 1 and all(group_key(part) in keys for part in parts):
+    if (parts := parts_of(name)) and all(part in keys for part in parts):
         return "looks-like-several", "each part of it is a group of the file"
     if detail := why_garbled(name):
         return "looks-garbled", detail
     return "", ""
+
+
+def parts_of(name: str) -> list[str]:
+    """Return the keys of the groups that a name may list, such as `Sales; Support`; none if it doesn't look so."""
+    parts = [key for part in _SEVERAL.split(name) if (key := group_key(part))]
+    return parts if len(parts) > 1 else []
 
 
 def why_garbled(name: str) -> str:

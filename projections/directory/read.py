@@ -313,6 +313,21 @@ def group_ids_by_key(cursor: ViewCursor, subscription_id: UUID, keys: Iterable[s
     return {row["key"]: row["group_id"] for row in cursor}
 
 
+def names_by_sheet_value(cursor: ViewCursor, subscription_id: UUID, values: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of the groups that spreadsheets take for these values (see `spreadsheets.sheet_values`)."""
+    cursor.execute(
+        """
+        SELECT value, name FROM directory_sheet_values JOIN directory_groups USING (subscription_id, group_id)
+        WHERE subscription_id = %s AND value = ANY(%s) ORDER BY value, name, group_id
+        """,
+        (subscription_id, list(values)),
+    )
+    found: dict[str, list[str]] = {}
+    for row in cursor:
+        found.setdefault(row["value"], []).append(row["name"])
+    return found
+
+
 def unlicensed_emails(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> set[str]:
     """Return those of these addresses that have no licence."""
     cursor.execute(

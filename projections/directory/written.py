@@ -9,6 +9,7 @@ from msgspec import json
 
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
+from domain.spreadsheets import sheet_values
 from domain.subscription import (
     LicencesAllocated,
     LicencesRevoked,
@@ -62,6 +63,14 @@ CREATE = """
     );
     CREATE INDEX IF NOT EXISTS directory_groups_by_name
         ON directory_groups (subscription_id, left(name_key, 255), group_id);
+    -- What spreadsheets take the names of groups for that look like numbers or dates.
+    CREATE TABLE IF NOT EXISTS directory_sheet_values (
+        subscription_id uuid NOT NULL,
+        value text NOT NULL,
+        group_id uuid NOT NULL,
+        PRIMARY KEY (subscription_id, value, group_id)
+    );
+    CREATE INDEX IF NOT EXISTS directory_sheet_values_by_group ON directory_sheet_values (group_id);
     -- Who was in which group, from the position `since`, and until a position unless they still are.
     CREATE TABLE IF NOT EXISTS directory_members (
         subscription_id uuid NOT NULL,
@@ -176,6 +185,7 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
             for r, event in events_of(run, GroupCreated)
         ),
     )
+    _keep_values(cursor, ((r, event.name) for r, event in events_of(run, GroupCreated)))
     _insert_members(cursor, ((r, event.users) for r, event in events_of(run, GroupCreated) if event.users))
 
 
@@ -216,6 +226,20 @@ def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
             5,
         ),
     )
+    _forget_values(cursor, run)
+    _keep_values(cursor, latest.values())
+
+
+def _keep_values(cursor: ViewCursor, named: Iterable[tuple[Record, str]]) -> None:
+    """Keep the values of the names that groups were given."""
+    found = [(r.origin.subscription_id, value, r.originator_id) for r, name in named for value in sheet_values(name)]
+    if found:
+        insert_rows(cursor, "directory_sheet_values (subscription_id, value, group_id)", "uuid text uuid", found)
+
+
+def _forget_values(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    """Forget the values of the names that groups had."""
+    cursor.execute("DELETE FROM directory_sheet_values WHERE group_id = ANY(%s)", ([r.originator_id for r in run],))
 
 
 def _delete_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -232,6 +256,7 @@ def _delete_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
         """,
         columns(((r.origin.subscription_id, r.originator_id, r.position) for r in run), 3),
     )
+    _forget_values(cursor, run)
 
 
 def _insert_members(cursor: ViewCursor, groups: Iterable[tuple[Record, Sequence[str]]]) -> None:
@@ -280,6 +305,7 @@ DIRECTORY = View(
         "directory_subscription_names",
         "directory_licences",
         "directory_groups",
+        "directory_sheet_values",
         "directory_members",
     ),
     create=CREATE,

@@ -10,6 +10,7 @@ from domain.naming import group_key
 from domain.problems import grouped
 from projections.directory import read as directory
 from projections.projector import find_bookmark
+from projections.reports.suspicions import suspicions
 from projections.review.read import Edited, EditedGroup, ReviewedGroup, with_licences
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def preview(
     """Return the first groups of the file, or all of them if `limit` is None, as a review would show them."""
     bookmark = find_bookmark(cursor, directory.NAME)
     problems = Counter(number for problem in grouped(roster.problems()) for number in set(problem.groups))
+    problems.update(suspicions(cursor, subscription_id, roster).keys())
     first = list(islice(roster.groups(), limit))
     existing = directory.group_ids_by_key(cursor, subscription_id, (group_key(each.name) for each in first))
     groups = [

@@ -10,21 +10,19 @@ from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from msgspec import Struct, json
+from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.import_session import Plan
 from domain.naming import group_key, plain_group_keys
-from domain.problem_kinds import PROBLEMS
-from domain.problems import Example, Problem
 from projections.directory import read as directory
 from projections.projector import Bookmark, find_bookmark
 from projections.reports import file_licences
+from projections.reports.suspicions import suspicions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from uuid import UUID
-
-    from psycopg.rows import DictRow
 
     from application.rosters import StoredRoster
     from projections.reports.file_licences import UnlicensedUsers
@@ -92,33 +90,50 @@ def groups(
     limit: int = 100,
 ) -> list[ReviewedGroup]:
     """Return a page of an import's groups, in order, that follow the number `after`."""
+    suspected = suspicions(cursor, subscription_id, roster)
     if not wanted.only_problems:
         rest = range(after + 1, len(roster) + 1)
         edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, rest, limit)
-        return with_licences(cursor, subscription_id, roster, edited)
+        return _with_suspicions(with_licences(cursor, subscription_id, roster, edited), suspected)
     found: list[ReviewedGroup] = []
     unlicensed = file_licences.unlicensed_users(cursor, subscription_id, roster)
-    suspects = _suspects(cursor, import_id, roster, unlicensed, after)
+    suspects = _suspects(cursor, import_id, roster, unlicensed, suspected, after)
     start, step = 0, limit
     while start < len(suspects) and len(found) < limit:
         numbers = suspects[start : start + step]
         edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, numbers, step)
-        reviewed = with_licences(cursor, subscription_id, roster, edited)
+        reviewed = _with_suspicions(with_licences(cursor, subscription_id, roster, edited), suspected)
         found += [group for group in reviewed if group.problems or group.unlicensed]
         start, step = start + step, min(4 * step, MOST_SUSPECTS)  # if few of them match, take fewer steps
     return found[:limit]
 
 
 def _suspects(
-    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, unlicensed: UnlicensedUsers, after: int
+    cursor: ViewCursor,
+    import_id: UUID,
+    roster: StoredRoster,
+    unlicensed: UnlicensedUsers,
+    suspected: Collection[int],
+    after: int,
 ) -> list[int]:
     """Return the numbers, after a number, of the groups that have problems or may have users without a licence."""
     cursor.execute(
         "SELECT DISTINCT number FROM review_group_problems WHERE import_id = %s AND number > %s", (import_id, after)
     )
     numbers = {row["number"] for row in cursor}
+    numbers.update(number for number in suspected if number > after)
     numbers.update(number for number in file_licences.group_numbers_of(roster, unlicensed) if number > after)
     return sorted(numbers)
+
+
+def _with_suspicions(groups: list[ReviewedGroup], suspected: Collection[int]) -> list[ReviewedGroup]:
+    """Count what existing groups make suspicious, unless the group was renamed."""
+    return [
+        replace(group, problems=group.problems + 1)
+        if group.number in suspected and group.name == group.name_in_file
+        else group
+        for group in groups
+    ]
 
 
 def _edited_groups(
@@ -301,50 +316,3 @@ def new_names(cursor: ViewCursor, import_id: UUID, numbers: range) -> dict[int, 
         (import_id, numbers.start, numbers.stop),
     )
     return {row["number"]: row["name"] for row in cursor}
-
-
-# --- problems -------------------------------------------------------------------------------------------------------
-
-
-def problems(
-    cursor: ViewCursor,
-    import_id: UUID,
-    *,
-    codes: Sequence[str] = tuple(PROBLEMS),
-    after: int = 0,
-    limit: int | None = 100,
-) -> list[tuple[int, Problem]]:
-    """Return a page of the problems with these codes, in the order of the file, that follow the ordinal `after`.
-
-    Each problem comes after its ordinal.
-    """
-    cursor.execute(
-        """
-        SELECT ordinal, code, line, col, header, value, detail, groups, sheet_row, found, examples::text AS examples
-        FROM review_problems
-        WHERE import_id = %s AND ordinal > %s AND code = ANY(%s) ORDER BY ordinal LIMIT %s
-        """,
-        (import_id, after, list(codes), limit),
-    )
-    return [_problem(row) for row in cursor]
-
-
-def problems_of_group(
-    cursor: ViewCursor, import_id: UUID, number: int, *, after: int = 0, limit: int = 100
-) -> list[tuple[int, Problem]]:
-    """Return a page of the problems of a group, in the order of the file, like `problems`."""
-    cursor.execute(
-        """
-        SELECT ordinal, code, line, col, header, value, detail, groups, sheet_row, found, examples::text AS examples
-        FROM review_group_problems JOIN review_problems USING (import_id, ordinal)
-        WHERE import_id = %s AND number = %s AND ordinal > %s ORDER BY ordinal LIMIT %s
-        """,
-        (import_id, number, after, limit),
-    )
-    return [_problem(row) for row in cursor]
-
-
-def _problem(row: DictRow) -> tuple[int, Problem]:
-    what = (row["code"], row["line"], row["col"], row["header"], row["value"], row["detail"], tuple(row["groups"]))
-    examples = json.decode(row["examples"], type=tuple[Example, ...])
-    return row["ordinal"], Problem(*what, row["sheet_row"], row["found"], examples)

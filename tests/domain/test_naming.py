@@ -18,7 +18,6 @@ from domain.naming import (
     listed,
     parse_group_name,
     printable,
-    why_changed,
     why_misleading,
     without_controls,
 )
@@ -229,28 +228,6 @@ def test_a_valid_group_name_has_a_key_and_is_valid_as_it_is_kept(text: str) -> N
 )
 def test_a_misleading_text_has_a_reason(text: str, why: str) -> None:
     assert why in why_misleading(text)
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("0001-03-01", "March"),
-        ("0001-01-05", "Monday"),
-        ("2026-12-05T00:00:00", "next week"),
-        ("2026-03-01T00:00:00+00:00", "2026-03-01"),
-        ("0:05:00", "5m"),
-        ("13:45:00", "12:30"),
-        ("2 days, 0:00:00", "5m"),
-    ],
-)
-def test_a_name_that_a_program_makes_of_another_one_has_a_reason(name: str, why: str) -> None:
-    """As csvsort of csvkit 2.2.0, DuckDB 2.0.1 and ExcelJS 4.4.0 write them."""
-    assert why in why_changed(name)
-
-
-@pytest.mark.parametrize("name", ["", "March", "12:30", "2026-03-01", "0001", "5m", "0001-03-01 Sales", "1:2:3:4"])
-def test_other_names_have_none(name: str) -> None:
-    assert why_changed(name) == ""
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,21 @@ def test_a_problem_that_is_found_once_is_shown_as_it_is() -> None:
     assert grouped([problem]) == [problem]
 
 
+def test_names_are_shown_one_by_one_unless_there_are_many_for_the_same_reason() -> None:
+    some = [Problem("looks-changed", line, 1, value=f"{line}.0", detail="x") for line in range(3, 13)]
+    other = Problem("looks-changed", 20, 1, value="7", detail="y")
+    assert grouped([*some, other]) == [*some, other]
+    shown = grouped([*some, other, Problem("looks-changed", 30, 1, value="30.0", detail="x")])
+    assert [(each.line, each.count) for each in shown] == [(3, 11), (20, 1)]
+
+
 def test_every_problem_for_several_has_a_message_with_their_count_and_examples() -> None:
     for code, kind in PROBLEMS.items():
         if kind.many:
-            (shown,) = grouped([Problem(code, 3, 1, value="{x}"), Problem(code, 4, 1, value="y")])
-            assert shown.message.startswith("2 ")
-            assert "“{x}” on line 3 and “y” on line 4" in shown.message
+            some = [Problem(code, line, 1, value="{x}", detail="{y}") for line in range(3, 14)]
+            (shown,) = grouped(some)
+            assert shown.message.startswith("11 ")
+            assert "“{x}” on line 3, “{x}” on line 4, “{x}” on line 5 and 8 more" in shown.message
 
 
 def test_the_table_has_every_code_of_the_contract() -> None:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "59f974c2c1cc5f36"
+HISTORY = "e8e7e0a036086f6e"
 RECORDED = {
-    "directory": ("2-54e4286e0f31dfb0", "a45d244200075dbb"),
+    "directory": ("2-9cdbcd66a2bf6759", "5d4da1ff5a78bc5a"),
     "review": ("1-8a24416c55dc4796", "980e2f2082ec4779"),
     "import_list": ("1-40bcdf04b97dd52c", "57e7f6e13cfa3b71"),
     "groups_added": ("2-74375a4d95b79ff9", "193323a9c0eb7a9f"),

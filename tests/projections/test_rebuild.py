@@ -22,6 +22,7 @@ from projections.directory import read as directory
 from projections.directory.written import DIRECTORY
 from projections.import_list import read as import_list
 from projections.projector import BATCH, Bookmark, Projector, RebuildSuperseded, ViewBusy, ViewMoved
+from projections.reports.review_problems import problems
 from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
 from tests.adapters.postgres.test_stored_events import members
@@ -190,8 +191,8 @@ def everything_read(history: FullHistory) -> None:
         assert groups_added.groups_skipped(cursor, subscription, committed)
         assert group_events.group_events(cursor, subscription)
         assert audit_log.audit_log(cursor, subscription)
-        assert review.problems(cursor, committed)
         roster = review_roster(history, imports[-1])
+        assert problems(cursor, subscription, committed, roster)
         assert review.groups(cursor, subscription, committed, roster)
         assert reviewed_users(cursor, subscription, committed, roster, 1)
 

@@ -152,5 +152,14 @@ def test_a_problem_is_told_with_the_line_and_the_row_of_the_spreadsheet() -> Non
     assert (bad.line, bad.row) == (6, 4)
 
 
+def test_numbers_that_a_spreadsheet_made_are_pointed_out() -> None:
+    assert suspected("spreadsheet-numbers", "looks-changed") == ["1234567890123460"]
+    assert suspected("spreadsheet-numbers-before", "looks-changed") == []
+    together = "Groupname,Email\n007,a@example.com\n7,b@example.com\n07,c@example.com\n"
+    read_together = read_roster(together.encode(), "groups.csv")
+    (problem,) = read_together.problems
+    assert (problem.code, problem.value, "“007”" in problem.message) == ("looks-changed", "7", True)
+
+
 def test_a_name_of_a_person_that_stands_for_a_blank_is_blank() -> None:
     assert "#NAME?" not in read("na").users.first_names

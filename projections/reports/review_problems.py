@@ -1,0 +1,104 @@
+"""The problems of an import under review: those found in its file, then those that existing groups make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import json
+
+from domain.problem_kinds import PROBLEMS
+from domain.problems import Example, Problem
+from projections.reports.suspicions import suspicions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from psycopg.rows import DictRow
+
+    from application.rosters import StoredRoster
+    from projections.view import ViewCursor
+
+AFTER_THE_FILE = 1 << 30
+"""The ordinal before those of problems that aren't in the file; no file has so many."""
+
+
+def problems(
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    import_id: UUID,
+    roster: StoredRoster,
+    *,
+    codes: Sequence[str] = tuple(PROBLEMS),
+    after: int = 0,
+    limit: int | None = 100,
+) -> list[tuple[int, Problem]]:
+    """Return a page of the problems with these codes, in the order of the file, that follow the ordinal `after`.
+
+    Each problem comes after its ordinal.
+    """
+    cursor.execute(
+        """
+        SELECT ordinal, code, line, col, header, value, detail, groups, sheet_row, found, examples::text AS examples
+        FROM review_problems
+        WHERE import_id = %s AND ordinal > %s AND code = ANY(%s) ORDER BY ordinal LIMIT %s
+        """,
+        (import_id, after, list(codes), limit),
+    )
+    found = [_problem(row) for row in cursor]
+    if limit is None or len(found) < limit:
+        others = _suspicions(cursor, subscription_id, import_id, roster)
+        found += [(at, problem) for at, problem in others if at > after and problem.code in codes]
+    return found[:limit]
+
+
+def problems_of_group(
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    import_id: UUID,
+    roster: StoredRoster,
+    number: int,
+    *,
+    after: int = 0,
+    limit: int = 100,
+) -> list[tuple[int, Problem]]:
+    """Return a page of the problems of a group, like `problems`."""
+    cursor.execute(
+        """
+        SELECT ordinal, code, line, col, header, value, detail, groups, sheet_row, found, examples::text AS examples
+        FROM review_group_problems JOIN review_problems USING (import_id, ordinal)
+        WHERE import_id = %s AND number = %s AND ordinal > %s ORDER BY ordinal LIMIT %s
+        """,
+        (import_id, number, after, limit),
+    )
+    found = [_problem(row) for row in cursor]
+    others = _suspicions(cursor, subscription_id, import_id, roster)
+    return (found + [(at, problem) for at, problem in others if number in problem.groups and at > after])[:limit]
+
+
+def count_problems(cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster) -> int:
+    """Return how many problems an import has."""
+    cursor.execute("SELECT count(*) AS found FROM review_problems WHERE import_id = %s", (import_id,))
+    row = cursor.fetchone()
+    return int(row["found"] if row else 0) + len(_suspicions(cursor, subscription_id, import_id, roster))
+
+
+def _suspicions(
+    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster
+) -> list[tuple[int, Problem]]:
+    """Return what existing groups make suspicious, without the groups that were renamed."""
+    suspected = suspicions(cursor, subscription_id, roster)
+    if not suspected:
+        return []
+    cursor.execute(
+        "SELECT number, name FROM review_renamed WHERE import_id = %s AND number = ANY(%s)",
+        (import_id, list(suspected)),
+    )
+    renamed = {row["number"] for row in cursor if row["name"] != roster.group_name(row["number"])}
+    return [(AFTER_THE_FILE + at, problem) for at, problem in sorted(suspected.items()) if at not in renamed]
+
+
+def _problem(row: DictRow) -> tuple[int, Problem]:
+    what = (row["code"], row["line"], row["col"], row["header"], row["value"], row["detail"], tuple(row["groups"]))
+    examples = json.decode(row["examples"], type=tuple[Example, ...])
+    return row["ordinal"], Problem(*what, row["sheet_row"], row["found"], examples)
