@@ -4,8 +4,27 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
+from threading import Lock
 
 import structlog
+
+
+class Lines:
+    """Writes lines to stderr. As with the standard library, a line that can't be written stops nobody."""
+
+    _lock = Lock()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        with self._lock, suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = msg
 
 
 def configure(process: str, *, debug: bool = False) -> None:
@@ -41,13 +60,8 @@ def configure(process: str, *, debug: bool = False) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     structlog.configure(
-        processors=[
-            *shared,
-            *exceptions,
-            last,
-            lambda _logger, _name, line: str(line).encode("utf-8", "backslashreplace"),
-        ],
+        processors=[*shared, *exceptions, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=Lines,
         cache_logger_on_first_use=True,
     )

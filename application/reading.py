@@ -13,6 +13,7 @@ from domain.import_session import FormatDetected
 from domain.problems import FileProblems
 
 if TYPE_CHECKING:
+    from domain.files.text import Content
     from domain.roster import Limits, Roster
 
 
@@ -26,7 +27,7 @@ class ReadRoster(Struct, frozen=True):
 ReadFile: TypeAlias = FileProblems | ReadRoster
 
 
-def read_file(content: bytes, name: str, limits: Limits, encoding: str = "") -> ReadFile:
+def read_file(content: Content, name: str, limits: Limits, encoding: str = "") -> ReadFile:
     """Read a file's bytes, in an encoding if one was chosen. This is a pure function, so another process can run it."""
     read = read_roster(content, name, limits, encoding)
     return read if isinstance(read, FileProblems) else ReadRoster(detected(read, ""), to_chunks(read))

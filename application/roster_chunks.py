@@ -11,12 +11,13 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from operator import sub
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, msgpack
 
+from domain.files.suspicions import comparable
 from domain.roster import FileFormat, Roster, users_and_columns
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class RosterIndex(Struct, frozen=True):
     """A roster without its groups and users. `sizes` is the number of usable users of each group.
 
     Chunk k begins with the group `first[k - 1]`. A chunk of addresses or names has `users_a_chunk` of them.
+    `comparable` are the groups whose names may stand for others (see `suspicions`), if that was found out.
     """
 
     format: FileFormat
@@ -47,6 +49,7 @@ class RosterIndex(Struct, frozen=True):
     users: int
     users_a_chunk: int
     problem_chunks: int
+    comparable: list[int] | None = None
 
     @classmethod
     def of(cls, chunk: bytes) -> RosterIndex:
@@ -61,7 +64,8 @@ class RosterIndex(Struct, frozen=True):
     @property
     def size(self) -> int:
         """How many bytes of memory this takes, about."""
-        return _size(self.sizes, self.first, *self.sizes, *self.first)
+        numbers = (self.sizes, self.first, self.comparable or [])
+        return _size(*numbers, *chain.from_iterable(numbers))
 
 
 class _StoredGroups(Struct, frozen=True, array_like=True):
@@ -119,10 +123,12 @@ def to_chunks(roster: Roster) -> list[bytes]:
         len(roster.users),
         ENTRIES_A_CHUNK,
         len(problems),
+        comparable(roster.entries),
     )
     groups = map(_stored_groups, portions)
     addresses = (_stored_addresses(roster.users, page) for page in pages)
-    names = (RosterNames(roster.users.first_names[page], roster.users.last_names[page]) for page in pages)
+    first, last = iter(roster.users.first_names), iter(roster.users.last_names)
+    names = (RosterNames([*islice(first, ENTRIES_A_CHUNK)], [*islice(last, ENTRIES_A_CHUNK)]) for _ in pages)
     return [_packed(chunk) for chunk in chain([index], groups, addresses, names, problems)]
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from domain.addresses import PrivateDomains
 from domain.problems import Problem, grouped
+from domain.texts import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,8 +68,8 @@ class RosterUsers(Struct):
     """
 
     emails: list[str] = field(default_factory=list)
-    first_names: list[str] = field(default_factory=list)
-    last_names: list[str] = field(default_factory=list)
+    first_names: Texts = field(default_factory=Texts)
+    last_names: Texts = field(default_factory=Texts)
     lines: array[int] = field(default_factory=_numbers)
 
     def add_all(

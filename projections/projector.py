@@ -37,7 +37,7 @@ With kinds, only these are returned, and the last event up to the last position,
 Standing: TypeAlias = Literal["current", "outdated", "newer", "lost"]
 """Whether a view holds what this process would write, what an older or a newer Rollcall wrote, or what the log lost."""
 
-BATCH = 2_000  # as many as the store allows where the view is behind, one where it is not
+BATCH = 5_000  # as many as the store allows where the view is behind, one where it is not
 MOST_ANNOUNCED = 180  # PostgreSQL takes 8,000 bytes in a notification
 CONDEMNED = ""
 """The fingerprint of a view that shows events which the log has lost, or that lacks a table. It serves meanwhile."""

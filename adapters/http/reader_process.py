@@ -47,15 +47,28 @@ def main() -> None:
 
 
 def _read(job: Job, file: int, roster: int) -> FormatDetected | FormatRejected:
-    with os.fdopen(file, "rb") as content:
-        content.seek(0)  # the offset is shared with the process that wrote the file
-        read = read_file(content.read(), job.name, job.limits, job.encoding)
+    read = read_file(FileOnDisk(file), job.name, job.limits, job.encoding)
     if isinstance(read, FileProblems):
         return FormatRejected(read.problems)
     with os.fdopen(roster, "wb") as chunks:
         for chunk in read.chunks:
             _write(chunks, chunk)
     return read.detected
+
+
+class FileOnDisk:
+    """The bytes of a file that aren't in memory; they are read when they are asked for."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        return os.pread(self._descriptor, stop - start, start)
 
 
 def _write(file: IO[bytes], chunk: bytes) -> None:

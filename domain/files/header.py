@@ -19,6 +19,7 @@ from domain.problems import Problem
 from domain.roster import FileFormat
 
 if TYPE_CHECKING:
+    from domain.files.text import Content
     from domain.roster import Limits
 
 # Each format by its columns; the last one may be repeated.
@@ -78,7 +79,7 @@ class DelimitedText(NamedTuple):
         return Rows(self.lines, self.delimiter, columns, cell_bytes, picked)
 
 
-def open_text(content: bytes, file_name: str, limits: Limits, encoding: str = "") -> DelimitedText:
+def open_text(content: Content, file_name: str, limits: Limits, encoding: str = "") -> DelimitedText:
     """Open a file, in the encoding that somebody chose, if any.
 
     Raises Unreadable if it is not a text file, too large, empty, or in an unknown encoding.

@@ -25,10 +25,11 @@ from domain.roster import Limits, Roster
 
 if TYPE_CHECKING:
     from domain.files.header import DelimitedText
+    from domain.files.text import Content
 
 
 def read_roster(
-    content: bytes,
+    content: Content,
     file_name: str,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     encoding: str = "",

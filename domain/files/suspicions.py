@@ -94,6 +94,11 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
     return "", ""
 
 
+def comparable(entries: Sequence[GroupEntry]) -> list[int]:
+    """Return the numbers of the groups whose names may stand for others: those of lists, numbers and dates."""
+    return [at for at, each in enumerate(entries, start=1) if _SEVERAL.search(each.name) or sheet_values(each.name)]
+
+
 def parts_of(name: str) -> list[str]:
     """Return the keys of the groups that a name may list, such as `Sales; Support`; none if it doesn't look so."""
     parts = [key for part in _SEVERAL.split(name) if (key := group_key(part))]

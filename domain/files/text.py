@@ -9,7 +9,7 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE, getincrementaldecoder
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -73,7 +73,14 @@ class Unreadable(Exception):
         super().__init__(problems)
 
 
-def check_type(content: bytes, file_name: str) -> None:
+class Content(Protocol):
+    """The bytes of a file, of which parts are looked at: `bytes`, or what reads them when they are asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+
+def check_type(content: Content, file_name: str) -> None:
     """Raise Unreadable with `file-type` unless both the name and the content may be those of a CSV file."""
     name = clean_file_name(file_name)
     if kind := _binary_kind(content):
@@ -82,21 +89,22 @@ def check_type(content: bytes, file_name: str) -> None:
         raise Unreadable(Problem("file-type", value=name, detail=f"named “{name}”"))
 
 
-def check_size(content: bytes, limits: Limits) -> None:
+def check_size(content: Content, limits: Limits) -> None:
     """Raise Unreadable with `file-too-large` if the file exceeds the limit."""
     if len(content) > limits.file_bytes:
         detail = f"it has {len(content):,} bytes, and the limit is {limits.file_bytes:,}"
         raise Unreadable(Problem("file-too-large", detail=detail))
 
 
-def _binary_kind(content: bytes) -> str:
-    if content.startswith(b"PK\x03\x04"):
+def _binary_kind(content: Content) -> str:
+    beginning = content[:_PIECE]
+    if beginning.startswith(b"PK\x03\x04"):
         return _zipped_kind(content)
-    kinds = (kind for signature, kind in _SIGNATURES if content.startswith(signature))
-    return next(kinds, "") or next((kind for pattern, kind in _PATTERNS if pattern.match(content)), "")
+    kinds = (kind for signature, kind in _SIGNATURES if beginning.startswith(signature))
+    return next(kinds, "") or next((kind for pattern, kind in _PATTERNS if pattern.match(beginning)), "")
 
 
-def _zipped_kind(content: bytes) -> str:
+def _zipped_kind(content: Content) -> str:
     # A zip file lists its members at its end. An OpenDocument file names its type at its beginning.
     listing = content[:4096] + content[-65536:]
     return next((kind for member, kind in _ZIPPED if member in listing), "a zip archive")
@@ -108,7 +116,7 @@ class EncodedText(Struct, frozen=True):
     `guessed` tells that other encodings can decode it as well.
     """
 
-    content: bytes
+    content: Content
     encoding: str
     start: int = 0
     guessed: bool = False
@@ -118,7 +126,7 @@ class EncodedText(Struct, frozen=True):
         return _decoded(self.content, self.encoding, self.start)
 
 
-def _decoded(content: bytes, encoding: str, start: int) -> Iterator[str]:
+def _decoded(content: Content, encoding: str, start: int) -> Iterator[str]:
     decoder = getincrementaldecoder(encoding)("strict")
     for at in range(start, len(content), _PIECE):
         undecoded = len(decoder.getstate()[0])
@@ -137,7 +145,7 @@ class _BadByte(Exception):
         super().__init__(offset)
 
 
-def find_encoding(content: bytes, chosen: str = "") -> EncodedText:
+def find_encoding(content: Content, chosen: str = "") -> EncodedText:
     """Return the text in the encoding that somebody chose, or else in the first of these that can decode all of it.
 
     By its byte order mark; UTF-16 without one, by its pattern of zero bytes; strict UTF-8; else the likeliest of the
@@ -146,17 +154,18 @@ def find_encoding(content: bytes, chosen: str = "") -> EncodedText:
     """
     if chosen:
         return _required(EncodedText(content, chosen))
-    if content.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
+    sample = content[:_SAMPLE]
+    if sample.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
         raise Unreadable(Problem("encoding-unknown", detail="it is in UTF-32, which Rollcall doesn't support"))
     for mark, encoding in ((BOM_UTF8, "utf-8"), (BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-16-be")):
-        if content.startswith(mark):
+        if sample.startswith(mark):
             return _required(EncodedText(content, encoding, len(mark)))
-    if encoding := _utf16_by_zeros(content[:_SAMPLE]):
+    if encoding := _utf16_by_zeros(sample):
         return _required(EncodedText(content, encoding))
     try:
         return _checked(EncodedText(content, "utf-8"))
     except _BadByte as bad:
-        return _guessed(content, bad.offset)
+        return _guessed(content[:], bad.offset)
 
 
 def possible_encodings(content: bytes) -> list[EncodedText]:
@@ -211,9 +220,8 @@ def _looks_like_utf8(content: bytes) -> bool:
 def _unknown_encoding(text: EncodedText, offset: int) -> Unreadable:
     before = text.content[text.start : offset].decode(text.encoding, "ignore")
     line = 1 + before.count("\n") + before.count("\r") - before.count("\r\n")
-    detail = (
-        f"byte 0x{text.content[offset]:02X} at offset {offset:,} (line {line:,}) is not valid {text.encoding.upper()}"
-    )
+    bad, encoding = text.content[offset : offset + 1].hex().upper(), text.encoding.upper()
+    detail = f"byte 0x{bad} at offset {offset:,} (line {line:,}) is not valid {encoding}"
     return Unreadable(Problem("encoding-unknown", line=line, detail=detail))
 
 

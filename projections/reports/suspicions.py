@@ -64,15 +64,16 @@ def _suspicions(
 
 
 def _suspects(roster: StoredRoster) -> tuple[Sequence[_Suspect], int]:
-    names = [name for some in roster.group_names() for name in some]
-    listing = {at: parts for at, name in enumerate(names) if (parts := parts_of(name))}
-    keys = set(map(group_key, names)) if listing else set[str]()
+    numbers = roster.index.comparable if roster.index.comparable is not None else range(1, len(roster) + 1)
+    names = {number: roster.group_name(number) for number in numbers}
+    listing = {number: parts for number, name in names.items() if (parts := parts_of(name))}
+    keys = {group_key(name) for some in roster.group_names() for name in some} if listing else set[str]()
     suspects = []
-    for at, name in enumerate(names):
-        elsewhere = tuple(part for part in listing.get(at, []) if part not in keys)
+    for number, name in names.items():
+        elsewhere = tuple(part for part in listing.get(number, []) if part not in keys)
         values = sheet_values(name)
         if elsewhere or values:
-            suspects.append(_Suspect(at + 1, name, elsewhere, values))
+            suspects.append(_Suspect(number, name, elsewhere, values))
     return suspects, BYTES_PER_SUSPECT * len(suspects)
 
 

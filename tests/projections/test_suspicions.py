@@ -140,3 +140,10 @@ def test_a_dry_run_tells_the_same(unattended: Rollcall) -> None:
         "“7” may have been another name: there is a group “007”, and spreadsheets make one of the other."
     )
     assert [group.problems for group in groups] == [1, 0, 0, 1]
+
+
+def test_a_roster_stored_without_a_note_of_such_names_tells_the_same(
+    unattended: Rollcall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("application.roster_chunks.comparable", lambda _: None)
+    assert codes(Reviewed(unattended, "007", "Sales", "Support").found()) == codes([MARCH, SEVEN, SEVERAL])
