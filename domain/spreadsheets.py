@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = f"(?P<month>{'|'.join(_MONTHS)})[a-z]*"
-_STARTS = frozenset("0123456789+-.") | {letter for month in _MONTHS for letter in (month[0], month[0].upper())}
+STARTS = frozenset("0123456789+-.") | {letter for month in _MONTHS for letter in (month[0], month[0].upper())}
+"""What numbers and dates start with."""
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+,[0-9]+|[0-9]+|(?=\.[0-9]))(?:(?<!,)\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?%?"
 )
@@ -61,14 +62,14 @@ _CHANGED = {re.compile(form): why for form, why in _FORMS.items()}
 
 def why_changed(name: str) -> str:
     """Return why a program may have made a group's name of another one, or an empty string if it doesn't look so."""
-    if name[:1] not in _STARTS or len(name) > _LONGEST:
+    if name[:1] not in STARTS or len(name) > _LONGEST:
         return ""
     return next((why for form, why in _CHANGED.items() if form.fullmatch(name)), "")
 
 
 def sheet_values(name: str) -> frozenset[str]:
     """Return what spreadsheets around the world take a name for, if that is a number or a date, or else nothing."""
-    if name[:1] not in _STARTS or len(name) > _LONGEST:
+    if name[:1] not in STARTS or len(name) > _LONGEST:
         return frozenset()
     if _NUMBER.fullmatch(name):
         return frozenset(_numbers(name))

@@ -17,7 +17,6 @@ from itertools import islice
 from math import log
 from typing import TYPE_CHECKING
 
-import chardet
 from msgspec import Struct
 
 from domain.naming import printable
@@ -253,6 +252,8 @@ def _opinion(sample: bytes) -> dict[str, float]:
     cells = b"\n".join(cell for cell in _BORDER.split(sample) if not cell.isascii())
     if not cells:
         return {}
+    import chardet  # late: it takes long to import, and few files need it
+
     found = chardet.detect_all(cells, ignore_threshold=True, include_encodings=tuple(ENCODINGS), compat_names=False)
     return {lookup(each["encoding"]).name: each["confidence"] for each in found if each["encoding"]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from itertools import accumulate, chain, compress, count, repeat
+from itertools import accumulate, compress, count, repeat
 from typing import TYPE_CHECKING
 
 from domain.addresses import plain_emails
@@ -42,12 +42,12 @@ class GroupBasedReader(RosterReader):
     # --- many rows at once ------------------------------------------------------------------------------------------
 
     def _add_all(self, rows: Rows, block: str) -> bool:
-        cells = rows.cells(block)
-        if cells is None or not all(cells):
+        heads, first = rows.heads(block), len(self._entries) + 1
+        if heads is None:
             return False
-        names, first = [row.pop(0) for row in cells], len(self._entries) + 1
+        names, cells, widths = heads
         named = self._new_names(names, first)
-        members = self._members_of(cells) if named is not None else None
+        members = self._members_of(cells, widths) if named is not None else None
         if named is None or members is None:
             return False
         self._columns_differ = True  # or there would be a user twice in each group
@@ -72,19 +72,23 @@ class GroupBasedReader(RosterReader):
             return None
         return (names, numbers) if self._number_by_key.keys().isdisjoint(numbers) else None
 
-    def _members_of(self, rows: list[list[str]]) -> list[array[int]] | None:
-        """Return the cells of each row's group, unless it has none or has a user twice, or an address isn't plain."""
-        filled, widths = [*chain.from_iterable(rows)], [*map(len, rows)]
+    def _members_of(self, cells: list[str], widths: list[int]) -> list[array[int]] | None:
+        """Return the members of each row's group, unless it has none or has a user twice, or an address isn't plain.
+
+        `widths` says how many of the cells each row has.
+        """
         all_columns = array("I", map(self._picked.column, range(2, max(widths) + 2)))
         columns = array("I", b"".join([all_columns[:width] for width in widths]))
-        if not all(filled):
-            columns = array("I", compress(columns, filled))
-            filled = [*filter(None, filled)]
-            widths = [len(row) - row.count("") for row in rows]
-        users = self._users_named(filled) if all(widths) else None
+        ends = [*accumulate(widths, initial=0)]
+        if not all(cells):
+            columns = array("I", compress(columns, cells))
+            filled = [*accumulate(map(bool, cells), initial=0)]
+            ends = [filled[end] for end in ends]
+            cells = [*filter(None, cells)]
+        groups = [*map(slice, ends, ends[1:])]
+        users = self._users_named(cells) if len(set(ends)) == len(ends) else None
         if users is None:
             return None
-        groups = [*map(slice, accumulate(widths, initial=0), accumulate(widths))]
         if len(set(users)) < len(users) and any(len(set(users[some])) < some.stop - some.start for some in groups):
             return None
         return [*map(cells_of(users, columns).__getitem__, groups)]

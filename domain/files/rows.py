@@ -11,7 +11,7 @@ import csv
 import re
 from bisect import bisect_right
 from collections.abc import Sequence  # noqa: TC003 - NamedTuple evaluates it
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -210,17 +210,33 @@ class Rows:
             rows = [row[: picked.width] for row in rows]
         return [[row[at] for at in picked.places(len(row))] for row in rows] if picked.some else rows
 
-    def columns(self, block: str) -> list[Sequence[str]] | None:
-        """Return the same as columns, each with a cell for every line."""
+    def _even(self, block: str) -> tuple[list[str], int] | None:
+        """Return the cells of all lines of a block and how many each line has, if that is easy to tell and the same."""
         delimiter, lines = self._delimiter, block.count("\n") + 1
         marks = f"{block}\n".encode().translate(None, self._no_marks)
         width = len(marks) // lines
-        if (
-            '"' not in block
-            and width <= self._picked.width
-            and marks == f"{delimiter * (width - 1)}\n".encode() * lines
-        ):
-            cells = block.replace("\n", delimiter).split(delimiter)
+        if '"' in block or width > self._picked.width or marks != f"{delimiter * (width - 1)}\n".encode() * lines:
+            return None
+        return block.replace("\n", delimiter).split(delimiter), width
+
+    def heads(self, block: str) -> tuple[list[str], list[str], list[int]] | None:
+        """Return the first cell of each line, all others one after the other, and how many others each line has."""
+        even = self._even(block) if not self._picked.some else None
+        if even is not None:
+            others, width = even
+            heads = others[::width]
+            del others[::width]
+            return heads, others, [width - 1] * len(heads)
+        rows = self.cells(block)
+        if rows is None or not all(rows):
+            return None
+        return [row.pop(0) for row in rows], [*chain.from_iterable(rows)], [*map(len, rows)]
+
+    def columns(self, block: str) -> list[Sequence[str]] | None:
+        """Return the same as columns, each with a cell for every line."""
+        even = self._even(block)
+        if even is not None:
+            cells, width = even
             return [cells[at::width] for at in self._picked.places(width)]
         rows = self.cells(block)
         if rows is None or max(map(len, rows)) * len(rows) > _MOST_PADDED * sum(map(len, rows)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from domain.addresses import plain_email
 from domain.naming import group_key, printable
 from domain.problems import Problem
-from domain.spreadsheets import looks_made, may_be_changed, sheet_values, why_changed
+from domain.spreadsheets import STARTS, looks_made, may_be_changed, sheet_values, why_changed
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -60,10 +60,11 @@ def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[
 def _changed(entries: Sequence[GroupEntry]) -> Iterator[Problem]:
     """Yield which names look as if a spreadsheet or a script had made them of numbers or dates."""
     by_value: dict[str, list[str]] = {}
-    for entry in entries:
+    candidates = [(at, each) for at, each in enumerate(entries, start=1) if each.name[:1] in STARTS]
+    for _, entry in candidates:
         for value in sheet_values(entry.name):
             by_value.setdefault(value, []).append(entry.name)
-    for number, entry in enumerate(entries, start=1):
+    for number, entry in candidates:
         if detail := why_changed(entry.name) or (by_value and _why_changed_here(entry.name, by_value)):
             yield _problem("looks-changed", entry, detail, number)
 
@@ -96,7 +97,11 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
 
 def comparable(entries: Sequence[GroupEntry]) -> list[int]:
     """Return the numbers of the groups whose names may stand for others: those of lists, numbers and dates."""
-    return [at for at, each in enumerate(entries, start=1) if _SEVERAL.search(each.name) or sheet_values(each.name)]
+    return [
+        at
+        for at, each in enumerate(entries, start=1)
+        if (each.name[:1] in STARTS and sheet_values(each.name)) or _SEVERAL.search(each.name)
+    ]
 
 
 def parts_of(name: str) -> list[str]:
