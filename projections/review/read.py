@@ -153,10 +153,10 @@ def _edited_groups(
     numbers = _matching(cursor, import_id, roster, wanted, numbers, limit) if wanted.search else numbers[:limit]
     if not numbers:
         return Edited([], Bookmark())
-    names = [*map(roster.group_name, numbers)]
+    names = roster.names_of_groups(numbers)
     cursor.execute(
         """
-        SELECT g.number, coalesce(r.name, g.name) AS name,
+        SELECT g.number, r.name,
             EXISTS (
                 SELECT FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
                     AND left(d.name_key, 255) = left(coalesce(r.name_key, g.name_key), 255)
@@ -170,7 +170,7 @@ def _edited_groups(
                     WHERE l.import_id = %(import)s AND l.number = g.number) AS left_out,
             (SELECT position FROM view_positions WHERE view = %(directory)s) AS position,
             (SELECT proof FROM view_positions WHERE view = %(directory)s) AS proof
-        FROM unnest(%(numbers)b::int[], %(names)b::text[], %(keys)b::text[]) AS g (number, name, name_key)
+        FROM unnest(%(numbers)b::int[], string_to_array(%(keys)s, E'\\n')) AS g (number, name_key)
         LEFT JOIN review_renamed AS r ON r.import_id = %(import)s AND r.number = g.number
         ORDER BY g.number
         """,
@@ -179,15 +179,14 @@ def _edited_groups(
             "directory": directory.NAME,
             "import": import_id,
             "numbers": list(numbers),
-            "names": names,
-            "keys": [*map(group_key, names)],
+            "keys": "\n".join(plain_group_keys(names) or map(group_key, names)),
         },
     )
     rows = cursor.fetchall()
     groups = [
         EditedGroup(
             row["number"],
-            row["name"],
+            row["name"] or name,
             name,
             row["exists"],
             roster.index.sizes[row["number"] - 1] - len(row["removed"]),
