@@ -66,12 +66,17 @@ def upload(
     content: bytes,
     limits: Limits,
     encoding: str = "",
+    *,
+    guessed: bool = False,
 ) -> ImportResult:
-    """Read a file that fits into memory, in an encoding if one was chosen, and record it (see `record_upload`)."""
+    """Read a file that fits into memory, in an encoding if one was chosen or guessed, and record it.
+
+    See `record_upload`.
+    """
     name = clean_file_name(file_name)
     pieces = [content[start : start + UPLOAD_CHUNK] for start in range(0, len(content), UPLOAD_CHUNK)]
     uploaded = FileUploaded(name, media_type, len(content), store_file(ports, origin, pieces))
-    return record_upload(ports, origin, uploaded, read_file(content, name, limits, encoding))
+    return record_upload(ports, origin, uploaded, read_file(content, name, limits, encoding, guessed=guessed))
 
 
 def store_file(ports: Ports, origin: Origin, pieces: Iterable[bytes]) -> str:

@@ -27,9 +27,12 @@ class ReadRoster(Struct, frozen=True):
 ReadFile: TypeAlias = FileProblems | ReadRoster
 
 
-def read_file(content: Content, name: str, limits: Limits, encoding: str = "") -> ReadFile:
-    """Read a file's bytes, in an encoding if one was chosen. This is a pure function, so another process can run it."""
-    read = read_roster(content, name, limits, encoding)
+def read_file(content: Content, name: str, limits: Limits, encoding: str = "", *, guessed: bool = False) -> ReadFile:
+    """Read a file's bytes, in an encoding if one was chosen, or `guessed`.
+
+    This is a pure function, so another process can run it.
+    """
+    read = read_roster(content, name, limits, encoding, guessed=guessed)
     return read if isinstance(read, FileProblems) else ReadRoster(detected(read, ""), to_chunks(read))
 
 

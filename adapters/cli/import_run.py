@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +26,7 @@ from domain.problems import FileProblems, grouped
 from projections import groups_added
 from projections.import_list import read as import_list
 from projections.reports import file_licences
+from projections.reports.known_names import SAMPLED_BYTES, known_encoding
 from projections.reports.preview import preview
 from projections.reports.problem_rows import problem_rows
 from projections.reports.review_problems import count_problems, problems
@@ -68,7 +70,9 @@ class ImportRun:
         try:
             with self._terminal.busy(f"Reading {clean_file_name(file_name)}"):
                 limits = self._rollcall.settings.limits
-                upload(self._rollcall, self._origin, file_name, "", content, limits, encoding)
+                known = "" if encoding else _known_encoding(self._rollcall, self._subscription.id, content)
+                what = (file_name, "", content, limits, encoding or known)
+                upload(self._rollcall, self._origin, *what, guessed=bool(known))
                 self._rollcall.health.catch_up("import_list", "review", "directory")
             return self._carry_on(yes=yes)
         except (KeyboardInterrupt, click.Abort):
@@ -229,6 +233,18 @@ class ImportRun:
             )
 
 
+def _known_encoding(rollcall: Rollcall, subscription_id: UUID, content: bytes) -> str:
+    """Return the encoding in which a file that isn't UTF-8 gives names that the subscription knows, if there is one."""
+    if b"\0" in content[:SAMPLED_BYTES] or content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return ""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        with rollcall.views() as cursor:
+            return known_encoding(cursor, subscription_id, content[:SAMPLED_BYTES])
+    return ""
+
+
 def dry_run(
     rollcall: Rollcall,
     terminal: Terminal,
@@ -240,7 +256,8 @@ def dry_run(
     """Show what importing a file would do, without recording anything; return the exit code."""
     name = clean_file_name(name)
     with terminal.busy(f"Reading {name}"):
-        read = read_roster(content, name, rollcall.settings.limits, encoding)
+        known = "" if encoding else _known_encoding(rollcall, subscription.id, content)
+        read = read_roster(content, name, rollcall.settings.limits, encoding or known, guessed=bool(known))
     if isinstance(read, FileProblems):
         if terminal.as_json:
             shown, counts = problem_rows(read.problems), import_list.counts(None, read.problems)

@@ -149,17 +149,17 @@ class FileReader:
 
     @asynccontextmanager
     async def read(
-        self, subscription_id: UUID, file: IO[bytes], name: str, encoding: str = ""
+        self, subscription_id: UUID, file: IO[bytes], name: str, encoding: str = "", *, guessed: bool = False
     ) -> AsyncIterator[ReadFile]:
         """Read a subscription's file on disk, called `name`. The result can be used while the block runs.
 
-        With an encoding, it is read in that one.
+        With an encoding, it is read in that one, which may be `guessed`.
 
         Raises ReaderDied, FileTakesTooMuchMemory, and OSError if the disk is full.
         """
         with TemporaryFile() as roster:
             async with self._turns.take(subscription_id, os.fstat(file.fileno()).st_size):
-                verdict = await self._read(file, roster, Job(name, encoding, self._limits, self._memory))
+                verdict = await self._read(file, roster, Job(name, encoding, self._limits, self._memory, guessed))
             match msgpack.decode(verdict, type=FormatDetected | FormatRejected):
                 case FormatDetected() as detected:
                     yield ReadRoster(detected, Chunks(roster))

@@ -33,6 +33,7 @@ class Job(Struct, frozen=True):
     encoding: str
     limits: Limits
     memory: int
+    guessed: bool = False
 
 
 def main() -> None:
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def _read(job: Job, file: int, roster: int) -> FormatDetected | FormatRejected:
-    read = read_file(FileOnDisk(file), job.name, job.limits, job.encoding)
+    read = read_file(FileOnDisk(file), job.name, job.limits, job.encoding, guessed=job.guessed)
     if isinstance(read, FileProblems):
         return FormatRejected(read.problems)
     with os.fdopen(roster, "wb") as chunks:

@@ -30,6 +30,8 @@ from application.importing import record_upload, store_file
 from domain.errors import RollcallError
 from domain.import_session import FileUploaded
 from domain.naming import clean_file_name
+from domain.problems import FileProblems
+from projections.reports.known_names import SAMPLED_BYTES, known_encoding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from adapters.http.rate_limits import RateLimits
     from adapters.http.requests import AnyRequest
     from application.importing import ImportResult
+    from application.reading import ReadFile
 
 log = structlog.get_logger(__name__)
 
@@ -214,6 +217,29 @@ def _file_name(segment: MultipartSegment) -> str | None:
     return plain
 
 
+@asynccontextmanager
+async def _read(
+    rollcall: Rollcall, file_reader: FileReader, subscription_id: UUID, file: IO[bytes], name: str
+) -> AsyncIterator[ReadFile]:
+    """Read a file; if its encoding is guessed, in the one that gives names that the subscription knows, if any does."""
+    async with file_reader.read(subscription_id, file, name) as read:
+        known = await sync_to_thread(_known_encoding, rollcall, subscription_id, file, read)
+        if not known:
+            yield read
+            return
+    async with file_reader.read(subscription_id, file, name, known, guessed=True) as read:
+        yield read
+
+
+def _known_encoding(rollcall: Rollcall, subscription_id: UUID, file: IO[bytes], read: ReadFile) -> str:
+    """Return the encoding that the file should have been read in, or an empty string if it was."""
+    if isinstance(read, FileProblems) or "encoding-guessed" not in read.detected.problems:
+        return ""
+    with rollcall.views() as cursor:
+        known = known_encoding(cursor, subscription_id, os.pread(file.fileno(), SAMPLED_BYTES, 0))
+    return known if known != read.detected.encoding else ""
+
+
 async def take_upload(
     request: AnyRequest,
     rollcall: Rollcall,
@@ -235,7 +261,7 @@ async def take_upload(
             origin = await sync_to_thread(origin_of, request, subscription_id, import_id)
             storing = ensure_future(sync_to_thread(store_file, rollcall, origin, Pieces(sent.file)))
             try:
-                async with file_reader.read(subscription_id, sent.file, name) as read:
+                async with _read(rollcall, file_reader, subscription_id, sent.file, name) as read:
                     uploaded = FileUploaded(name, sent.media_type, size, await storing)
                     return await sync_to_thread(record_upload, rollcall, origin, uploaded, read)
             finally:

@@ -80,14 +80,16 @@ class DelimitedText(NamedTuple):
         return Rows(self.lines, self.delimiter, columns, cell_bytes, picked)
 
 
-def open_text(content: Content, file_name: str, limits: Limits, encoding: str = "") -> DelimitedText:
-    """Open a file, in the encoding that somebody chose, if any.
+def open_text(
+    content: Content, file_name: str, limits: Limits, encoding: str = "", *, guessed: bool = False
+) -> DelimitedText:
+    """Open a file, in the encoding that somebody chose or guessed, if any.
 
     Raises Unreadable if it is not a text file, too large, empty, or in an unknown encoding.
     """
     check_type(content, file_name)
     check_size(content, limits)
-    text = find_encoding(content, encoding)
+    text = find_encoding(content, encoding, guessed=guessed)
     if not any(piece.strip() for piece in text.pieces()):
         raise Unreadable(Problem("file-empty"))
     lines = PhysicalLines(text.pieces())

@@ -33,14 +33,17 @@ def read_roster(
     file_name: str,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     encoding: str = "",
+    *,
+    guessed: bool = False,
 ) -> Roster | FileProblems:
     """Return the groups, users and cell problems of a file, or the reasons to refuse it as a whole.
 
-    `encoding` is the one that somebody chose (see `encodings.ENCODINGS`); without it, it is found out or guessed. This
-    is a pure function that raises nothing, whatever the bytes. Its memory is proportional to roster and problems.
+    `encoding` is the one that somebody chose (see `encodings.ENCODINGS`); without it, it is found out or guessed. If
+    it is `guessed` by what else is known, the roster says so. This is a pure function that raises nothing, whatever the
+    bytes. Its memory is proportional to roster and problems.
     """
     try:
-        return _read(open_text(content, file_name, limits, encoding), limits)
+        return _read(open_text(content, file_name, limits, encoding, guessed=guessed), limits)
     except Unreadable as refusal:
         return FileProblems(refusal.problems)
 

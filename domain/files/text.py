@@ -145,15 +145,19 @@ class _BadByte(Exception):
         super().__init__(offset)
 
 
-def find_encoding(content: Content, chosen: str = "") -> EncodedText:
-    """Return the text in the encoding that somebody chose, or else in the first of these that can decode all of it.
+def find_encoding(content: Content, chosen: str = "", *, guessed: bool = False) -> EncodedText:
+    """Return the text in the encoding that was chosen or guessed, or else in the first of these that can decode all.
 
     By its byte order mark; UTF-16 without one, by its pattern of zero bytes; strict UTF-8; else the likeliest of the
     legacy encodings (see `encodings`). If a mark or a pattern is found but the rest can't be decoded, no other encoding
     is tried. Raises Unreadable with `encoding-unknown` and the first bad byte.
     """
     if chosen:
-        return _required(EncodedText(content, chosen))
+        text = EncodedText(content, chosen, guessed=guessed)
+        if not guessed:
+            return _required(text)
+        with suppress(_BadByte):
+            return _checked(text)
     sample = content[:_SAMPLE]
     if sample.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
         raise Unreadable(Problem("encoding-unknown", detail="it is in UTF-32, which Rollcall doesn't support"))

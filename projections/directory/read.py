@@ -328,6 +328,18 @@ def names_by_sheet_value(cursor: ViewCursor, subscription_id: UUID, values: Iter
     return found
 
 
+def names_of_people(cursor: ViewCursor, subscription_id: UUID, names: Iterable[str]) -> set[str]:
+    """Return those of these texts that are the first or last name of somebody with a licence."""
+    cursor.execute(
+        """
+        SELECT first_name AS name FROM directory_licences WHERE subscription_id = %(id)s AND first_name = ANY(%(names)s)
+        UNION SELECT last_name FROM directory_licences WHERE subscription_id = %(id)s AND last_name = ANY(%(names)s)
+        """,
+        {"id": subscription_id, "names": list(names)},
+    )
+    return {row["name"] for row in cursor}
+
+
 def unlicensed_emails(cursor: ViewCursor, subscription_id: UUID, emails: Iterable[str]) -> set[str]:
     """Return those of these addresses that have no licence."""
     cursor.execute(

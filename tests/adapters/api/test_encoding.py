@@ -48,6 +48,30 @@ def test_a_guess_is_told_with_samples_of_each_choice(client: httpx.Client) -> No
     assert samples["windows-1252"] == ["Jiøí", "Dvoøák", "Úèetní oddìlení"]
 
 
+ROMANIAN = f"Groupname,Email\nFranţa,{ANN}\n".encode("cp852")
+
+
+def test_the_guess_is_what_gives_names_of_existing_groups(client: httpx.Client) -> None:
+    """Alone, these few letters look as if they were in another encoding."""
+    subscription = subscribed(client, ANN)
+    assert names(client, uploaded(client, subscription, ROMANIAN)) == ["Franîa"]
+    client.post(f"{subscription}/groups", json={"name": "FRANŢA"})
+    where = uploaded(client, subscription, ROMANIAN)
+    assert [(row["name"], row["status"]) for row in whole(client, f"{where}/groups")] == [("Franţa", "existing")]
+    assert client.get(f"{where}/encoding").json()["encoding"] == "cp852"
+    assert client.get(where).json()["counts"]["problems"] == {"encoding-guessed": 1}
+    assert names(client, uploaded(client, subscribed(client, ANN), ROMANIAN)) == ["Franîa"]
+
+
+def test_the_guess_is_what_gives_names_of_people_with_a_licence(client: httpx.Client) -> None:
+    subscription = subscribed(client, ANN)
+    people = [{"email": "ion@example.com", "first_name": "Ion", "last_name": "Franţa"}]
+    assert client.post(f"{subscription}/licences", json={"users": people}).is_success
+    content = f"{HEADER}ion@example.com,Ion,Franţa,Sales\n".encode("cp852")
+    where = uploaded(client, subscription, content)
+    assert client.get(f"{where}/groups/1/users").json()[0]["last_name"] == "Franţa"
+
+
 def test_of_a_file_in_utf_8_there_is_nothing_to_choose(client: httpx.Client) -> None:
     where = uploaded(client, subscribed(client, ANN), f"{HEADER}{ANN},{CZECH}\n")
     assert client.get(f"{where}/encoding").json() == {"encoding": "utf-8", "guessed": False, "choices": []}

@@ -225,6 +225,14 @@ class TestWithoutATerminal:
         assert run(allowing, "import", file, "-s", "Contoso", "--yes").returncode == 0
         assert run(allowing, "group", "create", "Asia", "--user", "ann@corp.local", "-s", "Contoso").returncode == 0
 
+    def test_a_guess_is_what_gives_names_of_existing_groups(self, desk: Desk, tmp_path: Path) -> None:
+        file = _file(tmp_path, "grupuri.csv", "Groupname,Email\nFranţa,ann@example.com\n".encode("cp852"))
+        assert "Franîa" in run(desk.environ, "import", file, "-s", "Contoso", "--dry-run").stdout
+        assert run(desk.environ, "group", "create", "Franţa", "-s", "Contoso").returncode == 0
+        assert "Franţa" in run(desk.environ, "import", file, "-s", "Contoso", "--dry-run").stdout
+        done = run(desk.environ, "import", file, "-s", "Contoso", "--yes")
+        assert (done.returncode, "Central European (DOS, CP852)" in " ".join(done.stderr.split())) == (1, True)
+
     def test_an_unknown_encoding_is_a_usage_error(self, desk: Desk, roster: str) -> None:
         done = run(desk.environ, "import", roster, "-s", "Contoso", "--encoding", "klingon")
         assert (done.returncode, "windows-1250" in done.stderr) == (2, True)

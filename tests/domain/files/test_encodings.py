@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.files.encodings import ENCODINGS, readings
+from domain.files.roster_file import read_roster
+from domain.roster import Roster
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -82,3 +84,12 @@ def _rosters() -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_an_encoding_that_was_guessed_is_taken_if_it_can_decode_the_file() -> None:
+    content = "Groupname,Email\nFranţa,ann@example.com\n".encode("cp852")
+    taken, other = (read_roster(content, "a.csv", encoding=each, guessed=True) for each in ("cp852", "utf-8"))
+    assert isinstance(taken, Roster)
+    assert isinstance(other, Roster)
+    assert (taken.encoding, taken.problem_counts) == ("cp852", {"encoding-guessed": 1})
+    assert other.encoding == "windows-1252"
