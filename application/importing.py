@@ -153,6 +153,38 @@ def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected:
     return _change_session(ports, origin, expected, decide)
 
 
+def leave_group_out(ports: Ports, origin: Origin, number: int, expected: int | None) -> ImportResult:
+    """Leave a whole group of the file out; raises NotFound, Stale and WrongState."""
+    return _change_group(ports, origin, number, expected, import_session.leave_group_out, left_out=True)
+
+
+def take_group_in(ports: Ports, origin: Origin, number: int, expected: int | None) -> ImportResult:
+    """Take a group of the file in again that was left out; raises NotFound, Stale and WrongState."""
+    return _change_group(ports, origin, number, expected, import_session.take_group_in, left_out=False)
+
+
+def _change_group(
+    ports: Ports,
+    origin: Origin,
+    number: int,
+    expected: int | None,
+    decide_on: Callable[[Reviewing, int], ImportEvent | None],
+    *,
+    left_out: bool,
+) -> ImportResult:
+    def decide(session: ImportSession) -> ImportEvent | None:
+        match session:
+            case Reviewing(plan):
+                stored_roster(ports, origin.subscription_id, plan.roster).group(number)
+                return decide_on(session, number)
+            case Committing(plan) | Stopped(plan) if (number in plan.left_out) is left_out and number <= plan.groups:
+                return None
+            case _:
+                raise import_session.wrong_state(session, "edit")
+
+    return _change_session(ports, origin, expected, decide)
+
+
 def discard(ports: Ports, origin: Origin, expected: int | None) -> ImportResult:
     """Discard an import that has added nothing; raises NotFound, SomethingAdded, Stale and WrongState."""
 

@@ -117,6 +117,15 @@ class StoredRoster:
         chunk = bisect_right(self.index.first, number)
         return self._groups(chunk).names[number - self.index.first[chunk - 1]]
 
+    def names_of_groups(self, numbers: Iterable[int]) -> list[str]:
+        """Return the names of these groups in the file, by number."""
+        first, chunks = self.index.first, _Pages(self._groups)
+        return [
+            chunks[chunk].names[number - first[chunk - 1]]
+            for number in numbers
+            for chunk in (bisect_right(first, number),)
+        ]
+
     def group_names(self) -> Iterator[list[str]]:
         """Return the names of all groups in the file, in lists of several hundred, past the cache."""
         return (self._load_groups(chunk).names for chunk in range(1, len(self.index.first) + 1))

@@ -3,7 +3,8 @@
 Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 
     FileUploaded + FormatRejected                                        → Rejected
-    FileUploaded + FormatDetected                      → Reviewing: EncodingChosen, GroupRenamed, UserRemoved
+    FileUploaded + FormatDetected                      → Reviewing: EncodingChosen, GroupRenamed, UserRemoved,
+                                                                                     GroupLeftOut, GroupTakenIn
     Reviewing ── CommitStarted ──→ Committing: GroupAdded, GroupSkipped ──→ CommitCompleted → Completed
                                        ↑  └── CommitStopped → Stopped ── ImportDiscarded, if nothing was added
                                        └──────── CommitStarted ──┘
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from domain.errors import ImportCommand
 
-SkipReason: TypeAlias = Literal["no-users", "no-licensed-users"]
+SkipReason: TypeAlias = Literal["no-users", "no-licensed-users", "left-out"]
 
 
 # --- events ---------------------------------------------------------------------------------------------
@@ -84,6 +85,18 @@ class UserRemoved(Struct, frozen=True, tag="import.user-removed"):
     email: str
 
 
+class GroupLeftOut(Struct, frozen=True, tag="import.group-left-out"):
+    """A group of the file will not be added."""
+
+    group: int
+
+
+class GroupTakenIn(Struct, frozen=True, tag="import.group-taken-in"):
+    """A group of the file that was left out will be added after all."""
+
+    group: int
+
+
 class CommitStarted(Struct, frozen=True, tag="import.commit-started"):
     """An administrator who had reviewed version `reviewed` pressed *Add Groups*; `groups` are left to be added."""
 
@@ -118,7 +131,7 @@ class GroupAdded(Struct, frozen=True, gc=False, tag="import.group-added"):
 
 
 class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
-    """A group of the file was skipped because it had no users to add."""
+    """A group of the file was skipped because it had no users to add, or was left out in the review."""
 
     group: int
     reason: SkipReason
@@ -153,6 +166,12 @@ class Plan(Struct, frozen=True):
     groups: int
     names: dict[int, str] = field(default_factory=dict)
     removed: dict[int, frozenset[str]] = field(default_factory=dict)
+    left_out: frozenset[int] = frozenset()
+
+    @property
+    def edited(self) -> bool:
+        """Whether anything was edited."""
+        return bool(self.names or self.removed or self.left_out)
 
     def name(self, group: RosterGroup) -> str:
         """Return the name under which a group of the file will be added."""
@@ -160,6 +179,8 @@ class Plan(Struct, frozen=True):
 
     def users(self, group: RosterGroup) -> list[str]:
         """Return the users who will be added to a group of the file."""
+        if group.number in self.left_out:
+            return []
         removed = self.removed.get(group.number, frozenset())
         return [member.email for member in group.members if member.email not in removed]
 
@@ -228,6 +249,8 @@ ImportEvent: TypeAlias = (
     | FormatRejected
     | GroupRenamed
     | UserRemoved
+    | GroupLeftOut
+    | GroupTakenIn
     | CommitStarted
     | UsersLeftOut
     | GroupAdded
@@ -256,11 +279,21 @@ def remove_user(session: Reviewing, group: RosterGroup, email: str) -> UserRemov
     return UserRemoved(group.number, email)
 
 
+def leave_group_out(session: Reviewing, number: int) -> GroupLeftOut | None:
+    """Leave a group of the file out, unless it is left out."""
+    return None if number in session.plan.left_out else GroupLeftOut(number)
+
+
+def take_group_in(session: Reviewing, number: int) -> GroupTakenIn | None:
+    """Take a group of the file in again, unless it isn't left out."""
+    return GroupTakenIn(number) if number in session.plan.left_out else None
+
+
 def choose_encoding(session: Reviewing, read: FormatDetected, *, before: FormatDetected) -> EncodingChosen | None:
     """Take a file as it reads in another encoding, instead of as `before`; raises EditsInTheWay."""
     if read.encoding == before.encoding:
         return None
-    if session.plan.names or session.plan.removed:
+    if session.plan.edited:
         raise EditsInTheWay
     return EncodingChosen(**asdict(read))
 
@@ -282,8 +315,11 @@ def start_commit(
     `sizes` are the numbers of usable users of the file's groups, in order.
     """
     done = session.progress.done if isinstance(session, Stopped) else 0
-    removed = session.plan.removed
-    groups = sum(size > len(removed.get(number, ())) for number, size in enumerate(sizes[done:], start=done + 1))
+    removed, left_out = session.plan.removed, session.plan.left_out
+    groups = sum(
+        size > len(removed.get(number, ())) and number not in left_out
+        for number, size in enumerate(sizes[done:], start=done + 1)
+    )
     if not groups:
         raise NothingToAdd(reason="no group of this import has any users left to add")
     if not anybody_licensed:
@@ -317,6 +353,8 @@ def add_group(
     to_add = [user for user in users if user in licensed] if unlicensed else users
     if not to_add:
         reason: SkipReason = "no-licensed-users" if unlicensed else "no-users"
+        if group.number in session.plan.left_out:
+            reason = "left-out"
         return Addition((*left_out, GroupSkipped(group.number, reason, len(unlicensed))))
     if existing is None:
         name = session.plan.name(group)
@@ -356,7 +394,7 @@ def fold(session: ImportSession | None, events: Iterable[ImportEvent]) -> Import
     edits: _Edits | None = None
     for event in events:
         match session, event:
-            case Reviewing(plan), GroupRenamed() | UserRemoved():
+            case Reviewing(plan), GroupRenamed() | UserRemoved() | GroupLeftOut() | GroupTakenIn():
                 edits = edits or _Edits(plan)
                 edits.add(event)
             case _:
@@ -372,19 +410,25 @@ class _Edits:
         self._plan = plan
         self._names = dict(plan.names)
         self._removed = {group: set(users) for group, users in plan.removed.items()}
+        self._left_out = set(plan.left_out)
 
-    def add(self, edit: GroupRenamed | UserRemoved) -> None:
+    def add(self, edit: GroupRenamed | UserRemoved | GroupLeftOut | GroupTakenIn) -> None:
         """Make one more edit."""
         match edit:
             case GroupRenamed(group=group, new=new):
                 self._names[group] = new
             case UserRemoved(group, email):
                 self._removed.setdefault(group, set()).add(email)
+            case GroupLeftOut(group):
+                self._left_out.add(group)
+            case GroupTakenIn(group):
+                self._left_out.discard(group)
 
     def reviewed(self) -> Reviewing:
         """Return the review with these edits."""
         removed = {group: frozenset(users) for group, users in self._removed.items()}
-        return Reviewing(replace(self._plan, names=self._names, removed=removed))
+        left_out = frozenset(self._left_out)
+        return Reviewing(replace(self._plan, names=self._names, removed=removed, left_out=left_out))
 
 
 def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:

@@ -182,7 +182,7 @@ PROBLEMS: dict[str, ProblemKind] = {
     "looks-blank": ProblemKind(
         "warning",
         "“{value}” may stand for an empty cell: {detail}.",
-        "If it does, empty these cells. A group may also really be called that.",
+        "If it does, leave the group out, or empty these cells. A group may also really be called that.",
     ),
     "looks-garbled": ProblemKind(
         "warning",

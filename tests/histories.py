@@ -13,7 +13,7 @@ from application.granting import NewToken, Person, grant_access, issue_token, re
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.grouping import rename_group as rename_by_hand
 from application.identifying import bind_account, release_identity
-from application.importing import discard, remove_user, rename_group, upload
+from application.importing import discard, leave_group_out, remove_user, rename_group, take_group_in, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
 from application.reading import ReadRoster, read_file
@@ -113,6 +113,9 @@ def edit(rollcall: Rollcall, origin: Origin) -> None:
         rename_group(rollcall, origin, number, name, None)
     for number, email in ((1, USERS[0]), (4, USERS[6]), (4, USERS[7])):
         remove_user(rollcall, origin, number, email, None)
+    for number in (1, 7):
+        leave_group_out(rollcall, origin, number, None)
+    take_group_in(rollcall, origin, 1, None)
 
 
 def run_commit(rollcall: Rollcall, origin: Origin) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from litestar import Response, delete, patch
+from litestar import Response, delete, patch, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ from adapters.http.requests import (
     origin_of,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
-from application.importing import plan_at, remove_user, rename_group
+from application.importing import leave_group_out, plan_at, remove_user, rename_group, take_group_in
 from domain.errors import NotFound
 from domain.naming import group_key, parse_group_name
 from domain.problem_kinds import Severity
@@ -192,4 +192,38 @@ def remove(
     return no_content(location(subscription_id, import_id), readable=done.readable, headers=etag(done.version))
 
 
-ROUTES = (list_reviewed_groups, list_reviewed_users, list_problems, rename, remove)
+LEFT_OUT = f"{IMPORT}/groups/{{number:int}}/left-out"
+LEAVING_OUT = accepted_response() | responses("not-found", "wrong-state", "stale", "version-required")
+
+
+@put(LEFT_OUT, sync_to_thread=True, status_code=204, responses=LEAVING_OUT, opt=ADMINISTRATORS)
+def leave_out(
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    number: FromPath[int],
+    if_match: IfMatch = None,
+) -> Response[None]:
+    """Leave a whole group of this import out: it is not added."""
+    origin = origin_of(request, subscription_id, import_id)
+    done = at_expected_version(if_match, lambda version: leave_group_out(rollcall, origin, number, version))
+    return no_content(location(subscription_id, import_id), readable=done.readable, headers=etag(done.version))
+
+
+@delete(LEFT_OUT, sync_to_thread=True, responses=LEAVING_OUT, opt=ADMINISTRATORS)
+def take_in(
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    number: FromPath[int],
+    if_match: IfMatch = None,
+) -> Response[None]:
+    """Take a group of this import in again that was left out."""
+    origin = origin_of(request, subscription_id, import_id)
+    done = at_expected_version(if_match, lambda version: take_group_in(rollcall, origin, number, version))
+    return no_content(location(subscription_id, import_id), readable=done.readable, headers=etag(done.version))
+
+
+ROUTES = (list_reviewed_groups, list_reviewed_users, list_problems, rename, remove, leave_out, take_in)

@@ -36,6 +36,7 @@ STATES = {
     "already_in_group": State("Already in group", "neutral"),
     "not_licensed": State("No licence", "bad"),
     "removed": State("Removed", "neutral"),
+    "left_out": State("Left out", "neutral"),
     "error": State("Error", "bad"),
     "warning": State("Warning", "warning"),
     "created": State("Created", "good"),

@@ -1,4 +1,4 @@
-"""The forms of an import's page: rename a group, remove a user, add the groups, stop, continue, discard."""
+"""The forms of an import's page: edit its review, add the groups, stop, continue, discard."""
 
 from __future__ import annotations
 
@@ -91,6 +91,42 @@ def remove(
     return _answer(request, rollcall, subscription_id, import_id, command, query, group=number)
 
 
+@post(f"{IMPORT}/groups/{{number:int}}/leave-out", sync_to_thread=True, opt=ADMINISTRATORS)
+def leave_out(
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    number: FromPath[int],
+) -> Page:
+    """Leave a whole group out of what is added."""
+    version, query = form.version(), parse_query(form.field("query", ""))
+
+    def command(origin: Origin) -> CommandResult:
+        return importing.leave_group_out(rollcall, origin, number, version)
+
+    return _answer(request, rollcall, subscription_id, import_id, command, query, group=number)
+
+
+@post(f"{IMPORT}/groups/{{number:int}}/take-in", sync_to_thread=True, opt=ADMINISTRATORS)
+def take_in(
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    number: FromPath[int],
+) -> Page:
+    """Take a group in again that was left out."""
+    version, query = form.version(), parse_query(form.field("query", ""))
+
+    def command(origin: Origin) -> CommandResult:
+        return importing.take_group_in(rollcall, origin, number, version)
+
+    return _answer(request, rollcall, subscription_id, import_id, command, query, group=number)
+
+
 @post(f"{IMPORT}/encoding", opt=ADMINISTRATORS)
 async def choose_encoding(
     request: AnyRequest,
@@ -160,4 +196,4 @@ def discard(
     return _answer(request, rollcall, subscription_id, import_id, command)
 
 
-ROUTES = (rename, remove, choose_encoding, commit, stop, discard)
+ROUTES = (rename, remove, leave_out, take_in, choose_encoding, commit, stop, discard)

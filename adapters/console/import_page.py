@@ -98,6 +98,8 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
         if query.show == "problems":
             found = problems(rows, row.subscription_id, row.id, roster, after=query.after, limit=A_PAGE + 1)
             content["problems"] = problem_rows(problem for _, problem in found[:A_PAGE])
+            blank = [each.groups[0] if each.code == "looks-blank" and each.groups else 0 for _, each in found[:A_PAGE]]
+            content |= {"blank": blank, "left_out": review.left_out(rows, row.id, blank)}
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
         else:
             groups, following = _groups(rollcall, rows, row, query, query.after)

@@ -32,6 +32,7 @@ _IGNORED = re.compile(r"[\s_-]+")  # in a column's name
 _NUMBERED = re.compile(r"(groupname|email)\.*(?:duplicated)?\.*[0-9]{1,9}")  # what programs make of repeated columns
 _REASON = "reason"  # the last column of the report with the rows that weren't added, which may be sent back
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel writes such a line above the header, and hides it
+_TYPE = "#TYPE "  # so begins a line that PowerShell's Export-Csv writes above the header, unless it is told not to
 _BLANK = re.compile(rf'[\s"{re.escape(DELIMITERS)}]*')
 _SAMPLE_LINES = 20
 _SAMPLE_CHARACTERS = 4096
@@ -106,13 +107,16 @@ def _is_wrapped(header: Row | UnclosedQuote) -> bool:
 
 
 def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:
-    """Move on to the header, past empty rows above it, and return the delimiter.
+    """Move on to the header, past empty rows and PowerShell's line above it, and return the delimiter.
 
     A line `sep=;` says which it is. Otherwise it is the one that splits the header into the most known column names. If
     several do, it is the one that occurs most often outside quotation marks in the first lines; if that does not decide
     either, the comma.
     """
     lines.skip(_BLANK.fullmatch)
+    if (lines.peek() or "").startswith(_TYPE):
+        lines.advance()
+        lines.skip(_BLANK.fullmatch)
     if (named := _SEPARATOR.fullmatch(lines.peek() or "")) and named[1] in DELIMITERS:
         lines.advance()
         lines.hidden = 1
@@ -129,7 +133,7 @@ def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:
     return max(DELIMITERS, key=evidence)
 
 
-def _key(cell: str) -> str:
+def header_key(cell: str) -> str:
     """Return the form of a column's name by which it is compared."""
     return _IGNORED.sub("", cell.casefold()) if len(cell) <= LONGEST_NAME else cell
 
@@ -141,7 +145,7 @@ def _without_number(key: str, repeatable: str) -> str:
 
 
 def _is_known(cell: str) -> bool:
-    key = _key(cell)
+    key = header_key(cell)
     return key in _KNOWN or _NUMBERED.fullmatch(key) is not None
 
 
@@ -155,7 +159,7 @@ def check_header(row: Row | UnclosedQuote, limits: Limits) -> Header:
     cells = [cell.strip() for cell in row.cells]
     while cells and not cells[-1]:
         cells.pop()
-    keys = [_key(cell) for cell in cells]
+    keys = [header_key(cell) for cell in cells]
     if tuple(keys[:2]) == GOOGLE_MEMBERS:
         return Header("group_based", tuple(cells), (0, 1), row.line)
     named = [at for at, key in enumerate(keys) if key and not (key == _REASON and at == len(keys) - 1)]
@@ -208,7 +212,7 @@ def _unclosed(fault: UnclosedQuote) -> Problem:
 def _format(cells: list[str], row: Row) -> FileFormat:
     first = cells[0] if cells else ""
     for format_, names in COLUMNS.items():
-        if _key(first) == names[0].casefold():
+        if header_key(first) == names[0].casefold():
             return format_
     raise Unreadable(Problem("header-missing", row.line_of(1), 1, header=printable(first), value=printable(first)))
 
@@ -226,7 +230,7 @@ class _HeaderComparison:
         self._cells = [header.cells[at] for at in header.places]
         self._names = COLUMNS[header.format]
         self._expected = [name.casefold() for name in self._names]
-        self._keys = [_without_number(_key(cell), self._expected[-1]) for cell in self._cells]
+        self._keys = [_without_number(header_key(cell), self._expected[-1]) for cell in self._cells]
         self._at = 0
         if not self._reordered():
             for index in range(len(self._names)):

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from domain.addresses import plain_emails
 from domain.files.faults import RowReader
-from domain.files.header import PROPERLY_QUOTED, open_text
+from domain.files.header import PROPERLY_QUOTED, header_key, open_text
 from domain.files.rows import Row, Rows, UnclosedQuote
 from domain.files.text import Unreadable
 from domain.naming import are_tidy_names, printable
@@ -63,7 +63,7 @@ def _check_header(row: Row | UnclosedQuote) -> None:
         line = row.line_of(column)
         if not found:
             raise Unreadable(Problem("column-missing", line, column, detail=name))
-        if found.casefold() != name.casefold():
+        if header_key(found) != header_key(name):
             raise Unreadable(Problem("header-modified", line, column, printable(found), printable(found), f"“{name}”"))
     if row.surplus:
         value = printable(row.surplus.value.strip())

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from domain.roster import Limits, RosterUser
 
 
+_SOME_GROUPS = 3  # as many as it takes for it to be odd that each has one user only
+
+
 class RosterReader(RowReader):
     """Builds a roster row by row. Its subclasses know what the cells of each format mean."""
 
@@ -111,9 +114,18 @@ class RosterReader(RowReader):
     def _why_columns_lost(self) -> str:
         named = self._header[self._picked.column(self._first_repeated) - 1]
         if self._width == self._first_repeated:
-            return f"rows have no {named}, and only one column has that name" if self._missing else ""
+            if self._missing:
+                return f"rows have no {named}, and only one column has that name"
+            alone = self._has_one_user_a_group()
+            return f"every group has one {named} only, and only one column has that name" if alone else ""
         equal = self._columns_filled and not self._columns_differ
         return f"the columns {named} are equal in all rows" if equal else ""
+
+    def _has_one_user_a_group(self) -> bool:
+        """Return whether a group-based file has so little that a script may have kept one of several columns."""
+        some = len(self._entries) >= _SOME_GROUPS and len(self._users) > 1
+        of_groups = self._roster.format == "group_based" and self._rows == len(self._entries)
+        return some and of_groups and all(len(entry.cells) == 1 for entry in self._entries)
 
     def _new_user(self, user: RosterUser, line: int) -> int:
         index = len(self._users)

@@ -122,6 +122,8 @@ class _GroupResult(Struct, frozen=True):
             yield ReportRow(member.line, member.column, name, member.email, outcome, reason)
 
     def _outcome(self, email: str) -> tuple[Outcome, str]:
+        if isinstance(self.done, GroupSkippedRow) and self.done.reason == "left-out":
+            return "not_added", SKIPPED["left-out"]
         if email in self.removed:
             return "removed", "removed in the review"
         if self.done is not None and email in self.left_out:

@@ -20,8 +20,10 @@ from domain.import_session import (
     FormatDetected,
     FormatRejected,
     GroupAdded,
+    GroupLeftOut,
     GroupRenamed,
     GroupSkipped,
+    GroupTakenIn,
     ImportDiscarded,
     UserRemoved,
     UsersLeftOut,
@@ -43,6 +45,7 @@ FORMATS = {"user_based": "user-based", "group_based": "group-based"}
 SKIPPED = {
     "no-users": "it has no users to add",
     "no-licensed-users": "none of its users has a licence",
+    "left-out": "it was left out in the review",
 }
 
 _TITLES: dict[type[Event], str] = {
@@ -52,6 +55,8 @@ _TITLES: dict[type[Event], str] = {
     EncodingChosen: "Encoding chosen",
     GroupRenamed: "Group renamed in review",
     UserRemoved: "User removed in review",
+    GroupLeftOut: "Group left out in review",
+    GroupTakenIn: "Group taken in again in review",
     CommitStarted: "Adding started",
     UsersLeftOut: "Users left out",
     GroupAdded: "Group added",
@@ -95,7 +100,7 @@ class Action(Struct, frozen=True):
 
 ACTIONS: Mapping[str, Action] = {
     "file-uploaded": Action("File uploaded", (FileUploaded, FormatDetected, FormatRejected)),
-    "review-edited": Action("Review edited", (EncodingChosen, GroupRenamed, UserRemoved)),
+    "review-edited": Action("Review edited", (EncodingChosen, GroupRenamed, UserRemoved, GroupLeftOut, GroupTakenIn)),
     "import-run": Action(
         "Import started, stopped or ended", (CommitStarted, CommitStopped, CommitCompleted, ImportDiscarded)
     ),
@@ -138,6 +143,10 @@ def sentence(event: Event) -> str:
             return f"Renamed group {group} of the file from “{old}” to “{new}”"
         case UserRemoved(group, email):
             return f"Removed {email} from group {group} of the file"
+        case GroupLeftOut(group):
+            return f"Left group {group} of the file out"
+        case GroupTakenIn(group):
+            return f"Took group {group} of the file in again"
         case CommitStarted(_, groups):
             return f"Started adding {counted(groups, 'group')}"
         case GroupAdded():

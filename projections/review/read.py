@@ -33,7 +33,7 @@ class ReviewedGroup(Struct, frozen=True):
     """A group as it would be added.
 
     `users` counts the users not removed, `unlicensed` those of them without a licence, `problems` the problems found in
-    the group.
+    the group. A group that is `left_out` is not added.
     """
 
     number: int
@@ -43,6 +43,7 @@ class ReviewedGroup(Struct, frozen=True):
     users: int
     problems: int
     unlicensed: int
+    left_out: bool = False
 
 
 class EditedGroup(Struct, frozen=True):
@@ -55,6 +56,7 @@ class EditedGroup(Struct, frozen=True):
     users: int
     problems: int
     removed: Collection[str] = ()
+    left_out: bool = False
 
 
 class Edited(NamedTuple):
@@ -151,10 +153,10 @@ def _edited_groups(
     numbers = _matching(cursor, import_id, roster, wanted, numbers, limit) if wanted.search else numbers[:limit]
     if not numbers:
         return Edited([], Bookmark())
-    names = [*map(roster.group_name, numbers)]
+    names = roster.names_of_groups(numbers)
     cursor.execute(
         """
-        SELECT g.number, coalesce(r.name, g.name) AS name,
+        SELECT g.number, r.name,
             EXISTS (
                 SELECT FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
                     AND left(d.name_key, 255) = left(coalesce(r.name_key, g.name_key), 255)
@@ -164,9 +166,11 @@ def _edited_groups(
              WHERE p.import_id = %(import)s AND p.number = g.number) AS problems,
             ARRAY(SELECT email FROM review_removed AS e
                   WHERE e.import_id = %(import)s AND e.number = g.number) AS removed,
+            EXISTS (SELECT FROM review_left_out AS l
+                    WHERE l.import_id = %(import)s AND l.number = g.number) AS left_out,
             (SELECT position FROM view_positions WHERE view = %(directory)s) AS position,
             (SELECT proof FROM view_positions WHERE view = %(directory)s) AS proof
-        FROM unnest(%(numbers)b::int[], %(names)b::text[], %(keys)b::text[]) AS g (number, name, name_key)
+        FROM unnest(%(numbers)b::int[], string_to_array(%(keys)s, E'\\n')) AS g (number, name_key)
         LEFT JOIN review_renamed AS r ON r.import_id = %(import)s AND r.number = g.number
         ORDER BY g.number
         """,
@@ -175,20 +179,20 @@ def _edited_groups(
             "directory": directory.NAME,
             "import": import_id,
             "numbers": list(numbers),
-            "names": names,
-            "keys": [*map(group_key, names)],
+            "keys": "\n".join(plain_group_keys(names) or map(group_key, names)),
         },
     )
     rows = cursor.fetchall()
     groups = [
         EditedGroup(
             row["number"],
-            row["name"],
+            row["name"] or name,
             name,
             row["exists"],
             roster.index.sizes[row["number"] - 1] - len(row["removed"]),
             row["problems"],
             row["removed"],
+            row["left_out"],
         )
         for row, name in zip(rows, names, strict=True)
     ]
@@ -242,6 +246,7 @@ def _groups_of_plan(
             len(plan.users(each)),
             counts.get(each.number, 0),
             plan.removed.get(each.number, ()),
+            each.number in plan.left_out,
         )
         for each, name in page
     ]
@@ -276,6 +281,7 @@ def with_licences(
             group.users,
             group.problems,
             count - sum(email in unlicensed for email in group.removed) if count else 0,
+            group.left_out,
         )
         for group, count in zip(groups, counts, strict=True)
     ]
@@ -307,6 +313,14 @@ def removals(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> Ite
         (import_id, list(numbers)),
     )
     return ((row["number"], row["email"]) for row in cursor.fetchall())
+
+
+def left_out(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> set[int]:
+    """Return which of these groups of the file are left out."""
+    cursor.execute(
+        "SELECT number FROM review_left_out WHERE import_id = %s AND number = ANY(%s)", (import_id, list(numbers))
+    )
+    return {row["number"] for row in cursor}
 
 
 def new_names(cursor: ViewCursor, import_id: UUID, numbers: range) -> dict[int, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import json
 
 from application.rosters import StoredRoster
-from domain.import_session import EncodingChosen, FormatDetected, GroupRenamed, UserRemoved
+from domain.import_session import EncodingChosen, FormatDetected, GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
 from domain.naming import group_key
 from domain.problems import grouped
 from projections.view import View, columns, copy_rows, events_of, insert_rows
@@ -37,6 +37,11 @@ CREATE = """
         number integer NOT NULL,
         email text NOT NULL,
         PRIMARY KEY (import_id, number, email)
+    );
+    CREATE TABLE IF NOT EXISTS review_left_out (
+        import_id uuid NOT NULL,
+        number integer NOT NULL,
+        PRIMARY KEY (import_id, number)
     );
     CREATE TABLE IF NOT EXISTS review_problems (
         import_id uuid NOT NULL,
@@ -114,16 +119,34 @@ def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
     insert_rows(cursor, "review_removed (import_id, number, email)", "uuid int text", removed)
 
 
+def _leave_groups_out(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    left_out = [(record.originator_id, event.group) for record, event in events_of(run, GroupLeftOut)]
+    insert_rows(cursor, "review_left_out (import_id, number)", "uuid int", left_out)
+
+
+def _take_groups_in(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    taken_in = columns(((record.originator_id, event.group) for record, event in events_of(run, GroupTakenIn)), 2)
+    cursor.execute(
+        """
+        DELETE FROM review_left_out AS g USING unnest(%s::uuid[], %s::int[]) AS t (import_id, number)
+        WHERE (g.import_id, g.number) = (t.import_id, t.number)
+        """,
+        taken_in,
+    )
+
+
 def review(blobs: Blobs) -> View:
     """Return the View, whose handlers read the rosters from the blobs."""
     return View(
         name="review",
-        tables=("review_renamed", "review_removed", "review_problems", "review_group_problems"),
+        tables=("review_renamed", "review_removed", "review_left_out", "review_problems", "review_group_problems"),
         create=CREATE,
         handlers={
             FormatDetected: partial(_insert_problems, blobs),
             EncodingChosen: partial(_replace_problems, blobs),
             GroupRenamed: _rename_groups,
             UserRemoved: _remove_users,
+            GroupLeftOut: _leave_groups_out,
+            GroupTakenIn: _take_groups_in,
         },
     )

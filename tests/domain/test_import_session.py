@@ -20,8 +20,10 @@ from domain.import_session import (
     FormatDetected,
     FormatRejected,
     GroupAdded,
+    GroupLeftOut,
     GroupRenamed,
     GroupSkipped,
+    GroupTakenIn,
     ImportDiscarded,
     ImportEvent,
     ImportSession,
@@ -38,10 +40,12 @@ from domain.import_session import (
     discard,
     fold,
     imported_group_id,
+    leave_group_out,
     remove_user,
     rename_group,
     start_commit,
     stop,
+    take_group_in,
 )
 from domain.problems import Problem
 from domain.roster import RosterGroup, RosterMember
@@ -156,11 +160,24 @@ class TestEdits:
             lambda s: choose_encoding(reviewing(s), CHOSEN, before=CHOSEN)
         ).then_nothing()
 
-    @pytest.mark.parametrize("edit", [GroupRenamed(1, "Sales", "Europe"), UserRemoved(1, ANN)])
+    @pytest.mark.parametrize("edit", [GroupRenamed(1, "Sales", "Europe"), UserRemoved(1, ANN), GroupLeftOut(1)])
     def test_another_encoding_is_refused_once_there_are_edits(self, edit: ImportEvent) -> None:
         given(fold, UPLOADED, DETECTED, edit).when(
             lambda s: choose_encoding(reviewing(s), CHOSEN, before=DETECTED)
         ).then_refused(EditsInTheWay, "Upload the file again")
+
+    def test_a_group_is_left_out_and_taken_in_again(self) -> None:
+        given(fold, UPLOADED, DETECTED).when(lambda s: leave_group_out(reviewing(s), 2)).then(GroupLeftOut(2))
+        given(fold, UPLOADED, DETECTED, GroupLeftOut(2)).when(lambda s: take_group_in(reviewing(s), 2)).then(
+            GroupTakenIn(2)
+        )
+        left_out, taken_in = (UPLOADED, DETECTED, GroupLeftOut(2)), GroupTakenIn(2)
+        assert reviewing(fold(None, left_out)).plan.users(a_group(2, "Sales", ANN)) == []
+        assert reviewing(fold(None, [*left_out, taken_in])).plan.users(a_group(2, "Sales", ANN)) == [ANN]
+
+    def test_leaving_out_or_taking_in_again_changes_nothing_a_second_time(self) -> None:
+        given(fold, UPLOADED, DETECTED, GroupLeftOut(2)).when(lambda s: leave_group_out(reviewing(s), 2)).then_nothing()
+        given(fold, UPLOADED, DETECTED).when(lambda s: take_group_in(reviewing(s), 2)).then_nothing()
 
     def test_a_user_is_removed_from_one_group(self) -> None:
         given(fold, UPLOADED, DETECTED, UserRemoved(2, ANN)).when(
@@ -196,6 +213,11 @@ class TestStarting:
             lambda s: start_commit(pausing(s), 3, [2, 0, 1], anybody_licensed=True)
         ).then(CommitStarted(3, 1))
 
+    def test_a_commit_doesnt_count_the_groups_left_out(self) -> None:
+        given(fold, UPLOADED, DETECTED, GroupLeftOut(1)).when(
+            lambda s: start_commit(pausing(s), 3, [2, 1, 1], anybody_licensed=True)
+        ).then(CommitStarted(3, 2))
+
     def test_a_commit_that_is_continued_counts_the_remaining_groups(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED, added(1), CommitStopped(1, 2)).when(
             lambda s: start_commit(pausing(s), 5, [2, 1, 1], anybody_licensed=True)
@@ -213,6 +235,11 @@ class TestStarting:
 
 
 class TestAdding:
+    def test_a_group_that_was_left_out_is_skipped(self) -> None:
+        given(fold, UPLOADED, DETECTED, GroupLeftOut(1), STARTED).when(
+            lambda s: add_group(committing(s), a_group(1, "NA", ANN), {ANN}, None, NEW_ID)
+        ).then(Addition((GroupSkipped(1, "left-out"),)))
+
     def test_a_new_name_creates_a_group_of_the_licensed_users(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN}, None, NEW_ID)

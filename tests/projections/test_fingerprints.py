@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "188062f17f325c5a"
+HISTORY = "1019008a08b8008d"
 RECORDED = {
-    "directory": ("2-9cdbcd66a2bf6759", "5d4da1ff5a78bc5a"),
-    "review": ("1-8a24416c55dc4796", "980e2f2082ec4779"),
-    "import_list": ("1-40bcdf04b97dd52c", "58882e71b6f703e3"),
-    "groups_added": ("2-74375a4d95b79ff9", "193323a9c0eb7a9f"),
-    "audit_log": ("2-f72878069c7e06e4", "a9e1a217ba384f0f"),
-    "group_events": ("2-632be6e86f758fbc", "5a2f5602814ffa18"),
-    "access": ("1-1d8a934528428ff0", "a212a501e79e45d6"),
+    "directory": ("2-9cdbcd66a2bf6759", "0b1739da1f3e26b8"),
+    "review": ("1-ea8fcbe8606d4add", "97a8b6e480506c38"),
+    "import_list": ("1-fad38b819ceb5cd4", "de720d594888b4de"),
+    "groups_added": ("2-74375a4d95b79ff9", "bc7759df2f5d3873"),
+    "audit_log": ("2-96679e721801448f", "de94c360ae1036ad"),
+    "group_events": ("2-632be6e86f758fbc", "b2f7601fd35f2dbc"),
+    "access": ("1-1d8a934528428ff0", "4773a3e197f56ab3"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""
 ADVICE = """

@@ -24,8 +24,10 @@ from domain.import_session import (
     FormatDetected,
     FormatRejected,
     GroupAdded,
+    GroupLeftOut,
     GroupRenamed,
     GroupSkipped,
+    GroupTakenIn,
     ImportDiscarded,
     UserRemoved,
     UsersLeftOut,
@@ -51,7 +53,7 @@ pytestmark = pytest.mark.database
 
 SUBSCRIPTIONS = [UUID(int=1), UUID(int=2)]
 USERS = ["ann@example.com", "ben@example.com", "cid@example.com"]
-NAMES = ["Sales", "sales", "Europe"]
+NAMES = ["Sales", "sales", "Europe", "007", "7"]
 CONTENT = (
     "Groupname,Email,Email\nSales,ann@example.com,ben@example.com\nAsia,cid@example.com,nobody\n,ann@example.com\n"
 )
@@ -69,6 +71,7 @@ class Simulation:
         self._licensed: dict[UUID, set[str]] = {subscription: set() for subscription in SUBSCRIPTIONS}
         self._groups: dict[UUID, tuple[UUID, str, set[str]]] = {}
         self._reviewing: dict[UUID, tuple[UUID, dict[int, str], set[tuple[int, str]]]] = {}
+        self._left_out: dict[UUID, set[int]] = {}
         self._committing: dict[UUID, tuple[UUID, int]] = {}
         self._stopped: dict[UUID, tuple[UUID, int]] = {}
         for subscription in SUBSCRIPTIONS:
@@ -147,7 +150,13 @@ class Simulation:
             self._pick(NAMES),
             self._pick([(1, USERS[0]), (1, USERS[1]), (2, USERS[2])]),
         )
-        if self._pick([True, False]):
+        left_out = self._left_out.setdefault(stream, set())
+        if self._pick([True, False, False]):
+            self._record(
+                subscription, stream, GroupTakenIn(number) if number in left_out else GroupLeftOut(number), stream
+            )
+            left_out ^= {number}
+        elif self._pick([True, False]):
             self._record(subscription, stream, GroupRenamed(number, names.get(number, ""), new), stream)
             names[number] = new
         elif user not in removed:

@@ -91,6 +91,8 @@ WHO: dict[str, Who] = {
     "listReviewedUsers": READER,
     "renameReviewedGroup": ADMINISTRATOR,
     "removeReviewedUser": ADMINISTRATOR,
+    "leaveReviewedGroupOut": ADMINISTRATOR,
+    "takeReviewedGroupIn": ADMINISTRATOR,
     "listProblems": READER,
     "showEncoding": READER,
     "chooseEncoding": ADMINISTRATOR,

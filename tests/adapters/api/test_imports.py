@@ -464,6 +464,39 @@ class TestReview:
         assert client.get(f"{sales}/groups?version=0").status_code == 400
 
 
+class TestLeavingAGroupOut:
+    def test_keeps_it_out_of_what_is_added(self, client: httpx.Client, subscription: str) -> None:
+        where = uploaded(client, subscription, f"Groupname,Email\nNA,{ANN}\nSales,{ANN}\n")
+        done = client.put(f"{where}/groups/1/left-out", headers=if_match(client, where))
+        assert (done.status_code, done.headers["etag"]) == (204, '"3"')
+        assert [each["left_out"] for each in client.get(f"{where}/groups").json()] == [True, False]
+        again = client.put(f"{where}/groups/1/left-out", headers=if_match(client, where))
+        assert (again.status_code, again.headers["etag"]) == (204, '"3"')
+        committed(client, where)
+        assert [each["name"] for each in client.get(f"{subscription}/groups").json()] == ["Sales"]
+        text = client.get(f"{where}/report.csv").text
+        assert f"2,2,NA,{ANN},not_added,it was left out in the review" in text
+
+    def test_can_be_taken_back(self, client: httpx.Client, subscription: str) -> None:
+        where = uploaded(client, subscription, f"Groupname,Email\nNone,{ANN}\n")
+        assert client.put(f"{where}/groups/1/left-out", headers=if_match(client, where)).status_code == 204
+        refused = client.post(f"{where}/commit", headers=if_match(client, where))
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/nothing-to-add")
+        assert client.delete(f"{where}/groups/1/left-out", headers=if_match(client, where)).status_code == 204
+        assert [each["left_out"] for each in client.get(f"{where}/groups").json()] == [False]
+        assert [each["left_out"] for each in client.get(f"{where}/groups?version=3").json()] == [True]
+        committed(client, where)
+        assert [each["name"] for each in client.get(f"{subscription}/groups").json()] == ["None"]
+
+    def test_is_refused_like_every_edit(self, client: httpx.Client, subscription: str) -> None:
+        where = uploaded(client, subscription, f"Groupname,Email\nNA,{ANN}\n")
+        assert client.put(f"{where}/groups/2/left-out", headers=if_match(client, where)).status_code == 404
+        assert client.put(f"{where}/groups/1/left-out").status_code == 428
+        assert client.put(f"{where}/groups/1/left-out", headers={"If-Match": '"1"'}).status_code == 412
+        committed(client, where)
+        assert client.put(f"{where}/groups/1/left-out", headers=if_match(client, where)).status_code == 409
+
+
 class TestManyRequestsAtOnce:
     def test_are_answered_though_there_are_more_of_them_than_connections(self, database: str) -> None:
         with served(database, environment={"ROLLCALL_POOL_SIZE": "4"}) as server:

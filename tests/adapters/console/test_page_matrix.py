@@ -77,6 +77,8 @@ PAGES: dict[str, Who] = {
     f"POST {I}/groups/{{number}}/rename": ADMINISTRATOR,
     f"POST {I}/groups/{{number}}/remove": ADMINISTRATOR,
     f"POST {I}/encoding": ADMINISTRATOR,
+    f"POST {I}/groups/{{number}}/leave-out": ADMINISTRATOR,
+    f"POST {I}/groups/{{number}}/take-in": ADMINISTRATOR,
     f"POST {I}/commit": ADMINISTRATOR,
     f"POST {I}/stop": ADMINISTRATOR,
     f"POST {I}/discard": ADMINISTRATOR,

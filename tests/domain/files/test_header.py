@@ -92,6 +92,7 @@ def test_a_problem_of_a_header_over_several_lines_is_reported_on_the_line_of_its
             "\n , \nGroupname,Email",
             "Groupname,,Email",
         ),
+        "#TYPE Selected.System.Management.Automation.PSCustomObject\nGroupname,Email",
         *("sep=,\nGroupname,Email", '"sep=,"\nGroupname,Email', "Groupname,Email,Reason", "Groupname,Email,,Email"),
     ],
 )

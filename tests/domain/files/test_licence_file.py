@@ -51,7 +51,7 @@ def test_every_encoding_delimiter_and_line_ending_is_read(encoding: str, delimit
         (HEADER, ("no-rows", 0, 0)),
         (HEADER + ",,\n \n", ("no-rows", 0, 0)),
         ("ann@example.com,Ann,Lee\n", ("header-modified", 1, 1)),
-        ("e-mail,FirstName,LastName\nann@example.com,,\n", ("header-modified", 1, 1)),
+        ("mail,FirstName,LastName\nann@example.com,,\n", ("header-modified", 1, 1)),
         ("email,LastName,FirstName\nann@example.com,,\n", ("header-modified", 1, 2)),
         ("email,FirstName\nann@example.com,Ann\n", ("column-missing", 1, 3)),
         ("email,,LastName\nann@example.com,,\n", ("column-missing", 1, 2)),
@@ -113,6 +113,12 @@ def test_a_fault_is_reported_at_its_place_and_affects_nothing_else() -> None:
         User("fay@example.com", "Fay", "Xu"),
         User("gus@example.com", "Gus", "Ito"),
     )
+
+
+def test_the_header_is_compared_without_spaces_hyphens_and_case() -> None:
+    found = read_licences(b"E-Mail,First Name,last_name\nann@example.com,Ann,Lee\n", "people.csv", Limits())
+    assert isinstance(found, LicenceFile)
+    assert found.users == (User("ann@example.com", "Ann", "Lee"),)
 
 
 def test_a_repeated_address_is_merged_and_reported_with_the_line_of_the_first() -> None:
