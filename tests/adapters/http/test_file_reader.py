@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
 from tempfile import TemporaryFile
 from uuid import uuid4
 
 import pytest
 
-from adapters.http.file_reader import FileReader, FileTakesTooMuchMemory
+from adapters.http.file_reader import FileReader, FileTakesTooMuchMemory, ReaderDied
 from application.reading import ReadFile, ReadRoster
 from domain.roster import Limits
 from tests.adapters.api.importing import lines
+from tests.waiting import eventually
 
 ENOUGH = 200_000_000
 TOO_LITTLE = 60_000_000
@@ -36,6 +41,52 @@ def test_a_file_that_takes_too_much_memory_is_refused_with_what_to_do() -> None:
     with pytest.raises(FileTakesTooMuchMemory, match=expected):
         read(content, TOO_LITTLE)
     assert isinstance(read(content, ENOUGH), ReadRoster)
+
+
+def readers() -> set[int]:
+    """Return the processes that this one has started to read files."""
+    started = (int(child) for task in Path("/proc/self/task").iterdir() for child in _children(task))
+    return {each for each in started if b"reader_process" in Path(f"/proc/{each}/cmdline").read_bytes()}
+
+
+def _children(task: Path) -> list[str]:
+    with suppress(FileNotFoundError):  # the thread has ended
+        return (task / "children").read_text().split()
+    return []
+
+
+def test_a_process_is_ready_while_files_come_and_reads_the_first() -> None:
+    async def reading() -> None:
+        reader = FileReader(Limits(), ENOUGH)
+        with reader.prepared(), reader.prepared(), TemporaryFile() as file:
+            assert len(eventually(readers)) == 1
+            file.write(lines(10).encode())
+            file.flush()
+            async with reader.read(uuid4(), file, "groups.csv"):
+                assert readers() == set()
+            with reader.prepared():
+                assert len(eventually(readers)) == 1
+            assert len(readers()) == 1, "the other files still come"
+        assert readers() == set()
+
+    asyncio.run(reading())
+
+
+def test_a_process_that_died_while_it_waited_is_told_of() -> None:
+    async def reading() -> None:
+        reader = FileReader(Limits(), ENOUGH)
+        with reader.prepared(), TemporaryFile() as file:
+            (ready,) = eventually(readers)
+            os.kill(ready, signal.SIGKILL)
+            with pytest.raises(ReaderDied):
+                async with reader.read(uuid4(), file, "groups.csv"):
+                    pass
+            file.write(lines(10).encode())
+            file.flush()
+            async with reader.read(uuid4(), file, "groups.csv") as found:
+                assert isinstance(found, ReadRoster)
+
+    asyncio.run(reading())
 
 
 def test_a_small_file_takes_little_memory() -> None:
