@@ -200,7 +200,7 @@ PROBLEMS: dict[str, ProblemKind] = {
         "warning",
         "“{value}” and “{detail}” count as the same name, although they are spelt differently. They are one group.",
         "If you meant two groups, rename one of them.",
-        "{count} names count as the same name as “{detail}”, although they are spelt differently ({examples}). They are one "
+        "{count} names count as the same as “{detail}”, although they are spelt differently ({examples}). They are one "
         "group.",
     ),
     "address-read-as": ProblemKind(
