@@ -40,7 +40,7 @@ FILE = f"Groupname,Email,Email\nSales,{ANN},{BEN}\nEurope,{ANN}\n".encode()
 
 
 class Setting(Struct, frozen=True):
-    """A subscription: a group, an import in review, one that is edited, one that adds groups, a granted role, a token."""
+    """A subscription: a group, imports in review, edited and adding groups, a granted role, a token."""
 
     subscription: str
     group: str
