@@ -94,8 +94,6 @@ class PostgresEventStore(Application[UUID]):
         self._datastore = datastore
         self._now = now
         self._our_recorder = Recorder(datastore)
-        self.on_append: Callable[[int, Callable[[], LogBatch]], None] | None = None
-        """Is called with the first position of an append of this process, and what makes its records."""
         super().__init__()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -172,9 +170,6 @@ class PostgresEventStore(Application[UUID]):
             position = self._our_recorder.append(events, origin.subscription_id, at, ENCODE(origin).decode(), claims)
         except IntegrityError as error:
             raise Conflict(str(error)) from error
-        if self.on_append and records:
-            first = position - len(records) + 1
-            self.on_append(first, lambda: LogBatch(_recorded(origin, at, records, first), sum(map(len, events.states))))
         return Appended(position, at)
 
     def keep_snapshot(self, stream: Stream[Any]) -> None:
@@ -227,13 +222,6 @@ class PostgresEventStore(Application[UUID]):
     def head(self) -> int:
         """Return the position of the latest event, 0 if there is none."""
         return self.recorder.max_notification_id() or 0
-
-
-def _recorded(origin: Origin, at: datetime, records: Sequence[NewRecord], first: int) -> list[Record]:
-    return [
-        Record(new.originator_id, new.originator_version, at, origin, new.event, position, new.import_group)
-        for position, new in enumerate(records, start=first)
-    ]
 
 
 def _fold(fold: Fold[S, E], records: Iterator[Any]) -> Stream[S] | None:

@@ -60,19 +60,6 @@ class SharedLog:
                 return self._kept[start : start + limit]
         return self._read_batch(after, limit, None, None).records
 
-    def take(self, first: int, appended: Callable[[], LogBatch]) -> None:
-        """Keep what this process has just appended, from the position `first`, if it follows what is kept.
-
-        Nobody waits for that: if somebody is reading, they find it in the log.
-        """
-        if not self._reading.acquire(blocking=False):
-            return
-        try:
-            if self._kept and self._kept[-1].position == first - 1:
-                self._add(*appended())
-        finally:
-            self._reading.release()
-
     def _look_again(self, after: int) -> None:
         """Read on if nothing else follows a position and there may be more; otherwise look at the end once a second."""
         last, is_old = self._kept[-1], monotonic() - self._looked > TRUSTED_SECONDS
@@ -96,17 +83,14 @@ class SharedLog:
         self._looked, self._appends = looked, appends
         new = records[1:] if known is not None else records
         if new:
-            self._add(new, size)
-        return True
-
-    def _add(self, records: Sequence[Record], size: int) -> None:
-        self._kept += records
-        self._sizes.append((len(records), size))
-        self._bytes += size
+            self._kept += new
+            self._sizes.append((len(new), size))
+            self._bytes += size
         while self._bytes > KEPT_BYTES and len(self._sizes) > 1:
             count, size = self._sizes.popleft()
             del self._kept[:count]
             self._bytes -= size
+        return True
 
     def _forget(self) -> None:
         self._kept.clear()

@@ -12,14 +12,12 @@ import pytest
 from adapters.postgres import shared_log
 from adapters.postgres.event_store import LogBatch
 from adapters.postgres.shared_log import SharedLog
-from application.records import NewRecord, Origin, Record
-from domain.group import GroupCreated, GroupDeleted
+from application.records import Origin, Record
+from domain.group import GroupDeleted
 from tests.conftest import ANN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from adapters.composition import Rollcall
+    from collections.abc import Sequence
 
 ORIGIN = Origin(uuid4(), ANN, "test")
 STREAM, AT = uuid4(), datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,15 +32,10 @@ class Log:
 
     def read_batch(self, after: int, limit: int, until: int | None, _: Sequence[type] | None) -> LogBatch:
         """Return events after a position."""
-        found = self.batch(after, limit, until)
-        self.read += len(found.records)
-        return found
-
-    def batch(self, after: int, limit: int, until: int | None = None) -> LogBatch:
-        """Return the same without counting it."""
-        names = list(enumerate(self.names[:until], start=1))[after:][:limit]
+        names = list(enumerate(self.names[:until], start=1))[after:]
         found = [Record(STREAM, 1, AT, ORIGIN, GroupDeleted(name), position) for position, name in names]
-        return LogBatch(found, 10 * len(found))
+        self.read += len(found[:limit])
+        return LogBatch(found[:limit], 10 * len(found[:limit]))
 
 
 def names(records: list[Record]) -> str:
@@ -122,47 +115,3 @@ def test_a_view_that_comes_from_beyond_what_is_kept_reads_on_from_there() -> Non
     log.names += "cdefgh"
     assert followed(shared, 5) == "fgh"
     assert followed(shared, 2) == "cdefgh"
-
-
-def appended(log: Log, *more: str) -> tuple[int, Callable[[], LogBatch]]:
-    """Append events, and return what the store then tells."""
-    first = len(log.names) + 1
-    log.names += more
-    return first, lambda: log.batch(first - 1, len(more))
-
-
-def test_what_this_process_appends_is_not_read_again() -> None:
-    log, appends = Log("a"), [0]
-    shared = SharedLog(log.read_batch, lambda: appends[0])
-    assert followed(shared, 0) == "a"
-    for more in ("bc", "def"):
-        shared.take(*appended(log, *more))
-    assert followed(shared, 1) == "bcdef"
-    assert log.read == 1
-
-
-def test_what_others_append_in_between_is_read() -> None:
-    log, appends = Log("a"), [0]
-    shared = SharedLog(log.read_batch, lambda: appends[0])
-    assert followed(shared, 0) == "a"
-    log.names += "bc"
-    appends[0] += 1
-    shared.take(*appended(log, "d"))
-    assert followed(shared, 1) == "bcd"
-    shared.take(*appended(log, "e"))
-    assert followed(shared, 4) == "e"
-
-
-@pytest.mark.database
-def test_the_store_tells_what_it_stored(rollcall: Rollcall) -> None:
-    told: list[tuple[int, LogBatch]] = []
-    rollcall.events.on_append = lambda first, made: told.append((first, made()))
-    head, group = rollcall.events.head(), uuid4()
-    rollcall.events.append(ORIGIN, [NewRecord(group, 1, GroupCreated("Sales", ("a@example.com",)), 7)])
-    rollcall.events.append(
-        ORIGIN, [NewRecord(group, 2, GroupDeleted("Sales")), NewRecord(uuid4(), 1, GroupCreated("x", ()))]
-    )
-    assert [first for first, _ in told] == [head + 1, head + 2]
-    read = rollcall.events.read_batch(head, 10)
-    assert [record for _, batch in told for record in batch.records] == read.records
-    assert sum(batch.bytes for _, batch in told) == read.bytes
