@@ -20,7 +20,7 @@ from adapters.settings import read_settings
 from application.committing import CommitRun, start_commit
 from application.granting import NewToken, grant_access, issue_token
 from application.grouping import create_group
-from application.importing import upload
+from application.importing import leave_group_out, upload
 from domain.access import SECRET_BYTES
 from domain.roster import Limits
 from tests.adapters.api.tokens import TokenAuth
@@ -40,11 +40,15 @@ FILE = f"Groupname,Email,Email\nSales,{ANN},{BEN}\nEurope,{ANN}\n".encode()
 
 
 class Setting(Struct, frozen=True):
-    """A subscription with a group, an import in review, one that adds groups, a granted role and a token."""
+    """A subscription with a group, a granted role, a token and imports.
+
+    One is in review, one as well, with its first group left out, and one adds groups.
+    """
 
     subscription: str
     group: str
     reviewed: str
+    left_out: str
     committing: str
     token: UUID
 
@@ -91,6 +95,10 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
     "chooseEncoding": lambda s: sent(
         "PUT", f"{s.reviewed}/encoding", 200, "Location", json={"encoding": "windows-1250"}, headers=IF_MATCH
     ),
+    "leaveReviewedGroupOut": lambda s: sent("PUT", f"{s.reviewed}/groups/1/left-out", 204, headers=IF_MATCH),
+    "takeReviewedGroupIn": lambda s: sent(
+        "DELETE", f"{s.left_out}/groups/1/left-out", 204, headers={"If-Match": '"3"'}
+    ),
     "removeReviewedUser": lambda s: sent("DELETE", f"{s.reviewed}/groups/1/users/{BEN}", 204, headers=IF_MATCH),
     "discardImport": lambda s: sent("DELETE", s.reviewed, 204, headers=IF_MATCH),
     "commitImport": lambda s: sent("POST", f"{s.reviewed}/commit", 202, "Location", headers=IF_MATCH),
@@ -135,9 +143,10 @@ def prepared(rollcall: Rollcall) -> Setting:
         origin = subscribed(rollcall, ANN, BEN)
         group, token = uuid4(), uuid4()
         create_group(rollcall, origin, group, "Made by hand", [ANN])
-        reviewed, committing = importing_as(origin), importing_as(origin)
-        for each in (reviewed, committing):
+        reviewed, left_out, committing = (importing_as(origin) for _ in range(3))
+        for each in (reviewed, left_out, committing):
             upload(rollcall, each, "groups.csv", "text/csv", FILE, Limits())
+        leave_group_out(rollcall, left_out, 1, None)
         start_commit(rollcall, committing, 2)
         grant_access(rollcall, origin, ANN, "auditor")
         issue_token(rollcall, origin, token, bytes(SECRET_BYTES), NewToken("Sync", "auditor", None))
@@ -146,9 +155,8 @@ def prepared(rollcall: Rollcall) -> Setting:
     CommitRun(rollcall, committing.import_id).run_batch()
     where = f"{API}/subscriptions/{origin.subscription_id}"
     imports = f"{where}/imports"
-    return Setting(
-        where, f"{where}/groups/{group}", f"{imports}/{reviewed.import_id}", f"{imports}/{committing.import_id}", token
-    )
+    paths = (f"{imports}/{each.import_id}" for each in (reviewed, left_out, committing))
+    return Setting(where, f"{where}/groups/{group}", *paths, token)
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
