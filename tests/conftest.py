@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from application.ports import SharedPart, Turns
 
 P = TypeVar("P", bound=Ports)
+
+settings.register_profile("rollcall", deadline=None)  # how long an example takes depends on what else runs
+settings.load_profile("rollcall")
 
 ROOM_BYTES = 6_000_000_000
 ANN = Actor("administrator", "ann", "Ann")

@@ -39,6 +39,8 @@ from domain.subscription import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from domain.access import AccessEvent, TokenEvent
+    from domain.identity import IdentityEvent
     from projections.import_list.read import LastError
 
 FORMATS = {"user_based": "user-based", "group_based": "group-based"}
@@ -179,6 +181,12 @@ def sentence(event: Event) -> str:
             return f"Revoked the licence of {email}"
         case LicencesRevoked(emails):
             return f"Revoked the licences of {counted(len(emails), 'user')}"
+        case _:
+            return _about_access(event)
+
+
+def _about_access(event: AccessEvent | TokenEvent | IdentityEvent) -> str:
+    match event:
         case AccessGranted(email, role):
             return f"Granted {email} the {role} role"
         case AccessRevoked(email, role):

@@ -40,15 +40,12 @@ FILE = f"Groupname,Email,Email\nSales,{ANN},{BEN}\nEurope,{ANN}\n".encode()
 
 
 class Setting(Struct, frozen=True):
-    """A subscription with a group, a granted role, a token and imports.
-
-    One is in review, one as well, with its first group left out, and one adds groups.
-    """
+    """A subscription: a group, imports in review, edited and adding groups, a granted role, a token."""
 
     subscription: str
     group: str
     reviewed: str
-    left_out: str
+    edited: str
     committing: str
     token: UUID
 
@@ -95,11 +92,9 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
     "chooseEncoding": lambda s: sent(
         "PUT", f"{s.reviewed}/encoding", 200, "Location", json={"encoding": "windows-1250"}, headers=IF_MATCH
     ),
-    "leaveReviewedGroupOut": lambda s: sent("PUT", f"{s.reviewed}/groups/1/left-out", 204, headers=IF_MATCH),
-    "takeReviewedGroupIn": lambda s: sent(
-        "DELETE", f"{s.left_out}/groups/1/left-out", 204, headers={"If-Match": '"3"'}
-    ),
     "removeReviewedUser": lambda s: sent("DELETE", f"{s.reviewed}/groups/1/users/{BEN}", 204, headers=IF_MATCH),
+    "leaveReviewedGroupOut": lambda s: sent("PUT", f"{s.reviewed}/groups/1/left-out", 204, headers=IF_MATCH),
+    "takeReviewedGroupIn": lambda s: sent("DELETE", f"{s.edited}/groups/2/left-out", 204, headers={"If-Match": '"3"'}),
     "discardImport": lambda s: sent("DELETE", s.reviewed, 204, headers=IF_MATCH),
     "commitImport": lambda s: sent("POST", f"{s.reviewed}/commit", 202, "Location", headers=IF_MATCH),
     "stopImport": lambda s: sent("POST", f"{s.committing}/stop", 200, "Location"),
@@ -138,15 +133,15 @@ def document(client: httpx.Client) -> dict[str, Any]:
 
 
 def prepared(rollcall: Rollcall) -> Setting:
-    """Return a setting that all views show; its second import has added one of two groups."""
+    """Return a setting that all views show; one import leaves a group out, and one has added one of two."""
     with working(rollcall, commits=False):
         origin = subscribed(rollcall, ANN, BEN)
         group, token = uuid4(), uuid4()
         create_group(rollcall, origin, group, "Made by hand", [ANN])
-        reviewed, left_out, committing = (importing_as(origin) for _ in range(3))
-        for each in (reviewed, left_out, committing):
+        reviewed, edited, committing = importing_as(origin), importing_as(origin), importing_as(origin)
+        for each in (reviewed, edited, committing):
             upload(rollcall, each, "groups.csv", "text/csv", FILE, Limits())
-        leave_group_out(rollcall, left_out, 1, None)
+        leave_group_out(rollcall, edited, 2, 2)
         start_commit(rollcall, committing, 2)
         grant_access(rollcall, origin, ANN, "auditor")
         issue_token(rollcall, origin, token, bytes(SECRET_BYTES), NewToken("Sync", "auditor", None))
@@ -155,8 +150,8 @@ def prepared(rollcall: Rollcall) -> Setting:
     CommitRun(rollcall, committing.import_id).run_batch()
     where = f"{API}/subscriptions/{origin.subscription_id}"
     imports = f"{where}/imports"
-    paths = (f"{imports}/{each.import_id}" for each in (reviewed, left_out, committing))
-    return Setting(where, f"{where}/groups/{group}", *paths, token)
+    in_review, in_work, adding = (f"{imports}/{each.import_id}" for each in (reviewed, edited, committing))
+    return Setting(where, f"{where}/groups/{group}", in_review, in_work, adding, token)
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

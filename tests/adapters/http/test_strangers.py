@@ -53,7 +53,9 @@ def counted(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted
         found, execute = Counted(url), psycopg.Cursor.execute
 
         def counting(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-            found.queries += current_thread().name.startswith("request") and query != ""  # as the pool checks with
+            found.queries += (
+                current_thread().name.startswith(("request", "read")) and query != ""
+            )  # as the pool checks with
             return execute(self, query, *arguments, **options)
 
         monkeypatch.setattr(psycopg.Cursor, "execute", counting)

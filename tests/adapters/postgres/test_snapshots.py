@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 
 IMPORT = UUID("22222222-2222-4222-8222-222222222222")
 ORIGIN = Origin(UUID("11111111-1111-4111-8111-111111111111"), Actor("administrator", "ann", "Ann"), "request-1", IMPORT)
-PLAN = Plan("5e1f", 3, {1: "Europa"}, {2: frozenset({"ann@example.com"})})
+PLAN = Plan("5e1f", 3, {1: "Europa"}, {2: frozenset({"ann@example.com"})}, frozenset({3}))
 MAPPER = SnapshotMapper(JSONTranscoder())
 
-PLAN_TEXT = '{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]},"left_out":[]}'
+PLAN_TEXT = '{"roster":"5e1f","groups":3,"names":{"1":"Europa"},"removed":{"2":["ann@example.com"]},"left_out":[3]}'
 PROGRESS_TEXT = '{"done":2,"added":1,"skipped":1,"users":7}'
 STORED: list[tuple[SnapshotState, str]] = [
     (Uploaded(), '{"type":"uploaded"}'),
