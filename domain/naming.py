@@ -39,13 +39,19 @@ def listed(names: Sequence[str], at_most: int = 5) -> str:
 def group_key(name: str) -> str:
     """Return the form of a group name by which it is compared. Two groups are the same if their keys are.
 
-    Trimmed, inner white space collapsed, NFKC, case folded, and NFKC again, since folding can undo it (Unicode,
-    section 3.13, D147). Unlike there, invisible characters are kept; `why_misleading` points them out. NFKC creates
-    spaces, so white space is collapsed last.
+    Trimmed, inner white space collapsed, NFKC, without invisible characters, case folded, and NFKC again after each of
+    these, since they can undo it (Unicode, section 3.13, D147). NFKC creates spaces, so white space is collapsed last.
     """
     if name.isascii():
         return collapsed(name).lower()
-    return collapsed(normalize("NFKC", normalize("NFKC", name).casefold()))
+    plain = normalize("NFKC", name)
+    if not (plain.isprintable() and _BLANK.isdisjoint(plain)):
+        plain = normalize("NFKC", "".join(filter(_is_kept, plain)))
+    return collapsed(normalize("NFKC", plain.casefold()))
+
+
+def _is_kept(character: str) -> bool:
+    return category(character) != "Cf" and character not in _BLANK
 
 
 def collapsed(text: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from domain.problem_kinds import PROBLEMS, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 
 class Example(Struct, frozen=True, omit_defaults=True):
@@ -73,35 +73,53 @@ class Problem(Struct, frozen=True, gc=False, omit_defaults=True):
 EXAMPLES_KEPT, EXAMPLES_NAMED = 10, 3
 
 
+class _Alike(Struct):
+    """Problems that may be shown as one, if there are more than `apart`: how many, the first, and all their groups."""
+
+    apart: int
+    count: int = 0
+    first: list[Problem] = field(default_factory=list)
+    groups: dict[int, None] = field(default_factory=dict)
+
+    def add(self, problem: Problem) -> bool:
+        """Count one more; return whether it is among the first."""
+        self.count += 1
+        self.groups.update(dict.fromkeys(problem.groups))
+        if len(self.first) == EXAMPLES_KEPT:
+            return False
+        self.first.append(problem)
+        return True
+
+    def shown(self, problem: Problem) -> Problem | None:
+        """Return what is shown for one of the first: that, or all of them as one, or nothing."""
+        if self.count <= self.apart:
+            return problem
+        if problem is not self.first[0]:
+            return None
+        examples = tuple(Example(each.line, each.column, each.value, each.row) for each in self.first)
+        return replace(problem, groups=tuple(self.groups), count=self.count, examples=examples)
+
+
 def grouped(problems: Iterable[Problem]) -> list[Problem]:
     """Return problems in their order as they are shown: those that may be in every row as one of each kind.
 
-    That one is where the first of them is, has `examples`, and concerns the groups that any of them concerns.
+    That one is where the first of them is, has `examples`, and concerns the groups that any of them concerns. No more
+    problems are held than are shown.
     """
-    alike: dict[tuple[str, str] | None, list[Problem]] = {}
-    ordered = [(problem, _kind(problem)) for problem in problems]
-    for problem, kind in ordered:
-        alike.setdefault(kind, []).append(problem)
-    shown = []
-    for problem, kind in ordered:
-        same = alike[kind]
-        if kind is None or len(same) == 1 or (kind[1] and len(same) <= EXAMPLES_KEPT):
-            shown.append(problem)
-        elif problem is same[0]:
-            shown.append(_as_one(same))
-    return shown
-
-
-def _kind(problem: Problem) -> tuple[str, str] | None:
-    """Return what problems have in common that may be shown as one, or None for those that never are."""
-    many = PROBLEMS[problem.code].many
-    return (problem.code, problem.detail if "{detail}" in many else "") if many else None
-
-
-def _as_one(same: Sequence[Problem]) -> Problem:
-    groups = dict.fromkeys(number for problem in same for number in problem.groups)
-    examples = tuple(Example(each.line, each.column, each.value, each.row) for each in same[:EXAMPLES_KEPT])
-    return replace(same[0], groups=tuple(groups), count=len(same), examples=examples)
+    found: list[tuple[Problem, _Alike | None]] = []
+    alike: dict[tuple[str, str], _Alike] = {}
+    for problem in problems:
+        many = PROBLEMS[problem.code].many
+        if not many:
+            found.append((problem, None))
+            continue
+        of_one_reason = "{detail}" in many
+        kind = problem.code, problem.detail if of_one_reason else ""
+        same = alike.get(kind) or alike.setdefault(kind, _Alike(EXAMPLES_KEPT if of_one_reason else 1))
+        if same.add(problem):
+            found.append((problem, same))
+    shown = (problem if same is None else same.shown(problem) for problem, same in found)
+    return [problem for problem in shown if problem is not None]
 
 
 class FileProblems(Struct, frozen=True):

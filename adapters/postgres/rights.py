@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, LiteralString, cast, get_args
 from uuid import UUID
 
 from msgspec import Struct, json
 
-from adapters.postgres.statements import statement
 from application.ports import IssuedToken, role_in, role_key
 from domain.access import GRANTING, ROLLCALL, Role, Token, TokenIssued, evolve_token
 
@@ -20,16 +19,32 @@ if TYPE_CHECKING:
 ROLES: tuple[Role, ...] = get_args(Role)
 DECODE = json.Decoder(TokenIssued).decode
 MOST_KNOWN = 10_000
+RIGHTS = """
+SELECT ARRAY(
+    SELECT latest.version FROM (VALUES {tokens}) AS wanted (id)
+    CROSS JOIN LATERAL (  -- LIMIT as in migrations/0010_append.sql
+        SELECT originator_version AS version FROM events
+        WHERE originator_id = wanted.id ORDER BY originator_version DESC LIMIT 1
+    ) AS latest
+) AS versions, ARRAY(
+    SELECT subscription_id || ' ' || key FROM claims
+    WHERE subscription_id IN ({scopes}) AND kind = 'role' AND key IN ({keys})
+) AS issuer_roles
+"""
+"""What may have changed since tokens were issued: the last versions of their streams, where the second event is the
+revocation, and the roles by which their issuer may issue them. PostgreSQL would plan a statement that takes arrays anew
+each time, as it expects more of them than there are."""
 
 
 class KnownToken(Struct, frozen=True):
-    """What never changes about a token: what it is, and the tokens behind it. The rest is `arguments` to look up."""
+    """What never changes about a token: what it is, and the tokens behind it. The rest is looked up by `question`."""
 
     token: Token
     scope: UUID
     ancestors: tuple[Token, ...]
     ancestor_scopes: tuple[UUID, ...]
-    arguments: dict[str, list[Any]]
+    question: LiteralString
+    arguments: tuple[object, ...]
 
 
 class PostgresRights:
@@ -48,8 +63,8 @@ class PostgresRights:
         if known is None:
             return None
         with self._datastore.get_connection() as connection:
-            row = connection.execute(statement("select_rights"), known.arguments, prepare=True, binary=True).fetchone()
-        if row is None or row["versions"] != [1] * len(known.arguments["tokens"]):
+            row = connection.execute(known.question, known.arguments, prepare=True, binary=True).fetchone()
+        if row is None or row["versions"] != [1] * (1 + len(known.ancestors)):
             return None
         held = roles_by_scope((UUID(each[:36]), each[37:]) for each in row["issuer_roles"])
         return IssuedToken(known.token, known.scope, known.ancestors, known.ancestor_scopes, held)
@@ -61,17 +76,21 @@ class PostgresRights:
             return None
         token, scope = found[0]
         ancestors = self._issued(token.ancestors)
-        scopes = tuple(each for _, each in ancestors)
+        if len(ancestors) < len(token.ancestors):
+            return None
+        scopes = {ROLLCALL, scope, *(each for _, each in ancestors)}
+        keys = [role_key(token.issuer, role) for role in GRANTING] if token.issuer else [None]
         known = KnownToken(
             token,
             scope,
             tuple(each for each, _ in ancestors),
-            scopes,
-            {
-                "tokens": [token_id, *token.ancestors],
-                "scopes": list({ROLLCALL, scope, *scopes}),
-                "keys": [role_key(token.issuer, role) for role in GRANTING] if token.issuer else [],
-            },
+            tuple(each for _, each in ancestors),
+            RIGHTS.format(
+                tokens=", ".join(["(%s::uuid)"] * (1 + len(ancestors))),
+                scopes=", ".join(["%s::uuid"] * len(scopes)),
+                keys=", ".join(["%s::text"] * len(keys)),
+            ),
+            (token_id, *token.ancestors, *scopes, *keys),
         )
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()

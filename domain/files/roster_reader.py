@@ -36,6 +36,7 @@ class RosterReader(RowReader):
         self._index_by_email: dict[str, int] = {}  # into `_users`
         self._number_by_key: dict[str, int] = {}  # of a group
         self._maybe_repeated: set[int] = set()  # numbers of groups that may contain a user twice
+        self._joined: set[tuple[int, str]] = set()  # numbers of groups, and other spellings that were reported
         self._missing = 0  # rows without a cell in the columns that may be repeated
         self._columns_differ = False
         self._columns_filled = False
@@ -91,7 +92,9 @@ class RosterReader(RowReader):
         number = self._number_by_key.get(key)
         if number is None:
             return self._new_group(key, name, line, column, array("Q"))
-        if not _differ_by_case_only(name, first := self._entries[number - 1].name):
+        spelling = number, name
+        if not _differ_by_case_only(name, first := self._entries[number - 1].name) and spelling not in self._joined:
+            self._joined.add(spelling)
             self._report("names-joined", line, column, name, (number,), printable(first))
         return number
 

@@ -141,14 +141,8 @@ def sentence(event: Event) -> str:
             return f"Format recognised: {FORMATS[kind]}, {counted(groups, 'group')}, {counted(users, 'user')}"
         case FormatRejected(problems):
             return f"File refused: {problems[0].message}" if problems else "File refused"
-        case GroupRenamed(group, old, new):
-            return f"Renamed group {group} of the file from “{old}” to “{new}”"
-        case UserRemoved(group, email):
-            return f"Removed {email} from group {group} of the file"
-        case GroupLeftOut(group):
-            return f"Left group {group} of the file out"
-        case GroupTakenIn(group):
-            return f"Took group {group} of the file in again"
+        case GroupRenamed() | UserRemoved() | GroupLeftOut() | GroupTakenIn():
+            return _edited(event)
         case CommitStarted(_, groups):
             return f"Started adding {counted(groups, 'group')}"
         case GroupAdded():
@@ -220,6 +214,18 @@ def attempts(error: LastError) -> str:
     often = "once" if error.failures == 1 else f"{error.failures:,} times in a row"
     last, following = (f"{at:%H:%M:%S}" for at in (error.failed_at, error.retry_at))
     return f"This failed {often}, most recently at {last} UTC. The next attempt is at {following} UTC."
+
+
+def _edited(event: GroupRenamed | UserRemoved | GroupLeftOut | GroupTakenIn) -> str:
+    match event:
+        case GroupRenamed(group, old, new):
+            return f"Renamed group {group} of the file from “{old}” to “{new}”"
+        case UserRemoved(group, email):
+            return f"Removed {email} from group {group} of the file"
+        case GroupLeftOut(group):
+            return f"Left group {group} of the file out"
+        case GroupTakenIn(group):
+            return f"Took group {group} of the file in again"
 
 
 def _group_added(event: GroupAdded) -> str:

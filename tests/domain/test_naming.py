@@ -62,6 +62,8 @@ def test_addresses_that_only_look_alike_are_different() -> None:
         ("Ångström", "A\u030angstro\u0308m"),
         ("ΣΊΣΥΦΟΣ", "σίσυφος"),
         ("a\tb\nc", "a b c"),
+        ("Team\u200b A", "Team A"),
+        ("S\u00adales\ufe0f", "Sales"),
     ],
 )
 def test_group_names_are_the_same_regardless_of_space_case_width_and_composition(one: str, other: str) -> None:

@@ -122,7 +122,8 @@ def test_names_that_may_not_be_meant_are_pointed_out() -> None:
     assert suspected("garbled-group", "looks-garbled") == ["Ã‰quipe Paris"]
     assert suspected("question-marks", "looks-garbled") == ["?ód?", "??"]
     assert suspected("multigroup", "looks-like-several") == ["Sales, Support", "Sales;Support", "Sales|Support"]
-    assert suspected("norm", "names-joined") == ["Maße"]
+    assert suspected("norm", "names-joined") == ["Maße", "Team A"]
+    assert suspected("norm", "looks-alike") == [r"Team\u200b A"]
     (garbled,) = [problem for problem in read("garbled-group").problems if problem.code == "looks-garbled"]
     assert "“Équipe Paris”" in garbled.message
 
