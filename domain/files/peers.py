@@ -28,7 +28,7 @@ _PEERS = (
         "“email” holds the addresses, and “cohort1” and what follows it the groups",
     ),
     ({"username", "email", "billingactive"}, "Slack", f"“email” holds the addresses, {_NO_GROUPS}"),
-    ({"email", "usergroup", "imgroup"}, "Zoom", "“Email” holds the addresses, and “User Group” the groups"),
+    ({"email", "department", "usergroup"}, "Zoom", "“Email” holds the addresses, and “User Group” the groups"),
     ({"login", "firstname", "lastname", "email"}, "Okta", f"“email” holds the addresses, {_NO_GROUPS}"),
     (
         {"identifier", "githubusername"},
