@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 STANDBY_SECONDS = 1.0
 QUIET_SECONDS = 0.05
 MOVE_SECONDS = 1.0
-MANY = 500
 REST_SECONDS = 0.1
+RESTS_FROM = 500
+"""How many events a view has to have applied at once to rest, so that those of a large import come in fewer batches."""
 
 
 class ViewRunner:
@@ -73,7 +74,7 @@ class ViewRunner:
                     if is_due or self._projector.concerns(records):
                         shown = self._projector.move(connection, shown, read, records)
                         moved = monotonic()
-                    if MANY <= len(records) < BATCH:
+                    if RESTS_FROM <= len(records) < BATCH:
                         self._stopping.wait(REST_SECONDS)
             except (ViewMoved, LogWentBack) as surprise:
                 log.warning("%s", surprise)

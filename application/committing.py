@@ -129,7 +129,7 @@ class CommitRun:
         self._id = import_id
         self._session: Stream[ImportSession] | None = None
         self._roster: StoredRoster | None = None
-        self._decided: Batch | None = None
+        self._following: Batch | None = None
         self._appender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
         self._licensed: set[str] = set()
         self._licences_at: int | None = None
@@ -160,7 +160,7 @@ class CommitRun:
 
     def _forget(self) -> None:
         """Forget what was loaded, because others have changed it; raises Busy if that happens too often in a row."""
-        self._session = self._decided = None
+        self._session = self._following = None
         self._licensed.clear()
         self._licences_at = None
         self._conflicts += 1
@@ -177,20 +177,20 @@ class CommitRun:
     def _add_groups(self, stream: Stream[ImportSession], session: Committing) -> None:
         """Append a batch, and decide on the next one while the database is busy with that."""
         started = self._ports.elapsed()
-        batch, following = self._decided or self._decide(stream, session), None
-        self._decided = None
+        batch, following = self._following or self._decide_next(stream, session), None
+        self._following = None
         appended = self._appender.submit(self._ports.events.append, stream.origin, batch.records, batch.claims)
         after = Stream(stream.id, stream.version + len(batch.events), batch.state, stream.origin)
         if isinstance(batch.state, Committing):
             with suppress(Exception):  # the next call decides again, and raises it
-                following = self._decide(after, batch.state)
+                following = self._decide_next(after, batch.state)
         appended.result()
-        self._session, self._decided = after, following
+        self._session, self._following = after, following
         self._keep_snapshot(after, at_least=EVENTS_A_SNAPSHOT)
         self._keep_pace(batch.groups, self._ports.elapsed() - started)
         self.groups_added = sum(isinstance(event, GroupAdded) for event in batch.events)
 
-    def _decide(self, stream: Stream[ImportSession], session: Committing) -> Batch:
+    def _decide_next(self, stream: Stream[ImportSession], session: Committing) -> Batch:
         """Decide on the next groups. Whatever the decision is based on, the append proves that it still holds."""
         if self._roster is None:
             self._roster = stored_roster(self._ports, stream.origin.subscription_id, session.plan.roster)

@@ -175,7 +175,7 @@ PROBLEMS: dict[str, ProblemKind] = {
     ),
     "looks-changed": ProblemKind(
         "warning",
-        "“{value}” may have been another name: {detail}.",
+        "“{value}” may once have been another name: {detail}.",
         "If it was, correct the name.",
         "{count} groups may have had other names ({examples}): {detail}.",
     ),

@@ -74,7 +74,7 @@ def _why_changed_here(name: str, by_value: Mapping[str, Sequence[str]]) -> str:
         return ""
     others = (other for value in sheet_values(name) for other in by_value[value] if may_be_changed(name, other))
     other = next(others, "")
-    return f"spreadsheets make it of “{printable(other)}”, which is a group of the file, too" if other else ""
+    return f"spreadsheets turn “{printable(other)}” into it, and the file has that group, too" if other else ""
 
 
 def _problem(code: str, entry: GroupEntry, detail: str, number: int) -> Problem:

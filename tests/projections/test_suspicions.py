@@ -137,7 +137,7 @@ def test_a_dry_run_tells_the_same(unattended: Rollcall) -> None:
         (found,) = suspicions(cursor, reviewed.origin.subscription_id, roster).values()
         groups = preview(cursor, reviewed.origin.subscription_id, roster)
     assert found.message == (
-        "“7” may have been another name: there is a group “007”, and spreadsheets make one of the other."
+        "“7” may once have been another name: there is a group “007”, and spreadsheets turn one into the other."
     )
     assert [group.problems for group in groups] == [1, 0, 0, 1]
 

@@ -237,19 +237,24 @@ class TestAReview:
     def test_leaves_a_group_out_that_may_stand_for_an_empty_cell_with_one_click(
         self, console: Console, subscription: str
     ) -> None:
-        review = console.reviewing(subscription, "Groupname,Email\nNA,ann@example.com\nSales,ann@example.com\n")
+        content = "Groupname,Email,Email\nNA,ann@example.com,nobody@example.com\nSales,ann@example.com\n"
+        review = console.reviewing(subscription, content)
         shown = console.ask("GET", f"{review}?show=problems")
-        assert "“NA” may stand for an empty cell: 1 user is in this group." in said(shown)
+        assert "“NA” may stand for an empty cell: 2 users are in this group." in said(shown)
         assert "Leave this group out" in said(shown)
         form = {"version": version(shown), "query": "show=problems"}
         answer = console.ask("POST", f"{review}/groups/1/leave-out", data=form)
         assert (answer.status_code, answer.headers["location"]) == (303, f"{review}?show=problems#group-1")
         shown = console.ask("GET", f"{review}?show=problems")
         assert "Take this group in again" in said(shown)
-        assert "You left this group out" in said(console.ask("GET", f"{review}?open=1"))
+        opened = said(console.ask("GET", f"{review}?open=1"))
+        assert "You left this group out" in opened
+        assert "allocate a licence" not in opened, "nobody of a group that is left out needs one"
         form = {"version": version(shown), "query": "open=1"}
         assert console.ask("POST", f"{review}/groups/1/take-in", data=form).status_code == 303
-        assert "You left this group out" not in said(console.ask("GET", f"{review}?open=1"))
+        opened = said(console.ask("GET", f"{review}?open=1"))
+        assert "You left this group out" not in opened
+        assert "allocate a licence" in opened
 
     def test_removes_a_user_who_can_be_seen_as_removed(self, console: Console, review: str) -> None:
         form = {"version": version(console.ask("GET", review)), "email": "ann@example.com", "query": "open=1"}
