@@ -67,16 +67,16 @@ def upload(
     limits: Limits,
     encoding: str = "",
     *,
-    guessed: bool = False,
+    read: ReadFile | None = None,
 ) -> ImportResult:
-    """Read a file that fits into memory, in an encoding if one was chosen or guessed, and record it.
+    """Read a file that fits into memory, in an encoding if one was chosen, unless it was `read` already; record it.
 
     See `record_upload`.
     """
     name = clean_file_name(file_name)
     pieces = [content[start : start + UPLOAD_CHUNK] for start in range(0, len(content), UPLOAD_CHUNK)]
     uploaded = FileUploaded(name, media_type, len(content), store_file(ports, origin, pieces))
-    return record_upload(ports, origin, uploaded, read_file(content, name, limits, encoding, guessed=guessed))
+    return record_upload(ports, origin, uploaded, read or read_file(content, name, limits, encoding))
 
 
 def store_file(ports: Ports, origin: Origin, pieces: Iterable[bytes]) -> str:

@@ -19,6 +19,7 @@ from msgspec import Struct, msgpack
 
 from domain.files.suspicions import comparable
 from domain.roster import FileFormat, Roster, users_and_columns
+from domain.sheet_rows import SheetRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,11 +33,12 @@ ENTRIES_A_CHUNK = 5_000
 _FASTEST = 1  # of zlib's levels: the next ones take longer than they save
 
 
-class RosterIndex(Struct, frozen=True):
+class RosterIndex(Struct, frozen=True, omit_defaults=True):
     """A roster without its groups and users. `sizes` is the number of usable users of each group.
 
     Chunk k begins with the group `first[k - 1]`. A chunk of addresses or names has `users_a_chunk` of them.
-    `comparable` are the groups whose names may stand for others (see `suspicions`), if that was found out.
+    `comparable` are the groups whose names may stand for others (see `suspicions`), if that was found out. `hidden` and
+    `tall_rows`, the columns `starts` and `further` of four bytes each, are those of its `SheetRows`.
     """
 
     format: FileFormat
@@ -50,6 +52,8 @@ class RosterIndex(Struct, frozen=True):
     users_a_chunk: int
     problem_chunks: int
     comparable: list[int] | None = None
+    hidden: int = 0
+    tall_rows: bytes = b""
 
     @classmethod
     def of(cls, chunk: bytes) -> RosterIndex:
@@ -65,7 +69,14 @@ class RosterIndex(Struct, frozen=True):
     def size(self) -> int:
         """How many bytes of memory this takes, about."""
         numbers = (self.sizes, self.first, self.comparable or [])
-        return _size(*numbers, *chain.from_iterable(numbers))
+        return _size(self.tall_rows, *numbers, *chain.from_iterable(numbers))
+
+    @property
+    def sheet_rows(self) -> SheetRows:
+        """Which row of a spreadsheet each line is."""
+        numbers = _numbers(self.tall_rows)
+        half = len(numbers) // 2
+        return SheetRows(self.hidden, numbers[:half], numbers[half:])
 
 
 class _StoredGroups(Struct, frozen=True, array_like=True):
@@ -124,6 +135,8 @@ def to_chunks(roster: Roster) -> list[bytes]:
         ENTRIES_A_CHUNK,
         len(problems),
         comparable(roster.entries),
+        roster.sheet_rows.hidden,
+        _bytes(chain(roster.sheet_rows.starts, roster.sheet_rows.further)),
     )
     groups = map(_stored_groups, portions)
     addresses = (_stored_addresses(roster.users, page) for page in pages)

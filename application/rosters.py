@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections import OrderedDict
 from functools import partial
@@ -155,6 +156,13 @@ class StoredRoster:
         start = 1 + len(self.index.first) + 2 * self.index.user_chunks
         for number in range(start, start + self.index.problem_chunks):
             yield from unpacked(self._fetch(number), list[Problem])
+
+    def sheet_row(self, line: int) -> int:
+        """Return the row of a spreadsheet that a line is in, or 0 if that is the same number or isn't known."""
+        index = self.index
+        if not (index.hidden or index.tall_rows):
+            return 0
+        return self.cached("sheet rows", lambda: (index.sheet_rows, sys.getsizeof(index.tall_rows))).of(line)
 
     def cached(self, what: Hashable, make: Callable[[], tuple[T, int]]) -> T:
         """Return a value computed from this roster; if it isn't cached, `make` returns it and its size in bytes."""

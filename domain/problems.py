@@ -12,6 +12,8 @@ from domain.problem_kinds import PROBLEMS, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from domain.sheet_rows import SheetRows
+
 
 class Example(Struct, frozen=True, omit_defaults=True):
     """A place where a problem is, and what is there; `row` as in `Problem`."""
@@ -120,6 +122,12 @@ def grouped(problems: Iterable[Problem]) -> list[Problem]:
             found.append((problem, same))
     shown = (problem if same is None else same.shown(problem) for problem, same in found)
     return [problem for problem in shown if problem is not None]
+
+
+def with_rows(problems: Iterable[Problem], sheet_rows: SheetRows) -> list[Problem]:
+    """Return problems, each with the row of a spreadsheet that it is in."""
+    placed = ((problem, sheet_rows.of(problem.line)) for problem in problems)
+    return [replace(problem, row=row) if row else problem for problem, row in placed]
 
 
 class FileProblems(Struct, frozen=True):

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from domain.addresses import PrivateDomains
 from domain.problems import Problem, grouped
+from domain.sheet_rows import SheetRows
 from domain.texts import Texts
 
 if TYPE_CHECKING:
@@ -120,7 +121,10 @@ def users_and_columns(cells: bytes) -> tuple[array[int], array[int]]:
 
 
 class Roster(Struct):
-    """What a file says: its groups, their users, and the problems found. `entries` are the groups in order."""
+    """What a file says: its groups, their users, and the problems found. `entries` are the groups in order.
+
+    `sheet_rows` tells the row of a spreadsheet that each line is in.
+    """
 
     format: FileFormat
     encoding: str
@@ -130,6 +134,7 @@ class Roster(Struct):
     users: RosterUsers
     entries: list[GroupEntry]
     problems: list[Problem]
+    sheet_rows: SheetRows = field(default_factory=SheetRows)
 
     @property
     def memberships(self) -> int:

@@ -20,7 +20,7 @@ from adapters.postgres import wakeups
 from domain.errors import RollcallError
 from projections.reports import import_report as reporting
 
-HEADER = ("line", "column", "group", "user", "outcome", "reason")
+HEADER = ("line", "row", "column", "group", "user", "outcome", "reason")
 REPORT_VIEWS = ("import_list", "review", "groups_added", "audit_log")
 
 
@@ -40,7 +40,8 @@ class ViewsBehind(RollcallError):
 def report(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
     """Download the result of every row of the file: each user of each group, group by group, then the problems.
 
-    `line` and `column` say where it is in the file. The report shows the state at the time of the request.
+    `line` and `column` say where it is in the file, `row` which row of a spreadsheet that is, if that is another one.
+    The report shows the state at the time of the request.
     """
     find_import(rollcall, subscription_id, import_id)
     if not rollcall.health.catch_up(*REPORT_VIEWS, seconds=wakeups.READABLE_WITHIN_SECONDS):

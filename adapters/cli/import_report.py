@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Struct, UnsetType, field
 from rich.text import Text
 
+from adapters.cli.leaving_out import advice
 from adapters.cli.process import command_line
 from adapters.cli.terminal import ROWS_SHOWN, Column, Failure, visible
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
@@ -16,7 +18,7 @@ from projections.reports.sentences import FORMATS, SKIPPED, counted
 from projections.review.read import ReviewedGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from adapters.cli.terminal import Terminal
     from domain.import_session import FormatDetected
@@ -37,17 +39,24 @@ REFUSED_CODE = "file-refused"
 
 
 class ImportReport(Struct, frozen=True):
-    """The result of an import, as JSON; it has an `error` if the exit code is 1."""
+    """The result of an import, as JSON; it has an `error` if the exit code is 1.
+
+    `licensed_as` are addresses of the file without a licence, each with the licensed one that is probably meant.
+    """
 
     imported: ImportDocument = field(name="import")
     problems: list[ProblemRow]
     groups_added: list[GroupAddedRow]
     groups_skipped: list[GroupSkippedRow]
+    licensed_as: dict[str, str] = {}
     error: Failure | UnsetType = UNSET
 
 
 class DryRunReport(Struct, frozen=True):
-    """What importing a file would do, as JSON; it has an `error` if the file is refused."""
+    """What importing a file would do, as JSON; it has an `error` if the file is refused.
+
+    `licensed_as` as in `ImportReport`.
+    """
 
     file_name: str
     size_bytes: int
@@ -58,6 +67,7 @@ class DryRunReport(Struct, frozen=True):
     users_not_licensed: int
     problems: list[ProblemRow]
     groups: list[ReviewedGroup]
+    licensed_as: dict[str, str] = {}
     error: Failure | UnsetType = UNSET
 
 
@@ -89,7 +99,7 @@ def problems(terminal: Terminal, found: Sequence[Problem], total: int) -> None:
                 (f"{each.line} (row {each.row})" if each.row else f"{each.line}") if each.line else "",
                 f"{each.column}" if each.column else "",
                 Text(each.severity, style="red" if each.severity == "error" else "yellow"),
-                Text.assemble(visible(each.message), "\n", (visible(each.remedy), "dim")),
+                Text.assemble(visible(each.message), "\n", (visible(each.remedy + advice(each)), "dim")),
             )
             for each in found
         ),
@@ -98,8 +108,10 @@ def problems(terminal: Terminal, found: Sequence[Problem], total: int) -> None:
     )
 
 
-def groups_to_review(terminal: Terminal, groups: Sequence[ReviewedGroup], unlicensed: int, total: int) -> None:
-    """Show what an import would do, group by group."""
+def groups_to_review(
+    terminal: Terminal, groups: Sequence[ReviewedGroup], unlicensed: int, total: int, meant: Mapping[str, str]
+) -> None:
+    """Show what an import would do, group by group; `meant` is what is probably meant for users without a licence."""
     terminal.say()
     terminal.table(
         (
@@ -128,9 +140,15 @@ def groups_to_review(terminal: Terminal, groups: Sequence[ReviewedGroup], unlice
         have = "has" if unlicensed == 1 else "have"
         text = f"{counted(unlicensed, 'user')} in the file {have} no licence and would be left out."
         terminal.say(Text(text, style="yellow"))
+    for email, licensed in islice(meant.items(), ROWS_SHOWN):
+        terminal.say(
+            Text(visible(f"“{email}” has no licence, but “{licensed}” has one. Is that meant?"), style="yellow")
+        )
 
 
 def _outlook(group: ReviewedGroup) -> Text:
+    if group.left_out:
+        return Text("left out", style="yellow")
     if group.users == group.unlicensed:
         return Text("no one to add", style="yellow")
     return Text(group.status, style="green" if group.status == "new" else "cyan")

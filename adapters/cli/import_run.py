@@ -9,29 +9,25 @@ import click
 from msgspec import UNSET
 
 from adapters.cli import import_report
-from adapters.cli.import_report import DryRunReport, ImportReport
+from adapters.cli.import_report import ImportReport
+from adapters.cli.leaving_out import group_numbers
 from adapters.cli.process import command_line
 from adapters.cli.stop_button import stop_button
 from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, STOPPED, ErrorDocument, Failure
 from application.committing import start_commit, stop
-from application.importing import stored_roster, upload
-from application.reading import detected
-from application.roster_chunks import to_chunks
+from application.importing import leave_group_out, stored_roster, upload
+from application.reading import ReadRoster, read_file
 from application.rosters import StoredRoster
 from domain.errors import EncodingUncertain, NotFound, NothingToAdd, WrongState
 from domain.files.encodings import ENCODINGS
-from domain.files.roster_file import read_roster
 from domain.naming import clean_file_name
-from domain.problems import FileProblems, grouped
 from projections import groups_added
 from projections.import_list import read as import_list
 from projections.reports import file_licences
 from projections.reports.known_names import SAMPLED_BYTES, known_encoding
-from projections.reports.preview import preview
 from projections.reports.problem_rows import problem_rows
 from projections.reports.review_problems import count_problems, problems
 from projections.reports.sentences import attempts
-from projections.reports.suspicions import suspicions
 from projections.review import read as review
 
 if TYPE_CHECKING:
@@ -50,19 +46,26 @@ NO_LICENCES = "none of the users has a licence. Allocate licences first"
 
 
 class ImportRun:
-    """One import, driven from a terminal; its id is `origin.import_id`.
+    """One import, driven from a terminal; its id is `origin.import_id`. Groups with the names `leave_out` are left out.
 
     `upload` and `carry_on` take it as far as the administrator wants, and return the exit code.
     """
 
     def __init__(
-        self, rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRow, origin: Origin, import_id: UUID
+        self,
+        rollcall: Rollcall,
+        terminal: Terminal,
+        subscription: SubscriptionRow,
+        origin: Origin,
+        import_id: UUID,
+        leave_out: Sequence[str] = (),
     ) -> None:
         self._rollcall = rollcall
         self._terminal = terminal
         self._subscription = subscription
         self._origin = origin
         self._id = import_id
+        self._leave_out = leave_out
         self.report: ImportReport | ErrorDocument | None = None
 
     def upload(self, file_name: str, content: bytes, encoding: str, *, yes: bool) -> int:
@@ -70,9 +73,11 @@ class ImportRun:
         try:
             with self._terminal.busy(f"Reading {clean_file_name(file_name)}"):
                 limits = self._rollcall.settings.limits
-                known = "" if encoding else _known_encoding(self._rollcall, self._subscription.id, content)
-                what = (file_name, "", content, limits, encoding or known)
-                upload(self._rollcall, self._origin, *what, guessed=bool(known))
+                known = "" if encoding else known_encoding_of(self._rollcall, self._subscription.id, content)
+                read = read_file(content, clean_file_name(file_name), limits, encoding or known, guessed=bool(known))
+                if isinstance(read, ReadRoster):  # before anything is recorded
+                    group_numbers(StoredRoster(list(read.chunks).__getitem__), self._leave_out)
+                upload(self._rollcall, self._origin, file_name, "", content, limits, read=read)
                 self._rollcall.health.catch_up("import_list", "review", "directory")
             return self._carry_on(yes=yes)
         except (KeyboardInterrupt, click.Abort):
@@ -95,6 +100,7 @@ class ImportRun:
             case "reviewing":
                 if not (yes or self._terminal.can_ask()):
                     raise click.UsageError(NO_TERMINAL)
+                row = self._without_groups(row)
                 if self._show_review(row) == 0:
                     return self._nothing_to_add(row, NothingToAdd(reason=NO_LICENCES))
                 if yes and row.read and "encoding-guessed" in row.read.problems:
@@ -112,6 +118,15 @@ class ImportRun:
         except NothingToAdd as refusal:
             return self._nothing_to_add(row, refusal)
 
+    def _without_groups(self, row: ImportRow) -> ImportRow:
+        if row.read is None or not self._leave_out:
+            return row
+        roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
+        for number in group_numbers(roster, self._leave_out):
+            leave_group_out(self._rollcall, self._origin, number, None)
+        self._rollcall.health.catch_up("import_list", "review")
+        return self._row()
+
     def _row(self) -> ImportRow:
         with self._rollcall.views() as cursor:
             row = import_list.find_import(cursor, self._id)
@@ -128,11 +143,12 @@ class ImportRun:
             roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
             groups = review.groups(cursor, row.subscription_id, row.id, roster, limit=ROWS_SHOWN)
             unlicensed = file_licences.unlicensed_users(cursor, row.subscription_id, roster).count
+            meant = file_licences.licensed_twins_of_file(cursor, row.subscription_id, roster)
             where = (cursor, row.subscription_id, row.id, roster)
             found, total = problems(*where, limit=ROWS_SHOWN), count_problems(*where)
         if found:
             import_report.problems(self._terminal, [each for _, each in found], total)
-        import_report.groups_to_review(self._terminal, groups, unlicensed, row.read.groups)
+        import_report.groups_to_review(self._terminal, groups, unlicensed, row.read.groups, meant)
         return row.read.users - unlicensed
 
     def _confirmed(self) -> bool:
@@ -220,20 +236,23 @@ class ImportRun:
         self._rollcall.health.catch_up("groups_added", "review")
         with self._rollcall.views() as cursor:
             found: Sequence[Problem] = row.file_problems
+            meant: dict[str, str] = {}
             if row.read is not None:
                 roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
                 where = (cursor, row.subscription_id, row.id, roster)
                 found = [each for _, each in problems(*where, limit=None)]
+                meant = file_licences.licensed_twins_of_file(cursor, row.subscription_id, roster)
             self.report = ImportReport(
                 imported=import_list.document(row),
                 problems=problem_rows(found),
                 groups_added=groups_added.groups_added(cursor, row.subscription_id, row.id, limit=None),
                 groups_skipped=groups_added.groups_skipped(cursor, row.subscription_id, row.id, limit=None),
+                licensed_as=meant,
                 error=error or UNSET,
             )
 
 
-def _known_encoding(rollcall: Rollcall, subscription_id: UUID, content: bytes) -> str:
+def known_encoding_of(rollcall: Rollcall, subscription_id: UUID, content: bytes) -> str:
     """Return the encoding in which a file that isn't UTF-8 gives names that the subscription knows, if there is one."""
     if b"\0" in content[:SAMPLED_BYTES] or content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return ""
@@ -243,42 +262,3 @@ def _known_encoding(rollcall: Rollcall, subscription_id: UUID, content: bytes) -
         with rollcall.views() as cursor:
             return known_encoding(cursor, subscription_id, content[:SAMPLED_BYTES])
     return ""
-
-
-def dry_run(
-    rollcall: Rollcall,
-    terminal: Terminal,
-    subscription: SubscriptionRow,
-    name: str,
-    content: bytes,
-    encoding: str,
-) -> int:
-    """Show what importing a file would do, without recording anything; return the exit code."""
-    name = clean_file_name(name)
-    with terminal.busy(f"Reading {name}"):
-        known = "" if encoding else _known_encoding(rollcall, subscription.id, content)
-        read = read_roster(content, name, rollcall.settings.limits, encoding or known, guessed=bool(known))
-    if isinstance(read, FileProblems):
-        if terminal.as_json:
-            shown, counts = problem_rows(read.problems), import_list.counts(None, read.problems)
-            refused = import_report.refused(name)
-            terminal.emit(DryRunReport(name, len(content), None, None, None, counts, 0, shown, [], refused))
-        else:
-            import_report.refusal(terminal, name, read.problems)
-        return REFUSED
-    roster = StoredRoster(to_chunks(read).__getitem__)
-    with rollcall.views() as cursor:
-        groups = preview(cursor, subscription.id, roster, limit=None if terminal.as_json else ROWS_SHOWN)
-        found = [*grouped(read.problems), *suspicions(cursor, subscription.id, roster).values()]
-        unlicensed = file_licences.unlicensed_users(cursor, subscription.id, roster).count
-    read_as = detected(read, "")
-    if terminal.as_json:
-        shown, counts = problem_rows(found), import_list.counts(read_as)
-        what = (read_as.format, read_as.encoding, read_as.delimiter)
-        terminal.emit(DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups))
-        return DONE
-    import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
-    if found:
-        import_report.problems(terminal, found[:ROWS_SHOWN], len(found))
-    import_report.groups_to_review(terminal, groups, unlicensed, len(roster))
-    return DONE

@@ -8,7 +8,9 @@ from uuid import uuid4
 import click
 
 from adapters.cli import import_report
-from adapters.cli.import_run import NO_TERMINAL, ImportRun, dry_run
+from adapters.cli.dry_run import dry_run
+from adapters.cli.import_run import NO_TERMINAL, ImportRun
+from adapters.cli.leaving_out import leave_out_option
 from adapters.cli.lookup import find_import, find_subscription
 from adapters.cli.options import (
     content_of,
@@ -26,6 +28,7 @@ from projections.import_list import read as import_list
 from projections.reports.history import history_row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -47,8 +50,11 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Add the groups with
 @click.option(
     "--encoding", default="", help="How the text is encoded, if the file doesn't say so: windows-1250, for example."
 )
+@leave_out_option
 @json_option
-def import_(*, file: Path, name_or_id: str, dry: bool, yes: bool, encoding: str, as_json: bool) -> int:
+def import_(
+    *, file: Path, name_or_id: str, dry: bool, yes: bool, encoding: str, leave_out: tuple[str, ...], as_json: bool
+) -> int:
     """Review FILE, confirm, and watch its groups being added.
 
     FILE is a .csv or .txt file, user-based or group-based. Press Ctrl-C to stop: you see what was added, what was not,
@@ -63,8 +69,8 @@ def import_(*, file: Path, name_or_id: str, dry: bool, yes: bool, encoding: str,
             raise click.UsageError(f"{NO_TERMINAL} Pass --dry-run to only see what the import would do.")
         content = content_of(file, rollcall.settings.limits.file_bytes)
         if dry:
-            return dry_run(rollcall, terminal, found, file.name, content, encoding)
-        run = run_of(rollcall, terminal, found, uuid4())
+            return dry_run(rollcall, terminal, found, file.name, content, encoding, leave_out)
+        run = run_of(rollcall, terminal, found, uuid4(), leave_out)
         code = run.upload(file.name, content, encoding, yes=yes)
         if as_json:
             terminal.emit(run.report)
@@ -74,8 +80,9 @@ def import_(*, file: Path, name_or_id: str, dry: bool, yes: bool, encoding: str,
 @click.command("import-resume", short_help="Continue an import")
 @import_argument
 @yes_option
+@leave_out_option
 @json_option
-def import_resume(*, import_id: str, yes: bool, as_json: bool) -> int:
+def import_resume(*, import_id: str, yes: bool, leave_out: tuple[str, ...], as_json: bool) -> int:
     """Continue an import from where it is.
 
     If it is waiting for review, review and confirm it. If it was stopped, it continues. If it is running, watch it.
@@ -84,16 +91,24 @@ def import_resume(*, import_id: str, yes: bool, as_json: bool) -> int:
     terminal = Terminal(as_json=as_json)
     with open_rollcall("import_list", "review", "directory", commits=True) as rollcall:
         row = find_import(rollcall, import_id)
-        run = run_of(rollcall, terminal, find_subscription(rollcall, str(row.subscription_id)), row.id)
+        run = run_of(rollcall, terminal, find_subscription(rollcall, str(row.subscription_id)), row.id, leave_out)
         code = run.carry_on(yes=yes)
         if as_json:
             terminal.emit(run.report)
         return code
 
 
-def run_of(rollcall: Rollcall, terminal: Terminal, subscription: SubscriptionRow, import_id: UUID) -> ImportRun:
+def run_of(
+    rollcall: Rollcall,
+    terminal: Terminal,
+    subscription: SubscriptionRow,
+    import_id: UUID,
+    leave_out: Sequence[str] = (),
+) -> ImportRun:
     """Return the run of an import, on behalf of the account that runs this command."""
-    return ImportRun(rollcall, terminal, subscription, operator_origin(subscription.id, import_id), import_id)
+    return ImportRun(
+        rollcall, terminal, subscription, operator_origin(subscription.id, import_id), import_id, leave_out
+    )
 
 
 @click.command(short_help="List the imports of a subscription")

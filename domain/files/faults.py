@@ -9,18 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from domain.addresses import emails_meant, parse_email, plain_email
 from domain.errors import EmailInvalid
 from domain.files.encodings import ENCODINGS
 from domain.files.rows import Picked, Row, UnclosedQuote
 from domain.files.text import Unreadable
 from domain.naming import LONGEST_NAME, collapsed, listed, printable, why_misleading, without_controls
-from domain.problems import Problem
+from domain.problems import Problem, with_rows
+from domain.sheet_rows import SheetRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from domain.files.rows import Rows
     from domain.roster import Limits
@@ -41,7 +40,7 @@ class RowReader(ABC):
         )  # cells of up to this many characters are never too long
         self._rows = 0
         self._unclosed = 0
-        self._row_of: Callable[[int], int] | None = None  # from a line to the row of a spreadsheet, where they differ
+        self._sheet_rows = SheetRows()
         self._problems: list[Problem] = []
 
     def read_all(self, rows: Rows) -> None:
@@ -50,6 +49,7 @@ class RowReader(ABC):
         Most files are nearly free of faults, so a block of rows is taken in at once if it is free of them. Otherwise
         each of its rows is taken in by itself: only that says what is wrong, and where.
         """
+        self._sheet_rows = rows.sheet_rows
         while (block := rows.block()) is not None:
             lines = block.count("\n") + 1
             in_limits = self._rows + lines <= self._limits.rows and self._always_short == LONGEST_NAME
@@ -59,7 +59,6 @@ class RowReader(ABC):
             else:
                 for row in rows.before(rows.line + lines):
                     self.read(row)
-        self._row_of = rows.row_of if rows.differ_from_lines else None
 
     @abstractmethod
     def _add_all(self, rows: Rows, block: str) -> bool:
@@ -107,18 +106,20 @@ class RowReader(ABC):
 
     def _problems_in_order(self) -> list[Problem]:
         found = sorted(self._problems, key=lambda problem: (problem.line, problem.column))
-        if self._row_of is None:
-            return found
-        rows = ((problem, self._row_of(problem.line)) for problem in found)
-        return [replace(problem, row=row) if 0 < row != problem.line else problem for problem, row in rows]
+        return with_rows(found, self._sheet_rows)
 
     def _report_unclosed(self, fault: UnclosedQuote) -> None:
         self._unclosed += 1
         if self._unclosed == MOST_UNCLOSED_QUOTES:
             detail = f"it is the {MOST_UNCLOSED_QUOTES:,}th with an unclosed quotation mark"
             raise Unreadable(Problem("too-many-faults", fault.line, fault.column, detail=detail))
-        origin = f"; the row starts on line {fault.row_line}" if fault.row_line != fault.line else ""
+        origin = f"; the row starts on line {self._place(fault.row_line)}" if fault.row_line != fault.line else ""
         self._note("quote-unclosed", fault.line, fault.column, fault.value, (), fault.reason + origin)
+
+    def _place(self, line: int) -> str:
+        """Return a line for people, with the row of a spreadsheet if that is another number."""
+        row = self._sheet_rows.of(line)
+        return f"{line} (row {row})" if row else str(line)
 
     def _too_many(self, what: str, line: int) -> Unreadable:
         return Unreadable(Problem("too-many-rows", line, detail=f"{self._limits.rows:,} {what}"))

@@ -142,7 +142,7 @@ class GroupBasedReader(RosterReader):
 
     def _report_repeated_group(self, row: Row, number: int) -> None:
         entry = self._entries[number - 1]
-        self._report("group-repeated", row.line_of(1), 1, row.cells[0], (), str(entry.line))
+        self._report("group-repeated", row.line_of(1), 1, row.cells[0], (), self._place(entry.line))
         self._maybe_repeated.add(number)
 
     def _add_users(self, row: Row, number: int, columns: list[int]) -> None:

@@ -111,7 +111,7 @@ class LicenceReader(RowReader):
             self._users[user.email] = user
             self._check_appearance(user.email, row.line_of(1), 1)
             return
-        detail = str(self._first_lines[user.email])
+        detail = self._place(self._first_lines[user.email])
         self._report("email-repeated", row.line_of(1), 1, row.cells[0], detail=detail)
         first, last = known.first_name or user.first_name, known.last_name or user.last_name
         self._users[user.email] = User(user.email, first, last)

@@ -20,12 +20,14 @@ from domain.files.group_based import GroupBasedReader
 from domain.files.header import check_header, check_unnamed, open_text
 from domain.files.text import Unreadable
 from domain.files.user_based import UserBasedReader
-from domain.problems import FileProblems
+from domain.problems import FileProblems, with_rows
 from domain.roster import Limits, Roster
 
 if TYPE_CHECKING:
-    from domain.files.header import DelimitedText
+    from domain.files.header import DelimitedText, Header
+    from domain.files.rows import Rows
     from domain.files.text import Content
+    from domain.problems import Problem
 
 
 def read_roster(
@@ -49,9 +51,17 @@ def read_roster(
 
 
 def _read(text: DelimitedText, limits: Limits) -> Roster:
-    header = check_header(text.rows(limits.columns, limits.cell_bytes).first(), limits)
-    numbered = check_unnamed(header, text.again(limits))
-    rows = text.rows(limits.columns, limits.cell_bytes, header.picked)
+    rows = text.rows(limits.columns, limits.cell_bytes)
+    try:
+        header = check_header(rows.first(), limits)
+        numbered = check_unnamed(header, text.again(limits))
+        rows = text.rows(limits.columns, limits.cell_bytes, header.picked)
+        return _read_rows(text, header, rows, limits, numbered)
+    except Unreadable as refusal:
+        raise Unreadable(*with_rows(refusal.problems, rows.sheet_rows)) from refusal
+
+
+def _read_rows(text: DelimitedText, header: Header, rows: Rows, limits: Limits, numbered: Problem | None) -> Roster:
     next(iter(rows))
     reader = (UserBasedReader if header.format == "user_based" else GroupBasedReader)(text, header, limits)
     if text.guessed:

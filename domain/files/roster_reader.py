@@ -48,6 +48,7 @@ class RosterReader(RowReader):
         for number in sorted(self._maybe_repeated):
             self._drop_repeats(number, last_group)
         self._roster.rows = self._rows
+        self._roster.sheet_rows = self._sheet_rows
         for problem in suspicions(self._entries, self._number_by_key):
             self._note(problem.code, problem.line, problem.column, problem.value, problem.groups, problem.detail)
         if detail := self._why_columns_lost():

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
-from bisect import bisect_right
 from collections.abc import Sequence  # noqa: TC003 - NamedTuple evaluates it
 from itertools import chain, zip_longest
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
+
+from domain.sheet_rows import SheetRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,22 +139,13 @@ class Rows:
         self._blank_starts = f' "{delimiter}'
         self._is_blank = re.compile(rf"{blank}(?:{mark}{blank})*+").fullmatch
         self._blank_cells = re.compile(rf"(?>{blank}{mark}){{{_AT_ONCE}}}")
-        self._tall: list[int] = []  # the lines of rows after their first one
+        self.sheet_rows = SheetRows(lines.hidden)
         self._cells = re.compile(rf'(?> *+"[^"]*+(?:""[^"]*+)*+" *+{mark}|(?! *+")[^{mark}]*+{mark}){{{_AT_ONCE}}}')
 
     @property
     def line(self) -> int:
         """The number of the line that the next row starts on, or a blank line before it."""
         return self._lines.number
-
-    @property
-    def differ_from_lines(self) -> bool:
-        """Whether a spreadsheet counts rows otherwise than lines: some span several, or are hidden."""
-        return bool(self._tall) or self._lines.hidden > 0
-
-    def row_of(self, line: int) -> int:
-        """Return the row that a line is in as a spreadsheet counts it, if it was read already."""
-        return line - bisect_right(self._tall, line) - self._lines.hidden
 
     def block(self) -> str | None:
         """Return the text of the next lines, with a line feed between two, without moving on; None at the end."""
@@ -178,7 +170,7 @@ class Rows:
             if row is None:
                 row, span = self._scan()
             if span > 1 and isinstance(row, Row):
-                self._tall.extend(range(row.line + 1, row.line + span))
+                self.sheet_rows.add(row.line, span)
             lines.advance(span)
             if isinstance(row, Row) and self._picked.some:
                 row = row.picked(self._picked.places(len(row.cells)))

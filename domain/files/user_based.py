@@ -165,7 +165,7 @@ class UserBasedReader(RosterReader):
                 self._check_appearance(email, row.line_of(1), 1, tuple(named))
             return self._new_user(RosterUser(email, first, last), row.line)
         users = self._users
-        self._report("email-repeated", row.line_of(1), 1, row.cells[0], (), str(users.lines[index]))
+        self._report("email-repeated", row.line_of(1), 1, row.cells[0], (), self._place(users.lines[index]))
         self._maybe_repeated.update(named)
         users.first_names[index] = users.first_names[index] or first
         users.last_names[index] = users.last_names[index] or last

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
+from domain.addresses import with_plain_apostrophe
 from projections.directory import read as directory
 from projections.projector import find_bookmark
 
@@ -67,6 +68,26 @@ def unlicensed_counts(
         return counts, (BYTES_PER_NUMBER + counts.itemsize) * len(numbers)
 
     return roster.cached(("directory", known, tuple(numbers)), look_up)
+
+
+def licensed_twins(cursor: ViewCursor, subscription_id: UUID, unlicensed: Iterable[str]) -> dict[str, str]:
+    """Return the address that is probably meant for each of these without a licence, if one is likely.
+
+    It has a licence and differs in its apostrophe only: a plain one, where the other is a word processor's.
+    """
+    plain = {email: meant for email in unlicensed if (meant := with_plain_apostrophe(email)) != email}
+    without = directory.unlicensed_emails(cursor, subscription_id, plain.values()) if plain else set[str]()
+    return {email: meant for email, meant in plain.items() if meant not in without}
+
+
+def licensed_twins_of_file(cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster) -> dict[str, str]:
+    """Return the same for all users of a file who have no licence."""
+    found: dict[str, str] = {}
+    for some in roster.emails():
+        if odd := [email for email in some if with_plain_apostrophe(email) != email]:
+            unlicensed = directory.unlicensed_emails(cursor, subscription_id, odd)
+            found |= licensed_twins(cursor, subscription_id, filter(unlicensed.__contains__, odd))
+    return found
 
 
 def group_numbers_of(roster: StoredRoster, unlicensed: UnlicensedUsers) -> array[int]:

@@ -11,11 +11,12 @@ from application.rosters import StoredRoster
 from projections import groups_added
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportRow, ImportState
+from projections.reports.file_licences import licensed_twins
 from projections.reports.sentences import SKIPPED
 from projections.review import read as review
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from application.ports import Blobs
     from domain.problems import Problem
@@ -35,9 +36,13 @@ USERS_AT_ONCE = 10_000
 
 
 class ReportRow(Struct, frozen=True):
-    """A cell of the file that names a user or has a problem: its place, group and user, the outcome, and the reason."""
+    """A cell of the file that names a user or has a problem: its place, group and user, the outcome, and the reason.
+
+    `row` is the row as a spreadsheet counts it, or None if that is the line.
+    """
 
     line: int
+    row: int | None
     column: int
     group: str
     user: str
@@ -58,7 +63,7 @@ def report(views: OpenViews, blobs: Blobs, row: ImportRow) -> Iterator[ReportRow
             with views() as cursor:
                 results = _group_results(cursor, row, numbers)
             for number in numbers:
-                yield from results[number].rows(roster.group(number))
+                yield from results[number].rows(roster.group(number), roster.sheet_row)
         yield from map(_problem_row, roster.problems())
 
 
@@ -83,6 +88,8 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
     added = {each.number: each for each in groups_added.groups_added(cursor, row.subscription_id, row.id, **page)}
     skipped = {each.number: each for each in groups_added.groups_skipped(cursor, row.subscription_id, row.id, **page)}
     users_added = _by_number(groups_added.users_added(cursor, row.subscription_id, row.id, numbers))
+    everybody = {email for some in left_out.values() for email in some}
+    meant = licensed_twins(cursor, row.subscription_id, everybody)
     results = {}
     for number in numbers:
         newcomers = users_added.get(number, set())
@@ -90,7 +97,7 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
         if isinstance(done, GroupAddedRow) and len(newcomers) != done.users_added:
             done, newcomers = None, set()  # one view lags behind another
         results[number] = _GroupResult(
-            row, new_names.get(number), done, removed.get(number, set()), left_out.get(number, set()), newcomers
+            row, new_names.get(number), done, removed.get(number, set()), left_out.get(number, set()), newcomers, meant
         )
     return results
 
@@ -103,7 +110,10 @@ def _by_number(users: Iterator[tuple[int, str]]) -> dict[int, set[str]]:
 
 
 class _GroupResult(Struct, frozen=True):
-    """The result of one group of the file: added or skipped, if it is done; the users removed, left out and added."""
+    """The result of one group of the file: added or skipped, if it is done; the users removed, left out and added.
+
+    `meant` is what is probably meant for users without a licence (see `licensed_twins`).
+    """
 
     row: ImportRow
     new_name: str | None
@@ -111,15 +121,18 @@ class _GroupResult(Struct, frozen=True):
     removed: set[str]
     left_out: set[str]
     newcomers: set[str]
+    meant: dict[str, str]
 
-    def rows(self, group: RosterGroup) -> Iterator[ReportRow]:
+    def rows(self, group: RosterGroup, sheet_row: Callable[[int], int]) -> Iterator[ReportRow]:
         """Return a row for each user of the group; a group without users has one row."""
         name = self.new_name or group.name
         if not group.members:
-            yield ReportRow(group.line, group.column, name, "", "not_added", SKIPPED["no-users"])
+            row = sheet_row(group.line) or None
+            yield ReportRow(group.line, row, group.column, name, "", "not_added", SKIPPED["no-users"])
         for member in group.members:
             outcome, reason = self._outcome(member.email)
-            yield ReportRow(member.line, member.column, name, member.email, outcome, reason)
+            row = sheet_row(member.line) or None
+            yield ReportRow(member.line, row, member.column, name, member.email, outcome, reason)
 
     def _outcome(self, email: str) -> tuple[Outcome, str]:
         if isinstance(self.done, GroupSkippedRow) and self.done.reason == "left-out":
@@ -127,7 +140,8 @@ class _GroupResult(Struct, frozen=True):
         if email in self.removed:
             return "removed", "removed in the review"
         if self.done is not None and email in self.left_out:
-            return "left_out", "no licence"
+            meant = self.meant.get(email)
+            return "left_out", f"no licence, but “{meant}” has one" if meant else "no licence"
         if email in self.newcomers:
             return "added", ""
         if self.done is not None:
@@ -137,4 +151,5 @@ class _GroupResult(Struct, frozen=True):
 
 def _problem_row(problem: Problem) -> ReportRow:
     outcome: Outcome = "problem" if problem.severity == "error" else "warning"
-    return ReportRow(problem.line, problem.column, "", problem.value, outcome, f"{problem.message} {problem.remedy}")
+    place, reason = (problem.line, problem.row or None, problem.column), f"{problem.message} {problem.remedy}"
+    return ReportRow(*place, "", problem.value, outcome, reason)

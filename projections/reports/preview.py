@@ -14,6 +14,7 @@ from projections.reports.suspicions import suspicions
 from projections.review.read import Edited, EditedGroup, ReviewedGroup, with_licences
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
     from application.rosters import StoredRoster
@@ -21,9 +22,17 @@ if TYPE_CHECKING:
 
 
 def preview(
-    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, *, limit: int | None = 100
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    roster: StoredRoster,
+    left_out: Collection[int] = (),
+    *,
+    limit: int | None = 100,
 ) -> list[ReviewedGroup]:
-    """Return the first groups of the file, or all of them if `limit` is None, as a review would show them."""
+    """Return the first groups of the file, or all of them if `limit` is None, as a review would show them.
+
+    `left_out` are the numbers of those that would be left out.
+    """
     bookmark = find_bookmark(cursor, directory.NAME)
     problems = Counter(number for problem in grouped(roster.problems()) for number in set(problem.groups))
     problems.update(suspicions(cursor, subscription_id, roster).keys())
@@ -37,6 +46,7 @@ def preview(
             group_key(each.name) in existing,
             len(each.members),
             problems[each.number],
+            left_out=each.number in left_out,
         )
         for each in first
     ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from domain.addresses import with_plain_apostrophe
 from domain.naming import group_key
 from projections.directory import read as directory
+from projections.reports.file_licences import licensed_twins
 from projections.review import read as review
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ReviewedUser(Struct, frozen=True):
     """A user of a group as they would be added, with their place in the file.
 
     `licensed_as` is the address that is probably meant if this one has no licence: it has one, and differs in its
-    apostrophe only.
+    apostrophe only. `row` is the row as a spreadsheet counts it, unless that is the line.
     """
 
     email: str
@@ -35,6 +35,7 @@ class ReviewedUser(Struct, frozen=True):
     line: int
     column: int
     licensed_as: str = ""
+    row: int | UnsetType = UNSET
 
 
 def reviewed_users(
@@ -64,12 +65,19 @@ def reviewed_users(
             return "not_licensed"
         return "already_in_group" if email in already_in_group else "to_add"
 
-    plain = {email: meant for email in unlicensed if (meant := with_plain_apostrophe(email)) != email}
-    without = directory.unlicensed_emails(cursor, subscription_id, plain.values()) if plain else set[str]()
-    licensed_as = {email: meant for email, meant in plain.items() if meant not in without}
+    licensed_as = licensed_twins(cursor, subscription_id, unlicensed)
     names = roster.names(member.user for member in members)
     return [
-        ReviewedUser(m.email, first_name, last_name, status(m.email), m.line, m.column, licensed_as.get(m.email, ""))
+        ReviewedUser(
+            m.email,
+            first_name,
+            last_name,
+            status(m.email),
+            m.line,
+            m.column,
+            licensed_as.get(m.email, ""),
+            roster.sheet_row(m.line) or UNSET,
+        )
         for m, (first_name, last_name) in zip(members, names, strict=True)
     ]
 

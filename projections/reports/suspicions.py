@@ -91,4 +91,5 @@ def _suspicion(
 def _problem(roster: StoredRoster, suspect: _Suspect, code: str, detail: str) -> Problem:
     group = roster.group(suspect.number)
     header = roster.index.header[group.column - 1] if group.column <= len(roster.index.header) else ""
-    return Problem(code, group.line, group.column, header, printable(suspect.name), detail, (suspect.number,))
+    place, row = (group.line, group.column, header), roster.sheet_row(group.line)
+    return Problem(code, *place, printable(suspect.name), detail, (suspect.number,), row)

@@ -406,6 +406,16 @@ class TestReview:
             (STRANGER, "not_licensed", 2, 5),
         ]
 
+    def test_tells_the_row_of_a_spreadsheet_beside_the_line_once_they_differ(
+        self, client: httpx.Client, subscription: str
+    ) -> None:
+        content = f'sep=,\nGroupname,Email,Email\n"Asia\nEast",{ANN},{BEN}\nAfrica,{CEM},\n'
+        where = uploaded(client, subscription, content)
+        rows = [client.get(f"{where}/groups/{number}/users").json() for number in (1, 2)]
+        assert [[(user["line"], user["row"]) for user in found] for found in rows] == [[(4, 2), (4, 2)], [(5, 3)]]
+        plain = uploaded(client, subscription, f"Groupname,Email\nAfrica,{CEM}\n")
+        assert "row" not in client.get(f"{plain}/groups/1/users").json()[0]
+
     def test_points_to_the_licensed_address_that_differs_in_its_apostrophe(self, client: httpx.Client) -> None:
         subscription = subscribed(client, "o'brien@example.com")
         where = uploaded(client, subscription, "Groupname,Email,Email\nSales,o’brien@example.com,d’arc@example.com\n")
@@ -476,7 +486,7 @@ class TestLeavingAGroupOut:
         groups = eventually(lambda: client.get(f"{subscription}/groups").json())
         assert [each["name"] for each in groups] == ["Sales"]
         text = client.get(f"{where}/report.csv").text
-        assert f"2,2,NA,{ANN},not_added,it was left out in the review" in text
+        assert f"2,,2,NA,{ANN},not_added,it was left out in the review" in text
 
     def test_can_be_taken_back(self, client: httpx.Client, subscription: str) -> None:
         where = uploaded(client, subscription, f"Groupname,Email\nNone,{ANN}\n")

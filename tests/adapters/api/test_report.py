@@ -43,12 +43,17 @@ def client(running: Served) -> httpx.Client:
 
 
 def report(client: httpx.Client, where: str) -> list[tuple[str, ...]]:
+    """Return the rows of a report on a file in which lines and rows are the same."""
+    return [(line, *rest) for line, row, *rest in whole_report(client, where) if not row]
+
+
+def whole_report(client: httpx.Client, where: str) -> list[list[str]]:
     answer = client.get(f"{where}/report.csv")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     header, *rows = csv.reader(io.StringIO(answer.text))
-    assert header == ["line", "column", "group", "user", "outcome", "reason"]
-    return [tuple(row) for row in rows]
+    assert header == ["line", "row", "column", "group", "user", "outcome", "reason"]
+    return rows
 
 
 @pytest.mark.database
@@ -77,6 +82,31 @@ class TestReport:
         ]
         assert {(row[0], row[3], row[4]) for row in rows[6:]} >= {("5", "nonsense", "problem")}
         assert {row[0] for row in rows} == {"2", "3", "4", "5", "6", "7"}, "no line of the file is missing"
+
+    def test_says_which_row_of_a_spreadsheet_a_line_is_once_they_differ(self, client: httpx.Client) -> None:
+        content = f'Groupname,Email,Email\nSales,{ANN}\n"Asia\nEast",{ANN}\nAfrica,{BEN}\nNone,\nLost,{ANN}@\n'
+        where = uploaded(client, subscribed(client, ANN, BEN), content)
+        assert {(line, row, group or user) for line, row, _, group, user, *_ in whole_report(client, where)} == {
+            ("2", "", "Sales"),
+            ("4", "3", "Asia East"),
+            ("5", "4", "Africa"),
+            ("6", "5", "None"),
+            ("6", "5", ""),
+            ("7", "6", "Lost"),
+            ("7", "6", f"{ANN}@"),
+        }
+
+    def test_points_to_the_licensed_address_that_differs_in_its_apostrophe(self, client: httpx.Client) -> None:
+        subscription = subscribed(client, ANN, "o'brien@example.com")
+        where = uploaded(
+            client, subscription, f"Groupname,Email,Email,Email\nSales,o’brien@example.com,d’arc@example.com,{ANN}\n"
+        )
+        committed(client, where)
+        assert [row[3:] for row in report(client, where)] == [
+            ("o’brien@example.com", "left_out", "no licence, but “o'brien@example.com” has one"),
+            ("d’arc@example.com", "left_out", "no licence"),
+            (ANN, "added", ""),
+        ]
 
     def test_says_why_groups_were_not_added(self, client: httpx.Client) -> None:
         where = uploaded(

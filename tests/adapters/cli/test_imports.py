@@ -233,6 +233,55 @@ class TestWithoutATerminal:
         done = run(desk.environ, "import", file, "-s", "Contoso", "--yes")
         assert (done.returncode, "Central European (DOS, CP852)" in " ".join(done.stderr.split())) == (1, True)
 
+    def test_groups_are_left_out_by_name(self, desk: Desk, tmp_path: Path) -> None:
+        content = b"Groupname,Email\nNA,ann@example.com\nSales,ann@example.com\nnone,ben@example.com\n"
+        file = _file(tmp_path, "groups.csv", content)
+        words = ("import", file, "-s", "Contoso", "--leave-out", "NA", "--leave-out", " NONE ")
+        dry = run(desk.environ, *words, "--dry-run").stdout
+        assert re.search(r"\n1 +NA +left out +1.*\n2 +Sales +new +1.*\n3 +none +left out +1", dry)
+        assert "leave the group out" in dry
+        assert "(--leave-out NA)" in " ".join(dry.split())
+        done = run(desk.environ, *words, "--yes")
+        assert done.returncode == 0
+        assert "Completed: 1 group added, with 1 new membership; 2 skipped." in done.stdout
+        assert "Group 1 was skipped: it was left out in the review." in done.stdout
+        assert desk.count("directory_groups") == 1
+
+    def test_a_name_to_leave_out_that_the_file_has_not_is_refused_before_anything_is_recorded(
+        self, desk: Desk, roster: str
+    ) -> None:
+        before = desk.recorded()
+        wrong = ("--leave-out", "Sales", "--leave-out", "Salse", "--leave-out", "Nobody")
+        for how in ("--dry-run", "--yes"):
+            done = run(desk.environ, "import", roster, "-s", "Contoso", *wrong, how)
+            assert done.returncode == 1
+            assert "There is no group in the file with the name “Salse”, “Nobody”." in " ".join(done.stderr.split())
+        assert desk.recorded() == before
+
+    def test_groups_are_left_out_of_an_import_that_waits_for_its_review(self, desk: Desk, roster: str) -> None:
+        with InTerminal(desk.environ, "import", roster, "-s", "Contoso") as terminal:
+            terminal.wait_for(re.escape("[y/N]: "))
+            terminal.type("n\n")
+            terminal.end()
+        resume = ("import-resume", str(desk.import_of(terminal.shown)), "--yes", "--leave-out")
+        refused = run(desk.environ, *resume, "Nobody")
+        assert (refused.returncode, "with the name “Nobody”" in refused.stderr) == (1, True)
+        done = run(desk.environ, *resume, "design")
+        assert (done.returncode, "1 group added, with 1 new membership; 1 skipped" in done.stdout) == (0, True)
+
+    def test_points_to_the_licensed_address_that_differs_in_its_apostrophe(self, desk: Desk, tmp_path: Path) -> None:
+        run(desk.environ, "licence", "allocate", "-s", "Contoso", "--email", "o'brien@example.com")
+        content = "Groupname,Email,Email\nSales,o’brien@example.com,d’arc@example.com\nAsia,ann@example.com\n"
+        file = _file(tmp_path, "groups.csv", content.encode())
+        hint = "“o’brien@example.com” has no licence, but “o'brien@example.com” has one. Is that meant?"
+        words = ("import", file, "-s", "Contoso")
+        assert run(desk.environ, *words, "--dry-run").stdout.count("Is that meant?") == 1
+        assert hint in " ".join(run(desk.environ, *words, "--dry-run").stdout.split())
+        meant = {"o’brien@example.com": "o'brien@example.com"}
+        assert json.loads(run(desk.environ, *words, "--dry-run", "--json").stdout)["licensed_as"] == meant
+        assert hint in " ".join(run(desk.environ, *words, "--yes").stdout.split())
+        assert json.loads(run(desk.environ, *words, "--yes", "--json").stdout)["licensed_as"] == meant
+
     def test_an_unknown_encoding_is_a_usage_error(self, desk: Desk, roster: str) -> None:
         done = run(desk.environ, "import", roster, "-s", "Contoso", "--encoding", "klingon")
         assert (done.returncode, "windows-1250" in done.stderr) == (2, True)

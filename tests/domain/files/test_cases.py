@@ -153,6 +153,21 @@ def test_a_problem_is_told_with_the_line_and_the_row_of_the_spreadsheet() -> Non
     assert (bad.line, bad.row) == (6, 4)
 
 
+def test_lines_in_a_message_are_told_with_their_rows_too() -> None:
+    content = 'sep=,\nGroupname,Email\n"Asia\nEast",ann@example.com\nAfrica,ben@example.com\nafrica,cem@example.com\n'
+    found = read_roster(content.encode(), "groups.csv")
+    assert isinstance(found, Roster)
+    (repeated,) = found.problems
+    assert (repeated.line, repeated.row) == (6, 4)
+    assert repeated.message == "The group “africa” is already on line 5 (row 3). The rows are merged."
+
+
+def test_a_refused_file_tells_the_rows_of_its_faults() -> None:
+    found = read_roster(b"sep=;\nGroupname;Address\nSales;ann@example.com\n", "groups.csv")
+    assert isinstance(found, FileProblems)
+    assert [(problem.line, problem.row) for problem in found.problems] == [(2, 1)]
+
+
 def test_numbers_that_a_spreadsheet_made_are_pointed_out() -> None:
     assert suspected("spreadsheet-numbers", "looks-changed") == ["1234567890123460"]
     assert suspected("spreadsheet-numbers-before", "looks-changed") == []

@@ -1,0 +1,71 @@
+"""What importing a file would do, in the terminal: nothing is recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapters.cli import import_report
+from adapters.cli.import_report import DryRunReport
+from adapters.cli.import_run import known_encoding_of
+from adapters.cli.leaving_out import group_numbers
+from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN
+from application.reading import detected
+from application.roster_chunks import to_chunks
+from application.rosters import StoredRoster
+from domain.files.roster_file import read_roster
+from domain.naming import clean_file_name
+from domain.problems import FileProblems, grouped
+from projections.import_list import read as import_list
+from projections.reports import file_licences
+from projections.reports.preview import preview
+from projections.reports.problem_rows import problem_rows
+from projections.reports.suspicions import suspicions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.cli.terminal import Terminal
+    from adapters.composition import Rollcall
+    from projections.directory.read import SubscriptionRow
+
+
+def dry_run(
+    rollcall: Rollcall,
+    terminal: Terminal,
+    subscription: SubscriptionRow,
+    name: str,
+    content: bytes,
+    encoding: str,
+    leave_out: Sequence[str] = (),
+) -> int:
+    """Show what importing a file would do, without recording anything; return the exit code."""
+    name = clean_file_name(name)
+    with terminal.busy(f"Reading {name}"):
+        known = "" if encoding else known_encoding_of(rollcall, subscription.id, content)
+        read = read_roster(content, name, rollcall.settings.limits, encoding or known, guessed=bool(known))
+    if isinstance(read, FileProblems):
+        if terminal.as_json:
+            shown, counts = problem_rows(read.problems), import_list.counts(None, read.problems)
+            refused = import_report.refused(name)
+            terminal.emit(DryRunReport(name, len(content), None, None, None, counts, 0, shown, [], error=refused))
+        else:
+            import_report.refusal(terminal, name, read.problems)
+        return REFUSED
+    roster = StoredRoster(to_chunks(read).__getitem__)
+    with rollcall.views() as cursor:
+        numbers = group_numbers(roster, leave_out)
+        groups = preview(cursor, subscription.id, roster, numbers, limit=None if terminal.as_json else ROWS_SHOWN)
+        found = [*grouped(read.problems), *suspicions(cursor, subscription.id, roster).values()]
+        unlicensed = file_licences.unlicensed_users(cursor, subscription.id, roster).count
+        meant = file_licences.licensed_twins_of_file(cursor, subscription.id, roster)
+    read_as = detected(read, "")
+    if terminal.as_json:
+        shown, counts = problem_rows(found), import_list.counts(read_as)
+        what = (read_as.format, read_as.encoding, read_as.delimiter)
+        terminal.emit(DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups, licensed_as=meant))
+        return DONE
+    import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
+    if found:
+        import_report.problems(terminal, found[:ROWS_SHOWN], len(found))
+    import_report.groups_to_review(terminal, groups, unlicensed, len(roster), meant)
+    return DONE
