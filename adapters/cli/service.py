@@ -17,6 +17,7 @@ from adapters.cli.process import open_rollcall
 from adapters.cli.stop_button import stop_button
 from adapters.cli.terminal import DONE, STOPPED, Terminal
 from adapters.composition import composed
+from adapters.http.siblings import MOST_PROCESSES
 from adapters.settings import read_settings
 
 if TYPE_CHECKING:
@@ -44,15 +45,23 @@ LOOK_SECONDS = 0.2
     show_default=True,
     help="The port to listen on; 0 picks a free one.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, MOST_PROCESSES),
+    default=1,
+    show_default=True,
+    help="The number of processes that answer requests. More than the machine has cores gain nothing.",
+)
 @click.option("--no-worker", is_flag=True, help="Only serve: commits and views run in other processes.")
 @json_option
-def serve(*, host: str, port: int, no_worker: bool, as_json: bool) -> int:
+def serve(*, host: str, port: int, processes: int, no_worker: bool, as_json: bool) -> int:
     """Serve the console and the HTTP API, with a worker, until SIGTERM or Ctrl-C.
 
     Requests and batches that are running are finished first.
     """
     with suppress(KeyboardInterrupt), composed(read_settings(os.environ)) as rollcall:
-        serve_rollcall(rollcall, Terminal(as_json=as_json), host, port, worker=not no_worker)
+        terminal = Terminal(as_json=as_json)
+        serve_rollcall(rollcall, terminal, host, port, worker=not no_worker, processes=processes)
     return DONE
 
 
@@ -63,6 +72,7 @@ def serve_rollcall(
     port: int,
     *,
     worker: bool,
+    processes: int = 1,
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Once the address is known, `ready` is called with it, and then it is printed."""
@@ -76,7 +86,7 @@ def serve_rollcall(
             terminal.note(f"Rollcall is running at {address}. Press Ctrl-C to stop.")
 
     logs.configure("web")
-    http_server.serve(rollcall, host, port, worker=worker, ready=announce)
+    http_server.serve(rollcall, host, port, worker=worker, processes=processes, ready=announce)
     if sys.stderr.isatty():
         terminal.note("Rollcall stopped.")
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from uuid import UUID
 
+    from adapters.http.siblings import Siblings
     from domain.roster import Limits
 
 log = logging.getLogger(__name__)
@@ -122,15 +123,15 @@ class _Reader:
 
 
 class FileReader:
-    """Reads files, a few at a time, each in its own process; the others wait for their turn.
+    """Reads files, a few at a time, each in its own process; the others wait for their turn, also in `siblings`.
 
     A process may use `memory` bytes.
     """
 
-    def __init__(self, limits: Limits, memory: int) -> None:
+    def __init__(self, limits: Limits, memory: int, siblings: Siblings) -> None:
         self._limits = limits
         self._memory = memory
-        self._turns = ReaderTurns(seats_for_readers())
+        self._turns = ReaderTurns(seats_for_readers(), siblings)
         self._coming = 0
         self._spare: _Reader | None = None
 

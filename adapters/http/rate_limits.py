@@ -1,4 +1,4 @@
-"""Limits on requests: how often, and how many at once. Each server counts for itself, in its memory.
+"""Limits on requests: how often, and how many at once. Each server counts for itself, all its web processes together.
 
 Rates follow the generic cell rate algorithm (ITU-T I.371, annex A): each key has one number, the time at which
 everything it did would have been due if it had been spread evenly. A key may use its whole limit in one burst, and
@@ -8,7 +8,6 @@ after that one more whenever one is due.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from contextlib import contextmanager
 from hashlib import sha256
 from http import HTTPStatus
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
     from litestar.types import Message, Scope
 
+    from adapters.http.siblings import Siblings, Table
+
     AnyConnection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 
 T = TypeVar("T")
@@ -37,7 +38,8 @@ T = TypeVar("T")
 SIGN_IN_SECONDS = 600
 REQUEST_SECONDS = 60
 TRY_AGAIN_SECONDS = 5
-KEYS = 100_000
+KEYS = 131_072
+KEYS_AT_ONCE = 8_192
 ROUNDING = 1e-6  # the errors of sums of times, as a share of the time that one takes
 QUOTA = "quota"
 """The name under which a request's state has the quota of what it was counted against."""
@@ -59,31 +61,29 @@ class Quota(Struct, frozen=True):
 
 
 class Rate:
-    """At most `limit` in `seconds` seconds, for each key."""
+    """At most `limit` in `seconds` seconds, for each key. A table has when each is due, and forgets idle keys first."""
 
-    def __init__(self, limit: int, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, limit: int, seconds: float, due: Table, clock: Callable[[], float] = monotonic) -> None:
+        """Take a clock that is the same in all processes of a machine."""
         self._limit = limit
         self._seconds = seconds
         self._each = seconds / limit
         self._clock = clock
-        self._due: dict[str, float] = {}
+        self._due = due
         self._lock = Lock()
 
     def take(self, key: str, reason: str) -> None:
         """Count one more for this key; raises TooManyRequests, in which case it isn't counted."""
         with self._lock:
-            now = self._clock()
-            self._due[key] = self._next_due(key, now, reason)
-            if len(self._due) > KEYS:
-                self._forget(now)
+            self._due[key] = self._next_due(key, reason)
 
     def check(self, key: str, reason: str) -> None:
         """Raise TooManyRequests if `take` would."""
-        with self._lock:
-            self._next_due(key, self._clock(), reason)
+        self._next_due(key, reason)
 
-    def _next_due(self, key: str, now: float, reason: str) -> float:
-        due = max(self._due.get(key, now), now) + self._each
+    def _next_due(self, key: str, reason: str) -> float:
+        now = self._clock()
+        due = max(self._due[key], now) + self._each
         early = due - now - self._seconds
         if early > self._each * ROUNDING:
             raise TooManyRequests(reason=reason, seconds=math.ceil(early))
@@ -91,52 +91,49 @@ class Rate:
 
     def quota(self, key: str) -> Quota:
         """Return what this key has left."""
-        with self._lock:
-            now = self._clock()
-            used = max(self._due.get(key, now) - now, 0)
+        used = max(self._due[key] - self._clock(), 0)
         remaining = max(math.floor((self._seconds - used) / self._each + ROUNDING), 0)
         return Quota(self._limit, remaining, math.ceil(used - self._each * ROUNDING))
 
-    def _forget(self, now: float) -> None:
-        """Forget the keys that have their whole limit again; if there are too many others, those with most of it."""
-        kept = sorted(((due, key) for key, due in self._due.items() if due > now), reverse=True)
-        self._due = {key: due for due, key in kept[: KEYS // 2]}
-
 
 class AtOnce:
-    """At most `limit` at the same time, for each key. For the event loop only."""
+    """At most `limit` at the same time, for each key. For the event loop only.
 
-    def __init__(self, limit: int) -> None:
+    Each process counts its own, in a table that the others read. If it is killed, the next in its place begins anew.
+    """
+
+    def __init__(self, limit: int, siblings: Siblings) -> None:
         self._limit = limit
-        self._running: Counter[str] = Counter()
+        self._running = [siblings.table(KEYS_AT_ONCE) for _ in range(siblings.count)]
+        self._own = self._running[siblings.number]
+        self._own.clear()
 
-    def check(self, key: str, reason: str) -> None:
-        """Raise TooManyRequests unless one more may run."""
-        if self._running[key] >= self._limit:
+    def check(self, key: str, reason: str, *, counted: int = 0) -> None:
+        """Raise TooManyRequests unless one more may run, or unless those may that have been counted already."""
+        if sum(each[key] for each in self._running) - counted >= self._limit:
             raise TooManyRequests(reason=reason.format(limit=self._limit), seconds=TRY_AGAIN_SECONDS)
 
     @contextmanager
     def count(self, key: str) -> Iterator[None]:
         """Count one more while the block runs."""
-        self._running[key] += 1
+        self._own[key] += 1
         try:
             yield
         finally:
-            self._running[key] -= 1
-            self._running += Counter()  # drops the keys of which none is running
+            self._own[key] = max(self._own[key] - 1, 0)
 
 
 class RateLimits:
     """Counts sign-ins, requests, uploads and followers against the limits of the settings."""
 
-    def __init__(self, rates: Rates) -> None:
-        self._sign_ins = Rate(rates.sign_ins, SIGN_IN_SECONDS)
-        self._requests = Rate(rates.requests, REQUEST_SECONDS)
-        self._strangers = Rate(rates.requests, REQUEST_SECONDS)
-        self._probes = Rate(rates.requests, REQUEST_SECONDS)
-        self._known: set[str] = set()
-        self._uploads = AtOnce(rates.uploads)
-        self._followers = AtOnce(rates.followers)
+    def __init__(self, rates: Rates, siblings: Siblings) -> None:
+        self._sign_ins = Rate(rates.sign_ins, SIGN_IN_SECONDS, siblings.table(KEYS))
+        self._requests = Rate(rates.requests, REQUEST_SECONDS, siblings.table(KEYS))
+        self._strangers = Rate(rates.requests, REQUEST_SECONDS, siblings.table(KEYS))
+        self._probes = Rate(rates.requests, REQUEST_SECONDS, siblings.table(KEYS))
+        self._known = siblings.table(KEYS)
+        self._uploads = AtOnce(rates.uploads, siblings)
+        self._followers = AtOnce(rates.followers, siblings)
 
     def count_sign_in(self, connection: AnyConnection, key: str) -> None:
         """Count an attempt to sign in by a client, with a link or as an address; raises TooManyRequests."""
@@ -158,27 +155,25 @@ class RateLimits:
         client, key = client_of(connection), sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
         with _telling_quota(connection, self._requests, key):
             self._requests.take(key, "Too many requests with this token or session.")
-        if key not in self._known:
+        if not self._known[key]:
             self._strangers.check(client, STRANGERS)
         found = find(secret)
         if found is not None:
-            self._know(key)
+            self._known[key] = 1
             return found
-        self._known.discard(key)
+        self._known[key] = 0
         with _telling_quota(connection, self._strangers, client):
             self._strangers.take(client, STRANGERS)
         return None
 
-    def _know(self, key: str) -> None:
-        if len(self._known) >= KEYS:
-            self._known.clear()
-        self._known.add(key)
-
-    def count_upload(self, subscription_id: UUID) -> AbstractContextManager[None]:
+    @contextmanager
+    def count_upload(self, subscription_id: UUID) -> Iterator[None]:
         """Count an upload while the block runs; only in the event loop. Raises TooManyRequests."""
         key = str(subscription_id)
-        self._uploads.check(key, "This subscription has {limit} uploads in progress. Wait until one is done.")
-        return self._uploads.count(key)
+        with self._uploads.count(key):
+            reason = "This subscription has {limit} uploads in progress. Wait until one is done."
+            self._uploads.check(key, reason, counted=1)
+            yield
 
     def check_followers(self, actor: str) -> None:
         """Raise TooManyRequests if too many requests of this token or person are waiting for news."""

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.rows import DictRow
 
+    from adapters.postgres.datastore import Datastore
+
 MIGRATION_LOCK_SECONDS = 30
 POOLER_ROUNDS = 3
+OTHER_CONNECTIONS = 4  # of a web process: it listens, renews its registration, and looks whether the database is there
+WORKER_CONNECTIONS = 14
 
 
 class EncodingUnsupported(RollcallError):
@@ -68,6 +72,29 @@ class MigrationLocked(RollcallError):
     """
 
     code = "database-locked"
+
+
+class TooFewConnections(RollcallError):
+    """{processes} web processes may open up to {needed} connections, but the database accepts {available}.
+
+    Start fewer processes, lower ROLLCALL_POOL_SIZE, or raise max_connections of PostgreSQL.
+    """
+
+    code = "database-connections"
+
+
+def refuse_too_few_connections(datastore: Datastore, processes: int, *, worker: bool) -> None:
+    """Check that so many web processes, and a worker, can have all their connections; raises TooFewConnections."""
+    pools = 2 * datastore.pool.max_size
+    needed = processes * (pools + OTHER_CONNECTIONS) + worker * (pools + WORKER_CONNECTIONS)
+    with datastore.get_connection() as connection:
+        row = connection.execute(
+            "SELECT sum(CASE name WHEN 'max_connections' THEN 1 ELSE -1 END * setting::int) AS available"
+            " FROM pg_settings"
+            " WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
+        ).fetchone()
+    if row and needed > row["available"]:
+        raise TooFewConnections(processes=processes, needed=needed, available=row["available"])
 
 
 def refuse_unfit(connection: Connection[DictRow], other: Connection[DictRow], settings: Mapping[str, str]) -> None:

@@ -38,6 +38,7 @@ from adapters.http.problems import HANDLERS
 from adapters.http.rate_limits import RateLimits, add_quota
 from adapters.http.security import check_access, check_same_origin
 from adapters.http.security_headers import SecurityHeaders
+from adapters.http.siblings import first_of
 from adapters.http.site import Site
 from adapters.http.validation import SMALL_BYTES, CheckedRequest, check_declared
 from adapters.server import health
@@ -53,22 +54,23 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from adapters.http.bell import Bell
+    from adapters.http.siblings import Siblings
     from adapters.metrics import Metrics
 
 MULTIPART_BYTES = 1_000_000  # what a form may add to the size of its file
 
 
-def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics) -> ASGIApp:
-    """Return the app over a running Rollcall."""
-    settings = rollcall.settings
-    rate_limits, site = RateLimits(settings.rates), Site(settings.public_url)
+def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics, siblings: Siblings | None = None) -> ASGIApp:
+    """Return the app over a running Rollcall. Without `siblings`, it is the only web process of its server."""
+    settings, siblings = rollcall.settings, siblings or first_of(1)
+    rate_limits, site = RateLimits(settings.rates, siblings), Site(settings.public_url)
     upload_bytes = settings.limits.file_bytes + MULTIPART_BYTES
     injected: dict[str, object] = {
         "rollcall": rollcall,
         "feeds": Feeds(rollcall, bell),
         "polls": Polls(rollcall, bell),
         "readiness": health.ReadinessCheck(rollcall.health),
-        "file_reader": FileReader(settings.limits, settings.reader_bytes),
+        "file_reader": FileReader(settings.limits, settings.reader_bytes, siblings),
         "metrics": metrics,
         "rate_limits": rate_limits,
         "site": site,

@@ -58,6 +58,20 @@ class TestTheServer:
         first, *_, last = map(json.loads, [begin, *rest.splitlines()])
         assert (first["event"], last["event"]) == events
 
+    @pytest.mark.parametrize(
+        ("processes", "code", "message"),
+        [
+            ("0", 2, "error: Invalid value for '--processes': 0 is not in the range 1<=x<=64."),
+            ("64", 1, "error: 64 web processes may open up to 1570 connections, but the database accepts "),
+        ],
+    )
+    def test_refuses_no_processes_and_too_many(
+        self, environ: dict[str, str], processes: str, code: int, message: str
+    ) -> None:
+        done = run_apart(environ, "serve", "--port", "0", "--processes", processes)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert done.stderr.startswith(message)
+
     def test_tells_people_where_it_is_running(self, environ: dict[str, str]) -> None:
         with InTerminal(environ, "serve", "--port", "0") as server:
             server.wait_for("Rollcall is running at http://127.0.0.1:[0-9]+. Press Ctrl-C to stop.")

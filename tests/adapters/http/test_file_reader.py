@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.http.file_reader import FileReader, FileTakesTooMuchMemory, ReaderDied
+from adapters.http.siblings import first_of
 from application.reading import ReadFile, ReadRoster
 from domain.roster import Limits
 from tests.adapters.api.importing import lines
@@ -29,7 +30,7 @@ def read(content: bytes, memory: int) -> ReadFile:
         with TemporaryFile() as file:
             file.write(content)
             file.flush()
-            async with FileReader(Limits(), memory).read(uuid4(), file, "groups.csv") as found:
+            async with FileReader(Limits(), memory, first_of(1)).read(uuid4(), file, "groups.csv") as found:
                 return found
 
     return asyncio.run(reading())
@@ -57,7 +58,7 @@ def _children(task: Path) -> list[str]:
 
 def test_a_process_is_ready_while_files_come_and_reads_the_first() -> None:
     async def reading() -> None:
-        reader = FileReader(Limits(), ENOUGH)
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
         with reader.prepared(), reader.prepared(), TemporaryFile() as file:
             assert len(eventually(readers)) == 1
             file.write(lines(10).encode())
@@ -74,7 +75,7 @@ def test_a_process_is_ready_while_files_come_and_reads_the_first() -> None:
 
 def test_a_process_that_died_while_it_waited_is_told_of() -> None:
     async def reading() -> None:
-        reader = FileReader(Limits(), ENOUGH)
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
         with reader.prepared(), TemporaryFile() as file:
             (ready,) = eventually(readers)
             os.kill(ready, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 
 from adapters.composition import composed
 from adapters.console.links import sign_in_link
-from adapters.http import rate_limits
 from adapters.http.bell import Bell
 from adapters.http.rate_limits import Quota, Rate, RateLimits, TooManyRequests, client_of
+from adapters.http.siblings import PLACES, Siblings, Table, first_of
 from adapters.metrics import Metrics
 from adapters.server.app import create_app
 from adapters.settings import Rates, read_settings
@@ -38,6 +39,16 @@ class Clock:
         return self.now
 
 
+def table(entries: int = 1_024) -> Table:
+    """Return a table that no other process has."""
+    return first_of(1).table(entries)
+
+
+def sibling(first: Siblings, number: int) -> Siblings:
+    """Return what another web process of the same server has."""
+    return Siblings(number, first.count, os.dup(first.file))
+
+
 def taken(rate: Rate, key: str = "key") -> bool:
     try:
         rate.take(key, "There were too many.")
@@ -49,7 +60,7 @@ def taken(rate: Rate, key: str = "key") -> bool:
 class TestARate:
     def test_takes_as_many_as_the_limit_then_none_until_one_is_due(self) -> None:
         clock = Clock()
-        rate = Rate(20, 600, clock)
+        rate = Rate(20, 600, table(), clock)
         assert [taken(rate) for _ in range(22)] == [True] * 20 + [False] * 2
         clock.now += 29.9
         assert not taken(rate)
@@ -59,13 +70,13 @@ class TestARate:
         assert [taken(rate) for _ in range(21)] == [True] * 20 + [False]
 
     def test_is_counted_for_each_key(self) -> None:
-        rate = Rate(1, 60, Clock())
+        rate = Rate(1, 60, table(), Clock())
         assert [taken(rate, "a"), taken(rate, "b"), taken(rate, "a")] == [True, True, False]
 
     @given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=100))
     def test_says_when_it_takes_the_next_one(self, limit: int, pauses: list[float]) -> None:
         clock = Clock()
-        rate = Rate(limit, 60, clock)
+        rate = Rate(limit, 60, table(), clock)
         for pause in pauses:
             clock.now += pause
             try:
@@ -77,7 +88,7 @@ class TestARate:
     @given(st.integers(1, 20), st.lists(st.floats(0, 20), max_size=200))
     def test_takes_no_more_than_the_limit_and_what_is_due_in_any_time(self, limit: int, pauses: list[float]) -> None:
         clock = Clock()
-        rate = Rate(limit, 60, clock)
+        rate = Rate(limit, 60, table(), clock)
         times = []
         for pause in pauses:
             clock.now += pause
@@ -89,7 +100,7 @@ class TestARate:
 
     def test_says_how_many_are_left_and_when_all_are_back(self) -> None:
         clock = Clock()
-        rate = Rate(3, 60, clock)
+        rate = Rate(3, 60, table(), clock)
         assert rate.quota("key") == Quota(limit=3, remaining=3, reset=0)
         found = []
         for _ in range(4):
@@ -104,27 +115,34 @@ class TestARate:
     @given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=100))
     def test_takes_as_many_as_are_left(self, limit: int, pauses: list[float]) -> None:
         clock = Clock()
-        rate = Rate(limit, 60, clock)
+        rate = Rate(limit, 60, table(), clock)
         for pause in pauses:
             clock.now += pause
             taken(rate)
         remaining = rate.quota("key").remaining
         assert [taken(rate) for _ in range(remaining + 1)] == [True] * remaining + [False]
 
-    def test_remembers_a_limited_number_of_keys_the_busiest_ones(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rate_limits, "KEYS", 100)
+    def test_forgets_those_that_do_least_if_there_are_too_many(self) -> None:
         clock = Clock()
-        rate = Rate(2, 60, clock)
+        rate = Rate(2, 60, table(PLACES), clock)
         assert [taken(rate, "worst") for _ in range(3)] == [True, True, False]
         for number in range(500):
             assert taken(rate, f"key {number}")
         assert not taken(rate, "worst")
-        assert len(rate._due) <= 101  # noqa: SLF001 - what it holds in memory is the point
+
+    def test_is_one_for_all_processes(self) -> None:
+        first, clock = first_of(2), Clock()
+        rates = [Rate(5, 60, each.table(1_024), clock) for each in (first, sibling(first, 1))]
+        assert [taken(rates[number % 2]) for number in range(7)] == [True] * 5 + [False] * 2
+        assert {rate.quota("key") for rate in rates} == {Quota(5, 0, 60)}
+
+
+RATES = Rates(sign_ins=1, requests=1, uploads=2, followers=2)
 
 
 class TestUploads:
     def test_of_one_subscription_at_once_are_limited_and_others_are_not(self) -> None:
-        limits = RateLimits(Rates(sign_ins=1, requests=1, uploads=2, followers=2))
+        limits = RateLimits(RATES, first_of(1))
         here, elsewhere = uuid4(), uuid4()
         for _ in range(3):
             with limits.count_upload(here), limits.count_upload(here), limits.count_upload(elsewhere):
@@ -132,6 +150,37 @@ class TestUploads:
                     pass
                 with limits.count_upload(elsewhere):
                     pass
+
+    def test_in_all_processes_are_counted_together(self) -> None:
+        siblings = first_of(3)
+        limits = [RateLimits(RATES, each) for each in (siblings, sibling(siblings, 1), sibling(siblings, 2))]
+        here = uuid4()
+        for _ in range(3):
+            with limits[0].count_upload(here), limits[1].count_upload(here):
+                for each in limits:
+                    with pytest.raises(TooManyRequests), each.count_upload(here):
+                        pass
+            with limits[2].count_upload(here), limits[2].count_upload(here):
+                pass
+
+    def test_of_a_process_that_was_killed_no_longer_count(self) -> None:
+        first = first_of(2)
+        limits, here = RateLimits(RATES, first), uuid4()
+        with RateLimits(RATES, sibling(first, 1)).count_upload(here), limits.count_upload(here):
+            RateLimits(RATES, sibling(first, 1))  # the next in its place
+            with limits.count_upload(here):
+                pass
+
+
+def test_those_that_wait_for_news_in_all_processes_are_counted_together() -> None:
+    siblings = first_of(2)
+    limits = [RateLimits(RATES, each) for each in (siblings, sibling(siblings, 1))]
+    with limits[0].count_follower("ann"), limits[1].count_follower("ann"):
+        for each in limits:
+            with pytest.raises(TooManyRequests, match="2 requests with this token"):
+                each.check_followers("ann")
+            each.check_followers("bob")
+    limits[0].check_followers("ann")
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.http.reader_turns import SMALL_BYTES, ReaderTurns, seats_for_readers
+from adapters.http.reader_turns import LOOK_SECONDS, SMALL_BYTES, ReaderTurns, seats_for_readers
+from adapters.http.siblings import first_of
+from tests.waiting import GENEROUS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from adapters.http.siblings import Siblings
 
 LARGE = SMALL_BYTES + 1
 A, B, C = (uuid4() for _ in range(3))
@@ -21,8 +27,8 @@ A, B, C = (uuid4() for _ in range(3))
 class Readers:
     """Readers that read until the test lets them end. `reading` are the names of the files, in order of their start."""
 
-    def __init__(self, seats: int) -> None:
-        self._turns = ReaderTurns(seats)
+    def __init__(self, seats: int, siblings: Siblings | None = None) -> None:
+        self._turns = ReaderTurns(seats, siblings or first_of(1))
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.reading: list[str] = []
@@ -50,6 +56,12 @@ class Readers:
             self._tasks[name].cancel()
         await self._settle()
 
+    async def reach(self, names: set[str]) -> None:
+        """Wait until these files are being read."""
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            while set(self.reading) != names:  # noqa: ASYNC110 - it looks at what the readers do by themselves
+                await asyncio.sleep(LOOK_SECONDS)
+
     async def _read(self, name: str, subscription: UUID, size: int) -> None:
         async with self._turns.take(subscription, size):
             self.reading.append(name)
@@ -61,6 +73,51 @@ class Readers:
     async def _settle(self) -> None:
         for _ in range(10):
             await asyncio.sleep(0)
+
+
+TAKE_ALL = """
+import sys
+from adapters.http.siblings import Siblings
+siblings = Siblings(1, 2, int(sys.argv[1]))
+print(all([siblings.take_seat(seat) for seat in (0, 1)]), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_file_waits_while_another_web_process_has_all_seats() -> None:
+    siblings = first_of(2)
+    with subprocess.Popen(  # noqa: S603 - it is above
+        (sys.executable, "-c", TAKE_ALL, str(siblings.file)),
+        pass_fds=[siblings.file],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+
+        async def steps() -> None:
+            readers = Readers(1, siblings)
+            await readers.send("large", A, LARGE)
+            await readers.send("small", B, 1)
+            await asyncio.sleep(2 * LOOK_SECONDS)
+            assert readers.reading == []
+            other.kill()
+            await readers.reach({"large", "small"})
+
+        asyncio.run(steps())
+
+
+def test_a_web_process_that_has_read_lets_the_others_look_first() -> None:
+    async def steps() -> None:
+        readers = Readers(1, first_of(2))
+        await readers.send("first", A, LARGE)
+        await readers.send("second", A, LARGE)
+        await readers.end("first")
+        assert readers.reading == [], "another process would have got it now"
+        await readers.reach({"second"})
+
+    asyncio.run(steps())
 
 
 def with_readers(seats: int, steps: Callable[[Readers], Coroutine[None, None, None]]) -> None:

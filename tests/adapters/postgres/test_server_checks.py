@@ -29,6 +29,8 @@ from adapters.postgres.server_checks import (
     MigrationLocked,
     SchemaUnusable,
     SettingsReplaced,
+    TooFewConnections,
+    refuse_too_few_connections,
 )
 from adapters.settings import read_settings
 from tests.adapters.cli.terminals import environment, run
@@ -38,6 +40,8 @@ from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from adapters.composition import Rollcall
 
 pytestmark = pytest.mark.database
 
@@ -228,3 +232,11 @@ def _answers(conninfo: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def test_more_processes_than_the_database_has_connections_for_are_refused(idle: Rollcall) -> None:
+    refuse_too_few_connections(idle.datastore, 1, worker=True)
+    with pytest.raises(TooFewConnections, match="1000 web processes may open up to 24034 connections"):
+        refuse_too_few_connections(idle.datastore, 1_000, worker=True)
+    with pytest.raises(TooFewConnections, match="up to 24000 connections"):
+        refuse_too_few_connections(idle.datastore, 1_000, worker=False)

@@ -1,6 +1,6 @@
-"""The server that tests start: `python -m tests.adapters.server.program [--no-worker]` prints where it listens.
+"""The server that tests start: `python -m tests.adapters.server.program [--no-worker] [--processes=N]`.
 
-It imports nothing of the tests, which would make it start later.
+It prints where it listens. It imports nothing of the tests, which would make it start later.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ def main() -> None:
     logs.configure("web")
     with composed(read_settings(os.environ)) as rollcall:
         worker = "--no-worker" not in sys.argv
-        serve(rollcall, "127.0.0.1", 0, worker=worker, ready=lambda url: print(url, flush=True))  # noqa: T201 - read
+        processes = next((int(each.partition("=")[2]) for each in sys.argv if each.startswith("--processes=")), 1)
+        ready = lambda url: print(url, flush=True)  # noqa: E731, T201 - it is read
+        serve(rollcall, "127.0.0.1", 0, worker=worker, processes=processes, ready=ready)
 
 
 if __name__ == "__main__":

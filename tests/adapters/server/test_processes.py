@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from adapters import worker_process
-from adapters.worker_process import WorkerProcess
+from adapters import child_process
+from adapters.child_process import ChildProcess
+from adapters.server import http_server
+from adapters.server.http_server import WebProcessKeepsDying, WorkerKeepsDying
 from tests.adapters.api.importing import committed, lines, subscribed, uploaded
 from tests.adapters.server.serving import served
 from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
+    from adapters.composition import Rollcall
     from tests.adapters.server.serving import Served
 
 
@@ -70,9 +73,23 @@ class TestTheWorkerProcess:
             assert workers(server) == []
 
 
-def test_a_worker_that_dies_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_process, "COMMAND", ("/bin/false",))
-    monkeypatch.setattr(worker_process, "PAUSE_SECONDS", 0)
-    with WorkerProcess() as beside:
+def test_a_process_that_dies_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_process, "PROGRAM", ("/bin/false",))
+    monkeypatch.setattr(child_process, "PAUSE_SECONDS", 0)
+    died: list[int] = []
+    with ChildProcess("worker", "adapters.nothing", died=died.append) as beside:
         beside.wait_until_working()
         assert beside.has_given_up
+    assert len(set(died)) == child_process.MOST_DEATHS
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(("worker", "processes", "error"), [(1, 1, WorkerKeepsDying), (0, 2, WebProcessKeepsDying)])
+def test_a_server_stops_if_a_process_beside_it_is_given_up(
+    idle: Rollcall, monkeypatch: pytest.MonkeyPatch, worker: int, processes: int, error: type[Exception]
+) -> None:
+    monkeypatch.setattr(child_process, "PROGRAM", ("/bin/false",))
+    monkeypatch.setattr(child_process, "PAUSE_SECONDS", 0)
+    with pytest.raises(error, match="died 5 times in a minute, so Rollcall has stopped"):
+        http_server.serve(idle, "127.0.0.1", 0, worker=worker > 0, processes=processes, ready=lambda _: None)
+    assert idle.servers.running() == []
