@@ -34,7 +34,7 @@ DOCS = Path("docs/images")
 IN_DOCS = {"refused": ("refused", 720), "review-open": ("review", 720), "progress": ("progress", 560)}
 """The pages in docs/images, with the names and heights of their pictures."""
 
-WIDTHS = (320, 1280, 2560)
+WIDTHS = (375, 1280, 2560)
 THEMES = ("light", "dark")
 API = "/api/v1"
 PEOPLE = ("ann.lee", "ben.ortega", "chloe.martin", "david.okafor", "elena.rossi", "farid.haddad", "grace.kim")

@@ -278,7 +278,7 @@ class TestTheKeyboard:
         page.keyboard.type("By keys")
         page.keyboard.press("Enter")
         expect(page.locator("#group-2 .edit")).to_be_focused()
-        press(page, "Enter", on=".head .primary", by="Shift+Tab")
+        press(page, "Enter", on=".bar .primary")
         dialog = page.get_by_role("dialog", name="Adding groups")
         expect(dialog.get_by_role("heading")).to_be_focused()
         page.keyboard.press("Escape")
