@@ -50,6 +50,7 @@ def test_what_has_focus_is_not_behind_the_bar(console: Console, page: Page, subs
     for _ in range(40):
         page.keyboard.press("Tab")
         focused, bar = page.evaluate(
-            "[document.activeElement.getBoundingClientRect().bottom, document.querySelector('.bar').getBoundingClientRect().top]"
+            "[document.activeElement.getBoundingClientRect().bottom,"
+            " document.querySelector('.bar').getBoundingClientRect().top]"
         )
         assert focused <= bar
