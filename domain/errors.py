@@ -32,7 +32,7 @@ class NotFound(Refused):
 
 
 class Stale(Refused):
-    """Someone else has changed this: you saw version {expected}, and it is now at version {actual}.
+    """This has changed since you loaded it: you saw version {expected}, and it is now at version {actual}.
 
     Review the changes, then try again.
     """
@@ -41,7 +41,7 @@ class Stale(Refused):
 
 
 class GroupRenamedMeanwhile(Stale):
-    """Someone else has renamed this group from “{expected}” to “{actual}”, so your change was not made.
+    """Meanwhile this group has been renamed from “{expected}” to “{actual}”, so your change was not made.
 
     If you still want it, try again.
     """

@@ -67,7 +67,7 @@ PROBLEMS: dict[str, ProblemKind] = {
     "column-missing": ProblemKind(
         "error",
         "The column “{detail}” is missing.",
-        "Add the column “{detail}” here. If the column is optional, you can leave it blank.",
+        "Add the column “{detail}” here{may_be_blank}.",
     ),
     "column-unexpected": ProblemKind(
         "error",

@@ -69,10 +69,13 @@ class Problem(Struct, frozen=True, gc=False, omit_defaults=True):
         return self._filled(PROBLEMS[self.code].remedy)
 
     def _filled(self, template: str) -> str:
-        return template.format(value=self.value, detail=self.detail)
+        may_be_blank = "; you can leave it blank" if self.detail in OPTIONAL_COLUMNS else ""
+        return template.format(value=self.value, detail=self.detail, may_be_blank=may_be_blank)
 
 
 EXAMPLES_KEPT, EXAMPLES_NAMED = 10, 3
+OPTIONAL_COLUMNS = frozenset({"FirstName", "LastName"})
+"""The columns whose cells may all be blank."""
 
 
 class _Alike(Struct):

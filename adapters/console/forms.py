@@ -71,6 +71,18 @@ async def form_fields(request: AnyRequest) -> FormMultiDict:
         raise Invalid(reason=f"The form can’t be read because it isn’t UTF-8. {RELOAD}", field="form") from error
 
 
+FIELDS = {
+    "email-invalid": "email",
+    "not-licensed": "email",
+    "group-name-invalid": "name",
+    "group-name-taken": "name",
+    "subscription-name-invalid": "name",
+    "token-name-invalid": "name",
+    "seats-invalid": "seats",
+    "seats-in-use": "seats",
+}
+"""The field that a refusal is about, by its code."""
+
 NOTHING_ENTERED: Mapping[str, str] = MappingProxyType({})
 
 
@@ -103,9 +115,9 @@ class Refusal(Struct, frozen=True):
         return isinstance(self.error, Stale)
 
     @property
-    def about_emails(self) -> bool:
-        """Whether the addresses that were entered are the reason."""
-        return self.error.code in {"email-invalid", "not-licensed"}
+    def field(self) -> str:
+        """The field whose content is the reason: "email", "name" or "seats", or nothing if it is none of them."""
+        return FIELDS.get(self.error.code, "")
 
 
 class Effect(Protocol):

@@ -84,7 +84,8 @@ def _group_page(
         row=row,
         created_by=created_by,
         path=path,
-        here=path if refusal else "",  # a form's address isn't the page's
+        here=path if refusal else "",
+        own_address=path if refusal or any(counts) else "",
         after=after or "",
         q=q,
         edit=edit,

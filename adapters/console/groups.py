@@ -72,6 +72,7 @@ def _groups_page(
         q=q,
         refusal=refusal,
         deleted=deleted,
+        own_address=f"/subscriptions/{subscription_id}/groups" if deleted or refusal else "",
         key=rollcall.new_id(),
         **listing(found, A_PAGE, after, group_position),
         **context,

@@ -51,7 +51,8 @@ def import_page(
         status=refusal.status if refusal else 200,
         row=row,
         path=path,
-        here=path if refusal else "",  # a form's address isn't the page's
+        here=path if refusal else "",
+        own_address=path if refusal else "",
         query=query,
         refusal=refusal,
         **content(rollcall, row, query),
@@ -72,15 +73,20 @@ def refused_page(
     if name is not None:
         entered["name"] = name
         query = structs.replace(query, edit=group)
-    refusal = Refusal(error, entered, changes=_changes_since(rollcall, row, error) if isinstance(error, Stale) else [])
+    changes = _changes_since(request, rollcall, row, error) if isinstance(error, Stale) else []
+    refusal = Refusal(error, entered, changes=changes)
     return import_page(request, rollcall, row, query, refusal)
 
 
-def _changes_since(rollcall: Rollcall, row: ImportRow, error: Stale) -> list[str]:
-    """Return what happened to an import since the version that a form was based on, up to the first CHANGES_SHOWN."""
+def _changes_since(request: AnyRequest, rollcall: Rollcall, row: ImportRow, error: Stale) -> list[str]:
+    """Return what happened to an import since the version that a form was based on, up to the first CHANGES_SHOWN.
+
+    It may be the user's own doing, in another tab.
+    """
     version = int(str(error.fields["expected"]))
     changes = map(history.history_row, rollcall.events.history(row.id, after=version, limit=CHANGES_SHOWN))
-    return [f"{change.actor.name}: {change.text}" for change in changes]
+    myself = request.scope["state"]["actor"].id
+    return [f"{'You' if change.actor.id == myself else change.actor.name}: {change.text}" for change in changes]
 
 
 # --- by state -------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def templates() -> TemplateConfig[JinjaTemplateEngine]:
         "subscription": None,
         "administrator": False,
         "section": "",
-        "here": "",
+        "own_address": "",
     }
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 
@@ -102,9 +102,12 @@ def page(
 ) -> Template:
     """Return a page, of a subscription or of Rollcall as a whole.
 
+    `own_address` is for a page at another address than its own: that of a form, or one that says what a notice says.
+    The script replaces it.
+
     Every page gets the user's name (`me`) and address (`address`) and the time (`now`). Pages of a subscription also
-    get the subscription (`subscription`), the sections that the user can open (`sections`), and whether they are an
-    administrator (`administrator`). Raises NotFound for the subscription.
+    get the subscription (`subscription`), the sections that the user can open (`sections`), whether they are an
+    administrator (`administrator`), and their roles as text (`my_roles`). Raises NotFound for the subscription.
     """
     principal: Principal = request.scope["state"]["principal"]
     common: dict[str, Any] = {"me": _name(principal), "address": _address(principal), "now": datetime.now(UTC)}
@@ -113,6 +116,7 @@ def page(
         common["subscription"] = find_subscription(rollcall, subscription_id)
         common["sections"] = sections_for(roles)
         common["administrator"] = "administrator" in roles
+        common["my_roles"] = ", ".join(sorted(roles)).capitalize()
     return Template(template, context=common | context, status_code=status)
 
 

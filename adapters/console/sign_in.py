@@ -41,6 +41,7 @@ PENDING_FOR = timedelta(minutes=10)
 FORM_BYTES = 10_000
 CALLBACK = "/sign-in/oidc/callback"
 LINK = "/sign-in/link/{secret:str}"
+LINK_USED = "this link has already been used or has expired. Ask for a new one."
 # Browsers check every redirect that follows a form: to the provider, and to wherever it redirects people.
 SIGN_IN_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
@@ -135,9 +136,14 @@ def _configured(provider: Provider | None) -> Provider:
 # --- with a link ------------------------------------------------------------------------------------------------------
 
 
-@get(LINK, sync_to_thread=False, opt=PUBLIC)
-def link_page(secret: FromPath[str]) -> Template:  # noqa: ARG001 - the page is the same whether the link works or not
-    """Show a button that uses the link. Opening the link doesn't, because mail scanners do that."""
+@get(LINK, sync_to_thread=True, opt=PUBLIC)
+def link_page(rollcall: Injected[Rollcall], secret: FromPath[str]) -> Template:
+    """Show a button that uses the link. Opening the link doesn't, because mail scanners do that.
+
+    Raises SignInRefused for a link that doesn't work any more.
+    """
+    if not rollcall.tickets.is_valid("link", secret):
+        raise SignInRefused(reason=LINK_USED)
     return Template("sign-in-link.html")
 
 
@@ -154,7 +160,7 @@ def use_link(
         rate_limits.count_sign_in(request, client_of(request))
         link = rollcall.tickets.redeem("link", secret, Link)
         if link is None:
-            raise SignInRefused(reason="this link has already been used or has expired. Ask for a new one.")
+            raise SignInRefused(reason=LINK_USED)
         return _signed_in(request, rollcall, rate_limits, Person(link.email, ""), "link", "/", True)
 
 

@@ -102,6 +102,7 @@ def _users_page(
         **listing(found, A_PAGE, after, lambda row: row.email),
         q=q,
         refusal=refusal,
+        own_address=f"/subscriptions/{subscription_id}/users" if refusal or notice != NO_NOTICE else "",
         key=rollcall.new_id(),
         **context,
     )

@@ -198,6 +198,15 @@ class PostgresTickets:
                 (_digest(secret), kind, json.encode(content).decode(), valid_for),
             )
 
+    def is_valid(self, kind: TicketKind, secret: str) -> bool:
+        """Return whether a ticket can still be redeemed."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(
+                "SELECT FROM tickets WHERE secret_sha256 = %s AND kind = %s AND expires_at > now()",
+                (_digest(secret), kind),
+            ).fetchone()
+        return row is not None
+
     def redeem(self, kind: TicketKind, secret: str, content: type[T]) -> T | None:
         """Return a ticket's content, the first time only; None if it was redeemed, has expired or doesn't exist."""
         with self._datastore.get_connection() as connection:

@@ -234,6 +234,7 @@ class _HeaderComparison:
         self._expected = [name.casefold() for name in self._names]
         self._keys = [_without_number(header_key(cell), self._expected[-1]) for cell in self._cells]
         self._at = 0
+        self._missing = 0
         if not self._reordered():
             for index in range(len(self._names)):
                 self._expect(index)
@@ -256,7 +257,8 @@ class _HeaderComparison:
             self._at += 1
         found = self._keys[self._at] if self._at < len(self._keys) else None
         if found is None or found in later:
-            self.faults.append(Problem("column-missing", 1, self._at + 1, detail=self._names[index]))
+            self.faults.append(Problem("column-missing", 1, self._at + 1 + self._missing, detail=self._names[index]))
+            self._missing += 1
             return
         if found != wanted:
             self._note("header-modified", self._at, f"“{self._names[index]}”")

@@ -190,8 +190,8 @@ SCHEMAS: dict[str, Any] = {
         "type": "/problems/stale",
         "title": "Changed since you last saw it",
         "status": 412,
-        "detail": "Someone else has changed this: you saw version 2, and it is now at version 3. Review the changes, "
-        "then try again.",
+        "detail": "This has changed since you loaded it: you saw version 2, and it is now at version 3. "
+        "Review the changes, then try again.",
         "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
     },
     "Readiness": {"status": "ready", "views": {"directory": 0, "review": 0}, "rebuilding": []},

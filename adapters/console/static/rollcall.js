@@ -114,7 +114,8 @@ addEventListener("submit", (event) => {
   const ids = form.dataset.live.split(" ");
   if (form.method === "get") {
     const address = `${form.action}?${new URLSearchParams([...fields].filter(([, value]) => value))}`;
-    swapping(address, {}, ids).then(() => goneTo(address, ids[0]), () => location.assign(address));
+    find("#told").textContent = "";
+    swapping(address, {}, ids).then(() => (goneTo(address, ids[0]), tell(ids[0])), () => location.assign(address));
     return;
   }
   const edit = { method: "post", body: new URLSearchParams(fields) };
@@ -135,6 +136,11 @@ function next(button, form) {
 function goneTo(address, id) {
   history.replaceState(null, "", address);
   document.getElementById(id).querySelector(".table thead")?.scrollIntoView({ block: "nearest" });
+}
+
+// For screen readers: the focus stays in the search field.
+function tell(id) {
+  find("#told").textContent = find("[data-told], .empty h2", document.getElementById(id))?.textContent ?? "";
 }
 
 function pressedOnce(form) {
@@ -278,9 +284,15 @@ function once(selector, action) {
   action(element);
 }
 
-// After a refused form the address is that of the form, where there is no page.
+// After a refused form the address is that of the form, where there is no page; after one that was done it has what a
+// notice says, which a reload shouldn't say again.
 function restoreAddress(main) {
-  if (location.pathname !== main.dataset.at) history.replaceState(null, "", main.dataset.at);
+  history.replaceState(null, "", main.dataset.at);
+}
+
+// On a narrow screen the tabs scroll sideways.
+function showTab(tab) {
+  tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
 }
 
 function goOn({ dataset: { goOn: where } }) {
@@ -291,7 +303,9 @@ function goOn({ dataset: { goOn: where } }) {
 
 function begin() {
   once("#main[data-at]", restoreAddress);
+  once(".tabs [aria-current]", showTab);
   once("[data-go-on]", goOn);
+  once("[data-reopen]", (dialog) => dialog.showPopover());
   once("form[data-upload]", upload);
   once("dialog[data-modal]", modal);
 }

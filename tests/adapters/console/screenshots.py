@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from adapters.composition import composed
+from adapters.console.links import sign_in_link
 from adapters.postgres.embedded import embedded_server
 from application.records import Origin
 from domain.access import ROLLCALL, AccessGranted, TokenIssued
@@ -149,7 +150,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "subscriptions": "/",
         "sessions": "/sessions",
         "sign-in": "/sign-in",
-        "sign-in-link": "/sign-in/link/x",
+        "sign-in-link": sign_in_link(rollcall, names["email"], served_at=""),
+        "sign-in-link-used": "/sign-in/link/x",
         "problem-kind": "/problems/stale",
         "audit": f"{where}/audit?type=&email=ann.lee%40example.com",
         "audit-nothing": f"{where}/audit?actor=nobody",

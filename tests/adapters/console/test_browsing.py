@@ -328,19 +328,55 @@ ROWS_LIKE_THE_FIRST_TEN = (
 COLOURS = ["color-contrast", "link-in-text-block"]
 WIDER_THAN_THE_SCREEN = """
     [...document.querySelectorAll("body *")]
-        .filter((e) => !e.closest(".scroll, .hidden, .skip, .table thead"))
+        .filter((e) => !e.closest(".scroll > *, .hidden, .skip, .table thead"))
         .filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML.slice(0, 200))
+"""
+
+
+ADDRESS = "location.pathname + location.search"
+REPEATED_IDS = """
+    [...document.querySelectorAll("[id]")].map((e) => e.id).filter((id, at, all) => all.indexOf(id) !== at)
+"""
+# A line may end behind a hyphen or a slash, and within a word that is longer than any line has room for.
+BROKEN_WORDS = """
+    () => {
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), broken = [];
+        while (walker.nextNode()) {
+            const text = walker.currentNode;
+            for (const { 0: word, index } of text.data.matchAll(/[^\\s\\/‐-―-]{2,30}/g)) {
+                const range = document.createRange();
+                range.setStart(text, index);
+                range.setEnd(text, index + word.length);
+                const whole = text.data.split(/[\\s-]/).find((each) => each.includes(word));
+                const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
+                if (lines.size > 1 && whole.length <= 30) broken.push(word);
+            }
+        }
+        return broken;
+    }
+"""
+UNDERLINED_IN_TABLES = """
+    [...document.querySelectorAll(".table th > a, .table td > a")]
+        .filter((e) => getComputedStyle(e).textDecorationLine !== "none").map((e) => e.outerHTML)
 """
 
 
 @dataclass(frozen=True)
 class PageCheck:
-    """What was found on a page: its weight in bytes, axe's reports in both themes, and what exceeds a narrow screen."""
+    """What was found on a page.
+
+    Its weight in bytes, axe's reports in both themes, what exceeds a narrow screen, what became of its address, ids
+    that occur twice, words that are broken at 1280 pixels, and underlined links that are all there is in a cell.
+    """
 
     weight: int
     light: str
     dark: str
     wide: list[str]
+    address: str
+    ids: list[str]
+    broken: list[str]
+    underlined: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -359,9 +395,10 @@ def checks(console: Console, browser: Browser) -> dict[str, PageCheck]:
             light = violations(page)
             page.emulate_media(color_scheme="dark")
             dark = violations(page, runOnly={"type": "rule", "values": COLOURS})
+            looks = [page.evaluate(each) for each in (ADDRESS, REPEATED_IDS, BROKEN_WORDS, UNDERLINED_IN_TABLES)]
             page.set_viewport_size({"width": 320, "height": 640})
             wide = page.evaluate(WIDER_THAN_THE_SCREEN)
-            found[name] = PageCheck(console.weighed(answer.text()), light, dark, wide)
+            found[name] = PageCheck(console.weighed(answer.text()), light, dark, wide, *looks)
     return found
 
 
@@ -379,6 +416,21 @@ class TestEveryPage:
 
     def test_is_accessible_in_both_themes(self, checks: dict[str, PageCheck]) -> None:
         assert {name: (page.light, page.dark) for name, page in checks.items() if page.light or page.dark} == {}
+
+    def test_keeps_its_address_but_for_what_a_notice_says(self, checks: dict[str, PageCheck]) -> None:
+        odd = {name: page.address for name, page in checks.items() if re.search("added=|[^?&=]*[(<]", page.address)}
+        assert odd == {}
+        assert checks["sessions"].address == "/sessions"
+        assert checks["audit"].address.endswith("/audit?type=&email=ann.lee%40example.com")
+
+    def test_gives_no_id_twice(self, checks: dict[str, PageCheck]) -> None:
+        assert {name: page.ids for name, page in checks.items() if page.ids} == {}
+
+    def test_breaks_no_word(self, checks: dict[str, PageCheck]) -> None:
+        assert {name: page.broken for name, page in checks.items() if page.broken} == {}
+
+    def test_underlines_no_link_that_is_alone_in_a_cell(self, checks: dict[str, PageCheck]) -> None:
+        assert {name: page.underlined for name, page in checks.items() if page.underlined} == {}
 
     def test_fits_a_narrow_screen(self, checks: dict[str, PageCheck]) -> None:
         assert {name: page.wide for name, page in checks.items() if page.wide} == {}

@@ -56,6 +56,11 @@ def said(answer: httpx.Response) -> str:
 
 
 class TestEveryPage:
+    def test_of_a_subscription_says_which_role_you_have(self, console: Console, subscription: str) -> None:
+        for role in ("administrator", "auditor"):
+            page = console.ask("GET", f"{subscription}/groups", role)
+            assert re.findall('class="role"[^>]*>([^<]*)<', page.text) == [role.capitalize()]
+
     def test_loads_and_sends_to_nothing_but_ours(self, console: Console, review: str) -> None:
         answer = console.ask("GET", review)
         policy = answer.headers["content-security-policy"]
@@ -281,8 +286,9 @@ class TestAReview:
         self, console: Console, review: str
     ) -> None:
         before = version(console.ask("GET", review))
-        theirs = {"version": before, "name": "Theirs"}
-        assert console.ask("POST", f"{review}/groups/1/rename", data=theirs).status_code == 303
+        theirs = {"name": "Theirs"}
+        colleague = {"If-Match": f'"{before}"'}
+        assert console.client.patch(f"{API}{review}/groups/1", json=theirs, headers=colleague).is_success
         for form, fields in (
             ("groups/1/rename", {"name": "Ours"}),
             ("groups/1/remove", {"email": "ann@example.com"}),
@@ -291,11 +297,20 @@ class TestAReview:
         ):
             answer = console.ask("POST", f"{review}/{form}", data={"version": before, **fields})
             assert answer.status_code == 412, form
-            assert "Renamed group 1 of the file from “Sales” to “Theirs”" in said(answer)
+            assert "the administrator: Renamed group 1 of the file from “Sales” to “Theirs”" in said(answer)
             assert version(answer) != before
         assert "Theirs" in said(console.ask("GET", review))
         kept = console.ask("POST", f"{review}/groups/1/rename", data={"version": before, "name": "Ours"})
         assert 'value="Ours"' in kept.text
+
+    def test_that_was_changed_in_another_tab_of_ones_own_says_so(self, console: Console, review: str) -> None:
+        before = version(console.ask("GET", review))
+        form = {"version": before, "name": "Mine"}
+        assert console.ask("POST", f"{review}/groups/1/rename", data=form).status_code == 303
+        answer = console.ask("POST", f"{review}/discard", data={"version": before})
+        assert answer.status_code == 412
+        assert "You: Renamed group 1 of the file from “Sales” to “Mine”" in said(answer)
+        assert "omeone else" not in said(answer)
 
     @pytest.mark.parametrize(
         "fields", [{}, {"version": "x"}, *({"version": "9" * digits} for digits in (19, 40, 5_000)), {"version": "²"}]

@@ -42,6 +42,11 @@ def said(answer: httpx.Response) -> str:
     return " ".join(unescape(re.sub("<[^>]*>", "", answer.text)).split())
 
 
+def marked(answer: httpx.Response) -> list[str]:
+    """Return the names of the fields that are marked as wrong."""
+    return re.findall('<(?:input|textarea)[^>]* name="([^"]*)"[^>]*aria-invalid="true"', answer.text)
+
+
 @pytest.fixture(scope="module")
 def operator(console: Console) -> dict[str, str]:
     return {"Authorization": f"Bearer {token(console.rollcall.events, 'operator', ROLLCALL)}", "Accept": "text/html"}
@@ -85,6 +90,7 @@ class TestOperators:
         assert answer.status_code == 400
         assert 'role="alert"' in answer.text
         assert f'name="seats" inputmode="numeric" required autocomplete="off" value="{seats}"' in answer.text
+        assert marked(answer) == ["seats" if name else "name"]
 
 
 @pytest.mark.database
@@ -100,8 +106,13 @@ class TestTheSubscription:
         answer = console.ask("POST", f"{subscription}/settings", data=form)
         assert answer.status_code == 409
         assert "You can't reduce the number of seats to 1 while licences use 2" in said(answer)
+        assert marked(answer) == ["seats"]
         assert 'value="Fabrikam"' in answer.text
         assert "Contoso" in said(console.ask("GET", f"{subscription}/settings"))
+
+    def test_marks_the_name_only_if_that_is_wrong(self, console: Console, subscription: str) -> None:
+        answer = console.ask("POST", f"{subscription}/settings", data=FORM | {"name": "", "seats": "5"})
+        assert (answer.status_code, marked(answer)) == (400, ["name"])
 
     def test_keeps_what_changed_since_the_page_was_loaded(self, console: Console, subscription: str) -> None:
         page = console.ask("GET", f"{subscription}/settings").text

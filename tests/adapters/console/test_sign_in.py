@@ -81,6 +81,19 @@ class TestALink:
             assert "this link has already been used or has expired" in again.text
         assert metric(signing, 'rollcall_sign_ins_total{outcome="signed-in",way="link"}') == before + 1
 
+    def test_that_was_used_says_so_before_its_button_is_pressed(
+        self, signing: Served, beside: Rollcall, browser: Browser
+    ) -> None:
+        where = link(signing, beside)
+        browser.submit(where)
+        page = browser.get(where, headers={"Accept": "text/html"})
+        assert page.status_code == 403
+        assert "this link has already been used or has expired" in page.text
+        assert 'method="post"><' not in page.text.replace("\n", "")
+        fresh = link(signing, beside)
+        later(beside, "tickets", "expires_at", timedelta(minutes=10))
+        assert browser.get(fresh).status_code == 403
+
     def test_is_not_used_up_by_looking_at_it(self, signing: Served, beside: Rollcall, browser: Browser) -> None:
         where = link(signing, beside)
         for method in ("GET", "HEAD", "GET"):

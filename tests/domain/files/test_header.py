@@ -39,12 +39,12 @@ def test_headers_match_regardless_of_case_and_spaces_and_repeated_ones_can_be_nu
         ('email,"First"Name,LastName,Groupname', [("header-modified", 1, 2)]),
         ("Groupname,,Email", [("column-unexpected", 2, 2)]),
         (",email,FirstName,LastName,Groupname", [("column-unexpected", 2, 1)]),
-        ("\n,\nsep=;\n\nemail;FirstName", [("column-missing", 5, 3)] * 2),
-        ("email", [("column-missing", 1, 2)] * 3),
+        ("\n,\nsep=;\n\nemail;FirstName", [("column-missing", 5, 3), ("column-missing", 5, 4)]),
+        ("email", [("column-missing", 1, 2), ("column-missing", 1, 3), ("column-missing", 1, 4)]),
         ("Groupname", [("column-missing", 1, 2)]),
         ("email,FirstName,LastName", [("column-missing", 1, 4)]),
         ("email,FirstName,Groupname", [("column-missing", 1, 3)]),
-        ("email,Groupname", [("column-missing", 1, 2)] * 2),
+        ("email,Groupname", [("column-missing", 1, 2), ("column-missing", 1, 3)]),
         ("email,FirstName,LastName,Groupname,Department", [("column-unexpected", 1, 5)]),
         ("email,Title,FirstName,LastName,Groupname", [("column-unexpected", 1, 2)]),
         ("email,email,FirstName,LastName,Groupname", [("column-unexpected", 1, 2)]),
@@ -68,6 +68,8 @@ def test_header_problems_name_what_was_found_and_what_is_expected() -> None:
     (problem,) = refusal("email,LastName,Groupname\n")
     assert "“FirstName”" in problem.message
     assert "you can leave it blank" in problem.remedy
+    (problem,) = refusal("email,FirstName,LastName\n")
+    assert problem.remedy == "Add the column “Groupname” here."
     (problem,) = refusal("Groupname,Email,LastName\n")
     assert "“LastName”" in problem.message
     assert "Groupname, Email" in problem.message

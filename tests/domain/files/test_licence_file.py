@@ -64,6 +64,15 @@ def test_a_file_with_any_other_header_is_refused(text: str, place: tuple[str, in
     assert refused(text) == [place]
 
 
+def test_only_names_may_be_blank_where_a_column_is_missing() -> None:
+    remedies = []
+    for header in (",FirstName,LastName", "email,,LastName"):
+        found = read_licences(f"{header}\nann@example.com,,\n".encode(), "licences.csv", Limits())
+        assert isinstance(found, FileProblems)
+        remedies.append(found.problems[0].remedy)
+    assert remedies == ["Add the column “email” here.", "Add the column “FirstName” here; you can leave it blank."]
+
+
 def test_a_file_that_is_not_text_is_refused() -> None:
     assert refused(b"%PDF-1.7 whatever") == [("file-type", 0, 0)]
     assert refused(HEADER + "ann@example.com\n", "licences.xlsx") == [("file-type", 0, 0)]
