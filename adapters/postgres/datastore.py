@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
 from adapters.postgres.migrations import apply_migrations, migrations
+from adapters.postgres.one_call import OneCallCursor
 from adapters.postgres.patience import waiting
 from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema
 
@@ -160,7 +161,7 @@ def _pool(conninfo: str, min_size: int, max_size: int) -> ConnectionPool[Connect
     return ConnectionPool(
         conninfo,
         connection_class=Connection[DictRow],
-        kwargs={"row_factory": dict_row, "autocommit": True},
+        kwargs={"row_factory": dict_row, "cursor_factory": OneCallCursor, "autocommit": True},
         min_size=min_size,
         max_size=max_size,
         open=False,

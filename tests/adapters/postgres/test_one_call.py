@@ -1,0 +1,89 @@
+"""Statements that are one call of libpq do what psycopg's do."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.errors import CheckViolation, UndefinedTable
+
+from adapters.postgres.one_call import OneCallCursor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.database
+
+VALUES = (None, 1, 2**40, "é%", b"\x00\xff", UUID(int=7), datetime(2026, 1, 31, tzinfo=UTC), ["a", None], [1, 2])
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
+    with closing(psycopg.connect(database, autocommit=True, cursor_factory=OneCallCursor)) as connection:
+        yield connection
+
+
+def take_steps(_connection: object) -> NoReturn:
+    pytest.fail("the statement was sent and read step by step")
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("prepare", [False, None, True])
+@pytest.mark.parametrize("value", VALUES)
+def test_values_come_back_as_psycopg_returns_them(
+    connection: psycopg.Connection[Any], value: object, *, prepare: bool | None, binary: bool
+) -> None:
+    with connection.cursor() as ours, psycopg.Cursor(connection) as theirs:
+        found = [
+            cursor.execute("SELECT %(v)s, %(v)s, 1", {"v": value}, prepare=prepare, binary=binary).fetchall()
+            for cursor in (ours, ours, theirs)
+        ]
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("prepare", [False, None, True])
+def test_a_statement_with_values_takes_no_steps_in_python(
+    connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, *, prepare: bool | None
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("psycopg._cursor_base.execute", take_steps)
+        for _ in range(10):
+            assert connection.execute("SELECT %s::int", (1,), prepare=prepare).fetchone() == (1,)
+
+
+def test_statements_that_are_used_again_are_prepared(connection: psycopg.Connection[Any]) -> None:
+    for _ in range(7):
+        connection.execute("SELECT %s::int AS often", (1,))
+    connection.execute("SELECT %s::int AS at_once", (1,), prepare=True)
+    connection.execute("SELECT %s::int AS once", (1,))
+    prepared = connection.execute("SELECT statement FROM pg_prepared_statements ORDER BY statement").fetchall()
+    assert prepared == [("SELECT $1::int AS at_once",), ("SELECT $1::int AS often",)]
+
+
+def test_a_script_without_values_may_be_several_statements(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("CREATE TEMPORARY TABLE one (n int); INSERT INTO one VALUES (1)")
+    assert connection.execute("UPDATE one SET n = %s", (2,)).rowcount == 1
+
+
+def test_errors_are_psycopgs_and_the_connection_can_still_be_used(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("CREATE TEMPORARY TABLE small (n int CHECK (n < 10))")
+    with pytest.raises(CheckViolation):
+        connection.execute("INSERT INTO small VALUES (%s)", (10,))
+    for prepare in (False, True):
+        with pytest.raises(UndefinedTable):
+            connection.execute("SELECT %s FROM missing", (1,), prepare=prepare)
+    assert connection.execute("SELECT %s::int", (1,)).fetchone() == (1,)
+
+
+def test_a_lost_connection_is_an_operational_error(connection: psycopg.Connection[Any], database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", (connection.info.backend_pid,))
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT %s::int", (1,), prepare=True)
+    assert connection.closed
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT %s::int", (1,), prepare=True)
