@@ -97,6 +97,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
             wakeups = Wakeups(datastore, events.channel)
             shared_log = SharedLog(events.read_batch, wakeups.count_appends)
+            events.tell_own_appends(shared_log.take)
             projectors = [Projector(datastore, view, shared_log.read) for view in views]
             for projector in projectors:
                 projector.migrate(connection)

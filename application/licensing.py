@@ -112,7 +112,7 @@ def allocate_licences(
 
     def decide() -> Decision[AllocationResult]:
         stream = _find_subscription(ports, origin)
-        held = ports.events.licensed(stream.id, wanted).users
+        held = ports.events.licensed(stream.id, wanted).users if stream.state.taken else frozenset[str]()
         seen = (stream.id, stream.version)
         if is_repeated(ports, stream.id, request_key):
             return Decision(AllocationResult(0, len(held), repeated=True), seen=seen)

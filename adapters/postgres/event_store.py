@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable  # noqa: TC003 - a NamedTuple's field
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -14,13 +15,13 @@ from eventsourcing.persistence import IntegrityError, Mapper
 from eventsourcing.utils import Environment
 from msgspec import json
 
-from adapters.postgres.recorder import EventColumns, Recorder, StoredRecord, StreamRecorder
+from adapters.postgres.recorder import AppendMark, EventColumns, Recorder, StoredRecord, StreamRecorder
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotStore
 from application.ports import NO_CLAIMS, Appended, ClaimKind, Claims, Conflict, Licensed, Stream, fold_records
 from application.records import Event, Origin, Record, decode_event, decode_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from eventsourcing.persistence import StoredEvent
@@ -32,10 +33,18 @@ if TYPE_CHECKING:
 
 
 class LogBatch(NamedTuple):
-    """Consecutive events of the log, and how many bytes they take as they are stored."""
+    """Consecutive events of the log, how many bytes they take as they are stored, and the append of the last one."""
 
     records: list[Record]
     bytes: int
+    append_id: UUID | None = None
+
+
+class OwnAppend(NamedTuple):
+    """Events that this process has appended, as they would be read: what a reading after the append before gives."""
+
+    before: AppendMark
+    batch: Callable[[], LogBatch]
 
 
 ENCODE = json.Encoder().encode
@@ -94,7 +103,12 @@ class PostgresEventStore(Application[UUID]):
         self._datastore = datastore
         self._now = now
         self._our_recorder = Recorder(datastore)
+        self._takes: Callable[[OwnAppend], None] | None = None
         super().__init__()
+
+    def tell_own_appends(self, take: Callable[[OwnAppend], None]) -> None:
+        """Call this with what this process appends, if it is more than one event."""
+        self._takes = take
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Use nothing of the process's environment: its variables would change what the library does."""
@@ -167,10 +181,13 @@ class PostgresEventStore(Application[UUID]):
             [new.import_group for new in records],
         )
         try:
-            position = self._our_recorder.append(events, origin.subscription_id, at, ENCODE(origin).decode(), claims)
+            stored = self._our_recorder.append(events, origin.subscription_id, at, ENCODE(origin).decode(), claims)
         except IntegrityError as error:
             raise Conflict(str(error)) from error
-        return Appended(position, at)
+        if self._takes and stored.before:
+            batch = partial(_as_read, records, events, at, origin, stored.mark)
+            self._takes(OwnAppend(stored.before, batch))
+        return Appended(stored.mark.position, at)
 
     def keep_snapshot(self, stream: Stream[Any]) -> None:
         """Store the state of an import session or a subscription, so that the next load reads only the events after."""
@@ -207,21 +224,32 @@ class PostgresEventStore(Application[UUID]):
         *,
         subscription_id: UUID | None = None,
     ) -> LogBatch:
-        """Return the same, and how many bytes the events take as they are stored."""
+        """Return the same, and what a batch says more."""
         topics = [str(cast("Any", kind).__struct_config__.tag) for kind in kinds or ()]
-        records, size = [], 0
-        for position, stream, version, _, group, _, state, at, stored_origin in self._our_recorder.select_log(
+        records, size, last_append = [], 0, None
+        for position, stream, version, _, group, _, state, at, stored_origin, append in self._our_recorder.select_log(
             after, limit, until, topics, subscription_id, and_last=kinds is not None
         ):
             if at is not None:
-                envelope = at, decode_origin(stored_origin)
+                envelope, last_append = (at, decode_origin(stored_origin)), append
             records.append(Record(stream, version, *envelope, decode_event(state), position, group))
             size += len(state)
-        return LogBatch(records, size)
+        return LogBatch(records, size, last_append)
 
     def head(self) -> int:
         """Return the position of the latest event, 0 if there is none."""
         return self.recorder.max_notification_id() or 0
+
+
+def _as_read(
+    records: Sequence[NewRecord], columns: EventColumns, at: datetime, origin: Origin, mark: AppendMark
+) -> LogBatch:
+    first = mark.position - len(records) + 1
+    read = [
+        Record(new.originator_id, new.originator_version, at, origin, new.event, position, new.import_group)
+        for position, new in enumerate(records, start=first)
+    ]
+    return LogBatch(read, sum(map(len, columns.states)), mark.id)
 
 
 def _fold(fold: Fold[S, E], records: Iterator[Any]) -> Stream[S] | None:

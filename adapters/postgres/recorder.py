@@ -69,6 +69,20 @@ class EventColumns(NamedTuple):
     import_groups: list[int | None]
 
 
+class AppendMark(NamedTuple):
+    """What tells an append from any other, also in a log that went back: the position of its last event, and its id."""
+
+    position: int
+    id: UUID
+
+
+class Inserted(NamedTuple):
+    """An append as it was stored, and the one before it in the log; None if there is none or it wasn't asked for."""
+
+    mark: AppendMark
+    before: AppendMark | None = None
+
+
 class StreamRecorder(AggregateRecorder):
     """Streams in one table, which is not part of the log: the snapshots."""
 
@@ -148,11 +162,16 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         first = stored_events[0]
         envelope = (first.subscription_id, first.at, first.origin) if isinstance(first, StoredRecord) else NO_ENVELOPE
         groups = [event.import_group if isinstance(event, StoredRecord) else None for event in stored_events]
-        last = self.append(EventColumns(**_event_columns(stored_events), import_groups=groups), *envelope, NO_CLAIMS)
+        columns = EventColumns(**_event_columns(stored_events), import_groups=groups)
+        last = self.append(columns, *envelope, NO_CLAIMS).mark.position
         return list(range(last - len(stored_events) + 1, last + 1))
 
-    def append(self, events: EventColumns, subscription_id: UUID, at: datetime, origin: str, claims: Claims) -> int:
-        """Insert events in one transaction, if their claims hold, and return the last position (0 without events).
+    def append(
+        self, events: EventColumns, subscription_id: UUID, at: datetime, origin: str, claims: Claims
+    ) -> Inserted:
+        """Insert events in one transaction, if their claims hold, and return how; the position is 0 without events.
+
+        The append before it is told if there are several events, of which it is worth knowing.
 
         If the connection is lost, nobody knows whether they were inserted. So the append is sent once more, on another
         connection; its id keeps it from being stored twice. Waits for locks and connections for at most
@@ -175,7 +194,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
                         return _call_append(connection, arguments, seconds)
                 except UniqueViolation as error:
                     if was_sent and (position := _find_append(connection, arguments)):
-                        return position
+                        return Inserted(AppendMark(position, arguments["append_id"]))
                     raise IntegrityError(str(error)) from error
                 except psycopg.Error:
                     if was_sent or not connection.closed:
@@ -198,7 +217,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         """
         after = (start or 0) - inclusive_of_start
         found: list[StoredRecord] = []
-        for position, stream, version, subscription, group, topic, state, at, stored_origin in self.select_log(
+        for position, stream, version, subscription, group, topic, state, at, stored_origin, _ in self.select_log(
             after, limit, stop, topics, subscription_id
         ):
             if at is not None:
@@ -310,13 +329,18 @@ class LogSubscription(Subscription[Recorder]):
         raise StopIteration
 
 
-def _call_append(connection: Connection[DictRow], arguments: Mapping[str, Any], patience: float) -> int:
+def _call_append(connection: Connection[DictRow], arguments: Mapping[str, Any], patience: float) -> Inserted:
     sent, name = {**arguments, "patience_ms": max(1, int(patience * 1_000))}, "append"
     if len(arguments["ids"]) == 1:
         sent |= {column: arguments[column][0] for column in EventColumns._fields}
         name = "append_one"
     row = connection.execute(statement(name), sent, prepare=True, binary=True).fetchone()
-    return int(row["position"]) if row else 0
+    assert row  # noqa: S101 - a function returns one
+    before = row.get("append_before")
+    return Inserted(
+        AppendMark(row["last_position"], arguments["append_id"]),
+        AppendMark(row["position_before"], before) if before else None,
+    )
 
 
 def _find_append(connection: Connection[DictRow], arguments: Mapping[str, Any]) -> int | None:

@@ -13,8 +13,9 @@ from projections.projector import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from uuid import UUID
 
-    from adapters.postgres.event_store import LogBatch
+    from adapters.postgres.event_store import LogBatch, OwnAppend
     from application.records import Record
 
     ReadBatch: TypeAlias = Callable[[int, int, int | None, Sequence[type] | None], LogBatch]
@@ -30,6 +31,9 @@ class SharedLog:
     A log that went back has lost its end, so what is kept holds as long as the log still has the last event of it. That
     is looked up when somebody at the end asks after an append, and once a second. Until then a view may be given what
     the log has lost: it finds out at the end, and is rebuilt.
+
+    What this process appends is kept without being read, if the append before it is the last one that is kept. Their
+    ids prove that, and nobody can append in between.
     """
 
     def __init__(self, read_batch: ReadBatch, count_appends: Callable[[], int]) -> None:
@@ -42,6 +46,13 @@ class SharedLog:
         self._bytes = 0
         self._looked = 0.0
         self._appends = 0
+        self._last_append: UUID | None = None
+
+    def take(self, own: OwnAppend) -> None:
+        """Keep what this process has appended, if it follows what is kept."""
+        with self._reading:
+            if self._kept and own.before == (self._kept[-1].position, self._last_append):
+                self._add(own.batch())
 
     def read(
         self, after: int, limit: int, until: int | None = None, kinds: Sequence[type] | None = None
@@ -77,20 +88,24 @@ class SharedLog:
     def _keep(self, after: int, known: Record | None = None, until: int | None = None) -> bool:
         """Read and keep what follows a position; False if the first event is not the one that is known."""
         looked, appends = monotonic(), self._count_appends()
-        records, size = self._read_batch(after, BATCH + 1, until, None)
-        if known is not None and records[:1] != [known]:
+        batch = self._read_batch(after, BATCH + 1, until, None)
+        if known is not None and batch.records[:1] != [known]:
             return False
         self._looked, self._appends = looked, appends
-        new = records[1:] if known is not None else records
-        if new:
-            self._kept += new
-            self._sizes.append((len(new), size))
-            self._bytes += size
+        self._add(batch._replace(records=batch.records[1:]) if known is not None else batch)
+        return True
+
+    def _add(self, batch: LogBatch) -> None:
+        """Keep what follows, and forget the oldest if that is too much."""
+        if batch.records:
+            self._kept += batch.records
+            self._sizes.append((len(batch.records), batch.bytes))
+            self._bytes += batch.bytes
+            self._last_append = batch.append_id
         while self._bytes > KEPT_BYTES and len(self._sizes) > 1:
             count, size = self._sizes.popleft()
             del self._kept[:count]
             self._bytes -= size
-        return True
 
     def _forget(self) -> None:
         self._kept.clear()

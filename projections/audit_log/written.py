@@ -67,7 +67,8 @@ def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
         following[subscription] = number + changes
     target = "audit_log (subscription_id, number, changes, position, at, type, actor, import_id, group_id)"
     insert_rows(cursor, target, "uuid bigint int bigint timestamptz text text uuid uuid", rows)
-    insert_rows(cursor, "audit_emails (email, subscription_id, number, change)", "text uuid bigint int", emails)
+    if emails:
+        insert_rows(cursor, "audit_emails (email, subscription_id, number, change)", "text uuid bigint int", emails)
 
 
 def _following_numbers(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, int]:

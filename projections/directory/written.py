@@ -128,14 +128,20 @@ def _change_seats(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 
 def _allocate_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    insert_rows(
-        cursor,
-        "directory_licences (subscription_id, email, first_name, last_name, allocated_at)",
-        "uuid text text text timestamptz",
-        (
-            (r.originator_id, user.email, user.first_name, user.last_name, r.at)
-            for r, event in events_of(run, LicencesAllocated)
-            for user in event.users
+    """Insert the users of each event in JSON: PostgreSQL takes it apart in less time than it takes to send columns."""
+    cursor.execute(
+        """
+        INSERT INTO directory_licences (subscription_id, email, first_name, last_name, allocated_at)
+        SELECT t.id, u.email, coalesce(u.first_name, ''), coalesce(u.last_name, ''), t.at
+        FROM unnest(%b::uuid[], %b::timestamptz[], %b::text[]) AS t (id, at, users)
+        CROSS JOIN jsonb_to_recordset(t.users::jsonb) AS u (email text, first_name text, last_name text)
+        """,
+        columns(
+            (
+                (r.originator_id, r.at, json.encode(event.users).decode())
+                for r, event in events_of(run, LicencesAllocated)
+            ),
+            3,
         ),
     )
     _count_seats(cursor, ((r, len(event.users)) for r, event in events_of(run, LicencesAllocated)))
@@ -166,31 +172,58 @@ def _count_seats(cursor: ViewCursor, counts: Iterable[tuple[Record, int]]) -> No
 
 
 def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    insert_rows(
-        cursor,
-        "directory_groups (subscription_id, group_id, position, name, name_key, users, version, created_at, import_id)",
-        "uuid uuid bigint text text int bigint timestamptz uuid",
-        (
+    """Insert new groups with their users. The event that creates a group is at the position that stands for it."""
+    cursor.execute(
+        """
+        WITH created AS MATERIALIZED (
+            SELECT * FROM unnest(
+                %b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::int[], %b::bigint[],
+                %b::timestamptz[], %b::uuid[], %b::text[]
+            ) AS t (subscription_id, group_id, position, name, name_key, count, version, at, import_id, users)
+        ),
+        inserted AS (
+            INSERT INTO directory_groups
+                (subscription_id, group_id, position, name, name_key, users, version, created_at, import_id)
+            SELECT subscription_id, group_id, position, name, name_key, count, version, at, import_id FROM created
+        )
+        INSERT INTO directory_members (subscription_id, group_position, since, email)
+        SELECT subscription_id, position, position, u.email
+        FROM created CROSS JOIN json_array_elements_text(users::json) AS u (email)
+        """,
+        columns(
             (
-                r.origin.subscription_id,
-                r.originator_id,
-                r.position,
-                event.name,
-                group_key(event.name),
-                len(event.users),
-                r.originator_version,
-                r.at,
-                r.origin.import_id,
-            )
-            for r, event in events_of(run, GroupCreated)
+                (
+                    r.origin.subscription_id,
+                    r.originator_id,
+                    r.position,
+                    event.name,
+                    group_key(event.name),
+                    len(event.users),
+                    r.originator_version,
+                    r.at,
+                    r.origin.import_id,
+                    json.encode(event.users).decode(),
+                )
+                for r, event in events_of(run, GroupCreated)
+            ),
+            10,
         ),
     )
     _keep_values(cursor, ((r, event.name) for r, event in events_of(run, GroupCreated)))
-    _insert_members(cursor, ((r, event.users) for r, event in events_of(run, GroupCreated) if event.users))
 
 
 def _add_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    _insert_members(cursor, ((r, event.users) for r, event in events_of(run, UsersAddedToGroup)))
+    cursor.execute(
+        """
+        INSERT INTO directory_members (subscription_id, group_position, since, email)
+        SELECT subscription_id, g.position, t.position, u.email
+        FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[])
+            AS t (subscription_id, group_id, position, users)
+        JOIN directory_groups AS g USING (subscription_id, group_id)
+        CROSS JOIN json_array_elements_text(t.users::json) AS u (email)
+        """,
+        _users((r, event.users) for r, event in events_of(run, UsersAddedToGroup)),
+    )
     _count_users(cursor, ((r, len(event.users)) for r, event in events_of(run, UsersAddedToGroup)))
 
 
@@ -257,21 +290,6 @@ def _delete_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
         columns(((r.origin.subscription_id, r.originator_id, r.position) for r in run), 3),
     )
     _forget_values(cursor, run)
-
-
-def _insert_members(cursor: ViewCursor, groups: Iterable[tuple[Record, Sequence[str]]]) -> None:
-    """Insert the users of some events. The one that creates a group is at the position that stands for the group."""
-    cursor.execute(
-        """
-        INSERT INTO directory_members (subscription_id, group_position, since, email)
-        SELECT subscription_id, g.position, t.position, u.email
-        FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[])
-            AS t (subscription_id, group_id, position, users)
-        JOIN directory_groups AS g USING (subscription_id, group_id)
-        CROSS JOIN json_array_elements_text(t.users::json) AS u (email)
-        """,
-        _users(groups),
-    )
 
 
 def _users(groups: Iterable[tuple[Record, Sequence[str]]]) -> list[list[object]]:

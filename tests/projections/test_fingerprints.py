@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "4839e273cb183bc6"
+HISTORY = "4b5ec4d49bc2612f"
 RECORDED = {
     "directory": ("2-9cdbcd66a2bf6759", "0b1739da1f3e26b8"),
     "review": ("1-ea8fcbe8606d4add", "97a8b6e480506c38"),
-    "import_list": ("1-fad38b819ceb5cd4", "16c09b434d5e4b59"),
+    "import_list": ("1-fad38b819ceb5cd4", "28858c7b787f8060"),
     "groups_added": ("2-74375a4d95b79ff9", "bc7759df2f5d3873"),
     "audit_log": ("2-96679e721801448f", "de94c360ae1036ad"),
     "group_events": ("2-632be6e86f758fbc", "b2f7601fd35f2dbc"),

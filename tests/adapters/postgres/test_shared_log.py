@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from adapters.postgres import shared_log
-from adapters.postgres.event_store import LogBatch
+from adapters.postgres.event_store import LogBatch, OwnAppend
+from adapters.postgres.recorder import AppendMark
 from adapters.postgres.shared_log import SharedLog
 from application.records import Origin, Record
 from domain.group import GroupDeleted
@@ -26,8 +27,9 @@ STREAM, AT = uuid4(), datetime(2026, 1, 1, tzinfo=UTC)
 class Log:
     """A log whose events take ten bytes each. It counts those that are read."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, appends: dict[int, UUID] | None = None) -> None:
         self.names = list(names)
+        self.appends = appends or {len(self.names): uuid4()}  # their ids, by the position of their last events
         self.read = 0
 
     def read_batch(self, after: int, limit: int, until: int | None, _: Sequence[type] | None) -> LogBatch:
@@ -35,7 +37,17 @@ class Log:
         names = list(enumerate(self.names[:until], start=1))[after:]
         found = [Record(STREAM, 1, AT, ORIGIN, GroupDeleted(name), position) for position, name in names]
         self.read += len(found[:limit])
-        return LogBatch(found[:limit], 10 * len(found[:limit]))
+        return LogBatch(
+            found[:limit], 10 * len(found[:limit]), self.appends.get(found[:limit][-1].position) if found else None
+        )
+
+    def append(self, names: str) -> OwnAppend:
+        """Append events, and return what the process that does is told."""
+        last = len(self.names)
+        before = AppendMark(last, self.appends.setdefault(last, uuid4()))
+        self.names += names
+        self.appends[len(self.names)] = uuid4()
+        return OwnAppend(before, lambda: Log.read_batch(Log(*self.names, appends=self.appends), last, 100, None, None))
 
 
 def names(records: list[Record]) -> str:
@@ -115,3 +127,40 @@ def test_a_view_that_comes_from_beyond_what_is_kept_reads_on_from_there() -> Non
     log.names += "cdefgh"
     assert followed(shared, 5) == "fgh"
     assert followed(shared, 2) == "cdefgh"
+
+
+def test_what_this_process_appends_is_not_read() -> None:
+    log = Log(*"ab")
+    shared = SharedLog(log.read_batch, lambda: 0)
+    assert followed(shared, 0) == "ab"
+    read = log.read
+    shared.take(log.append("cd"))
+    shared.take(log.append("ef"))
+    assert names(shared.read(1, 100)) == "bcdef"
+    assert log.read == read
+
+
+def test_an_own_append_that_does_not_follow_what_is_kept_is_read_with_what_is_between() -> None:
+    log, appends = Log(*"ab"), [0]
+    shared = SharedLog(log.read_batch, lambda: appends[0])
+    shared.take(log.append("c"))  # before anybody reads
+    assert followed(shared, 0) == "abc"
+    log.append("d")  # by another process
+    shared.take(log.append("ef"))
+    appends[0] += 1
+    assert followed(shared, 3) == "def"
+    shared.take(log.append("g"))
+    assert names(shared.read(5, 100)) == "fg"
+
+
+def test_an_own_append_to_a_log_that_went_back_is_not_taken_for_what_follows() -> None:
+    """It is at the position after the lost event, but the append before it is another one."""
+    log, appends = Log(*"ab"), [0]
+    shared = SharedLog(log.read_batch, lambda: appends[0])
+    shared.take(log.append("c"))
+    assert followed(shared, 0) == "abc"
+    log.names[2] = "X"
+    del log.appends[3]
+    shared.take(log.append("d"))
+    appends[0] += 1
+    assert names(shared.read(2, 100)) == "Xd"
