@@ -10,7 +10,7 @@ from projections.reports.sentences import FORMATS, SKIPPED, attempts, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+    from datetime import date, datetime
 
 UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3_600), ("minute", 60))
 
@@ -44,8 +44,9 @@ STATES = {
     "remaining": State("Remaining", "accent"),
     "expired": State("Expired", "warning"),
     "skipped": State("Skipped", "warning"),
+    "done": State("Done", "good"),
 }
-"""The states of imports, groups, users, problems and tokens."""
+"""The states of imports, groups, users, problems, tokens and steps."""
 
 
 def number(value: float) -> str:
@@ -75,7 +76,7 @@ def exact(at: datetime) -> str:
     return f"{at.day} {at:%B %Y, %H:%M:%S} UTC"
 
 
-def day(at: datetime) -> str:
+def day(at: date) -> str:
     """Return `31 January 2026`."""
     return f"{at.day} {at:%B %Y}"
 

@@ -131,6 +131,7 @@ class Section(NamedTuple):
 READER_ROLES: frozenset[Role] = frozenset(("administrator", "auditor"))
 
 SECTIONS = (
+    Section("overview", "Overview", READER_ROLES),
     Section("groups", "Groups", READER_ROLES),
     Section("users", "Users", READER_ROLES),
     Section("imports", "Imports", READER_ROLES),

@@ -157,6 +157,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "audit-nothing": f"{where}/audit?actor=nobody",
         "settings": f"{where}/settings",
         "settings-crowded": f"/subscriptions/{crowded}/settings",
+        "overview": f"{where}/overview",
+        "first-steps": f"{fresh}/overview",
         "import": f"{where}/import",
         "refused": refused,
         "review": review,

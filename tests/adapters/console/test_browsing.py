@@ -56,8 +56,9 @@ class TestTheWholeFlow:
         self, console: Console, page: Page, subscription: str
     ) -> None:
         page.goto("/")
-        expect(page).to_have_url(re.compile(f"{subscription}/groups$"))
-        page.get_by_role("link", name="+ Import user groups").first.click()
+        expect(page).to_have_url(re.compile(f"{subscription}/overview$"))
+        page.get_by_role("link", name="Imports", exact=True).click()
+        page.get_by_role("link", name="+ Import user groups").click()
         with page.expect_download() as download:
             page.get_by_role("link", name=".csv").first.click()
         assert download.value.path().read_text(encoding="utf-8") == sample("user-based.csv")

@@ -57,7 +57,7 @@ def test_what_has_focus_is_not_behind_the_bar(console: Console, page: Page, subs
         assert focused <= bar
 
 
-SECTIONS = ("groups", "users", "imports", "audit", "settings")
+SECTIONS = ("overview", "groups", "users", "imports", "audit", "settings")
 PLACES = "(tabs) => tabs.map((tab) => Math.round(tab.getBoundingClientRect().left * 10))"
 
 

@@ -56,6 +56,7 @@ PAGES: dict[str, Who] = {
     "GET /": SIGNED_IN,
     "POST /subscriptions": OPERATOR,
     f"GET {S}": READER | OPERATOR,
+    f"GET {S}/overview": READER,
     f"GET {S}/groups": READER,
     f"POST {S}/groups": ADMINISTRATOR,
     f"GET {G}": READER,
