@@ -164,23 +164,34 @@ def parse_emails(texts: Iterable[str], private: PrivateDomains = ()) -> tuple[st
     return tuple(valid)
 
 
-_IN_BRACKETS = re.compile(r"<([^<>]*)>")
+_IN_BRACKETS = re.compile(r"<([^<>]*)>|[(\[]([^()\[\]]*@[^()\[\]]*)[)\]]")
 _BETWEEN_EMAILS = re.compile(r"[;,\s]+")
+_BEFORE_EMAILS = re.compile("(?:mailto|smtp):", re.IGNORECASE)
+_AROUND_EMAILS = "<>\"'“”„‘’‚«»‹›"
 
 
 def emails_meant(text: str, private: PrivateDomains = ()) -> list[str]:
     """Return the canonical addresses that people mean by a text which is no address: none, one, or several.
 
     Such as `Ann Lee <ann@example.com>`, `mailto:ann@example.com`, or `ann@example.com; ben@example.com`, with quotation
-    marks around them, a full stop after them, or invisible characters within.
+    marks around them, a full stop after them, or invisible characters within. Active Directory writes `SMTP:` before
+    them, and some keyboards `＠` in place of the @-sign.
     """
     visible = "".join(character for character in text if category(character) == "Cc" or not is_invisible(character))
-    parts = _IN_BRACKETS.findall(visible) or _BETWEEN_EMAILS.split(visible)
-    candidates = [re.sub("(?i)^mailto:", "", part.strip("<>\"'")).rstrip(".") for part in parts if part]
+    visible = visible.replace("＠", "@")
+    parts = ["".join(found) for found in _IN_BRACKETS.findall(visible)] or _BETWEEN_EMAILS.split(visible)
+    candidates = [_bare(part) for part in parts if any(map(str.isalnum, part))]
     try:
-        return [parse_email(candidate, private) for candidate in candidates]
+        return list(dict.fromkeys(parse_email(candidate, private) for candidate in candidates))
     except EmailInvalid:
         return []
+
+
+def _bare(part: str) -> str:
+    bare = part.strip(_AROUND_EMAILS)
+    if found := _BEFORE_EMAILS.match(bare):
+        bare = bare[found.end() :].partition("?")[0]
+    return bare.rstrip(".").strip(_AROUND_EMAILS)
 
 
 def with_plain_apostrophe(email: str) -> str:

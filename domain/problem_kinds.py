@@ -59,6 +59,11 @@ PROBLEMS: dict[str, ProblemKind] = {
         "The header “{value}” should be {detail}.",
         "Rename it to {detail}.",
     ),
+    "columns-reordered": ProblemKind(
+        "error",
+        "The columns are in another order than {detail}.",
+        "Move the columns, each with its cells, into this order. Don't rename them.",
+    ),
     "other-product": ProblemKind(
         "error",
         "This is {detail}.",

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = f"(?P<month>{'|'.join(_MONTHS)})[a-z]*"
-STARTS = frozenset("0123456789+-.") | {letter for month in _MONTHS for letter in (month[0], month[0].upper())}
-"""What numbers and dates start with."""
+_ENDS = ("uary", "ruary", "ch", "il", "", "e", "y", "ust", "tember|t", "ober", "ember", "ember")  # of the months' names
+_NAMES = "|".join(f"{month}(?:{end})?" for month, end in zip(_MONTHS, _ENDS, strict=True))
+_MONTH = f"(?P<month>{_NAMES})"
+_STARTS = frozenset("0123456789+-.") | {letter for month in _MONTHS for letter in (month[0], month[0].upper())}
+NUMBER_OR_DATE = re.compile(rf"\n(?:[-+]?\.?[0-9]|(?:{_NAMES})[-/. ]{{0,2}}[0-9])", re.IGNORECASE)
+"""How numbers and dates begin, after a line feed."""
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+,[0-9]+|[0-9]+|(?=\.[0-9]))(?:(?<!,)\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?%?"
 )
@@ -62,15 +65,17 @@ _CHANGED = {re.compile(form): why for form, why in _FORMS.items()}
 
 def why_changed(name: str) -> str:
     """Return why a program may have made a group's name of another one, or an empty string if it doesn't look so."""
-    if name[:1] not in STARTS or len(name) > _LONGEST:
+    if name[:1] not in _STARTS or len(name) > _LONGEST:
         return ""
     return next((why for form, why in _CHANGED.items() if form.fullmatch(name)), "")
 
 
 def sheet_values(name: str) -> frozenset[str]:
     """Return what spreadsheets around the world take a name for, if that is a number or a date, or else nothing."""
-    if name[:1] not in STARTS or len(name) > _LONGEST:
+    if name[:1] not in _STARTS or len(name) > _LONGEST:
         return frozenset()
+    if name.isdecimal() and name.isascii() and name[0] != "0" and len(name) <= _KEPT_DIGITS:
+        return frozenset((name,))
     if _NUMBER.fullmatch(name):
         return frozenset(_numbers(name))
     return frozenset(value for form in _DATES if (found := form.fullmatch(name)) for value in _dates(found))
@@ -107,7 +112,7 @@ def _dates(found: re.Match[str]) -> Iterator[str]:
     parts = found.groupdict()
     year = parts.get("year") or ""
     if month := parts.get("month"):
-        orders = [(_MONTHS.index(month.lower()) + 1, int(parts["day"]))]
+        orders = [(_MONTHS.index(month[:3].lower()) + 1, int(parts["day"]))]
     elif year and found.start("year") == 0:
         orders = [(int(parts["one"]), int(parts["other"]))]
     else:

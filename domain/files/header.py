@@ -28,7 +28,9 @@ COLUMNS: dict[FileFormat, tuple[str, ...]] = {
     "group_based": ("Groupname", "Email"),
 }
 _KNOWN = {name.casefold(): name for names in COLUMNS.values() for name in names}
-_IGNORED = re.compile(r"[\s_-]+")  # in a column's name
+_IGNORED = re.compile("[\\s_\ufeff\u200b-]+")  # in a column's name; the last but one are marks that can't be seen
+_UNNAMED = re.compile(r"unnamed:[0-9]+")  # what pandas makes of an empty header, in its form by which it is compared
+_LIKE_GROUP = ("grou", "grup", "team")
 _NUMBERED = re.compile(r"(groupname|email)\.*(?:duplicated)?\.*[0-9]{1,9}")  # what programs make of repeated columns
 _REASON = "reason"  # the last column of the report with the rows that weren't added, which may be sent back
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel writes such a line above the header, and hides it
@@ -105,7 +107,8 @@ def _is_wrapped(header: Row | UnclosedQuote) -> bool:
     """Return whether the header is one quoted cell that contains several: then so is every line."""
     if not isinstance(header, Row) or len(header.cells) > 1 or header.surplus:
         return False
-    return any(sum(map(_is_known, header.cells[0].split(delimiter))) > 1 for delimiter in DELIMITERS)
+    cells = [header.cells[0].split(delimiter) for delimiter in DELIMITERS]
+    return any(sum(_is_known(cell.strip('"')) for cell in some) > 1 for some in cells)
 
 
 def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:
@@ -158,7 +161,7 @@ def check_header(row: Row | UnclosedQuote, limits: Limits) -> Header:
     if row.surplus:
         detail = f"{limits.columns:,}"
         raise Unreadable(Problem("too-many-columns", row.surplus.line, row.surplus.column, detail=detail))
-    cells = [cell.strip() for cell in row.cells]
+    cells = ["" if _UNNAMED.fullmatch(header_key(cell)) else cell.strip() for cell in row.cells]
     while cells and not cells[-1]:
         cells.pop()
     keys = [header_key(cell) for cell in cells]
@@ -212,11 +215,25 @@ def _unclosed(fault: UnclosedQuote) -> Problem:
 
 
 def _format(cells: list[str], row: Row) -> FileFormat:
-    first = cells[0] if cells else ""
+    first, keys = cells[0] if cells else "", [header_key(cell) for cell in cells]
     for format_, names in COLUMNS.items():
         if header_key(first) == names[0].casefold():
             return format_
+    if format_meant := _format_meant(keys):
+        return format_meant
     raise Unreadable(Problem("header-missing", row.line_of(1), 1, header=printable(first), value=printable(first)))
+
+
+def _format_meant(keys: list[str]) -> FileFormat | None:
+    """Return the format that is probably meant by a header whose first cell is neither of those it should be."""
+    first, second = [*keys, "", ""][:2]
+    if sorted(keys[:4]) == sorted(name.casefold() for name in COLUMNS["user_based"]):
+        return "user_based"
+    if second in ("email", "groupname") and set(keys[2:]) & {"firstname", "email"}:
+        return "user_based" if "firstname" in keys else "group_based"
+    if "@" not in first and "mail" in first and len(keys) > 1:
+        return "user_based"
+    return "group_based" if "mail" in second and any(part in first for part in _LIKE_GROUP) else None
 
 
 def _placed(fault: Problem, row: Row, header: Header) -> Problem:
@@ -241,13 +258,12 @@ class _HeaderComparison:
             self._expect_no_others()
 
     def _reordered(self) -> bool:
-        """Report columns that are complete but in another order, each as a modified header; return whether they are."""
+        """Report columns that are complete but in another order; return whether they are."""
         keys = self._keys[: len(self._expected)]
         if keys == self._expected or sorted(keys) != sorted(self._expected):
             return False
-        for index, name in enumerate(self._names):
-            if keys[index] != self._expected[index]:
-                self._note("header-modified", index, f"“{name}”")
+        at = next(at for at, (key, expected) in enumerate(zip(keys, self._expected, strict=True)) if key != expected)
+        self._note("columns-reordered", at, ", ".join(self._names))
         return True
 
     def _expect(self, index: int) -> None:

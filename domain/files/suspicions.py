@@ -9,70 +9,91 @@ from typing import TYPE_CHECKING
 from domain.addresses import plain_email
 from domain.naming import group_key, printable
 from domain.problems import Problem
-from domain.spreadsheets import STARTS, looks_made, may_be_changed, sheet_values, why_changed
+from domain.spreadsheets import NUMBER_OR_DATE, looks_made, may_be_changed, sheet_values, why_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from domain.roster import GroupEntry
 
-BLANK_WORDS = frozenset(
-    (
-        *(
-            "NA",
-            "<NA>",
-            "N/A",
-            "n/a",
-            "NULL",
-            "null",
-            "None",
-            "nan",
-            "NaN",
-            "undefined",
-            r"\N",
-            "[NULL]",
-            "(null)",
-            "-",
-            ".",
-        ),
-        *("#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"),
-    )
+_ERRORS = {
+    "English": "#N/A #REF! #NAME? #VALUE! #DIV/0! #NUM! #NULL! #SPILL! #CALC! #FIELD! #GETTING_DATA #BLOCKED! "
+    "#CONNECT! #BUSY! #UNKNOWN! #EXTERNAL! #PYTHON! #ERROR!",
+    "German": "#NV #BEZUG! #WERT! #ZAHL! #ÜBERLAUF! #KALK!",
+    "French": "#VALEUR! #NOM? #NOMBRE! #NUL! #PROPAGATION!",
+    "Spanish": "#N/D #¡REF! #¡VALOR! #¿NOMBRE? #¡NUM! #¡NULO! #¡DIV/0! #¡DESBORDAMIENTO!",
+    "Italian": "#RIF! #VALORE! #NOME? #NULLO!",
+    "Portuguese": "#VALOR! #NÚM! #NULO!",
+    "Dutch": "#N/B #VERW! #WAARDE! #NAAM? #GETAL! #LEEG! #DEEL/0!",
+    "Polish": "#N/D! #ADR! #ARG! #NAZWA? #LICZBA! #ZERO! #DZIEL/0!",
+    "Czech": "#NENÍ_K_DISPOZICI #ODKAZ! #HODNOTA! #NÁZEV? #ČÍSLO!",
+    "Russian": "#Н/Д #ССЫЛКА! #ЗНАЧ! #ИМЯ? #ЧИСЛО! #ПУСТО! #ДЕЛ/0!",
+    "Danish": "#I/T #VÆRDI! #NAVN?",
+    "Swedish": "#SAKNAS! #REFERENS! #VÄRDEFEL! #NAMN? #OGILTIGT!",
+}
+_BLANKS = (
+    r"NA <NA> N/A n/a n.a. N.A. NULL null <null> <NULL> [NULL] (null) None none NONE (none) nan NaN NAN NaT nil "
+    r"undefined \N (blank) (empty) - -- --- – — ."
 )
+BLANK_WORDS = frozenset(" ".join((_BLANKS, *_ERRORS.values())).split())
 """What programs write into cells that are empty, and spreadsheets into those that they can't compute."""
 
 _WRONG_ENCODINGS = ("windows-1252", "latin-1", "windows-1250")
+_LEADS = "".join(sorted({bytes([byte]).decode(each) for each in _WRONG_ENCODINGS for byte in range(0xC2, 0xF5)}))
+_may_be_garbled = re.compile(rf"[{_LEADS}][^\x00-\x7f]").search  # the first bytes of a letter in UTF-8, read wrongly
 _LOST_LETTERS = re.compile(r"\?[^\W\d_]|^[?\s]*\?[?\s]*$")
 _SEVERAL = re.compile(r"[;,|]")
-_is_odd = re.compile(r"[@;,|?]|[^\x00-\x7f]").search
+_LISTS = re.compile(r"[;,|][^\n]*")
+_ODD = re.compile(r"(?:[@;,|?]|[^\x00-\x7f])[^\n]*")
 
 
 def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[Problem]:
     """Yield what is suspicious about the names of groups; `keys` are those of all groups of the file."""
-    for number, entry in enumerate(entries, start=1):
-        if not (_is_odd(entry.name) or entry.name in BLANK_WORDS):
-            continue
+    names = [entry.name for entry in entries]
+    text = _one_a_line(names)
+    odd = set(_lines_with(_ODD, text))
+    if not BLANK_WORDS.isdisjoint(names):
+        odd.update(number for number, name in enumerate(names, start=1) if name in BLANK_WORDS)
+    for number in sorted(odd):
+        entry = entries[number - 1]
         code, detail = _suspicion(entry, keys)
         if code:
             yield _problem(code, entry, detail, number)
-    yield from _changed(entries)
+    yield from _changed(entries, _lines_with(NUMBER_OR_DATE, text))
 
 
-def _changed(entries: Sequence[GroupEntry]) -> Iterator[Problem]:
-    """Yield which names look as if a spreadsheet or a script had made them of numbers or dates."""
+def _one_a_line(names: Iterable[str]) -> str:
+    """Return names, none of which has a line feed, with one before each: to look through all of them at once."""
+    return "\n".join(("", *names))
+
+
+def _lines_with(pattern: re.Pattern[str], text: str) -> Iterator[int]:
+    """Yield the number of each line, from 1, that a pattern is found in, which matches once a line."""
+    number = at = 0
+    for found in pattern.finditer(text):
+        number += text.count("\n", at, found.start() + 1)
+        at = found.start() + 1
+        yield number
+
+
+def _changed(entries: Sequence[GroupEntry], numbers: Iterable[int]) -> Iterator[Problem]:
+    """Yield which of these names look as if a spreadsheet or a script had made them of numbers or dates."""
     by_value: dict[str, list[str]] = {}
-    candidates = [(at, each) for at, each in enumerate(entries, start=1) if each.name[:1] in STARTS]
+    candidates = [(number, entries[number - 1]) for number in numbers]
     for _, entry in candidates:
         for value in sheet_values(entry.name):
             by_value.setdefault(value, []).append(entry.name)
+    shared = {value: names for value, names in by_value.items() if len(names) > 1}
     for number, entry in candidates:
-        if detail := why_changed(entry.name) or (by_value and _why_changed_here(entry.name, by_value)):
+        if detail := why_changed(entry.name) or (shared and _why_changed_here(entry.name, shared)):
             yield _problem("looks-changed", entry, detail, number)
 
 
 def _why_changed_here(name: str, by_value: Mapping[str, Sequence[str]]) -> str:
     if not looks_made(name):
         return ""
-    others = (other for value in sheet_values(name) for other in by_value[value] if may_be_changed(name, other))
+    values = sheet_values(name)
+    others = (other for value in values for other in by_value.get(value, ()) if may_be_changed(name, other))
     other = next(others, "")
     return f"spreadsheets turn “{printable(other)}” into it, and the file has that group, too" if other else ""
 
@@ -97,24 +118,24 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
 
 def comparable(entries: Sequence[GroupEntry]) -> list[int]:
     """Return the numbers of the groups whose names may stand for others: those of lists, numbers and dates."""
-    return [
-        at
-        for at, each in enumerate(entries, start=1)
-        if (each.name[:1] in STARTS and sheet_values(each.name)) or _SEVERAL.search(each.name)
-    ]
+    text = _one_a_line(entry.name for entry in entries)
+    changed = (number for number in _lines_with(NUMBER_OR_DATE, text) if sheet_values(entries[number - 1].name))
+    return sorted({*_lines_with(_LISTS, text), *changed})
 
 
 def parts_of(name: str) -> list[str]:
     """Return the keys of the groups that a name may list, such as `Sales; Support`; none if it doesn't look so."""
+    if not _SEVERAL.search(name):
+        return []
     parts = [key for part in _SEVERAL.split(name) if (key := group_key(part))]
     return parts if len(parts) > 1 else []
 
 
 def why_garbled(name: str) -> str:
     """Return why a name may have been read or written in a wrong encoding somewhere, or an empty string."""
-    if _LOST_LETTERS.search(name):
+    if "?" in name and _LOST_LETTERS.search(name):
         return "a program may have written “?” for letters that it could not save"
-    for encoding in () if name.isascii() else _WRONG_ENCODINGS:
+    for encoding in _WRONG_ENCODINGS if _may_be_garbled(name) else ():
         with suppress(UnicodeError):
             if (meant := name.encode(encoding).decode()).isprintable():
                 return f"perhaps “{meant}” was meant"

@@ -83,5 +83,38 @@ def test_an_address_is_refused_in_plain_words(text: str, reason: str) -> None:
     assert refusal.value.fields["reason"] == reason
 
 
+ANN, BEN = "ann@example.com", "ben@example.com"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"Ann Lee <{ANN}>", f"<{ANN}>", f"mailto:{ANN}", f"MAILTO:{ANN}?subject=Hi", f"{ANN};", f"{ANN},", f"{ANN}."),
+        *(f"'{ANN}'", f'"{ANN}"', f"“{ANN}”", f"„{ANN}“", f"«{ANN}»", f"Ann Lee ({ANN})", f"[{ANN}](mailto:{ANN})"),
+        *(
+            f"\u200b{ANN}",
+            f"{ANN}\u00ad",
+            f"\ufeff{ANN}\u00a0;",
+            f"SMTP:{ANN}",
+            f"Ann <mailto:{ANN}>",
+            "ann＠example.com",
+        ),
+    ],
+)
+def test_an_address_as_people_have_it_is_meant(text: str) -> None:
+    assert emails_meant(text) == [ANN]
+
+
+@pytest.mark.parametrize("between", [";", "; ", ",", ", ", " ", "\n", "\t", " / ", " | ", " & "])
+def test_several_addresses_in_a_text_are_meant(between: str) -> None:
+    assert emails_meant(f"{ANN}{between}{BEN}") == [ANN, BEN]
+    assert emails_meant(f"Ann <{ANN}>{between}Ben <{BEN}>") == [ANN, BEN]
+
+
+@pytest.mark.parametrize("text", [f"{ANN} und {BEN}", "ann", f"{ANN}; nobody", "<>", ";", "mailto:", "(@)"])
+def test_what_is_not_all_addresses_means_none(text: str) -> None:
+    assert emails_meant(text) == []
+
+
 def test_apostrophes_of_word_processors_become_plain() -> None:
     assert with_plain_apostrophe("o’brien@example.com") == "o'brien@example.com"

@@ -26,7 +26,7 @@ def test_headers_match_regardless_of_case_and_spaces_and_repeated_ones_can_be_nu
         ("Name,Mail", [("header-missing", 1, 1)]),
         ("ann@example.com,Ann,Lee,Sales", [("header-missing", 1, 1)]),
         ("FirstName,LastName,Groupname", [("header-missing", 1, 1)]),
-        ("email2,FirstName,LastName,Groupname", [("header-missing", 1, 1)]),
+        ("email2,FirstName,LastName,Groupname", [("header-modified", 1, 1)]),
         ('"email,FirstName', [("header-missing", 1, 1)]),
         ("email,Vorname,LastName,Groupname", [("header-modified", 1, 2)]),
         (
@@ -35,7 +35,13 @@ def test_headers_match_regardless_of_case_and_spaces_and_repeated_ones_can_be_nu
         ),
         ("email,FirstName,LastName,Groupnam", [("header-modified", 1, 4)]),
         ("email,FirstName,LastName,Groupname,Group name s", [("header-modified", 1, 5)]),
-        ("email,LastName,FirstName,Groupname", [("header-modified", 1, 2), ("header-modified", 1, 3)]),
+        ("email,LastName,FirstName,Groupname", [("columns-reordered", 1, 2)]),
+        ("FirstName,LastName,email,Groupname", [("columns-reordered", 1, 1)]),
+        ("Email Address,First Name,Last Name,Group Name", [("header-modified", 1, 1)]),
+        ("Gruppe,E-Mail-Adresse", [("header-modified", 1, 1), ("header-modified", 1, 2)]),
+        ("Team,Email", [("header-modified", 1, 1)]),
+        ("index,email,FirstName,LastName,Groupname", [("column-unexpected", 1, 1)]),
+        ("index,Groupname,Email", [("column-unexpected", 1, 1)]),
         ('email,"First"Name,LastName,Groupname', [("header-modified", 1, 2)]),
         ("Groupname,,Email", [("column-unexpected", 2, 2)]),
         (",email,FirstName,LastName,Groupname", [("column-unexpected", 2, 1)]),
@@ -92,6 +98,7 @@ def test_a_problem_of_a_header_over_several_lines_is_reported_on_the_line_of_its
             "Groupname,Email_duplicated_0,Email...3",
             "Groupname,email2,email3",
             "\n , \nGroupname,Email",
+            "\ufeffGroupname,Email\u200b",
             "Groupname,,Email",
         ),
         "#TYPE Selected.System.Management.Automation.PSCustomObject\nGroupname,Email",
@@ -124,6 +131,42 @@ def test_row_numbers_in_a_first_column_without_a_header_are_passed_over() -> Non
 def test_a_file_whose_lines_all_stand_in_quotation_marks_is_read() -> None:
     read = roster('"Groupname,Email"\n"""Sales, Europe"",ann@example.com"\n')
     assert (memberships(read), read.problems) == ({"Sales, Europe": ["ann@example.com"]}, [])
+
+
+def test_a_file_that_was_quoted_twice_is_read() -> None:
+    read = roster('"Groupname;""Email"""\n"""Sales; Europe"";""ann@example.com"""\n')
+    assert (memberships(read), read.problems) == ({"Sales; Europe": ["ann@example.com"]}, [])
+
+
+def test_what_pandas_made_of_an_empty_header_counts_as_empty() -> None:
+    read = roster("Unnamed: 0,Groupname,Email,Unnamed: 3\n0,Sales,ann@example.com,\n")
+    assert (memberships(read), places(read.problems)) == ({"Sales": ["ann@example.com"]}, [("row-numbers", 1, 1)])
+
+
+def test_columns_in_another_order_are_to_be_moved_and_not_renamed() -> None:
+    (problem,) = refusal("email,LastName,FirstName,Groupname\n")
+    assert "email, FirstName, LastName, Groupname" in problem.message
+    assert "Move the columns" in problem.remedy
+
+
+TOOLS = ("{0}{1}", "{0}.{1}", "{0}_{1}", "{0}-{1}", "{0} {1}", "{0}...{1}", "{0}_duplicated_{1}", "{0}.duplicated.{1}")
+
+
+@pytest.mark.parametrize("form", TOOLS)
+@pytest.mark.parametrize("number", [0, 1, 4, 999_999_999])
+def test_the_number_that_a_tool_adds_to_a_repeated_header_is_passed_over(form: str, number: int) -> None:
+    """pandas, R `.1`; DuckDB, SheetJS `_1`; Spark `3`; polars `_duplicated_0`; pyexcel `-1`; readr `...4`."""
+    first, second = form.format("Groupname", number), form.format("GROUPNAME", number)
+    read = roster(f"email,FirstName,LastName,{first},{second}\nann@example.com,,,Sales,Asia\n")
+    assert (memberships(read), read.problems) == ({"Sales": ["ann@example.com"], "Asia": ["ann@example.com"]}, [])
+    email = form.format("Email", number)
+    assert memberships(roster(f"Groupname,{email}\nSales,ann@example.com\n")) == {"Sales": ["ann@example.com"]}
+
+
+@pytest.mark.parametrize("header", ["Groupname.1234567890", "Groupname+1", "Groupname_copy_1", "Groupname1a"])
+def test_other_ends_of_a_header_are_to_be_renamed(header: str) -> None:
+    (problem,) = refusal(f"email,FirstName,LastName,{header}\na@example.com,,,A\n")
+    assert problem.remedy == "Rename it to “Groupname”."
 
 
 def test_no_advice_is_to_delete_a_column_that_may_hold_groups_or_addresses() -> None:

@@ -1,0 +1,80 @@
+"""Which names are looked at more closely: none that may not be meant is passed over."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from domain.files.roster_file import read_roster
+from domain.files.suspicions import BLANK_WORDS, comparable, suspicions, why_garbled
+from domain.naming import group_key
+from domain.roster import GroupEntry, Roster
+from domain.spreadsheets import sheet_values, why_changed
+
+NUMBERS_AND_DATES = st.from_regex(
+    r"([-+.]?[0-9]{1,4}[-/., ]?){1,3}(E[+-]0[0-9]|%)?|[0-9]{1,2}-(Jan|sept|MARCH)|(may|Dec|June)[-. ]?[0-9]{1,2}",
+    fullmatch=True,
+)
+NAMES = st.lists(
+    NUMBERS_AND_DATES | st.sampled_from(sorted(BLANK_WORDS)) | st.text("aÄé;?@,5- ", min_size=1), max_size=8
+)
+
+
+OF_THE_ISSUE = (
+    *("NA", "N/A", "NULL", "null", "None", "nan", "NaN", "undefined", r"\N", "[NULL]", "(null)", "-", "."),
+    *("#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!"),
+)
+ELSEWHERE = ("#NV", "#BEZUG!", "#VALEUR!", "#N/D", "#¡REF!", "#ERROR!", "NaT", "n.a.", "--", "—", "(blank)", "none")
+
+
+@pytest.mark.parametrize("word", [*OF_THE_ISSUE, *ELSEWHERE])
+def test_a_word_for_an_empty_cell_is_told_once_a_group_with_its_count(word: str) -> None:
+    content = f"email,FirstName,LastName,Groupname\na@example.com,{word},Lee,{word}\nb@example.com,,,{word}\n"
+    read = read_roster(content.encode(), "users.csv")
+    assert isinstance(read, Roster)
+    (problem,) = read.problems
+    assert (problem.code, problem.value, "2 users are in this group" in problem.message) == ("looks-blank", word, True)
+    assert [*read.users.first_names] == ["", ""]
+
+
+def entries(names: list[str]) -> list[GroupEntry]:
+    return [GroupEntry(name, line, 1) for line, name in enumerate(names, start=2)]
+
+
+@given(NAMES)
+def test_every_name_that_is_a_number_a_date_or_a_list_can_be_compared(names: list[str]) -> None:
+    expected = [at for at, name in enumerate(names, 1) if sheet_values(name) or any(map(name.__contains__, ";,|"))]
+    assert comparable(entries(names)) == expected
+
+
+@given(NAMES)
+def test_what_is_suspicious_about_a_name_is_found_among_others(names: list[str]) -> None:
+    found = [(problem.groups, problem.code) for problem in suspicions(entries(names), set(map(group_key, names)))]
+    for at, name in enumerate(names, start=1):
+        if name in BLANK_WORDS:
+            assert ((at,), "looks-blank") in found
+        if why_changed(name):
+            assert ((at,), "looks-changed") in found
+        if "?" in name and why_garbled(name) and not any(map(name.__contains__, "@;,|")):
+            assert ((at,), "looks-garbled") in found
+
+
+@given(st.text(min_size=1).filter(lambda name: not name.isascii() and name.isprintable()))
+@example("Équipe Paris")
+@example("Účetní")
+@example("日本語")
+@example("😀")
+def test_every_name_whose_utf_8_was_read_as_another_encoding_is_garbled(name: str) -> None:
+    for encoding in ("windows-1252", "latin-1", "windows-1250"):
+        try:
+            garbled = name.encode().decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        assert f"“{name}”" in why_garbled(garbled) or "?" in name
+
+
+def test_a_word_that_only_begins_like_a_month_is_no_date() -> None:
+    assert sheet_values("Marketing 5") == sheet_values("Decide 3") == frozenset()
+    assert sheet_values("March 5") == sheet_values("5-Mar") != frozenset()
+    assert sheet_values("Sept 5") == sheet_values("September 5") != frozenset()
