@@ -80,6 +80,6 @@ class Health:
             return import_list.groups_added(cursor)
 
     def commits_running(self) -> int:
-        """Return how many imports are being committed, in all processes."""
+        """Return how many imports are being committed or undone, in all processes."""
         with self._datastore.views() as cursor:
-            return len(import_list.commit_queue(cursor))
+            return len(import_list.run_queue(cursor))

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Self
 import psycopg
 
 from adapters.view_runner import ViewRunner
-from application.committing import CommitRun, is_committing
+from application.committing import CommitRun
 from application.ports import BlobMissing
+from application.undoing import UndoRun
+from domain import import_session
 from domain.errors import RollcallError
+from domain.import_session import Committing, Undoing
 from projections.import_list import read as import_list
 
 if TYPE_CHECKING:
@@ -33,10 +36,10 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 PAUSE_SECONDS = 1.0
-IMPORT_LIST = "import_list"  # the view that says which imports are committing
+IMPORT_LIST = "import_list"  # the view that says which imports are running
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What the database's absence raises. It is nobody's mistake here, so a line of the log says enough."""
-FAILED = "The commit of import %s failed and will be retried"
+FAILED = "The commit or undo of import %s failed and will be retried"
 
 
 class Worker:
@@ -101,7 +104,7 @@ class Worker:
 
 
 class Committer:
-    """Runs commits. The imports that are committing are the queue, and a run holds the lock of its import."""
+    """Runs commits and undos. The imports that have one to run are the queue, and a run holds its import's lock."""
 
     def __init__(
         self,
@@ -118,7 +121,7 @@ class Committer:
         self._wakeups = wakeups
         self._views = views
         self._at_once = at_once
-        self._runs: dict[UUID, tuple[CommitRun, ExitStack]] = {}
+        self._runs: dict[UUID, tuple[CommitRun | UndoRun, ExitStack]] = {}
         self._paused: dict[UUID, float] = {}
         self._looked = 0.0
 
@@ -146,14 +149,14 @@ class Committer:
                 self._start_run(import_id)
 
     def _due(self) -> list[UUID]:
-        """Return the imports that are committing and don't pause, in the order in which they were started."""
+        """Return the imports that are to be run and don't pause, in the order in which they were started."""
         with self._views() as cursor:
-            waiting = import_list.commit_queue(cursor)
+            waiting = import_list.run_queue(cursor)
         now = self._ports.now()
         return [each for each, last_error in waiting.items() if not (last_error and last_error.is_pausing(now))]
 
     def _start_run(self, import_id: UUID) -> None:
-        """Start to run an import, unless it runs or pauses. The view may lag, so the events say whether it commits.
+        """Start to run an import, unless it runs or pauses. The view may lag, so the events say what there is to run.
 
         Whoever held its lock until now may have failed in the meantime, so under the lock it is looked at again.
         """
@@ -161,18 +164,19 @@ class Committer:
             return
         with ExitStack() as held:
             try:
-                if not is_committing(self._ports, import_id):
+                run = _run_of(self._ports, import_id)
+                if run is None:
                     return
                 if not held.enter_context(self._locks.try_acquire("commit", str(import_id))):
                     self._pause(import_id)
                 elif import_id in self._due():
-                    self._runs[import_id] = (CommitRun(self._ports, import_id), held.pop_all())
+                    self._runs[import_id] = (run, held.pop_all())
             except Exception as error:
                 log.exception(FAILED, import_id)
                 self._record_failure(import_id, error)
 
     def _run_batch(self, import_id: UUID) -> bool:
-        """Run one batch; False if the import has stopped committing or the batch failed."""
+        """Run one batch; False if the import has nothing more to run or the batch failed."""
         run, _ = self._runs[import_id]
         try:
             if run.run_batch():
@@ -201,6 +205,18 @@ class Committer:
     def _end_run(self, import_id: UUID) -> None:
         _, held = self._runs.pop(import_id)
         held.close()
+
+
+def _run_of(ports: Ports, import_id: UUID) -> CommitRun | UndoRun | None:
+    """Return what is to be run of an import now, however far the views are behind; None if that is nothing."""
+    session = ports.events.load(import_id, import_session.fold)
+    match session.state if session else None:
+        case Committing():
+            return CommitRun(ports, import_id)
+        case Undoing():
+            return UndoRun(ports, import_id)
+        case _:
+            return None
 
 
 def _explained(error: Exception) -> str:

@@ -17,6 +17,7 @@ from application.decisions import (
     unless_stale,
 )
 from application.importing import find_session, session_decision, stored_roster
+from application.pace import GROUPS_A_BATCH, Pace
 from application.ports import Claim, Claims, Conflict, Stream
 from application.records import NewRecord
 from domain import group, import_session
@@ -28,9 +29,12 @@ from domain.import_session import (
     GroupAdded,
     ImportEvent,
     ImportSession,
+    PartlyUndone,
     Plan,
     Reviewing,
     Stopped,
+    Undoing,
+    Undone,
     add_group,
     imported_group_id,
 )
@@ -46,10 +50,8 @@ if TYPE_CHECKING:
     from application.rosters import StoredRoster
     from domain.roster import RosterGroup
 
-GROUPS_A_BATCH = 500
 MEMBERSHIPS_A_BATCH = 10_000
 EVENTS_A_SNAPSHOT = 5_000
-LONG_BATCH = 0.1  # seconds, beyond what a batch takes however small it is
 
 
 def start_commit(ports: Ports, origin: Origin, expected: int) -> ImportResult:
@@ -81,25 +83,24 @@ def start_commit(ports: Ports, origin: Origin, expected: int) -> ImportResult:
 
 
 def stop(ports: Ports, origin: Origin) -> ImportResult:
-    """Stop adding the groups of an import: once this returns, no more are added. Raises NotFound and WrongState."""
+    """Stop adding the groups of an import, or undoing it: once this returns, nothing more is changed.
+
+    Raises NotFound and WrongState.
+    """
 
     def decide() -> Decision[ImportResult]:
         stream = find_session(ports, origin)
         match stream.state:
             case Committing() as session:
                 return session_decision(ports, stream, import_session.stop(session))
-            case Stopped() | Completed():
+            case Undoing() as session:
+                return session_decision(ports, stream, import_session.stop_undo(session))
+            case Stopped() | Completed() | PartlyUndone() | Undone():
                 return session_decision(ports, stream, None)
             case _:
                 raise import_session.wrong_state(stream.state, "stop")
 
     return decide_and_append(ports, origin, decide, ports.turns.commit(find_session(ports, origin).id))
-
-
-def is_committing(ports: Ports, import_id: UUID) -> bool:
-    """Return whether an import has groups to add now, however far the views are behind."""
-    session = ports.events.load(import_id, import_session.fold)
-    return session is not None and isinstance(session.state, Committing)
 
 
 def _anybody_licensed(ports: Ports, subscription_id: UUID, plan: Plan, groups: Iterator[RosterGroup]) -> bool:
@@ -134,8 +135,7 @@ class CommitRun:
         self._licensed: set[str] = set()
         self._licences_at: int | None = None
         self._conflicts = 0
-        self._pace = 1
-        self._least_seconds = 0.0
+        self._pace = Pace()
         self.groups_added = 0
         self._snapshot_at = 0
 
@@ -187,14 +187,14 @@ class CommitRun:
         appended.result()
         self._session, self._following = after, following
         self._keep_snapshot(after, at_least=EVENTS_A_SNAPSHOT)
-        self._keep_pace(batch.groups, self._ports.elapsed() - started)
+        self._pace.keep(batch.groups, self._ports.elapsed() - started)
         self.groups_added = sum(isinstance(event, GroupAdded) for event in batch.events)
 
     def _decide_next(self, stream: Stream[ImportSession], session: Committing) -> Batch:
         """Decide on the next groups. Whatever the decision is based on, the append proves that it still holds."""
         if self._roster is None:
             self._roster = stored_roster(self._ports, stream.origin.subscription_id, session.plan.roster)
-        groups = _next_batch(session.plan, self._roster.groups(session.progress.done), self._pace)
+        groups = _next_batch(session.plan, self._roster.groups(session.progress.done), self._pace.groups)
         return _decide(stream, session, groups, self._load_facts(stream.origin, session, groups))
 
     def _load_facts(self, origin: Origin, session: Committing, groups: dict[str, RosterGroup]) -> BatchFacts:
@@ -223,19 +223,6 @@ class CommitRun:
             found = self._ports.events.licensed(origin.subscription_id, users)
         self._licensed |= found.users
         self._licences_at = found.at
-
-    def _keep_pace(self, groups: int, seconds: float) -> None:
-        """Take fewer groups after a slow batch, because Stop waits for it. Adding to large groups is slow.
-
-        What a batch takes however small it is doesn't count: on a database that is far away, smaller batches would only
-        make the commit longer. A batch of one group shows how long that is, and so does any that is quicker. The batch
-        after this one is decided already, so a batch that is smaller than the pace is no reason to go faster.
-        """
-        self._least_seconds = seconds if groups == 1 else min(self._least_seconds, seconds)
-        if seconds - self._least_seconds > LONG_BATCH:
-            self._pace = min(self._pace, max(1, groups // 2))
-        elif groups >= self._pace:
-            self._pace = min(GROUPS_A_BATCH, groups * 4)
 
     def _keep_snapshot(self, session: Stream[ImportSession] | None, at_least: int) -> None:
         if session is not None and session.version - self._snapshot_at >= at_least:

@@ -141,6 +141,10 @@ class EventStore(Protocol):
         """Fold several streams at once; streams without events are left out."""
         ...
 
+    def histories(self, streams: Iterable[UUID]) -> dict[UUID, list[Record]]:
+        """Return all events of several streams at once, each in order; streams without events are left out."""
+        ...
+
     def versions(self, streams: Iterable[UUID]) -> dict[UUID, int]:
         """Return the version of each stream, which is how many events it has; streams without events are left out."""
         ...
@@ -280,7 +284,7 @@ class Turns(Protocol):
     """
 
     def commit(self, import_id: UUID) -> AbstractContextManager[None]:
-        """Hold the turn to add a batch of an import's groups, or to stop the import. First come, first served."""
+        """Hold the turn to add or undo a batch of an import's groups, or to stop that. First come, first served."""
         ...
 
     def decide(self, subscription_id: UUID, *parts: SharedPart) -> AbstractContextManager[None]:

@@ -47,8 +47,14 @@ class GroupRenamedMeanwhile(Stale):
     """
 
 
-ImportCommand: TypeAlias = Literal["edit", "commit", "stop", "discard"]
+ImportCommand: TypeAlias = Literal["edit", "commit", "stop", "discard", "undo"]
 """What an administrator can ask of an import."""
+
+AFTER_UNDO: dict[ImportCommand, str] = {
+    "edit": "so you can't edit it any more. Upload a corrected file.",
+    "commit": "so you can't add its groups any more. Upload the file again.",
+    "discard": "so there is nothing to discard.",
+}
 
 WRONG_STATES: dict[tuple[ImportCommand, str], str] = {
     ("edit", "committing"): "The groups of this import are being added, so you can't edit it any more. "
@@ -70,8 +76,23 @@ WRONG_STATES: dict[tuple[ImportCommand, str], str] = {
     ("stop", "discarded"): "This import was discarded, so there is nothing to stop.",
     ("discard", "committing"): "The groups of this import are being added, so you can't discard it. Stop it first.",
     ("discard", "completed"): "This import is complete, so you can't discard it any more. "
-    "If you don't want the groups that it added, delete them.",
+    "If you don't want what it added, undo it.",
     ("discard", "rejected"): "The file of this import was refused, so there is nothing to discard.",
+    ("undo", "reviewing"): "This import hasn't added anything, so there is nothing to undo. Discard it instead.",
+    ("undo", "committing"): "The groups of this import are being added, so you can't undo it yet. Stop it first.",
+    ("undo", "rejected"): "The file of this import was refused, so there is nothing to undo.",
+    ("undo", "discarded"): "This import was discarded before it added anything, so there is nothing to undo.",
+    ("undo", "undoing"): "This import is already being undone.",
+    ("undo", "undone"): "This import has already been undone.",
+    **{
+        (command, state): f"{what} {text}"
+        for state, what in {
+            "undoing": "This import is being undone,",
+            "partly_undone": "This import is partly undone,",
+            "undone": "This import was undone,",
+        }.items()
+        for command, text in AFTER_UNDO.items()
+    },
 }
 """Why a command makes no sense in a state of an import, and what to do instead.
 
@@ -94,8 +115,14 @@ class NothingToAdd(Refused):
     code = "nothing-to-add"
 
 
+class NothingToUndo(Refused):
+    """There is nothing to undo: this import added no users to any group."""
+
+    code = "nothing-to-undo"
+
+
 class SomethingAdded(Refused):
-    """This import has already added {groups:,} of its groups, so you can't discard it. Delete those groups instead."""
+    """This import has already added {groups:,} of its groups, so you can't discard it. Undo it instead."""
 
     code = "something-added"
 

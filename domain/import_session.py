@@ -8,6 +8,9 @@ Events are stored: their tags and field names never change. Add fields with defa
     Reviewing ── CommitStarted ──→ Committing: GroupAdded, GroupSkipped ──→ CommitCompleted → Completed
                                        ↑  └── CommitStopped → Stopped ── ImportDiscarded, if nothing was added
                                        └──────── CommitStarted ──┘
+    Stopped, Completed ── UndoStarted ──→ Undoing: GroupUndone, GroupKept ──→ UndoCompleted → Undone
+                                             ↑  └── UndoStopped → PartlyUndone
+                                             └──── UndoStarted ────────┘       (what becomes of a group: domain/undo.py)
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ from uuid import UUID, uuid5
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
-from domain.errors import EditsInTheWay, NotFound, NothingToAdd, SomethingAdded, WrongState
+from domain.errors import EditsInTheWay, NotFound, NothingToAdd, NothingToUndo, SomethingAdded, WrongState
 from domain.group import Group, GroupCreated, UsersAddedToGroup, add_users, create_group
 from domain.portions import portions
 from domain.problems import Problem
 from domain.roster import FileFormat, RosterGroup
+from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoProgress, UndoStarted, UndoStopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -227,7 +231,7 @@ class Stopped(Struct, frozen=True, tag="stopped"):
 
 
 class Completed(Struct, frozen=True, tag="completed"):
-    """Every group was added or skipped. Final."""
+    """Every group was added or skipped."""
 
     reviewed: int
     progress: Progress
@@ -239,7 +243,32 @@ class Discarded(Struct, frozen=True, tag="discarded"):
     progress: Progress = Progress()
 
 
-ImportSession: TypeAlias = Uploaded | Rejected | Reviewing | Committing | Stopped | Completed | Discarded
+class Undoing(Struct, frozen=True, tag="undoing"):
+    """What the import did is being taken back, in the order in which groups were added."""
+
+    reviewed: int
+    progress: Progress
+    undo: UndoProgress = UndoProgress()
+
+
+class PartlyUndone(Struct, frozen=True, tag="partly_undone"):
+    """The undo was stopped: nothing is taken back until it is started again, and nothing is added any more."""
+
+    progress: Progress
+    undo: UndoProgress
+
+
+class Undone(Struct, frozen=True, tag="undone"):
+    """What the import did was taken back, except where others have changed it since. Final."""
+
+    reviewed: int
+    progress: Progress
+    undo: UndoProgress
+
+
+ImportSession: TypeAlias = (
+    Uploaded | Rejected | Reviewing | Committing | Stopped | Completed | Discarded | Undoing | PartlyUndone | Undone
+)
 
 
 ImportEvent: TypeAlias = (
@@ -258,6 +287,11 @@ ImportEvent: TypeAlias = (
     | CommitStopped
     | CommitCompleted
     | ImportDiscarded
+    | UndoStarted
+    | GroupUndone
+    | GroupKept
+    | UndoStopped
+    | UndoCompleted
 )
 
 
@@ -381,9 +415,30 @@ def complete(session: Committing) -> CommitCompleted | None:
     return CommitCompleted(progress.added, progress.skipped) if progress.done == session.plan.groups else None
 
 
+def start_undo(session: Stopped | Completed | PartlyUndone, version: int) -> UndoStarted:
+    """Start to take back what the import did, or continue, as reviewed at this version; raises NothingToUndo."""
+    if not session.progress.users:
+        raise NothingToUndo
+    done = session.undo.groups if isinstance(session, PartlyUndone) else 0
+    return UndoStarted(version, session.progress.added - done)
+
+
+def stop_undo(session: Undoing) -> UndoStopped:
+    """Stop the undo. What was already taken back stays so."""
+    return UndoStopped(session.undo.groups, session.progress.added - session.undo.groups)
+
+
+def complete_undo(session: Undoing) -> UndoCompleted | None:
+    """Complete the undo, if every group that was added was undone or kept."""
+    undo = session.undo
+    if undo.groups < session.progress.added:
+        return None
+    return UndoCompleted(undo.deleted, undo.removed, undo.kept)
+
+
 def wrong_state(session: ImportSession, command: ImportCommand) -> WrongState:
     """Return the error for a command that makes no sense in the session's state."""
-    return WrongState(command, type(session).__name__.lower())
+    return WrongState(command, str(session.__struct_config__.tag))
 
 
 # --- fold ---------------------------------------------------------------------------------------------------
@@ -460,5 +515,23 @@ def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
             return Discarded()
         case Stopped(_, progress), ImportDiscarded():
             return Discarded(progress)
+        case Stopped() | Completed() | PartlyUndone() | Undoing() | Undone(), _:
+            return _evolve_undo(session, event)
+        case _:
+            raise ValueError(f"{type(event).__name__} cannot follow on {session!r}")
+
+
+def _evolve_undo(session: Stopped | Completed | PartlyUndone | Undoing | Undone, event: ImportEvent) -> ImportSession:
+    match session, event:
+        case Stopped(progress=progress) | Completed(progress=progress), UndoStarted(reviewed=reviewed):
+            return Undoing(reviewed, progress)
+        case PartlyUndone(progress, undo), UndoStarted(reviewed=reviewed):
+            return Undoing(reviewed, progress, undo)
+        case Undoing(undo=undo), GroupUndone() | GroupKept():
+            return replace(session, undo=undo.after(event))
+        case Undoing(_, progress, undo), UndoStopped():
+            return PartlyUndone(progress, undo)
+        case Undoing(reviewed, progress, undo), UndoCompleted():
+            return Undone(reviewed, progress, undo)
         case _:
             raise ValueError(f"{type(event).__name__} cannot follow on {session!r}")

@@ -1,26 +1,29 @@
-"""The result of an import: the groups it added and to whom, and the groups it skipped and why."""
+"""The result of an import: the groups it added and to whom, those it skipped and why, and what an undo did to them."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 
+from application.records import Actor
 from domain.import_session import GroupAdded, GroupSkipped, SkipReason, UsersLeftOut
-from projections.log import records_at
-from projections.view import View, events_of, insert_rows
+from domain.undo import GroupKept, GroupUndone
+from projections.log import records_at, records_of_streams
+from projections.reports.sentences import sentence
+from projections.view import View, columns, events_of, insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from psycopg.rows import DictRow
 
     from application.records import Record
     from projections.view import ViewCursor
 
-# What became of a group is in the event at `position`.
+# What became of a group is in the event at `position`, and if it was undone or kept, in that at `undone`.
 CREATE = """
     CREATE TABLE IF NOT EXISTS groups_added (
         import_id uuid NOT NULL,
@@ -28,8 +31,11 @@ CREATE = """
         position bigint NOT NULL,
         skipped boolean NOT NULL,
         left_out integer NOT NULL,
+        undone bigint,
+        kept boolean NOT NULL DEFAULT false,
         PRIMARY KEY (import_id, number)
     );
+    CREATE INDEX IF NOT EXISTS groups_kept ON groups_added (import_id, number) WHERE kept;
     CREATE INDEX IF NOT EXISTS groups_skipped ON groups_added (import_id, number) WHERE skipped;
     CREATE INDEX IF NOT EXISTS groups_with_left_out ON groups_added (import_id, left_out) WHERE left_out > 0;
     CREATE TABLE IF NOT EXISTS groups_left_out (
@@ -63,19 +69,68 @@ def _insert_left_out(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
+def _write_undone(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    cursor.execute(
+        """
+        UPDATE groups_added AS g SET undone = t.position, kept = t.kept
+        FROM unnest(%b::uuid[], %b::int[], %b::bigint[], %b::boolean[]) AS t (import_id, number, position, kept)
+        WHERE (g.import_id, g.number) = (t.import_id, t.number)
+        """,
+        columns(
+            (
+                (record.originator_id, event.group, record.position, event.changes > 0)
+                for record in run
+                if isinstance(event := record.event, GroupUndone | GroupKept)
+            ),
+            4,
+        ),
+    )
+
+
 GROUPS_ADDED = View(
     name="groups_added",
     tables=("groups_added", "groups_left_out"),
     create=CREATE,
-    version=2,
-    handlers={UsersLeftOut: _insert_left_out, GroupAdded: _insert_groups, GroupSkipped: _insert_groups},
+    version=3,
+    handlers={
+        UsersLeftOut: _insert_left_out,
+        GroupAdded: _insert_groups,
+        GroupSkipped: _insert_groups,
+        GroupUndone: _write_undone,
+        GroupKept: _write_undone,
+    },
 )
+
+UndoOutcome: TypeAlias = Literal["deleted", "users_removed", "nothing_left", "kept"]
+
+
+class LaterChange(Struct, frozen=True):
+    """What somebody did to a group after an import; `text` is a sentence."""
+
+    at: datetime
+    actor: Actor
+    text: str
+
+
+class GroupUndo(Struct, frozen=True):
+    """What an undo did to a group that the import had added, or what it would do.
+
+    `users_removed` are also those of a deleted group. `users_kept` were added by the import and stay, because of
+    `changes` by others; `changed_by` are the latest of these.
+    """
+
+    outcome: UndoOutcome
+    users_removed: int
+    users_kept: int
+    changes: int
+    changed_by: tuple[LaterChange, ...]
 
 
 class GroupAddedRow(Struct, frozen=True):
     """A group that an import created or added users to; `number` is its number in the file.
 
-    `left_out` is how many of its users have no licence, `left_out_first` are the first few of them.
+    `left_out` is how many of its users have no licence, `left_out_first` are the first few of them. `undo` is None
+    unless the group was undone or kept by an undo.
     """
 
     number: int
@@ -87,6 +142,7 @@ class GroupAddedRow(Struct, frozen=True):
     left_out: int
     left_out_first: tuple[str, ...]
     added_at: datetime
+    undo: GroupUndo | None = None
 
 
 class GroupSkippedRow(Struct, frozen=True):
@@ -104,22 +160,29 @@ def groups_added(
     *,
     after: int = 0,
     last: int | None = None,
+    only_kept: bool = False,
     limit: int | None = 100,
 ) -> list[GroupAddedRow]:
-    """Return a page of the groups that an import added, in order, that follow the number `after`, up to `last`."""
+    """Return a page of the groups that an import added, in order, that follow the number `after`, up to `last`.
+
+    On request, only those in which an undo has kept something.
+    """
     cursor.execute(
-        """
-        SELECT number, position,
+        f"""
+        SELECT number, position, undone,
             CASE WHEN left_out > 0 THEN ARRAY(
                 SELECT email FROM groups_left_out AS l WHERE (l.import_id, l.number) = (g.import_id, g.number)
                 ORDER BY email LIMIT 3
-            ) ELSE '{}' END AS left_out_first
+            ) ELSE '{{}}' END AS left_out_first
         FROM groups_added AS g
         WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND NOT skipped
+            {"AND kept" if only_kept else ""}
         ORDER BY number LIMIT %s
         """,
         (import_id, after, last, last, limit),
     )
+    rows = _with_events(cursor, subscription_id)
+    undone = _undone(cursor, subscription_id, [row["undone"] for row, _ in rows if row["undone"] is not None])
     return [
         GroupAddedRow(
             event.group,
@@ -131,10 +194,36 @@ def groups_added(
             event.left_out,
             tuple(row["left_out_first"]),
             record.at,
+            undone.get(row["undone"]),
         )
-        for row, record in _with_events(cursor, subscription_id)
+        for row, record in rows
         if isinstance(event := record.event, GroupAdded)
     ]
+
+
+def _undone(cursor: ViewCursor, subscription_id: UUID, positions: Sequence[int]) -> dict[int, GroupUndo]:
+    """Return what an undo did, as the events at these positions say, by position."""
+    if not positions:
+        return {}
+    found = records_at(cursor, ((subscription_id, position) for position in positions))
+    events = {at: each.event for at, each in found.items() if isinstance(each.event, GroupUndone | GroupKept)}
+    wanted = {(event.group_id, version) for event in events.values() for version in event.versions}
+    changes = records_of_streams(cursor, subscription_id, wanted) if wanted else {}
+    return {at: group_undo(event, lambda *place: changes.get(place)) for at, event in events.items()}
+
+
+def group_undo(event: GroupUndone | GroupKept, find: Callable[[UUID, int], Record | None]) -> GroupUndo:
+    """Return what became of a group in an undo; `find` finds an event of the group's stream by its version."""
+    outcome: UndoOutcome = "kept"
+    if isinstance(event, GroupUndone):
+        outcome = "deleted" if event.deleted else "users_removed" if event.users_removed else "nothing_left"
+    removed = event.users_removed if isinstance(event, GroupUndone) else 0
+    changed_by = tuple(
+        LaterChange(record.at, record.origin.actor, sentence(record.event))
+        for version in event.versions
+        if (record := find(event.group_id, version))
+    )
+    return GroupUndo(outcome, removed, event.users_kept, event.changes, changed_by)
 
 
 def groups_skipped(

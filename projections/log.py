@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
+    from psycopg.rows import DictRow
+
     from projections.view import ViewCursor
 
 
@@ -30,15 +32,33 @@ def records_at(cursor: ViewCursor, places: Iterable[tuple[UUID, int]]) -> dict[i
         wanted,
         binary=True,
     )
-    return {
-        row["notification_id"]: Record(
-            row["originator_id"],
-            row["originator_version"],
-            row["at"],
-            decode_origin(row["origin"]),
-            decode_event(row["state"]),
-            row["notification_id"],
-            row["import_group"],
-        )
-        for row in cursor
-    }
+    return {record.position: record for record in map(_record, cursor)}
+
+
+def records_of_streams(
+    cursor: ViewCursor, subscription_id: UUID, wanted: Iterable[tuple[UUID, int]]
+) -> dict[tuple[UUID, int], Record]:
+    """Return events of a subscription by stream and version; those that the log has lost are omitted."""
+    cursor.execute(
+        """
+        SELECT notification_id, r.originator_id, r.originator_version, at, origin, state, import_group
+        FROM unnest(%b::uuid[], %b::bigint[]) AS wanted (stream, version)
+        JOIN records AS r ON (r.originator_id, r.originator_version) = (wanted.stream, wanted.version)
+        WHERE r.subscription_id = %b
+        """,
+        [*columns(wanted, 2), subscription_id],
+        binary=True,
+    )
+    return {(record.originator_id, record.originator_version): record for record in map(_record, cursor)}
+
+
+def _record(row: DictRow) -> Record:
+    return Record(
+        row["originator_id"],
+        row["originator_version"],
+        row["at"],
+        decode_origin(row["origin"]),
+        decode_event(row["state"]),
+        row["notification_id"],
+        row["import_group"],
+    )

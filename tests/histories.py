@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from application import committing
+from application import pace
 from application.choosing_encoding import choose_encoding
 from application.committing import CommitRun, start_commit, stop
 from application.granting import NewToken, Person, grant_access, issue_token, revoke_access, revoke_token
@@ -18,6 +18,7 @@ from application.licensing import allocate_licences, change_subscription, revoke
 from application.ports import Claim, Claims
 from application.reading import ReadRoster, read_file
 from application.records import Event, NewRecord, Origin
+from application.undoing import UndoRun, start_undo
 from domain.access import ROLLCALL, AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked, access_id
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import Account, IdentityBound, IdentityReleased, SessionsEnded, identity_id
@@ -70,7 +71,7 @@ REFUSED = "e-mail,FirstName\nuser0@example.com,Ann\n"
 
 def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Origin:
     """Let everything happen, with two groups a batch, and return the origin of the main subscription."""
-    monkeypatch.setattr(committing, "GROUPS_A_BATCH", 2)
+    monkeypatch.setattr(pace, "GROUPS_A_BATCH", 2)
     other = subscribed(rollcall, *USERS[:3], seats=5)
     origin = subscribed(rollcall, *USERS, seats=20)
     allocate_licences(rollcall, origin, [User("zoë@example.com", "Zoë", "O'Neil\t\\")])
@@ -86,6 +87,7 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     in_another_encoding(rollcall, origin)
     by_hand(rollcall, origin)
     much_at_once(rollcall, origin)
+    undone_in_part(rollcall, origin)
     access_changes(rollcall, origin)
     identity_changes(rollcall, origin)
     return origin
@@ -133,6 +135,27 @@ def with_a_stop(rollcall: Rollcall, origin: Origin) -> None:
     assert CommitRun(rollcall, origin.import_id).run_batch()
     stop(rollcall, origin)
     run_commit(rollcall, origin)
+
+
+def undone_in_part(rollcall: Rollcall, origin: Origin) -> None:
+    """Import, change some of the groups by hand, and undo that with a stop; the last group is gone by then."""
+    existing = uuid4()
+    create_group(rollcall, origin, existing, "Before", USERS[:1])
+    rows = ["Before,user0@example.com,user3@example.com", "Gone,user3@example.com,", "Changed,user4@example.com,"]
+    rows += [f"Undone {number},user{number}@example.com,user5@example.com" for number in (3, 4)]
+    importing = uploaded(rollcall, origin, "wrong.csv", "\n".join(["Groupname,Email,Email", *rows]))
+    run_commit(rollcall, importing)
+    delete_group(rollcall, origin, existing_group(rollcall, origin, "Gone"))
+    remove_users(rollcall, origin, existing, USERS[3:4])
+    add_users(rollcall, origin, existing, USERS[3:4])
+    rename_by_hand(rollcall, origin, existing_group(rollcall, origin, "Changed"), "Changed by hand")
+    assert importing.import_id
+    for batches in (2, 9):
+        start_undo(rollcall, importing, rollcall.events.versions([importing.import_id])[importing.import_id])
+        run = UndoRun(rollcall, importing.import_id)
+        for _ in range(batches):
+            run.run_batch()
+        stop(rollcall, importing)
 
 
 def by_hand(rollcall: Rollcall, origin: Origin) -> None:

@@ -52,7 +52,9 @@ COMMENT_SECONDS = 15.0
 LOOKUP_SECONDS = 5.0
 LOOKUP_PAUSE_SECONDS = 0.2
 RECHECK_SECONDS = 1.0
-AT_REST: frozenset[ImportState] = frozenset({"stopped", "completed", "rejected", "discarded"})
+AT_REST: frozenset[ImportState] = frozenset(
+    {"stopped", "completed", "rejected", "discarded", "partly_undone", "undone"}
+)
 
 
 class ProgressDocument(Struct, frozen=True):

@@ -48,6 +48,11 @@ class MemoryEventStore:
             loaded = {stream: self.load(stream, fold) for stream in streams}
         return {stream: found for stream, found in loaded.items() if found is not None}
 
+    def histories(self, streams: Iterable[UUID]) -> dict[UUID, list[Record]]:
+        """Return all events of several streams; streams without events are left out."""
+        with self._lock:
+            return {stream: found for stream in streams if (found := self.history(stream))}
+
     def versions(self, streams: Iterable[UUID]) -> dict[UUID, int]:
         """Return the version of each stream; streams without events are left out."""
         with self._lock:

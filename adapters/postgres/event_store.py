@@ -145,13 +145,20 @@ class PostgresEventStore(Application[UUID]):
 
     def load_many(self, streams: Iterable[UUID], fold: Fold[S, E]) -> dict[UUID, Stream[S]]:
         """Fold several streams with one query, leaving out those without events."""
-        records = map(self.mapper.to_domain_event, self._our_recorder.select_streams(list(streams)))
         found = {}
-        for stream, events in groupby(records, attrgetter("originator_id")):
-            folded = fold_records(fold, None, cast("Iterator[Record]", events))
+        for stream, records in self._read_streams(streams):
+            folded = fold_records(fold, None, records)
             assert folded is not None  # noqa: S101 - groupby yields no empty group
             found[stream] = folded
         return found
+
+    def histories(self, streams: Iterable[UUID]) -> dict[UUID, list[Record]]:
+        """Return all events of several streams with one query, leaving out those without events."""
+        return {stream: list(records) for stream, records in self._read_streams(streams)}
+
+    def _read_streams(self, streams: Iterable[UUID]) -> Iterator[tuple[UUID, Iterator[Record]]]:
+        records = map(self.mapper.to_domain_event, self._our_recorder.select_streams(list(streams)))
+        return cast("Iterator[tuple[UUID, Iterator[Record]]]", groupby(records, attrgetter("originator_id")))
 
     def versions(self, streams: Iterable[UUID]) -> dict[UUID, int]:
         """Return how many events each stream has, leaving out those without events."""

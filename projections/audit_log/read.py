@@ -1,7 +1,7 @@
 """The audit log: who made which administrative change, and when. Each change is listed once.
 
-Bookkeeping is left out, because other events record the change itself: `GroupAdded`, `GroupSkipped` and `UsersLeftOut`
-accompany the group's own events. An event of several licences is listed as one change for each user.
+Bookkeeping is left out: `GroupAdded`, `GroupSkipped`, `UsersLeftOut`, `GroupUndone` and `GroupKept` accompany the
+groups' own events, which record the changes. An event of several licences is listed as one change for each user.
 
 The view has a row for each event, with what people filter by. What the event says is read from the log.
 """

@@ -13,6 +13,7 @@ from application.records import Actor
 from domain.import_session import EncodingChosen, FileUploaded, FormatDetected, Progress
 from domain.problems import Problem
 from domain.roster import FileFormat
+from domain.undo import UndoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,11 +23,22 @@ if TYPE_CHECKING:
     from application.importing import ImportResult
     from projections.view import ViewCursor
 
-ImportState: TypeAlias = Literal["uploaded", "reviewing", "committing", "stopped", "completed", "rejected", "discarded"]
+ImportState: TypeAlias = Literal[
+    "uploaded",
+    "reviewing",
+    "committing",
+    "stopped",
+    "completed",
+    "rejected",
+    "discarded",
+    "undoing",
+    "partly_undone",
+    "undone",
+]
 
 
 class LastError(Struct, frozen=True):
-    """Why no groups can be added for the moment, how often that failed since the last success, and the next attempt."""
+    """Why no groups can be added or undone now, how often that failed since the last success, and the next attempt."""
 
     message: str
     failures: int
@@ -39,9 +51,11 @@ class LastError(Struct, frozen=True):
 
 
 class ImportProgress(Struct, frozen=True):
-    """How much of an import is done; `eta_seconds` is None unless groups are being added and the pace is known.
+    """How much of an import is done; `eta_seconds` is None unless groups are being added or undone at a known pace.
 
-    `last_error` is None unless the last attempt to add groups failed.
+    `groups_undone` counts the groups that an undo has dealt with: of those, it deleted `groups_deleted`, and kept
+    something in `groups_kept`. `users_added` and `users_removed` count users once per group, the latter also those of
+    deleted groups. `last_error` is None unless the last attempt to add or undo groups failed.
     """
 
     groups_total: int
@@ -50,10 +64,17 @@ class ImportProgress(Struct, frozen=True):
     users_added: int
     eta_seconds: float | None = None
     last_error: LastError | None = None
+    groups_undone: int = 0
+    groups_deleted: int = 0
+    groups_kept: int = 0
+    users_removed: int = 0
 
 
 class ImportRow(Struct, frozen=True):
-    """One import; `read` is the format and content of its file, or None for a refused file with `file_problems`."""
+    """One import; `read` is the format and content of its file, or None for a refused file with `file_problems`.
+
+    `undone_by` is who started its undo last, None if nobody did.
+    """
 
     id: UUID
     subscription_id: UUID
@@ -68,6 +89,7 @@ class ImportRow(Struct, frozen=True):
     uploaded_at: datetime
     updated_at: datetime
     file_problems: tuple[Problem, ...] = ()
+    undone_by: Actor | None = None
 
     @property
     def format(self) -> FileFormat | None:
@@ -94,13 +116,14 @@ COLUMNS = """
     imports.import_id, subscription_id, state, imports.version,
     file::text AS file, format::text AS format, problems::text AS problems,
     uploaded_by::text AS uploaded_by, uploaded_at, updated_at, groups_total, groups_added, groups_skipped, users_added,
+    groups_undone, groups_deleted, groups_kept, users_removed, undone_by::text AS undone_by,
     run_started_at, run_started_after, message, failures, failed_at, retry_at
 """
 # The worker's table, not the view's (adapters/postgres/commit_failures.py): what failed is no event.
 IMPORTS = """
     imports LEFT JOIN commit_failures
         ON commit_failures.import_id = imports.import_id AND commit_failures.version = imports.version
-        AND state = 'committing'
+        AND state IN ('committing', 'undoing')
 """
 
 
@@ -134,15 +157,15 @@ def imports(
     return [_import(row) for row in cursor]
 
 
-def commit_queue(cursor: ViewCursor) -> dict[UUID, LastError | None]:
-    """Return all imports whose groups are being added or wait to be, in the order in which they were started.
+def run_queue(cursor: ViewCursor) -> dict[UUID, LastError | None]:
+    """Return all imports whose groups are being added or undone or wait to be, in the order in which they were started.
 
     With each comes why its last batch failed, if it did.
     """
     cursor.execute(
         f"""
         SELECT imports.import_id, message, failures, failed_at, retry_at FROM {IMPORTS}
-        WHERE state = 'committing' ORDER BY run_started_at, imports.import_id
+        WHERE state IN ('committing', 'undoing') ORDER BY run_started_at, imports.import_id
         """
     )
     return {row["import_id"]: _last_error(row) for row in cursor}
@@ -156,10 +179,10 @@ def groups_added(cursor: ViewCursor) -> int:
 
 
 def running_imports(cursor: ViewCursor, subscription_id: UUID) -> list[ImportRow]:
-    """Return the imports of a subscription whose groups are being added."""
+    """Return the imports of a subscription whose groups are being added or undone."""
     cursor.execute(
         f"""
-        SELECT {COLUMNS} FROM {IMPORTS} WHERE subscription_id = %s AND state = 'committing'
+        SELECT {COLUMNS} FROM {IMPORTS} WHERE subscription_id = %s AND state IN ('committing', 'undoing')
         ORDER BY run_started_at, imports.import_id
         """,
         (subscription_id,),
@@ -183,17 +206,20 @@ def _import(row: DictRow) -> ImportRow:
         uploaded_at=row["uploaded_at"],
         updated_at=row["updated_at"],
         file_problems=json.decode(row["problems"], type=tuple[Problem, ...]),
+        undone_by=json.decode(row["undone_by"], type=Actor) if row["undone_by"] else None,
     )
 
 
 def _progress(row: DictRow) -> ImportProgress:
-    total, added, skipped = row["groups_total"], row["groups_added"], row["groups_skipped"]
+    total, added, skipped, undone = (row[f"groups_{each}"] for each in ("total", "added", "skipped", "undone"))
     eta, last_error = None, _last_error(row)
-    in_this_run = added + skipped - row["run_started_after"]
-    if row["state"] == "committing" and in_this_run > 0 and last_error is None:
+    done, of = (undone, added) if row["state"] == "undoing" else (added + skipped, total)
+    in_this_run = done - row["run_started_after"]
+    if row["state"] in {"committing", "undoing"} and in_this_run > 0 and last_error is None:
         seconds = (row["updated_at"] - row["run_started_at"]).total_seconds()
-        eta = round(seconds / in_this_run * (total - added - skipped), 1)
-    return ImportProgress(total, added, skipped, row["users_added"], eta, last_error)
+        eta = round(seconds / in_this_run * (of - done), 1)
+    rest = (undone, row["groups_deleted"], row["groups_kept"], row["users_removed"])
+    return ImportProgress(total, added, skipped, row["users_added"], eta, last_error, *rest)
 
 
 def _last_error(row: DictRow) -> LastError | None:
@@ -218,7 +244,7 @@ class ImportCounts(Struct, frozen=True):
 class ImportDocument(Struct, frozen=True):
     """An import as the API and the command line return it: unlike its row, with what is counted in the file.
 
-    `format`, `encoding` and `delimiter` are None if the file was refused.
+    `format`, `encoding` and `delimiter` are None if the file was refused. `undone_by` is who started its undo last.
     """
 
     id: UUID
@@ -236,6 +262,7 @@ class ImportDocument(Struct, frozen=True):
     uploaded_by: Actor
     uploaded_at: datetime
     updated_at: datetime
+    undone_by: Actor | None
 
 
 def document(row: ImportRow) -> ImportDocument:
@@ -249,6 +276,7 @@ def imported(result: ImportResult) -> ImportRow:
     assert updated_at is not None  # noqa: S101 - the command is over
     read = result.read if isinstance(result.read, FormatDetected) else None
     progress = getattr(result.session, "progress", Progress())
+    undo = getattr(result.session, "undo", UndoProgress())
     return ImportRow(
         id=result.id,
         subscription_id=result.origin.subscription_id,
@@ -258,7 +286,16 @@ def imported(result: ImportResult) -> ImportRow:
         state=convert(result.session.__struct_config__.tag, ImportState),
         version=result.version,
         read=read,
-        progress=ImportProgress(read.groups if read else 0, progress.added, progress.skipped, progress.users),
+        progress=ImportProgress(
+            read.groups if read else 0,
+            progress.added,
+            progress.skipped,
+            progress.users,
+            groups_undone=undo.groups,
+            groups_deleted=undo.deleted,
+            groups_kept=undo.kept,
+            users_removed=undo.removed,
+        ),
         uploaded_by=result.origin.actor,
         uploaded_at=result.uploaded or updated_at,
         updated_at=updated_at,

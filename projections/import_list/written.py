@@ -24,6 +24,7 @@ from domain.import_session import (
     ImportDiscarded,
     UserRemoved,
 )
+from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoProgress, UndoStarted, UndoStopped
 from projections.view import View, columns, events_of, insert_rows
 
 if TYPE_CHECKING:
@@ -51,11 +52,16 @@ CREATE = """
         groups_added integer NOT NULL DEFAULT 0,
         groups_skipped integer NOT NULL DEFAULT 0,
         users_added bigint NOT NULL DEFAULT 0,
+        groups_undone integer NOT NULL DEFAULT 0,
+        groups_deleted integer NOT NULL DEFAULT 0,
+        groups_kept integer NOT NULL DEFAULT 0,
+        users_removed bigint NOT NULL DEFAULT 0,
+        undone_by jsonb,
         run_started_at timestamptz,
         run_started_after integer NOT NULL DEFAULT 0
     );
     CREATE INDEX IF NOT EXISTS imports_newest ON imports (subscription_id, uploaded_at DESC, import_id);
-    CREATE INDEX IF NOT EXISTS imports_committing ON imports (import_id) WHERE state = 'committing';
+    CREATE INDEX IF NOT EXISTS imports_running ON imports (import_id) WHERE state IN ('committing', 'undoing');
 """
 
 
@@ -67,6 +73,9 @@ STATES: dict[type, ImportState] = {
     CommitStopped: "stopped",
     CommitCompleted: "completed",
     ImportDiscarded: "discarded",
+    UndoStarted: "undoing",
+    UndoStopped: "partly_undone",
+    UndoCompleted: "undone",
 }
 
 
@@ -136,10 +145,22 @@ def _start_run(cursor: ViewCursor, run: Sequence[Record]) -> None:
     _write_state(cursor, run)
     cursor.execute(
         """
-        UPDATE imports AS i SET run_started_at = t.at, run_started_after = groups_added + groups_skipped
+        UPDATE imports AS i SET run_started_at = t.at,
+            run_started_after = CASE state WHEN 'undoing' THEN groups_undone ELSE groups_added + groups_skipped END
         FROM unnest(%s::uuid[], %s::timestamptz[]) AS t (id, at) WHERE i.import_id = t.id
         """,
         columns({r.originator_id: r.at for r in run}.items(), 2),
+    )
+
+
+def _start_undo(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    _start_run(cursor, run)
+    cursor.execute(
+        """
+        UPDATE imports AS i SET undone_by = t.actor
+        FROM unnest(%s::uuid[], %s::jsonb[]) AS t (id, actor) WHERE i.import_id = t.id
+        """,
+        columns({r.originator_id: json.encode(r.origin.actor).decode() for r in run}.items(), 2),
     )
 
 
@@ -162,6 +183,26 @@ def _count_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
             groups_skipped = groups_skipped + t.skipped, users_added = users_added + t.users
         FROM unnest(%s::uuid[], %s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s::bigint[])
             AS t (id, version, at, added, skipped, users)
+        WHERE i.import_id = t.id
+        """,
+        columns(((import_id, *astuple(counts)) for import_id, counts in batches.items()), 6),
+    )
+
+
+def _count_undone(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    """Add a batch of groups that were undone or kept to the counters of their imports."""
+    batches: dict[UUID, UndoProgress] = {}
+    for r in run:
+        if isinstance(r.event, GroupUndone | GroupKept):
+            batches[r.originator_id] = batches.get(r.originator_id, UndoProgress()).after(r.event)
+    _write_version(cursor, run)
+    cursor.execute(
+        """
+        UPDATE imports AS i
+        SET groups_undone = groups_undone + t.groups, groups_deleted = groups_deleted + t.deleted,
+            users_removed = users_removed + t.removed, groups_kept = groups_kept + t.kept
+        FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[], %s::bigint[], %s::int[])
+            AS t (id, done, groups, deleted, removed, kept)
         WHERE i.import_id = t.id
         """,
         columns(((import_id, *astuple(counts)) for import_id, counts in batches.items()), 6),
@@ -210,5 +251,11 @@ IMPORT_LIST = View(
         CommitStopped: _write_state,
         CommitCompleted: _write_state,
         ImportDiscarded: _write_state,
+        UndoStarted: _start_undo,
+        GroupUndone: _count_undone,
+        GroupKept: _count_undone,
+        UndoStopped: _write_state,
+        UndoCompleted: _write_state,
     },
+    version=2,
 )

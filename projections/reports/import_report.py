@@ -84,9 +84,15 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
     removed = _by_number(review.removals(cursor, row.id, numbers))
     left_out = _by_number(groups_added.users_left_out(cursor, row.id, numbers))
     new_names = review.new_names(cursor, row.id, numbers)
-    page = {"after": numbers.start - 1, "last": numbers.stop - 1, "limit": len(numbers)}
-    added = {each.number: each for each in groups_added.groups_added(cursor, row.subscription_id, row.id, **page)}
-    skipped = {each.number: each for each in groups_added.groups_skipped(cursor, row.subscription_id, row.id, **page)}
+    after, last = numbers.start - 1, numbers.stop - 1
+    added = {
+        each.number: each
+        for each in groups_added.groups_added(cursor, row.subscription_id, row.id, after=after, last=last, limit=None)
+    }
+    skipped = {
+        each.number: each
+        for each in groups_added.groups_skipped(cursor, row.subscription_id, row.id, after=after, last=last, limit=None)
+    }
     users_added = _by_number(groups_added.users_added(cursor, row.subscription_id, row.id, numbers))
     everybody = {email for some in left_out.values() for email in some}
     meant = licensed_twins(cursor, row.subscription_id, everybody)

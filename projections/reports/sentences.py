@@ -35,6 +35,7 @@ from domain.subscription import (
     SubscriptionCreated,
     SubscriptionRenamed,
 )
+from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoStarted, UndoStopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,11 @@ _TITLES: dict[type[Event], str] = {
     CommitStopped: "Adding stopped",
     CommitCompleted: "Import completed",
     ImportDiscarded: "Import discarded",
+    UndoStarted: "Undo started",
+    GroupUndone: "Group undone",
+    GroupKept: "Group kept",
+    UndoStopped: "Undo stopped",
+    UndoCompleted: "Import undone",
     GroupCreated: "Group created",
     UsersAddedToGroup: "Users added to group",
     UsersRemovedFromGroup: "Users removed from group",
@@ -106,6 +112,7 @@ ACTIONS: Mapping[str, Action] = {
     "import-run": Action(
         "Import started, stopped or ended", (CommitStarted, CommitStopped, CommitCompleted, ImportDiscarded)
     ),
+    "import-undone": Action("Import undone", (UndoStarted, UndoStopped, UndoCompleted)),
     "group-created": Action("Group created", (GroupCreated,)),
     "group-renamed": Action("Group renamed", (GroupNameChanged,)),
     "group-deleted": Action("Group deleted", (GroupDeleted,)),
@@ -157,6 +164,8 @@ def sentence(event: Event) -> str:
             return f"Completed: {counted(added, 'group')} added, {skipped:,} skipped"
         case ImportDiscarded():
             return "Discarded the import"
+        case UndoStarted() | GroupUndone() | GroupKept() | UndoStopped() | UndoCompleted():
+            return _undone(event)
         case GroupCreated(name, users):
             return f"Created group “{name}” with {counted(len(users), 'user')}"
         case UsersAddedToGroup(users):
@@ -239,6 +248,26 @@ def _group_added(event: GroupAdded) -> str:
     if event.left_out:
         what += f", {event.left_out:,} left out (no licence)"
     return what
+
+
+def _undone(event: UndoStarted | GroupUndone | GroupKept | UndoStopped | UndoCompleted) -> str:
+    match event:
+        case UndoStarted(_, groups):
+            return f"Started undoing the import: {counted(groups, 'group')}"
+        case GroupUndone(name=name, deleted=True, users_removed=users):
+            return f"Deleted group “{name}” with {counted(users, 'user')}"
+        case GroupUndone(name=name, users_removed=0):
+            return f"Nothing was left to undo in group “{name}”"
+        case GroupUndone(name=name, users_removed=users, users_kept=kept):
+            others = f", kept {counted(kept, 'user')} added again by others" if kept else ""
+            return f"Removed {counted(users, 'user')} from group “{name}”{others}"
+        case GroupKept(name=name, changes=changes):
+            return f"Kept group “{name}”: {counted(changes, 'later change')} by others"
+        case UndoStopped(done, remaining):
+            return f"Stopped undoing: {counted(done, 'group')} done, {remaining:,} remaining"
+        case UndoCompleted(groups_deleted, users_removed, groups_kept):
+            what = f"Undone: {counted(groups_deleted, 'group')} deleted, {counted(users_removed, 'user')} removed"
+            return what + (f", {counted(groups_kept, 'group')} kept" if groups_kept else "")
 
 
 def _people(users: tuple[str, ...]) -> str:

@@ -23,7 +23,7 @@ import pytest
 
 from adapters import worker
 from adapters.postgres import locks, wakeups
-from application import committing
+from application import pace
 from application.committing import CommitRun, start_commit, stop
 from application.importing import upload
 from domain import import_session
@@ -148,7 +148,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committing, "GROUPS_A_BATCH", 5)
+    monkeypatch.setattr(pace, "GROUPS_A_BATCH", 5)
 
 
 def test_a_worker_runs_a_commit(rollcall: Rollcall) -> None:

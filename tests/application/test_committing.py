@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from application import committing
-from application.committing import GROUPS_A_BATCH, LONG_BATCH, CommitRun, start_commit, stop
+from application.committing import CommitRun, start_commit, stop
 from application.importing import remove_user, rename_group
+from application.pace import GROUPS_A_BATCH, LONG_BATCH
 from application.ports import Appended, Claim, Claims
 from application.records import NewRecord, Origin
 from domain import group, import_session

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from adapters.composition import Rollcall
 from adapters.memory.ports import AlwaysReadable, memory_ports
-from application import committing, decisions
+from application import committing, decisions, pace
 from application import ports as limits
 from application.committing import CommitRun, start_commit
 from application.grouping import add_users, create_group, delete_group, remove_users, rename_group
@@ -69,7 +69,7 @@ FENCES = ["by turns and by claims", "by claims alone"]
 @pytest.fixture(params=FENCES)
 def fence(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return what keeps the rules. Batches are small, so that there are many, and nobody gives up."""
-    monkeypatch.setattr(committing, "GROUPS_A_BATCH", 1)
+    monkeypatch.setattr(pace, "GROUPS_A_BATCH", 1)
     monkeypatch.setattr(committing, "ATTEMPTS", 100_000)
     monkeypatch.setattr(limits, "TURN_WAITERS", 16)
     monkeypatch.setattr(limits, "TURN_SECONDS", 100_000)

@@ -8,7 +8,8 @@ import pytest
 
 from application.committing import CommitRun, start_commit, stop
 from application.importing import discard, find_session, remove_user, rename_group
-from domain.errors import WRONG_STATES, ImportCommand, WrongState
+from application.undoing import UndoRun, start_undo
+from domain.errors import WRONG_STATES, ImportCommand, NothingToUndo, WrongState
 from domain.import_session import ImportSession, Uploaded
 from tests.application.test_importing import uploaded
 from tests.conftest import importing_as, subscribed
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from application.records import Origin
 
 ANN = "ann@example.com"
-STATES = [each.__name__.lower() for each in get_args(ImportSession) if each is not Uploaded]
+STATES = [str(each.__struct_config__.tag) for each in get_args(ImportSession) if each is not Uploaded]
 FINE = {
     ("edit", "reviewing"),
     ("commit", "reviewing"),
@@ -26,9 +27,15 @@ FINE = {
     ("stop", "committing"),
     ("stop", "stopped"),
     ("stop", "completed"),
+    ("stop", "undoing"),
+    ("stop", "partly_undone"),
+    ("stop", "undone"),
     ("discard", "reviewing"),
     ("discard", "stopped"),
     ("discard", "discarded"),
+    ("undo", "stopped"),
+    ("undo", "completed"),
+    ("undo", "partly_undone"),
 }
 
 
@@ -36,21 +43,32 @@ def brought_to(ports: MemoryPorts, state: str) -> Origin:
     """Upload a file and bring its import into a state."""
     origin = importing_as(subscribed(ports, ANN))
     uploaded(ports, origin, b"x" if state == "rejected" else f"Groupname,Email\nSales,{ANN}\n".encode())
-    if state in {"committing", "stopped", "completed"}:
+    if state not in {"reviewing", "rejected", "discarded"}:
         start_commit(ports, origin, 2)
     match state:
         case "stopped":
             stop(ports, origin)
-        case "completed":
-            assert origin.import_id
-            run = CommitRun(ports, origin.import_id)
-            while run.run_batch():
-                pass
+        case "completed" | "undoing" | "partly_undone" | "undone":
+            run(ports, origin, CommitRun)
         case "discarded":
             discard(ports, origin, 2)
+    if state in {"undoing", "partly_undone", "undone"}:
+        start_undo(ports, origin, find_session(ports, origin).version)
+    match state:
+        case "partly_undone":
+            stop(ports, origin)
+        case "undone":
+            run(ports, origin, UndoRun)
     found = find_session(ports, origin)
-    assert type(found.state).__name__.lower() == state
+    assert found.state.__struct_config__.tag == state
     return origin
+
+
+def run(ports: MemoryPorts, origin: Origin, kind: type[CommitRun | UndoRun]) -> None:
+    assert origin.import_id
+    batches = kind(ports, origin.import_id)
+    while batches.run_batch():
+        pass
 
 
 def do(ports: MemoryPorts, origin: Origin, command: str) -> None:
@@ -66,6 +84,8 @@ def do(ports: MemoryPorts, origin: Origin, command: str) -> None:
             stop(ports, origin)
         case "discard":
             discard(ports, origin, version)
+        case "undo":
+            start_undo(ports, origin, version)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -73,6 +93,10 @@ def do(ports: MemoryPorts, origin: Origin, command: str) -> None:
 def test_a_command_succeeds_or_says_why_not(ports: MemoryPorts, command: str, state: str) -> None:
     origin = brought_to(ports, state)
     kind = "edit" if command == "remove" else command
+    if (kind, state) == ("undo", "stopped"):
+        with pytest.raises(NothingToUndo):
+            do(ports, origin, command)
+        return
     if (kind, state) in FINE:
         do(ports, origin, command)
         return

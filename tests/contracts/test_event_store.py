@@ -206,6 +206,12 @@ def test_several_streams_are_loaded_at_once(store: Store) -> None:
     assert store.load_many([], subscription.fold) == {}
 
 
+def test_the_histories_of_several_streams_are_read_at_once(store: Store) -> None:
+    first, second = subscribed(store), subscribed(store, "New")
+    assert store.histories([first, uuid4(), second]) == {first: store.history(first), second: store.history(second)}
+    assert store.histories([]) == {}
+
+
 def test_a_history_is_what_was_appended(store: Store) -> None:
     stream = uuid4()
     last = append(store, [recorded(stream, 1, SubscriptionCreated("Contoso", 5)), recorded(stream, 2, ALLOCATED)])

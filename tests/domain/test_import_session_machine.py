@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import json
 
-from domain.errors import NothingToAdd, SomethingAdded
+from domain.errors import NothingToAdd, NothingToUndo, SomethingAdded
 from domain.import_session import (
     CommitCompleted,
     CommitStarted,
@@ -24,19 +24,25 @@ from domain.import_session import (
     ImportDiscarded,
     ImportEvent,
     ImportSession,
+    PartlyUndone,
     Reviewing,
     Stopped,
+    Undoing,
     add_group,
     complete,
+    complete_undo,
     discard,
     fold,
     imported_group_id,
     remove_user,
     rename_group,
     start_commit,
+    start_undo,
     stop,
+    stop_undo,
 )
 from domain.roster import RosterGroup, RosterMember
+from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoStarted, UndoStopped
 
 EMAILS = [f"{name}@example.com" for name in ("ann", "ben", "cem")]
 NUMBERS = st.integers(1, 4)
@@ -124,6 +130,33 @@ class ImportMachine(RuleBasedStateMachine):
         except SomethingAdded:
             assert any(isinstance(event, GroupAdded) for event in self.events)
 
+    @precondition(lambda self: isinstance(self.session, (Stopped, Completed, PartlyUndone)))
+    @rule()
+    def undo(self) -> None:
+        assert isinstance(self.session, (Stopped, Completed, PartlyUndone))
+        try:
+            self.record(start_undo(self.session, len(self.events)))
+        except NothingToUndo:
+            assert not any(isinstance(event, GroupAdded) for event in self.events)
+
+    @precondition(lambda self: isinstance(self.session, Undoing))
+    @rule(size=st.integers(1, 4), kept=st.sampled_from(["kept", "undone"]))
+    def run_undo_batch(self, size: int, kept: str) -> None:
+        for _ in range(size):
+            if isinstance(self.session, Undoing):
+                done = self.session.undo.done
+                added = next(e for e in self.events if isinstance(e, GroupAdded) and e.group > done)
+                place = added.group, added.group_id, added.name
+                self.record(GroupKept(*place, 1, 1, (2,)) if kept == "kept" else GroupUndone(*place, deleted=True))
+                assert isinstance(self.session, Undoing)
+                self.record(complete_undo(self.session))
+
+    @precondition(lambda self: isinstance(self.session, Undoing))
+    @rule()
+    def stop_undoing(self) -> None:
+        assert isinstance(self.session, Undoing)
+        self.record(stop_undo(self.session))
+
     @rule()
     def load_again(self) -> None:
         assert fold(None, self.events) == self.session
@@ -143,6 +176,24 @@ class ImportMachine(RuleBasedStateMachine):
                 running = False
             else:
                 assert running or not isinstance(event, (GroupAdded, GroupSkipped))
+
+    @invariant()
+    def groups_that_were_added_are_undone_or_kept_once_and_in_order(self) -> None:
+        done = [event.group for event in self.events if isinstance(event, (GroupUndone, GroupKept))]
+        assert done == [event.group for event in self.events if isinstance(event, GroupAdded)][: len(done)]
+        if isinstance(self.events[-1], UndoCompleted):
+            assert len(done) == sum(isinstance(event, GroupAdded) for event in self.events)
+
+    @invariant()
+    def nothing_is_undone_after_a_stop_and_nothing_added_once_an_undo_was_started(self) -> None:
+        undoing = started = False
+        for event in self.events:
+            undoing = isinstance(event, UndoStarted) or (
+                undoing and not isinstance(event, (UndoStopped, UndoCompleted))
+            )
+            assert undoing or not isinstance(event, (GroupUndone, GroupKept))
+            started = started or isinstance(event, UndoStarted)
+            assert not (started and isinstance(event, (GroupAdded, CommitStarted)))
 
     @invariant()
     def progress_counts_the_groups(self) -> None:

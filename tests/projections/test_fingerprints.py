@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "4b5ec4d49bc2612f"
+HISTORY = "0b77e5c4f9a607a6"
 RECORDED = {
-    "directory": ("2-9cdbcd66a2bf6759", "0b1739da1f3e26b8"),
+    "directory": ("2-9cdbcd66a2bf6759", "093bb0a1bec84dc8"),
     "review": ("1-ea8fcbe8606d4add", "97a8b6e480506c38"),
-    "import_list": ("1-fad38b819ceb5cd4", "28858c7b787f8060"),
-    "groups_added": ("2-74375a4d95b79ff9", "bc7759df2f5d3873"),
-    "audit_log": ("2-96679e721801448f", "de94c360ae1036ad"),
-    "group_events": ("2-632be6e86f758fbc", "b2f7601fd35f2dbc"),
-    "access": ("1-1d8a934528428ff0", "4773a3e197f56ab3"),
+    "import_list": ("2-cff4a998748d6183", "610b758761d09d3d"),
+    "groups_added": ("3-266e047edd7be559", "0ec7f879dc6fab6e"),
+    "audit_log": ("2-0a4f3a5d975fc39d", "7fb4ba6bf74bb488"),
+    "group_events": ("2-632be6e86f758fbc", "a0dec76bd1b0c682"),
+    "access": ("1-1d8a934528428ff0", "e6b6c62c807b698b"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""
 ADVICE = """

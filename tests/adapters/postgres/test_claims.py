@@ -49,7 +49,7 @@ def _until_nothing_commits(rollcall: Rollcall) -> None:
 
     def nothing_commits() -> bool:
         with rollcall.views() as cursor:
-            return not import_list.commit_queue(cursor)
+            return not import_list.run_queue(cursor)
 
     for _ in range(60):
         count = rollcall.wakeups.count_changes("import_list")

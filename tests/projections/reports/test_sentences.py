@@ -22,11 +22,12 @@ from domain.import_session import (
     UsersLeftOut,
 )
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
+from domain.undo import GroupKept, GroupUndone
 from projections.audit_log.read import AUDITED
 from projections.reports.sentences import ACTIONS, TITLES, sentence
 
 EVENTS = set(get_args(Event))
-BOOKKEEPING = {UsersLeftOut, GroupAdded, GroupSkipped}
+BOOKKEEPING = {UsersLeftOut, GroupAdded, GroupSkipped, GroupUndone, GroupKept}
 
 
 def test_each_event_has_a_title() -> None:
