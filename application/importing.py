@@ -25,9 +25,12 @@ from domain.import_session import (
     FormatRejected,
     ImportEvent,
     ImportSession,
+    PartlyUndone,
     Plan,
     Reviewing,
     Stopped,
+    Undoing,
+    Undone,
 )
 from domain.naming import clean_file_name, parse_group_name
 from domain.problems import FileProblems
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 
     from application.ports import Ports
     from application.reading import ReadFile
-    from application.records import Origin, Record
+    from application.records import Actor, Origin, Record
     from domain.roster import Limits, RosterGroup
 
 UPLOAD_CHUNK = 1024 * 1024
@@ -48,7 +51,8 @@ UPLOAD_CHUNK = 1024 * 1024
 class ImportResult(CommandResult, frozen=True, kw_only=True):
     """An import as a command leaves it: its file, what reading that came to, and its state.
 
-    `origin` is that of the upload. `uploaded` is its time, None if the command itself was the upload.
+    `origin` is that of the upload. `uploaded` is its time, None if the command itself was the upload. `undone_by` is
+    who started its undo last, None if nobody did.
     """
 
     origin: Origin
@@ -56,6 +60,7 @@ class ImportResult(CommandResult, frozen=True, kw_only=True):
     read: FormatDetected | FormatRejected
     session: ImportSession
     uploaded: datetime | None = None
+    undone_by: Actor | None = None
 
 
 def upload(
@@ -215,8 +220,13 @@ def _change_session(
     return decide_and_append(ports, origin, decide_on_stream)
 
 
-def session_decision(ports: Ports, stream: Stream[ImportSession], event: ImportEvent | None) -> Decision[ImportResult]:
-    """Decide to append an event to an import, or none if what was asked for already holds."""
+def session_decision(
+    ports: Ports, stream: Stream[ImportSession], event: ImportEvent | None, *, undone_by: Actor | None = None
+) -> Decision[ImportResult]:
+    """Decide to append an event to an import, or none if what was asked for already holds.
+
+    `undone_by` is who starts an undo by this event.
+    """
     session = import_session.fold(stream.state, [event]) if event is not None else stream.state
     first, reading = file_and_reading(ports, stream.id)
     return detailed(
@@ -227,7 +237,20 @@ def session_decision(ports: Ports, stream: Stream[ImportSession], event: ImportE
         read=event if isinstance(event, EncodingChosen) else reading.event,
         session=session,
         uploaded=first.at,
+        undone_by=undone_by or _undone_by(ports, stream),
     )
+
+
+def _undone_by(ports: Ports, stream: Stream[ImportSession]) -> Actor | None:
+    """Return who started an import's undo last: the origin of its events says it, except for that of the stop."""
+    match stream.state:
+        case Undoing() | Undone():
+            return stream.origin.actor
+        case PartlyUndone():
+            (before_the_stop,) = ports.events.history(stream.id, after=stream.version - 2, limit=1)
+            return before_the_stop.origin.actor
+        case _:
+            return None
 
 
 def file_and_reading(ports: Ports, import_id: UUID) -> tuple[Record, Record]:

@@ -57,7 +57,7 @@ def start_undo(ports: Ports, origin: Origin, expected: int) -> ImportResult:
         event: ImportEvent | None = unless_stale(stream, expected, decide_on_session)
         if event is not None:
             ports.events.keep_snapshot(stream)  # before the append: what fails after it fails a command that was done
-        return session_decision(ports, stream, event)
+        return session_decision(ports, stream, event, undone_by=origin.actor if event else None)
 
     return decide_and_append(ports, origin, decide)
 

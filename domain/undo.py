@@ -19,6 +19,7 @@ from domain.group import (
     UsersRemovedFromGroup,
     remove_users,
 )
+from domain.portions import portions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,6 +116,11 @@ class Change(Struct, frozen=True, gc=False):
     version: int
     event: GroupEvent
     import_id: UUID | None
+
+
+def is_untouched(added: GroupAdded, version: int) -> bool:
+    """Return whether a group is as the import created it, given the version of its stream."""
+    return added.created and version == sum(1 for _ in portions(range(added.users_added)))
 
 
 class Reversal(Struct, frozen=True):

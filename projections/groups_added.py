@@ -16,7 +16,7 @@ from projections.reports.sentences import sentence
 from projections.view import View, columns, events_of, insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from psycopg.rows import DictRow
 
@@ -209,11 +209,11 @@ def _undone(cursor: ViewCursor, subscription_id: UUID, positions: Sequence[int])
     events = {at: each.event for at, each in found.items() if isinstance(each.event, GroupUndone | GroupKept)}
     wanted = {(event.group_id, version) for event in events.values() for version in event.versions}
     changes = records_of_streams(cursor, subscription_id, wanted) if wanted else {}
-    return {at: group_undo(event, lambda *place: changes.get(place)) for at, event in events.items()}
+    return {at: group_undo(event, changes) for at, event in events.items()}
 
 
-def group_undo(event: GroupUndone | GroupKept, find: Callable[[UUID, int], Record | None]) -> GroupUndo:
-    """Return what became of a group in an undo; `find` finds an event of the group's stream by its version."""
+def group_undo(event: GroupUndone | GroupKept, changes: Mapping[tuple[UUID, int], Record]) -> GroupUndo:
+    """Return what became of a group in an undo; `changes` are events of the group by its id and their version."""
     outcome: UndoOutcome = "kept"
     if isinstance(event, GroupUndone):
         outcome = "deleted" if event.deleted else "users_removed" if event.users_removed else "nothing_left"
@@ -221,7 +221,7 @@ def group_undo(event: GroupUndone | GroupKept, find: Callable[[UUID, int], Recor
     changed_by = tuple(
         LaterChange(record.at, record.origin.actor, sentence(record.event))
         for version in event.versions
-        if (record := find(event.group_id, version))
+        if (record := changes.get((event.group_id, version)))
     )
     return GroupUndo(outcome, removed, event.users_kept, event.changes, changed_by)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Response, delete, post
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 from msgspec import Struct, convert
 
@@ -34,7 +35,7 @@ from adapters.http.uploads import FileBody, take_upload
 from application.committing import start_commit, stop
 from application.importing import ImportResult, discard
 from projections import groups_added
-from projections.groups_added import GroupAddedRow
+from projections.groups_added import GroupAddedRow, GroupUndo
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportDocument, document, imported
 from projections.reports import history
@@ -190,7 +191,7 @@ def stop_import(
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
 ) -> Response[ImportDocument]:
-    """Stop adding groups. Once this responds, no further group is added."""
+    """Stop adding groups, or undoing the import. Once this responds, no further group is changed."""
     return shown_import(stop(rollcall, origin_of(request, subscription_id, import_id)), status=200)
 
 
@@ -198,7 +199,10 @@ def stop_import(
 
 
 class AddedDocument(Struct, frozen=True):
-    """A group that an import created or added users to: its row without the number and who was left out."""
+    """A group that an import created or added users to: its row without the number and who was left out.
+
+    `undo` is None unless an undo of the import has dealt with the group.
+    """
 
     group_id: UUID
     name: str
@@ -206,6 +210,12 @@ class AddedDocument(Struct, frozen=True):
     users_added: int
     users_already_there: int
     added_at: datetime
+    undo: GroupUndo | None
+
+
+OnlyKept: TypeAlias = Annotated[
+    Literal["kept"] | None, QueryParameter(description="Only groups in which an undo has kept something.")
+]
 
 
 def _added_document(row: GroupAddedRow) -> AddedDocument:
@@ -218,14 +228,16 @@ def list_groups_added(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
+    only: OnlyKept = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[AddedDocument]]:
-    """List the groups that an import added, in the order of the file."""
+    """List the groups that an import added, in the order of the file, and what an undo did to them."""
     find_import(rollcall, subscription_id, import_id)
     start = decode_after(after, int) or 0
     with rollcall.views() as cursor:
-        found = groups_added.groups_added(cursor, subscription_id, import_id, after=start, limit=limit + 1)
+        where = (cursor, subscription_id, import_id)
+        found = groups_added.groups_added(*where, after=start, only_kept=only is not None, limit=limit + 1)
     return document_list(list_response(request, found, limit, lambda row: row.number), _added_document)
 
 

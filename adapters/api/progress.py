@@ -58,7 +58,7 @@ AT_REST: frozenset[ImportState] = frozenset(
 
 
 class ProgressDocument(Struct, frozen=True):
-    """How far a commit has come: the progress of the import's row, with its state."""
+    """How far a commit or an undo has come: the progress of the import's row, with its state."""
 
     state: ImportState
     groups_total: int
@@ -67,6 +67,10 @@ class ProgressDocument(Struct, frozen=True):
     users_added: int
     eta_seconds: float | None
     last_error: LastError | None
+    groups_undone: int
+    groups_deleted: int
+    groups_kept: int
+    users_removed: int
 
 
 class _Feed:

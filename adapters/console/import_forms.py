@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from litestar import post
@@ -27,7 +28,7 @@ from domain.addresses import email_key
 from domain.errors import Refused
 
 
-def _answer(
+def answer_import_form(
     request: AnyRequest,
     rollcall: Rollcall,
     subscription_id: UUID,
@@ -70,7 +71,7 @@ def rename(
     def command(origin: Origin) -> CommandResult:
         return importing.rename_group(rollcall, origin, number, name, version)
 
-    return _answer(request, rollcall, subscription_id, import_id, command, query, group=number, name=name)
+    return answer_import_form(request, rollcall, subscription_id, import_id, command, query, group=number, name=name)
 
 
 @post(f"{IMPORT}/groups/{{number:int}}/remove", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -88,7 +89,7 @@ def remove(
     def command(origin: Origin) -> CommandResult:
         return importing.remove_user(rollcall, origin, number, email_key(email), version)
 
-    return _answer(request, rollcall, subscription_id, import_id, command, query, group=number)
+    return answer_import_form(request, rollcall, subscription_id, import_id, command, query, group=number)
 
 
 @post(f"{IMPORT}/groups/{{number:int}}/leave-out", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -106,7 +107,7 @@ def leave_out(
     def command(origin: Origin) -> CommandResult:
         return importing.leave_group_out(rollcall, origin, number, version)
 
-    return _answer(request, rollcall, subscription_id, import_id, command, query, group=number)
+    return answer_import_form(request, rollcall, subscription_id, import_id, command, query, group=number)
 
 
 @post(f"{IMPORT}/groups/{{number:int}}/take-in", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -124,7 +125,7 @@ def take_in(
     def command(origin: Origin) -> CommandResult:
         return importing.take_group_in(rollcall, origin, number, version)
 
-    return _answer(request, rollcall, subscription_id, import_id, command, query, group=number)
+    return answer_import_form(request, rollcall, subscription_id, import_id, command, query, group=number)
 
 
 @post(f"{IMPORT}/encoding", opt=ADMINISTRATORS)
@@ -151,7 +152,7 @@ async def choose_encoding(
             raise outcome
         return outcome
 
-    return await sync_to_thread(_answer, request, rollcall, subscription_id, import_id, command)
+    return await sync_to_thread(answer_import_form, request, rollcall, subscription_id, import_id, command)
 
 
 @post(f"{IMPORT}/commit", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -168,15 +169,17 @@ def commit(
     def command(origin: Origin) -> CommandResult:
         return committing.start_commit(rollcall, origin, version)
 
-    return _answer(request, rollcall, subscription_id, import_id, command)
+    return answer_import_form(request, rollcall, subscription_id, import_id, command)
 
 
 @post(f"{IMPORT}/stop", sync_to_thread=True, opt=ADMINISTRATORS)
 def stop(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Page:
-    """Stop adding groups."""
-    return _answer(request, rollcall, subscription_id, import_id, lambda origin: committing.stop(rollcall, origin))
+    """Stop adding groups, or undoing the import."""
+    return answer_import_form(
+        request, rollcall, subscription_id, import_id, lambda origin: committing.stop(rollcall, origin)
+    )
 
 
 @post(f"{IMPORT}/discard", sync_to_thread=True, opt=ADMINISTRATORS)
@@ -193,7 +196,7 @@ def discard(
     def command(origin: Origin) -> CommandResult:
         return importing.discard(rollcall, origin, version)
 
-    return _answer(request, rollcall, subscription_id, import_id, command)
+    return answer_import_form(request, rollcall, subscription_id, import_id, command)
 
 
 ROUTES = (rename, remove, leave_out, take_in, choose_encoding, commit, stop, discard)

@@ -156,9 +156,9 @@ def _open_group(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: Pag
 
 
 def _progress(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str, Any]:
-    done = row.progress.groups_added + row.progress.groups_skipped
+    done, _ = row.run
     with rollcall.views() as rows:
-        following = [done + 1] if done < row.progress.groups_total else []
+        following = [done + 1] if row.state == "committing" and done < row.progress.groups_total else []
         return {"done": done, "current": next(iter(_names(rollcall, rows, row, following)), None)}
 
 
@@ -171,17 +171,21 @@ def _names(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, numbers: list[i
 
 def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, Any]:
     done = row.progress.groups_added + row.progress.groups_skipped
+    tab = query.show or ("kept" if row.state == "undone" and row.progress.groups_kept else "added")
     with rollcall.views() as rows:
         return {
+            "tab": tab,
             "done": done,
             "remaining": row.progress.groups_total - done,
             "left_out": groups_added.count_left_out(rows, row.id),
-            **(_not_added(rollcall, rows, row, query, done) if query.show == "left" else _added(rows, row, query)),
+            **(_not_added(rollcall, rows, row, query, done) if tab == "left" else _added(rows, row, query, tab)),
+            "undoable": row.state in {"completed", "stopped", "partly_undone"} and row.progress.users_added > 0,
         }
 
 
-def _added(rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any]:
-    found = groups_added.groups_added(rows, row.subscription_id, row.id, after=query.after, limit=A_PAGE + 1)
+def _added(rows: ViewCursor, row: ImportRow, query: PageQuery, tab: str) -> dict[str, Any]:
+    where, kept = (rows, row.subscription_id, row.id), tab == "kept"
+    found = groups_added.groups_added(*where, after=query.after, only_kept=kept, limit=A_PAGE + 1)
     return {"added": found[:A_PAGE], "following": found[A_PAGE - 1].number if len(found) > A_PAGE else None}
 
 
@@ -192,7 +196,7 @@ def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: Page
     found: list[tuple[int, str, str | None]] = [
         (group.number, name, group.reason) for group, name in zip(skipped, names, strict=True)
     ]
-    if row.state == "stopped" and len(found) <= A_PAGE:
+    if done < row.progress.groups_total and len(found) <= A_PAGE:
         remaining, _ = _groups(rollcall, rows, row, DEFAULT_QUERY, max(done, query.after))
         found += [(group.number, group.name, None) for group in remaining]
     return {"not_added": found[:A_PAGE], "following": found[A_PAGE - 1][0] if len(found) > A_PAGE else None}
@@ -216,5 +220,8 @@ CONTENT_BY_STATE: dict[str, tuple[str, Callable[[Rollcall, ImportRow, PageQuery]
     "stopped": ("result.html", _result),
     "completed": ("result.html", _result),
     "rejected": ("rejected.html", _rejected),
+    "undoing": ("progress.html", _progress),
+    "partly_undone": ("result.html", _result),
+    "undone": ("result.html", _result),
 }
 """The template for each state, and the function that returns what it shows besides the import itself."""

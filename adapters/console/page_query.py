@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, ValidationError, convert, structs
 from adapters.http.problems import Invalid
 from adapters.http.requests import checked_text
 
-Tab: TypeAlias = Literal["groups", "problems", "added", "left"]
+Tab: TypeAlias = Literal["groups", "problems", "added", "left", "kept"]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 

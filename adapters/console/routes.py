@@ -19,6 +19,7 @@ from adapters.console import (
     settings,
     sign_in,
     subscriptions,
+    undo,
     upload,
     users,
 )
@@ -37,6 +38,7 @@ def console(upload_bytes: int) -> list[Router]:
             *group.ROUTES,
             *users.ROUTES,
             *imports.ROUTES,
+            *undo.ROUTES,
             *import_forms.ROUTES,
             *audit.ROUTES,
             *settings.ROUTES,

@@ -139,18 +139,23 @@ KINDS: dict[str, Kind] = {
     "wrong-state": Kind(
         HTTPStatus.CONFLICT,
         "Not possible in this state",
-        "You can edit an import while it is in review, stop it while its groups are being added, and continue it "
-        "after it was stopped.",
+        "You can edit an import while it is in review, stop it while its groups are being added or undone, continue it "
+        "after it was stopped, and undo it once it is completed or stopped.",
     ),
     "nothing-to-add": Kind(
         HTTPStatus.CONFLICT,
         "Nothing to add",
         "No group in this import has a user who can be added. Allocate licences to its users, or upload another file.",
     ),
+    "nothing-to-undo": Kind(
+        HTTPStatus.CONFLICT,
+        "Nothing to undo",
+        "This import added no users to any group, so there is nothing to take back.",
+    ),
     "something-added": Kind(
         HTTPStatus.CONFLICT,
         "Groups already added",
-        "You can discard an import only while it has added nothing.",
+        "You can discard an import only while it has added nothing. Undo it instead.",
     ),
     "edits-in-the-way": Kind(
         HTTPStatus.CONFLICT,

@@ -26,6 +26,7 @@ from adapters.api import (
     samples,
     subscriptions,
     tokens,
+    undo,
 )
 from adapters.api.openapi.document import describe
 from adapters.api.polls import Polls
@@ -125,6 +126,7 @@ def _api(upload_bytes: int) -> Router:
             uploads,
             *review.ROUTES,
             *encoding.ROUTES,
+            *undo.ROUTES,
             progress,
             report.report,
             *audit.ROUTES,

@@ -92,6 +92,14 @@ class ImportRow(Struct, frozen=True):
     undone_by: Actor | None = None
 
     @property
+    def run(self) -> tuple[int, int]:
+        """How many groups the commit or undo has dealt with, and of how many."""
+        progress = self.progress
+        if self.state in {"undoing", "partly_undone", "undone"}:
+            return progress.groups_undone, progress.groups_added
+        return progress.groups_added + progress.groups_skipped, progress.groups_total
+
+    @property
     def format(self) -> FileFormat | None:
         """The format that the file was read in."""
         return self.read.format if self.read else None
@@ -300,6 +308,7 @@ def imported(result: ImportResult) -> ImportRow:
         uploaded_at=result.uploaded or updated_at,
         updated_at=updated_at,
         file_problems=() if isinstance(result.read, FormatDetected) else result.read.problems,
+        undone_by=result.undone_by,
     )
 
 

@@ -17,6 +17,10 @@ PROGRESS = {
     "users_added": 2,
     "eta_seconds": 1.5,
     "last_error": None,
+    "groups_undone": 0,
+    "groups_deleted": 0,
+    "groups_kept": 0,
+    "users_removed": 0,
 }
 PROBLEM = {
     "severity": "error",
@@ -60,7 +64,8 @@ TEXTS = {
     "sample": "Groupname,Email,Email\nSales,ann@example.com,ben@example.com\n",
     "report": "line,column,group,user,outcome,reason\r\n2,2,Sales,ann@example.com,added,\r\n",
     "progress": "id: 4\nevent: progress\ndata: "
-    '{"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":3,"eta_seconds":null}\n\n',
+    '{"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":3,"eta_seconds":null,'
+    '"last_error":null,"groups_undone":0,"groups_deleted":0,"groups_kept":0,"users_removed":0}\n\n',
 }
 
 TOKEN = {
@@ -105,6 +110,24 @@ SCHEMAS: dict[str, Any] = {
         "uploaded_by": ACTOR,
         "uploaded_at": AT,
         "updated_at": AT,
+        "undone_by": None,
+    },
+    "UndoDocument": {
+        "groups_deleted": 2,
+        "groups_reduced": 1,
+        "users_removed": 9,
+        "groups_kept": 1,
+        "kept": [
+            {
+                "number": 4,
+                "group_id": GROUP,
+                "name": "Sales",
+                "users_removed": 0,
+                "users_kept": 2,
+                "changes": 1,
+                "changed_by": [{"at": AT, "actor": ACTOR, "text": "Added ben@example.com to the group"}],
+            }
+        ],
     },
     "ReviewedGroup": {
         "number": 1,
@@ -148,6 +171,7 @@ SCHEMAS: dict[str, Any] = {
         "users_added": 2,
         "users_already_there": 0,
         "added_at": AT,
+        "undo": None,
     },
     "HistoryRow": {
         "version": 3,

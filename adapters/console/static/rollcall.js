@@ -211,7 +211,7 @@ function watch() {
   source = undefined;
   const watched = find("[data-watch]");
   watching = watched?.dataset.watch;
-  if (!watched || document.hidden || !["reviewing", "committing"].includes(watched.dataset.state)) return;
+  if (!watched || document.hidden || !["reviewing", "committing", "undoing"].includes(watched.dataset.state)) return;
   const following = (source = new EventSource(watching));
   following.addEventListener("progress", (event) => {
     const { state, last_error: error } = JSON.parse(event.data);

@@ -17,7 +17,7 @@ from adapters.metrics import Metrics
 from adapters.postgres import wakeups
 from adapters.server.app import create_app
 from adapters.settings import read_settings
-from application.committing import CommitRun, start_commit
+from application.committing import CommitRun, start_commit, stop
 from application.granting import NewToken, grant_access, issue_token
 from application.grouping import create_group
 from application.importing import leave_group_out, upload
@@ -40,12 +40,13 @@ FILE = f"Groupname,Email,Email\nSales,{ANN},{BEN}\nEurope,{ANN}\n".encode()
 
 
 class Setting(Struct, frozen=True):
-    """A subscription: a group, imports in review, edited and adding groups, a granted role, a token."""
+    """A subscription: a group, imports in review, edited, stopped and adding groups, a granted role, a token."""
 
     subscription: str
     group: str
     reviewed: str
     edited: str
+    stopped: str
     committing: str
     token: UUID
 
@@ -97,6 +98,7 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
     "takeReviewedGroupIn": lambda s: sent("DELETE", f"{s.edited}/groups/2/left-out", 204, headers={"If-Match": '"3"'}),
     "discardImport": lambda s: sent("DELETE", s.reviewed, 204, headers=IF_MATCH),
     "commitImport": lambda s: sent("POST", f"{s.reviewed}/commit", 202, "Location", headers=IF_MATCH),
+    "undoImport": lambda s: sent("POST", f"{s.stopped}/undo", 202, "Location", headers={"If-Match": '"5"'}),
     "stopImport": lambda s: sent("POST", f"{s.committing}/stop", 200, "Location"),
     "grantAccess": lambda s: sent(
         "POST", f"{s.subscription}/access", 201, "Location", json={"email": BEN, "role": "auditor"}
@@ -138,11 +140,15 @@ def prepared(rollcall: Rollcall) -> Setting:
         origin = subscribed(rollcall, ANN, BEN)
         group, token = uuid4(), uuid4()
         create_group(rollcall, origin, group, "Made by hand", [ANN])
-        reviewed, edited, committing = importing_as(origin), importing_as(origin), importing_as(origin)
-        for each in (reviewed, edited, committing):
+        reviewed, edited, stopped, committing = (importing_as(origin) for _ in range(4))
+        for each in (reviewed, edited, stopped, committing):
             upload(rollcall, each, "groups.csv", "text/csv", FILE, Limits())
         leave_group_out(rollcall, edited, 2, 2)
-        start_commit(rollcall, committing, 2)
+        for each in (stopped, committing):
+            start_commit(rollcall, each, 2)
+        assert stopped.import_id
+        CommitRun(rollcall, stopped.import_id).run_batch()
+        stop(rollcall, stopped)
         grant_access(rollcall, origin, ANN, "auditor")
         issue_token(rollcall, origin, token, bytes(SECRET_BYTES), NewToken("Sync", "auditor", None))
         assert rollcall.health.catch_up()
@@ -150,8 +156,8 @@ def prepared(rollcall: Rollcall) -> Setting:
     CommitRun(rollcall, committing.import_id).run_batch()
     where = f"{API}/subscriptions/{origin.subscription_id}"
     imports = f"{where}/imports"
-    in_review, in_work, adding = (f"{imports}/{each.import_id}" for each in (reviewed, edited, committing))
-    return Setting(where, f"{where}/groups/{group}", in_review, in_work, adding, token)
+    paths = [f"{imports}/{each.import_id}" for each in (reviewed, edited, stopped, committing)]
+    return Setting(where, f"{where}/groups/{group}", paths[0], paths[1], paths[2], paths[3], token)
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from adapters.composition import composed
 from adapters.console.links import sign_in_link
 from adapters.postgres.embedded import embedded_server
 from application.records import Origin
+from application.undoing import UndoRun
 from domain.access import ROLLCALL, AccessGranted, TokenIssued
 from tests.adapters.api.importing import if_match, send, subscribed, uploaded
 from tests.adapters.console.browsing import UNHURRIED, chromium, granted, run_batches, somebody
@@ -24,6 +25,7 @@ from tests.conftest import ANN, settings_for, working
 from tests.histories import in_one_append
 
 if TYPE_CHECKING:
+    import httpx
     from playwright.sync_api import Browser
 
     from adapters.composition import Rollcall
@@ -93,6 +95,29 @@ def take(browser: Browser, server: Served, rollcall: Rollcall, pages: dict[str, 
                         page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
 
 
+def undos(client: httpx.Client, rollcall: Rollcall, where: str) -> tuple[str, str, str, str]:
+    """Return imports that are undone, being undone, to be undone, and undone in part; others changed some groups."""
+    imports = []
+    for number, batches in enumerate((9, 2, 0, 1)):
+        names = [f"Wrong team {number}.{each}" for each in range(1, 31)]
+        rows = "".join(f"{name},ann.lee@example.com,ben.ortega@example.com\n" for name in names)
+        imports.append(uploaded(client, where, f"Groupname,Email,Email\n{rows}", f"wrong-{number}.csv"))
+        assert client.post(f"{imports[-1]}/commit", headers=if_match(client, imports[-1])).status_code == 202
+        run_batches(rollcall, UUID(imports[-1].rsplit("/", 1)[1]), 9)
+        groups = {each["name"]: each["id"] for each in client.get(f"{where}/groups?limit=1000&q=Wrong").json()}
+        client.patch(f"{where}/groups/{groups[names[1]]}", json={"name": f"{LONG_NAME} {number}"})
+        for address in ("chloe.martin@example.com", "david.okafor@example.com"):
+            client.post(f"{where}/groups/{groups[names[2]]}/users", json={"emails": [address]})
+        client.delete(f"{where}/groups/{groups[names[3]]}")
+        if batches:
+            assert client.post(f"{imports[-1]}/undo", headers=if_match(client, imports[-1])).status_code == 202
+            undo = UndoRun(rollcall, UUID(imports[-1].rsplit("/", 1)[1]))
+            for _ in range(batches):
+                undo.run_batch()
+    client.post(f"{imports[3]}/stop")
+    return imports[0], imports[1], imports[2], imports[3]
+
+
 def take_for_docs(browser: Browser, server: Served, rollcall: Rollcall, pages: dict[str, str]) -> None:
     """Take the pictures in docs/images. Install fonts-noto-core first, so that they stay alike."""
     for name, (picture, height) in IN_DOCS.items():
@@ -121,6 +146,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         assert client.post(f"{each}/commit", headers=if_match(client, each)).status_code == 202
         run_batches(rollcall, UUID(each.rsplit("/", 1)[1]), batches)
     client.post(f"{stopped}/stop")
+    undone, undoing, to_undo, half = undos(client, rollcall, where)
     fresh = subscribed(client)
     names = {"email": "hugo.weber@example.com", "first_name": "Hugo", "last_name": "Weber"}
     odd = {"email": LONG_ADDRESS, "first_name": "محمد عبد الرحمن", "last_name": "<b>Al</b>-Sayed"}
@@ -168,6 +194,11 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "progress": running,
         "stopped": stopped,
         "completed": done,
+        "undo-review": f"{to_undo}/undo",
+        "undo-progress": undoing,
+        "undo-stopped": half,
+        "undo-result": undone,
+        "undo-added": f"{undone}?show=added",
         "left": f"{stopped}?show=left",
         "history": f"{done}/history",
         "imports": f"{where}/imports",
