@@ -177,9 +177,8 @@ def stop(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Page:
     """Stop adding groups, or undoing the import."""
-    return answer_import_form(
-        request, rollcall, subscription_id, import_id, lambda origin: committing.stop(rollcall, origin)
-    )
+    command = partial(committing.stop, rollcall)
+    return answer_import_form(request, rollcall, subscription_id, import_id, command)
 
 
 @post(f"{IMPORT}/discard", sync_to_thread=True, opt=ADMINISTRATORS)
