@@ -32,6 +32,9 @@ STATES = {
     "committing": "blue",
     "stopped": "yellow",
     "completed": "green",
+    "undoing": "blue",
+    "partly_undone": "yellow",
+    "undone": "dim",
     "rejected": "red",
     "discarded": "dim",
 }

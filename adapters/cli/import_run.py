@@ -173,7 +173,7 @@ class ImportRun:
                 if (error := row.progress.last_error) not in (None, told):
                     told = error
                     self._terminal.note(f"{error.message} {attempts(error)}")
-                bar.show(row.progress, stopping=stopping)
+                bar.show(row, stopping=stopping)
                 if row.state == "committing" or row.version < until:
                     self._rollcall.wakeups.wait_for_change("import_list", count)
         return row

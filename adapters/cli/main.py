@@ -20,6 +20,7 @@ import psycopg_pool
 
 from adapters.cli import access, audit, events, groups, imports, licences, service, sign_in, subscriptions
 from adapters.cli.demo import demo
+from adapters.cli.import_undo import import_undo
 from adapters.cli.process import PROGRAM, command_line
 from adapters.cli.terminal import DONE, OUTPUT_CLOSED, REFUSED, STOPPED, USAGE, OutputClosed, Terminal, visible
 from adapters.settings import SettingsError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 DATABASE_ERRORS = (psycopg.Error, psycopg_pool.PoolTimeout)
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Imports": (imports.import_, imports.import_resume, imports.imports, imports.import_history),
+    "Imports": (imports.import_, imports.import_resume, import_undo, imports.imports, imports.import_history),
     "Subscriptions": (subscriptions.subscription, licences.licence, groups.groups, groups.group),
     "Access": (access.access, access.token, sign_in.sign_in_link, sign_in.identity, sign_in.sign_in),
     "Audit and integration": (audit.audit, events.events),

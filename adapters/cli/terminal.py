@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TextIO
 
-    from projections.import_list.read import ImportProgress
+    from projections.import_list.read import ImportRow
 
 R = TypeVar("R")
 
@@ -193,8 +193,8 @@ class Terminal:
             yield
 
     @contextmanager
-    def progress(self, total: int) -> Iterator[ProgressBar]:
-        """Show a progress bar on stderr while groups are being added, if stderr is a terminal."""
+    def progress(self, total: int, doing: str = "Adding groups") -> Iterator[ProgressBar]:
+        """Show a progress bar on stderr while groups are being added or undone, if stderr is a terminal."""
         bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
@@ -204,23 +204,26 @@ class Terminal:
             disable=not sys.stderr.isatty(),
         )
         with bar:
-            yield ProgressBar(bar, bar.add_task("Adding groups", total=total, left=""))
+            yield ProgressBar(bar, bar.add_task(doing, total=total, left=""), doing)
 
 
 class ProgressBar:
-    """The progress bar of one commit."""
+    """The progress bar of one commit or undo."""
 
-    def __init__(self, bar: Progress, task: TaskID) -> None:
+    def __init__(self, bar: Progress, task: TaskID, doing: str) -> None:
         self._bar = bar
         self._task = task
+        self._doing = doing
 
-    def show(self, progress: ImportProgress, *, stopping: bool) -> None:
+    def show(self, row: ImportRow, *, stopping: bool) -> None:
         """Move the bar."""
+        done, _ = row.run
+        eta = row.progress.eta_seconds
         self._bar.update(
             self._task,
-            description="Stopping     " if stopping else "Adding groups",
-            completed=progress.groups_added + progress.groups_skipped,
-            left="" if stopping or progress.eta_seconds is None else f"{time_left(progress.eta_seconds)} left",
+            description="Stopping".ljust(len(self._doing)) if stopping else self._doing,
+            completed=done,
+            left="" if stopping or eta is None else f"{time_left(eta)} left",
         )
 
 

@@ -84,6 +84,8 @@ WHO: dict[str, Who] = {
     "discardImport": ADMINISTRATOR,
     "downloadFile": READER,
     "commitImport": ADMINISTRATOR,
+    "showUndo": READER,
+    "undoImport": ADMINISTRATOR,
     "stopImport": ADMINISTRATOR,
     "listGroupsAdded": READER,
     "showHistory": READER,

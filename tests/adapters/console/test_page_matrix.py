@@ -82,6 +82,8 @@ PAGES: dict[str, Who] = {
     f"POST {I}/groups/{{number}}/take-in": ADMINISTRATOR,
     f"POST {I}/commit": ADMINISTRATOR,
     f"POST {I}/stop": ADMINISTRATOR,
+    f"GET {I}/undo": ADMINISTRATOR,
+    f"POST {I}/undo": ADMINISTRATOR,
     f"POST {I}/discard": ADMINISTRATOR,
     f"GET {S}/audit": READER,
     f"GET {S}/settings": READER | OPERATOR,
