@@ -179,7 +179,7 @@ def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
             "remaining": row.progress.groups_total - done,
             "left_out": groups_added.count_left_out(rows, row.id),
             **(_not_added(rollcall, rows, row, query, done) if tab == "left" else _added(rows, row, query, tab)),
-            "undoable": row.state in {"completed", "stopped", "partly_undone"} and row.progress.users_added > 0,
+            "undoable": row.state in {"completed", "stopped"} and row.progress.users_added > 0,
         }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.adapters.server.serving import Served
 
 API = "/api/v1"
+NOTHING_UNDONE = {"groups_undone": 0, "groups_deleted": 0, "groups_kept": 0, "users_removed": 0}
 
 
 def subscribed(client: httpx.Client, *emails: str, seats: int = 1_000_000) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 from application.committing import CommitRun
 from tests.adapters.api.importing import (
+    NOTHING_UNDONE,
     committed,
     if_match,
     lines,
@@ -617,6 +618,7 @@ class TestCommit:
             "users_added": 4,
             "eta_seconds": None,
             "last_error": None,
+            **NOTHING_UNDONE,
         }
         eventually(lambda: len(client.get(f"{sales}/groups-added").json()) == 3)
         added = whole(client, f"{sales}/groups-added?limit=1")

@@ -15,7 +15,16 @@ from adapters.http.bell import Bell
 from adapters.metrics import Metrics
 from adapters.server.app import create_app
 from projections.import_list import read as import_list
-from tests.adapters.api.importing import committed, if_match, lines, reaching, send, subscribed, uploaded
+from tests.adapters.api.importing import (
+    NOTHING_UNDONE,
+    committed,
+    if_match,
+    lines,
+    reaching,
+    send,
+    subscribed,
+    uploaded,
+)
 from tests.adapters.api.tokens import TokenAuth
 from tests.adapters.console.test_pages import NOON, cannot_go_on
 from tests.adapters.server.serving import Served, in_this_process, served
@@ -69,6 +78,7 @@ class TestStream:
             "users_added": 5,
             "eta_seconds": None,
             "last_error": None,
+            **NOTHING_UNDONE,
         }
         assert events[-1]["id"] == str(client.get(where).json()["version"])
 
