@@ -40,7 +40,7 @@ The view {view} was {before} and now is {now}: its shape, or the rows that event
 If a release wrote it as before, raise `version` of the view by one: otherwise a database that was made with that
 release keeps its old rows, or an older process rebuilds them. Then record in this file what was found.
 """
-ADVICE_ON_HISTORY = "449c1d31ff286631""
+ADVICE_ON_HISTORY = """
 What `everything_happens` records is now {now}, so the rows had to change, too. If you changed no view, record in this
 file what was found. If you did, change the view in a commit of its own first, and see here whether its rows change.
 """
