@@ -30,7 +30,18 @@ if TYPE_CHECKING:
 DAYS = 30
 CHANGES = 6
 USERS_COUNTED = 20_000  # counting who is in no group takes a tenth of a second then
-OUTCOMES = ("completed", "committing", "reviewing", "uploaded", "stopped", "rejected", "discarded")
+OUTCOMES = (
+    "completed",
+    "committing",
+    "reviewing",
+    "uploaded",
+    "stopped",
+    "undoing",
+    "partly_undone",
+    "undone",
+    "rejected",
+    "discarded",
+)
 
 
 class SeatsChart(Struct, frozen=True):
