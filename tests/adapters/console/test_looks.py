@@ -149,3 +149,11 @@ def test_what_a_search_found_is_announced(page: Page, subscription: str) -> None
         page.get_by_role("searchbox").fill(text)
         page.keyboard.press("Enter")
         expect(page.locator("#told[aria-live]")).to_have_text(found)
+
+
+def test_problems_and_missing_licences_are_told_in_one_colour(console: Console, page: Page, subscription: str) -> None:
+    page.goto(console.reviewing(subscription, "Groupname,Email,Email\nDesign,nobody@example.com,nonsense\n"))
+    found = page.locator(".facts a, .facts .bad-text")
+    expect(found).to_have_count(2)
+    colours = found.evaluate_all("(all) => all.map((each) => getComputedStyle(each).color)")
+    assert colours[0] == colours[1]
