@@ -31,6 +31,7 @@ NOT_ADDED: dict[ImportState, str] = {
     "stopped": "the import was stopped",
     "discarded": "the import was discarded",
 }
+UNDONE = {"deleted": "undone: the group was deleted again", "users_removed": "undone: removed from the group again"}
 GROUPS_AT_ONCE = 200
 USERS_AT_ONCE = 10_000
 
@@ -149,10 +150,17 @@ class _GroupResult(Struct, frozen=True):
             meant = self.meant.get(email)
             return "left_out", f"no licence, but “{meant}” has one" if meant else "no licence"
         if email in self.newcomers:
-            return "added", ""
+            return "added", self._undone()
         if self.done is not None:
             return "already_in_group", ""
         return "not_added", NOT_ADDED.get(self.row.state, "")
+
+    def _undone(self) -> str:
+        """Return that those who were added are not in the group any more, if an undo has seen to that."""
+        undo = self.done.undo if isinstance(self.done, GroupAddedRow) else None
+        if undo is None or undo.changes:
+            return ""
+        return UNDONE.get(undo.outcome, "")
 
 
 def _problem_row(problem: Problem) -> ReportRow:

@@ -79,6 +79,9 @@ def test_the_plan_is_what_happens(client: httpx.Client, subscription: str, chang
     assert outcomes == ["users_removed", "deleted", "kept", "kept"]
     listed = whole(client, f"{changed}/groups-added?only=kept&limit=1")
     assert [row["undo"]["changed_by"][0]["text"] for row in listed] == [change["text"], f"Added {ANN} to the group"]
+    reasons = [row.rsplit(",", 1)[1] for row in client.get(f"{changed}/report.csv").text.splitlines()[1:]]
+    removed, deleted = "undone: removed from the group again", "undone: the group was deleted again"
+    assert reasons == ["", removed, deleted, "", ""], "Ann was in Sales before, and two groups were kept"
     nothing_left = {"groups_deleted": 0, "groups_reduced": 0, "users_removed": 0, "groups_kept": 0, "kept": []}
     assert client.get(f"{changed}/undo").json() == nothing_left
 

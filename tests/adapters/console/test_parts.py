@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,18 +11,21 @@ from hypothesis import strategies as st
 
 from adapters.console.addresses import split_addresses
 from adapters.console.excerpt import BYTES, COLUMNS, excerpt
-from adapters.console.filters import ago, left, size
+from adapters.console.filters import STATES, ago, left, size
+from adapters.console.import_page import CONTENT_BY_STATE
+from adapters.console.overview import OUTCOMES
 from adapters.console.page_query import PageQuery, parse_query
 from adapters.http.problems import Invalid
 from domain.files.roster_file import read_roster
 from domain.problems import FileProblems, Problem
 from domain.roster import Limits
+from projections.import_list.read import ImportState
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NUMBERS = st.integers(0, 2**31 - 1)
 QUERIES = st.builds(
     PageQuery,
-    show=st.sampled_from([None, "groups", "problems", "added", "left"]),
+    show=st.sampled_from([None, "groups", "problems", "added", "left", "kept"]),
     q=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
     only=st.sampled_from([None, "problems"]),
     after=NUMBERS,
@@ -29,6 +33,14 @@ QUERIES = st.builds(
     users=NUMBERS,
     edit=NUMBERS,
 )
+
+
+def test_an_import_is_shown_in_every_state() -> None:
+    """None but `uploaded` is ever seen: uploading and reading are one append."""
+    states = set(get_args(ImportState))
+    assert set(OUTCOMES) == states
+    assert set(CONTENT_BY_STATE) == states - {"uploaded"}
+    assert states <= set(STATES)
 
 
 @given(QUERIES)
