@@ -105,7 +105,7 @@ SINGLE_BYTE: Mapping[str, CodePage] = {
     "cp850": CodePage(-4, WESTERN),
     "cp852": CodePage(-4, CENTRAL),
     "cp866": CodePage(-4, ("Russian", "Ukrainian", "Bulgarian", "Belarusian")),
-    "mac-roman": CodePage(-3, WESTERN),
+    "mac-roman": CodePage(-4, WESTERN),
 }
 
 
