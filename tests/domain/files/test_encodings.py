@@ -34,7 +34,7 @@ def roster(*rows: str) -> str:
         ("windows-1252", ["Jürgen,Groß,Büro Köln"]),
         ("windows-1252", ["Renée,Lefèvre,Équipe Paris"]),
         ("windows-1252", ["Søren,Kjær,Økonomi"]),
-        ("windows-1252", ["Annikki,Salmi,katšin", "Olavi,Nurmi,swazi", "Juulia,Toivanen,belutši"]),  # not katöin
+        ("windows-1252", ["Fidela,Casanovas,niueano", "Fortunata,Codina,n’ko", "Natalia,Olivares,tsimshiano"]),
         ("windows-1250", ["Jiří,Dvořák,Účetní oddělení"]),
         ("windows-1250", ["Łukasz,Wójcik,Sprzedaż", "Małgorzata,Dąbrowska,Zarząd"]),
         ("windows-1251", ["Иван,Петров,Продажи"]),
