@@ -18,6 +18,7 @@ from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.last_uses import LastUses
 from adapters.postgres.locks import AdvisoryLocks, AdvisoryTurns
 from adapters.postgres.memberships import DirectoryMemberships
+from adapters.postgres.plans import DirectoryPlans
 from adapters.postgres.rights import PostgresRights
 from adapters.postgres.servers import Servers
 from adapters.postgres.shared_log import SharedLog
@@ -102,12 +103,13 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             for projector in projectors:
                 projector.migrate(connection)
         stack.enter_context(wakeups)
-        readable = ReadableViews(projectors, wakeups)
+        readable, rosters = ReadableViews(projectors, wakeups), Rosters(blobs)
         rollcall = Rollcall(
             events=events,
             blobs=blobs,
             readable=readable,
             memberships=DirectoryMemberships(datastore, events),
+            plans=DirectoryPlans(datastore, events, overrides.get("readable", readable), rosters),
             rights=PostgresRights(datastore),
             turns=AdvisoryTurns(datastore),
             sign_ins=PostgresSignIns(datastore, settings.sign_ins),
@@ -120,7 +122,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             locks=AdvisoryLocks(datastore),
             wakeups=wakeups,
             projectors=projectors,
-            rosters=Rosters(blobs),
+            rosters=rosters,
             tickets=PostgresTickets(datastore),
             last_uses=LastUses(datastore),
             servers=Servers(datastore),

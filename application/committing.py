@@ -18,6 +18,7 @@ from application.decisions import (
 )
 from application.importing import find_session, session_decision, stored_roster
 from application.pace import GROUPS_A_BATCH, Pace
+from application.planning import check_plan, what_is_planned
 from application.ports import Claim, Claims, Conflict, Stream
 from application.records import NewRecord
 from domain import group, import_session
@@ -54,19 +55,24 @@ MEMBERSHIPS_A_BATCH = 10_000
 EVENTS_A_SNAPSHOT = 5_000
 
 
-def start_commit(ports: Ports, origin: Origin, expected: int) -> ImportResult:
+def start_commit(ports: Ports, origin: Origin, expected: int, digest: str | None = None) -> ImportResult:
     """Start to add the groups of an import as reviewed at a version, or go on after a stop; a worker does the rest.
 
-    Raises NotFound, Stale, WrongState and NothingToAdd.
+    With the `digest` of a plan, it starts only if that is still what would happen. Raises NotFound, Stale, WrongState,
+    NothingToAdd and PlanChanged.
     """
 
     def decide_on_session(session: ImportSession) -> ImportEvent | None:
         match session:
             case Reviewing(plan) | Stopped(plan):
+                _, done = what_is_planned(session)
                 roster = stored_roster(ports, origin.subscription_id, plan.roster)
-                done = session.progress.done if isinstance(session, Stopped) else 0
-                licensed = _anybody_licensed(ports, origin.subscription_id, plan, roster.groups(done))
-                return import_session.start_commit(session, expected, roster.index.sizes, anybody_licensed=licensed)
+                totals = check_plan(ports, origin.subscription_id, session, digest).totals if digest else None
+                licensed = totals is not None and totals.groups.added > 0
+                if totals is None:
+                    licensed = _anybody_licensed(ports, origin.subscription_id, plan, roster.groups(done))
+                sizes = roster.index.sizes
+                return import_session.start_commit(session, expected, sizes, anybody_licensed=licensed, plan=totals)
             case Committing(reviewed=reviewed) | Completed(reviewed=reviewed) if reviewed == expected:
                 return None
             case _:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from application.memberships import GroupsJoined
+    from application.planning import ImportPlan
     from application.records import NewRecord, Record
     from domain.addresses import PrivateDomains
+    from domain.import_session import Plan
 
 S = TypeVar("S")
 E = TypeVar("E")
@@ -219,6 +221,17 @@ class Memberships(Protocol):
         ...
 
 
+class Plans(Protocol):
+    """What commits would do."""
+
+    def current(self, subscription_id: UUID, plan: Plan, *, after: int = 0) -> ImportPlan:
+        """Return what would happen now to the groups of a file, as edited, that follow the number `after`.
+
+        That is exact, however far the views are behind. Raises Busy if the views don't catch up.
+        """
+        ...
+
+
 class SignIns(Protocol):
     """Who is signed in to the console. Sign-ins are not events, because they expire; ending them by command is one."""
 
@@ -308,6 +321,7 @@ class Ports:
     blobs: Blobs
     readable: Readable
     memberships: Memberships
+    plans: Plans
     rights: Rights
     turns: Turns
     sign_ins: SignIns

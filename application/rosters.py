@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from application.roster_chunks import RosterAddresses, RosterGroups, RosterIndex, RosterNames, unpacked
 from domain.errors import NotFound
+from domain.naming import group_key, plain_group_keys
 from domain.problems import Problem
 from domain.roster import RosterGroup, RosterMember
 
@@ -131,12 +132,29 @@ class StoredRoster:
         """Return the names of all groups in the file, in lists of several hundred, past the cache."""
         return (self._load_groups(chunk).names for chunk in range(1, len(self.index.first) + 1))
 
+    def group_keys(self) -> list[str]:
+        """Return the keys of the names of all groups in the file (see `naming.group_key`)."""
+
+        def look_up() -> tuple[str, int]:
+            keys = "\n".join(
+                key for names in self.group_names() for key in plain_group_keys(names) or map(group_key, names)
+            )
+            return keys, sys.getsizeof(keys)
+
+        keys = self.cached("group keys", look_up)
+        return keys.split("\n") if keys else []
+
     def every_group(self) -> Iterator[tuple[str, array[int]]]:
         """Return the name of each group and the indexes of its users, past the cache, so nothing drops out of it."""
-        for chunk in range(1, len(self.index.first) + 1):
-            groups = self._load_groups(chunk)
+        for _, groups in self.group_chunks():
             for at, name in enumerate(groups.names):
                 yield name, groups.users[groups.memberships(at)]
+
+    def group_chunks(self) -> Iterator[tuple[range, RosterGroups]]:
+        """Return the groups as they are stored, some hundreds at a time with their numbers, past the cache."""
+        for chunk, first in enumerate(self.index.first, start=1):
+            groups = self._load_groups(chunk)
+            yield range(first, first + len(groups.names)), groups
 
     def emails(self) -> Iterator[list[str]]:
         """Return the addresses of all users of the file, each once, in lists of several thousand."""

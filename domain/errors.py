@@ -47,7 +47,7 @@ class GroupRenamedMeanwhile(Stale):
     """
 
 
-ImportCommand: TypeAlias = Literal["edit", "commit", "stop", "discard", "undo"]
+ImportCommand: TypeAlias = Literal["edit", "plan", "commit", "stop", "discard", "undo"]
 """What an administrator can ask of an import."""
 
 AFTER_UNDO: dict[ImportCommand, str] = {
@@ -67,6 +67,13 @@ WRONG_STATES: dict[tuple[ImportCommand, str], str] = {
     "Fix the file and upload it again.",
     ("edit", "discarded"): "This import was discarded, so you can't edit it any more. Upload the file again.",
     ("commit", "committing"): "The groups of this import are already being added.",
+    ("plan", "committing"): "The groups of this import are being added. See its progress.",
+    ("plan", "completed"): "This import is completed, so nothing is planned any more. See what was added.",
+    ("plan", "discarded"): "This import was discarded, so nothing is planned.",
+    ("plan", "undoing"): "This import is being undone, so nothing is planned any more.",
+    ("plan", "partly_undone"): "This import is undone in part, so nothing is planned any more.",
+    ("plan", "undone"): "This import was undone, so nothing is planned any more.",
+    ("plan", "rejected"): "The file of this import was refused, so nothing is planned.",
     ("commit", "completed"): "The groups of this import have already been added.",
     ("commit", "rejected"): "The file of this import was refused, so there is nothing to add. "
     "Fix the file and upload it again.",
@@ -119,6 +126,15 @@ class NothingToUndo(Refused):
     """There is nothing to undo: this import added no users to any group."""
 
     code = "nothing-to-undo"
+
+
+class PlanChanged(Refused):
+    """What this import would do has changed since you saw its plan. Nothing was added.
+
+    Check the plan as it is now, then start again.
+    """
+
+    code = "plan-changed"
 
 
 class SomethingAdded(Refused):

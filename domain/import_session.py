@@ -23,6 +23,7 @@ from msgspec.structs import asdict, replace
 
 from domain.errors import EditsInTheWay, NotFound, NothingToAdd, NothingToUndo, SomethingAdded, WrongState
 from domain.group import Group, GroupCreated, UsersAddedToGroup, add_users, create_group
+from domain.plan import PlanTotals, outcome, sort_users
 from domain.portions import portions
 from domain.problems import Problem
 from domain.roster import FileFormat, RosterGroup
@@ -102,10 +103,14 @@ class GroupTakenIn(Struct, frozen=True, tag="import.group-taken-in"):
 
 
 class CommitStarted(Struct, frozen=True, tag="import.commit-started"):
-    """An administrator who had reviewed version `reviewed` pressed *Add Groups*; `groups` are left to be added."""
+    """An administrator who had reviewed version `reviewed` pressed *Add Groups*; `groups` are left to be added.
+
+    `plan` is what the administrator was shown that this would do, if they were.
+    """
 
     reviewed: int
     groups: int
+    plan: PlanTotals | None = None
 
 
 class UsersLeftOut(Struct, frozen=True, tag="import.users-left-out"):
@@ -342,11 +347,17 @@ def discard(session: Reviewing | Stopped) -> ImportDiscarded:
 
 
 def start_commit(
-    session: Reviewing | Stopped, version: int, sizes: Sequence[int], *, anybody_licensed: bool
+    session: Reviewing | Stopped,
+    version: int,
+    sizes: Sequence[int],
+    *,
+    anybody_licensed: bool,
+    plan: PlanTotals | None = None,
 ) -> CommitStarted:
     """Start to add groups, or continue, as reviewed at this version; raises NothingToAdd.
 
-    `sizes` are the numbers of usable users of the file's groups, in order.
+    `sizes` are the numbers of usable users of the file's groups, in order. `plan` is what this would do, if that was
+    shown.
     """
     done = session.progress.done if isinstance(session, Stopped) else 0
     removed, left_out = session.plan.removed, session.plan.left_out
@@ -358,7 +369,7 @@ def start_commit(
         raise NothingToAdd(reason="no group of this import has any users left to add")
     if not anybody_licensed:
         raise NothingToAdd(reason="none of the users has a licence. Allocate licences first")
-    return CommitStarted(version, groups)
+    return CommitStarted(version, plan.groups.added if plan else groups, plan)
 
 
 class Addition(Struct, frozen=True):
@@ -381,26 +392,30 @@ def add_group(
     new_id: UUID,
 ) -> Addition:
     """Create the group, or add its users to the existing group with its name. Only licensed users are added."""
-    users = session.plan.users(group)
-    unlicensed = [user for user in users if user not in licensed]
-    left_out = tuple(UsersLeftOut(group.number, some) for some in portions(unlicensed))
-    to_add = [user for user in users if user in licensed] if unlicensed else users
-    if not to_add:
-        reason: SkipReason = "no-licensed-users" if unlicensed else "no-users"
-        if group.number in session.plan.left_out:
-            reason = "left-out"
-        return Addition((*left_out, GroupSkipped(group.number, reason, len(unlicensed))))
-    if existing is None:
-        name = session.plan.name(group)
-        created = create_group(name, to_add)
-        event = GroupAdded(group.number, new_id, name, True, len(to_add), 0, len(unlicensed))
-        return Addition((*left_out, event), created)
-    group_id, before = existing
-    added = add_users(before, to_add)
-    count = sum(len(event.users) for event in added)
-    there = len(to_add) - count
-    event = GroupAdded(group.number, group_id, before.name, False, count, there, len(unlicensed))
-    return Addition((*left_out, event), added)
+    emails = [member.email for member in group.members]
+    without = frozenset[str]() if licensed >= set(emails) else {user for user in emails if user not in licensed}
+    left_out = group.number in session.plan.left_out
+    group_id, before = existing or (new_id, None)
+    users = sort_users(
+        () if left_out else emails,
+        removed=session.plan.removed.get(group.number, frozenset()),
+        unlicensed=without,
+        members=before.users if before else (),
+    )
+    to_add, there, unlicensed = users.to_add, len(users.already_there), users.not_licensed
+    events = tuple(UsersLeftOut(group.number, some) for some in portions(unlicensed))
+    match outcome(users, left_out=left_out, exists=before is not None, joins=False):
+        case "left_out":
+            return Addition((GroupSkipped(group.number, "left-out"),))
+        case "nobody_to_add":
+            reason: SkipReason = "no-licensed-users" if unlicensed else "no-users"
+            return Addition((*events, GroupSkipped(group.number, reason, len(unlicensed))))
+    if before is None:
+        name, group_events = session.plan.name(group), create_group(session.plan.name(group), to_add)
+    else:
+        name, group_events = before.name, add_users(before, to_add)
+    event = GroupAdded(group.number, group_id, name, before is None, len(to_add), there, len(unlicensed))
+    return Addition((*events, event), group_events)
 
 
 def stop(session: Committing) -> CommitStopped:

@@ -16,6 +16,7 @@ from adapters.composition import Rollcall
 from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import, find_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
+from adapters.http.plans import find_plan
 from adapters.http.problems import FileRefused, accepted_response, responses
 from adapters.http.rate_limits import RateLimits
 from adapters.http.reads import read
@@ -40,8 +41,10 @@ from projections.import_list import read as import_list
 from projections.import_list.read import ImportDocument, document, imported
 from projections.reports import history
 from projections.reports.history import HistoryRow
+from projections.reports.import_plan import PlanDocument
 from projections.reports.problem_rows import problem_rows
 
+PLAN = "The `digest` of the plan that you have seen."
 IMPORT = "/subscriptions/{subscription_id:uuid}/imports/{import_id:uuid}"
 
 
@@ -155,6 +158,20 @@ def discard_import(
     return no_content(location(subscription_id, import_id), readable=done.readable, headers=etag(done.version))
 
 
+@read(f"{IMPORT}/plan", responses=responses("not-found", "wrong-state"), opt=READERS)
+def show_plan(
+    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+) -> Response[PlanDocument]:
+    """Show what adding the groups of an import would do now, in total. The review says it for each group.
+
+    After a stop, it is about the groups that remain. Send the `digest` when you commit, so that exactly this happens.
+    """
+    row = find_import(rollcall, subscription_id, import_id)
+    with rollcall.views() as cursor:
+        found = find_plan(rollcall, cursor, row)
+    return Response(found, headers=etag(found.version))
+
+
 # --- commit ---------------------------------------------------------------------------------------------------------
 
 
@@ -162,7 +179,7 @@ def discard_import(
     f"{IMPORT}/commit",
     sync_to_thread=True,
     status_code=202,
-    responses=responses("not-found", "wrong-state", "nothing-to-add", "stale", "version-required"),
+    responses=responses("not-found", "wrong-state", "nothing-to-add", "plan-changed", "stale", "version-required"),
     opt=ADMINISTRATORS,
 )
 def commit(
@@ -171,10 +188,14 @@ def commit(
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     if_match: IfMatch = None,
+    plan: Annotated[str | None, QueryParameter(max_length=64, description=PLAN)] = None,
 ) -> Response[ImportDocument]:
-    """Add the groups as reviewed at a version, or continue after a stop. A worker adds them in the background."""
+    """Add the groups as reviewed at a version, or continue after a stop. A worker adds them in the background.
+
+    With the digest of a plan, they are added only if that is still what happens.
+    """
     origin = origin_of(request, subscription_id, import_id)
-    done = at_expected_version(if_match, lambda version: start_commit(rollcall, origin, version))
+    done = at_expected_version(if_match, lambda version: start_commit(rollcall, origin, version, plan))
     return shown_import(done, status=202, readable=False)
 
 
@@ -259,6 +280,7 @@ def show_history(
 ROUTES = (
     list_imports,
     show_import,
+    show_plan,
     show_file,
     discard_import,
     commit,

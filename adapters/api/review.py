@@ -31,9 +31,8 @@ from adapters.http.requests import (
 from adapters.http.security import ADMINISTRATORS, READERS
 from application.importing import leave_group_out, plan_at, remove_user, rename_group, take_group_in
 from domain.errors import NotFound
-from domain.naming import group_key, parse_group_name
+from domain.naming import parse_group_name
 from domain.problem_kinds import Severity
-from projections.directory import read as directory
 from projections.reports.problem_rows import ProblemRow, problem_codes, problem_rows
 from projections.reports.review_problems import problems
 from projections.reports.reviewed_users import ReviewedUser, reviewed_users
@@ -160,15 +159,16 @@ def _renamed_group(
     It is read before the group is renamed: nothing may fail afterwards. Raises NotFound if the review is behind.
     """
     row = find_import(rollcall, subscription_id, import_id)
-    if row.read is None or not 1 <= number <= row.read.groups:
+    plan = plan_at(rollcall, import_id, row.version)
+    if row.read is None or plan is None or not 1 <= number <= row.read.groups:
         return None
+    renamed = review.GroupFilter(plan=replace(plan, names=plan.names | {number: name}))
     with rollcall.views() as cursor:
-        roster = open_roster(rollcall, cursor, row)
-        found = review.groups(cursor, subscription_id, import_id, roster, after=number - 1, limit=1)
-        existing = directory.group_ids_by_key(cursor, subscription_id, [group_key(name)])
+        roster = open_roster(rollcall, cursor, row, plan)
+        found = review.groups(cursor, subscription_id, import_id, roster, renamed, after=number - 1, limit=1)
     if not found:
         raise NotFound(what="group in this import with the number", id=number)
-    return replace(found[0], name=name, status="existing" if existing else "new")
+    return found[0]
 
 
 @delete(

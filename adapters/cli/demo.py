@@ -33,7 +33,7 @@ from domain.subscription import User
 from projections.directory import read as directory
 from projections.directory.read import GroupRow, SubscriptionRow
 from projections.import_list import read as import_list
-from projections.reports.sentences import counted
+from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

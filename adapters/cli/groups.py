@@ -15,7 +15,7 @@ from application import grouping
 from domain.addresses import email_key
 from domain.errors import NotFound
 from projections.directory import read as directory
-from projections.reports.sentences import counted
+from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from uuid import UUID

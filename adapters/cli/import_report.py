@@ -14,7 +14,8 @@ from adapters.cli.terminal import ROWS_SHOWN, Column, Failure, visible
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportCounts, ImportDocument
 from projections.reports.problem_rows import ProblemRow
-from projections.reports.sentences import FORMATS, SKIPPED, counted
+from projections.reports.sentences import FORMATS, SKIPPED
+from projections.reports.wording import counted
 from projections.review.read import ReviewedGroup
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def groups_to_review(
                 each.name if each.name == each.name_in_file else f"{each.name} (in the file: {each.name_in_file})",
                 _outlook(each),
                 f"{each.users:,}",
-                f"{each.unlicensed:,}" if each.unlicensed else "",
+                f"{each.not_licensed:,}" if each.not_licensed else "",
                 f"{each.problems:,}" if each.problems else "",
             )
             for each in groups
@@ -152,7 +153,7 @@ def groups_to_review(
 def _outlook(group: ReviewedGroup) -> Text:
     if group.left_out:
         return Text("left out", style="yellow")
-    if group.users == group.unlicensed:
+    if group.users == group.not_licensed:
         return Text("no one to add", style="yellow")
     return Text(group.status, style="green" if group.status == "new" else "cyan")
 

@@ -20,8 +20,9 @@ from projections import groups_added
 from projections.groups_added import GroupAddedRow, GroupUndo
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportDocument
-from projections.reports.sentences import attempts, counted
+from projections.reports.sentences import attempts
 from projections.reports.undo_plan import KeptGroup, UndoPlan, undo_plan
+from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from domain.problems import FileProblems, grouped
 from domain.subscription import User
 from projections.directory import read as directory
 from projections.reports.problem_rows import ProblemRow, problem_rows
-from projections.reports.sentences import counted
+from projections.reports.wording import counted
 
 
 class AllocationReport(Struct, frozen=True):

@@ -18,7 +18,7 @@ from application.identifying import end_sign_ins, release_identity
 from domain.access import ROLLCALL
 from domain.addresses import parse_email
 from projections import access
-from projections.reports.sentences import counted
+from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from adapters.postgres.sign_ins import SignIn

@@ -15,7 +15,7 @@ from application.granting import grant_access
 from application.licensing import change_subscription, create_subscription
 from domain.addresses import parse_email
 from projections.directory import read as directory
-from projections.reports.sentences import counted
+from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from projections.reports.sentences import FORMATS, SKIPPED, attempts, counted
+from projections.reports.sentences import FORMATS, SKIPPED, attempts
+from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,6 +11,7 @@ from adapters.console.forms import Refusal
 from adapters.console.page_query import DEFAULT_QUERY, PageQuery
 from adapters.console.pages import Page, page
 from adapters.http.lookups import open_roster
+from adapters.http.plans import find_plan
 from application.choosing_encoding import EncodingChoice, encoding_choices
 from domain.errors import Refused, Stale
 from domain.files.encodings import ENCODINGS
@@ -97,7 +98,7 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
         roster = open_roster(rollcall, rows, row)
         content: dict[str, Any] = {
             "problems_found": count_problems(rows, row.subscription_id, row.id, roster),
-            "existing": review.count_existing(rows, row.subscription_id, row.id, roster),
+            "plan": find_plan(rollcall, rows, row) if row.state == "reviewing" else None,
             "unlicensed": _unlicensed(rollcall, rows, row),
             "encodings": _encodings(rollcall, row),
         }

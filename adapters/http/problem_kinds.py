@@ -130,6 +130,13 @@ KINDS: dict[str, Kind] = {
         "The version in `If-Match` is out of date: someone has made a change since. Get the current version, check "
         "what changed, and repeat your request with the new version.",
     ),
+    "plan-changed": Kind(
+        HTTPStatus.PRECONDITION_FAILED,
+        "Plan changed",
+        "The import would now do something else than the plan says whose digest you sent: a group was created, renamed "
+        "or deleted, or users joined groups or lost their licences. Nothing was added. Get the plan again, check it, "
+        "and repeat your request with its digest.",
+    ),
     "version-required": Kind(
         HTTPStatus.PRECONDITION_REQUIRED,
         "Version required",

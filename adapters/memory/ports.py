@@ -11,6 +11,7 @@ from adapters.clock import present
 from adapters.memory.blobs import MemoryBlobs
 from adapters.memory.event_store import MemoryEventStore
 from adapters.memory.memberships import MemoryMemberships
+from adapters.memory.plans import MemoryPlans
 from adapters.memory.rights import MemoryRights
 from adapters.memory.sign_ins import MemorySignIns
 from adapters.memory.turns import MemoryTurns
@@ -42,12 +43,13 @@ class MemoryPorts(Ports):
 def memory_ports(**overrides: Unpack[Overrides]) -> MemoryPorts:
     """Put new, empty ports together. The overrides are those of `composition.composed`."""
     now = overrides.get("now", present)
-    events = MemoryEventStore(now)
+    events, blobs = MemoryEventStore(now), MemoryBlobs()
     ports = MemoryPorts(
         events=events,
-        blobs=MemoryBlobs(),
+        blobs=blobs,
         readable=AlwaysReadable(),
         memberships=MemoryMemberships(events),
+        plans=MemoryPlans(events, blobs),
         rights=MemoryRights(events),
         turns=MemoryTurns(),
         sign_ins=MemorySignIns(),

@@ -12,7 +12,7 @@ from application.memberships import GroupJoined, GroupsJoined
 from domain.naming import group_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from projections.view import ViewCursor
 
@@ -191,6 +191,21 @@ def members_among(
     return {row["email"] for row in cursor}
 
 
+def memberships_among(
+    cursor: ViewCursor, subscription_id: UUID, group_ids: Iterable[UUID], emails: Iterable[str]
+) -> set[tuple[UUID, str]]:
+    """Return which of these addresses are in which of these groups."""
+    cursor.execute(
+        """
+        SELECT g.group_id, m.email
+        FROM directory_members AS m JOIN directory_groups AS g ON g.position = m.group_position
+        WHERE g.subscription_id = %s AND g.group_id = ANY(%s) AND m.email = ANY(%s) AND m.until IS NULL
+        """,
+        (subscription_id, list(group_ids), list(emails)),
+    )
+    return {(row["group_id"], row["email"]) for row in cursor}
+
+
 class MemberRow(Struct, frozen=True):
     """A user of a group, with the names on the licence; empty if the user has none."""
 
@@ -311,6 +326,43 @@ def group_ids_by_key(cursor: ViewCursor, subscription_id: UUID, keys: Iterable[s
         (list(keys), subscription_id),
     )
     return {row["key"]: row["group_id"] for row in cursor}
+
+
+def existing_groups(cursor: ViewCursor, subscription_id: UUID, keys: Sequence[str]) -> dict[str, tuple[int, UUID]]:
+    """Return the positions and ids of the groups with these name keys, of which there may be very many, by key."""
+    cursor.execute(
+        """
+        SELECT d.name_key, d.position, d.group_id FROM directory_groups AS d
+        JOIN (SELECT DISTINCT key FROM unnest(string_to_array(%s, E'\\n')) AS k (key)) AS wanted
+            ON left(d.name_key, 255) = left(wanted.key, 255) AND d.name_key = wanted.key
+        WHERE d.subscription_id = %s
+        """,
+        ("\n".join(keys), subscription_id),
+        binary=True,
+    )
+    return {row["name_key"]: (row["position"], row["group_id"]) for row in cursor}
+
+
+def last_change(cursor: ViewCursor, subscription_id: UUID) -> Hashable:
+    """Return what stands for the last change of a subscription's licences and groups that the directory shows.
+
+    What was computed from them holds until it is another one. Other subscriptions don't change it.
+    """
+    cursor.execute(
+        """
+        SELECT v.fingerprint, e.notification_id, a.id FROM view_positions AS v
+        LEFT JOIN LATERAL (
+            SELECT notification_id, append_position FROM events
+            WHERE subscription_id = %s AND notification_id <= v.position AND topic NOT LIKE 'import.%%'
+            ORDER BY notification_id DESC LIMIT 1
+        ) AS e ON true
+        LEFT JOIN appends AS a ON a.position = e.append_position
+        WHERE v.view = %s
+        """,
+        (subscription_id, NAME),
+    )
+    row = cursor.fetchone()
+    return tuple(row.values()) if row else None
 
 
 def names_by_sheet_value(cursor: ViewCursor, subscription_id: UUID, values: Iterable[str]) -> dict[str, list[str]]:

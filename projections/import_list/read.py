@@ -165,6 +165,36 @@ def imports(
     return [_import(row) for row in cursor]
 
 
+class EarlierImport(Struct, frozen=True):
+    """An import of the same file that added groups, or is adding them."""
+
+    import_id: UUID
+    file_name: str
+    state: ImportState
+    users_added: int
+    uploaded_by: Actor
+    uploaded_at: datetime
+
+
+def same_file(cursor: ViewCursor, row: ImportRow, *, limit: int = 5) -> list[EarlierImport]:
+    """Return the imports of a subscription that added something from the same bytes as this one, newest first."""
+    cursor.execute(
+        f"""
+        SELECT {COLUMNS} FROM {IMPORTS}
+        WHERE subscription_id = %s AND file ->> 'sha256' = %s AND imports.import_id <> %s
+          AND (groups_added > 0 OR state = 'committing')
+        ORDER BY uploaded_at DESC, imports.import_id LIMIT %s
+        """,
+        (row.subscription_id, row.sha256, row.id, limit),
+    )
+    return [
+        EarlierImport(
+            each.id, each.file_name, each.state, each.progress.users_added, each.uploaded_by, each.uploaded_at
+        )
+        for each in map(_import, cursor)
+    ]
+
+
 def run_queue(cursor: ViewCursor) -> dict[UUID, LastError | None]:
     """Return all imports whose groups are being added or undone or wait to be, in the order in which they were started.
 

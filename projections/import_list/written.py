@@ -62,6 +62,7 @@ CREATE = """
     );
     CREATE INDEX IF NOT EXISTS imports_newest ON imports (subscription_id, uploaded_at DESC, import_id);
     CREATE INDEX IF NOT EXISTS imports_running ON imports (import_id) WHERE state IN ('committing', 'undoing');
+    CREATE INDEX IF NOT EXISTS imports_by_file ON imports (subscription_id, (file ->> 'sha256'));
 """
 
 

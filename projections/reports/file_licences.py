@@ -1,33 +1,25 @@
 """The users of a file who have no licence, and the groups of the file that they are in.
 
 Looking them up for a whole file is slow, so the results are kept with the roster. Licences are looked up again when the
-directory has changed, groups when the users without a licence have. No list of these users is ever held as a whole.
+subscription has changed, groups when the users without a licence have. No list of these users is ever held as a whole.
 """
 
 from __future__ import annotations
 
 from array import array
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from domain.addresses import with_plain_apostrophe
 from projections.directory import read as directory
-from projections.projector import find_bookmark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
     from uuid import UUID
 
     from application.rosters import StoredRoster
-    from projections.projector import Bookmark
     from projections.view import ViewCursor
-
-T = TypeVar("T")
-
-BYTES_PER_NUMBER = 40
-EMAILS_AT_ONCE = 5_000
 
 
 class UnlicensedUsers(Struct, frozen=True):
@@ -47,27 +39,8 @@ def unlicensed_users(cursor: ViewCursor, subscription_id: UUID, roster: StoredRo
             marks += bytes(map(unlicensed.__contains__, some))
         return UnlicensedUsers(marks.count(1), bytes(marks)), len(marks)
 
-    # The bookmark is read first, so that what is found is at least as new as it says.
-    return roster.cached(("directory", find_bookmark(cursor, directory.NAME)), look_up)
-
-
-def unlicensed_counts(
-    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, numbers: Sequence[int], known: Bookmark
-) -> Sequence[int]:
-    """Return how many users of each of these groups of a file have no licence, at a bookmark of the directory."""
-
-    def look_up() -> tuple[array[int], int]:
-        counts = array("I", bytes(4 * len(numbers)))
-        members = (
-            (index, member.email) for index, number in enumerate(numbers) for member in roster.group(number).members
-        )
-        for some in _portions(members, EMAILS_AT_ONCE):
-            unlicensed = directory.unlicensed_emails(cursor, subscription_id, {email for _, email in some})
-            for index, email in some:
-                counts[index] += email in unlicensed
-        return counts, (BYTES_PER_NUMBER + counts.itemsize) * len(numbers)
-
-    return roster.cached(("directory", known, tuple(numbers)), look_up)
+    # This is read first, so that what is found is at least as new as it says.
+    return roster.cached(("unlicensed", directory.last_change(cursor, subscription_id)), look_up)
 
 
 def licensed_twins(cursor: ViewCursor, subscription_id: UUID, unlicensed: Iterable[str]) -> dict[str, str]:
@@ -100,9 +73,3 @@ def group_numbers_of(roster: StoredRoster, unlicensed: UnlicensedUsers) -> array
         return numbers, numbers.itemsize * len(numbers) + len(unlicensed.marks)
 
     return roster.cached(unlicensed.marks, look_up) if unlicensed.count else array("I")
-
-
-def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some

@@ -6,12 +6,12 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from domain.naming import group_key
+from domain.import_session import Plan
 from domain.problems import grouped
 from projections.directory import read as directory
 from projections.projector import find_bookmark
 from projections.reports.suspicions import suspicions
-from projections.review.read import Edited, EditedGroup, ReviewedGroup, with_licences
+from projections.review.read import Edited, ReviewedGroup, edited_groups, with_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,18 +36,6 @@ def preview(
     bookmark = find_bookmark(cursor, directory.NAME)
     problems = Counter(number for problem in grouped(roster.problems()) for number in set(problem.groups))
     problems.update(suspicions(cursor, subscription_id, roster).keys())
-    first = list(islice(roster.groups(), limit))
-    existing = directory.group_ids_by_key(cursor, subscription_id, (group_key(each.name) for each in first))
-    groups = [
-        EditedGroup(
-            each.number,
-            each.name,
-            each.name,
-            group_key(each.name) in existing,
-            len(each.members),
-            problems[each.number],
-            left_out=each.number in left_out,
-        )
-        for each in first
-    ]
-    return with_licences(cursor, subscription_id, roster, Edited(groups, bookmark))
+    plan = Plan("", len(roster), left_out=frozenset(left_out))
+    groups = edited_groups(cursor, subscription_id, list(islice(roster.groups(), limit)), plan, problems)
+    return with_outcomes(cursor, subscription_id, roster, Edited(groups, [], bookmark))

@@ -28,6 +28,7 @@ from domain.import_session import (
     UserRemoved,
     UsersLeftOut,
 )
+from domain.plan import PlanTotals
 from domain.subscription import (
     LicencesAllocated,
     LicencesRevoked,
@@ -36,6 +37,8 @@ from domain.subscription import (
     SubscriptionRenamed,
 )
 from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoStarted, UndoStopped
+from projections.reports.plan_text import plan_text
+from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,8 +153,11 @@ def sentence(event: Event) -> str:
             return f"File refused: {problems[0].message}" if problems else "File refused"
         case GroupRenamed() | UserRemoved() | GroupLeftOut() | GroupTakenIn():
             return _edited(event)
+        case CommitStarted(plan=PlanTotals() as plan):
+            what = plan_text(plan).removesuffix(".")
+            return f"Started adding groups: {what[0].lower()}{what[1:]}"
         case CommitStarted(_, groups):
-            return f"Started adding {counted(groups, 'group')}"
+            return f"Started adding groups: {counted(groups, 'group')} with users"
         case GroupAdded():
             return _group_added(event)
         case UsersLeftOut(group, users):
@@ -211,11 +217,6 @@ def _about_access(event: AccessEvent | TokenEvent | IdentityEvent) -> str:
             return f"Unlinked {email} from account “{subject}” at {issuer}"
         case SessionsEnded(email):
             return f"Signed {email} out everywhere"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 group`, `2 groups`, `1,000 groups`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def attempts(error: LastError) -> str:

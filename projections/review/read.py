@@ -5,8 +5,6 @@ Which groups exist, and which users have a licence, is read from the directory.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -15,25 +13,31 @@ from msgspec.structs import replace
 
 from domain.import_session import Plan
 from domain.naming import group_key, plain_group_keys
+from domain.plan import Outcome
 from projections.directory import read as directory
 from projections.projector import Bookmark, find_bookmark
 from projections.reports import file_licences
+from projections.reports.outcomes import EditedGroup, outcomes
 from projections.reports.suspicions import suspicions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from uuid import UUID
 
+    from psycopg.rows import DictRow
+
     from application.rosters import StoredRoster
+    from domain.roster import RosterGroup
     from projections.reports.file_licences import UnlicensedUsers
     from projections.view import ViewCursor
 
 
 class ReviewedGroup(Struct, frozen=True):
-    """A group as it would be added.
+    """A group as it would be added: what happens to it, and to how many of its users.
 
-    `users` counts the users not removed, `unlicensed` those of them without a licence, `problems` the problems found in
-    the group. A group that is `left_out` is not added.
+    `outcome` is what happens to the group now, and `joins` the number of the group of the file that it joins. `users`
+    counts the users not removed, `problems` the problems found in the group. The last four counts say what happens to
+    the users; all are 0 if the group is `left_out`.
     """
 
     number: int
@@ -42,27 +46,20 @@ class ReviewedGroup(Struct, frozen=True):
     status: Literal["new", "existing"]
     users: int
     problems: int
-    unlicensed: int
-    left_out: bool = False
-
-
-class EditedGroup(Struct, frozen=True):
-    """A group of the file with the edits made to it, and whether there is a group of its name."""
-
-    number: int
-    name: str
-    name_in_file: str
-    exists: bool
-    users: int
-    problems: int
-    removed: Collection[str] = ()
+    outcome: Outcome
+    joins: int | None = None
+    to_add: int = 0
+    already_there: int = 0
+    not_licensed: int = 0
+    removed: int = 0
     left_out: bool = False
 
 
 class Edited(NamedTuple):
-    """Groups of a file, and the directory's bookmark from before they were read."""
+    """Groups of a file, the others that come before and have the same names, and the directory's bookmark before."""
 
     groups: list[EditedGroup]
+    namesakes: list[EditedGroup]
     directory: Bookmark
 
 
@@ -96,7 +93,7 @@ def groups(
     if not wanted.only_problems:
         rest = range(after + 1, len(roster) + 1)
         edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, rest, limit)
-        return _with_suspicions(with_licences(cursor, subscription_id, roster, edited), suspected)
+        return _with_suspicions(with_outcomes(cursor, subscription_id, roster, edited), suspected)
     found: list[ReviewedGroup] = []
     unlicensed = file_licences.unlicensed_users(cursor, subscription_id, roster)
     suspects = _suspects(cursor, import_id, roster, unlicensed, suspected, after)
@@ -104,8 +101,8 @@ def groups(
     while start < len(suspects) and len(found) < limit:
         numbers = suspects[start : start + step]
         edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, numbers, step)
-        reviewed = _with_suspicions(with_licences(cursor, subscription_id, roster, edited), suspected)
-        found += [group for group in reviewed if group.problems or group.unlicensed]
+        reviewed = _with_suspicions(with_outcomes(cursor, subscription_id, roster, edited), suspected)
+        found += [group for group in reviewed if group.problems or group.not_licensed]
         start, step = start + step, min(4 * step, MOST_SUSPECTS)  # if few of them match, take fewer steps
     return found[:limit]
 
@@ -152,22 +149,51 @@ def _edited_groups(
         return _groups_of_plan(cursor, subscription_id, import_id, roster, wanted, wanted.plan, numbers, limit)
     numbers = _matching(cursor, import_id, roster, wanted, numbers, limit) if wanted.search else numbers[:limit]
     if not numbers:
-        return Edited([], Bookmark())
+        return Edited([], [], Bookmark())
+    rows = _rows(cursor, subscription_id, import_id, roster, numbers)
+    groups = [group for group, _ in rows]
+    _, first = rows[0]
+    others: list[int] = []
+    if first["any_renamed"]:
+        others = namesakes(roster, _renamed_keys(cursor, import_id), groups)
+    found = [group for group, _ in _rows(cursor, subscription_id, import_id, roster, others)] if others else []
+    return Edited(groups, found, Bookmark(first["position"], first["proof"]))
+
+
+def namesakes(roster: StoredRoster, renamed: Mapping[int, str], groups: Sequence[EditedGroup]) -> list[int]:
+    """Return the groups before the last of these that bear the name of one: only renamed groups bring that about.
+
+    `renamed` has the keys of names given in the review.
+    """
+    shared = {each.key for each in groups}.intersection(renamed.values())
+    if not shared:
+        return []
+    here = {each.number for each in groups}
+    before = enumerate(roster.group_keys()[: max(here)], start=1)
+    return [number for number, key in before if number not in here and renamed.get(number, key) in shared]
+
+
+def _rows(
+    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster, numbers: Sequence[int]
+) -> list[tuple[EditedGroup, DictRow]]:
+    """Return these groups with their edits, each with its row."""
     names = roster.names_of_groups(numbers)
+    keys = plain_group_keys(names) or list(map(group_key, names))
     cursor.execute(
         """
-        SELECT g.number, r.name,
-            EXISTS (
-                SELECT FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
+        SELECT g.number, r.name, r.name_key,
+            (
+                SELECT d.group_id FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
                     AND left(d.name_key, 255) = left(coalesce(r.name_key, g.name_key), 255)
-                    AND d.name_key = coalesce(r.name_key, g.name_key)
-            ) AS exists,
+                    AND d.name_key = coalesce(r.name_key, g.name_key) LIMIT 1
+            ) AS existing,
             (SELECT count(*) FROM review_group_problems AS p
              WHERE p.import_id = %(import)s AND p.number = g.number) AS problems,
             ARRAY(SELECT email FROM review_removed AS e
                   WHERE e.import_id = %(import)s AND e.number = g.number) AS removed,
             EXISTS (SELECT FROM review_left_out AS l
                     WHERE l.import_id = %(import)s AND l.number = g.number) AS left_out,
+            EXISTS (SELECT FROM review_renamed WHERE import_id = %(import)s) AS any_renamed,
             (SELECT position FROM view_positions WHERE view = %(directory)s) AS position,
             (SELECT proof FROM view_positions WHERE view = %(directory)s) AS proof
         FROM unnest(%(numbers)b::int[], string_to_array(%(keys)s, E'\\n')) AS g (number, name_key)
@@ -179,47 +205,41 @@ def _edited_groups(
             "directory": directory.NAME,
             "import": import_id,
             "numbers": list(numbers),
-            "keys": "\n".join(plain_group_keys(names) or map(group_key, names)),
+            "keys": "\n".join(keys),
         },
     )
-    rows = cursor.fetchall()
-    groups = [
-        EditedGroup(
-            row["number"],
-            row["name"] or name,
-            name,
-            row["exists"],
-            roster.index.sizes[row["number"] - 1] - len(row["removed"]),
-            row["problems"],
-            row["removed"],
-            row["left_out"],
+    return [
+        (
+            EditedGroup(
+                row["number"],
+                row["name"] or name,
+                name,
+                row["name_key"] or key,
+                row["existing"],
+                roster.index.sizes[row["number"] - 1] - len(row["removed"]),
+                row["problems"],
+                row["removed"],
+                row["left_out"],
+            ),
+            row,
         )
-        for row, name in zip(rows, names, strict=True)
+        for row, name, key in zip(cursor.fetchall(), names, keys, strict=True)
     ]
-    return Edited(groups, Bookmark(rows[0]["position"], rows[0]["proof"]))
+
+
+def _renamed_keys(cursor: ViewCursor, import_id: UUID) -> dict[int, str]:
+    cursor.execute("SELECT number, name_key FROM review_renamed WHERE import_id = %s", (import_id,))
+    return {row["number"]: row["name_key"] for row in cursor}
 
 
 def _matching(
     cursor: ViewCursor, import_id: UUID, roster: StoredRoster, wanted: GroupFilter, numbers: Sequence[int], limit: int
 ) -> list[int]:
     """Return the first of these groups with the search in their name."""
-    cursor.execute("SELECT number, name_key FROM review_renamed WHERE import_id = %s", (import_id,))
-    renamed = {row["number"]: row["name_key"] for row in cursor}
-    search, keys = group_key(wanted.search), _group_keys(roster).split("\n")
+    renamed = _renamed_keys(cursor, import_id)
+    search, keys = group_key(wanted.search), roster.group_keys()
     found = (number for number in numbers if search in (renamed.get(number) or keys[number - 1]))
     return [*islice(found, limit)]
-
-
-def _group_keys(roster: StoredRoster) -> str:
-    """Return the keys of the names of all groups in the file, one a line."""
-
-    def look_up() -> tuple[str, int]:
-        keys = "\n".join(
-            key for names in roster.group_names() for key in plain_group_keys(names) or map(group_key, names)
-        )
-        return keys, sys.getsizeof(keys)
-
-    return roster.cached("group keys", look_up)
 
 
 def _groups_of_plan(
@@ -234,23 +254,34 @@ def _groups_of_plan(
 ) -> Edited:
     bookmark, search = find_bookmark(cursor, directory.NAME), group_key(wanted.search)
     named = ((each, plan.name(each)) for each in map(roster.group, numbers))
-    page = list(islice(((each, name) for each, name in named if search in group_key(name)), limit))
-    counts = _problem_counts(cursor, import_id, [each.number for each, _ in page])
-    existing = directory.group_ids_by_key(cursor, subscription_id, (group_key(name) for _, name in page))
-    groups = [
+    page = list(islice((each for each, name in named if search in group_key(name)), limit))
+    counts = _problem_counts(cursor, import_id, [each.number for each in page])
+    groups = edited_groups(cursor, subscription_id, page, plan, counts)
+    renamed = {number: group_key(name) for number, name in plan.names.items()}
+    others = map(roster.group, namesakes(roster, renamed, groups))
+    return Edited(groups, edited_groups(cursor, subscription_id, list(others), plan, counts), bookmark)
+
+
+def edited_groups(
+    cursor: ViewCursor, subscription_id: UUID, groups: Sequence[RosterGroup], plan: Plan, problems: Mapping[int, int]
+) -> list[EditedGroup]:
+    """Return groups of a file as they are under a plan, with their numbers of problems."""
+    keys = [group_key(plan.name(each)) for each in groups]
+    existing = directory.group_ids_by_key(cursor, subscription_id, keys)
+    return [
         EditedGroup(
             each.number,
-            name,
+            plan.name(each),
             each.name,
-            group_key(name) in existing,
-            len(plan.users(each)),
-            counts.get(each.number, 0),
+            key,
+            existing.get(key),
+            len(each.members) - len(plan.removed.get(each.number, ())),
+            problems.get(each.number, 0),
             plan.removed.get(each.number, ()),
             each.number in plan.left_out,
         )
-        for each, name in page
+        for each, key in zip(groups, keys, strict=True)
     ]
-    return Edited(groups, bookmark)
 
 
 def _problem_counts(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> dict[int, int]:
@@ -264,46 +295,25 @@ def _problem_counts(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int])
     return {row["number"]: row["problems"] for row in cursor}
 
 
-def with_licences(
+def with_outcomes(
     cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, edited: Edited
 ) -> list[ReviewedGroup]:
-    """Add how many users of each group have no licence."""
-    groups, numbers = edited.groups, [group.number for group in edited.groups]
-    counts = file_licences.unlicensed_counts(cursor, subscription_id, roster, numbers, edited.directory)
-    removed = {email for group, count in zip(groups, counts, strict=True) if count for email in group.removed}
-    unlicensed = directory.unlicensed_emails(cursor, subscription_id, removed) if removed else set[str]()
+    """Add what happens to each group."""
+    everything = [*edited.groups, *edited.namesakes]
+    found = outcomes(cursor, subscription_id, roster, everything, edited.directory) if everything else {}
     return [
         ReviewedGroup(
             group.number,
             group.name,
             group.name_in_file,
-            "existing" if group.exists else "new",
+            "existing" if group.existing else "new",
             group.users,
             group.problems,
-            count - sum(email in unlicensed for email in group.removed) if count else 0,
-            group.left_out,
+            *found[group.number],
+            left_out=group.left_out,
         )
-        for group, count in zip(groups, counts, strict=True)
+        for group in edited.groups
     ]
-
-
-def count_existing(cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster) -> int:
-    """Return the number of an import's groups whose name an existing group has."""
-    cursor.execute(
-        """
-        SELECT count(*) AS existing
-        FROM unnest(string_to_array(%(keys)s, E'\\n')) WITH ORDINALITY AS g (name_key, number)
-        LEFT JOIN review_renamed AS r ON r.import_id = %(import)s AND r.number = g.number
-        WHERE EXISTS (
-            SELECT FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
-                AND left(d.name_key, 255) = left(coalesce(r.name_key, g.name_key), 255)
-                AND d.name_key = coalesce(r.name_key, g.name_key)
-        )
-        """,
-        {"keys": _group_keys(roster), "import": import_id, "subscription": subscription_id},
-    )
-    row = cursor.fetchone()
-    return int(row["existing"]) if row else 0
 
 
 def removals(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:

@@ -88,8 +88,8 @@ def test_an_upload_can_be_reviewed_at_once(rollcall: Rollcall) -> None:
     row = row_of(rollcall, origin)
     assert (row.state, row.version, row.file_name, row.size_bytes) == ("reviewing", 2, "groups.csv", len(FILE))
     sales, marketing = reviewed(rollcall, origin)
-    assert (sales.name, sales.status, sales.users, sales.unlicensed, sales.problems) == ("Sales", "new", 2, 1, 0)
-    assert (marketing.users, marketing.unlicensed, marketing.problems) == (1, 0, 1)
+    assert (sales.name, sales.status, sales.users, sales.not_licensed, sales.problems) == ("Sales", "new", 2, 1, 0)
+    assert (marketing.users, marketing.not_licensed, marketing.problems) == (1, 0, 1)
 
 
 def test_a_file_that_cannot_be_read_is_shown_with_its_problems(rollcall: Rollcall) -> None:

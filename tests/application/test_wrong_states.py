@@ -8,6 +8,7 @@ import pytest
 
 from application.committing import CommitRun, start_commit, stop
 from application.importing import discard, find_session, remove_user, rename_group
+from application.planning import what_is_planned
 from application.undoing import UndoRun, start_undo
 from domain.errors import WRONG_STATES, ImportCommand, NothingToUndo, WrongState
 from domain.import_session import ImportSession, Uploaded
@@ -22,6 +23,8 @@ ANN = "ann@example.com"
 STATES = [str(each.__struct_config__.tag) for each in get_args(ImportSession) if each is not Uploaded]
 FINE = {
     ("edit", "reviewing"),
+    ("plan", "reviewing"),
+    ("plan", "stopped"),
     ("commit", "reviewing"),
     ("commit", "stopped"),
     ("stop", "committing"),
@@ -78,6 +81,8 @@ def do(ports: MemoryPorts, origin: Origin, command: str) -> None:
             rename_group(ports, origin, 1, "Marketing", version)
         case "remove":
             remove_user(ports, origin, 1, ANN, version)
+        case "plan":
+            what_is_planned(find_session(ports, origin).state)
         case "commit":
             start_commit(ports, origin, version)
         case "stop":

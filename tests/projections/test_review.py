@@ -87,7 +87,7 @@ def test_every_filter_and_page_agrees_with_the_full_list(reviewed: ReviewedImpor
     plans = [None, plan_at(ports, origin.import_id, 2), plan_at(ports, origin.import_id, 5)]
     for search, plan in product(("", "2", "team 1", "CREW", "none of them"), plans):
         everything = [row for row in reviewed.rows(GroupFilter(plan=plan)) if group_key(search) in group_key(row.name)]
-        with_problems = [row for row in everything if row.problems or row.unlicensed]
+        with_problems = [row for row in everything if row.problems or row.not_licensed]
         for after, limit in ((0, GROUPS), (0, 3), (11, 1), (38, 5), (GROUPS, 5), (2**62, 5)):
             asked = f"{search!r} {after} {limit}"
             rows = reviewed.rows(GroupFilter(search, plan=plan), after=after, limit=limit)
@@ -106,7 +106,7 @@ def test_remembered_licences_are_looked_up_again_when_they_change(reviewed: Revi
     assert reviewed.groups(wanted) == before, "the view has not caught up yet"
     caught_up(reviewed.rollcall)
     assert reviewed.groups(wanted) == sorted([*before, 2])
-    unlicensed = [row.unlicensed for row in reviewed.rows(NO_FILTER, limit=3)]
+    unlicensed = [row.not_licensed for row in reviewed.rows(NO_FILTER, limit=3)]
     assert unlicensed == [1, 1, 2]
     allocate_licences(reviewed.rollcall, origin, [User(f"user{number}@example.com") for number in (0, 3)])
     caught_up(reviewed.rollcall)
@@ -160,6 +160,9 @@ def test_no_more_than_some_thousand_users_without_a_licence_are_held_at_once(
         roster = unattended.rosters.open(row.subscription_id, row.read.roster)
         where = (cursor, row.subscription_id, row.id, roster)
         (large,) = review.groups(*where, GroupFilter(only_problems=True))
-        assert review.groups(*where) == [large, review.ReviewedGroup(2, "Small", "Small", "new", 1, 0, 0)]
-    assert (large.name, large.users, large.unlicensed) == ("Large", 9_998, 9_998)
+        assert review.groups(*where) == [
+            large,
+            review.ReviewedGroup(2, "Small", "Small", "new", 1, 0, "creates", to_add=1),
+        ]
+    assert (large.name, large.users, large.not_licensed) == ("Large", 9_998, 9_998)
     assert max(found) <= 5_000

@@ -94,6 +94,7 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "removeGroupUser": {"202": ("Location",)},
     "uploadImport": {"201": ("Location", "ETag"), "202": ("Location", "ETag")},
     "showImport": {"200": ("ETag",)},
+    "showPlan": {"200": ("ETag",)},
     "listReviewedGroups": {"200": ("ETag",)},
     "listReviewedUsers": {"200": ("ETag",)},
     "showEncoding": {"200": ("ETag",)},

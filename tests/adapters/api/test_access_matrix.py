@@ -81,6 +81,7 @@ WHO: dict[str, Who] = {
     "uploadImport": ADMINISTRATOR,
     "listImports": READER,
     "showImport": READER,
+    "showPlan": READER,
     "discardImport": ADMINISTRATOR,
     "downloadFile": READER,
     "commitImport": ADMINISTRATOR,

@@ -356,7 +356,9 @@ class TestReview:
         committed(client, uploaded(client, subscription, f"Groupname,Email\nsales,{ANN}\n"))
         where = uploaded(client, subscription, FILE)
         groups = client.get(f"{where}/groups").json()
-        assert [(g["number"], g["name"], g["status"], g["users"], g["problems"], g["unlicensed"]) for g in groups] == [
+        assert [
+            (g["number"], g["name"], g["status"], g["users"], g["problems"], g["not_licensed"]) for g in groups
+        ] == [
             (1, "Sales", "existing", 2, 0, 0),
             (2, "Marketing", "new", 1, 1, 0),
             (3, "Strangers", "new", 1, 0, 1),

@@ -1,0 +1,152 @@
+"""The plan of an import: what a commit would do now, group by group, and a digest of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import sha256
+from itertools import compress
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, json
+
+from domain.errors import PlanChanged
+from domain.import_session import Plan, Reviewing, Stopped, wrong_state
+from domain.naming import group_key
+from domain.plan import FileGroup, GroupTotals, MembershipTotals, PlanTotals, UserTotals, plan_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from uuid import UUID
+
+    from application.ports import Ports
+    from application.rosters import StoredRoster
+    from domain.import_session import ImportSession
+    from domain.plan import Facts, PlannedGroup
+
+
+class ImportPlan(Struct, frozen=True):
+    """What a commit would do in total, and a hexadecimal SHA-256 that no other plan has."""
+
+    totals: PlanTotals
+    digest: str
+
+
+def check_plan(ports: Ports, subscription_id: UUID, session: Reviewing | Stopped, digest: str) -> ImportPlan:
+    """Return the plan of an import; raises PlanChanged if its digest isn't this one any more."""
+    plan, done = what_is_planned(session)
+    planned = ports.plans.current(subscription_id, plan, after=done)
+    if planned.digest != digest:
+        raise PlanChanged
+    return planned
+
+
+def what_is_planned(session: ImportSession) -> tuple[Plan, int]:
+    """Return an import's edits and the number of the last group that was added or skipped; raises WrongState."""
+    match session:
+        case Reviewing(plan):
+            return plan, 0
+        case Stopped(plan, progress):
+            return plan, progress.done
+        case _:
+            raise wrong_state(session, "plan")
+
+
+def plan_import(roster: StoredRoster, plan: Plan, facts: Facts, *, after: int = 0) -> ImportPlan:
+    """Return the plan for the groups of a file that follow the number `after`."""
+    sums = _Sums()
+    groups = _groups_to_decide(roster, plan, facts, sums, after)
+    for group in plan_groups(groups, shared_keys(plan), facts):
+        sums.add(group)
+    return ImportPlan(sums.totals(), sums.digest(plan, after))
+
+
+def shared_keys(plan: Plan) -> set[str]:
+    """Return the keys that several groups of a file may have: those of the names given in the review."""
+    return {group_key(name) for name in plan.names.values()}
+
+
+def _groups_to_decide(roster: StoredRoster, plan: Plan, facts: Facts, sums: _Sums, after: int) -> Iterator[FileGroup]:
+    """Return the groups of a file in order, but add up those of chunks in which all are created with all their users.
+
+    That is what happens to nearly all groups of a large file.
+    """
+    keys, special = roster.group_keys(), facts.existing.keys() | shared_keys(plan)
+    edited = {*plan.names, *plan.removed, *plan.left_out}
+    for numbers, chunk in roster.group_chunks():
+        sizes = roster.index.sizes[numbers.start - 1 : numbers.stop - 1]
+        if (
+            numbers.start > after
+            and all(sizes)
+            and edited.isdisjoint(numbers)
+            and special.isdisjoint(keys[numbers.start - 1 : numbers.stop - 1])
+            and not facts.unlicensed(chunk.users)
+        ):
+            sums.add_new(len(numbers), chunk.users)
+        else:
+            users = [chunk.users[chunk.memberships(at)] for at in range(len(numbers))]
+            yield from edited_groups(roster, plan, zip(numbers, users, strict=True), after)
+
+
+def edited_groups(
+    roster: StoredRoster, plan: Plan, groups: Iterable[tuple[int, Sequence[int]]], after: int = 0
+) -> Iterator[FileGroup]:
+    """Return groups of a file, given by number and users, as they were edited, without those up to `after`."""
+    keys, nobody = roster.group_keys(), frozenset[int]()
+    for number, users in groups:
+        if number > after:
+            name, emails = plan.names.get(number), plan.removed.get(number)
+            removed = removed_users(roster, number, emails) if emails else nobody
+            yield FileGroup(
+                number, group_key(name) if name else keys[number - 1], users, removed, number in plan.left_out
+            )
+
+
+def removed_users(roster: StoredRoster, number: int, emails: Collection[str]) -> frozenset[int]:
+    """Return the indexes of these users of a group."""
+    return frozenset(member.user for member in roster.group(number).members if member.email in emails)
+
+
+def marked_users(marks: bytes) -> Callable[[Sequence[int]], Collection[int]]:
+    """Return a function that finds those of some users, by index, who have a 1 among these marks."""
+    if 1 not in marks:
+        return lambda _: ()
+    marked = marks.__getitem__
+    return lambda users: set(compress(users, map(marked, users)))
+
+
+class _Sums:
+    """Adds up what happens to the groups of a file."""
+
+    def __init__(self) -> None:
+        self._outcomes: Counter[str] = Counter()
+        self._memberships = [0, 0, 0, 0]
+        self._users = (set[int](), set[int](), set[int]())
+        self._parts: list[bytes] = []
+
+    def add_new(self, groups: int, users: Sequence[int]) -> None:
+        """Add groups that are created with these users."""
+        self._outcomes["creates"] += groups
+        self._memberships[0] += len(users)
+        self._users[0].update(users)
+
+    def add(self, group: PlannedGroup) -> None:
+        """Add a group."""
+        number, what, joins, existing, users = group
+        self._outcomes[what] += 1
+        lists = (users.to_add, users.already_there, users.not_licensed, users.removed)
+        for place, some in enumerate(lists):
+            self._memberships[place] += len(some)
+        for found, some in zip(self._users, lists, strict=False):
+            found.update(some)
+        if what != "creates" or any(lists[1:]):
+            self._parts.append(json.encode((number, what, joins, existing, [list(some) for some in lists[1:]])))
+
+    def totals(self) -> PlanTotals:
+        """Return what happens in total."""
+        users = UserTotals(*map(len, self._users))
+        return PlanTotals(GroupTotals(**self._outcomes), MembershipTotals(*self._memberships), users)
+
+    def digest(self, plan: Plan, after: int) -> str:
+        """Return what stands for the file, its new names, and what happens. Groups that are just created go unsaid."""
+        edits = sorted(plan.names.items())
+        return sha256(json.encode((plan.roster, after, edits)) + b"".join(self._parts)).hexdigest()

@@ -1,0 +1,126 @@
+"""What happens to some groups of a file, such as a page of the review: their share of the plan, without the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.plan import ExistingGroup, Facts, FileGroup, Outcome, plan_groups
+from projections.directory import read as directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from application.rosters import StoredRoster
+    from domain.roster import RosterMember
+    from projections.projector import Bookmark
+    from projections.view import ViewCursor
+
+T = TypeVar("T")
+
+EMAILS_AT_ONCE = 5_000
+BYTES_OF_AN_OUTCOME = 200
+
+
+class EditedGroup(Struct, frozen=True):
+    """A group of the file with the edits made to it, the key of its name, and the id of the group that has the name."""
+
+    number: int
+    name: str
+    name_in_file: str
+    key: str
+    existing: UUID | None
+    users: int
+    problems: int
+    removed: Collection[str] = ()
+    left_out: bool = False
+
+
+class GroupOutcome(NamedTuple):
+    """What happens to a group (see `domain.plan`), the group of the file that it joins, and what to its users."""
+
+    outcome: Outcome
+    joins: int | None
+    to_add: int
+    already_there: int
+    not_licensed: int
+    removed: int
+
+
+def outcomes(
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    roster: StoredRoster,
+    groups: Iterable[EditedGroup],
+    known: Bookmark,
+) -> dict[int, GroupOutcome]:
+    """Return what happens to these groups by number, at a bookmark of the directory.
+
+    Of groups with the same name, all that come before the last must be among them.
+    """
+    given = tuple(sorted(groups, key=lambda each: each.number))
+    edits = tuple((each.number, each.key, each.existing, each.left_out, frozenset(each.removed)) for each in given)
+    look_up = partial(_outcomes, cursor, subscription_id, roster, given)
+    return roster.cached(("outcomes", known, edits), look_up)
+
+
+def _outcomes(
+    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, groups: Sequence[EditedGroup]
+) -> tuple[dict[int, GroupOutcome], int]:
+    members = {each.number: roster.group(each.number).members for each in groups}
+    facts = _facts(cursor, subscription_id, [(each, members[each.number]) for each in groups if not each.left_out])
+    keys = Counter(each.key for each in groups)
+    planned = plan_groups(
+        (
+            FileGroup(
+                each.number,
+                each.key,
+                [member.user for member in members[each.number]],
+                frozenset(m.user for m in members[each.number] if m.email in each.removed)
+                if each.removed
+                else frozenset(),
+                each.left_out,
+            )
+            for each in groups
+        ),
+        {key for key, count in keys.items() if count > 1},
+        facts,
+    )
+    found = {
+        number: GroupOutcome(
+            what, joins or None, *map(len, (users.to_add, users.already_there, users.not_licensed, users.removed))
+        )
+        for number, what, joins, _, users in planned
+    }
+    return found, BYTES_OF_AN_OUTCOME * len(found)
+
+
+def _facts(
+    cursor: ViewCursor, subscription_id: UUID, groups: Sequence[tuple[EditedGroup, Sequence[RosterMember]]]
+) -> Facts:
+    members = {each.key: set[int]() for each, _ in groups}
+    unlicensed = set[int]()
+    everybody = ((each, member) for each, members in groups for member in members)
+    for some in _portions(everybody, EMAILS_AT_ONCE):
+        emails = {member.email for _, member in some}
+        without = directory.unlicensed_emails(cursor, subscription_id, emails)
+        unlicensed.update(member.user for _, member in some if member.email in without)
+        ids = {each.existing for each, _ in some if each.existing}
+        there = directory.memberships_among(cursor, subscription_id, ids, emails) if ids else set[tuple[UUID, str]]()
+        for each, member in some:
+            if (each.existing, member.email) in there:
+                members[each.key].add(member.user)
+    existing = {each.key: ExistingGroup(each.existing, members[each.key]) for each, _ in groups if each.existing}
+    return Facts(unlicensed.intersection, existing)
+
+
+def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
