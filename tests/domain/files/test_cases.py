@@ -60,8 +60,9 @@ def test_columns_of_addresses_that_a_script_lost_are_suspected(tool: str) -> Non
     assert read(f"tool-{tool}-group").problem_counts["columns-lost"] == 1
 
 
-ANN, BEN, CEM, DORA, EMIL, FAY, GUS, HANA = (
-    f"{name}@fabrikam.example.com" for name in ("ann", "ben", "cem", "dora", "emil", "fay", "gus", "hana")
+ANN, BEN, CEM, DORA, EMIL, FAY, GUS, HANA, NEW1, NEW2, NEW3, NOBODY = (
+    f"{name}@fabrikam.example.com"
+    for name in ("ann", "ben", "cem", "dora", "emil", "fay", "gus", "hana", "new1", "new2", "new3", "nobody")
 )
 
 
@@ -81,11 +82,27 @@ ANN, BEN, CEM, DORA, EMIL, FAY, GUS, HANA = (
         ("mailto", {"Sales": [ANN, BEN, CEM, DORA], "Support": [EMIL, FAY, GUS, HANA]}, {"address-read-as": 1}),
         ("multimail", {"Sales": [ANN, BEN, CEM], "Support": [DORA, EMIL], "Ops": [FAY, GUS]}, {"address-read-as": 1}),
         ("nbsp", {"Sales": [ANN, BEN, CEM, DORA, EMIL, FAY]}, {"address-read-as": 1}),
+        ("cp1250", {"Účetní oddělení": [ANN], "Sprzedaż": [BEN]}, {"encoding-guessed": 1}),
+        ("cp1251", {"Продажи": [ANN], "Отдел кадров": [BEN]}, {"encoding-guessed": 1}),
+        ("gbk", {"市场部": [ANN], "研发中心": [BEN]}, {"encoding-guessed": 1}),
+        ("macroman", {"Büro Köln": [ANN], "Übersetzung": [BEN]}, {"encoding-guessed": 1}),
+        ("cz-1250", {"Účetní oddělení": [ANN, BEN]}, {"encoding-guessed": 1}),
+        ("ren", {"R One": [ANN], "R Two": [BEN]}, {}),
+        ("unlicensed-many", {"W1": [ANN, NEW1], "W2": [NEW1], "W3": [NEW2, NEW3], "W4": [NEW3]}, {}),
     ],
 )
 def test_what_people_did_right_is_read(name: str, groups: dict[str, list[str]], problems: dict[str, int]) -> None:
     found = read(name)
     assert (memberships(found), found.problem_counts) == (groups, problems)
+
+
+def test_what_is_wrong_in_one_row_spoils_no_other() -> None:
+    found = read("partial")
+    groups = {"PF A": [ANN, NOBODY, DORA, FAY], "PF B": [ANN, DORA], "PF C": [NOBODY, DORA]}
+    faults = dict.fromkeys(
+        ("email-invalid", "email-missing", "group-name-missing", "quote-unclosed", "row-too-long"), 1
+    )
+    assert (memberships(found), found.problem_counts) == (groups, faults)
 
 
 def test_googles_list_of_group_members_is_read() -> None:
