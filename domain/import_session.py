@@ -102,7 +102,7 @@ class GroupTakenIn(Struct, frozen=True, tag="import.group-taken-in"):
     group: int
 
 
-class CommitStarted(Struct, frozen=True, tag="import.commit-started"):
+class CommitStarted(Struct, frozen=True, omit_defaults=True, tag="import.commit-started"):
     """An administrator who had reviewed version `reviewed` pressed *Add Groups*; `groups` are left to be added.
 
     `plan` is what the administrator was shown that this would do, if they were.

@@ -40,7 +40,7 @@ class UndoStarted(Struct, frozen=True, tag="import.undo-started"):
     groups: int
 
 
-class GroupUndone(Struct, frozen=True, gc=False, tag="import.group-undone"):
+class GroupUndone(Struct, frozen=True, gc=False, omit_defaults=True, tag="import.group-undone"):
     """What the import did to a group was taken back: the group was deleted, or users were removed from it.
 
     Neither happened if nothing was left of it. `users_kept` were removed and added again by others; the events that

@@ -157,7 +157,7 @@ def sentence(event: Event) -> str:
             what = plan_text(plan).removesuffix(".")
             return f"Started adding groups: {what[0].lower()}{what[1:]}"
         case CommitStarted(_, groups):
-            return f"Started adding groups: {counted(groups, 'group')} with users"
+            return f"Started adding {counted(groups, 'group')} with users"
         case GroupAdded():
             return _group_added(event)
         case UsersLeftOut(group, users):

@@ -44,6 +44,7 @@ from domain.subscription import (
     SubscriptionRenamed,
     User,
 )
+from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoStarted, UndoStopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +120,20 @@ STORED: list[tuple[Event, str]] = [
     (CommitStopped(1, 2), '{"type":"import.commit-stopped","groups_added":1,"groups_remaining":2}'),
     (CommitCompleted(2, 1), '{"type":"import.commit-completed","groups_added":2,"groups_skipped":1}'),
     (ImportDiscarded(), '{"type":"import.discarded"}'),
+    (UndoStarted(9, 3), '{"type":"import.undo-started","reviewed":9,"groups":3}'),
+    (
+        GroupUndone(1, GROUP, "Europa", deleted=True, users_removed=2, users_kept=1, changes=2, versions=(3, 4)),
+        '{"type":"import.group-undone","group":1,"group_id":"33333333-3333-4333-8333-333333333333","name":"Europa","deleted":true,"users_removed":2,"users_kept":1,"changes":2,"versions":[3,4]}',
+    ),
+    (
+        GroupKept(2, GROUP, "Sales", 1, 1, (5,)),
+        '{"type":"import.group-kept","group":2,"group_id":"33333333-3333-4333-8333-333333333333","name":"Sales","users_kept":1,"changes":1,"versions":[5]}',
+    ),
+    (UndoStopped(1, 2), '{"type":"import.undo-stopped","groups_done":1,"groups_remaining":2}'),
+    (
+        UndoCompleted(1, 2, 1),
+        '{"type":"import.undo-completed","groups_deleted":1,"users_removed":2,"groups_kept":1}',
+    ),
     (
         GroupCreated("Sales", ("ann@example.com",)),
         '{"type":"group.created","name":"Sales","users":["ann@example.com"]}',

@@ -114,7 +114,7 @@ def _executes_append(sent: bytes, new: int) -> bool:
 
     psycopg prepares several on a connection: one for each combination of parameter types.
     """
-    prepared = re.findall(rb"(_pg3_\d+)\0[^\0]*SELECT append_to_events", sent)
+    prepared = re.findall(rb"(_pg3_\d+)\0[^\0]*append_to_events_\d", sent)
     return any(b"\0%s\0" % name in sent[-new:] for name in prepared)
 
 
