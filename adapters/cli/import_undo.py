@@ -84,11 +84,12 @@ def _confirmed(terminal: Terminal, row: ImportRow, *, yes: bool) -> bool:
 
 def _show_plan(terminal: Terminal, row: ImportRow, plan: UndoPlan) -> None:
     rest = "The rest of the undo" if row.state in {"undoing", "partly_undone"} else "Undoing this import"
+    deleted = f"deletes {counted(plan.groups_deleted, 'group')}" if plan.groups_deleted else ""
+    reduced = f"removes users from {counted(plan.groups_reduced, 'other group')}" if plan.groups_reduced else ""
+    done = " and ".join(filter(None, (deleted, reduced)))
+    does = f"{done} ({counted(plan.users_removed, 'membership')} in all)" if done else "changes nothing"
     kept = f", and keeps {counted(plan.groups_kept, 'group')} that others have changed" if plan.groups_kept else ""
-    terminal.say(
-        f"{rest} deletes {counted(plan.groups_deleted, 'group')}, removes users from"
-        f" {counted(plan.groups_reduced, 'other group')} ({counted(plan.users_removed, 'membership')} in all){kept}."
-    )
+    terminal.say(f"{rest} {does}{kept}.")
     _show_kept(terminal, [(each, each.undo) for each in plan.kept], plan.groups_kept)
 
 
