@@ -28,6 +28,11 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800
 _BIDI_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _WORD = re.compile(r"[^\W\d_]+")
+# The blocks that have letters of these scripts, with room for more of them (Unicode, Blocks.txt).
+_CYRILLIC_OR_GREEK = re.compile(
+    "[\u0342-\u052f\u1c80-\u1c8f\u1d26-\u1dbf\u1f00-\u1fff\u2126\u2de0-\u2dff\ua640-\ua69f\uab30-\uab6f\ufe20-\ufe2f"
+    "\U00010140-\U0001018f\U000101a0\U0001d200-\U0001d24f\U0001e030-\U0001e08f]"
+)
 
 
 def listed(names: Sequence[str], at_most: int = 5) -> str:
@@ -78,10 +83,11 @@ def _why_invalid(name: str) -> str:
         return f"It is longer than {LONGEST_NAME} characters."
     if name.isascii() and name.isprintable():
         return ""
-    if controls := sorted(set(filter(_controls_text, name))):
-        return f"It contains characters that are not allowed: {code_points(controls)}."
-    if all(map(is_invisible, name.replace(" ", ""))):
-        return "It has no visible characters."
+    if _may_hide(name):
+        if controls := sorted(set(filter(_controls_text, name))):
+            return f"It contains characters that are not allowed: {code_points(controls)}."
+        if all(map(is_invisible, name.replace(" ", ""))):
+            return "It has no visible characters."
     if len(group_key(name).encode()) > LONGEST_KEY:
         return "Some of its characters expand to several others, which makes it too long."
     return ""
@@ -89,6 +95,11 @@ def _why_invalid(name: str) -> str:
 
 def _controls_text(character: str) -> bool:
     return category(character) in ("Cc", "Cs") or character in _BIDI_OVERRIDES
+
+
+def _may_hide(text: str) -> bool:
+    """Return whether a text may have characters that control it or can't be seen: few of those count as printable."""
+    return not (text.isprintable() and _BLANK.isdisjoint(text))
 
 
 def is_invisible(character: str) -> bool:
@@ -127,8 +138,10 @@ def why_misleading(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return ""
-    if hidden := sorted(set(filter(is_invisible, text))):
+    if _may_hide(text) and (hidden := sorted(set(filter(is_invisible, text)))):
         return f"it contains invisible characters ({code_points(hidden)})"
+    if not _CYRILLIC_OR_GREEK.search(text):
+        return ""
     decomposed = normalize("NFD", text)
     letters = "".join(character for character in decomposed if not category(character).startswith("M"))
     for scripts in map(_scripts, _WORD.findall(letters)):
