@@ -42,7 +42,7 @@ def rosters_of_any_shape(draw: st.DrawFn) -> Roster:
     for email, first_name, last_name, line in sorted(users, key=lambda user: user[3]):
         roster.users.add_all([email], [first_name], [last_name], [line] if format_ == "user_based" else [])
     for number in range(1, 1 + draw(st.integers(0, 8))):
-        roster.entries.append(GroupEntry(draw(TEXT), draw(NUMBER), draw(COLUMN)))
+        roster.entries.append(GroupEntry(draw(NAME), draw(NUMBER), draw(COLUMN)))
         for user in draw(st.lists(st.integers(0, len(users) - 1), max_size=6, unique=True)) if users else []:
             expected = roster.users.lines[user] if format_ == "user_based" else roster.entries[-1].line
             roster.add_member(number, user, draw(st.just(expected) | NUMBER), draw(COLUMN))
