@@ -43,7 +43,7 @@ def shared_by_processes() -> Iterator[None]:
 
 def forget_process(process: int) -> None:
     """Forget what a process that died had at the time. What it has counted stays counted."""
-    mark_process_dead(process)  # type: ignore[no-untyped-call]
+    mark_process_dead(process)  # type: ignore[no-untyped-call] # prometheus_client has no types here
 
 
 class Metrics:
@@ -101,7 +101,7 @@ class Metrics:
         counted, looked_up = self._counted, CollectorRegistry()
         if FOLDER in os.environ:
             counted = CollectorRegistry()
-            MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(counted)  # type: ignore[no-untyped-call] # prometheus_client has no types here
         looked_up.register(_LookedUp(self._rollcall))
         return generate_latest(counted) + generate_latest(looked_up)
 

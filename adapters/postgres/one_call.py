@@ -29,8 +29,8 @@ class OneCallCursor(Cursor[Row]):
         self, pgq: PostgresQuery, *, prepare: bool | None = None, binary: bool | None = None
     ) -> PQGen[None]:
         prepared, name = self._get_prepared(pgq, prepare)
-        connection = self._conn  # its own members are psycopg's, as this method is
-        if connection._pipeline or not (pgq.params or prepare):  # noqa: SLF001
+        connection = self._conn
+        if connection._pipeline or not (pgq.params or prepare):  # noqa: SLF001 - psycopg's own, as this method is
             yield from super()._maybe_prepare_gen(pgq, prepare=prepare, binary=binary)
             return
         self._query, wanted = pgq, Format.BINARY if binary else self.format
@@ -41,7 +41,7 @@ class OneCallCursor(Cursor[Row]):
             if prepared is Prepare.NO
             else self._pgconn.exec_prepared(name, cast("Sequence[Buffer]", pgq.params), pgq.formats, wanted)  # or NULLs
         )
-        statements = connection._prepared  # noqa: SLF001
+        statements = connection._prepared  # noqa: SLF001 - psycopg's own, as this method is
         key = statements.maybe_add_to_cache(pgq, prepared, name)
         if key is not None:
             statements.validate(key, prepared, name, [result])
