@@ -77,13 +77,13 @@ def demo(*, port: int | None, serving: bool, as_json: bool) -> int:
     """
     terminal = Terminal(as_json=as_json)
     serving = serving and not as_json
-    code = _set_up(terminal, serving=serving)
+    code = _set_up(terminal, port or DEFAULT_PORT, serving=serving)
     if code == DONE and serving:
         _serve(terminal, port)
     return code
 
 
-def _set_up(terminal: Terminal, *, serving: bool) -> int:
+def _set_up(terminal: Terminal, port: int, *, serving: bool) -> int:
     with open_rollcall(commits=True) as rollcall:
         found = _subscription(rollcall, terminal)
         code, reports = _import_samples(rollcall, terminal, found)
@@ -97,14 +97,15 @@ def _set_up(terminal: Terminal, *, serving: bool) -> int:
             groups = directory.groups(cursor, found.id)
         found = find_subscription(rollcall, str(found.id))
         running = rollcall.servers.running()
-        link = "" if serving else sign_in_link(rollcall, DEMO_ADMINISTRATOR, *running[:1])
+        address = running[0] if running else f"http://{HOST}:{port}"
+        link = "" if serving else sign_in_link(rollcall, DEMO_ADMINISTRATOR, address)
     if terminal.as_json:
         terminal.emit(DemoReport(found, reports, groups, link))
     else:
         _show_groups(terminal, groups)
         _show_commands(terminal, rollcall.settings, serving=serving)
         if link:
-            _show_link(terminal, link, is_served=bool(running))
+            _show_link(terminal, link, None if running else port)
     return DONE
 
 
@@ -177,11 +178,12 @@ def _show_commands(terminal: Terminal, settings: Settings, *, serving: bool) -> 
     terminal.say()
 
 
-def _show_link(terminal: Terminal, link: str, *, is_served: bool) -> None:
-    if not is_served:
+def _show_link(terminal: Terminal, link: str, port: int | None = None) -> None:
+    """Print a sign-in link, and how to serve on a port that the link names if nothing does yet."""
+    if port is not None:
         terminal.say("Or use the console in your browser. Start the server:")
-        terminal.say(f"  {command_line('serve')}")
-    opening = "Open" if is_served else "Then open"
+        terminal.say(f"  {command_line('serve', *(() if port == DEFAULT_PORT else ('--port', str(port))))}")
+    opening = "Open" if port is None else "Then open"
     terminal.say(f"{opening} this link to sign in as {DEMO_ADMINISTRATOR}. It works once, for {MINUTES} minutes:")
     terminal.say(f"  {link}")
 
@@ -190,7 +192,7 @@ def _serve(terminal: Terminal, port: int | None) -> None:
     """Serve until Ctrl-C."""
 
     def ready(address: str) -> None:
-        _show_link(terminal, sign_in_link(rollcall, DEMO_ADMINISTRATOR, address), is_served=True)
+        _show_link(terminal, sign_in_link(rollcall, DEMO_ADMINISTRATOR, address))
         terminal.say()
 
     with suppress(KeyboardInterrupt), composed(read_settings(os.environ)) as rollcall:

@@ -80,6 +80,11 @@ class TestTheDemo:
         assert re.search(rf"(?m)^Open this link to sign in .*\n  {LINK.format(port=8321)}$", said)
         assert not any(command.endswith(" serve") for command in commands_in(said))
 
+    def test_links_to_the_port_that_it_will_be_served_on(self, environ: dict[str, str]) -> None:
+        said = run(environ, "demo", "--no-serve", "--port", "8321").stdout
+        assert re.search(rf"(?m)^  {LINK.format(port=8321)}$", said)
+        assert commands_in(said)[-1].endswith("rollcall serve --port 8321")
+
     def test_for_scripts_is_the_same_each_time(self, environ: dict[str, str]) -> None:
         first, again = (json.loads(run(environ, "demo", "--json").stdout) for _ in range(2))
         assert [each["import"]["state"] for each in first["imports"]] == ["completed", "completed"]
