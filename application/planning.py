@@ -6,13 +6,14 @@ from collections import Counter
 from hashlib import sha256
 from itertools import compress
 from typing import TYPE_CHECKING
+from zlib import crc32
 
-from msgspec import Struct, json
+from msgspec import Struct, json, msgpack
 
 from domain.errors import PlanChanged
 from domain.import_session import Plan, Reviewing, Stopped, wrong_state
 from domain.naming import group_key
-from domain.plan import FileGroup, GroupTotals, MembershipTotals, PlanTotals, UserTotals, plan_groups
+from domain.plan import FileGroup, GroupTotals, MembershipTotals, Outcome, PlanTotals, UserTotals, plan_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -24,11 +25,49 @@ if TYPE_CHECKING:
     from domain.plan import Facts, PlannedGroup
 
 
+class GroupPlan(Struct, frozen=True, array_like=True, gc=False):
+    """What happens to a group of the file (see `domain.plan`), and to how many of its users.
+
+    `joins` is the number of the group that it joins, 0 if none. `mark` is another one if it happens to other users, or
+    to another group of the same name.
+    """
+
+    number: int
+    outcome: Outcome
+    joins: int
+    to_add: int
+    already_there: int
+    not_licensed: int
+    removed: int
+    mark: int
+
+
 class ImportPlan(Struct, frozen=True):
-    """What a commit would do in total, and a hexadecimal SHA-256 that no other plan has."""
+    """What a commit would do in total, and a hexadecimal SHA-256 that no other plan has.
+
+    `groups` are the groups that aren't just created with all their users, for `changed_groups`.
+    """
 
     totals: PlanTotals
     digest: str
+    groups: bytes = b""
+
+
+def changed_groups(before: bytes, after: bytes, sizes: Sequence[int]) -> list[tuple[GroupPlan, GroupPlan]]:
+    """Return the groups to which another thing happens than before, as it was and is; `sizes` are all groups' users.
+
+    Raises `msgspec.DecodeError` if these bytes aren't the `groups` of a plan.
+    """
+    old, new = (
+        {each.number: each for each in msgpack.decode(some, type=list[GroupPlan]) if 0 < each.number <= len(sizes)}
+        for some in (before, after)
+    )
+
+    def in_full(groups: dict[int, GroupPlan], number: int) -> GroupPlan:
+        return groups.get(number) or GroupPlan(number, "creates", 0, sizes[number - 1], 0, 0, 0, 0)
+
+    changed = sorted(number for number in old.keys() | new.keys() if old.get(number) != new.get(number))
+    return [(in_full(old, number), in_full(new, number)) for number in changed]
 
 
 def check_plan(ports: Ports, subscription_id: UUID, session: Reviewing | Stopped, digest: str) -> ImportPlan:
@@ -57,7 +96,7 @@ def plan_import(roster: StoredRoster, plan: Plan, facts: Facts, *, after: int = 
     groups = _groups_to_decide(roster, plan, facts, sums, after)
     for group in plan_groups(groups, shared_keys(plan), facts):
         sums.add(group)
-    return ImportPlan(sums.totals(), sums.digest(plan, after))
+    return ImportPlan(sums.totals(), sums.digest(plan, after), sums.groups())
 
 
 def shared_keys(plan: Plan) -> set[str]:
@@ -122,6 +161,7 @@ class _Sums:
         self._memberships = [0, 0, 0, 0]
         self._users = (set[int](), set[int](), set[int]())
         self._parts: list[bytes] = []
+        self._groups: list[GroupPlan] = []
 
     def add_new(self, groups: int, users: Sequence[int]) -> None:
         """Add groups that are created with these users."""
@@ -139,12 +179,19 @@ class _Sums:
         for found, some in zip(self._users, lists, strict=False):
             found.update(some)
         if what != "creates" or any(lists[1:]):
-            self._parts.append(json.encode((number, what, joins, existing, [list(some) for some in lists[1:]])))
+            part = json.encode((number, what, joins, existing, [list(some) for some in lists[1:]]))
+            self._parts.append(part)
+            added, there, without, removed = map(len, lists)
+            self._groups.append(GroupPlan(number, what, joins, added, there, without, removed, crc32(part)))
 
     def totals(self) -> PlanTotals:
         """Return what happens in total."""
         users = UserTotals(*map(len, self._users))
         return PlanTotals(GroupTotals(**self._outcomes), MembershipTotals(*self._memberships), users)
+
+    def groups(self) -> bytes:
+        """Return the groups that aren't just created with all their users."""
+        return msgpack.encode(self._groups)
 
     def digest(self, plan: Plan, after: int) -> str:
         """Return what stands for the file, its new names, and what happens. Groups that are just created go unsaid."""

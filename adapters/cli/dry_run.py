@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from adapters.cli import import_report
+from adapters.cli import import_plan, import_report
 from adapters.cli.import_report import DryRunReport
 from adapters.cli.import_run import known_encoding_of
 from adapters.cli.leaving_out import group_numbers
@@ -13,10 +14,13 @@ from application.reading import detected
 from application.roster_chunks import to_chunks
 from application.rosters import StoredRoster
 from domain.files.roster_file import read_roster
+from domain.import_session import Plan
 from domain.naming import clean_file_name
 from domain.problems import FileProblems, grouped
 from projections.import_list import read as import_list
 from projections.reports import file_licences
+from projections.reports.import_plan import plan_summary
+from projections.reports.plan_facts import import_plan as plan_of
 from projections.reports.preview import preview
 from projections.reports.problem_rows import problem_rows
 from projections.reports.suspicions import suspicions
@@ -58,14 +62,18 @@ def dry_run(
         found = [*grouped(read.problems), *suspicions(cursor, subscription.id, roster).values()]
         unlicensed = file_licences.unlicensed_users(cursor, subscription.id, roster).count
         meant = file_licences.licensed_twins_of_file(cursor, subscription.id, roster)
+        planned = plan_of(cursor, subscription.id, roster, Plan("", len(roster), left_out=frozenset(numbers)))
+        plan = plan_summary(planned, import_list.same_file(cursor, subscription.id, sha256(content).hexdigest()))
     read_as = detected(read, "")
     if terminal.as_json:
         shown, counts = problem_rows(found), import_list.counts(read_as)
         what = (read_as.format, read_as.encoding, read_as.delimiter)
-        terminal.emit(DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups, licensed_as=meant))
+        report = DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups, meant, plan)
+        terminal.emit(report)
         return DONE
     import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
     if found:
         import_report.problems(terminal, found[:ROWS_SHOWN], len(found))
     import_report.groups_to_review(terminal, groups, unlicensed, len(roster), meant)
+    import_plan.show_plan(terminal, plan)
     return DONE

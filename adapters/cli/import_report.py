@@ -13,6 +13,8 @@ from adapters.cli.process import command_line
 from adapters.cli.terminal import ROWS_SHOWN, Column, Failure, visible
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportCounts, ImportDocument
+from projections.reports.import_plan import PlanDocument, PlanSummary
+from projections.reports.plan_text import outcome_label
 from projections.reports.problem_rows import ProblemRow
 from projections.reports.sentences import FORMATS, SKIPPED
 from projections.reports.wording import counted
@@ -39,6 +41,14 @@ STATES = {
     "rejected": "red",
     "discarded": "dim",
 }
+OUTCOME_STYLES = {
+    "creates": "green",
+    "adds_to": "cyan",
+    "joins": "cyan",
+    "unchanged": "dim",
+    "nobody_to_add": "yellow",
+    "left_out": "yellow",
+}
 REFUSED_CODE = "file-refused"
 
 
@@ -46,6 +56,7 @@ class ImportReport(Struct, frozen=True):
     """The result of an import, as JSON; it has an `error` if the exit code is 1.
 
     `licensed_as` are addresses of the file without a licence, each with the licensed one that is probably meant.
+    `plan` is what adding the groups would do now, if they weren't added.
     """
 
     imported: ImportDocument = field(name="import")
@@ -53,13 +64,14 @@ class ImportReport(Struct, frozen=True):
     groups_added: list[GroupAddedRow]
     groups_skipped: list[GroupSkippedRow]
     licensed_as: dict[str, str] = {}
+    plan: PlanDocument | UnsetType = UNSET
     error: Failure | UnsetType = UNSET
 
 
 class DryRunReport(Struct, frozen=True):
     """What importing a file would do, as JSON; it has an `error` if the file is refused.
 
-    `licensed_as` as in `ImportReport`.
+    `licensed_as` as in `ImportReport`. There is a `plan` unless the file is refused.
     """
 
     file_name: str
@@ -72,6 +84,7 @@ class DryRunReport(Struct, frozen=True):
     problems: list[ProblemRow]
     groups: list[ReviewedGroup]
     licensed_as: dict[str, str] = {}
+    plan: PlanSummary | UnsetType = UNSET
     error: Failure | UnsetType = UNSET
 
 
@@ -151,11 +164,7 @@ def groups_to_review(
 
 
 def _outlook(group: ReviewedGroup) -> Text:
-    if group.left_out:
-        return Text("left out", style="yellow")
-    if group.users == group.not_licensed:
-        return Text("no one to add", style="yellow")
-    return Text(group.status, style="green" if group.status == "new" else "cyan")
+    return Text(outcome_label(group).lower(), style=OUTCOME_STYLES[group.outcome])
 
 
 def groups_done(

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import UNSET
 
-from adapters.cli import import_report
+from adapters.cli import import_plan, import_report
 from adapters.cli.import_report import ImportReport
 from adapters.cli.leaving_out import group_numbers
 from adapters.cli.process import command_line
 from adapters.cli.stop_button import stop_button
-from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, STOPPED, ErrorDocument, Failure
+from adapters.cli.terminal import DONE, PLAN_CHANGED, REFUSED, ROWS_SHOWN, STOPPED, ErrorDocument, Failure
 from application.committing import start_commit, stop
 from application.importing import leave_group_out, stored_roster, upload
 from application.reading import ReadRoster, read_file
 from application.rosters import StoredRoster
-from domain.errors import EncodingUncertain, NotFound, NothingToAdd, WrongState
+from domain.errors import EncodingUncertain, NotFound, NothingToAdd, PlanChanged, WrongState
 from domain.files.encodings import ENCODINGS
 from domain.naming import clean_file_name
 from projections import groups_added
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from adapters.cli.terminal import Terminal
     from adapters.composition import Rollcall
+    from application.planning import ImportPlan
     from application.records import Origin
     from domain.problems import Problem
     from projections.directory.read import SubscriptionRow
@@ -66,6 +67,7 @@ class ImportRun:
         self._origin = origin
         self._id = import_id
         self._leave_out = leave_out
+        self._plan: ImportPlan | None = None
         self.report: ImportReport | ErrorDocument | None = None
 
     def upload(self, file_name: str, content: bytes, encoding: str, *, yes: bool) -> int:
@@ -101,22 +103,39 @@ class ImportRun:
                 if not (yes or self._terminal.can_ask()):
                     raise click.UsageError(NO_TERMINAL)
                 row = self._without_groups(row)
-                if self._show_review(row) == 0:
+                self._plan = import_plan.current_plan(self._rollcall, self._origin)
+                if self._show_review(row, self._plan) == 0:
                     return self._nothing_to_add(row, NothingToAdd(reason=NO_LICENCES))
                 if yes and row.read and "encoding-guessed" in row.read.problems:
                     return self._nothing_to_add(row, EncodingUncertain(name=ENCODINGS[row.read.encoding]))
                 if not (yes or self._confirmed()):
                     return self._left()
             case "stopped":
+                self._plan = import_plan.current_plan(self._rollcall, self._origin)
                 self._terminal.note("This import was stopped. It now continues. Press Ctrl-C to stop it again.")
             case "committing":
                 self._terminal.note("The groups of this import are being added. Press Ctrl-C to stop.")
             case _:
                 raise WrongState("commit", row.state)
-        try:
-            return self._ended(self._watch(row))
-        except NothingToAdd as refusal:
-            return self._nothing_to_add(row, refusal)
+        while True:
+            try:
+                return self._ended(self._watch(row))
+            except NothingToAdd as refusal:
+                return self._nothing_to_add(row, refusal)
+            except PlanChanged as refusal:
+                self._show_difference()
+                if yes or not self._terminal.can_ask():
+                    return self._nothing_to_add(row, refusal, PLAN_CHANGED)
+                if not self._confirmed():
+                    return self._left()
+
+    def _show_difference(self) -> None:
+        """Show what is different about the plan, which from now on is the one that has been seen."""
+        seen, now = self._plan, import_plan.current_plan(self._rollcall, self._origin)
+        if seen is not None and not self._terminal.as_json:
+            found = import_plan.difference(self._rollcall, self._origin, seen, now)
+            import_plan.show_difference(self._terminal, found)
+        self._plan = now
 
     def _without_groups(self, row: ImportRow) -> ImportRow:
         if row.read is None or not self._leave_out:
@@ -134,7 +153,7 @@ class ImportRun:
             raise NotFound(what="import", id=self._id)
         return row
 
-    def _show_review(self, row: ImportRow) -> int | None:
+    def _show_review(self, row: ImportRow, plan: ImportPlan) -> int | None:
         """Show the review and return how many users have a licence; None if there is no one to show it to."""
         if self._terminal.as_json or row.read is None:
             return None
@@ -149,6 +168,7 @@ class ImportRun:
         if found:
             import_report.problems(self._terminal, [each for _, each in found], total)
         import_report.groups_to_review(self._terminal, groups, unlicensed, row.read.groups, meant)
+        import_plan.show_plan(self._terminal, import_plan.document_of(self._rollcall, row, plan))
         return row.read.users - unlicensed
 
     def _confirmed(self) -> bool:
@@ -164,7 +184,8 @@ class ImportRun:
         ):
             until = row.version
             if row.state != "committing":
-                until = start_commit(self._rollcall, self._origin, row.version).version
+                digest = self._plan.digest if self._plan else None
+                until = start_commit(self._rollcall, self._origin, row.version, digest).version
             while row.state == "committing" or row.version < until:
                 count = self._rollcall.wakeups.count_changes("import_list")
                 if pressed and not stopping:
@@ -200,13 +221,15 @@ class ImportRun:
             import_report.refusal(self._terminal, row.file_name, row.file_problems)
         return REFUSED
 
-    def _nothing_to_add(self, row: ImportRow, refusal: NothingToAdd | EncodingUncertain) -> int:
+    def _nothing_to_add(
+        self, row: ImportRow, refusal: NothingToAdd | EncodingUncertain | PlanChanged, code: int = REFUSED
+    ) -> int:
         if self._terminal.as_json:
             self._report(row, Failure(refusal.code, str(refusal)))
         else:
             self._terminal.fail(str(refusal), refusal.code)
             self._terminal.note(f"The import is kept. To continue it:\n  {self._command('import-resume')}")
-        return REFUSED
+        return code
 
     def _left(self) -> int:
         """Say in which state the administrator has left the import."""
@@ -248,6 +271,7 @@ class ImportRun:
                 groups_added=groups_added.groups_added(cursor, row.subscription_id, row.id, limit=None),
                 groups_skipped=groups_added.groups_skipped(cursor, row.subscription_id, row.id, limit=None),
                 licensed_as=meant,
+                plan=import_plan.document_of(self._rollcall, row, self._plan) if self._plan and error else UNSET,
                 error=error or UNSET,
             )
 

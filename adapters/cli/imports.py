@@ -63,7 +63,7 @@ def import_(
     if encoding not in {"", *ENCODINGS}:
         raise click.BadParameter(f"Use one of {', '.join(ENCODINGS)}.", param_hint="'--encoding'")
     terminal = Terminal(as_json=as_json)
-    with open_rollcall("directory", commits=not dry) as rollcall:
+    with open_rollcall("directory", "import_list", commits=not dry) as rollcall:
         found = find_subscription(rollcall, name_or_id)
         if not (dry or yes or terminal.can_ask()):
             raise click.UsageError(f"{NO_TERMINAL} Pass --dry-run to only see what the import would do.")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 # Exit codes. For a closed pipe it is what shells report: 128 + SIGPIPE.
-DONE, REFUSED, USAGE, STOPPED, OUTPUT_CLOSED = 0, 1, 2, 130, 141
+DONE, REFUSED, USAGE, PLAN_CHANGED, STOPPED, OUTPUT_CLOSED = 0, 1, 2, 3, 130, 141
 
 ROWS_SHOWN = 20
 WIDTH_WHEN_PIPED = 1_000  # so that each row is one line, for grep

@@ -26,4 +26,6 @@ def find_plan(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow) -> PlanDoc
     plan, done = what_is_planned(stream.state)
     roster = open_roster(rollcall, cursor, row, plan)
     planned = import_plan(cursor, row.subscription_id, roster, plan, after=done)
-    return plan_document(stream.version, planned, import_list.same_file(cursor, row))
+    return plan_document(
+        stream.version, planned, import_list.same_file(cursor, row.subscription_id, row.sha256, row.id)
+    )

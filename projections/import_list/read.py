@@ -166,7 +166,7 @@ def imports(
 
 
 class EarlierImport(Struct, frozen=True):
-    """An import of the same file that added groups, or is adding them."""
+    """An import of the same file that added groups, or is adding them; `started_by` is who pressed *Add Groups*."""
 
     import_id: UUID
     file_name: str
@@ -174,24 +174,32 @@ class EarlierImport(Struct, frozen=True):
     users_added: int
     uploaded_by: Actor
     uploaded_at: datetime
+    started_by: Actor
+    started_at: datetime
 
 
-def same_file(cursor: ViewCursor, row: ImportRow, *, limit: int = 5) -> list[EarlierImport]:
-    """Return the imports of a subscription that added something from the same bytes as this one, newest first."""
+def same_file(
+    cursor: ViewCursor, subscription_id: UUID, sha256: str, but: UUID | None = None, *, limit: int = 5
+) -> list[EarlierImport]:
+    """Return the imports of a subscription that added something from these bytes, newest first, without one of them."""
     cursor.execute(
-        f"""
-        SELECT {COLUMNS} FROM {IMPORTS}
-        WHERE subscription_id = %s AND file ->> 'sha256' = %s AND imports.import_id <> %s
+        """
+        SELECT import_id, file ->> 'file_name' AS file_name, state, users_added, uploaded_by::text AS uploaded_by,
+            uploaded_at, started_by::text AS started_by, started_at
+        FROM imports
+        WHERE subscription_id = %s AND file ->> 'sha256' = %s AND import_id IS DISTINCT FROM %s
           AND (groups_added > 0 OR state = 'committing')
-        ORDER BY uploaded_at DESC, imports.import_id LIMIT %s
+        ORDER BY uploaded_at DESC, import_id LIMIT %s
         """,
-        (row.subscription_id, row.sha256, row.id, limit),
+        (subscription_id, sha256, but, limit),
     )
     return [
-        EarlierImport(
-            each.id, each.file_name, each.state, each.progress.users_added, each.uploaded_by, each.uploaded_at
+        convert(
+            row | {each: json.decode(row[each]) for each in ("uploaded_by", "started_by")},
+            EarlierImport,
+            builtin_types=(UUID, datetime),
         )
-        for each in map(_import, cursor)
+        for row in cursor
     ]
 
 

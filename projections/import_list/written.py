@@ -57,6 +57,8 @@ CREATE = """
         groups_kept integer NOT NULL DEFAULT 0,
         users_removed bigint NOT NULL DEFAULT 0,
         undone_by jsonb,
+        started_by jsonb,
+        started_at timestamptz,
         run_started_at timestamptz,
         run_started_after integer NOT NULL DEFAULT 0
     );
@@ -154,6 +156,19 @@ def _start_run(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
+def _start_commit(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    _start_run(cursor, run)
+    first = {r.originator_id: (json.encode(r.origin.actor).decode(), r.at) for r in reversed(run)}
+    cursor.execute(
+        """
+        UPDATE imports AS i SET started_by = t.actor, started_at = t.at
+        FROM unnest(%s::uuid[], %s::jsonb[], %s::timestamptz[]) AS t (id, actor, at)
+        WHERE i.import_id = t.id AND i.started_at IS NULL
+        """,
+        columns(((import_id, *values) for import_id, values in first.items()), 3),
+    )
+
+
 def _start_undo(cursor: ViewCursor, run: Sequence[Record]) -> None:
     _start_run(cursor, run)
     cursor.execute(
@@ -246,7 +261,7 @@ IMPORT_LIST = View(
         UserRemoved: _write_version,
         GroupLeftOut: _write_version,
         GroupTakenIn: _write_version,
-        CommitStarted: _start_run,
+        CommitStarted: _start_commit,
         GroupAdded: _count_groups,
         GroupSkipped: _count_groups,
         CommitStopped: _write_state,
@@ -258,5 +273,5 @@ IMPORT_LIST = View(
         UndoStopped: _write_state,
         UndoCompleted: _write_state,
     },
-    version=2,
+    version=3,
 )

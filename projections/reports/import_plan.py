@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from domain.plan import GroupTotals, MembershipTotals, PlanTotals, UserTotals
 from projections.import_list.read import EarlierImport
@@ -15,15 +16,12 @@ if TYPE_CHECKING:
     from application.planning import ImportPlan
 
 
-class PlanDocument(Struct, frozen=True):
-    """What adding the groups of an import would do now, in total and in words.
+class PlanSummary(Struct, frozen=True, kw_only=True):
+    """What adding the groups of a file would do now, in total and in words.
 
-    `version` is that of the import. `digest` is another one if anything of the plan is. `same_file_as` are earlier
-    imports of the same bytes that added groups.
+    `same_file_as` are earlier imports of the same bytes that added groups.
     """
 
-    version: int
-    digest: str
     text: str
     groups: GroupTotals
     memberships: MembershipTotals
@@ -36,8 +34,22 @@ class PlanDocument(Struct, frozen=True):
         return PlanTotals(self.groups, self.memberships, self.users)
 
 
-def plan_document(version: int, plan: ImportPlan, same_file_as: Sequence[EarlierImport] = ()) -> PlanDocument:
+class PlanDocument(PlanSummary, frozen=True, kw_only=True):
+    """What adding the groups of an import would do now, in total and in words.
+
+    `version` is that of the import. `digest` is another one if anything of the plan is. `same_file_as` are earlier
+    imports of the same bytes that added groups.
+    """
+
+    version: int
+    digest: str
+
+
+def plan_summary(plan: ImportPlan, same_file_as: Sequence[EarlierImport] = ()) -> PlanSummary:
     """Return a plan as it is told."""
-    totals = plan.totals
-    text = plan_text(totals)
-    return PlanDocument(version, plan.digest, text, totals.groups, totals.memberships, totals.users, same_file_as)
+    return PlanSummary(text=plan_text(plan.totals), same_file_as=same_file_as, **asdict(plan.totals))
+
+
+def plan_document(version: int, plan: ImportPlan, same_file_as: Sequence[EarlierImport] = ()) -> PlanDocument:
+    """Return the plan of an import as it is told."""
+    return PlanDocument(version=version, digest=plan.digest, **asdict(plan_summary(plan, same_file_as)))

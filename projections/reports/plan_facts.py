@@ -48,7 +48,8 @@ def _import_plan(
     cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, plan: Plan, after: int, mark: Hashable
 ) -> tuple[ImportPlan, int]:
     facts = _facts(cursor, subscription_id, roster, plan, mark)
-    return plan_import(roster, plan, facts, after=after), BYTES_OF_A_PLAN
+    found = plan_import(roster, plan, facts, after=after)
+    return found, BYTES_OF_A_PLAN + len(found.groups)
 
 
 def _facts(cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, plan: Plan, mark: Hashable) -> Facts:

@@ -2,12 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from projections.reports.wording import counted
 
 if TYPE_CHECKING:
-    from domain.plan import PlanTotals
+    from collections.abc import Mapping
+
+    from domain.plan import Outcome, PlanTotals
+
+OUTCOMES: Mapping[Outcome, str] = {
+    "creates": "Creates",
+    "adds_to": "Adds to",
+    "joins": "Joins",
+    "unchanged": "Already there",
+    "nobody_to_add": "Nobody to add",
+    "left_out": "Left out",
+}
+"""What happens to a group, in a word or two."""
+
+
+class HasOutcome(Protocol):
+    """A group of the file, and what happens to it and to its users (see `domain.plan`)."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What happens to the group."""
+
+    @property
+    def joins(self) -> int | None:
+        """The number of the group of the file that it joins."""
+
+    @property
+    def to_add(self) -> int:
+        """How many users are added."""
+
+    @property
+    def already_there(self) -> int:
+        """How many are in the group already."""
+
+    @property
+    def not_licensed(self) -> int:
+        """How many have no licence."""
+
+
+def outcome_label(group: HasOutcome) -> str:
+    """Return what happens to a group in a word or two: `Creates`, `Joins group 3`."""
+    label = OUTCOMES[group.outcome]
+    return f"{label} group {group.joins:,}" if group.joins else label
+
+
+def outcome_text(group: HasOutcome) -> str:
+    """Return what happens to a group and its users: `Adds to it: 3 users to add, 1 without a licence`."""
+    counts = (
+        (group.to_add, "to add"),
+        (group.already_there, "already there"),
+        (group.not_licensed, "without a licence"),
+    )
+    told = [f"{count:,} {what}" for count, what in counts if count]
+    return f"{outcome_label(group)}: {', '.join(told)}" if told else outcome_label(group)
 
 
 def plan_text(plan: PlanTotals) -> str:

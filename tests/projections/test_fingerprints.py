@@ -28,7 +28,7 @@ HISTORY = "515caea679a2a274"
 RECORDED = {
     "directory": ("2-9cdbcd66a2bf6759", "093bb0a1bec84dc8"),
     "review": ("1-ea8fcbe8606d4add", "97a8b6e480506c38"),
-    "import_list": ("2-2b4bee896e915c98", "5297582dc8dabd88"),
+    "import_list": ("3-3849fd2a3f914809", "57d0b2491c90ca45"),
     "groups_added": ("3-266e047edd7be559", "0ec7f879dc6fab6e"),
     "audit_log": ("2-0a4f3a5d975fc39d", "7fb4ba6bf74bb488"),
     "group_events": ("2-632be6e86f758fbc", "a0dec76bd1b0c682"),

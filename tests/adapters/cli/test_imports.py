@@ -8,12 +8,14 @@ import re
 import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 import pytest
 
+from adapters.cli import import_run
 from adapters.postgres.datastore import lock_key
+from application.committing import start_commit
 from projections import groups_added
 from projections.directory import read as directory
 from projections.import_list import read as import_list
@@ -135,7 +137,7 @@ class TestAnImportInATerminal:
         assert "4 rows, 2 groups, 3 users, 4 memberships" in review
         assert re.search(r"\n +4 +1 +error +“eve@@example.com” is not a valid e-mail address", review)
         assert "Correct the address. Each cell holds one address, such as ann@example.com." in review
-        assert re.search(r"\n1 +Design +new +2 +1 *\n2 +Sales +new +2 +1", review)
+        assert re.search(r"\n1 +Design +creates +2 +1 *\n2 +Sales +creates +2 +1", review)
         assert "1 user in the file has no licence and would be left out." in review
         assert "2 of 2" in terminal.shown
         assert re.search(r"\n1 +Design +created +2", terminal.shown)
@@ -159,7 +161,7 @@ class TestAnImportInATerminal:
             terminal.end()
         import_id = desk.import_of(terminal.shown)
         with InTerminal(desk.environ, "import-resume", str(import_id)) as terminal:
-            terminal.wait_for(r"Design +new[^?]*\? \[y/N\]: ")
+            terminal.wait_for(r"Design +creates[^?]*\? \[y/N\]: ")
             terminal.type("y\n")
             assert terminal.end() == 0
         assert desk.state(import_id).state == "completed"
@@ -238,7 +240,7 @@ class TestWithoutATerminal:
         file = _file(tmp_path, "groups.csv", content)
         words = ("import", file, "-s", "Contoso", "--leave-out", "NA", "--leave-out", " NONE ")
         dry = run(desk.environ, *words, "--dry-run").stdout
-        assert re.search(r"\n1 +NA +left out +1.*\n2 +Sales +new +1.*\n3 +none +left out +1", dry)
+        assert re.search(r"\n1 +NA +left out +1.*\n2 +Sales +creates +1.*\n3 +none +left out +1", dry)
         assert "leave the group out" in dry
         assert "(--leave-out NA)" in " ".join(dry.split())
         done = run(desk.environ, *words, "--yes")
@@ -333,16 +335,65 @@ class TestWithoutATerminal:
         assert desk.recorded() == before
 
 
+class TestThePlan:
+    def test_that_changed_is_shown_before_and_now_and_asked_again(self, desk: Desk, roster: str) -> None:
+        words = ("group", "create", "Sales", "-s", "Contoso")
+        with InTerminal(desk.environ, "import", roster, "-s", "Contoso", columns=150) as terminal:
+            terminal.wait_for(re.escape("[y/N]: "))
+            assert "Creates 2 groups: 2 users, 3 memberships. Leaves out 1 user without a licence." in terminal.shown
+            assert run(desk.environ, *words, "--user", "ann@example.com").returncode == 0
+            terminal.type("y\n")
+            terminal.wait_for(r"The plan has changed[^?]*\? \[y/N\]: ")
+            told = " ".join(terminal.shown.split())
+            assert "Nothing was added. Before: Creates 2 groups: 2 users, 3 memberships." in told
+            assert "Now: Creates 1 group: 2 users. Leaves out" in told
+            assert "Sales (group 2) before: Creates: 1 to add, 1 without a licence now: Already there: 1" in told
+            terminal.type("y\n")
+            assert terminal.end() == 0
+        started = json.loads(run(desk.environ, "import-history", str(desk.import_of(told)), "--json").stdout)[2]
+        assert started["data"]["plan"]["groups"] == {**started["data"]["plan"]["groups"], "creates": 1, "unchanged": 1}
+
+    def test_that_changed_ends_an_import_that_nobody_watches(
+        self, desk: Desk, roster: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def changed_meanwhile(*args: Any) -> Any:
+            monkeypatch.undo()
+            assert run(desk.environ, "group", "create", "Design", "-s", "Contoso").returncode == 0
+            return start_commit(*args)
+
+        monkeypatch.setattr(import_run, "start_commit", changed_meanwhile)
+        done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes", "--json")
+        document = json.loads(done.stdout)
+        assert (done.returncode, document["error"]["code"], document["import"]["state"]) == (
+            3,
+            "plan-changed",
+            "reviewing",
+        )
+        assert (document["plan"]["groups"]["creates"], document["plan"]["groups"]["adds_to"]) == (1, 1)
+
+    def test_of_a_file_that_was_imported_before_says_by_whom(self, desk: Desk, roster: str) -> None:
+        first = run(desk.environ, "import", roster, "-s", "Contoso", "--yes", "--json")
+        import_id = json.loads(first.stdout)["import"]["id"]
+        again = run(desk.environ, "import", roster, "-s", "Contoso", "--dry-run")
+        assert "Nothing would change: all 2 users are in their groups already." in again.stdout
+        assert re.search(rf"imported before: “roster.csv”, .* by .+ \(import {import_id}, completed\)", again.stdout)
+        document = json.loads(run(desk.environ, "import", roster, "-s", "Contoso", "--dry-run", "--json").stdout)
+        assert [each["import_id"] for each in document["plan"]["same_file_as"]] == [import_id]
+
+
 class TestADryRun:
     def test_shows_the_review_and_records_nothing(self, desk: Desk, roster: str) -> None:
         before = desk.recorded()
         done = run(desk.environ, "import", roster, "-s", "Contoso", "--dry-run")
         assert done.returncode == 0
         assert "dry run, nothing is recorded" in done.stdout
-        assert re.search(r"\n1 +Design +new +2 +1 *\n2 +Sales +new +2 +1", done.stdout)
+        assert re.search(r"\n1 +Design +creates +2 +1 *\n2 +Sales +creates +2 +1", done.stdout)
         as_json = run(desk.environ, "import", roster, "-s", "Contoso", "--dry-run", "--json")
         document = json.loads(as_json.stdout)
         assert document["users_not_licensed"] == 1
+        assert document["plan"]["text"] in done.stdout
+        assert (document["plan"]["groups"]["creates"], document["plan"]["memberships"]["to_add"]) == (2, 3)
+        assert "Memberships: 3 to add, 0 already there, 1 without a licence, 0 removed" in done.stdout
         assert [(each["name"], each["status"]) for each in document["groups"]] == [("Design", "new"), ("Sales", "new")]
         assert [each["line"] for each in document["problems"]] == [4]
         assert desk.recorded() == before
