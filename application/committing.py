@@ -22,22 +22,19 @@ from application.planning import check_plan, what_is_planned
 from application.ports import Claim, Claims, Conflict, Stream
 from application.records import NewRecord
 from domain import group, import_session
+from domain.addition import GroupAdded, add_group, imported_group_id
 from domain.errors import Busy
 from domain.group import Group
 from domain.import_session import (
     Committing,
     Completed,
-    GroupAdded,
     ImportEvent,
     ImportSession,
     PartlyUndone,
-    Plan,
     Reviewing,
     Stopped,
     Undoing,
     Undone,
-    add_group,
-    imported_group_id,
 )
 from domain.naming import group_key
 
@@ -49,6 +46,7 @@ if TYPE_CHECKING:
     from application.ports import Ports
     from application.records import Origin
     from application.rosters import StoredRoster
+    from domain.edits import Plan
     from domain.roster import RosterGroup
 
 MEMBERSHIPS_A_BATCH = 10_000

@@ -13,7 +13,7 @@ from application.ports import Stream
 from application.reading import read_file
 from application.rosters import StoredRoster
 from application.streams import IMPORT, SUBSCRIPTION, find, first_event
-from domain import import_session
+from domain import edits, import_session
 from domain.addresses import email_key
 from domain.errors import KeyReused, NotFound
 from domain.import_session import (
@@ -26,7 +26,6 @@ from domain.import_session import (
     ImportEvent,
     ImportSession,
     PartlyUndone,
-    Plan,
     Reviewing,
     Stopped,
     Undoing,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from application.ports import Ports
     from application.reading import ReadFile
     from application.records import Actor, Origin, Record
+    from domain.edits import Plan
     from domain.roster import Limits, RosterGroup
 
 UPLOAD_CHUNK = 1024 * 1024
@@ -138,7 +138,7 @@ def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected:
     def decide(session: ImportSession) -> ImportEvent | None:
         match session:
             case Reviewing(plan):
-                return import_session.rename_group(session, group_of(plan), new)
+                return edits.rename_group(session, group_of(plan), new)
             case Committing(plan) | Stopped(plan) if plan.name(group_of(plan)) == new:
                 return None
             case _:
@@ -154,7 +154,7 @@ def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected:
         match session:
             case Reviewing(plan):
                 group = stored_roster(ports, origin.subscription_id, plan.roster).group(number)
-                return import_session.remove_user(session, group, email_key(email))
+                return edits.remove_user(session, group, email_key(email))
             case Committing(plan) | Stopped(plan) if email_key(email) in plan.removed.get(number, ()):
                 return None
             case _:
@@ -165,12 +165,12 @@ def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected:
 
 def leave_group_out(ports: Ports, origin: Origin, number: int, expected: int | None) -> ImportResult:
     """Leave a whole group of the file out; raises NotFound, Stale and WrongState."""
-    return _change_group(ports, origin, number, expected, import_session.leave_group_out, left_out=True)
+    return _change_group(ports, origin, number, expected, edits.leave_group_out, left_out=True)
 
 
 def take_group_in(ports: Ports, origin: Origin, number: int, expected: int | None) -> ImportResult:
     """Take a group of the file in again that was left out; raises NotFound, Stale and WrongState."""
-    return _change_group(ports, origin, number, expected, import_session.take_group_in, left_out=False)
+    return _change_group(ports, origin, number, expected, edits.take_group_in, left_out=False)
 
 
 def _change_group(

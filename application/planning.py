@@ -11,7 +11,7 @@ from zlib import crc32
 from msgspec import Struct, json, msgpack
 
 from domain.errors import PlanChanged
-from domain.import_session import Plan, Reviewing, Stopped, wrong_state
+from domain.import_session import Reviewing, Stopped, wrong_state
 from domain.naming import group_key
 from domain.plan import FileGroup, GroupTotals, MembershipTotals, Outcome, PlanTotals, UserTotals, plan_groups
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from application.ports import Ports
     from application.rosters import StoredRoster
+    from domain.edits import Plan
     from domain.import_session import ImportSession
     from domain.plan import Facts, PlannedGroup
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from application.planning import ImportPlan
     from application.records import NewRecord, Record
     from domain.addresses import PrivateDomains
-    from domain.import_session import Plan
+    from domain.edits import Plan
 
 S = TypeVar("S")
 E = TypeVar("E")

@@ -13,18 +13,10 @@ from application.pace import GROUPS_A_BATCH, Pace
 from application.ports import Claim, Claims, Conflict, Stream
 from application.records import NewRecord
 from domain import import_session
+from domain.addition import GroupAdded
 from domain.errors import Busy
 from domain.group import GroupDeleted, GroupEvent
-from domain.import_session import (
-    Completed,
-    GroupAdded,
-    ImportEvent,
-    ImportSession,
-    PartlyUndone,
-    Stopped,
-    Undoing,
-    Undone,
-)
+from domain.import_session import Completed, ImportEvent, ImportSession, PartlyUndone, Stopped, Undoing, Undone
 from domain.naming import group_key
 from domain.undo import Change, undo_group
 

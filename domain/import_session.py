@@ -1,5 +1,7 @@
 """The import aggregate on one page: events, states, decisions, fold.
 
+What is edited in a review is in domain/edits.py, what becomes of a group in domain/addition.py and domain/undo.py.
+
 Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 
     FileUploaded + FormatRejected                                        → Rejected
@@ -10,32 +12,28 @@ Events are stored: their tags and field names never change. Add fields with defa
                                        └──────── CommitStarted ──┘
     Stopped, Completed ── UndoStarted ──→ Undoing: GroupUndone, GroupKept ──→ UndoCompleted → Undone
                                              ↑  └── UndoStopped → PartlyUndone
-                                             └──── UndoStarted ────────┘       (what becomes of a group: domain/undo.py)
+                                             └──── UndoStarted ────────┘
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
-from uuid import UUID, uuid5
+from typing import TYPE_CHECKING, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from domain.errors import EditsInTheWay, NotFound, NothingToAdd, NothingToUndo, SomethingAdded, WrongState
-from domain.group import Group, GroupCreated, UsersAddedToGroup, add_users, create_group
-from domain.plan import PlanTotals, outcome, sort_users
-from domain.portions import portions
+from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.edits import Edits, GroupLeftOut, GroupRenamed, GroupTakenIn, Plan, UserRemoved
+from domain.errors import EditsInTheWay, NothingToAdd, NothingToUndo, SomethingAdded, WrongState
+from domain.plan import PlanTotals
 from domain.problems import Problem
-from domain.roster import FileFormat, RosterGroup
+from domain.roster import FileFormat
 from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoProgress, UndoStarted, UndoStopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from collections.abc import Set as AbstractSet
 
     from domain.errors import ImportCommand
-
-SkipReason: TypeAlias = Literal["no-users", "no-licensed-users", "left-out"]
 
 
 # --- events ---------------------------------------------------------------------------------------------
@@ -75,33 +73,6 @@ class FormatRejected(Struct, frozen=True, tag="import.format-rejected"):
     problems: tuple[Problem, ...]
 
 
-class GroupRenamed(Struct, frozen=True, tag="import.group-renamed"):
-    """A group of the file will be added under another name."""
-
-    group: int
-    old: str
-    new: str
-
-
-class UserRemoved(Struct, frozen=True, tag="import.user-removed"):
-    """A user will not be added to this group of the file."""
-
-    group: int
-    email: str
-
-
-class GroupLeftOut(Struct, frozen=True, tag="import.group-left-out"):
-    """A group of the file will not be added."""
-
-    group: int
-
-
-class GroupTakenIn(Struct, frozen=True, tag="import.group-taken-in"):
-    """A group of the file that was left out will be added after all."""
-
-    group: int
-
-
 class CommitStarted(Struct, frozen=True, omit_defaults=True, tag="import.commit-started"):
     """An administrator who had reviewed version `reviewed` pressed *Add Groups*; `groups` are left to be added.
 
@@ -111,40 +82,6 @@ class CommitStarted(Struct, frozen=True, omit_defaults=True, tag="import.commit-
     reviewed: int
     groups: int
     plan: PlanTotals | None = None
-
-
-class UsersLeftOut(Struct, frozen=True, tag="import.users-left-out"):
-    """Users of a group of the file, which is added or skipped next, were not added to it, and why.
-
-    `users` are canonical addresses in the order of the file (see `portions` for how many).
-    """
-
-    group: int
-    users: tuple[str, ...]
-    reason: Literal["not-licensed"] = "not-licensed"
-
-
-class GroupAdded(Struct, frozen=True, gc=False, tag="import.group-added"):
-    """A group of the file was created, or its users were added to the existing group with that name.
-
-    `left_out` is how many of its users were not (see `UsersLeftOut`).
-    """
-
-    group: int
-    group_id: UUID
-    name: str
-    created: bool
-    users_added: int
-    users_already_there: int
-    left_out: int = 0
-
-
-class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
-    """A group of the file was skipped because it had no users to add, or was left out in the review."""
-
-    group: int
-    reason: SkipReason
-    left_out: int = 0
 
 
 class CommitStopped(Struct, frozen=True, tag="import.commit-stopped"):
@@ -166,32 +103,6 @@ class ImportDiscarded(Struct, frozen=True, tag="import.discarded"):
 
 
 # --- states ---------------------------------------------------------------------------------------------
-
-
-class Plan(Struct, frozen=True):
-    """What a commit will add: the roster of the file, and the administrator's edits by group number."""
-
-    roster: str
-    groups: int
-    names: dict[int, str] = field(default_factory=dict)
-    removed: dict[int, frozenset[str]] = field(default_factory=dict)
-    left_out: frozenset[int] = frozenset()
-
-    @property
-    def edited(self) -> bool:
-        """Whether anything was edited."""
-        return bool(self.names or self.removed or self.left_out)
-
-    def name(self, group: RosterGroup) -> str:
-        """Return the name under which a group of the file will be added."""
-        return self.names.get(group.number, group.name)
-
-    def users(self, group: RosterGroup) -> list[str]:
-        """Return the users who will be added to a group of the file."""
-        if group.number in self.left_out:
-            return []
-        removed = self.removed.get(group.number, frozenset())
-        return [member.email for member in group.members if member.email not in removed]
 
 
 class Progress(Struct, frozen=True):
@@ -303,31 +214,6 @@ ImportEvent: TypeAlias = (
 # --- decisions ---------------------------------------------------------------------------------------------
 
 
-def rename_group(session: Reviewing, group: RosterGroup, name: str) -> GroupRenamed | None:
-    """Rename a group of the file (see `naming.parse_group_name`), unless it already has that name."""
-    old = session.plan.name(group)
-    return None if name == old else GroupRenamed(group.number, old, name)
-
-
-def remove_user(session: Reviewing, group: RosterGroup, email: str) -> UserRemoved | None:
-    """Remove a user (canonical address) from a group of the file, unless already removed; raises NotFound."""
-    if all(member.email != email for member in group.members):
-        raise NotFound(what="user in this group with the address", id=email)
-    if email in session.plan.removed.get(group.number, frozenset()):
-        return None
-    return UserRemoved(group.number, email)
-
-
-def leave_group_out(session: Reviewing, number: int) -> GroupLeftOut | None:
-    """Leave a group of the file out, unless it is left out."""
-    return None if number in session.plan.left_out else GroupLeftOut(number)
-
-
-def take_group_in(session: Reviewing, number: int) -> GroupTakenIn | None:
-    """Take a group of the file in again, unless it isn't left out."""
-    return GroupTakenIn(number) if number in session.plan.left_out else None
-
-
 def choose_encoding(session: Reviewing, read: FormatDetected, *, before: FormatDetected) -> EncodingChosen | None:
     """Take a file as it reads in another encoding, instead of as `before`; raises EditsInTheWay."""
     if read.encoding == before.encoding:
@@ -370,52 +256,6 @@ def start_commit(
     if not anybody_licensed:
         raise NothingToAdd(reason="none of the users has a licence. Allocate licences first")
     return CommitStarted(version, plan.groups.added if plan else groups, plan)
-
-
-class Addition(Struct, frozen=True):
-    """The events of adding one group: those for the import's stream, and those for the group's own if it changes."""
-
-    events: tuple[UsersLeftOut | GroupAdded | GroupSkipped, ...]
-    group_events: tuple[GroupCreated | UsersAddedToGroup, ...] = ()
-
-
-def imported_group_id(import_id: UUID, number: int) -> UUID:
-    """Return the id of a group that an import creates. It stays the same if the batch has to be repeated."""
-    return uuid5(import_id, f"group:{number}")
-
-
-def add_group(
-    session: Committing,
-    group: RosterGroup,
-    licensed: AbstractSet[str],
-    existing: tuple[UUID, Group] | None,
-    new_id: UUID,
-) -> Addition:
-    """Create the group, or add its users to the existing group with its name. Only licensed users are added."""
-    emails = [member.email for member in group.members]
-    without = frozenset[str]() if licensed >= set(emails) else {user for user in emails if user not in licensed}
-    left_out = group.number in session.plan.left_out
-    group_id, before = existing or (new_id, None)
-    users = sort_users(
-        () if left_out else emails,
-        removed=session.plan.removed.get(group.number, frozenset()),
-        unlicensed=without,
-        members=before.users if before else (),
-    )
-    to_add, there, unlicensed = users.to_add, len(users.already_there), users.not_licensed
-    events = tuple(UsersLeftOut(group.number, some) for some in portions(unlicensed))
-    match outcome(users, left_out=left_out, exists=before is not None, joins=False):
-        case "left_out":
-            return Addition((GroupSkipped(group.number, "left-out"),))
-        case "nobody_to_add":
-            reason: SkipReason = "no-licensed-users" if unlicensed else "no-users"
-            return Addition((*events, GroupSkipped(group.number, reason, len(unlicensed))))
-    if before is None:
-        name, group_events = session.plan.name(group), create_group(session.plan.name(group), to_add)
-    else:
-        name, group_events = before.name, add_users(before, to_add)
-    event = GroupAdded(group.number, group_id, name, before is None, len(to_add), there, len(unlicensed))
-    return Addition((*events, event), group_events)
 
 
 def stop(session: Committing) -> CommitStopped:
@@ -461,44 +301,16 @@ def wrong_state(session: ImportSession, command: ImportCommand) -> WrongState:
 
 def fold(session: ImportSession | None, events: Iterable[ImportEvent]) -> ImportSession:
     """Return the session as it is after more events; there must have been one at least."""
-    edits: _Edits | None = None
+    edits: Edits | None = None
     for event in events:
         match session, event:
             case Reviewing(plan), GroupRenamed() | UserRemoved() | GroupLeftOut() | GroupTakenIn():
-                edits = edits or _Edits(plan)
+                edits = edits or Edits(plan)
                 edits.add(event)
             case _:
-                session, edits = _evolve(edits.reviewed() if edits else session, event), None
+                session, edits = _evolve(Reviewing(edits.plan()) if edits else session, event), None
     assert session is not None  # noqa: S101 - there was an event
-    return edits.reviewed() if edits else session
-
-
-class _Edits:
-    """Edits of a plan while they are folded: they change in place, so that not every edit copies all others."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._names = dict(plan.names)
-        self._removed = {group: set(users) for group, users in plan.removed.items()}
-        self._left_out = set(plan.left_out)
-
-    def add(self, edit: GroupRenamed | UserRemoved | GroupLeftOut | GroupTakenIn) -> None:
-        """Make one more edit."""
-        match edit:
-            case GroupRenamed(group=group, new=new):
-                self._names[group] = new
-            case UserRemoved(group, email):
-                self._removed.setdefault(group, set()).add(email)
-            case GroupLeftOut(group):
-                self._left_out.add(group)
-            case GroupTakenIn(group):
-                self._left_out.discard(group)
-
-    def reviewed(self) -> Reviewing:
-        """Return the review with these edits."""
-        removed = {group: frozenset(users) for group, users in self._removed.items()}
-        left_out = frozenset(self._left_out)
-        return Reviewing(replace(self._plan, names=self._names, removed=removed, left_out=left_out))
+    return Reviewing(edits.plan()) if edits else session
 
 
 def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:

@@ -24,7 +24,7 @@ from domain.portions import portions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from domain.import_session import GroupAdded
+    from domain.addition import GroupAdded
 
 VERSIONS_AN_EVENT = 20
 """How many of the changes by others an event lists, the latest ones: a group may have been changed many times."""

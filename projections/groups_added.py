@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.records import Actor
-from domain.import_session import GroupAdded, GroupSkipped, SkipReason, UsersLeftOut
+from domain.addition import GroupAdded, GroupSkipped, SkipReason, UsersLeftOut
 from domain.undo import GroupKept, GroupUndone
 from projections.log import records_at, records_of_streams
 from projections.reports.sentences import sentence

@@ -30,8 +30,9 @@ import psycopg
 from rich.console import Console
 
 from adapters.composition import composed
+from domain.addition import GroupAdded
 from domain.group import GroupCreated, GroupEvent, UsersAddedToGroup
-from domain.import_session import CommitCompleted, CommitStarted, CommitStopped, GroupAdded
+from domain.import_session import CommitCompleted, CommitStarted, CommitStopped
 from domain.naming import group_key
 from tests.adapters.api.importing import subscribed, whole
 from tests.adapters.server.serving import Served, served

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from application.rosters import StoredRoster
-    from domain.import_session import Plan
+    from domain.edits import Plan
     from projections.directory.read import GroupRow, LicenceRow, SubscriptionRow
     from projections.import_list.read import ImportRow
     from projections.view import ViewCursor

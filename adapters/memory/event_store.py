@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from application.ports import NO_CLAIMS, Appended, Claims, Conflict, Licensed, NoJoins, fold_records
 from application.records import Record
+from domain.addition import UsersLeftOut
 from domain.group import GroupCreated, UsersAddedToGroup
-from domain.import_session import UsersLeftOut
 from domain.subscription import LicencesAllocated, LicencesRevoked
 
 if TYPE_CHECKING:

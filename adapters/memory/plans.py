@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from application.planning import ImportPlan
     from application.ports import Blobs, EventStore
-    from domain.import_session import Plan
+    from domain.edits import Plan
 
 
 class MemoryPlans:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from application.planning import ImportPlan
     from application.ports import Readable
     from application.rosters import Rosters
-    from domain.import_session import Plan
+    from domain.edits import Plan
 
 
 class DirectoryPlans:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.access import AccessGranted, AccessRevoked
+from domain.edits import UserRemoved
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
-from domain.import_session import UserRemoved
 from domain.subscription import LicencesAllocated, LicencesRevoked
 from projections.audit_log.read import AUDITED, GROUPS, OPERATED_TYPES
 from projections.view import View, insert_rows

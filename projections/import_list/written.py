@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, json
 from msgspec.structs import astuple
 
+from domain.addition import GroupAdded, GroupSkipped
+from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
 from domain.import_session import (
     CommitCompleted,
     CommitStarted,
@@ -16,13 +18,7 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
-    GroupAdded,
-    GroupLeftOut,
-    GroupRenamed,
-    GroupSkipped,
-    GroupTakenIn,
     ImportDiscarded,
-    UserRemoved,
 )
 from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoProgress, UndoStarted, UndoStopped
 from projections.view import View, columns, events_of, insert_rows

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from application.planning import ImportPlan
     from application.rosters import StoredRoster
-    from domain.import_session import Plan
+    from domain.edits import Plan
     from projections.view import ViewCursor
 
 BYTES_OF_A_PLAN = 1_000

@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from domain.import_session import Plan
+from domain.edits import Plan
 from domain.problems import grouped
 from projections.directory import read as directory
 from projections.projector import find_bookmark

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from application.records import Event
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
+from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
 from domain.files.encodings import ENCODINGS
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
@@ -19,14 +21,7 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
-    GroupAdded,
-    GroupLeftOut,
-    GroupRenamed,
-    GroupSkipped,
-    GroupTakenIn,
     ImportDiscarded,
-    UserRemoved,
-    UsersLeftOut,
 )
 from domain.plan import PlanTotals
 from domain.subscription import (

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from application.ports import EventStore
-    from domain.import_session import GroupAdded, ImportSession
+    from domain.addition import GroupAdded
+    from domain.import_session import ImportSession
 
 
 class KeptGroup(Struct, frozen=True):

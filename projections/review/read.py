@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.import_session import Plan
+from domain.edits import Plan
 from domain.naming import group_key, plain_group_keys
 from domain.plan import Outcome
 from projections.directory import read as directory

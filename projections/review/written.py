@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec import json
 
 from application.rosters import StoredRoster
-from domain.import_session import EncodingChosen, FormatDetected, GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
+from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
+from domain.import_session import EncodingChosen, FormatDetected
 from domain.naming import group_key
 from domain.problems import grouped
 from projections.view import View, columns, copy_rows, events_of, insert_rows

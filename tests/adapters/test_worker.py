@@ -27,8 +27,9 @@ from application import pace
 from application.committing import CommitRun, start_commit, stop
 from application.importing import upload
 from domain import import_session
+from domain.addition import GroupAdded
 from domain.group import GroupCreated
-from domain.import_session import CommitCompleted, CommitStarted, CommitStopped, Completed, GroupAdded
+from domain.import_session import CommitCompleted, CommitStarted, CommitStopped, Completed
 from domain.roster import Limits
 from projections.directory import read as directory
 from projections.import_list import read as import_list

@@ -15,17 +15,10 @@ from application.pace import GROUPS_A_BATCH, LONG_BATCH
 from application.ports import Appended, Claim, Claims
 from application.records import NewRecord, Origin
 from domain import group, import_session
+from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
 from domain.errors import NothingToAdd, Stale, WrongState
 from domain.group import Group, GroupCreated, GroupDeleted, UsersAddedToGroup
-from domain.import_session import (
-    CommitCompleted,
-    CommitStarted,
-    CommitStopped,
-    GroupAdded,
-    GroupSkipped,
-    Stopped,
-    UsersLeftOut,
-)
+from domain.import_session import CommitCompleted, CommitStarted, CommitStopped, Stopped
 from domain.naming import group_key
 from domain.subscription import LicencesRevoked
 from tests.application.interference import before_the_next_append

@@ -10,8 +10,9 @@ import pytest
 from application.committing import start_commit, stop
 from application.importing import discard, plan_at, remove_user, rename_group, stored_roster, upload
 from application.records import Origin
+from domain.edits import GroupRenamed, UserRemoved
 from domain.errors import GroupNameInvalid, KeyReused, NotFound, Stale, WrongState
-from domain.import_session import FileUploaded, FormatDetected, FormatRejected, GroupRenamed, UserRemoved
+from domain.import_session import FileUploaded, FormatDetected, FormatRejected
 from domain.roster import Limits
 from tests.conftest import ANN, importing_as, subscribed
 from tests.waiting import Running
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from application.decisions import CommandResult
     from application.ports import BlobKind, Ports
     from application.records import Event
-    from domain.import_session import Plan
+    from domain.edits import Plan
 
 FILE = b"Groupname,Email,Email\nSales,ann@example.com,ben@example.com\nMarketing,ann@example.com,nonsense\n"
 

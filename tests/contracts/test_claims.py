@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from application.ports import Claim, Claims, Conflict, Licensed, NoJoins, RequestKey
 from application.records import Actor, NewRecord, Origin
+from domain.addition import UsersLeftOut
 from domain.group import GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup
-from domain.import_session import UsersLeftOut
 from domain.naming import group_key
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from tests.waiting import Running

@@ -13,7 +13,8 @@ from adapters.memory.ports import memory_ports
 from application.ports import Conflict, Stream
 from application.records import Actor, Event, NewRecord, Origin, Record
 from domain import import_session, subscription
-from domain.import_session import CommitStarted, FileUploaded, FormatDetected, GroupAdded
+from domain.addition import GroupAdded
+from domain.import_session import CommitStarted, FileUploaded, FormatDetected
 from domain.subscription import (
     LicencesAllocated,
     LicencesRevoked,

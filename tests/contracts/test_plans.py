@@ -18,8 +18,9 @@ from application.importing import leave_group_out, remove_user, upload
 from application.importing import rename_group as rename_in_review
 from application.licensing import allocate_licences, revoke_licences
 from domain import import_session
+from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
 from domain.errors import NothingToAdd, PlanChanged, Refused
-from domain.import_session import GroupAdded, GroupSkipped, Reviewing, Stopped, UsersLeftOut
+from domain.import_session import Reviewing, Stopped
 from domain.roster import Limits
 from domain.subscription import User
 from tests.conftest import advance_views, importing_as, subscribed

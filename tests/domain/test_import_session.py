@@ -5,10 +5,21 @@ from uuid import UUID
 import pytest
 from msgspec import structs
 
+from domain.addition import Addition, GroupAdded, GroupSkipped, UsersLeftOut, add_group, imported_group_id
+from domain.edits import (
+    GroupLeftOut,
+    GroupRenamed,
+    GroupTakenIn,
+    Plan,
+    UserRemoved,
+    leave_group_out,
+    remove_user,
+    rename_group,
+    take_group_in,
+)
 from domain.errors import EditsInTheWay, NotFound, NothingToAdd, SomethingAdded
 from domain.group import Group, GroupCreated, UsersAddedToGroup
 from domain.import_session import (
-    Addition,
     CommitCompleted,
     CommitStarted,
     CommitStopped,
@@ -19,33 +30,19 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
-    GroupAdded,
-    GroupLeftOut,
-    GroupRenamed,
-    GroupSkipped,
-    GroupTakenIn,
     ImportDiscarded,
     ImportEvent,
     ImportSession,
-    Plan,
     Progress,
     Rejected,
     Reviewing,
     Stopped,
-    UserRemoved,
-    UsersLeftOut,
-    add_group,
     choose_encoding,
     complete,
     discard,
     fold,
-    imported_group_id,
-    leave_group_out,
-    remove_user,
-    rename_group,
     start_commit,
     stop,
-    take_group_in,
 )
 from domain.problems import Problem
 from domain.roster import RosterGroup, RosterMember

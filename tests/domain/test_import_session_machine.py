@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import json
 
+from domain.addition import GroupAdded, GroupSkipped, add_group, imported_group_id
+from domain.edits import remove_user, rename_group
 from domain.errors import NothingToAdd, NothingToUndo, SomethingAdded
 from domain.import_session import (
     CommitCompleted,
@@ -19,8 +21,6 @@ from domain.import_session import (
     Discarded,
     FileUploaded,
     FormatDetected,
-    GroupAdded,
-    GroupSkipped,
     ImportDiscarded,
     ImportEvent,
     ImportSession,
@@ -28,14 +28,10 @@ from domain.import_session import (
     Reviewing,
     Stopped,
     Undoing,
-    add_group,
     complete,
     complete_undo,
     discard,
     fold,
-    imported_group_id,
-    remove_user,
-    rename_group,
     start_commit,
     start_undo,
     stop,

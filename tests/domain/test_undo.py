@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.addition import GroupAdded
 from domain.group import (
     GroupCreated,
     GroupDeleted,
@@ -15,7 +16,6 @@ from domain.group import (
     UsersAddedToGroup,
     UsersRemovedFromGroup,
 )
-from domain.import_session import GroupAdded
 from domain.undo import VERSIONS_AN_EVENT, Change, GroupKept, GroupUndone, Reversal, UndoProgress, undo_group
 
 if TYPE_CHECKING:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from application.reading import detected
 from application.records import Event, Origin, Record
 from application.roster_chunks import to_chunks
+from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
 from domain.files.roster_file import read_roster
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (
@@ -23,14 +25,7 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
-    GroupAdded,
-    GroupLeftOut,
-    GroupRenamed,
-    GroupSkipped,
-    GroupTakenIn,
     ImportDiscarded,
-    UserRemoved,
-    UsersLeftOut,
 )
 from domain.problems import Problem
 from domain.roster import Limits, Roster

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.edits import GroupRenamed, UserRemoved
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (
     CommitCompleted,
@@ -19,12 +21,7 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
-    GroupAdded,
-    GroupRenamed,
-    GroupSkipped,
     ImportDiscarded,
-    UserRemoved,
-    UsersLeftOut,
 )
 from domain.subscription import LicencesAllocated, LicencesRevoked, SeatsChanged
 

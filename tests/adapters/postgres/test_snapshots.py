@@ -22,6 +22,8 @@ from application.licensing import allocate_licences
 from application.ports import Stream
 from application.records import Actor, Event, Origin
 from domain import import_session, subscription
+from domain.addition import GroupAdded
+from domain.edits import Plan
 from domain.import_session import (
     CommitStarted,
     Committing,
@@ -29,10 +31,8 @@ from domain.import_session import (
     Discarded,
     FileUploaded,
     FormatDetected,
-    GroupAdded,
     ImportSession,
     PartlyUndone,
-    Plan,
     Progress,
     Rejected,
     Reviewing,

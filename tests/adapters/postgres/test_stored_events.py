@@ -16,6 +16,8 @@ from adapters.postgres.event_store import RecordMapper
 from adapters.postgres.recorder import StoredRecord
 from application.records import Actor, Event, Origin, Record
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
+from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
@@ -26,14 +28,7 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
-    GroupAdded,
-    GroupLeftOut,
-    GroupRenamed,
-    GroupSkipped,
-    GroupTakenIn,
     ImportDiscarded,
-    UserRemoved,
-    UsersLeftOut,
 )
 from domain.problems import Problem
 from domain.subscription import (

@@ -12,15 +12,8 @@ import pytest
 
 from application.records import Event
 from domain.access import TokenIssued
-from domain.import_session import (
-    CommitStopped,
-    FileUploaded,
-    FormatDetected,
-    FormatRejected,
-    GroupAdded,
-    GroupSkipped,
-    UsersLeftOut,
-)
+from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.import_session import CommitStopped, FileUploaded, FormatDetected, FormatRejected
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from domain.undo import GroupKept, GroupUndone
 from projections.audit_log.read import AUDITED

@@ -1,0 +1,109 @@
+"""Add the groups of a file, one at a time: what becomes of each, and of its users.
+
+Events are stored: their tags and field names never change. Add fields with defaults, never rename.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from domain.group import Group, GroupCreated, UsersAddedToGroup, add_users, create_group
+from domain.plan import outcome, sort_users
+from domain.portions import portions
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from domain.import_session import Committing
+    from domain.roster import RosterGroup
+
+SkipReason: TypeAlias = Literal["no-users", "no-licensed-users", "left-out"]
+
+
+# --- events -------------------------------------------------------------------------------------------------
+
+
+class UsersLeftOut(Struct, frozen=True, tag="import.users-left-out"):
+    """Users of a group of the file, which is added or skipped next, were not added to it, and why.
+
+    `users` are canonical addresses in the order of the file (see `portions` for how many).
+    """
+
+    group: int
+    users: tuple[str, ...]
+    reason: Literal["not-licensed"] = "not-licensed"
+
+
+class GroupAdded(Struct, frozen=True, gc=False, tag="import.group-added"):
+    """A group of the file was created, or its users were added to the existing group with that name.
+
+    `left_out` is how many of its users were not (see `UsersLeftOut`).
+    """
+
+    group: int
+    group_id: UUID
+    name: str
+    created: bool
+    users_added: int
+    users_already_there: int
+    left_out: int = 0
+
+
+class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
+    """A group of the file was skipped because it had no users to add, or was left out in the review."""
+
+    group: int
+    reason: SkipReason
+    left_out: int = 0
+
+
+# --- what becomes of a group ------------------------------------------------------------------------------------
+
+
+class Addition(Struct, frozen=True):
+    """The events of adding one group: those for the import's stream, and those for the group's own if it changes."""
+
+    events: tuple[UsersLeftOut | GroupAdded | GroupSkipped, ...]
+    group_events: tuple[GroupCreated | UsersAddedToGroup, ...] = ()
+
+
+def imported_group_id(import_id: UUID, number: int) -> UUID:
+    """Return the id of a group that an import creates. It stays the same if the batch has to be repeated."""
+    return uuid5(import_id, f"group:{number}")
+
+
+def add_group(
+    session: Committing,
+    group: RosterGroup,
+    licensed: AbstractSet[str],
+    existing: tuple[UUID, Group] | None,
+    new_id: UUID,
+) -> Addition:
+    """Create the group, or add its users to the existing group with its name. Only licensed users are added."""
+    emails = [member.email for member in group.members]
+    without = frozenset[str]() if licensed >= set(emails) else {user for user in emails if user not in licensed}
+    left_out = group.number in session.plan.left_out
+    group_id, before = existing or (new_id, None)
+    users = sort_users(
+        () if left_out else emails,
+        removed=session.plan.removed.get(group.number, frozenset()),
+        unlicensed=without,
+        members=before.users if before else (),
+    )
+    to_add, there, unlicensed = users.to_add, len(users.already_there), users.not_licensed
+    events = tuple(UsersLeftOut(group.number, some) for some in portions(unlicensed))
+    match outcome(users, left_out=left_out, exists=before is not None, joins=False):
+        case "left_out":
+            return Addition((GroupSkipped(group.number, "left-out"),))
+        case "nobody_to_add":
+            reason: SkipReason = "no-licensed-users" if unlicensed else "no-users"
+            return Addition((*events, GroupSkipped(group.number, reason, len(unlicensed))))
+    if before is None:
+        name, group_events = session.plan.name(group), create_group(session.plan.name(group), to_add)
+    else:
+        name, group_events = before.name, add_users(before, to_add)
+    event = GroupAdded(group.number, group_id, name, before is None, len(to_add), there, len(unlicensed))
+    return Addition((*events, event), group_events)
