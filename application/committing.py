@@ -26,6 +26,7 @@ from domain.addition import GroupAdded, add_group, imported_group_id
 from domain.errors import Busy
 from domain.group import Group
 from domain.import_session import (
+    Closed,
     Committing,
     Completed,
     ImportEvent,
@@ -99,7 +100,7 @@ def stop(ports: Ports, origin: Origin) -> ImportResult:
                 return session_decision(ports, stream, import_session.stop(session))
             case Undoing() as session:
                 return session_decision(ports, stream, import_session.stop_undo(session))
-            case Stopped() | Completed() | PartlyUndone() | Undone():
+            case Stopped() | Completed() | Closed() | PartlyUndone() | Undone():
                 return session_decision(ports, stream, None)
             case _:
                 raise import_session.wrong_state(stream.state, "stop")

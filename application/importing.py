@@ -1,4 +1,4 @@
-"""Upload a file, review it (rename groups, remove users), or discard the import."""
+"""Upload a file, review it (rename groups, remove users), discard the import, or end it after a stop."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from domain import edits, import_session
 from domain.addresses import email_key
 from domain.errors import KeyReused, NotFound
 from domain.import_session import (
+    Closed,
     Committing,
     Discarded,
     EncodingChosen,
@@ -206,6 +207,21 @@ def discard(ports: Ports, origin: Origin, expected: int | None) -> ImportResult:
                 return None
             case _:
                 raise import_session.wrong_state(session, "discard")
+
+    return _change_session(ports, origin, expected, decide)
+
+
+def close(ports: Ports, origin: Origin, expected: int | None) -> ImportResult:
+    """End a stopped import, and keep what it has added; raises NotFound, Stale and WrongState."""
+
+    def decide(session: ImportSession) -> ImportEvent | None:
+        match session:
+            case Stopped():
+                return import_session.close(session)
+            case Closed():
+                return None
+            case _:
+                raise import_session.wrong_state(session, "close")
 
     return _change_session(ports, origin, expected, decide)
 

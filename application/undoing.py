@@ -16,7 +16,7 @@ from domain import import_session
 from domain.addition import GroupAdded
 from domain.errors import Busy
 from domain.group import GroupDeleted, GroupEvent
-from domain.import_session import Completed, ImportEvent, ImportSession, PartlyUndone, Stopped, Undoing, Undone
+from domain.import_session import Closed, Completed, ImportEvent, ImportSession, PartlyUndone, Stopped, Undoing, Undone
 from domain.naming import group_key
 from domain.undo import Change, undo_group
 
@@ -37,7 +37,7 @@ def start_undo(ports: Ports, origin: Origin, expected: int) -> ImportResult:
 
     def decide_on_session(session: ImportSession) -> ImportEvent | None:
         match session:
-            case Stopped() | Completed() | PartlyUndone():
+            case Stopped() | Completed() | Closed() | PartlyUndone():
                 return import_session.start_undo(session, expected)
             case Undoing(reviewed=reviewed) | Undone(reviewed=reviewed) if reviewed == expected:
                 return None

@@ -47,13 +47,14 @@ class GroupRenamedMeanwhile(Stale):
     """
 
 
-ImportCommand: TypeAlias = Literal["edit", "plan", "commit", "stop", "discard", "undo"]
+ImportCommand: TypeAlias = Literal["edit", "plan", "commit", "stop", "discard", "close", "undo"]
 """What an administrator can ask of an import."""
 
 AFTER_UNDO: dict[ImportCommand, str] = {
     "edit": "so you can't edit it any more. Upload a corrected file.",
     "commit": "so you can't add its groups any more. Upload the file again.",
     "discard": "so there is nothing to discard.",
+    "close": "so there is nothing to finish.",
 }
 
 WRONG_STATES: dict[tuple[ImportCommand, str], str] = {
@@ -65,10 +66,12 @@ WRONG_STATES: dict[tuple[ImportCommand, str], str] = {
     "Change the groups themselves.",
     ("edit", "rejected"): "The file of this import was refused, so there is nothing to edit. "
     "Fix the file and upload it again.",
+    ("edit", "closed"): "This import was finished, so you can't edit it any more. Change the groups themselves.",
     ("edit", "discarded"): "This import was discarded, so you can't edit it any more. Upload the file again.",
     ("commit", "committing"): "The groups of this import are already being added.",
     ("plan", "committing"): "The groups of this import are being added. See its progress.",
     ("plan", "completed"): "This import is completed, so nothing is planned any more. See what was added.",
+    ("plan", "closed"): "This import was finished, so nothing is planned any more. See what was added.",
     ("plan", "discarded"): "This import was discarded, so nothing is planned.",
     ("plan", "undoing"): "This import is being undone, so nothing is planned any more.",
     ("plan", "partly_undone"): "This import is undone in part, so nothing is planned any more.",
@@ -77,6 +80,7 @@ WRONG_STATES: dict[tuple[ImportCommand, str], str] = {
     ("commit", "completed"): "The groups of this import have already been added.",
     ("commit", "rejected"): "The file of this import was refused, so there is nothing to add. "
     "Fix the file and upload it again.",
+    ("commit", "closed"): "This import was finished, so you can't add the groups that remained. Upload the file again.",
     ("commit", "discarded"): "This import was discarded, so you can't add its groups any more. Upload the file again.",
     ("stop", "reviewing"): "This import hasn't started to add its groups, so there is nothing to stop.",
     ("stop", "rejected"): "The file of this import was refused, so there is nothing to stop.",
@@ -84,7 +88,15 @@ WRONG_STATES: dict[tuple[ImportCommand, str], str] = {
     ("discard", "committing"): "The groups of this import are being added, so you can't discard it. Stop it first.",
     ("discard", "completed"): "This import is complete, so you can't discard it any more. "
     "If you don't want what it added, undo it.",
+    ("discard", "closed"): "This import was finished, so you can't discard it any more. "
+    "If you don't want what it added, undo it.",
     ("discard", "rejected"): "The file of this import was refused, so there is nothing to discard.",
+    ("close", "reviewing"): "This import hasn't started to add its groups, so there is nothing to finish. "
+    "Add the groups, or discard it.",
+    ("close", "committing"): "The groups of this import are being added, so you can't finish it yet. Stop it first.",
+    ("close", "completed"): "This import is complete, so there is nothing to finish.",
+    ("close", "rejected"): "The file of this import was refused, so there is nothing to finish.",
+    ("close", "discarded"): "This import was discarded, so there is nothing to finish.",
     ("undo", "reviewing"): "This import hasn't added anything, so there is nothing to undo. Discard it instead.",
     ("undo", "committing"): "The groups of this import are being added, so you can't undo it yet. Stop it first.",
     ("undo", "rejected"): "The file of this import was refused, so there is nothing to undo.",
@@ -138,7 +150,10 @@ class PlanChanged(Refused):
 
 
 class SomethingAdded(Refused):
-    """This import has already added {groups:,} of its groups, so you can't discard it. Undo it instead."""
+    """This import has already added {groups:,} of its groups, so you can't discard it.
+
+    Finish it to keep them, or undo it.
+    """
 
     code = "something-added"
 

@@ -8,9 +8,10 @@ Events are stored: their tags and field names never change. Add fields with defa
     FileUploaded + FormatDetected                      → Reviewing: EncodingChosen, GroupRenamed, UserRemoved,
                                                                                      GroupLeftOut, GroupTakenIn
     Reviewing ── CommitStarted ──→ Committing: GroupAdded, GroupSkipped ──→ CommitCompleted → Completed
-                                       ↑  └── CommitStopped → Stopped ── ImportDiscarded, if nothing was added
+                                       ↑  └── CommitStopped → Stopped ── ImportClosed → Closed
                                        └──────── CommitStarted ──┘
-    Stopped, Completed ── UndoStarted ──→ Undoing: GroupUndone, GroupKept ──→ UndoCompleted → Undone
+    Reviewing, and Stopped if nothing was added ── ImportDiscarded → Discarded
+    Stopped, Completed, Closed ── UndoStarted ──→ Undoing: GroupUndone, GroupKept ──→ UndoCompleted → Undone
                                              ↑  └── UndoStopped → PartlyUndone
                                              └──── UndoStarted ────────┘
 """
@@ -102,6 +103,13 @@ class ImportDiscarded(Struct, frozen=True, tag="import.discarded"):
     """The import was discarded before it added anything."""
 
 
+class ImportClosed(Struct, frozen=True, tag="import.closed"):
+    """The import was ended after a stop: what it added stays, and the groups that remained are not added."""
+
+    groups_added: int
+    groups_remaining: int
+
+
 # --- states ---------------------------------------------------------------------------------------------
 
 
@@ -159,6 +167,12 @@ class Discarded(Struct, frozen=True, tag="discarded"):
     progress: Progress = Progress()
 
 
+class Closed(Struct, frozen=True, tag="closed"):
+    """Ended after a stop: the groups that remained are not added any more."""
+
+    progress: Progress
+
+
 class Undoing(Struct, frozen=True, tag="undoing"):
     """What the import did is being taken back, in the order in which groups were added."""
 
@@ -183,7 +197,17 @@ class Undone(Struct, frozen=True, tag="undone"):
 
 
 ImportSession: TypeAlias = (
-    Uploaded | Rejected | Reviewing | Committing | Stopped | Completed | Discarded | Undoing | PartlyUndone | Undone
+    Uploaded
+    | Rejected
+    | Reviewing
+    | Committing
+    | Stopped
+    | Completed
+    | Closed
+    | Discarded
+    | Undoing
+    | PartlyUndone
+    | Undone
 )
 
 
@@ -203,6 +227,7 @@ ImportEvent: TypeAlias = (
     | CommitStopped
     | CommitCompleted
     | ImportDiscarded
+    | ImportClosed
     | UndoStarted
     | GroupUndone
     | GroupKept
@@ -270,7 +295,13 @@ def complete(session: Committing) -> CommitCompleted | None:
     return CommitCompleted(progress.added, progress.skipped) if progress.done == session.plan.groups else None
 
 
-def start_undo(session: Stopped | Completed | PartlyUndone, version: int) -> UndoStarted:
+def close(session: Stopped) -> ImportClosed:
+    """End a stopped import for good. What it has added stays."""
+    progress = session.progress
+    return ImportClosed(progress.added, session.plan.groups - progress.done)
+
+
+def start_undo(session: Stopped | Completed | Closed | PartlyUndone, version: int) -> UndoStarted:
     """Start to take back what the import did, or continue, as reviewed at this version; raises NothingToUndo."""
     if not session.progress.users:
         raise NothingToUndo
@@ -342,15 +373,22 @@ def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
             return Discarded()
         case Stopped(_, progress), ImportDiscarded():
             return Discarded(progress)
-        case Stopped() | Completed() | PartlyUndone() | Undoing() | Undone(), _:
+        case Stopped(_, progress), ImportClosed():
+            return Closed(progress)
+        case Stopped() | Completed() | Closed() | PartlyUndone() | Undoing() | Undone(), _:
             return _evolve_undo(session, event)
         case _:
             raise ValueError(f"{type(event).__name__} cannot follow on {session!r}")
 
 
-def _evolve_undo(session: Stopped | Completed | PartlyUndone | Undoing | Undone, event: ImportEvent) -> ImportSession:
+def _evolve_undo(
+    session: Stopped | Completed | Closed | PartlyUndone | Undoing | Undone, event: ImportEvent
+) -> ImportSession:
     match session, event:
-        case Stopped(progress=progress) | Completed(progress=progress), UndoStarted(reviewed=reviewed):
+        case (
+            Stopped(progress=progress) | Completed(progress=progress) | Closed(progress),
+            UndoStarted(reviewed=reviewed),
+        ):
             return Undoing(reviewed, progress)
         case PartlyUndone(progress, undo), UndoStarted(reviewed=reviewed):
             return Undoing(reviewed, progress, undo)

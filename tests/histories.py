@@ -13,7 +13,7 @@ from application.granting import NewToken, Person, grant_access, issue_token, re
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.grouping import rename_group as rename_by_hand
 from application.identifying import bind_account, release_identity
-from application.importing import discard, leave_group_out, remove_user, rename_group, take_group_in, upload
+from application.importing import close, discard, leave_group_out, remove_user, rename_group, take_group_in, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
 from application.reading import ReadRoster, read_file
@@ -88,6 +88,7 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     by_hand(rollcall, origin)
     much_at_once(rollcall, origin)
     undone_in_part(rollcall, origin)
+    closed_and_undone(rollcall, origin)
     access_changes(rollcall, origin)
     identity_changes(rollcall, origin)
     return origin
@@ -156,6 +157,21 @@ def undone_in_part(rollcall: Rollcall, origin: Origin) -> None:
         for _ in range(batches):
             run.run_batch()
         stop(rollcall, importing)
+
+
+def closed_and_undone(rollcall: Rollcall, origin: Origin) -> None:
+    """Stop an import after two of its groups, finish it there, and undo it; finish another one and leave it so."""
+    for undone in (False, True):
+        rows = [f"{'Undone' if undone else 'Left'} {number},user{number}@example.com" for number in range(3, 7)]
+        importing = uploaded(rollcall, origin, "too much.csv", "\n".join(["Groupname,Email", *rows]))
+        assert importing.import_id
+        start_commit(rollcall, importing, 2)
+        assert CommitRun(rollcall, importing.import_id).run_batch()
+        closed = close(rollcall, importing, stop(rollcall, importing).version)
+        if undone:
+            start_undo(rollcall, importing, closed.version)
+            while UndoRun(rollcall, importing.import_id).run_batch():
+                pass
 
 
 def by_hand(rollcall: Rollcall, origin: Origin) -> None:

@@ -1,4 +1,4 @@
-"""Imports: upload, commit, stop; the groups added; the history. The review is in `review`."""
+"""Imports: upload, commit, stop, close; the groups added; the history. The review is in `review`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from adapters.http.requests import (
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.uploads import FileBody, take_upload
 from application.committing import start_commit, stop
-from application.importing import ImportResult, discard
+from application.importing import ImportResult, close, discard
 from projections import groups_added
 from projections.groups_added import GroupAddedRow, GroupUndo
 from projections.import_list import read as import_list
@@ -112,7 +112,7 @@ def list_imports(
 def show_import(
     rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Response[ImportDocument]:
-    """Show an import. Send its `ETag` as `If-Match` when you edit, discard or commit it."""
+    """Show an import. Send its `ETag` as `If-Match` when you edit, discard, commit or close it."""
     row = find_import(rollcall, subscription_id, import_id)
     return Response(document(row), headers=etag(row.version))
 
@@ -216,6 +216,25 @@ def stop_import(
     return shown_import(stop(rollcall, origin_of(request, subscription_id, import_id)), status=200)
 
 
+@post(
+    f"{IMPORT}/close",
+    sync_to_thread=True,
+    status_code=200,
+    responses=accepted_response(ImportDocument) | responses("not-found", "wrong-state", "stale", "version-required"),
+    opt=ADMINISTRATORS,
+)
+def close_import(
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    if_match: IfMatch = None,
+) -> Response[ImportDocument]:
+    """Finish a stopped import. What it added stays, and the groups that remain are not added any more."""
+    origin = origin_of(request, subscription_id, import_id)
+    return shown_import(at_expected_version(if_match, lambda version: close(rollcall, origin, version)), status=200)
+
+
 # --- afterwards -----------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +304,7 @@ ROUTES = (
     discard_import,
     commit,
     stop_import,
+    close_import,
     list_groups_added,
     show_history,
 )

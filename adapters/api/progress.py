@@ -53,7 +53,7 @@ LOOKUP_SECONDS = 5.0
 LOOKUP_PAUSE_SECONDS = 0.2
 RECHECK_SECONDS = 1.0
 AT_REST: frozenset[ImportState] = frozenset(
-    {"stopped", "completed", "rejected", "discarded", "partly_undone", "undone"}
+    {"stopped", "completed", "closed", "rejected", "discarded", "partly_undone", "undone"}
 )
 
 

@@ -92,7 +92,7 @@ def undo(
     import_id: FromPath[UUID],
     if_match: IfMatch = None,
 ) -> Response[ImportDocument]:
-    """Undo a completed or stopped import, or continue an undo after a stop. A worker does it in the background.
+    """Undo a completed, closed or stopped import, or continue an undo after a stop. A worker does it in the background.
 
     Groups that the import created are deleted, and users whom it added to other groups are removed, except where others
     have changed that since. Licences stay.

@@ -35,6 +35,7 @@ STATES = {
     "committing": "blue",
     "stopped": "yellow",
     "completed": "green",
+    "closed": "dim",
     "undoing": "blue",
     "partly_undone": "yellow",
     "undone": "dim",
@@ -214,13 +215,17 @@ def outcome(terminal: Terminal, row: ImportRow) -> None:
     if row.state == "completed":
         terminal.say(Text("Completed: ", style="green"), f"{what}.")
         return
-    terminal.say(Text("Stopped: ", style="yellow"), f"{what}.")
+    closed = row.state == "closed"
+    terminal.say(Text("Finished early: " if closed else "Stopped: ", style="yellow"), f"{what}.")
     total = progress.groups_total
     if done:
         terminal.say(f"Groups 1 to {done:,} of the file are done. Groups {done + 1:,} to {total:,} were not added.")
     else:
         terminal.say(f"None of the {total:,} groups was added.")
-    terminal.say(f"To continue:\n  {command_line('import-resume', str(row.id))}")
+    if not closed:
+        terminal.say(f"To continue:\n  {command_line('import-resume', str(row.id))}")
+        if progress.groups_added:
+            terminal.say(f"To keep what was added and finish here:\n  {command_line('import-close', str(row.id))}")
 
 
 def refusal(terminal: Terminal, name: str, found: Sequence[Problem]) -> None:

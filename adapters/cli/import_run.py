@@ -97,7 +97,7 @@ class ImportRun:
         match row.state:
             case "rejected":
                 return self._refused(row)
-            case "completed":
+            case "completed" | "closed":
                 return self._ended(row)
             case "reviewing":
                 if not (yes or self._terminal.can_ask()):
@@ -212,7 +212,7 @@ class ImportRun:
                 skipped = groups_added.groups_skipped(cursor, row.subscription_id, row.id, limit=ROWS_SHOWN)
             import_report.groups_done(self._terminal, added, skipped, row.progress)
             import_report.outcome(self._terminal, row)
-        return DONE if row.state == "completed" else STOPPED
+        return DONE if row.state in {"completed", "closed"} else STOPPED
 
     def _refused(self, row: ImportRow) -> int:
         if self._terminal.as_json:

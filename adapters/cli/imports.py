@@ -23,6 +23,7 @@ from adapters.cli.options import (
 )
 from adapters.cli.process import open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_time
+from application.importing import close
 from domain.files.encodings import ENCODINGS
 from projections.import_list import read as import_list
 from projections.reports.history import history_row
@@ -96,6 +97,27 @@ def import_resume(*, import_id: str, yes: bool, leave_out: tuple[str, ...], as_j
         if as_json:
             terminal.emit(run.report)
         return code
+
+
+@click.command("import-close", short_help="Finish a stopped import")
+@import_argument
+@json_option
+def import_close(*, import_id: str, as_json: bool) -> int:
+    """Finish an import that was stopped.
+
+    What it added stays. The groups that remain are not added any more. To take back what it added, use import-undo.
+    """
+    terminal = Terminal(as_json=as_json)
+    with open_rollcall("import_list") as rollcall:
+        row = find_import(rollcall, import_id)
+        close(rollcall, operator_origin(row.subscription_id, row.id), row.version)
+        rollcall.health.catch_up("import_list")
+        row = find_import(rollcall, row.id.hex)
+    if as_json:
+        terminal.emit(import_list.document(row))
+    else:
+        import_report.outcome(terminal, row)
+    return DONE
 
 
 def run_of(

@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 
 DATABASE_ERRORS = (psycopg.Error, psycopg_pool.PoolTimeout)
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Imports": (imports.import_, imports.import_resume, import_undo, imports.imports, imports.import_history),
+    "Imports": (
+        imports.import_,
+        imports.import_resume,
+        imports.import_close,
+        import_undo,
+        imports.imports,
+        imports.import_history,
+    ),
     "Subscriptions": (subscriptions.subscription, licences.licence, groups.groups, groups.group),
     "Access": (access.access, access.token, sign_in.sign_in_link, sign_in.identity, sign_in.sign_in),
     "Audit and integration": (audit.audit, events.events),

@@ -29,6 +29,7 @@ STATES = {
     "committing": State("Adding groups", "accent"),
     "stopped": State("Stopped", "warning"),
     "completed": State("Completed", "good"),
+    "closed": State("Finished early", "neutral"),
     "rejected": State("Refused", "bad"),
     "discarded": State("Discarded", "neutral"),
     "undoing": State("Undoing", "accent"),

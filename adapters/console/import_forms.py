@@ -1,4 +1,4 @@
-"""The forms of an import's page: edit its review, add the groups, stop, continue, discard."""
+"""The forms of an import's page: edit its review, add the groups, stop, continue, finish, discard."""
 
 from __future__ import annotations
 
@@ -198,4 +198,21 @@ def discard(
     return answer_import_form(request, rollcall, subscription_id, import_id, command)
 
 
-ROUTES = (rename, remove, leave_out, take_in, choose_encoding, commit, stop, discard)
+@post(f"{IMPORT}/close", sync_to_thread=True, opt=ADMINISTRATORS)
+def close(
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    form: Injected[Form],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+) -> Page:
+    """Finish a stopped import."""
+    version = form.version()
+
+    def command(origin: Origin) -> CommandResult:
+        return importing.close(rollcall, origin, version)
+
+    return answer_import_form(request, rollcall, subscription_id, import_id, command)
+
+
+ROUTES = (rename, remove, leave_out, take_in, choose_encoding, commit, stop, discard, close)

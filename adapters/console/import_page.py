@@ -180,7 +180,7 @@ def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
             "remaining": row.progress.groups_total - done,
             "left_out": groups_added.count_left_out(rows, row.id),
             **(_not_added(rollcall, rows, row, query, done) if tab == "left" else _added(rows, row, query, tab)),
-            "undoable": row.state in {"completed", "stopped"} and row.progress.users_added > 0,
+            "undoable": row.state in {"completed", "closed", "stopped"} and row.progress.users_added > 0,
         }
 
 
@@ -220,6 +220,7 @@ CONTENT_BY_STATE: dict[str, tuple[str, Callable[[Rollcall, ImportRow, PageQuery]
     "committing": ("progress.html", _progress),
     "stopped": ("result.html", _result),
     "completed": ("result.html", _result),
+    "closed": ("result.html", _result),
     "rejected": ("rejected.html", _rejected),
     "undoing": ("progress.html", _progress),
     "partly_undone": ("result.html", _result),

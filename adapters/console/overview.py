@@ -32,6 +32,7 @@ CHANGES = 6
 USERS_COUNTED = 20_000  # counting who is in no group takes a tenth of a second then
 OUTCOMES = (
     "completed",
+    "closed",
     "committing",
     "reviewing",
     "uploaded",

@@ -146,8 +146,8 @@ KINDS: dict[str, Kind] = {
     "wrong-state": Kind(
         HTTPStatus.CONFLICT,
         "Not possible in this state",
-        "You can edit an import while it is in review, stop it while its groups are being added or undone, continue it "
-        "after it was stopped, and undo it once it is completed or stopped.",
+        "You can edit an import while it is in review, stop it while its groups are being added or undone, continue or "
+        "finish it after it was stopped, and undo it once it is completed, finished or stopped.",
     ),
     "nothing-to-add": Kind(
         HTTPStatus.CONFLICT,
@@ -162,7 +162,7 @@ KINDS: dict[str, Kind] = {
     "something-added": Kind(
         HTTPStatus.CONFLICT,
         "Groups already added",
-        "You can discard an import only while it has added nothing. Undo it instead.",
+        "You can discard an import only while it has added nothing. Finish it to keep what it has added, or undo it.",
     ),
     "edits-in-the-way": Kind(
         HTTPStatus.CONFLICT,

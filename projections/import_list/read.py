@@ -30,6 +30,7 @@ ImportState: TypeAlias = Literal[
     "stopped",
     "completed",
     "rejected",
+    "closed",
     "discarded",
     "undoing",
     "partly_undone",

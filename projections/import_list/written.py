@@ -18,6 +18,7 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
+    ImportClosed,
     ImportDiscarded,
 )
 from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoProgress, UndoStarted, UndoStopped
@@ -72,6 +73,7 @@ STATES: dict[type, ImportState] = {
     CommitStopped: "stopped",
     CommitCompleted: "completed",
     ImportDiscarded: "discarded",
+    ImportClosed: "closed",
     UndoStarted: "undoing",
     UndoStopped: "partly_undone",
     UndoCompleted: "undone",
@@ -263,6 +265,7 @@ IMPORT_LIST = View(
         CommitStopped: _write_state,
         CommitCompleted: _write_state,
         ImportDiscarded: _write_state,
+        ImportClosed: _write_state,
         UndoStarted: _start_undo,
         GroupUndone: _count_undone,
         GroupKept: _count_undone,

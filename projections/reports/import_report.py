@@ -30,6 +30,7 @@ NOT_ADDED: dict[ImportState, str] = {
     "committing": "groups are still being added",
     "stopped": "the import was stopped",
     "discarded": "the import was discarded",
+    "closed": "the import was finished before this group was added",
 }
 UNDONE = {"deleted": "undone: the group was deleted again", "users_removed": "undone: removed from the group again"}
 GROUPS_AT_ONCE = 200

@@ -21,6 +21,7 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
+    ImportClosed,
     ImportDiscarded,
 )
 from domain.plan import PlanTotals
@@ -65,6 +66,7 @@ _TITLES: dict[type[Event], str] = {
     CommitStopped: "Adding stopped",
     CommitCompleted: "Import completed",
     ImportDiscarded: "Import discarded",
+    ImportClosed: "Import finished early",
     UndoStarted: "Undo started",
     GroupUndone: "Group undone",
     GroupKept: "Group kept",
@@ -108,7 +110,8 @@ ACTIONS: Mapping[str, Action] = {
     "file-uploaded": Action("File uploaded", (FileUploaded, FormatDetected, FormatRejected)),
     "review-edited": Action("Review edited", (EncodingChosen, GroupRenamed, UserRemoved, GroupLeftOut, GroupTakenIn)),
     "import-run": Action(
-        "Import started, stopped or ended", (CommitStarted, CommitStopped, CommitCompleted, ImportDiscarded)
+        "Import started, stopped or ended",
+        (CommitStarted, CommitStopped, CommitCompleted, ImportDiscarded, ImportClosed),
     ),
     "import-undone": Action("Import undone", (UndoStarted, UndoStopped, UndoCompleted)),
     "group-created": Action("Group created", (GroupCreated,)),
@@ -165,6 +168,8 @@ def sentence(event: Event) -> str:
             return f"Completed: {counted(added, 'group')} added, {skipped:,} skipped"
         case ImportDiscarded():
             return "Discarded the import"
+        case ImportClosed(added, remaining):
+            return f"Finished the import early: {counted(added, 'group')} added, {remaining:,} not added"
         case UndoStarted() | GroupUndone() | GroupKept() | UndoStopped() | UndoCompleted():
             return _undone(event)
         case GroupCreated(name, users):

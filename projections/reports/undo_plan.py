@@ -11,7 +11,7 @@ from msgspec import Struct
 from application.pace import GROUPS_A_BATCH
 from application.undoing import changes_of, groups_added
 from domain import import_session
-from domain.import_session import Completed, PartlyUndone, Stopped, Undoing, Undone, wrong_state
+from domain.import_session import Closed, Completed, PartlyUndone, Stopped, Undoing, Undone, wrong_state
 from domain.undo import GroupKept, GroupUndone, is_untouched, undo_group
 from projections.groups_added import GroupUndo, group_undo
 
@@ -73,7 +73,7 @@ def undo_plan(events: EventStore, import_id: UUID, *, after: int = 0, limit: int
 def _done(session: ImportSession) -> int | None:
     """Return the number of the last group that was undone or kept; None if all were. Raises WrongState."""
     match session:
-        case Stopped() | Completed():
+        case Stopped() | Completed() | Closed():
             return 0
         case Undoing(undo=undo) | PartlyUndone(undo=undo):
             return undo.done

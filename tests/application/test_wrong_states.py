@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from application.committing import CommitRun, start_commit, stop
-from application.importing import discard, find_session, remove_user, rename_group
+from application.importing import close, discard, find_session, remove_user, rename_group
 from application.planning import what_is_planned
 from application.undoing import UndoRun, start_undo
 from domain.errors import WRONG_STATES, ImportCommand, NothingToUndo, WrongState
@@ -30,14 +30,18 @@ FINE = {
     ("stop", "committing"),
     ("stop", "stopped"),
     ("stop", "completed"),
+    ("stop", "closed"),
     ("stop", "undoing"),
     ("stop", "partly_undone"),
     ("stop", "undone"),
     ("discard", "reviewing"),
     ("discard", "stopped"),
     ("discard", "discarded"),
+    ("close", "stopped"),
+    ("close", "closed"),
     ("undo", "stopped"),
     ("undo", "completed"),
+    ("undo", "closed"),
     ("undo", "partly_undone"),
 }
 
@@ -51,6 +55,8 @@ def brought_to(ports: MemoryPorts, state: str) -> Origin:
     match state:
         case "stopped":
             stop(ports, origin)
+        case "closed":
+            close(ports, origin, stop(ports, origin).version)
         case "completed" | "undoing" | "partly_undone" | "undone":
             run(ports, origin, CommitRun)
         case "discarded":
@@ -89,6 +95,8 @@ def do(ports: MemoryPorts, origin: Origin, command: str) -> None:
             stop(ports, origin)
         case "discard":
             discard(ports, origin, version)
+        case "close":
+            close(ports, origin, version)
         case "undo":
             start_undo(ports, origin, version)
 
@@ -98,7 +106,7 @@ def do(ports: MemoryPorts, origin: Origin, command: str) -> None:
 def test_a_command_succeeds_or_says_why_not(ports: MemoryPorts, command: str, state: str) -> None:
     origin = brought_to(ports, state)
     kind = "edit" if command == "remove" else command
-    if (kind, state) == ("undo", "stopped"):
+    if (kind, state) in {("undo", "stopped"), ("undo", "closed")}:
         with pytest.raises(NothingToUndo):
             do(ports, origin, command)
         return

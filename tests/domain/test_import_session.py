@@ -20,6 +20,7 @@ from domain.edits import (
 from domain.errors import EditsInTheWay, NotFound, NothingToAdd, SomethingAdded
 from domain.group import Group, GroupCreated, UsersAddedToGroup
 from domain.import_session import (
+    Closed,
     CommitCompleted,
     CommitStarted,
     CommitStopped,
@@ -30,6 +31,7 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
+    ImportClosed,
     ImportDiscarded,
     ImportEvent,
     ImportSession,
@@ -37,7 +39,9 @@ from domain.import_session import (
     Rejected,
     Reviewing,
     Stopped,
+    Undoing,
     choose_encoding,
+    close,
     complete,
     discard,
     fold,
@@ -46,6 +50,7 @@ from domain.import_session import (
 )
 from domain.problems import Problem
 from domain.roster import RosterGroup, RosterMember
+from domain.undo import UndoStarted
 from tests.scenarios import given
 
 ANN, BEN = "ann@example.com", "ben@example.com"
@@ -53,6 +58,7 @@ UPLOADED = FileUploaded("groups.csv", "text/csv", 120, "ab" * 32)
 DETECTED = FormatDetected("group_based", "utf-8", ",", ("Groupname", "Email"), 3, 3, 2, 4, {}, "cd" * 32)
 CHOSEN = EncodingChosen(**{**structs.asdict(DETECTED), "encoding": "cp852", "groups": 4, "roster": "ef" * 32})
 STARTED = CommitStarted(2, 3)
+CLOSED = CommitStopped(1, 2), ImportClosed(1, 2)
 NEW_ID, OTHER_ID = UUID(int=1), UUID(int=2)
 
 
@@ -75,6 +81,11 @@ def committing(session: ImportSession) -> Committing:
     return session
 
 
+def stopped_session(session: ImportSession) -> Stopped:
+    assert isinstance(session, Stopped)
+    return session
+
+
 def pausing(session: ImportSession) -> Reviewing | Stopped:
     assert isinstance(session, (Reviewing, Stopped))
     return session
@@ -91,6 +102,11 @@ class TestStates:
             ([UPLOADED, DETECTED, STARTED, CommitStopped(0, 3)], Stopped),
             ([UPLOADED, DETECTED, STARTED, CommitStopped(0, 3), ImportDiscarded()], Discarded),
             ([UPLOADED, DETECTED, STARTED, CommitStopped(0, 3), STARTED], Committing),
+            ([UPLOADED, DETECTED, STARTED, added(1), CommitStopped(1, 2), ImportClosed(1, 2)], Closed),
+            (
+                [UPLOADED, DETECTED, STARTED, added(1), CommitStopped(1, 2), ImportClosed(1, 2), UndoStarted(7, 1)],
+                Undoing,
+            ),
             ([UPLOADED, DETECTED, STARTED, added(1), added(2), added(3), CommitCompleted(3, 0)], Completed),
         ],
     )
@@ -197,6 +213,13 @@ class TestDiscarding:
         given(fold, UPLOADED, DETECTED).when(lambda s: discard(pausing(s))).then(ImportDiscarded())
         stopped = (UPLOADED, DETECTED, STARTED, CommitStopped(0, 3))
         given(fold, *stopped).when(lambda s: discard(pausing(s))).then(ImportDiscarded())
+
+    def test_a_stopped_import_can_be_closed_whatever_it_has_added(self) -> None:
+        begun, nobody = (UPLOADED, DETECTED, STARTED), GroupAdded(1, UUID(int=101), "Group 1", False, 0, 2)
+        given(fold, *begun, CommitStopped(0, 3)).when(lambda s: close(stopped_session(s))).then(ImportClosed(0, 3))
+        given(fold, *begun, nobody, CommitStopped(1, 2)).when(lambda s: close(stopped_session(s))).then(
+            ImportClosed(1, 2)
+        )
 
     def test_an_import_that_has_added_groups_cannot_be_discarded(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED, added(1), CommitStopped(1, 2)).when(

@@ -13,6 +13,7 @@ from domain.addition import GroupAdded, GroupSkipped, add_group, imported_group_
 from domain.edits import remove_user, rename_group
 from domain.errors import NothingToAdd, NothingToUndo, SomethingAdded
 from domain.import_session import (
+    Closed,
     CommitCompleted,
     CommitStarted,
     CommitStopped,
@@ -21,6 +22,7 @@ from domain.import_session import (
     Discarded,
     FileUploaded,
     FormatDetected,
+    ImportClosed,
     ImportDiscarded,
     ImportEvent,
     ImportSession,
@@ -28,6 +30,7 @@ from domain.import_session import (
     Reviewing,
     Stopped,
     Undoing,
+    close,
     complete,
     complete_undo,
     discard,
@@ -126,10 +129,16 @@ class ImportMachine(RuleBasedStateMachine):
         except SomethingAdded:
             assert any(isinstance(event, GroupAdded) for event in self.events)
 
-    @precondition(lambda self: isinstance(self.session, (Stopped, Completed, PartlyUndone)))
+    @precondition(lambda self: isinstance(self.session, Stopped))
+    @rule()
+    def close_import(self) -> None:
+        assert isinstance(self.session, Stopped)
+        self.record(close(self.session))
+
+    @precondition(lambda self: isinstance(self.session, (Stopped, Completed, Closed, PartlyUndone)))
     @rule()
     def undo(self) -> None:
-        assert isinstance(self.session, (Stopped, Completed, PartlyUndone))
+        assert isinstance(self.session, (Stopped, Completed, Closed, PartlyUndone))
         try:
             self.record(start_undo(self.session, len(self.events)))
         except NothingToUndo:
@@ -202,6 +211,15 @@ class ImportMachine(RuleBasedStateMachine):
         if isinstance(self.session, Discarded):
             assert isinstance(self.events[-1], ImportDiscarded)
             assert not any(isinstance(event, GroupAdded) for event in self.events)
+
+    @invariant()
+    def nothing_is_added_once_an_import_is_closed(self) -> None:
+        at = next((at for at, event in enumerate(self.events) if isinstance(event, ImportClosed)), len(self.events))
+        assert not any(isinstance(event, (CommitStarted, GroupAdded, GroupSkipped)) for event in self.events[at:])
+        if at == len(self.events) - 1:
+            done = [event for event in self.events if isinstance(event, (GroupAdded, GroupSkipped))]
+            added = sum(isinstance(event, GroupAdded) for event in done)
+            assert self.events[at] == ImportClosed(added, 4 - len(done))
 
     @invariant()
     def folding_from_a_stored_state_gives_the_same_session(self) -> None:

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "515caea679a2a274"
+HISTORY = "fe90e73ec051745f"
 RECORDED = {
-    "directory": ("2-9cdbcd66a2bf6759", "093bb0a1bec84dc8"),
-    "review": ("1-ea8fcbe8606d4add", "97a8b6e480506c38"),
-    "import_list": ("3-3849fd2a3f914809", "57d0b2491c90ca45"),
-    "groups_added": ("3-266e047edd7be559", "0ec7f879dc6fab6e"),
-    "audit_log": ("2-0a4f3a5d975fc39d", "7fb4ba6bf74bb488"),
-    "group_events": ("2-632be6e86f758fbc", "a0dec76bd1b0c682"),
-    "access": ("1-1d8a934528428ff0", "e6b6c62c807b698b"),
+    "directory": ("2-9cdbcd66a2bf6759", "c0c2d3cca5e43c73"),
+    "review": ("1-ea8fcbe8606d4add", "1c95ba8b8486584c"),
+    "import_list": ("2-a19d950eb3b2edd5", "ffddd646c5d1bf4d"),
+    "groups_added": ("3-266e047edd7be559", "28af20838718c4db"),
+    "audit_log": ("2-08488cbb7352d563", "3954e4f605ff6837"),
+    "group_events": ("2-632be6e86f758fbc", "acfc11c6796ead5f"),
+    "access": ("1-1d8a934528428ff0", "37c5bda1c32e2af9"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""
 ADVICE = """

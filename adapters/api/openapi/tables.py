@@ -9,7 +9,7 @@ Node: TypeAlias = dict[str, Any]
 TAGS = {
     "Subscriptions": "A subscription has a name and a number of seats.",
     "Licences": "A licence gives a user one of the subscription's seats.",
-    "Imports": "Upload a file, review and correct it, add its groups, follow the progress, stop, undo.",
+    "Imports": "Upload a file, review and correct it, add its groups, follow the progress, stop, finish, undo.",
     "Groups": "The groups of a subscription and their users.",
     "Following": "The audit log for auditors, and events for other systems.",
     "Access": "People's roles in a subscription, and API tokens.",
@@ -108,6 +108,7 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "showUndo": {"200": ("ETag",)},
     "undoImport": {"202": ("Location", "ETag")},
     "stopImport": {"200": ("ETag",), "202": ("Location", "ETag")},
+    "closeImport": {"200": ("ETag",), "202": ("Location", "ETag")},
     "grantAccess": {"201": ("Location",), "202": ("Location",)},
     "revokeAccess": {"202": ("Location",)},
     "showReadiness": dict.fromkeys(("200", "429", "503"), QUOTA_HEADERS),

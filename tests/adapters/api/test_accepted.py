@@ -99,6 +99,7 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
     "discardImport": lambda s: sent("DELETE", s.reviewed, 204, headers=IF_MATCH),
     "commitImport": lambda s: sent("POST", f"{s.reviewed}/commit", 202, "Location", headers=IF_MATCH),
     "undoImport": lambda s: sent("POST", f"{s.stopped}/undo", 202, "Location", headers={"If-Match": '"5"'}),
+    "closeImport": lambda s: sent("POST", f"{s.stopped}/close", 200, "Location", headers={"If-Match": '"5"'}),
     "stopImport": lambda s: sent("POST", f"{s.committing}/stop", 200, "Location"),
     "grantAccess": lambda s: sent(
         "POST", f"{s.subscription}/access", 201, "Location", json={"email": BEN, "role": "auditor"}

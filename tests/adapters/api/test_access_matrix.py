@@ -86,6 +86,7 @@ WHO: dict[str, Who] = {
     "downloadFile": READER,
     "commitImport": ADMINISTRATOR,
     "showUndo": READER,
+    "closeImport": ADMINISTRATOR,
     "undoImport": ADMINISTRATOR,
     "stopImport": ADMINISTRATOR,
     "listGroupsAdded": READER,

@@ -85,6 +85,7 @@ PAGES: dict[str, Who] = {
     f"GET {I}/undo": ADMINISTRATOR,
     f"POST {I}/undo": ADMINISTRATOR,
     f"POST {I}/discard": ADMINISTRATOR,
+    f"POST {I}/close": ADMINISTRATOR,
     f"GET {S}/audit": READER,
     f"GET {S}/settings": READER | OPERATOR,
     f"POST {S}/settings": GRANTER,

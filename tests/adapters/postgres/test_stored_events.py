@@ -28,6 +28,7 @@ from domain.import_session import (
     FileUploaded,
     FormatDetected,
     FormatRejected,
+    ImportClosed,
     ImportDiscarded,
 )
 from domain.problems import Problem
@@ -115,6 +116,7 @@ STORED: list[tuple[Event, str]] = [
     (CommitStopped(1, 2), '{"type":"import.commit-stopped","groups_added":1,"groups_remaining":2}'),
     (CommitCompleted(2, 1), '{"type":"import.commit-completed","groups_added":2,"groups_skipped":1}'),
     (ImportDiscarded(), '{"type":"import.discarded"}'),
+    (ImportClosed(1, 2), '{"type":"import.closed","groups_added":1,"groups_remaining":2}'),
     (UndoStarted(9, 3), '{"type":"import.undo-started","reviewed":9,"groups":3}'),
     (
         GroupUndone(1, GROUP, "Europa", deleted=True, users_removed=2, users_kept=1, changes=2, versions=(3, 4)),
