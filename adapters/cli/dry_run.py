@@ -13,8 +13,8 @@ from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN
 from application.reading import detected
 from application.roster_chunks import to_chunks
 from application.rosters import StoredRoster
+from domain.edits import Plan
 from domain.files.roster_file import read_roster
-from domain.import_session import Plan
 from domain.naming import clean_file_name
 from domain.problems import FileProblems, grouped
 from projections.import_list import read as import_list

@@ -13,7 +13,7 @@ from projections.reports.plan_text import outcome_text, plan_text
 if TYPE_CHECKING:
     from application.planning import ImportPlan
     from application.rosters import StoredRoster
-    from domain.import_session import Plan
+    from domain.edits import Plan
 
 CHANGES_SHOWN = 10
 
