@@ -17,7 +17,7 @@ def composed_worker(rollcall: Rollcall, *, commits: bool = True) -> Worker:
         rollcall.projectors,
         rollcall.locks,
         rollcall.wakeups,
-        rollcall.views,
+        rollcall.datastore,
         failures=rollcall.commit_failures,
         commits=rollcall.settings.worker_commits if commits else 0,
     )

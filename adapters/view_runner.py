@@ -7,11 +7,13 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from adapters.postgres.datastore import require_connected
-from projections.projector import BATCH, LogWentBack, ViewMoved, bookmark_at, wait_for_no_disk
+from projections.positions import ViewMoved, bookmark_at, wait_for_no_disk
+from projections.projector import BATCH, LogWentBack
 
 if TYPE_CHECKING:
     from threading import Event
 
+    from adapters.convoy import Convoy
     from adapters.postgres.locks import AdvisoryLocks
     from adapters.postgres.wakeups import Wakeups
     from projections.projector import Projector
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STANDBY_SECONDS = 1.0
-QUIET_SECONDS = 0.05
 MOVE_SECONDS = 1.0
 REST_SECONDS = 0.1
 RESTS_FROM = 500
@@ -29,11 +30,14 @@ RESTS_FROM = 500
 class ViewRunner:
     """Runs one projector. Whatever it doesn't expect, it forgets where it was and looks at the view again."""
 
-    def __init__(self, projector: Projector, locks: AdvisoryLocks, wakeups: Wakeups, stopping: Event) -> None:
+    def __init__(
+        self, projector: Projector, locks: AdvisoryLocks, wakeups: Wakeups, convoy: Convoy, stopping: Event
+    ) -> None:
         self._projector = projector
         self._name = projector.view.name
         self._locks = locks
         self._wakeups = wakeups
+        self._convoy = convoy
         self._stopping = stopping
         self._has_rebuilt = False
         self._is_standing_by = False
@@ -51,9 +55,10 @@ class ViewRunner:
                 self._stand_by()
 
     def _follow(self) -> None:
-        """Apply the events as they come. What doesn't concern the view moves it once no more comes, or once a second.
+        """Apply the events that the view lacks, and then leave it to the convoy until it leaves that.
 
-        Each batch is written over the connection that holds the lock. A runner that has lost one has lost the other.
+        What doesn't concern the view moves it at the end, or once a second. Each batch is written over the connection
+        that holds the lock. A runner that has lost one has lost the other.
         """
         with self._locks.acquire("view", self._name, stopping=self._stopping) as connection:
             if connection is None:
@@ -68,9 +73,10 @@ class ViewRunner:
                     records = self._projector.following(connection, read)
                     if records:
                         read = bookmark_at(records[-1])
-                    elif self._wakeups.wait_for_append(count, self._stopping, QUIET_SECONDS if read != shown else 1.0):
+                    elif read == shown:
+                        read = shown = self._convoy.join(self._projector, shown, count)
                         continue
-                    is_due = read != shown and (not records or monotonic() - moved > MOVE_SECONDS)
+                    is_due = not records or monotonic() - moved > MOVE_SECONDS
                     if is_due or self._projector.concerns(records):
                         shown = self._projector.move(connection, shown, read, records)
                         moved = monotonic()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import psycopg
 
+from adapters.convoy import Convoy
 from adapters.view_runner import ViewRunner
 from application.committing import CommitRun
 from application.ports import BlobMissing
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from adapters.postgres.commit_failures import CommitFailures
+    from adapters.postgres.datastore import Datastore
     from adapters.postgres.locks import AdvisoryLocks
     from adapters.postgres.wakeups import Wakeups
     from application.ports import Ports
@@ -54,7 +56,7 @@ class Worker:
         projectors: Iterable[Projector],
         locks: AdvisoryLocks,
         wakeups: Wakeups,
-        views: Callable[[], AbstractContextManager[ViewCursor]],
+        datastore: Datastore,
         *,
         failures: CommitFailures,
         commits: int,
@@ -62,12 +64,14 @@ class Worker:
         """Take the number of commits to run side by side; with 0, the worker only keeps the views up to date."""
         self._wakeups = wakeups
         self._stopping = Event()
+        convoy = Convoy(datastore, wakeups, self._stopping)
         self._threads = [
-            self._thread(f"view {each.view.name}", ViewRunner(each, locks, wakeups, self._stopping).run)
+            self._thread(f"view {each.view.name}", ViewRunner(each, locks, wakeups, convoy, self._stopping).run)
             for each in projectors
         ]
+        self._threads.append(self._thread("views", convoy.run))
         if commits:
-            committer = Committer(ports, failures, locks, wakeups, views, commits)
+            committer = Committer(ports, failures, locks, wakeups, datastore.views, commits)
             self._threads.append(self._thread("commits", partial(committer.run, self._stopping)))
 
     def __enter__(self) -> Self:

@@ -1,7 +1,7 @@
 """Keeps a view up to date, and rebuilds it.
 
-A batch of events and the position reached are written in one transaction. A view moves from the position that its
-runner expects, or not at all, and only while the log still has the event at that position.
+A batch of events and the position reached are written in one transaction (see `positions`), and only while the log
+still has the event at the position from which the view moves.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
-from uuid import UUID
 
-from msgspec import Struct, json
 from psycopg import Connection
 from psycopg import sql as parts
 from psycopg.errors import LockNotAvailable
@@ -19,7 +17,18 @@ from psycopg.sql import SQL, Identifier
 
 from application.records import Record
 from domain.errors import RollcallError
-from projections.view import View, ViewCursor, event_identity, statements_of
+from projections.positions import (
+    CONDEMNED,
+    Announcement,
+    Bookmark,
+    Move,
+    announce,
+    bookmark_at,
+    find_bookmark,
+    move,
+    wait_for_no_disk,
+)
+from projections.view import View, ViewCursor, statements_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,19 +47,10 @@ Standing: TypeAlias = Literal["current", "outdated", "newer", "lost"]
 """Whether a view holds what this process would write, what an older or a newer Rollcall wrote, or what the log lost."""
 
 BATCH = 5_000  # as many as the store allows where the view is behind, one where it is not
-MOST_ANNOUNCED = 180  # PostgreSQL takes 8,000 bytes in a notification
-CONDEMNED = ""
-"""The fingerprint of a view that shows events which the log has lost, or that lacks a table. It serves meanwhile."""
 SWAP_LOCK_TIMEOUT = (
     "500ms"  # shorter than `deadlock_timeout` (1 s by default), after which PostgreSQL would choose who fails
 )
 SWAP_ATTEMPTS = 120
-
-
-class ViewMoved(RollcallError):
-    """Another process moved or rebuilt the view {view}. Nothing was written here, and its position is read again."""
-
-    code = "moved-by-another"
 
 
 class LogWentBack(RollcallError):
@@ -73,32 +73,6 @@ class ViewBusy(RollcallError):
     """The view {view} is read too often to be replaced by its rebuilt copy. Try again at a quieter time."""
 
     code = "read-without-pause"
-
-
-class Bookmark(Struct, frozen=True):
-    """How far a view has come: the position of the last event that it shows, and the proof of which event that was.
-
-    A position alone proves nothing: a log that went back grows past it again, with other events.
-    """
-
-    position: int = 0
-    proof: str = ""
-
-
-def bookmark_at(record: Record) -> Bookmark:
-    """Return the bookmark of a view that shows the log up to this record."""
-    return Bookmark(record.position, sha256(event_identity(record).encode()).hexdigest()[:16])
-
-
-class Announcement(Struct, frozen=True):
-    """What a view tells everyone who waits for it: the position reached, and of which subscriptions it shows more.
-
-    None stands for more subscriptions than fit, and for all where the view was replaced.
-    """
-
-    view: str
-    position: int
-    subscriptions: frozenset[UUID] | None
 
 
 class Database(Protocol):
@@ -200,24 +174,7 @@ class Projector:
 
         Raises ViewMoved; the caller then has to look at the view's standing and bookmark again.
         """
-        with connection.transaction(), connection.cursor() as cursor:
-            cursor.execute(
-                """
-                WITH moved AS (
-                    UPDATE view_positions SET position = %s, proof = %s
-                    WHERE view = %s AND position = %s AND proof = %s AND fingerprint = %s RETURNING view
-                )
-                SELECT pg_notify(%s, %s) FROM moved
-                """,
-                (
-                    *(reached.position, reached.proof),
-                    *(self.view.name, expected.position, expected.proof, self.view.fingerprint),
-                    *(views_channel(self._database.schema), self._announcement(reached.position, records)),
-                ),
-            )
-            if not cursor.rowcount:
-                raise ViewMoved(view=self.view.name)
-            self.view.apply(cursor, records)
+        move(connection, self._database.schema, [Move(self.view, expected, reached, records)])
         return reached
 
     def rebuild(self, stopping: Event | None = None) -> int | None:
@@ -269,14 +226,7 @@ class Projector:
 
     def _announce(self, cursor: ViewCursor, position: int) -> None:
         """Tell everyone that the view was replaced, and the position that it shows."""
-        announced = self._announcement(position, None)
-        cursor.execute("SELECT pg_notify(%s, %s)", (views_channel(self._database.schema), announced))
-
-    def _announcement(self, position: int, records: Sequence[Record] | None) -> str:
-        """Return what to tell of the position reached, and of whose subscriptions these records are; None is all."""
-        changed = {each.origin.subscription_id for each in records or () if type(each.event) in self.view.handlers}
-        told = frozenset(changed) if records is not None and len(changed) <= MOST_ANNOUNCED else None
-        return json.encode(Announcement(self.view.name, position, told)).decode()
+        announce(cursor, self._database.schema, Announcement(self.view.name, position, None))
 
     # --- rebuilding ---
 
@@ -350,33 +300,3 @@ class Projector:
         cursor.execute("SELECT position FROM view_positions WHERE view = %s FOR UPDATE", (self.view.name,))
         row = cursor.fetchone()
         return int(row["position"]) if row else 0
-
-
-def wait_for_no_disk(connection: Connection[DictRow]) -> None:
-    """Let commits over this connection return before they are durable, which is for views alone.
-
-    A view's rows and its position are one transaction, so a crash of the server loses both, and the events that made
-    the rows are durable: they are applied again.
-    """
-    connection.execute("SET synchronous_commit = off")
-
-
-def find_bookmark(cursor: ViewCursor, view: str) -> Bookmark:
-    """Return how far a view has come, in the same snapshot as the cursor's other queries."""
-    cursor.execute("SELECT position, proof FROM view_positions WHERE view = %s", (view,))
-    row = cursor.fetchone()
-    return Bookmark(row["position"], row["proof"]) if row else Bookmark()
-
-
-def view_positions(cursor: ViewCursor) -> dict[str, int]:
-    """Return the position of the last event that each view shows, without those that show what the log has lost."""
-    cursor.execute("SELECT view, position FROM view_positions WHERE fingerprint <> %s", (CONDEMNED,))
-    return {row["view"]: row["position"] for row in cursor}
-
-
-def views_channel(schema: str) -> str:
-    """Return the channel on which views announce what they show, each an `Announcement` in JSON.
-
-    Its length does not depend on the schema's, because PostgreSQL refuses to notify a channel with a long name.
-    """
-    return f"rollcall_views_{sha256(schema.encode()).hexdigest()[:16]}"

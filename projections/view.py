@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC
+from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
 from typing import Any, LiteralString, TypeAlias, TypeVar, cast
@@ -23,7 +24,7 @@ OpenViews: TypeAlias = Callable[[], AbstractContextManager[ViewCursor]]
 Handler: TypeAlias = Callable[[ViewCursor, Sequence[Record]], None]
 
 
-class View(Struct, frozen=True):
+class View(Struct, frozen=True, dict=True):
     """A read model: the SQL that creates its tables, and a handler for each type of event that changes them.
 
     A handler takes a run of consecutive events, so that each run is one bulk write. What it writes depends on the
@@ -40,7 +41,7 @@ class View(Struct, frozen=True):
     Rollcall then rebuilds the view (see docs/decisions/0014-fingerprints-of-views.md). A test tells you when to.
     """
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Return what stands for everything the view stores: its version, and a digest of its SQL and its events."""
         topics = sorted(str(cast("Any", event).__struct_config__.tag) for event in self.handlers)

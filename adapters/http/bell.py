@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from adapters.postgres.wakeups import Wakeups
-    from projections.projector import Announcement
+    from projections.positions import Announcement
 
 
 class Bell:

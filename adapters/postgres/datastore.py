@@ -132,9 +132,9 @@ class Datastore:
         with self.get_connection() as connection, connection.cursor() as cursor:
             yield cursor
 
-    def connect(self) -> Connection[DictRow]:
-        """Open a connection outside the pool. The caller closes it."""
-        return psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row)
+    def connect(self, cursors: type[Cursor[DictRow]] = Cursor) -> Connection[DictRow]:
+        """Open a connection outside the pool, with cursors of psycopg's or of ours. The caller closes it."""
+        return psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row, cursor_factory=cursors)
 
     @contextmanager
     def migrating(self) -> Iterator[Connection[DictRow]]:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 
 from adapters.postgres.datastore import lock_key
+from adapters.postgres.one_call import OneCallCursor
 from adapters.postgres.patience import waiting
 from application import ports
 from domain.errors import Busy
@@ -143,7 +144,7 @@ class AdvisoryLocks:
 
     @contextmanager
     def _connect(self) -> Iterator[psycopg.Connection[DictRow]]:
-        with self._datastore.connect() as connection:
+        with self._datastore.connect(OneCallCursor) as connection:
             try:
                 yield connection
             finally:

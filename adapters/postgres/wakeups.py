@@ -15,7 +15,7 @@ import psycopg
 from msgspec import DecodeError, json
 from psycopg.sql import SQL, Identifier
 
-from projections.projector import Announcement, view_positions, views_channel
+from projections.positions import Announcement, view_positions, views_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -177,12 +177,15 @@ class Wakeups:
                 self._appended.notify_all()
             return
         with suppress(DecodeError):  # any client of the database can notify
-            announced = json.decode(payload, type=Announcement)
+            announcements = json.decode(payload, type=list[Announcement])
             with self._lock:
-                self._positions[announced.view] = announced.position  # lower, if the log lost its end
-                self._changes[announced.view] += announced.subscriptions != frozenset()
-                self._moved[announced.view].notify_all()
-            self._tell(announced)
+                for each in announcements:
+                    self._positions[each.view] = each.position  # lower, if the log lost its end
+                    self._changes[each.view] += each.subscriptions != frozenset()
+                    self._moved[each.view].notify_all()
+            for each in announcements:
+                if each.subscriptions != frozenset():
+                    self._tell(each)
 
     def _tell(self, announced: Announcement | None) -> None:
         with self._lock:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from application.rosters import StoredRoster
     from domain.roster import RosterMember
-    from projections.projector import Bookmark
+    from projections.positions import Bookmark
     from projections.view import ViewCursor
 
 T = TypeVar("T")

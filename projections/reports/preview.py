@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from domain.edits import Plan
 from domain.problems import grouped
 from projections.directory import read as directory
-from projections.projector import find_bookmark
+from projections.positions import find_bookmark
 from projections.reports.suspicions import suspicions
 from projections.review.read import Edited, ReviewedGroup, edited_groups, with_outcomes
 

@@ -14,7 +14,7 @@ from domain.naming import group_key, printable
 from domain.problems import Problem
 from domain.spreadsheets import may_be_changed, sheet_values
 from projections.directory import read as directory
-from projections.projector import find_bookmark
+from projections.positions import find_bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from domain.edits import Plan
 from domain.naming import group_key, plain_group_keys
 from domain.plan import Outcome
 from projections.directory import read as directory
-from projections.projector import Bookmark, find_bookmark
+from projections.positions import Bookmark, find_bookmark
 from projections.reports import file_licences
 from projections.reports.outcomes import EditedGroup, outcomes
 from projections.reports.suspicions import suspicions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from msgspec import structs
 
 from adapters import view_runner
+from adapters.memory.ports import AlwaysReadable
 from adapters.postgres import locks
 from application.grouping import create_group
 from application.licensing import create_subscription
@@ -248,3 +250,32 @@ def holders_of_locks(database: str) -> int:
 
 
 DATABASE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+
+
+# --- the convoy -----------------------------------------------------------------------------------------------------
+
+
+def test_views_that_have_caught_up_are_moved_by_one_transaction(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall, "ann@example.com")
+
+    def moved_together() -> bool:
+        create_group(rollcall, origin, uuid4(), f"Group {uuid4()}", ["ann@example.com"])
+        with rollcall.views() as cursor:
+            cursor.execute("SELECT count(DISTINCT (position, xmin::text)) AS moves FROM view_positions")
+            return cursor.fetchall() == [{"moves": 1}]
+
+    eventually(moved_together)
+
+
+def test_a_view_that_is_being_replaced_does_not_hold_up_the_others(rollcall: Rollcall, database: str) -> None:
+    """The last step of a rebuild locks the view's row while it catches up."""
+    origin = subscribed(rollcall, "ann@example.com")
+    assert rollcall.health.catch_up()
+    held, others = named(rollcall, "directory"), [each for each in rollcall.projectors if each.view.name != "directory"]
+    with psycopg.connect(database) as replacing:
+        replacing.execute("SELECT FROM rollcall.view_positions WHERE view = 'directory' FOR UPDATE")
+        create_group(replace(rollcall, readable=AlwaysReadable()), origin, uuid4(), "Sales", ["ann@example.com"])
+        head = rollcall.events.head()
+        eventually(lambda: all(each.position() == head for each in others))
+        assert held.position() < head
+    assert rollcall.health.catch_up()

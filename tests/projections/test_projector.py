@@ -13,7 +13,8 @@ from application.licensing import change_subscription
 from domain.group import GroupCreated
 from projections.audit_log.read import audit_log
 from projections.group_events import GROUP_EVENTS, group_events
-from projections.projector import BATCH, Bookmark, LogWentBack, Projector, ViewMoved
+from projections.positions import Bookmark, ViewMoved
+from projections.projector import BATCH, LogWentBack, Projector
 from tests.conftest import Compose, advance_views, subscribed
 from tests.histories import in_one_append
 

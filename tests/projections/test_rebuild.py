@@ -21,7 +21,8 @@ from projections.audit_log import read as audit_log
 from projections.directory import read as directory
 from projections.directory.written import DIRECTORY
 from projections.import_list import read as import_list
-from projections.projector import BATCH, Bookmark, Projector, RebuildSuperseded, ViewBusy, ViewMoved
+from projections.positions import Bookmark, ViewMoved
+from projections.projector import BATCH, Projector, RebuildSuperseded, ViewBusy
 from projections.reports.review_problems import problems
 from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.http.bell import Bell
-from projections.projector import Announcement
+from projections.positions import Announcement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

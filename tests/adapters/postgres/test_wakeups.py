@@ -15,7 +15,7 @@ from adapters.postgres import wakeups
 from adapters.postgres.wakeups import ReadableViews
 from adapters.settings import read_settings
 from domain.subscription import SubscriptionCreated
-from projections.projector import Bookmark, views_channel
+from projections.positions import Bookmark, views_channel
 from tests.conftest import advance_views, subscribed
 from tests.waiting import Running, eventually
 

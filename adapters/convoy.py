@@ -1,0 +1,131 @@
+"""Moves the views that have caught up, all together: a single event is shown after one transaction by one thread."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from threading import Condition
+from typing import TYPE_CHECKING
+
+from adapters.postgres.one_call import OneCallCursor
+from projections.positions import Bookmark, Move, bookmark_at, move, wait_for_no_disk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from threading import Event
+
+    from psycopg import Connection
+    from psycopg.rows import DictRow
+
+    from adapters.postgres.datastore import Datastore
+    from adapters.postgres.wakeups import Wakeups
+    from application.records import Record
+    from projections.projector import Projector
+
+log = logging.getLogger(__name__)
+
+FEW = 100
+"""How many events are shown together. More of them are written by a thread for each view, side by side."""
+STAY_SECONDS = 1.0
+# The others don't wait for a view that is just being replaced. And PostgreSQL need not plan the same statement for
+# every event anew, as it does for those that take arrays.
+SETTINGS = "SET lock_timeout = '50ms'; SET plan_cache_mode = force_generic_plan"
+
+
+class Member:
+    """A view that is moved with the others, and how far it has come."""
+
+    def __init__(self, projector: Projector, bookmark: Bookmark) -> None:
+        self.projector = projector
+        self.bookmark = bookmark
+
+
+class Convoy:
+    """Moves views while their runners sleep (see docs/decisions/0028-views-move-together.md).
+
+    A view moves from where it joined, or none moves: another process that has its lock by now has moved it. Then, as
+    after any other failure, all leave, and each runner finds out alone what is wrong.
+    """
+
+    def __init__(self, datastore: Datastore, wakeups: Wakeups, stopping: Event) -> None:
+        self._datastore = datastore
+        self._wakeups = wakeups
+        self._stopping = stopping
+        self._members: set[Member] = set()
+        self._left = Condition()
+        self._is_running = False
+
+    def join(self, projector: Projector, bookmark: Bookmark, count: int) -> Bookmark:
+        """Sleep while a view is moved that shows all appends that are counted, and return how far it has come.
+
+        That is a second at most, so that its runner looks again at its lock, at the log and at the view.
+        """
+        if not self._is_running:
+            self._wakeups.wait_for_append(count, self._stopping)
+            return bookmark
+        member = Member(projector, bookmark)
+        with self._left:
+            if count == self._wakeups.count_appends() and self._is_running:
+                self._members.add(member)
+                self._left.wait_for(lambda: member not in self._members, STAY_SECONDS)
+                self._members.discard(member)
+        return member.bookmark
+
+    def run(self) -> None:
+        """Move the views that have joined after each append, until `stopping` is set."""
+        with self._datastore.connect(OneCallCursor) as connection, self._running():
+            wait_for_no_disk(connection)
+            connection.execute(SETTINGS)
+            while not self._stopping.is_set():
+                count = self._wakeups.count_appends()
+                with self._left:
+                    self._follow(connection)
+                self._wakeups.wait_for_append(count, self._stopping)
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        self._is_running = True
+        try:
+            yield
+        finally:
+            with self._left:
+                self._is_running = False
+                self._disband()
+
+    def _follow(self, connection: Connection[DictRow]) -> None:
+        """Apply the events that follow, if they are few."""
+        try:
+            if not self._members or self._has_moved(connection):
+                return
+        except Exception:
+            log.info("The views could not be moved together, so each is moved alone", exc_info=True)
+            if connection.closed:
+                raise
+        self._disband()
+
+    def _has_moved(self, connection: Connection[DictRow]) -> bool:
+        """Move those that are furthest behind, which are all but for a moment; False if there is too much to apply."""
+        start = min((each.bookmark for each in self._members), key=lambda bookmark: bookmark.position)
+        members = sorted(
+            (each for each in self._members if each.bookmark == start), key=lambda each: each.projector.view.name
+        )
+        records = members[0].projector.following(connection, start)
+        if len(records) > FEW:
+            return False
+        if records:
+            self._move(connection, members, start, records)
+        return True
+
+    def _move(
+        self, connection: Connection[DictRow], members: Sequence[Member], start: Bookmark, records: Sequence[Record]
+    ) -> None:
+        reached = bookmark_at(records[-1])
+        move(
+            connection, self._datastore.schema, [Move(each.projector.view, start, reached, records) for each in members]
+        )
+        for each in members:
+            each.bookmark = reached
+
+    def _disband(self) -> None:
+        self._members.clear()
+        self._left.notify_all()

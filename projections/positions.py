@@ -1,0 +1,156 @@
+"""How far each view has come, by its row in `view_positions`, and moving it along the log.
+
+A view moves from the position that its runner expects, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from msgspec import Struct, json
+
+from application.records import Record
+from domain.errors import RollcallError
+from projections.view import View, ViewCursor, event_identity
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.rows import DictRow
+
+MOST_ANNOUNCED = 180  # PostgreSQL takes 8,000 bytes in a notification
+CONDEMNED = ""
+"""The fingerprint of a view that shows events which the log has lost, or that lacks a table. It serves meanwhile."""
+MOVE = """
+WITH wanted AS (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb)
+        AS t (view text, fingerprint text, expected bigint, expected_proof text, reached bigint, reached_proof text)
+),
+moved AS (
+    UPDATE view_positions AS v SET position = w.reached, proof = w.reached_proof FROM wanted AS w
+    WHERE (v.view, v.position, v.proof, v.fingerprint) = (w.view, w.expected, w.expected_proof, w.fingerprint)
+    RETURNING v.view
+)
+SELECT pg_notify(%s, %s) FROM (SELECT count(*) AS views FROM moved) AS counted WHERE views = %s
+"""
+
+
+class ViewMoved(RollcallError):
+    """Another process moved or rebuilt the view {view}. Nothing was written here, and its position is read again."""
+
+    code = "moved-by-another"
+
+
+class Bookmark(Struct, frozen=True):
+    """How far a view has come: the position of the last event that it shows, and the proof of which event that was.
+
+    A position alone proves nothing: a log that went back grows past it again, with other events.
+    """
+
+    position: int = 0
+    proof: str = ""
+
+
+def bookmark_at(record: Record) -> Bookmark:
+    """Return the bookmark of a view that shows the log up to this record."""
+    return Bookmark(record.position, sha256(event_identity(record).encode()).hexdigest()[:16])
+
+
+def find_bookmark(cursor: ViewCursor, view: str) -> Bookmark:
+    """Return how far a view has come, in the same snapshot as the cursor's other queries."""
+    cursor.execute("SELECT position, proof FROM view_positions WHERE view = %s", (view,))
+    row = cursor.fetchone()
+    return Bookmark(row["position"], row["proof"]) if row else Bookmark()
+
+
+def view_positions(cursor: ViewCursor) -> dict[str, int]:
+    """Return the position of the last event that each view shows, without those that show what the log has lost."""
+    cursor.execute("SELECT view, position FROM view_positions WHERE fingerprint <> %s", (CONDEMNED,))
+    return {row["view"]: row["position"] for row in cursor}
+
+
+# --- announcements --------------------------------------------------------------------------------------------------
+
+
+class Announcement(Struct, frozen=True):
+    """What a view tells everyone who waits for it: the position reached, and of which subscriptions it shows more.
+
+    None stands for more subscriptions than fit, and for all where the view was replaced.
+    """
+
+    view: str
+    position: int
+    subscriptions: frozenset[UUID] | None
+
+
+def announce(cursor: ViewCursor, schema: str, announced: Announcement) -> None:
+    """Tell everyone that a view was replaced, and the position that it shows."""
+    cursor.execute("SELECT pg_notify(%s, %s)", (views_channel(schema), json.encode([announced]).decode()))
+
+
+def views_channel(schema: str) -> str:
+    """Return the channel on which views announce what they show: a list of `Announcement` in JSON.
+
+    Its length does not depend on the schema's, because PostgreSQL refuses to notify a channel with a long name.
+    """
+    return f"rollcall_views_{sha256(schema.encode()).hexdigest()[:16]}"
+
+
+# --- moving ---------------------------------------------------------------------------------------------------------
+
+
+class Move(Struct, frozen=True):
+    """A view that is to move from one bookmark to another one, to which these events lead.
+
+    Events before them that don't concern the view may be left out.
+    """
+
+    view: View
+    expected: Bookmark
+    reached: Bookmark
+    records: Sequence[Record]
+
+
+def move(connection: Connection[DictRow], schema: str, moves: Sequence[Move]) -> None:
+    """Move views and announce it, all in one transaction or none; raises ViewMoved, and what their handlers raise."""
+    with connection.transaction(), connection.cursor() as cursor:
+        wanted = [
+            {
+                "view": each.view.name,
+                "fingerprint": each.view.fingerprint,
+                "expected": each.expected.position,
+                "expected_proof": each.expected.proof,
+                "reached": each.reached.position,
+                "reached_proof": each.reached.proof,
+            }
+            for each in moves
+        ]
+        channel, announced = views_channel(schema), json.encode(_announcements(moves)).decode()
+        cursor.execute(MOVE, (json.encode(wanted).decode(), channel, announced, len(moves)))
+        if not cursor.rowcount:
+            raise ViewMoved(view=", ".join(each.view.name for each in moves))
+        for each in moves:
+            each.view.apply(cursor, each.records)
+
+
+def _announcements(moves: Sequence[Move]) -> list[Announcement]:
+    changed = [
+        {record.origin.subscription_id for record in each.records if type(record.event) in each.view.handlers}
+        for each in moves
+    ]
+    fits = sum(map(len, changed)) <= MOST_ANNOUNCED
+    return [
+        Announcement(each.view.name, each.reached.position, frozenset(subscriptions) if fits else None)
+        for each, subscriptions in zip(moves, changed, strict=True)
+    ]
+
+
+def wait_for_no_disk(connection: Connection[DictRow]) -> None:
+    """Let commits over this connection return before they are durable, which is for views alone.
+
+    A view's rows and its position are one transaction, so a crash of the server loses both, and the events that made
+    the rows are durable: they are applied again.
+    """
+    connection.execute("SET synchronous_commit = off")
