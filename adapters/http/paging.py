@@ -86,18 +86,31 @@ def list_response(
 
     The page ends earlier where it would be larger than `PAGE_BYTES`.
     """
-    shown, links = fitting(rows[:limit]), {}
-    if len(rows) > len(shown):
-        links["Link"] = next_link(request, encode_after(sort_key(shown[-1])))
-    return Response(shown, headers={**(headers or {}), **links})
+    shown, encoded = fitting(rows[:limit])
+    links = {"Link": next_link(request, encode_after(sort_key(shown[-1])))} if len(rows) > len(shown) else {}
+    return Page(shown, encoded, {**(headers or {}), **links})
 
 
-def fitting(rows: Sequence[T]) -> list[T]:
-    """Return the first rows that fit into a page, but at least one if there is one."""
-    if len(json.encode(rows)) <= PAGE_BYTES:
-        return list(rows)
+class Page(Response[list[T]]):
+    """Rows that are sent as they were encoded to be measured."""
+
+    def __init__(self, rows: list[T], encoded: bytes, headers: dict[str, str]) -> None:
+        super().__init__(rows, headers=headers)
+        self._encoded = encoded
+
+    def render(self, *_: object, **__: object) -> bytes:
+        """Return the rows in JSON."""
+        return self._encoded
+
+
+def fitting(rows: Sequence[T]) -> tuple[list[T], bytes]:
+    """Return the first rows that fit into a page, but at least one if there is one, and these in JSON."""
+    encoded = json.encode(rows)
+    if len(encoded) <= PAGE_BYTES:
+        return list(rows), encoded
     sizes = accumulate(len(json.encode(row)) for row in rows)
-    return [row for number, (row, size) in enumerate(zip(rows, sizes, strict=True)) if size <= PAGE_BYTES or not number]
+    fit = [row for number, (row, size) in enumerate(zip(rows, sizes, strict=True)) if size <= PAGE_BYTES or not number]
+    return fit, json.encode(fit)
 
 
 def next_link(request: Request[Any, Any, Any], after: str) -> str:

@@ -17,6 +17,7 @@ from domain.plan import Outcome
 from projections.directory import read as directory
 from projections.positions import Bookmark, find_bookmark
 from projections.reports import file_licences
+from projections.reports.group_edits import find_edits
 from projections.reports.outcomes import EditedGroup, outcomes
 from projections.reports.suspicions import suspicions
 
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from uuid import UUID
 
-    from psycopg.rows import DictRow
-
     from application.rosters import StoredRoster
     from domain.roster import RosterGroup
     from projections.reports.file_licences import UnlicensedUsers
+    from projections.reports.group_edits import Edits
     from projections.view import ViewCursor
 
 
@@ -150,14 +150,10 @@ def _edited_groups(
     numbers = _matching(cursor, import_id, roster, wanted, numbers, limit) if wanted.search else numbers[:limit]
     if not numbers:
         return Edited([], [], Bookmark())
-    rows = _rows(cursor, subscription_id, import_id, roster, numbers)
-    groups = [group for group, _ in rows]
-    _, first = rows[0]
-    others: list[int] = []
-    if first["any_renamed"]:
-        others = namesakes(roster, _renamed_keys(cursor, import_id), groups)
-    found = [group for group, _ in _rows(cursor, subscription_id, import_id, roster, others)] if others else []
-    return Edited(groups, found, Bookmark(first["position"], first["proof"]))
+    groups, edits = _with_edits(cursor, subscription_id, import_id, roster, numbers)
+    others = namesakes(roster, _renamed_keys(cursor, import_id), groups) if edits.any_renamed else []
+    found = _with_edits(cursor, subscription_id, import_id, roster, others)[0] if others else []
+    return Edited(groups, found, edits.directory)
 
 
 def namesakes(roster: StoredRoster, renamed: Mapping[int, str], groups: Sequence[EditedGroup]) -> list[int]:
@@ -173,58 +169,21 @@ def namesakes(roster: StoredRoster, renamed: Mapping[int, str], groups: Sequence
     return [number for number, key in before if number not in here and renamed.get(number, key) in shared]
 
 
-def _rows(
+def _with_edits(
     cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster, numbers: Sequence[int]
-) -> list[tuple[EditedGroup, DictRow]]:
-    """Return these groups with their edits, each with its row."""
+) -> tuple[list[EditedGroup], Edits]:
+    """Return these groups with their edits, and what was found of them."""
     names = roster.names_of_groups(numbers)
     keys = plain_group_keys(names) or list(map(group_key, names))
-    cursor.execute(
-        """
-        SELECT g.number, r.name, r.name_key,
-            (
-                SELECT d.group_id FROM directory_groups AS d WHERE d.subscription_id = %(subscription)s
-                    AND left(d.name_key, 255) = left(coalesce(r.name_key, g.name_key), 255)
-                    AND d.name_key = coalesce(r.name_key, g.name_key) LIMIT 1
-            ) AS existing,
-            (SELECT count(*) FROM review_group_problems AS p
-             WHERE p.import_id = %(import)s AND p.number = g.number) AS problems,
-            ARRAY(SELECT email FROM review_removed AS e
-                  WHERE e.import_id = %(import)s AND e.number = g.number) AS removed,
-            EXISTS (SELECT FROM review_left_out AS l
-                    WHERE l.import_id = %(import)s AND l.number = g.number) AS left_out,
-            EXISTS (SELECT FROM review_renamed WHERE import_id = %(import)s) AS any_renamed,
-            (SELECT position FROM view_positions WHERE view = %(directory)s) AS position,
-            (SELECT proof FROM view_positions WHERE view = %(directory)s) AS proof
-        FROM unnest(%(numbers)b::int[], string_to_array(%(keys)s, E'\\n')) AS g (number, name_key)
-        LEFT JOIN review_renamed AS r ON r.import_id = %(import)s AND r.number = g.number
-        ORDER BY g.number
-        """,
-        {
-            "subscription": subscription_id,
-            "directory": directory.NAME,
-            "import": import_id,
-            "numbers": list(numbers),
-            "keys": "\n".join(keys),
-        },
-    )
-    return [
-        (
-            EditedGroup(
-                row["number"],
-                row["name"] or name,
-                name,
-                row["name_key"] or key,
-                row["existing"],
-                roster.index.sizes[row["number"] - 1] - len(row["removed"]),
-                row["problems"],
-                row["removed"],
-                row["left_out"],
-            ),
-            row,
-        )
-        for row, name, key in zip(cursor.fetchall(), names, keys, strict=True)
-    ]
+    edits = find_edits(cursor, subscription_id, import_id, numbers, keys)
+    groups = []
+    for number, name_in_file, key_in_file in zip(numbers, names, keys, strict=True):
+        name, key = edits.renamed.get(number, (name_in_file, key_in_file))
+        removed = edits.removed.get(number, ())
+        users, problems = roster.index.sizes[number - 1] - len(removed), edits.problems.get(number, 0)
+        existing, left_out = edits.existing.get(key), number in edits.left_out
+        groups.append(EditedGroup(number, name, name_in_file, key, existing, users, problems, removed, left_out))
+    return groups, edits
 
 
 def _renamed_keys(cursor: ViewCursor, import_id: UUID) -> dict[int, str]:
