@@ -16,7 +16,7 @@ from adapters.composition import Rollcall
 from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import, find_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
-from adapters.http.plans import find_plan
+from adapters.http.plans import find_plan, told_plan
 from adapters.http.problems import FileRefused, accepted_response, responses
 from adapters.http.rate_limits import RateLimits
 from adapters.http.reads import read
@@ -168,7 +168,7 @@ def show_plan(
     """
     row = find_import(rollcall, subscription_id, import_id)
     with rollcall.views() as cursor:
-        found = find_plan(rollcall, cursor, row)
+        found = told_plan(cursor, row, find_plan(rollcall, cursor, row))
     return Response(found, headers=etag(found.version))
 
 

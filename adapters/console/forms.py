@@ -14,6 +14,7 @@ from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import Invalid
 from adapters.http.requests import AnyRequest, checked_text
 from domain.errors import KeyReused, NotFound, Refused, Stale
+from projections.reports.plan_changes import PlanDifference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +91,7 @@ class Refusal(Struct, frozen=True):
     """Why a form was refused, and the fields that were entered, so that its page can show both.
 
     `form` says which form it was on a page that has several. `unusable` lists the addresses that can't be added to a
-    group. `changes` describes what happened to an import since its page was loaded.
+    group. `changes` describes what happened to an import since its page was loaded, `plan` what changed about its plan.
     """
 
     error: Refused
@@ -98,6 +99,7 @@ class Refusal(Struct, frozen=True):
     form: str = ""
     unusable: list[UnusableAddress] = []
     changes: list[str] = []
+    plan: PlanDifference | None = None
 
     @property
     def status(self) -> int:

@@ -38,13 +38,14 @@ def answer_import_form(
     *,
     group: int = 0,
     name: str | None = None,
+    seen: str = "",
 ) -> Page:
     """Run a form's command and redirect to the import's page, at the group that the form was for."""
     page = f"/subscriptions/{subscription_id}/imports/{import_id}?{query.encoded()}".removesuffix("?")
 
     def refused(error: Refused) -> Page:
         row = find_import(rollcall, subscription_id, import_id)
-        return refused_page(request, rollcall, row, query, error, group, name)
+        return refused_page(request, rollcall, row, query, error, group, name, seen)
 
     return answer_form(
         request,
@@ -163,13 +164,13 @@ def commit(
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
 ) -> Page:
-    """Add the reviewed groups, or continue after a stop."""
-    version = form.version()
+    """Add the reviewed groups, or continue after a stop, if the plan is still the one that was shown."""
+    version, digest, seen = form.version(), form.field("plan", ""), form.field("seen", "")
 
     def command(origin: Origin) -> CommandResult:
-        return committing.start_commit(rollcall, origin, version)
+        return committing.start_commit(rollcall, origin, version, digest or None)
 
-    return answer_import_form(request, rollcall, subscription_id, import_id, command)
+    return answer_import_form(request, rollcall, subscription_id, import_id, command, seen=seen)
 
 
 @post(f"{IMPORT}/stop", sync_to_thread=True, opt=ADMINISTRATORS)

@@ -11,12 +11,12 @@ from adapters.console.forms import Refusal
 from adapters.console.page_query import DEFAULT_QUERY, PageQuery
 from adapters.console.pages import Page, page
 from adapters.http.lookups import open_roster
-from adapters.http.plans import find_plan
+from adapters.http.plans import find_plan, told_plan
 from application.choosing_encoding import EncodingChoice, encoding_choices
-from domain.errors import Refused, Stale
+from domain.errors import PlanChanged, Refused, Stale
 from domain.files.encodings import ENCODINGS
 from projections import groups_added
-from projections.reports import file_licences, history
+from projections.reports import file_licences, history, plan_changes
 from projections.reports.problem_rows import problem_rows
 from projections.reports.review_problems import count_problems, problems, problems_of_group
 from projections.reports.reviewed_users import reviewed_users
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from adapters.http.requests import AnyRequest
-    from projections.import_list.read import ImportRow
+    from projections.import_list.read import ImportRow, ImportState
+    from projections.reports.plan_changes import PlanDifference
     from projections.review.read import ReviewedGroup
     from projections.view import ViewCursor
 
 A_PAGE = 50  # so that a page of long names and addresses stays below 100 kB
 CHANGES_SHOWN = 5
 PROBLEMS_OF_A_GROUP = 20
+PLANNED: frozenset[ImportState] = frozenset({"reviewing", "stopped"})
 USERS_CHECKED = 100_000  # takes some tenths of a second the first time; then the result is cached
 
 
@@ -68,14 +70,19 @@ def refused_page(
     error: Refused,
     group: int,
     name: str | None,
+    seen: str = "",
 ) -> Page:
-    """Return the page of an import after a form was refused. `name` is the group name that was entered, if one was."""
+    """Return the page of an import after a form was refused.
+
+    `name` is the group name that was entered, if one was, and `seen` what the form has kept of the plan.
+    """
     entered: dict[str, str] = {}
     if name is not None:
         entered["name"] = name
         query = structs.replace(query, edit=group)
     changes = _changes_since(request, rollcall, row, error) if isinstance(error, Stale) else []
-    refusal = Refusal(error, entered, changes=changes)
+    plan = _changes_of_plan(rollcall, row, seen) if isinstance(error, PlanChanged) else None
+    refusal = Refusal(error, entered, changes=changes, plan=plan)
     return import_page(request, rollcall, row, query, refusal)
 
 
@@ -90,6 +97,14 @@ def _changes_since(request: AnyRequest, rollcall: Rollcall, row: ImportRow, erro
     return [f"{'You' if change.actor.id == myself else change.actor.name}: {change.text}" for change in changes]
 
 
+def _changes_of_plan(rollcall: Rollcall, row: ImportRow, seen: str) -> PlanDifference | None:
+    kept = plan_changes.decoded(seen)
+    if kept is None or row.state not in PLANNED:
+        return None
+    with rollcall.views() as rows:
+        return find_plan(rollcall, rows, row).difference(kept)
+
+
 # --- by state -------------------------------------------------------------------------------------------------------
 
 
@@ -98,7 +113,7 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
         roster = open_roster(rollcall, rows, row)
         content: dict[str, Any] = {
             "problems_found": count_problems(rows, row.subscription_id, row.id, roster),
-            "plan": find_plan(rollcall, rows, row) if row.state == "reviewing" else None,
+            **_plan(rollcall, rows, row),
             "unlicensed": _unlicensed(rollcall, rows, row),
             "encodings": _encodings(rollcall, row),
         }
@@ -112,6 +127,14 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
             groups, following = _groups(rollcall, rows, row, query, query.after)
             content |= {"groups": groups, "open_group": _open_group(rollcall, rows, row, query)}
     return content | {"following": following}
+
+
+def _plan(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> dict[str, Any]:
+    """Return what adding the groups would do, and what a form keeps of that; None if they can't be added."""
+    if row.state not in PLANNED:
+        return {"plan": None, "seen": ""}
+    found = find_plan(rollcall, rows, row)
+    return {"plan": told_plan(rows, row, found), "seen": plan_changes.encoded(found.planned)}
 
 
 def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | None:
@@ -178,6 +201,7 @@ def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
             "tab": tab,
             "done": done,
             "remaining": row.progress.groups_total - done,
+            **_plan(rollcall, rows, row),
             "left_out": groups_added.count_left_out(rows, row.id),
             **(_not_added(rollcall, rows, row, query, done) if tab == "left" else _added(rows, row, query, tab)),
             "undoable": row.state in {"completed", "closed", "stopped"} and row.progress.users_added > 0,

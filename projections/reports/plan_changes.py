@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
-from msgspec import DecodeError, Struct
+from msgspec import DecodeError, Struct, msgpack
 
 from application.planning import changed_groups
 from domain.plan import PlanTotals
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from domain.edits import Plan
 
 CHANGES_SHOWN = 10
+MOST_BYTES_KEPT = 24_000
 
 
 class SeenPlan(Struct, frozen=True, array_like=True):
@@ -23,6 +25,20 @@ class SeenPlan(Struct, frozen=True, array_like=True):
 
     totals: PlanTotals
     groups: bytes | None = None
+
+
+def encoded(plan: ImportPlan) -> str:
+    """Return what is needed of a plan to say later what changed, as text for a form: up to 32 kB."""
+    groups = plan.groups if len(plan.groups) <= MOST_BYTES_KEPT else None
+    return urlsafe_b64encode(msgpack.encode(SeenPlan(plan.totals, groups))).decode()
+
+
+def decoded(text: str) -> SeenPlan | None:
+    """Return what a form has kept of a plan; None if it isn't that."""
+    try:
+        return msgpack.decode(urlsafe_b64decode(text), type=SeenPlan)
+    except (ValueError, DecodeError):
+        return None
 
 
 class ChangedGroup(Struct, frozen=True):

@@ -27,6 +27,11 @@ function put(page, ids) {
   return true;
 }
 
+// What depends on all edits, such as the plan: an edit anywhere on the page may change it.
+function putAlong(page) {
+  document.querySelectorAll("[id][data-along]").forEach((old) => put(page, [old.id]));
+}
+
 function putWhole(page) {
   if (!put(page, ["main"])) throw new Error("not our page"); // a proxy's error page, for example
   document.title = page.title;
@@ -81,6 +86,7 @@ async function swap(address, options, ids, focus) {
   try {
     const { answer, page } = await fetched(address, options);
     if (!answer.ok || (options.method === "post" && !keepUp(page)) || !put(page, ids)) return putWhole(page);
+    if (options.method === "post") putAlong(page);
     document.title = page.title;
     begin();
     if (focus !== undefined) focusOn(focus, ids[0]);

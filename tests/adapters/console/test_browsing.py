@@ -99,7 +99,7 @@ class TestTheWholeFlow:
         console.run(_committed(console, subscription, "Groupname,Email\nDesign,ann.lee@example.com\n"))
         page.goto(f"{subscription}/import")
         upload_file(page, "group-based.txt", sample("group-based.csv"))
-        assert "Existing" in row(page, "Design")
+        assert "Adds to" in row(page, "Design")
         page.get_by_role("button", name="Add Groups").click()
         expect(page.get_by_role("dialog")).to_be_visible()
         console.run(page.url)
@@ -189,6 +189,33 @@ class TestQuickClicks:
         page.evaluate("document.querySelectorAll('#group-1 button[name=email]').forEach((button) => button.click())")
         expect(page.locator("#group-1 .removed")).to_have_count(3)
         expect(page.locator("[data-notice]")).to_have_count(0)
+
+
+class TestAnEdit:
+    def test_changes_the_plan_and_what_happens_to_other_groups(
+        self, console: Console, page: Page, subscription: str
+    ) -> None:
+        content = "Groupname,Email\nFirst of all,ann.lee@example.com\nSecond,ben.ortega@example.com\n"
+        where = console.reviewing(subscription, content)
+
+        def rename(number: int, name: str) -> None:
+            page.locator(f"#group-{number}").get_by_role("link", name="Rename").click()
+            page.get_by_role("textbox", name="Group name").fill(name)
+            page.get_by_role("button", name="Save").click()
+
+        page.goto(where)
+        bar = page.get_by_role("region", name="Finish the review")
+        expect(bar).to_contain_text("Creates 2 groups: 2 users.")
+        rename(2, "First of all")
+        expect(page.locator("#outcome-2")).to_contain_text("Joins group 1")
+        expect(bar).to_contain_text("1 group of the file joins another one of the same name.")
+        rename(1, "Third")
+        expect(page.locator("#outcome-2")).to_have_text("Creates")
+        expect(bar).to_have_text(re.compile(r"^\s*Creates 2 groups: 2 users\.\s"))
+        expect(page.locator("#facts")).to_contain_text("2 new, 0 existing")
+        page.get_by_role("button", name="Add Groups").click()
+        expect(page.get_by_role("dialog", name="Adding groups")).to_be_visible()
+        console.run(where)
 
 
 class TestSignOut:

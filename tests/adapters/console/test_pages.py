@@ -206,6 +206,53 @@ class TestAReview:
         assert "1 membership was left out because the user has no licence" in result
         assert "UnlicensedNo licence: nobody@example.com" in "".join(result.splitlines())
 
+    def test_starts_what_it_says_or_shows_what_has_changed_and_asks_again(self, console: Console) -> None:
+        subscription = console.subscription("ann@example.com", "ben@example.com")
+        assert console.client.post(f"{API}{subscription}/groups", json={"name": "Sales", "users": []}).is_success
+        (sales,) = console.client.get(f"{API}{subscription}/groups").json()
+        page = console.reviewing(subscription, FILE + "Strangers,nobody@example.com\nSales 2,cem@example.com\n")
+        rename = {"version": version(console.ask("GET", page)), "name": "Support"}
+        assert console.ask("POST", f"{page}/groups/4/rename", data=rename).status_code == 303
+        shown = console.ask("GET", page)
+        text = "Creates 1 group and adds users to 1 existing group: 2 users, 3 memberships."
+        assert text in said(shown)
+        assert re.findall(r'id="outcome-[0-9]".*?</span>', shown.text)[0].endswith("Adds to</span>")
+        assert [" ".join(each.split()) for each in re.findall(r'class="state \w+">([^<]*)', shown.text)][1:] == [
+            "Adds to",
+            "Creates",
+            "Nobody to add",
+            "Nobody to add",
+        ]
+        fields = dict(re.findall(r'name="(version|plan|seen)" value="([^"]*)"', shown.text))
+        renamed = console.client.patch(f"{API}{subscription}/groups/{sales['id']}", json={"name": "Sales UK"})
+        assert renamed.is_success
+        refused = console.ask("POST", f"{page}/commit", data=fields)
+        told = " ".join(said(refused).split())
+        assert refused.status_code == 412
+        assert f"Nothing was added. Check what it would do now, then press the button again. Before{text}" in told
+        assert "NowCreates 2 groups: 2 users, 3 memberships." in told
+        assert "Sales – before: Adds to: 2 to add – now: Creates: 2 to add" in told
+        for odd in ("nonsense", "é", "gAAA", fields["seen"][:-4]):
+            refused = console.ask("POST", f"{page}/commit", data={**fields, "seen": odd})
+            assert (refused.status_code, "Nothing was added" in said(refused)) == (412, True)
+        again = dict(re.findall(r'name="(version|plan|seen)" value="([^"]*)"', refused.text))
+        assert console.ask("POST", f"{page}/commit", data=again).status_code == 303
+        console.run(page)
+
+    def test_of_a_file_that_was_imported_before_says_by_whom_and_that_nothing_would_change(
+        self, console: Console, subscription: str
+    ) -> None:
+        file = "Groupname,Email\nTwice,ann@example.com\n"
+        first = console.reviewing(subscription, file, "first.csv")
+        console.start(first)
+        console.run(first)
+        shown = console.ask("GET", console.reviewing(subscription, file, "second.csv"))
+        assert "This very file was imported before" in said(shown)
+        told = " ".join(said(shown).split())
+        assert "first.csv, added just now by the administrator, completed" in told
+        assert f'<li><a href="{first}">' in shown.text
+        assert "Nothing would change: the only user is in the group already." in told
+
     def test_narrows_to_a_name_or_to_problems(self, console: Console, review: str) -> None:
         assert "Support" not in console.ask("GET", f"{review}?q=sal").text
         assert "Sales" not in console.ask("GET", f"{review}?only=problems").text
