@@ -171,6 +171,8 @@ MOST_WORDS = 500
 SEVERAL = 3  # words, of which one at least begins with a capital
 _LINE = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")
 _BORDER = re.compile(rb"[,;|\t\r\n]")
+_DIGITS = re.compile(rb"[0-9]+")
+_CELL = re.compile("[,;|\t\n0-9]")
 _WORD = re.compile(r"""[^\x00-\x20,;|"()]*[^\x00-\x7f][^\x00-\x20,;|"()]*""")
 _INITIAL = re.compile(rb"(?:^|[\s,;|])([A-Za-z])(?![^,;|\r\n]*@)", re.MULTILINE)
 _CONTROL = re.compile("[\x80-\x9f]")
@@ -249,23 +251,31 @@ def _ascii_scores(rows: bytes) -> dict[str, float]:
 
 
 def _opinion(sample: bytes) -> dict[str, float]:
-    cells = b"\n".join(cell for cell in _BORDER.split(sample) if not cell.isascii())
+    """Return chardet's opinion of the cells beyond ASCII, each once.
+
+    It rules out an East Asian encoding if many bytes are of few kinds, as where all users are in one group. Names that
+    differ by their digits count as one (findings/chardet-forgets-what-is-repeated.sh).
+    """
+    cells = {_DIGITS.sub(b"", cell): cell for cell in _BORDER.split(sample) if not cell.isascii()}
     if not cells:
         return {}
     import chardet  # late: it takes long to import, and few files need it
 
-    found = chardet.detect_all(cells, ignore_threshold=True, include_encodings=tuple(ENCODINGS), compat_names=False)
+    found = chardet.detect_all(
+        b"\n".join(cells.values()), ignore_threshold=True, include_encodings=tuple(ENCODINGS), compat_names=False
+    )
     return {lookup(each["encoding"]).name: each["confidence"] for each in found if each["encoding"]}
 
 
 def _decoded(sample: bytes) -> Iterator[tuple[str, str]]:
+    """Yield each encoding that can decode a sample, and its different cells: who repeats a name says nothing new."""
     for encoding in ENCODINGS:
         try:
             text = sample.decode(encoding)
         except UnicodeDecodeError:
             continue
         if not _CONTROL.search(text):
-            yield encoding, text
+            yield encoding, "\n".join(dict.fromkeys(_CELL.split(text)))
 
 
 def _score(encoding: str, text: str, evidence: _Evidence) -> float:
