@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from application.records import Origin
     from application.rosters import StoredRoster
     from domain.edits import Plan
-    from domain.roster import RosterGroup
+    from domain.roster import GroupToAdd
 
 MEMBERSHIPS_A_BATCH = 10_000
 EVENTS_A_SNAPSHOT = 5_000
@@ -69,7 +69,7 @@ def start_commit(ports: Ports, origin: Origin, expected: int, digest: str | None
                 totals = check_plan(ports, origin.subscription_id, session, digest).totals if digest else None
                 licensed = totals is not None and totals.groups.added > 0
                 if totals is None:
-                    licensed = _anybody_licensed(ports, origin.subscription_id, plan, roster.groups(done))
+                    licensed = _anybody_licensed(ports, origin.subscription_id, plan, roster.groups_to_add(done))
                 sizes = roster.index.sizes
                 return import_session.start_commit(session, expected, sizes, anybody_licensed=licensed, plan=totals)
             case Committing(reviewed=reviewed) | Completed(reviewed=reviewed) if reviewed == expected:
@@ -108,11 +108,11 @@ def stop(ports: Ports, origin: Origin) -> ImportResult:
     return decide_and_append(ports, origin, decide, ports.turns.commit(find_session(ports, origin).id))
 
 
-def _anybody_licensed(ports: Ports, subscription_id: UUID, plan: Plan, groups: Iterator[RosterGroup]) -> bool:
+def _anybody_licensed(ports: Ports, subscription_id: UUID, plan: Plan, groups: Iterator[GroupToAdd]) -> bool:
     """Return whether any user to be added to these groups has a licence; usually one of the first users has."""
     looked_up: set[str] = set()
     while some := list(islice(groups, GROUPS_A_BATCH)):
-        users = {user for each in some for user in plan.users(each)} - looked_up
+        users = set(chain.from_iterable(map(plan.users, some))) - looked_up
         if ports.events.licensed(subscription_id, users).users:
             return True
         looked_up |= users
@@ -199,12 +199,12 @@ class CommitRun:
         """Decide on the next groups. Whatever the decision is based on, the append proves that it still holds."""
         if self._roster is None:
             self._roster = stored_roster(self._ports, stream.origin.subscription_id, session.plan.roster)
-        groups = _next_batch(session.plan, self._roster.groups(session.progress.done), self._pace.groups)
+        groups = _next_batch(session.plan, self._roster.groups_to_add(session.progress.done), self._pace.groups)
         return _decide(stream, session, groups, self._load_facts(stream.origin, session, groups))
 
-    def _load_facts(self, origin: Origin, session: Committing, groups: dict[str, RosterGroup]) -> BatchFacts:
+    def _load_facts(self, origin: Origin, session: Committing, groups: dict[str, GroupToAdd]) -> BatchFacts:
         """Load what the batch is decided on."""
-        self._look_up_licences(origin, {user for each in groups.values() for user in session.plan.users(each)})
+        self._look_up_licences(origin, set(chain.from_iterable(map(session.plan.users, groups.values()))))
         names = self._ports.events.held(origin.subscription_id, "group-name", groups)
         streams = self._ports.events.load_many(names.values(), group.fold) if names else {}
         existing = {
@@ -226,7 +226,7 @@ class CommitRun:
         if self._licensed and found.at != self._licences_at:
             self._licensed.clear()
             found = self._ports.events.licensed(origin.subscription_id, users)
-        self._licensed |= found.users
+        self._licensed.update(user for user in users if user in found.users)
         self._licences_at = found.at
 
     def _keep_snapshot(self, session: Stream[ImportSession] | None, at_least: int) -> None:
@@ -246,7 +246,7 @@ class Batch(Struct):
 
 
 def _decide(
-    stream: Stream[ImportSession], session: Committing, groups: dict[str, RosterGroup], facts: BatchFacts
+    stream: Stream[ImportSession], session: Committing, groups: dict[str, GroupToAdd], facts: BatchFacts
 ) -> Batch:
     """Decide on groups of the file, given by name key; the last batch ends the commit."""
     events: list[ImportEvent] = []
@@ -271,12 +271,12 @@ def _decide(
     return Batch(len(groups), events, state, [*new_records(stream.id, stream.version, events), *records], claims)
 
 
-def _next_batch(plan: Plan, groups: Iterator[RosterGroup], most: int) -> dict[str, RosterGroup]:
+def _next_batch(plan: Plan, groups: Iterator[GroupToAdd], most: int) -> dict[str, GroupToAdd]:
     """Return the next groups by name key. Two with one name are never in one batch: the second joins the first."""
-    batch: dict[str, RosterGroup] = {}
+    batch: dict[str, GroupToAdd] = {}
     room = MEMBERSHIPS_A_BATCH
     for each in groups:
-        room -= len(each.members)
+        room -= len(each.emails)
         key = group_key(plan.name(each))
         if batch and (room < 0 or key in batch):
             break

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain, islice, pairwise
 from operator import sub
 from typing import TYPE_CHECKING, TypeVar
 
@@ -230,6 +230,9 @@ class RosterAddresses:
 
     def all(self) -> list[str]:
         """Return all of them."""
+        if self._text.isascii():
+            text = self._text.decode()
+            return [text[start:end] for start, end in pairwise(self._ends)]
         return [self[at] for at in range(len(self._ends) - 1)]
 
     def __getitem__(self, at: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import OrderedDict
-from functools import partial
+from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,7 @@ from application.roster_chunks import RosterAddresses, RosterGroups, RosterIndex
 from domain.errors import NotFound
 from domain.naming import group_key, plain_group_keys
 from domain.problems import Problem
-from domain.roster import RosterGroup, RosterMember
+from domain.roster import GroupToAdd, RosterGroup, RosterMember
 
 if TYPE_CHECKING:
     from array import array
@@ -101,6 +101,14 @@ class StoredRoster:
         pages = _Pages(self._addresses)
         return (self._group(number, pages) for number in range(after + 1, len(self) + 1))
 
+    def groups_to_add(self, after: int = 0) -> Iterator[GroupToAdd]:
+        """Return the same groups with addresses only. A user's address is one object, however many groups have it."""
+        for number in range(after + 1, len(self) + 1):
+            chunk = bisect_right(self.index.first, number)
+            groups, at = self._groups(chunk), number - self.index.first[chunk - 1]
+            emails = [self._emails[user] or self._email(user) for user in groups.users[groups.memberships(at)]]
+            yield GroupToAdd(number, groups.names[at], emails)
+
     def _group(self, number: int, pages: _Pages[RosterAddresses]) -> RosterGroup:
         chunk = bisect_right(self.index.first, number)
         groups, at = self._groups(chunk), number - self.index.first[chunk - 1]
@@ -113,6 +121,16 @@ class StoredRoster:
             place = places[position] if position < len(places) else expected
             members.append(RosterMember(page[index], place, column, user))
         return RosterGroup(number, groups.names[at], line, groups.columns[at], tuple(members))
+
+    @cached_property
+    def _emails(self) -> list[str]:
+        """The addresses of the users by index; empty as long as they weren't needed."""
+        return [""] * self.index.users
+
+    def _email(self, user: int) -> str:
+        page, a_page = user // self.index.users_a_chunk, self.index.users_a_chunk
+        self._emails[page * a_page : (page + 1) * a_page] = self._addresses(page).all()
+        return self._emails[user]
 
     def group_name(self, number: int) -> str:
         """Return the name of one group in the file, by its number."""

@@ -15,10 +15,8 @@ from domain.plan import outcome, sort_users
 from domain.portions import portions
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
-
     from domain.import_session import Committing
-    from domain.roster import RosterGroup
+    from domain.roster import GroupToAdd
 
 SkipReason: TypeAlias = Literal["no-users", "no-licensed-users", "left-out"]
 
@@ -77,14 +75,14 @@ def imported_group_id(import_id: UUID, number: int) -> UUID:
 
 def add_group(
     session: Committing,
-    group: RosterGroup,
-    licensed: AbstractSet[str],
+    group: GroupToAdd,
+    licensed: set[str] | frozenset[str],
     existing: tuple[UUID, Group] | None,
     new_id: UUID,
 ) -> Addition:
     """Create the group, or add its users to the existing group with its name. Only licensed users are added."""
-    emails = [member.email for member in group.members]
-    without = frozenset[str]() if licensed >= set(emails) else {user for user in emails if user not in licensed}
+    emails = group.emails
+    without = frozenset[str]() if licensed.issuperset(emails) else {user for user in emails if user not in licensed}
     left_out = group.number in session.plan.left_out
     group_id, before = existing or (new_id, None)
     users = sort_users(

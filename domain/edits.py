@@ -14,7 +14,7 @@ from domain.errors import NotFound
 
 if TYPE_CHECKING:
     from domain.import_session import Reviewing
-    from domain.roster import RosterGroup
+    from domain.roster import GroupToAdd, NamedGroup, RosterGroup
 
 
 # --- events -------------------------------------------------------------------------------------------------
@@ -67,16 +67,16 @@ class Plan(Struct, frozen=True):
         """Whether anything was edited."""
         return bool(self.names or self.removed or self.left_out)
 
-    def name(self, group: RosterGroup) -> str:
+    def name(self, group: NamedGroup) -> str:
         """Return the name under which a group of the file will be added."""
         return self.names.get(group.number, group.name)
 
-    def users(self, group: RosterGroup) -> list[str]:
+    def users(self, group: GroupToAdd) -> list[str]:
         """Return the users who will be added to a group of the file."""
         if group.number in self.left_out:
             return []
-        removed = self.removed.get(group.number, frozenset())
-        return [member.email for member in group.members if member.email not in removed]
+        removed = self.removed.get(group.number)
+        return [email for email in group.emails if email not in removed] if removed else group.emails
 
 
 class Edits:

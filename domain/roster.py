@@ -37,14 +37,22 @@ class RosterMember(Struct, frozen=True, gc=False):
     user: int
 
 
-class RosterGroup(Struct, frozen=True):
-    """One group of the file with its usable users, in the order of the file.
-
-    `number` counts groups from 1 in order of first appearance; `name` is the first spelling.
-    """
+class NamedGroup(Struct, frozen=True):
+    """A group of the file: `number` counts groups from 1 in order of first appearance; `name` is the first spelling."""
 
     number: int
     name: str
+
+
+class GroupToAdd(NamedGroup, frozen=True):
+    """One group of the file with the addresses of its usable users, in the order of the file."""
+
+    emails: list[str]
+
+
+class RosterGroup(NamedGroup, frozen=True):
+    """One group of the file with its usable users, in the order of the file, and where it says so."""
+
     line: int
     column: int
     members: tuple[RosterMember, ...]

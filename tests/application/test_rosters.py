@@ -18,7 +18,7 @@ from application.rosters import RosterCache, StoredRoster
 from domain.errors import NotFound
 from domain.files.roster_file import read_roster
 from domain.problems import Problem
-from domain.roster import FileFormat, GroupEntry, Limits, Roster, RosterUsers
+from domain.roster import FileFormat, GroupEntry, GroupToAdd, Limits, Roster, RosterUsers
 from tests.waiting import GENEROUS_SECONDS, Running
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def test_a_roster_comes_back_as_it_was(roster: Roster, memberships_a_chunk: int,
     assert index.sizes == [len(entry.cells) for entry in roster.entries]
     assert len(stored) == len(roster.entries)
     assert list(stored.groups()) == list(roster)
+    to_add = [GroupToAdd(group.number, group.name, [member.email for member in group.members]) for group in roster]
+    assert list(stored.groups_to_add()) == to_add
     assert list(stored.every_group()) == [(group.name, array("I", (m.user for m in group.members))) for group in roster]
     assert [email for some in stored.emails() for email in some] == roster.users.emails
     users = range(len(roster.users))
@@ -127,6 +129,8 @@ def test_reading_the_groups_behind_a_number_does_not_read_those_before_it() -> N
     source = Chunks(roster)
     assert list(StoredRoster(source.fetch).groups(after=998)) == list(roster)[998:]
     assert len(source.fetched) == 3
+    assert [group.number for group in StoredRoster(source.fetch).groups_to_add(after=998)] == [999, 1_000]
+    assert len(source.fetched) == 6
 
 
 def test_chunks_are_no_larger_than_their_limit() -> None:

@@ -49,7 +49,7 @@ from domain.import_session import (
     stop,
 )
 from domain.problems import Problem
-from domain.roster import RosterGroup, RosterMember
+from domain.roster import GroupToAdd, RosterGroup, RosterMember
 from domain.undo import UndoStarted
 from tests.scenarios import given
 
@@ -65,6 +65,10 @@ NEW_ID, OTHER_ID = UUID(int=1), UUID(int=2)
 def a_group(number: int = 1, name: str = "Sales", *emails: str) -> RosterGroup:
     members = tuple(RosterMember(email, number + 1, column, column - 2) for column, email in enumerate(emails, start=2))
     return RosterGroup(number, name, number + 1, 1, members)
+
+
+def to_add(number: int, name: str, *emails: str) -> GroupToAdd:
+    return GroupToAdd(number, name, list(emails))
 
 
 def added(number: int) -> GroupAdded:
@@ -185,8 +189,8 @@ class TestEdits:
             GroupTakenIn(2)
         )
         left_out, taken_in = (UPLOADED, DETECTED, GroupLeftOut(2)), GroupTakenIn(2)
-        assert reviewing(fold(None, left_out)).plan.users(a_group(2, "Sales", ANN)) == []
-        assert reviewing(fold(None, [*left_out, taken_in])).plan.users(a_group(2, "Sales", ANN)) == [ANN]
+        assert reviewing(fold(None, left_out)).plan.users(to_add(2, "Sales", ANN)) == []
+        assert reviewing(fold(None, [*left_out, taken_in])).plan.users(to_add(2, "Sales", ANN)) == [ANN]
 
     def test_leaving_out_or_taking_in_again_changes_nothing_a_second_time(self) -> None:
         given(fold, UPLOADED, DETECTED, GroupLeftOut(2)).when(lambda s: leave_group_out(reviewing(s), 2)).then_nothing()
@@ -257,12 +261,12 @@ class TestStarting:
 class TestAdding:
     def test_a_group_that_was_left_out_is_skipped(self) -> None:
         given(fold, UPLOADED, DETECTED, GroupLeftOut(1), STARTED).when(
-            lambda s: add_group(committing(s), a_group(1, "NA", ANN), {ANN}, None, NEW_ID)
+            lambda s: add_group(committing(s), to_add(1, "NA", ANN), {ANN}, None, NEW_ID)
         ).then(Addition((GroupSkipped(1, "left-out"),)))
 
     def test_a_new_name_creates_a_group_of_the_licensed_users(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED).when(
-            lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN}, None, NEW_ID)
+            lambda s: add_group(committing(s), to_add(1, "Sales", ANN, BEN), {ANN}, None, NEW_ID)
         ).then(
             Addition(
                 (UsersLeftOut(1, (BEN,)), GroupAdded(1, NEW_ID, "Sales", True, 1, 0, 1)),
@@ -273,34 +277,34 @@ class TestAdding:
     def test_the_users_are_added_to_an_existing_group_with_the_same_name(self) -> None:
         there = (OTHER_ID, Group("SALES", frozenset({ANN})))
         given(fold, UPLOADED, DETECTED, STARTED).when(
-            lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN, BEN}, there, NEW_ID)
+            lambda s: add_group(committing(s), to_add(1, "Sales", ANN, BEN), {ANN, BEN}, there, NEW_ID)
         ).then(Addition((GroupAdded(1, OTHER_ID, "SALES", False, 1, 1),), (UsersAddedToGroup((BEN,)),)))
 
     def test_an_existing_group_with_the_same_users_is_not_changed(self) -> None:
         there = (OTHER_ID, Group("Sales", frozenset({ANN})))
         given(fold, UPLOADED, DETECTED, STARTED).when(
-            lambda s: add_group(committing(s), a_group(1, "Sales", ANN), {ANN}, there, NEW_ID)
+            lambda s: add_group(committing(s), to_add(1, "Sales", ANN), {ANN}, there, NEW_ID)
         ).then(Addition((GroupAdded(1, OTHER_ID, "Sales", False, 0, 1),)))
 
     def test_a_group_is_added_as_it_was_edited(self) -> None:
         edited = (UPLOADED, DETECTED, GroupRenamed(1, "Sales", "Europe"), UserRemoved(1, ANN), STARTED)
         given(fold, *edited).when(
-            lambda s: add_group(committing(s), a_group(1, "Sales", ANN, BEN), {ANN, BEN}, None, NEW_ID)
+            lambda s: add_group(committing(s), to_add(1, "Sales", ANN, BEN), {ANN, BEN}, None, NEW_ID)
         ).then(Addition((GroupAdded(1, NEW_ID, "Europe", True, 1, 0),), (GroupCreated("Europe", (BEN,)),)))
 
     def test_a_group_without_users_is_skipped(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED).when(
-            lambda s: add_group(committing(s), a_group(1, "Sales"), {ANN}, None, NEW_ID)
+            lambda s: add_group(committing(s), to_add(1, "Sales"), {ANN}, None, NEW_ID)
         ).then(Addition((GroupSkipped(1, "no-users"),)))
 
     def test_a_group_without_licensed_users_is_skipped_with_the_users_left_out(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED).when(
-            lambda s: add_group(committing(s), a_group(1, "Sales", BEN), {ANN}, None, NEW_ID)
+            lambda s: add_group(committing(s), to_add(1, "Sales", BEN), {ANN}, None, NEW_ID)
         ).then(Addition((UsersLeftOut(1, (BEN,)), GroupSkipped(1, "no-licensed-users", 1))))
 
     def test_no_event_has_more_than_a_thousand_users(self) -> None:
         users = [f"user{number}@example.com" for number in range(5_000)]
-        group, licensed = a_group(1, "Sales", *users), set(users[:2_500])
+        group, licensed = to_add(1, "Sales", *users), set(users[:2_500])
         state = committing(given(fold, UPLOADED, DETECTED, STARTED).state)
         decided = add_group(state, group, licensed, None, NEW_ID)
         assert [len(event.users) for event in decided.group_events] == [1_000, 1_000, 500]
