@@ -140,6 +140,15 @@ class NothingToUndo(Refused):
     code = "nothing-to-undo"
 
 
+class SelectionChanged(Refused):
+    """What you selected has changed since you saw what would happen. Nothing was changed.
+
+    Check what would happen now, then start again.
+    """
+
+    code = "plan-changed"
+
+
 class PlanChanged(Refused):
     """What this import would do has changed since you saw its plan. Nothing was added.
 

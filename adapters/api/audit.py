@@ -9,12 +9,12 @@ from uuid import UUID
 from litestar import Response, get
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath, QueryParameter
-from msgspec import Struct, convert, structs
+from msgspec import convert, structs
 
 from adapters.api.polls import Polls
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import After, Limit, decode_after, document_list, list_response, next_link
+from adapters.http.paging import After, Limit, Since, Until, decode_after, document_list, list_response, next_link
 from adapters.http.problems import Invalid, responses
 from adapters.http.rate_limits import RateLimits
 from adapters.http.reads import read
@@ -24,42 +24,18 @@ from application.records import Actor
 from domain.access import ROLLCALL
 from domain.addresses import email_key
 from projections.audit_log import read as audit_log
-from projections.audit_log.read import AuditFilter, AuditRow
+from projections.audit_log.read import AuditDocument, AuditFilter, AuditRow, ChangeDocument, document
 from projections.group_events import EventId, parse_event_id
+from projections.reports.sentences import ACTIONS
 
 BATCH_TYPE = "application/cloudevents-batch+json"
 LONGEST_WAIT = 30
-
-
-class ChangeDocument(Struct, frozen=True):
-    """A change: who, when and what. Its row has a number besides, which only puts the log in order.
-
-    `request_id` was made by Rollcall, `client_request_id` is the `X-Request-Id` that the client sent.
-    """
-
-    at: datetime
-    actor: Actor
-    request_id: str
-    client_request_id: str | None
-    type: str
-    text: str
-
-
-class AuditDocument(ChangeDocument, frozen=True):
-    """An administrative change in a subscription: who, when and what."""
-
-    import_id: UUID | None
-    group_id: UUID | None
 
 
 class OperationDocument(ChangeDocument, frozen=True):
     """A change that operators are responsible for; `subscription_id` is null if it concerns Rollcall as a whole."""
 
     subscription_id: UUID | None
-
-
-def _audit_document(row: AuditRow) -> AuditDocument:
-    return convert(row, AuditDocument, from_attributes=True)
 
 
 def _operation_document(row: AuditRow) -> OperationDocument:
@@ -77,8 +53,6 @@ OfAddress: TypeAlias = Annotated[
 AfterEvent: TypeAlias = Annotated[
     str | None, QueryParameter(max_length=100, description="The `id` of the last event you have.")
 ]
-Since: TypeAlias = Annotated[str | None, QueryParameter(name="from", description="Only changes at or after this time.")]
-Until: TypeAlias = Annotated[str | None, QueryParameter(name="to", description="Only changes before this time.")]
 
 
 @read("/subscriptions/{subscription_id:uuid}/audit", responses=responses("not-found"), opt=READERS)
@@ -99,13 +73,13 @@ def list_changes(
     """List every administrative change, newest first: who, when and what."""
     find_subscription(rollcall, subscription_id)
     wanted = structs.replace(
-        _wanted(actor, type, email, since, until),
+        wanted_changes(actor, type, email, since, until),
         import_id=import_id,
         group_id=group_id,
     )
     with rollcall.views() as cursor:
         found = audit_log.audit_log(cursor, subscription_id, wanted, before=decode_after(after, int), limit=limit + 1)
-    return document_list(list_response(request, found, limit, lambda row: row.number), _audit_document)
+    return document_list(list_response(request, found, limit, lambda row: row.number), document)
 
 
 @read("/audit", responses=responses(), opt=for_roles("operator"))
@@ -126,7 +100,7 @@ def list_operations(
     These are changes of subscriptions and their seats, of access and of tokens. Changes of groups, users and imports
     are in each subscription's own audit log.
     """
-    wanted = _wanted(actor, type, email, since, until)
+    wanted = wanted_changes(actor, type, email, since, until)
     before = decode_after(after, tuple[datetime, UUID, int])
     with rollcall.views() as cursor:
         found = audit_log.operators_log(cursor, wanted, subscription_id=subscription_id, before=before, limit=limit + 1)
@@ -134,16 +108,22 @@ def list_operations(
     return document_list(rows, _operation_document)
 
 
-def _wanted(
+def wanted_changes(
     actor: str | None, type_: str | None, email: str | None, since: str | None, until: str | None
 ) -> AuditFilter:
+    """Return the filter that a request asks for; raises Invalid."""
     return AuditFilter(
         actor=checked_text(actor, "actor") if actor else None,
-        types=(checked_text(type_, "type"),) if type_ else (),
+        types=_types(checked_text(type_, "type")) if type_ else (),
         email=checked_text(email_key(email), "email") if email else None,
         since=parse_time(since, "from"),
         until=parse_time(until, "to"),
     )
+
+
+def _types(name: str) -> tuple[str, ...]:
+    """Return the names of the events that a name stands for: that of one, or that of an action, as in the console."""
+    return ACTIONS[name].types if name in ACTIONS else (name,)
 
 
 @get(

@@ -6,13 +6,13 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, delete, patch, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct, convert, json
 
 from adapters.api.review import NewName
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_group, find_subscription
-from adapters.http.paging import After, Limit, Search, decode_after, document_list, list_response
+from adapters.http.paging import After, Limit, Search, Since, Until, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.reads import read
 from adapters.http.requests import (
@@ -25,18 +25,22 @@ from adapters.http.requests import (
     email_in_path,
     no_content,
     origin_of,
+    parse_time,
     request_key,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.validation import MANY_BYTES
 from application import grouping
 from application.grouping import GroupResult
-from domain.naming import group_key
 from projections.directory import read as directory
 from projections.directory.read import GroupRow
+from projections.reports.group_list import GroupFilter, GroupSort, default_sort, group_list, kind_of_place, place
 
 GROUPS = "/subscriptions/{subscription_id:uuid}/groups"
 GROUP = f"{GROUPS}/{{group_id:uuid}}"
+
+MOST_USERS = 2**31 - 1  # PostgreSQL's integer
+SORT = "By name, by number of users, or by when they were created; with a minus sign the other way round."
 
 # A format of our own: JSON Schema's `email` excludes internationalised addresses, and zod takes it for less than that.
 Email = Annotated[
@@ -77,15 +81,28 @@ def list_groups(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
+    import_id: Annotated[UUID | None, QueryParameter(description="Only groups that this import created.")] = None,
+    min_users: Annotated[int | None, QueryParameter(ge=0, le=MOST_USERS, description="At least so many users.")] = None,
+    max_users: Annotated[int | None, QueryParameter(ge=0, le=MOST_USERS, description="At most so many users.")] = None,
+    since: Since = None,
+    until: Until = None,
+    sort: Annotated[GroupSort | None, QueryParameter(description=SORT)] = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[GroupRow]]:
-    """List the groups by name."""
+    """List the groups: by name, or in another order, or only some of them.
+
+    If you don't say how to sort them, groups of certain sizes are sorted by size, and those of certain times are the
+    newest first.
+    """
     find_subscription(rollcall, subscription_id)
-    search, start = checked_text(q), decode_after(after, tuple[str, UUID])
+    times = parse_time(since, "from"), parse_time(until, "to")
+    wanted = GroupFilter(checked_text(q), import_id, min_users, max_users, *times)
+    order = sort or default_sort(wanted)
+    start = decode_after(after, kind_of_place(order))
     with rollcall.views() as cursor:
-        found = directory.groups(cursor, subscription_id, search=search, after=start, limit=limit + 1)
-    return list_response(request, found, limit, lambda row: (group_key(row.name), row.id))
+        found = group_list(cursor, subscription_id, wanted, order, after=start, limit=limit + 1)
+    return list_response(request, found, limit, lambda row: place(row, order))
 
 
 @read(GROUP, responses=responses("not-found"), opt=READERS)

@@ -15,7 +15,7 @@ from msgspec import Struct, convert
 from adapters.composition import Rollcall
 from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import, find_subscription
-from adapters.http.paging import After, Limit, decode_after, document_list, list_response
+from adapters.http.paging import After, Limit, Since, Until, decode_after, document_list, list_response
 from adapters.http.plans import find_plan, told_plan
 from adapters.http.problems import FileRefused, accepted_response, responses
 from adapters.http.rate_limits import RateLimits
@@ -27,18 +27,21 @@ from adapters.http.requests import (
     Injected,
     at_expected_version,
     changed,
+    checked_text,
     etag,
     no_content,
     origin_of,
+    parse_time,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.uploads import FileBody, take_upload
 from application.committing import start_commit, stop
 from application.importing import ImportResult, close, discard
+from domain.naming import LONGEST_NAME
 from projections import groups_added
 from projections.groups_added import GroupAddedRow, GroupUndo
 from projections.import_list import read as import_list
-from projections.import_list.read import ImportDocument, document, imported
+from projections.import_list.read import ImportDocument, ImportState, document, imported
 from projections.reports import history
 from projections.reports.history import HistoryRow
 from projections.reports.import_plan import PlanDocument
@@ -89,6 +92,11 @@ def shown_import(done: ImportResult, *, status: int, readable: bool | None = Non
     return changed(document(row), where, readable=shown, status=status, headers=etag(row.version))
 
 
+InState: TypeAlias = Annotated[
+    ImportState | None, QueryParameter(name="state", description="Only imports in this state.")
+]
+
+
 # --- look -----------------------------------------------------------------------------------------------------------
 
 
@@ -97,14 +105,21 @@ def list_imports(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
+    q: Annotated[str, QueryParameter(description="Part of the file's name.", max_length=LONGEST_NAME)] = "",
+    in_state: InState = None,
+    actor: Annotated[str | None, QueryParameter(max_length=255, description="Only uploaded by this actor.")] = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[ImportDocument]]:
     """List the imports, newest first."""
     find_subscription(rollcall, subscription_id)
-    start = decode_after(after, tuple[datetime, UUID])
+    start, uploaded_by = decode_after(after, tuple[datetime, UUID]), checked_text(actor or "", "actor")
+    times = parse_time(since, "from"), parse_time(until, "to")
+    wanted = import_list.ImportFilter(checked_text(q), in_state, uploaded_by, *times)
     with rollcall.views() as cursor:
-        found = import_list.imports(cursor, subscription_id, before=start, limit=limit + 1)
+        found = import_list.imports(cursor, subscription_id, wanted, before=start, limit=limit + 1)
     return document_list(list_response(request, found, limit, lambda row: (row.uploaded_at, row.id)), document)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, delete, post
-from litestar.params import FromPath, RawBody
+from litestar.params import FromPath, QueryParameter, RawBody
 from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
@@ -35,7 +35,7 @@ from domain.naming import printable
 from domain.problems import Problem
 from domain.subscription import User
 from projections.directory import read as directory
-from projections.directory.read import LicenceRow
+from projections.directory.read import LicenceRow, OnlyUsers
 from projections.reports.problem_rows import ProblemRow, problem_rows
 
 
@@ -113,6 +113,7 @@ def list_licences(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
+    only: Annotated[OnlyUsers | None, QueryParameter(description="Only users in no group, or without a name.")] = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[LicenceRow]]:
@@ -120,7 +121,7 @@ def list_licences(
     find_subscription(rollcall, subscription_id)
     search, start = checked_text(q), decode_after(after, str) or ""
     with rollcall.views() as cursor:
-        found = directory.licences(cursor, subscription_id, search=search, after=start, limit=limit + 1)
+        found = directory.licences(cursor, subscription_id, search=search, only=only, after=start, limit=limit + 1)
     return list_response(request, found, limit, lambda row: row.email)
 
 

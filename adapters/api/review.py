@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, delete, patch, put
@@ -28,10 +28,11 @@ from adapters.http.requests import (
     no_content,
     origin_of,
 )
+from adapters.http.reviews import OnlyGroups, group_filter
 from adapters.http.security import ADMINISTRATORS, READERS
 from application.importing import leave_group_out, plan_at, remove_user, rename_group, take_group_in
 from domain.errors import NotFound
-from domain.naming import parse_group_name
+from domain.naming import LONGEST_NAME, parse_group_name
 from domain.problem_kinds import Severity
 from projections.reports.problem_rows import ProblemRow, problem_codes, problem_rows
 from projections.reports.review_problems import problems
@@ -39,17 +40,20 @@ from projections.reports.reviewed_users import ReviewedUser, reviewed_users
 from projections.review import read as review
 from projections.review.read import ReviewedGroup
 
+ONLY = "Only groups with problems, or to which this happens if the groups are added now."
+USER = "Only groups with a user whose address, or name in the file, has this text."
 UPLOADED = 1  # at this version the file is stored but not read yet
 
 
-@read(f"{IMPORT}/groups", responses=responses("not-found"), opt=READERS)
+@read(f"{IMPORT}/groups", responses=responses("not-found", "wrong-state"), opt=READERS)
 def list_reviewed_groups(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     q: Search = "",
-    only: Annotated[Literal["problems"] | None, QueryParameter(description="Only groups with problems.")] = None,
+    only: Annotated[OnlyGroups | None, QueryParameter(description=ONLY)] = None,
+    user: Annotated[str, QueryParameter(max_length=LONGEST_NAME, description=USER)] = "",
     version: Annotated[int | None, QueryParameter(ge=1, description="The review as it was at this version.")] = None,
     limit: Limit = 100,
     after: After = None,
@@ -61,10 +65,11 @@ def list_reviewed_groups(
     found: list[ReviewedGroup] = []
     if row.read is not None and version != UPLOADED:
         plan = plan_at(rollcall, import_id, version) if version is not None else None
-        wanted = review.GroupFilter(search=checked_text(q), only_problems=only is not None, plan=plan)
+        asked = {"search": checked_text(q), "person": checked_text(user, "user")}
         start = decode_after(after, int) or 0
         with rollcall.views() as cursor:
             roster = open_roster(rollcall, cursor, row, plan)
+            wanted = group_filter(rollcall, cursor, row, roster, only=only, plan=plan, **asked)
             found = review.groups(cursor, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
     return list_response(request, found, limit, lambda group: group.number, etag(version or row.version))
 

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 from msgspec import Struct
 
 from adapters.cli.lookup import find_group_id, find_subscription
-from adapters.cli.options import json_option, limit_option, one_more, subscription_option
+from adapters.cli.many import change_many
+from adapters.cli.options import (
+    json_option,
+    limit_option,
+    many_file_option,
+    named_or_listed,
+    one_more,
+    only_tell_option,
+    subscription_option,
+    yes_option,
+)
 from adapters.cli.process import open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, Column, Terminal, utc_time
-from application import grouping
+from application import changing_many, grouping
 from domain.addresses import email_key
 from domain.errors import NotFound
 from projections.directory import read as directory
+from projections.reports import selections
+from projections.reports.group_list import GroupFilter, GroupSort, default_sort, group_list
 from projections.reports.wording import counted
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from uuid import UUID
 
     from adapters.composition import Rollcall
@@ -79,19 +92,44 @@ def group_rename(*, group: str, name: str, name_or_id: str, as_json: bool) -> in
     return DONE
 
 
-@group.command("delete", short_help="Delete a group")
-@group_argument
+@group.command("delete", short_help="Delete groups")
+@click.argument("names", metavar="GROUP...", nargs=-1)
+@many_file_option
+@only_tell_option
+@yes_option
 @subscription_option
 @json_option
-def group_delete(*, group: str, name_or_id: str, as_json: bool) -> int:
-    """Delete GROUP, even if it has users. They keep their licences."""
+def group_delete(
+    *, names: tuple[str, ...], file: Path | None, dry_run: bool, yes: bool, name_or_id: str, as_json: bool
+) -> int:
+    """Delete each GROUP, even if it has users. They keep their licences.
+
+    Before several are deleted, the command says what would happen and asks.
+    """
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        group_id = find_group_id(rollcall, found.id, group)
-        deleted = _row(rollcall, found, group_id)
-        grouping.delete_group(rollcall, operator_origin(found.id), group_id)
-    if as_json:
+        wanted = named_or_listed(names, file, "group", rollcall.settings.limits.file_bytes)
+        ids = [find_group_id(rollcall, found.id, each) for each in wanted]
+        if len(ids) == 1 and not dry_run:
+            return _delete_one(rollcall, terminal, found, ids[0])
+        with rollcall.views() as cursor:
+            chosen = selections.groups_by_id(cursor, found.id, ids)
+        return change_many(
+            terminal,
+            chosen,
+            lambda: changing_many.delete_groups(rollcall, operator_origin(found.id), chosen.versions),
+            only_tell=dry_run,
+            yes=yes,
+            question=f"Delete these groups of “{found.name}”?",
+            done="group deleted",
+        )
+
+
+def _delete_one(rollcall: Rollcall, terminal: Terminal, found: SubscriptionRow, group_id: UUID) -> int:
+    deleted = _row(rollcall, found, group_id)
+    grouping.delete_group(rollcall, operator_origin(found.id), group_id)
+    if terminal.as_json:
         terminal.emit(deleted)
     else:
         terminal.say(f"Deleted “{deleted.name}”, which had {counted(deleted.users, 'user')}.")
@@ -119,16 +157,18 @@ def group_add(*, group: str, emails: tuple[str, ...], name_or_id: str, as_json: 
 
 @group.command("remove", short_help="Remove users from a group")
 @group_argument
-@emails_argument
+@click.argument("emails", metavar="ADDRESS...", nargs=-1)
+@many_file_option
 @subscription_option
 @json_option
-def group_remove(*, group: str, emails: tuple[str, ...], name_or_id: str, as_json: bool) -> int:
+def group_remove(*, group: str, emails: tuple[str, ...], file: Path | None, name_or_id: str, as_json: bool) -> int:
     """Remove each ADDRESS from GROUP. Addresses that aren't in it are ignored."""
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         group_id = find_group_id(rollcall, found.id, group)
-        grouping.remove_users(rollcall, operator_origin(found.id), group_id, map(email_key, emails))
+        wanted = named_or_listed(emails, file, "address", rollcall.settings.limits.file_bytes)
+        grouping.remove_users(rollcall, operator_origin(found.id), group_id, map(email_key, wanted))
         changed = _row(rollcall, found, group_id)
     if as_json:
         terminal.emit(changed)
@@ -149,15 +189,28 @@ def _row(rollcall: Rollcall, found: SubscriptionRow, group_id: UUID) -> GroupRow
 @click.command(short_help="List the groups of a subscription")
 @subscription_option
 @click.option("--search", metavar="TEXT", default="", help="Only groups whose name contains this text.")
+@click.option("--min-users", type=click.IntRange(0), metavar="N", help="Only groups with at least N users.")
+@click.option("--max-users", type=click.IntRange(0), metavar="N", help="Only groups with at most N users.")
+@click.option("--sort", type=click.Choice(get_args(GroupSort)), help="The order; a minus sign turns it round.")
 @limit_option
 @json_option
-def groups(*, name_or_id: str, search: str, limit: int | None, as_json: bool) -> int:
-    """List the groups of a subscription by name."""
+def groups(
+    *,
+    name_or_id: str,
+    search: str,
+    min_users: int | None,
+    max_users: int | None,
+    sort: GroupSort | None,
+    limit: int | None,
+    as_json: bool,
+) -> int:
+    """List the groups of a subscription: by name, unless you choose sizes or another order."""
+    wanted = GroupFilter(search, None, min_users, max_users)
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         with rollcall.views() as cursor:
-            rows = directory.groups(cursor, found.id, search=search, limit=one_more(limit))
+            rows = group_list(cursor, found.id, wanted, sort or default_sort(wanted), limit=one_more(limit))
     terminal.listing(
         rows,
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 from uuid import uuid4
 
 import click
@@ -26,6 +26,7 @@ from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_t
 from application.importing import close
 from domain.files.encodings import ENCODINGS
 from projections.import_list import read as import_list
+from projections.import_list.read import ImportFilter, ImportState
 from projections.reports.history import history_row
 
 if TYPE_CHECKING:
@@ -135,15 +136,20 @@ def run_of(
 
 @click.command(short_help="List the imports of a subscription")
 @subscription_option
+@click.option("--search", metavar="TEXT", default="", help="Only imports of files whose name contains this text.")
+@click.option("--state", type=click.Choice(get_args(ImportState)), help="Only imports in this state.")
+@click.option("--actor", metavar="LOGIN", default="", help="Only imports uploaded by this person.")
 @limit_option
 @json_option
-def imports(*, name_or_id: str, limit: int | None, as_json: bool) -> int:
+def imports(
+    *, name_or_id: str, search: str, state: ImportState | None, actor: str, limit: int | None, as_json: bool
+) -> int:
     """List the imports of a subscription, newest first, with their progress."""
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory", "import_list") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         with rollcall.views() as cursor:
-            rows = import_list.imports(cursor, found.id, limit=one_more(limit))
+            rows = import_list.imports(cursor, found.id, ImportFilter(search, state, actor), limit=one_more(limit))
     terminal.listing(
         [import_list.document(row) for row in rows],
         (

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
 from msgspec import UNSET, Struct, UnsetType
 
 from adapters.cli import import_report
 from adapters.cli.lookup import find_subscription
-from adapters.cli.options import content_of, json_option, limit_option, one_more, subscription_option
+from adapters.cli.many import change_many
+from adapters.cli.options import (
+    content_of,
+    json_option,
+    limit_option,
+    many_file_option,
+    named_or_listed,
+    one_more,
+    only_tell_option,
+    subscription_option,
+    yes_option,
+)
 from adapters.cli.process import open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, Column, Failure, Terminal, utc_time
+from application import changing_many
 from application.licensing import allocate_licences, revoke_licences
 from domain.addresses import email_key, parse_email
 from domain.files.licence_file import LicenceFile, read_licences
@@ -19,6 +32,8 @@ from domain.naming import clean_file_name, without_controls
 from domain.problems import FileProblems, grouped
 from domain.subscription import User
 from projections.directory import read as directory
+from projections.directory.read import OnlyUsers
+from projections.reports import selections
 from projections.reports.problem_rows import ProblemRow, problem_rows
 from projections.reports.wording import counted
 
@@ -100,18 +115,37 @@ def _refused(terminal: Terminal, name: str, read: FileProblems) -> int:
 
 
 @licence.command("revoke", short_help="Revoke licences")
-@click.argument("emails", metavar="ADDRESS...", nargs=-1, required=True)
+@click.argument("emails", metavar="ADDRESS...", nargs=-1)
+@many_file_option
+@only_tell_option
+@yes_option
 @subscription_option
 @json_option
-def licence_revoke(*, emails: tuple[str, ...], name_or_id: str, as_json: bool) -> int:
+def licence_revoke(
+    *, emails: tuple[str, ...], file: Path | None, dry_run: bool, yes: bool, name_or_id: str, as_json: bool
+) -> int:
     """Revoke the licence of each ADDRESS. This frees the seats and removes the users from all groups.
 
-    Addresses without a licence are ignored.
+    Addresses without a licence are ignored. Before the licences in a file are revoked, the command says what would
+    happen and asks.
     """
     terminal = Terminal(as_json=as_json)
-    addresses = [email_key(email) for email in emails]
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
+        wanted = named_or_listed(emails, file, "address", rollcall.settings.limits.file_bytes)
+        addresses = [email_key(email) for email in wanted]
+        if file or dry_run:
+            with rollcall.views() as cursor:
+                chosen = selections.licences_by_address(cursor, found.id, addresses)
+            return change_many(
+                terminal,
+                chosen,
+                lambda: changing_many.revoke_licences(rollcall, operator_origin(found.id), [*chosen.keys]),
+                only_tell=dry_run,
+                yes=yes,
+                question=f"Revoke these licences of “{found.name}”?",
+                done="licence revoked",
+            )
         revoked = revoke_licences(rollcall, operator_origin(found.id), addresses).emails
     if as_json:
         terminal.emit(RevocationReport(list(revoked)))
@@ -123,15 +157,16 @@ def licence_revoke(*, emails: tuple[str, ...], name_or_id: str, as_json: bool) -
 @licence.command("list", short_help="List the licences of a subscription")
 @subscription_option
 @click.option("--search", metavar="TEXT", default="", help="Only users whose address or name contains this text.")
+@click.option("--only", type=click.Choice(get_args(OnlyUsers)), help="Only users in no group, or without a name.")
 @limit_option
 @json_option
-def licence_list(*, name_or_id: str, search: str, limit: int | None, as_json: bool) -> int:
+def licence_list(*, name_or_id: str, search: str, only: OnlyUsers | None, limit: int | None, as_json: bool) -> int:
     """List the licences of a subscription, by address."""
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         with rollcall.views() as cursor:
-            rows = directory.licences(cursor, found.id, search=search, limit=one_more(limit))
+            rows = directory.licences(cursor, found.id, search=search, only=only, limit=one_more(limit))
     terminal.listing(
         rows,
         (Column("email"), Column("first name"), Column("last name"), Column("allocated", whole=True, optional=True)),

@@ -18,7 +18,7 @@ import click
 import psycopg
 import psycopg_pool
 
-from adapters.cli import access, audit, events, groups, imports, licences, service, sign_in, subscriptions
+from adapters.cli import access, audit, events, exports, groups, imports, licences, service, sign_in, subscriptions
 from adapters.cli.demo import demo
 from adapters.cli.import_undo import import_undo
 from adapters.cli.process import PROGRAM, command_line
@@ -39,7 +39,13 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         imports.imports,
         imports.import_history,
     ),
-    "Subscriptions": (subscriptions.subscription, licences.licence, groups.groups, groups.group),
+    "Subscriptions": (
+        subscriptions.subscription,
+        licences.licence,
+        groups.groups,
+        groups.group,
+        exports.export_command,
+    ),
     "Access": (access.access, access.token, sign_in.sign_in_link, sign_in.identity, sign_in.sign_in),
     "Audit and integration": (audit.audit, events.events),
     "Running Rollcall": (service.serve, service.worker, service.views, demo),

@@ -53,6 +53,29 @@ scope_option = click.option(
 )
 file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
+many_file_option = click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with more of them, one on each line.",
+)
+only_tell_option = click.option("--dry-run", is_flag=True, help="Only tell what would happen.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+
+
+def named_or_listed(named: tuple[str, ...], file: Path | None, what: str, limit: int) -> list[str]:
+    """Return what was named on the command line and in a file, each once; fails with a usage error if that is none."""
+    content = content_of(file, limit) if file else b""
+    if len(content) > limit:
+        raise click.UsageError(f"“{file}” is too large.")
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"“{file}” isn't valid UTF-8.") from error
+    found = [each.strip() for each in (*named, *lines) if each.strip()]
+    if not found:
+        raise click.UsageError(f"Name at least one {what}, or give a --file.")
+    return list(dict.fromkeys(found))
+
 
 def content_of(file: Path, limit: int) -> bytes:
     """Return a file's bytes, at most one more than `limit`, which is enough to refuse it as too large."""

@@ -17,7 +17,7 @@ from domain.errors import KeyReused, NotFound, Refused, Stale
 from projections.reports.plan_changes import PlanDifference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from litestar.datastructures import FormMultiDict
@@ -41,8 +41,9 @@ SUBMITTED_BEFORE = (
 class Form:
     """The fields of a submitted form."""
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self._fields = fields
+    def __init__(self, fields: Sequence[tuple[str, str]]) -> None:
+        self._fields = dict(fields)
+        self._all = fields
 
     def field(self, name: str, default: str | None = None) -> str:
         """Return a field; raises Invalid if it isn't text, or if it is missing and there is no default."""
@@ -50,6 +51,11 @@ class Form:
         if not isinstance(found, str):
             raise Invalid(reason=f"The form’s field “{name}” is missing. {RELOAD}", field=name)
         return checked_text(found, name)
+
+    def fields(self, name: str) -> list[str]:
+        """Return the fields of a name of which there may be any number, such as selected rows; raises Invalid."""
+        found = dict.fromkeys(value for field, value in self._all if field == name and isinstance(value, str))
+        return [checked_text(value, name) for value in found]
 
     def version(self) -> int:
         """Return the version of the import that the page showed; raises Invalid."""
@@ -61,7 +67,7 @@ class Form:
 
 async def form(request: AnyRequest) -> Form:
     """Return the form that a request submits; raises Invalid."""
-    return Form(dict((await form_fields(request)).multi_items()))
+    return Form([*(await form_fields(request)).multi_items()])
 
 
 async def form_fields(request: AnyRequest) -> FormMultiDict:

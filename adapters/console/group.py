@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from adapters.composition import Rollcall
 from adapters.console.addresses import require_addresses, split_addresses, unusable_addresses
 from adapters.console.forms import NOTHING_ENTERED, E, Form, NoticeCount, Refusal, answer_form
 from adapters.console.groups import A_PAGE, ADDRESSES_BYTES, GROUPS
-from adapters.console.pages import Page, listing, not_found_page, page
+from adapters.console.pages import Before, Page, listing, not_found_page, page
 from adapters.http.lookups import find_group
 from adapters.http.paging import After, Search, decode_after
 from adapters.http.reads import read
@@ -32,6 +32,29 @@ from projections.import_list import read as import_list
 
 GROUP = f"{GROUPS}/{{group_id:uuid}}"
 
+
+class GroupPlace(NamedTuple):
+    """Which of the group's users its page shows: those with a text in address or name, and where the page begins."""
+
+    q: str = ""
+    after: str | None = None
+    before: int = 0
+
+
+FIRST = GroupPlace()
+
+
+class Counts(NamedTuple):
+    """What a notice counts: users who were added, who already were there, who were removed, and who were not."""
+
+    added: int = 0
+    already_there: int = 0
+    removed: int = 0
+    not_removed: int = 0
+
+
+NO_COUNTS = Counts()
+
 Edit = Annotated[bool, QueryParameter(description="Whether to show the form that renames the group.")]
 
 
@@ -43,13 +66,17 @@ def show_group(
     group_id: FromPath[UUID],
     q: Search = "",
     after: After = None,
+    before: Before = 0,
     edit: Edit = False,
     added: NoticeCount = 0,
     there: NoticeCount = 0,
+    removed: NoticeCount = 0,
+    not_done: NoticeCount = 0,
 ) -> Page:
-    """Show a group and its users. `added` and `there` say how many a form added, and how many already were there."""
-    counts = (added, there)
-    return _group_page(request, rollcall, subscription_id, group_id, checked_text(q), after, edit=edit, counts=counts)
+    """Show a group and its users, with a notice of how many a form added, or removed."""
+    counts = Counts(added, there, removed, not_done)
+    place = GroupPlace(checked_text(q), after, before)
+    return _group_page(request, rollcall, subscription_id, group_id, place, edit=edit, counts=counts)
 
 
 def _group_page(
@@ -57,23 +84,23 @@ def _group_page(
     rollcall: Rollcall,
     subscription_id: UUID,
     group_id: UUID,
-    q: str = "",
-    after: str | None = None,
+    place: GroupPlace = FIRST,
     refusal: Refusal | None = None,
     *,
     edit: bool = False,
-    counts: tuple[int, int] = (0, 0),
+    counts: Counts = NO_COUNTS,
 ) -> Page:
     try:
         row = find_group(rollcall, subscription_id, group_id)
     except NotFound:
         return not_found_page(request, rollcall, subscription_id, "groups", "group")
-    behind = decode_after(after, str) or ""
+    behind = decode_after(place.after, str) or ""
     with rollcall.views() as rows:
-        found = directory.users_of_group(rows, subscription_id, group_id, search=q, after=behind, limit=A_PAGE + 1)
+        found = directory.users_of_group(
+            rows, subscription_id, group_id, search=place.q, after=behind, limit=A_PAGE + 1
+        )
         created_by = import_list.find_import(rows, row.import_id) if row.import_id else None
     path = f"/subscriptions/{subscription_id}/groups/{group_id}"
-    added, already_there = counts
     return page(
         request,
         rollcall,
@@ -86,14 +113,16 @@ def _group_page(
         path=path,
         here=path if refusal else "",
         own_address=path if refusal or any(counts) else "",
-        after=after or "",
-        q=q,
+        place=place,
+        q=place.q,
         edit=edit,
-        added=added,
-        already_there=already_there,
+        added=counts.added,
+        already_there=counts.already_there,
+        removed=counts.removed,
+        left=counts.not_removed,
         refusal=refusal,
         key=rollcall.new_id(),
-        **listing(found, A_PAGE, after, lambda row: row.email),
+        **listing(found, A_PAGE, place.after, lambda row: row.email, place.before, None if place.q else row.users),
     )
 
 
@@ -185,7 +214,7 @@ def remove(
 ) -> Page:
     """Remove a user from the group, and redirect to the same page of its users."""
     email = email_key(form.field("email"))
-    place = {"q": form.field("q", ""), "after": form.field("after", "")}
+    place = {name: form.field(name, "") for name in ("q", "after", "before")}
     query = urlencode({name: value for name, value in place.items() if value})
 
     def command(origin: Origin) -> CommandResult:

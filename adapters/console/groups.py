@@ -11,23 +11,29 @@ from litestar.params import FromPath
 from adapters.composition import Rollcall
 from adapters.console.addresses import require_addresses, split_addresses, unusable_addresses
 from adapters.console.forms import Form, NoticeCount, Refusal, answer_form
-from adapters.console.pages import Page, listing, page
+from adapters.console.list_queries import SIZE_CHOICES, SORTS, GroupsQuery, Part, SincePart, UntilPart
+from adapters.console.pages import Before, Page, listing, page
 from adapters.http.paging import After, Search, decode_after
 from adapters.http.reads import read
-from adapters.http.requests import AnyRequest, Injected, checked_text, created_id, origin_of
+from adapters.http.requests import AnyRequest, Injected, created_id, origin_of
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import grouping
 from domain.naming import group_key
 from projections.directory import read as directory
 from projections.import_list import read as import_list
+from projections.reports.group_list import group_list, kind_of_place, place
 
 if TYPE_CHECKING:
     from application.decisions import CommandResult
     from domain.errors import Refused
     from projections.directory.read import GroupRow
+    from projections.import_list.read import ImportRow
+    from projections.view import ViewCursor
 
 GROUPS = "/subscriptions/{subscription_id:uuid}/groups"
-A_PAGE = 100
+A_PAGE = 75  # so that a page with checkboxes stays below 100 kB
+SOURCES = 30
+ALL = GroupsQuery()
 ADDRESSES_BYTES = 1_000_000  # about 30,000 addresses
 
 
@@ -37,28 +43,42 @@ def list_groups(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
+    size: Part = "",
+    import_id: Part = "",
+    since: SincePart = "",
+    until: UntilPart = "",
+    sort: Part = "",
     after: After = None,
+    before: Before = 0,
     deleted: NoticeCount = 0,
+    kept: NoticeCount = 0,
+    not_done: NoticeCount = 0,
 ) -> Page:
-    """List the groups by name."""
-    return _groups_page(request, rollcall, subscription_id, checked_text(q), after, deleted=deleted)
+    """List the groups, with a notice of how many a form deleted, kept because they had changed, and didn't get to."""
+    query, counts = GroupsQuery(q, size, import_id, since, until, sort), (deleted, kept, not_done)
+    return _groups_page(request, rollcall, subscription_id, query, after, before=before, counts=counts)
 
 
 def _groups_page(
     request: AnyRequest,
     rollcall: Rollcall,
     subscription_id: UUID,
-    q: str = "",
+    query: GroupsQuery = ALL,
     after: str | None = None,
     refusal: Refusal | None = None,
     *,
-    deleted: int = 0,
+    before: int = 0,
+    counts: tuple[int, int, int] = (0, 0, 0),
 ) -> Page:
-    behind = decode_after(after, tuple[str, UUID])
+    deleted, kept, not_done = counts
+    wanted, sort = query.filter(), query.order()
+    behind = decode_after(after, kind_of_place(sort))
     with rollcall.views() as rows:
-        found = directory.groups(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
+        found = group_list(rows, subscription_id, wanted, sort, after=behind, limit=A_PAGE + 1)
+        total = directory.count_groups(rows, subscription_id)
         context: dict[str, Any] = {
-            "total": directory.count_groups(rows, subscription_id),
+            "total": total,
+            "sources": _sources(rows, subscription_id, wanted.import_id),
             "running": import_list.running_imports(rows, subscription_id),
             "imports": import_list.find_imports(rows, [row.import_id for row in found if row.import_id]),
         }
@@ -69,14 +89,28 @@ def _groups_page(
         subscription_id=subscription_id,
         section="groups",
         status=refusal.status if refusal else 200,
-        q=q,
+        query=query,
+        sizes=SIZE_CHOICES,
+        sorts=SORTS,
         refusal=refusal,
         deleted=deleted,
-        own_address=f"/subscriptions/{subscription_id}/groups" if deleted or refusal else "",
+        kept=kept,
+        not_done=not_done,
+        own_address=f"/subscriptions/{subscription_id}/groups" if any(counts) or refusal else "",
         key=rollcall.new_id(),
-        **listing(found, A_PAGE, after, group_position),
+        **listing(found, A_PAGE, after, lambda row: place(row, sort), before, None if query.narrowed else total),
         **context,
     )
+
+
+def _sources(rows: ViewCursor, subscription_id: UUID, chosen: UUID | None) -> list[ImportRow]:
+    """Return the imports that a filter can be chosen from: the newest, and the chosen one."""
+    newest = import_list.imports(rows, subscription_id, limit=SOURCES)
+    found = [each for each in newest if each.progress.groups_added or each.id == chosen]
+    if chosen and all(each.id != chosen for each in found):
+        older = import_list.find_import(rows, chosen)
+        found += [older] if older and older.subscription_id == subscription_id else []
+    return found
 
 
 def group_position(row: GroupRow) -> tuple[str, UUID]:

@@ -9,9 +9,10 @@ from msgspec import structs
 from adapters.console.excerpt import BYTES, excerpt
 from adapters.console.forms import Refusal
 from adapters.console.page_query import DEFAULT_QUERY, PageQuery
-from adapters.console.pages import Page, page
+from adapters.console.pages import Extent, Page, page
 from adapters.http.lookups import open_roster
 from adapters.http.plans import find_plan, told_plan
+from adapters.http.reviews import group_filter
 from application.choosing_encoding import EncodingChoice, encoding_choices
 from domain.errors import PlanChanged, Refused, Stale
 from domain.files.encodings import ENCODINGS
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from projections.review.read import ReviewedGroup
     from projections.view import ViewCursor
 
-A_PAGE = 50  # so that a page of long names and addresses stays below 100 kB
+A_PAGE = 45  # so that a page of long names and addresses stays below 100 kB
 CHANGES_SHOWN = 5
 PROBLEMS_OF_A_GROUP = 20
 PLANNED: frozenset[ImportState] = frozenset({"reviewing", "stopped"})
@@ -125,7 +126,12 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
         else:
             groups, following = _groups(rollcall, rows, row, query, query.after)
-            content |= {"groups": groups, "open_group": _open_group(rollcall, rows, row, query)}
+            total = row.read.groups if row.read and not query.narrowed else None
+            content |= {
+                "extent": Extent(query.before, len(groups), total),
+                "groups": groups,
+                "open_group": _open_group(rollcall, rows, row, query),
+            }
     return content | {"following": following}
 
 
@@ -156,8 +162,8 @@ def _groups(
     rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, after: int
 ) -> tuple[list[ReviewedGroup], int | None]:
     """Return a page of an import's groups, and the number that the next page begins behind."""
-    wanted = review.GroupFilter(search=query.q, only_problems=query.only is not None)
     roster = open_roster(rollcall, rows, row)
+    wanted = group_filter(rollcall, rows, row, roster, search=query.q, only=query.only, person=query.user)
     found = review.groups(rows, row.subscription_id, row.id, roster, wanted, after=after, limit=A_PAGE + 1)
     return found[:A_PAGE], found[A_PAGE - 1].number if len(found) > A_PAGE else None
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, get_args
 from uuid import UUID
 
 from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
 from adapters.console.import_page import import_page
+from adapters.console.list_queries import ImportsQuery, Part, SincePart, UntilPart
 from adapters.console.page_query import PageQuery, Tab
-from adapters.console.pages import Page, listing, page
+from adapters.console.pages import Before, Page, listing, page
 from adapters.http.lookups import find_import
 from adapters.http.paging import MOST, After, Search, decode_after
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text
+from adapters.http.reviews import OnlyGroups
 from adapters.http.security import READERS
+from domain.naming import LONGEST_NAME
 from projections.import_list import read as import_list
+from projections.import_list.read import ImportState
 from projections.reports import history
 
 IMPORTS = "/subscriptions/{subscription_id:uuid}/imports"
@@ -30,19 +34,40 @@ GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 
 @read(IMPORTS, opt=READERS)
 def list_imports(
-    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], after: After = None
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    q: Search = "",
+    in_state: Annotated[str, QueryParameter(name="state", max_length=100)] = "",
+    actor: Part = "",
+    since: SincePart = "",
+    until: UntilPart = "",
+    after: After = None,
+    before: Before = 0,
 ) -> Page:
     """List the imports, newest first."""
-    before = decode_after(after, tuple[datetime, UUID])
+    query = ImportsQuery(q, in_state, actor, since, until)
+    wanted, behind = query.filter(), decode_after(after, tuple[datetime, UUID])
     with rollcall.views() as rows:
-        found = import_list.imports(rows, subscription_id, before=before, limit=A_PAGE + 1)
+        found = import_list.imports(rows, subscription_id, wanted, before=behind, limit=A_PAGE + 1)
+        total = import_list.count_imports(rows, subscription_id)
     return page(
         request,
         rollcall,
         "imports.html",
         subscription_id=subscription_id,
         section="imports",
-        **listing(found, A_PAGE, after, lambda row: (row.uploaded_at, row.id)),
+        query=query,
+        states=get_args(ImportState),
+        total=total,
+        **listing(
+            found,
+            A_PAGE,
+            after,
+            lambda row: (row.uploaded_at, row.id),
+            before,
+            None if query.narrowed else total,
+        ),
     )
 
 
@@ -54,15 +79,19 @@ def show_import(
     import_id: FromPath[UUID],
     show: Annotated[Tab | None, QueryParameter()] = None,
     q: Search = "",
-    only: Annotated[Literal["problems"] | None, QueryParameter()] = None,
+    only: Annotated[OnlyGroups | None, QueryParameter()] = None,
+    user: Annotated[str, QueryParameter(max_length=LONGEST_NAME)] = "",
     after: GroupNumber = 0,
+    before: GroupNumber = 0,
     open: GroupNumber = 0,  # noqa: A002 - what the address calls it
     users: GroupNumber = 0,
     edit: GroupNumber = 0,
 ) -> Page:
     """Show an import: the review, the progress, the result, or why its file was refused."""
     row = find_import(rollcall, subscription_id, import_id)
-    return import_page(request, rollcall, row, PageQuery(show, checked_text(q), only, after, open, users, edit))
+    place = (after, before, open, users, edit)
+    query = PageQuery(show, checked_text(q), only, checked_text(user, "user"), *place)
+    return import_page(request, rollcall, row, query)
 
 
 @read(f"{IMPORT}/history", opt=READERS)

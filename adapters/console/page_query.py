@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, ValidationError, convert, structs
 
 from adapters.http.problems import Invalid
 from adapters.http.requests import checked_text
+from adapters.http.reviews import OnlyGroups
 
 Tab: TypeAlias = Literal["groups", "problems", "added", "left", "kept"]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -17,15 +18,18 @@ Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 class PageQuery(Struct, frozen=True):
     """What an import's page shows: a tab, and a page of its groups.
 
-    `q` and `only` narrow the groups down to those with that text in their names, or with problems. `after` is the
-    number of the group that the page begins behind. `open` is the number of the group whose users are shown, from the
+    `q`, `only` and `user` narrow the groups down to those with that text in their names, with problems or an outcome,
+    or with a person in them. `after` is the number of the group that the page begins behind, and `before` how many
+    come before that page. `open` is the number of the group whose users are shown, from the
     one at `users` on, and `edit` that of the group whose name can be edited; 0 is none.
     """
 
     show: Tab | None = None
     q: str = ""
-    only: Literal["problems"] | None = None
+    only: OnlyGroups | None = None
+    user: str = ""
     after: Number = 0
+    before: Number = 0
     open: Number = 0
     users: Number = 0
     edit: Number = 0
@@ -38,7 +42,7 @@ class PageQuery(Struct, frozen=True):
     @property
     def narrowed(self) -> bool:
         """Whether some groups are left out."""
-        return bool(self.q or self.only)
+        return bool(self.q or self.only or self.user)
 
 
 DEFAULT_QUERY = PageQuery()
@@ -51,4 +55,5 @@ def parse_query(encoded: str) -> PageQuery:
     except ValidationError as error:
         raise Invalid(reason="The form’s query is invalid. Reload the page and try again.", field="query") from error
     checked_text(query.q)
+    checked_text(query.user, "user")
     return query

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Response
 from litestar.datastructures import CacheControlHeader
 from litestar.exceptions import HTTPException
+from litestar.params import QueryParameter
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Redirect, Template
 from litestar.static_files import create_static_files_router
@@ -20,7 +21,7 @@ from msgspec import json
 
 from adapters.console.filters import FILTERS
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import encode_after
+from adapters.http.paging import MOST, encode_after
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, ProblemDocument
 from adapters.http.security import PUBLIC, SUBSCRIPTION_VIEWERS, Unauthenticated, roles_in
@@ -154,14 +155,43 @@ def _address(principal: Principal) -> str:
     return principal.email if isinstance(principal, Person) else principal.name
 
 
-def listing(found: Sequence[T], limit: int, after: str | None, position: Callable[[T], object]) -> dict[str, Any]:
+Before: TypeAlias = Annotated[int, QueryParameter(ge=0, le=MOST, description="How many rows come before the page.")]
+
+
+class Extent(NamedTuple):
+    """Which rows of a list a page shows, from 1: how many come before, how many it shows, and of how many if known."""
+
+    before: int
+    shown: int
+    total: int | None = None
+
+    @property
+    def last(self) -> int:
+        """The number of the last row shown, which is how many come before the next page."""
+        return self.before + self.shown
+
+    def __str__(self) -> str:
+        of = f" of {self.total:,}" if self.total is not None and self.total >= self.last else ""
+        return f"{self.before + 1:,}–{self.last:,}{of}"
+
+
+def listing(
+    found: Sequence[T],
+    limit: int,
+    after: str | None,
+    position: Callable[[T], object],
+    before: int = 0,
+    total: int | None = None,
+) -> dict[str, Any]:
     """Return the context of a page of a list.
 
     `found` is one row longer than `limit` if there is a next page, which begins behind the `position` of the last row
-    shown. `after` is where this page begins.
+    shown. `after` is where this page begins, `before` how many rows come before it, and `total` how many there are, if
+    that is known.
     """
     following = encode_after(position(found[limit - 1])) if len(found) > limit else None
-    return {"found": found[:limit], "following": following, "paged": after is not None}
+    extent = Extent(before, min(len(found), limit), total)
+    return {"found": found[:limit], "following": following, "paged": after is not None, "extent": extent}
 
 
 def not_found_page(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, section: str, what: str) -> Page:

@@ -13,6 +13,7 @@ from adapters.console import (
     import_forms,
     imports,
     licence_file,
+    many,
     overview,
     pages,
     sessions,
@@ -21,6 +22,7 @@ from adapters.console import (
     subscriptions,
     undo,
     upload,
+    user,
     users,
 )
 
@@ -37,6 +39,8 @@ def console(upload_bytes: int) -> list[Router]:
             *groups.ROUTES,
             *group.ROUTES,
             *users.ROUTES,
+            *user.ROUTES,
+            *many.ROUTES,
             *imports.ROUTES,
             *undo.ROUTES,
             *import_forms.ROUTES,

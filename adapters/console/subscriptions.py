@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from adapters.composition import Rollcall
 from adapters.console.forms import Form, Refusal
-from adapters.console.pages import Page, listing, page, sections_for, see_other
+from adapters.console.pages import Before, Page, listing, page, sections_for, see_other
 from adapters.console.settings import number_of_seats
 from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, decode_after
@@ -29,13 +29,20 @@ A_PAGE = 100
 
 
 @read("/", opt=AUTHENTICATED)
-def list_subscriptions(request: AnyRequest, rollcall: Injected[Rollcall], after: After = None) -> Page:
+def list_subscriptions(
+    request: AnyRequest, rollcall: Injected[Rollcall], after: After = None, before: Before = 0
+) -> Page:
     """List the subscriptions that the user can see, or redirect to the only one."""
-    return _subscriptions(request, rollcall, after)
+    return _subscriptions(request, rollcall, after, before=before)
 
 
 def _subscriptions(
-    request: AnyRequest, rollcall: Rollcall, after: str | None = None, refusal: Refusal | None = None
+    request: AnyRequest,
+    rollcall: Rollcall,
+    after: str | None = None,
+    refusal: Refusal | None = None,
+    *,
+    before: int = 0,
 ) -> Page:
     principal: Principal = request.scope["state"]["principal"]
     visible = scopes_with(rollcall, principal, SUBSCRIPTION_VIEWERS)
@@ -56,7 +63,7 @@ def _subscriptions(
         key=rollcall.new_id(),
         status=refusal.status if refusal else 200,
         refusal=refusal,
-        **listing(found, A_PAGE, after, lambda row: (row.name, row.id)),
+        **listing(found, A_PAGE, after, lambda row: (row.name, row.id), before),
     )
 
 

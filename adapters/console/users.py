@@ -12,25 +12,23 @@ from msgspec import Struct, ValidationError, convert, json
 
 from adapters.composition import Rollcall
 from adapters.console.addresses import EmailMissing
-from adapters.console.forms import RELOAD, Form, Refusal, answer_form, redirect_when_readable
-from adapters.console.groups import A_PAGE, group_position
-from adapters.console.pages import Page, listing, not_found_page, page
-from adapters.http.lookups import find_licence
+from adapters.console.forms import RELOAD, Form, NoticeCount, Refusal, answer_form, redirect_when_readable
+from adapters.console.groups import A_PAGE
+from adapters.console.pages import Before, Page, listing, page
 from adapters.http.new_licences import NewUser, user_of
 from adapters.http.paging import After, Search, decode_after
 from adapters.http.problems import Invalid
 from adapters.http.reads import read
-from adapters.http.requests import AnyRequest, Injected, checked_text, email_in_path, origin_of, request_key
+from adapters.http.requests import AnyRequest, Injected, checked_text, origin_of, request_key
 from adapters.http.security import ADMINISTRATORS, READERS
 from application import licensing
 from domain.addresses import email_key
-from domain.errors import NotFound
+from domain.errors import Refused
 from projections.directory import read as directory
-from projections.import_list import read as import_list
+from projections.directory.read import OnlyUsers
 
 if TYPE_CHECKING:
     from application.licensing import AllocationResult
-    from domain.errors import Refused
     from projections.directory.read import LicenceRow
     from projections.view import ViewCursor
 
@@ -43,16 +41,36 @@ NoticeEmail = Annotated[str, QueryParameter(description="An address to name in a
 class LicenceNotice(Struct, frozen=True):
     """The address that a notice names, if there is a notice, under what happened to it.
 
-    It was allocated a licence or already had one (`held`), its licence was revoked, or it had none (`without`).
+    It was allocated a licence or already had one (`held`), its licence was revoked, or it had none (`without`). Or many
+    licences were revoked, and some perhaps not, because others were changing them.
     """
 
     allocated: str = ""
     held: str = ""
     revoked: str = ""
     without: str = ""
+    revoked_many: int = 0
+    not_done: int = 0
 
 
 NO_NOTICE = LicenceNotice()
+
+
+class UsersPlace(Struct, frozen=True):
+    """Which users a page lists: those with a text in address or name, and with something missing; and from where on."""
+
+    q: str = ""
+    only: OnlyUsers | None = None
+    after: str | None = None
+    before: int = 0
+
+    @property
+    def query(self) -> str:
+        """The filters as they stand in the address."""
+        return urlencode({name: value for name, value in (("q", self.q), ("only", self.only)) if value})
+
+
+FIRST = UsersPlace()
 
 
 @read(USERS, opt=READERS)
@@ -61,30 +79,37 @@ def list_users(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     q: Search = "",
+    only: Annotated[OnlyUsers | None, QueryParameter()] = None,
     after: After = None,
+    before: Before = 0,
     allocated: NoticeEmail = "",
     held: NoticeEmail = "",
     revoked: NoticeEmail = "",
     without: NoticeEmail = "",
+    revoked_many: NoticeCount = 0,
+    not_done: NoticeCount = 0,
 ) -> Page:
     """List the users by address, with a notice of what a form did."""
-    notice = LicenceNotice(*map(checked_text, (allocated, held, revoked, without)))
-    return _users_page(request, rollcall, subscription_id, checked_text(q), after, notice=notice)
+    names = [checked_text(each) for each in (allocated, held, revoked, without)]
+    notice = LicenceNotice(names[0], names[1], names[2], names[3], revoked_many, not_done)
+    place = UsersPlace(checked_text(q), only, after, before)
+    return _users_page(request, rollcall, subscription_id, place, notice=notice)
 
 
 def _users_page(
     request: AnyRequest,
     rollcall: Rollcall,
     subscription_id: UUID,
-    q: str = "",
-    after: str | None = None,
+    place: UsersPlace = FIRST,
     refusal: Refusal | None = None,
     *,
     notice: LicenceNotice = NO_NOTICE,
 ) -> Page:
-    behind = decode_after(after, str) or ""
+    behind = decode_after(place.after, str) or ""
     with rollcall.views() as rows:
-        found = directory.licences(rows, subscription_id, search=q, after=behind, limit=A_PAGE + 1)
+        found = directory.licences(
+            rows, subscription_id, search=place.q, only=place.only, after=behind, limit=A_PAGE + 1
+        )
         context: dict[str, Any] = {
             "groups": directory.group_counts(rows, subscription_id, [each.email for each in found]),
             "allocated": _find_licence(rows, subscription_id, notice.allocated),
@@ -99,8 +124,10 @@ def _users_page(
         subscription_id=subscription_id,
         section="users",
         status=refusal.status if refusal else 200,
-        **listing(found, A_PAGE, after, lambda row: row.email),
-        q=q,
+        **listing(found, A_PAGE, place.after, lambda row: row.email, place.before),
+        q=place.q,
+        place=place,
+        notice=notice,
         refusal=refusal,
         own_address=f"/subscriptions/{subscription_id}/users" if refusal or notice != NO_NOTICE else "",
         key=rollcall.new_id(),
@@ -116,42 +143,6 @@ def _find_licence(rows: ViewCursor, subscription_id: UUID, email: str) -> Licenc
 def _if_unlicensed(rows: ViewCursor, subscription_id: UUID, email: str) -> str:
     """Return an address that a notice names, if it has no licence."""
     return email if email and directory.unlicensed_emails(rows, subscription_id, [email]) else ""
-
-
-@read(f"{USERS}/{{email:path}}", opt=READERS)
-def show_user(
-    request: AnyRequest,
-    rollcall: Injected[Rollcall],
-    subscription_id: FromPath[UUID],
-    email: FromPath[str],
-    q: Search = "",
-    after: After = None,
-) -> Page:
-    """Show a user, and the groups that they are in."""
-    key = email_in_path(request, email)
-    try:
-        row = find_licence(rollcall, subscription_id, key)
-    except NotFound:
-        return not_found_page(request, rollcall, subscription_id, "users", "user")
-    behind = decode_after(after, tuple[str, UUID])
-    with rollcall.views() as rows:
-        found = directory.groups_of_user(
-            rows, subscription_id, key, search=checked_text(q), after=behind, limit=A_PAGE + 1
-        )
-        total = directory.group_counts(rows, subscription_id, [key]).get(key, 0)
-        imports = import_list.find_imports(rows, [each.import_id for each in found if each.import_id])
-    return page(
-        request,
-        rollcall,
-        "user.html",
-        subscription_id=subscription_id,
-        section="users",
-        row=row,
-        total=total,
-        imports=imports,
-        **listing(found, A_PAGE, after, group_position),
-        q=q,
-    )
 
 
 # --- forms ----------------------------------------------------------------------------------------------------------
@@ -202,4 +193,4 @@ def revoke(
     return redirect_when_readable(request, rollcall, subscription_id, effect, where)
 
 
-ROUTES = (list_users, show_user, allocate, revoke)
+ROUTES = (list_users, allocate, revoke)

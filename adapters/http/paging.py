@@ -37,6 +37,9 @@ After: TypeAlias = Annotated[
     str | None, QueryParameter(description="Where the previous page ended. Take it from that page's `Link` header.")
 ]
 
+Since: TypeAlias = Annotated[str | None, QueryParameter(name="from", description="Only those at or after this time.")]
+Until: TypeAlias = Annotated[str | None, QueryParameter(name="to", description="Only those before this time.")]
+
 
 def decode_after(after: str | None, kind: type[T]) -> T | None:
     """Return the sort key that an `after` encodes; raises Invalid for one that Rollcall did not give out."""

@@ -134,8 +134,9 @@ KINDS: dict[str, Kind] = {
         HTTPStatus.PRECONDITION_FAILED,
         "Plan changed",
         "The import would now do something else than the plan says whose digest you sent: a group was created, renamed "
-        "or deleted, or users joined groups or lost their licences. Nothing was added. Get the plan again, check it, "
-        "and repeat your request with its digest.",
+        "or deleted, or users joined groups or lost their licences. Or you wanted to change many groups or users at "
+        "once, and by now they are others. Nothing was changed. Get the plan again, check it, and repeat your request "
+        "with its digest.",
     ),
     "version-required": Kind(
         HTTPStatus.PRECONDITION_REQUIRED,

@@ -14,6 +14,7 @@ from domain.errors import EmailInvalid
 from domain.files.encodings import ENCODINGS
 from domain.files.rows import Picked, Row, UnclosedQuote
 from domain.files.text import Unreadable
+from domain.formulas import as_meant, may_be_marked
 from domain.naming import LONGEST_NAME, collapsed, listed, printable, why_misleading, without_controls
 from domain.problems import Problem, with_rows
 from domain.sheet_rows import SheetRows
@@ -53,7 +54,7 @@ class RowReader(ABC):
         while (block := rows.block()) is not None:
             lines = block.count("\n") + 1
             in_limits = self._rows + lines <= self._limits.rows and self._always_short == LONGEST_NAME
-            if in_limits and self._add_all(rows, block):
+            if in_limits and not may_be_marked(block) and self._add_all(rows, block):
                 self._rows += lines
                 rows.pass_over(lines)
             else:
@@ -79,6 +80,7 @@ class RowReader(ABC):
         else:
             if len(row.cells) > self._width:
                 self._look_beyond(row)
+            row.cells[:] = map(as_meant, row.cells)
             self._add(row)
 
     def _look_beyond(self, row: Row) -> None:

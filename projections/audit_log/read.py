@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, LiteralString, NamedTuple
 from uuid import UUID
 
-from msgspec import Struct, structs
+from msgspec import Struct, convert, structs
 
 from application.records import Actor
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
@@ -243,3 +243,32 @@ def _changes(event: Event) -> Sequence[Event]:
             return [LicencesRevoked((email,)) for email in emails]
         case _:
             return [event]
+
+
+# --- for the interfaces ----------------------------------------------------------------------------------------------
+
+
+class ChangeDocument(Struct, frozen=True):
+    """A change: who, when and what. Its row has a number besides, which only puts the log in order.
+
+    `request_id` was made by Rollcall, `client_request_id` is the `X-Request-Id` that the client sent.
+    """
+
+    at: datetime
+    actor: Actor
+    request_id: str
+    client_request_id: str | None
+    type: str
+    text: str
+
+
+class AuditDocument(ChangeDocument, frozen=True):
+    """An administrative change in a subscription: who, when and what."""
+
+    import_id: UUID | None
+    group_id: UUID | None
+
+
+def document(row: AuditRow) -> AuditDocument:
+    """Return a change as the API returns it."""
+    return convert(row, AuditDocument, from_attributes=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, LiteralString, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from application.memberships import GroupJoined, GroupsJoined
 from domain.naming import group_key
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from projections.view import ViewCursor
 
@@ -74,6 +74,20 @@ def subscriptions_ever_called(cursor: ViewCursor, name: str) -> list[Subscriptio
     return subscriptions(cursor, among=[row["subscription_id"] for row in cursor])
 
 
+OnlyUsers: TypeAlias = Literal["no_group", "no_name"]
+"""Only users who are in no group, or only those without a first and a last name."""
+
+ONLY: Mapping[OnlyUsers, LiteralString] = {
+    "no_name": "AND first_name = '' AND last_name = ''",
+    "no_group": """
+        AND NOT EXISTS (
+            SELECT FROM directory_members AS m
+            WHERE (m.email, m.subscription_id) = (l.email, l.subscription_id) AND m.until IS NULL
+        )
+    """,
+}
+
+
 class LicenceRow(Struct, frozen=True):
     """A licence and its user."""
 
@@ -84,16 +98,22 @@ class LicenceRow(Struct, frozen=True):
 
 
 def licences(
-    cursor: ViewCursor, subscription_id: UUID, *, search: str = "", after: str = "", limit: int | None = 100
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    *,
+    search: str = "",
+    only: OnlyUsers | None = None,
+    after: str = "",
+    limit: int | None = 100,
 ) -> list[LicenceRow]:
     """Return a page of the licences, ordered by address, that follow an address.
 
     `search` finds parts of the address or of the first and last name.
     """
     cursor.execute(
-        """
-        SELECT email, first_name, last_name, allocated_at FROM directory_licences
-        WHERE subscription_id = %(id)s AND email > %(after)s
+        f"""
+        SELECT email, first_name, last_name, allocated_at FROM directory_licences AS l
+        WHERE subscription_id = %(id)s AND email > %(after)s {ONLY[only] if only else ""}
           AND (strpos(email, lower(%(search)s)) > 0
                OR strpos(lower(first_name || ' ' || last_name), lower(%(search)s)) > 0)
         ORDER BY email LIMIT %(limit)s
@@ -215,7 +235,13 @@ class MemberRow(Struct, frozen=True):
 
 
 def users_of_group(
-    cursor: ViewCursor, subscription_id: UUID, group_id: UUID, *, search: str = "", after: str = "", limit: int = 100
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    group_id: UUID,
+    *,
+    search: str = "",
+    after: str = "",
+    limit: int | None = 100,
 ) -> list[MemberRow]:
     """Return a page of a group's users, ordered by address, that follow an address.
 

@@ -48,6 +48,8 @@ CREATE = """
         allocated_at timestamptz NOT NULL,
         PRIMARY KEY (subscription_id, email)
     );
+    CREATE INDEX IF NOT EXISTS directory_licences_without_name
+        ON directory_licences (subscription_id, email) WHERE first_name = '' AND last_name = '';
     -- `position` is that of the event that created the group. It stands for the group where there are many rows.
     CREATE TABLE IF NOT EXISTS directory_groups (
         subscription_id uuid NOT NULL,
@@ -63,6 +65,10 @@ CREATE = """
     );
     CREATE INDEX IF NOT EXISTS directory_groups_by_name
         ON directory_groups (subscription_id, left(name_key, 255), group_id);
+    CREATE INDEX IF NOT EXISTS directory_groups_by_size ON directory_groups (subscription_id, users, group_id);
+    CREATE INDEX IF NOT EXISTS directory_groups_by_date ON directory_groups (subscription_id, created_at, group_id);
+    CREATE INDEX IF NOT EXISTS directory_groups_by_import
+        ON directory_groups (import_id, left(name_key, 255), group_id) WHERE import_id IS NOT NULL;
     -- What spreadsheets take the names of groups for that look like numbers or dates.
     CREATE TABLE IF NOT EXISTS directory_sheet_values (
         subscription_id uuid NOT NULL,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, LiteralString, TypeAlias
 from uuid import UUID
 
-from msgspec import Struct, convert, json
+from msgspec import Struct, convert, json, structs
 
 from application.records import Actor
 from domain.import_session import EncodingChosen, FileUploaded, FormatDetected, Progress
@@ -149,21 +149,69 @@ def find_imports(cursor: ViewCursor, import_ids: Sequence[UUID]) -> dict[UUID, I
     return {row["import_id"]: _import(row) for row in cursor}
 
 
+class ImportFilter(Struct, frozen=True):
+    """Which imports to list: those that meet every condition set.
+
+    `search` is part of the file's name, `actor` the id of who uploaded it. `since` and `until` are times between which
+    it was uploaded, the latter excluded.
+    """
+
+    search: str = ""
+    state: ImportState | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ALL_IMPORTS = ImportFilter()
+CONDITIONS: dict[str, LiteralString] = {
+    "search": "AND strpos(lower(file ->> 'file_name'), lower(%(search)s)) > 0",
+    "state": "AND state = %(state)s",
+    "actor": "AND uploaded_by ->> 'id' = %(actor)s",
+    "since": "AND uploaded_at >= %(since)s",
+    "until": "AND uploaded_at < %(until)s",
+}
+FOLLOWING: LiteralString = """
+    AND uploaded_at <= %(at)s AND (uploaded_at < %(at)s OR imports.import_id > %(import)s)
+"""
+
+
 def imports(
-    cursor: ViewCursor, subscription_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int | None = 100
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    wanted: ImportFilter = ALL_IMPORTS,
+    *,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int | None = 100,
 ) -> list[ImportRow]:
-    """Return a page of a subscription's imports, newest first, that follow an upload time and id."""
+    """Return a page of a subscription's imports, newest first, that match a filter and follow an upload time and id."""
     at, import_id = before or (None, None)
+    conditions: LiteralString = " ".join(
+        sql for name, sql in CONDITIONS.items() if getattr(wanted, name) not in {None, ""}
+    )
     cursor.execute(
         f"""
         SELECT {COLUMNS} FROM {IMPORTS}
-        WHERE subscription_id = %(subscription)s AND (%(at)s::timestamptz IS NULL OR uploaded_at < %(at)s
-              OR (uploaded_at = %(at)s AND imports.import_id > %(import)s))
+        WHERE subscription_id = %(subscription)s {conditions} {FOLLOWING if before else ""}
         ORDER BY uploaded_at DESC, imports.import_id LIMIT %(limit)s
         """,
-        {"subscription": subscription_id, "at": at, "import": import_id, "limit": limit},
+        {
+            **structs.asdict(wanted),
+            "search": wanted.search.strip(),
+            "subscription": subscription_id,
+            "at": at,
+            "import": import_id,
+            "limit": limit,
+        },
     )
     return [_import(row) for row in cursor]
+
+
+def count_imports(cursor: ViewCursor, subscription_id: UUID) -> int:
+    """Return how many imports a subscription has."""
+    cursor.execute("SELECT count(*) AS imports FROM imports WHERE subscription_id = %s", (subscription_id,))
+    (row,) = cursor
+    return int(row["imports"])
 
 
 class EarlierImport(Struct, frozen=True):

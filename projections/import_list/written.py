@@ -60,6 +60,10 @@ CREATE = """
         run_started_after integer NOT NULL DEFAULT 0
     );
     CREATE INDEX IF NOT EXISTS imports_newest ON imports (subscription_id, uploaded_at DESC, import_id);
+    CREATE INDEX IF NOT EXISTS imports_by_state
+        ON imports (subscription_id, state, uploaded_at DESC, import_id);
+    CREATE INDEX IF NOT EXISTS imports_by_person
+        ON imports (subscription_id, (uploaded_by ->> 'id'), uploaded_at DESC, import_id);
     CREATE INDEX IF NOT EXISTS imports_running ON imports (import_id) WHERE state IN ('committing', 'undoing');
     CREATE INDEX IF NOT EXISTS imports_by_file ON imports (subscription_id, (file ->> 'sha256'));
 """

@@ -5,6 +5,7 @@ Which groups exist, and which users have a licence, is read from the directory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -22,7 +23,7 @@ from projections.reports.outcomes import EditedGroup, outcomes
 from projections.reports.suspicions import suspicions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
     from uuid import UUID
 
     from application.rosters import StoredRoster
@@ -66,12 +67,20 @@ class Edited(NamedTuple):
 class GroupFilter(Struct, frozen=True):
     """Which groups to return: those with `search` in their name, those with problems or users without a licence.
 
-    With `plan`, the groups are returned as they were under that plan instead of as they are now.
+    `among` are the numbers of the only ones to look at, in order, and `outcome` is what has to happen to them now. With
+    `plan`, the groups are returned as they were under that plan instead of as they are now.
     """
 
     search: str = ""
     only_problems: bool = False
     plan: Plan | None = None
+    among: Sequence[int] | None = None
+    outcome: Outcome | None = None
+
+    def includes(self, group: ReviewedGroup) -> bool:
+        """Return whether a group is as it has to be; of its name and number that is known already."""
+        faulty = not self.only_problems or bool(group.problems or group.not_licensed)
+        return faulty and self.outcome in {None, group.outcome}
 
 
 NO_FILTER = GroupFilter()
@@ -90,19 +99,22 @@ def groups(
 ) -> list[ReviewedGroup]:
     """Return a page of an import's groups, in order, that follow the number `after`."""
     suspected = suspicions(cursor, subscription_id, roster)
-    if not wanted.only_problems:
+    if not wanted.only_problems and wanted.among is None:
         rest = range(after + 1, len(roster) + 1)
         edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, rest, limit)
         return _with_suspicions(with_outcomes(cursor, subscription_id, roster, edited), suspected)
     found: list[ReviewedGroup] = []
-    unlicensed = file_licences.unlicensed_users(cursor, subscription_id, roster)
-    suspects = _suspects(cursor, import_id, roster, unlicensed, suspected, after)
+    suspects = [number for number in wanted.among or () if number > after]
+    if wanted.only_problems:
+        unlicensed = file_licences.unlicensed_users(cursor, subscription_id, roster)
+        faulty = _suspects(cursor, import_id, roster, unlicensed, suspected, after)
+        suspects = faulty if wanted.among is None else sorted({*faulty}.intersection(suspects))
     start, step = 0, limit
     while start < len(suspects) and len(found) < limit:
         numbers = suspects[start : start + step]
         edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, numbers, step)
         reviewed = _with_suspicions(with_outcomes(cursor, subscription_id, roster, edited), suspected)
-        found += [group for group in reviewed if group.problems or group.not_licensed]
+        found += filter(wanted.includes, reviewed)
         start, step = start + step, min(4 * step, MOST_SUSPECTS)  # if few of them match, take fewer steps
     return found[:limit]
 

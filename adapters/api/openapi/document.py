@@ -11,8 +11,10 @@ from litestar.routes import HTTPRoute
 from msgspec import json
 
 from adapters.api.encoding import ChosenEncoding
+from adapters.api.exports import FILES
 from adapters.api.groups import NewGroup, NewUsers
 from adapters.api.licences import NewLicences
+from adapters.api.many import SelectedGroups, SelectedMembers, SelectedUsers
 from adapters.api.openapi.examples import BODIES, PARAMETERS, SCHEMAS, TEXTS
 from adapters.api.openapi.tables import (
     BINARY,
@@ -128,6 +130,8 @@ def _tag(path: str) -> str:
             return "Following"
         case ["subscriptions", _, "licences" | "groups" | "imports" as what, *_]:
             return what.capitalize()
+        case ["subscriptions", _, "export", *_]:
+            return "Exports"
         case ["subscriptions", _, _, *_]:
             return "Following"
         case ["subscriptions", *_]:
@@ -166,6 +170,8 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         return
     if operation_id == "downloadSample":
         schema["enum"] = ["user-based.csv", "user-based.txt", "group-based.csv", "group-based.txt"]
+    if (operation_id, name) == ("downloadExport", "file"):
+        schema["enum"] = list(FILES)
     if (example := PARAMETERS.get(name)) is not None and "enum" not in schema:
         parameter["example"] = example
 
@@ -229,6 +235,14 @@ def _complete_content(operation_id: str, status: str, response: Node) -> None:
                 response["content"] = {"application/octet-stream": {"schema": BINARY}}
             case "downloadReport":
                 response["content"] = {"text/csv": {"schema": {"type": "string"}, "example": TEXTS["report"]}}
+            case "downloadGroupUsers":
+                response["content"] = {"text/csv": {"schema": {"type": "string"}, "example": TEXTS["licences"]}}
+            case "downloadExport":
+                either = {"schema": {"type": "string"}}
+                response["content"] = {
+                    "text/csv": {**either, "example": TEXTS["sample"]},
+                    "application/x-ndjson": {**either, "example": TEXTS["lines"]},
+                }
             case "downloadSample":
                 both = {"schema": {"type": "string"}, "example": TEXTS["sample"]}
                 response["content"] = {"text/csv": both, "text/plain": both}
@@ -256,6 +270,9 @@ def _add_schemas(schemas: Node) -> None:
         ChosenEncoding,
         NewGroup,
         NewUsers,
+        SelectedGroups,
+        SelectedUsers,
+        SelectedMembers,
         NewLicences,
         CloudEvent,
         ProgressDocument,

@@ -53,6 +53,9 @@ BODIES: dict[str, Any] = {
     "SubscriptionChange": {"name": "Contoso Ltd", "seats": 600},
     "NewGroup": {"name": "Sales Europe", "users": ["ann@example.com"]},
     "NewUsers": {"emails": ["ben@example.com", "cem@example.com"]},
+    "SelectedGroups": {"ids": [GROUP]},
+    "SelectedUsers": {"emails": ["ben@example.com", "cem@example.com"]},
+    "SelectedMembers": {"emails": ["ben@example.com"]},
     "NewName": {"name": "Sales Europe"},
     "ChosenEncoding": {"encoding": "windows-1250"},
     "NewGrant": {"email": "ann@example.com", "role": "administrator"},
@@ -63,6 +66,7 @@ TEXTS = {
     "licences": "email,FirstName,LastName\nann@example.com,Ann,Lee\n",
     "sample": "Groupname,Email,Email\nSales,ann@example.com,ben@example.com\n",
     "report": "line,column,group,user,outcome,reason\r\n2,2,Sales,ann@example.com,added,\r\n",
+    "lines": '{"name":"Sales","users":["ann@example.com","ben@example.com"]}\n',
     "progress": "id: 4\nevent: progress\ndata: "
     '{"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":3,"eta_seconds":null,'
     '"last_error":null,"groups_undone":0,"groups_deleted":0,"groups_kept":0,"users_removed":0}\n\n',
@@ -93,6 +97,18 @@ SCHEMAS: dict[str, Any] = {
     "LicenceRow": {"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "allocated_at": AT},
     "GroupRow": {"id": GROUP, "name": "Sales", "users": 2, "created_at": AT, "import_id": IMPORT},
     "JoinedDocument": {"added": ["ben@example.com"], "already_there": ["cem@example.com"]},
+    "ManyDocument": {
+        "text": "Deletes 12 groups; 40 users leave them.",
+        "users": 40,
+        "groups": 12,
+        "memberships": 52,
+        "missing": [],
+        "remaining": 0,
+        "digest": "8d82d3d459efe86ce4578fedd05944f81fe7c7441d89eebe54b0ca5bd1a4ff1c",
+        "done": 12,
+        "not_done": 0,
+        "kept": [],
+    },
     "MemberDocument": {"email": "ann@example.com"},
     "ImportDocument": {
         "id": IMPORT,

@@ -11,6 +11,7 @@ TAGS = {
     "Licences": "A licence gives a user one of the subscription's seats.",
     "Imports": "Upload a file, review and correct it, add its groups, follow the progress, stop, finish, undo.",
     "Groups": "The groups of a subscription and their users.",
+    "Exports": "Files of everything in a subscription.",
     "Following": "The audit log for auditors, and events for other systems.",
     "Access": "People's roles in a subscription, and API tokens.",
     "Samples": "Sample files to fill in.",
@@ -28,6 +29,8 @@ OPERATIONS = {
     "undo": "undoImport",
     "progress": "followProgress",
     "report": "downloadReport",
+    "export_file": "downloadExport",
+    "export_group_users": "downloadGroupUsers",
     "sample": "downloadSample",
     "problem_page": "explainProblem",
 }
@@ -92,6 +95,9 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "deleteGroup": {"202": ("Location",)},
     "addGroupUsers": {"202": ("Location",)},
     "removeGroupUser": {"202": ("Location",)},
+    "deleteGroups": {"202": ("Location",)},
+    "revokeLicences": {"202": ("Location",)},
+    "removeGroupUsers": {"202": ("Location",)},
     "uploadImport": {"201": ("Location", "ETag"), "202": ("Location", "ETag")},
     "showImport": {"200": ("ETag",)},
     "showPlan": {"200": ("ETag",)},
@@ -116,6 +122,8 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "revokeToken": {"202": ("Location",)},
     "downloadFile": {"200": ("Content-Disposition",)},
     "downloadReport": {"200": ("Content-Disposition",)},
+    "downloadExport": {"200": ("Content-Disposition",)},
+    "downloadGroupUsers": {"200": ("Content-Disposition",)},
     "downloadSample": {"200": ("Content-Disposition",)},
 }
 """The headers of an operation's responses by status, beside those that every response has."""

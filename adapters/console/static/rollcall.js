@@ -108,20 +108,20 @@ addEventListener("click", (event) => {
   const ids = link.dataset.swap?.split(" ");
   const swapped = row
     ? swapping(link.href, {}, [row.id], again ? AGAIN[again] : ".edit, .up")
-    : swapping(link.href, {}, ids, null).then(() => goneTo(link.href, ids[0]));
+    : swapping(link.href, {}, ids, null).then(() => goneTo(link.href, ids[0], link.closest(".pages")));
   swapped.catch(() => location.assign(link.href));
 });
 
 addEventListener("submit", (event) => {
   const form = event.target;
-  if (!form.dataset.live) return pressedOnce(form);
+  if (!form.dataset.live || event.submitter?.hasAttribute("formaction")) return pressedOnce(form);
   event.preventDefault();
   const fields = new FormData(form, event.submitter);
   const ids = form.dataset.live.split(" ");
   if (form.method === "get") {
     const address = `${form.action}?${new URLSearchParams([...fields].filter(([, value]) => value))}`;
     find("#told").textContent = "";
-    swapping(address, {}, ids).then(() => (goneTo(address, ids[0]), tell(ids[0])), () => location.assign(address));
+    swapping(address, {}, ids).then(() => (goneTo(address, ids[0], true), tell(ids[0])), () => location.assign(address));
     return;
   }
   const edit = { method: "post", body: new URLSearchParams(fields) };
@@ -130,7 +130,20 @@ addEventListener("submit", (event) => {
   });
 });
 
-addEventListener("change", ({ target }) => target.matches("form[data-live][method=get] [type=checkbox]") && target.form.requestSubmit());
+addEventListener("change", ({ target }) => target.matches("form[data-live][method=get] :is([type=checkbox], select)") && target.form.requestSubmit());
+
+// Selected rows: the checkbox in the head selects all of the page, and the bar says how many are selected.
+addEventListener("change", ({ target }) => {
+  const form = target.closest("form[data-picking]");
+  if (!form) return;
+  const rows = [...form.querySelectorAll("input[name=pick]")];
+  if (target.matches("[data-pick-all]")) rows.forEach((row) => (row.checked = target.checked));
+  const picked = rows.filter((row) => row.checked).length;
+  const all = find("[data-pick-all]", form);
+  all.checked = picked === rows.length;
+  all.indeterminate = picked > 0 && !all.checked;
+  find("[data-picked]", form).textContent = `${picked} selected`;
+});
 
 // Where focus goes next: to the next user to remove, to the one before, or where the form says.
 function next(button, form) {
@@ -139,10 +152,22 @@ function next(button, form) {
   return beside && others.includes(button) ? `button[value="${CSS.escape(beside.value)}"]` : form.dataset.focus;
 }
 
-function goneTo(address, id) {
-  history.replaceState(null, "", address);
+// Another page of a list, or other filters, are a step back for the browser's Back button.
+function goneTo(address, id, step) {
+  history[step && shownAt() !== at(address) ? "pushState" : "replaceState"](null, "", address);
+  shown = shownAt();
   document.getElementById(id).querySelector(".table thead")?.scrollIntoView({ block: "nearest" });
 }
+
+const at = (address) => { const { pathname, search } = new URL(address, location); return pathname + search; };
+const shownAt = () => at(location.href);
+let shown = shownAt();
+
+addEventListener("popstate", () => {
+  if (shownAt() === shown) return; // somewhere else on the same page
+  const address = location.href;
+  swapping(address, {}, ["main"]).then(() => (shown = at(address)), () => location.reload());
+});
 
 // For screen readers: the focus stays in the search field.
 function tell(id) {
@@ -294,6 +319,7 @@ function once(selector, action) {
 // notice says, which a reload shouldn't say again.
 function restoreAddress(main) {
   history.replaceState(null, "", main.dataset.at);
+  shown = shownAt();
 }
 
 // On a narrow screen the tabs scroll sideways.

@@ -112,6 +112,7 @@ def _aim(path: dict[str, Any], operation: str, number: int) -> None:
     resting = (SEEDED["done"], SEEDED["rejected"], reviewed)
     shown = resting[number % (2 if operation == FOLLOWING else 3)]  # following a review would never end
     wanted = {
+        "file": "users.csv",
         "subscription_id": SEEDED["subscription"],
         "group_id": SEEDED["groups"].pop() if operation == "deleteGroup" and SEEDED["groups"] else SEEDED["group"],
         "import_id": reviewed if operation in CHANGING else shown,

@@ -71,6 +71,9 @@ WHO: dict[str, Who] = {
     "createGroup": ADMINISTRATOR,
     "renameGroup": ADMINISTRATOR,
     "deleteGroup": ADMINISTRATOR,
+    "deleteGroups": ADMINISTRATOR,
+    "removeGroupUsers": ADMINISTRATOR,
+    "revokeLicences": ADMINISTRATOR,
     "addGroupUsers": ADMINISTRATOR,
     "removeGroupUser": ADMINISTRATOR,
     "showGroup": READER,
@@ -102,6 +105,8 @@ WHO: dict[str, Who] = {
     "chooseEncoding": ADMINISTRATOR,
     "followProgress": READER,
     "downloadReport": READER,
+    "downloadExport": READER,
+    "downloadGroupUsers": READER,
     # Public
     "downloadSample": EVERYBODY,
     "showLiveness": EVERYBODY,
@@ -159,7 +164,14 @@ class Operation(NamedTuple):
         return every[: 1 if not self.scoped else 3 if self.path.count("_id}") < 2 else 5]
 
     def request(self, client: httpx.Client, named: Named, bearer: str | None) -> httpx.Response:
-        values = {"email": "ann@example.com", "number": 1, "name": "user-based.csv", "code": "stale", **named._asdict()}
+        values = {
+            "email": "ann@example.com",
+            "number": 1,
+            "file": "users.csv",
+            "name": "user-based.csv",
+            "code": "stale",
+            **named._asdict(),
+        }
         if self.told["operationId"] in ENDING:
             values |= {"group_id": named.doomed_id, "email": "leaver@example.com"}
         headers = {"If-Match": '"99"'}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -144,3 +144,26 @@ def test_a_refused_file_has_no_plan(client: httpx.Client, subscription: str) -> 
     answer = client.post(f"{subscription}/imports", files={"file": ("x.csv", b"x")})
     answer = client.get(f"{answer.headers['location']}/plan")
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/wrong-state")
+
+
+def test_the_review_lists_the_groups_with_an_outcome_or_with_a_person(client: httpx.Client, reviewed: str) -> None:
+    def numbers(**query: Any) -> list[int]:
+        found: list[int] = []
+        path, params = f"{reviewed}/groups", {"limit": 1, **query}
+        while path:
+            answer = client.get(path, params=params or None)
+            assert answer.status_code == 200, answer.text
+            found += [each["number"] for each in answer.json()]
+            path, params = answer.links.get("next", {}).get("url", ""), {}
+        return found
+
+    groups = client.get(f"{reviewed}/groups").json()
+    for outcome in ("creates", "adds_to", "joins", "unchanged", "nobody_to_add", "left_out"):
+        assert numbers(only=outcome) == [each["number"] for each in groups if each["outcome"] == outcome], outcome
+    assert numbers(user="CEM@") == [2, 3]
+    assert numbers(user="cem", only="nobody_to_add") == [3]
+    assert numbers(user="cem", q="supp") == [2]
+    assert numbers(user="cem", only="problems") == [2, 3]
+    assert numbers(user="nobody") == []
+    assert client.delete(reviewed, headers=if_match(client, reviewed)).status_code == 204
+    assert client.get(f"{reviewed}/groups", params={"only": "creates"}).json()["type"] == "/problems/wrong-state"

@@ -8,6 +8,8 @@ import pytest
 from tests.adapters.cli.conftest import ANN, BEN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.adapters.cli.conftest import Contoso
 
 pytestmark = pytest.mark.database
@@ -47,3 +49,30 @@ def test_a_command_that_cannot_be_done_says_why(contoso: Contoso) -> None:
         error = contoso.document(*words, code=1)["error"]
         assert (error["code"], message in error["message"]) == (code, True), words
     assert contoso.document("groups")[0]["users"] == 0
+
+
+def test_several_groups_are_deleted_after_a_plan(contoso: Contoso, tmp_path: Path) -> None:
+    for name in ("Sales", "Support", "Asia"):
+        contoso.said("group", "create", name, "--user", ANN)
+    listed = tmp_path / "groups.txt"
+    listed.write_text("\ufeffsupport\n\n Asia \n", encoding="utf-8")
+    words = ("group", "delete", "Sales", "--file", str(listed))
+    assert contoso.said(*words, "--dry-run") == "Deletes 3 groups; 1 user leaves them.\n"
+    assert contoso.document(*words, code=1)["error"]["code"] == "not-confirmed"
+    assert len(contoso.document("groups")) == 3
+    assert contoso.document("group", "delete", "Sales", "Nothing", "--yes", code=1)["error"]["code"] == "not-found"
+    assert contoso.said(*words, "--yes").endswith("3 groups deleted.\n")
+    assert contoso.document("groups") == []
+
+
+def test_groups_are_exported_and_sorted(contoso: Contoso, tmp_path: Path) -> None:
+    for name, users in (("=Sales", (ANN, BEN)), ("Asia", (ANN,)), ("Empty", ())):
+        contoso.said("group", "create", name, *(word for user in users for word in ("--user", user)))
+    assert [each["name"] for each in contoso.document("groups", "--sort", "-users")] == ["=Sales", "Asia", "Empty"]
+    assert [each["name"] for each in contoso.document("groups", "--max-users", "0")] == ["Empty"]
+    file = tmp_path / "groups.csv"
+    assert contoso.said("export", "groups-group-based", "-o", str(file)) == ""
+    assert file.read_text(encoding="utf-8-sig").splitlines()[1] == f"'=Sales,{ANN},{BEN}"
+    assert "Nothing would change" in contoso.said("import", str(file), "--dry-run")
+    contoso.said("export", "group-users", "--group", "Asia", "-o", str(file))
+    assert file.read_text(encoding="utf-8-sig").splitlines()[1:] == [f"{ANN},,"]

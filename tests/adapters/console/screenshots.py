@@ -38,6 +38,8 @@ IN_DOCS = {"refused": ("refused", 720), "review-open": ("review", 720), "progres
 """The pages in docs/images, with the names and heights of their pictures."""
 
 WIDTHS = (375, 1280, 2560)
+SELECTING = {"groups-selected", "users-selected", "group-selected"}
+"""The pages on which a row is selected first."""
 THEMES = ("light", "dark")
 API = "/api/v1"
 PEOPLE = ("ann.lee", "ben.ortega", "chloe.martin", "david.okafor", "elena.rossi", "farid.haddad", "grace.kim")
@@ -92,6 +94,8 @@ def take(browser: Browser, server: Served, rollcall: Rollcall, pages: dict[str, 
                     picture = f"{name}-{width}-{theme}"
                     if not words or any(word in picture for word in words):
                         page.goto(address)
+                        if name in SELECTING:
+                            page.locator("input[name=pick]").nth(1).check()
                         page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
 
 
@@ -188,6 +192,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "import": f"{where}/import",
         "refused": refused,
         "review": review,
+        "review-narrowed": f"{review}?only=creates&user=ann",
         "review-open": f"{review}?open=2&edit=3",
         "problems": f"{review}?show=problems",
         "encoding": guessed,
@@ -202,15 +207,21 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "left": f"{stopped}?show=left",
         "history": f"{done}/history",
         "imports": f"{where}/imports",
+        "imports-narrowed": f"{where}/imports?state=completed",
         "no-imports": f"{fresh}/imports",
         "groups": f"{where}/groups",
+        "groups-selected": f"{where}/groups?sort=-users",
+        "groups-narrowed": f"{where}/groups?size=1&sort=created&q=office",
         "groups-none-like-it": f"{where}/groups?q=nothing",
         "no-groups": f"{fresh}/groups",
         "group": group,
+        "group-selected": group,
         "group-renamed": f"{group}?edit=1",
         "group-empty": f"{empty}?added=2&there=1",
         "group-gone": f"{where}/groups/{uuid4()}",
         "users": f"{where}/users",
+        "users-selected": f"{where}/users",
+        "users-narrowed": f"{where}/users?only=no_name",
         "no-users": f"{fresh}/users",
         "user": f"{where}/users/ann.lee@example.com",
         "user-odd": f"{where}/users/{LONG_ADDRESS}",

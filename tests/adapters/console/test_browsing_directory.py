@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import FilePayload, expect
 
+from application.records import Origin
+from domain.group import GroupCreated
 from tests.adapters.api.importing import API, lines
 from tests.adapters.console.test_browsing import HOSTILE
+from tests.conftest import ANN
+from tests.histories import in_one_append
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,6 +168,47 @@ class TestHostileNames:
         page.get_by_role("button", name="Delete group…").click()
         expect(page.get_by_role("dialog")).to_contain_text(HOSTILE)
         assert page.locator("main img, main script, main b").count() == 0
+
+
+class TestLists:
+    def test_go_forwards_and_back_and_rows_are_selected(self, console: Console, browser: Browser) -> None:
+        subscription = console.subscription()
+        names = [f"Team {number:03}" for number in range(150)]
+        origin = Origin(UUID(subscription[-36:]), ANN, "test")
+        in_one_append(console.rollcall, origin, *((uuid4(), GroupCreated(name, ())) for name in names))
+        assert console.rollcall.health.catch_up()
+        with console.browsed(browser, subscription) as context:
+            page = context.new_page()
+            page.goto(f"{subscription}/overview")
+            page.goto(f"{subscription}/groups")
+            extent = page.locator(".extent")
+            expect(extent).to_have_text("1–75 of 150")
+            page.get_by_role("link", name="Next page").click()
+            expect(extent).to_have_text("76–150 of 150")
+            expect(page).to_have_url(re.compile("before=75"))
+            page.get_by_role("searchbox").fill("14")
+            page.get_by_role("searchbox").press("Enter")
+            expect(page.locator("tbody tr")).to_have_count(12)
+            page.go_back()
+            expect(extent).to_have_text("76–150 of 150")
+            expect(page.get_by_role("searchbox")).to_have_value("")
+            page.go_back()
+            expect(extent).to_have_text("1–75 of 150")
+            page.go_forward()
+            expect(extent).to_have_text("76–150 of 150")
+            page.get_by_label("Order").select_option("Smallest first")
+            expect(extent).to_have_text("1–75 of 150")
+            bar = page.locator(".picked")
+            expect(bar).to_be_hidden()
+            page.get_by_role("checkbox", name=page.locator("tbody th").first.inner_text()).check()
+            expect(bar).to_contain_text("1 selected")
+            page.get_by_role("checkbox", name="Select all on this page").check()
+            expect(bar).to_contain_text("75 selected")
+            page.get_by_role("checkbox", name="All 150 groups").check()
+            page.get_by_role("button", name="Delete…").click()
+            expect(page.get_by_text("Deletes 150 groups; nobody is in them.")).to_be_visible()
+            page.get_by_role("button", name="Delete groups").click()
+            expect(page.get_by_role("status")).to_contain_text("150 groups deleted")
 
 
 class TestWithoutJavaScript:

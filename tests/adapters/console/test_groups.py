@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.console.forms import SUBMITTED_BEFORE
+from adapters.console.groups import A_PAGE
 from application.records import Origin
 from domain.group import GroupCreated
 from tests.adapters.api.importing import API, lines
@@ -101,8 +102,10 @@ class TestAllGroups:
         following = re.search(r'href="([^"]*)" rel="next"', first.text)
         assert following
         second = console.ask("GET", unescape(following[1]))
-        assert re.findall(r"Team & <[0-9]+>", said(first)) == names[:100]
-        assert re.findall(r"Team & <[0-9]+>", said(second)) == names[100:]
+        assert ("1–75" in said(first), "76–101" in said(second)) == (True, True)
+        assert "1–75 of 102" in said(console.ask("GET", f"{subscription}/groups"))
+        assert re.findall(r"Team & <[0-9]+>", said(first)) == names[:A_PAGE]
+        assert re.findall(r"Team & <[0-9]+>", said(second)) == names[A_PAGE:]
         assert "Other" not in said(first) + said(second)
         assert "No group has “none” in its name" in said(console.ask("GET", f"{subscription}/groups?q=none"))
 
@@ -114,9 +117,39 @@ class TestAllGroups:
         console.start(page)
         console.run(page)
         answer = console.ask("GET", f"{subscription}/groups")
-        assert answer.text.count("The group whose name") == 100
+        assert answer.text.count("The group whose name") == A_PAGE
         static = set(re.findall(r'"(/static/[^"#]+)', answer.text))
         assert len(answer.content) + sum(len(console.client.get(path).content) for path in static) < 100_000
+
+
+@pytest.mark.database
+class TestSelectedGroups:
+    def test_are_deleted_once_the_page_has_said_what_happens(self, console: Console) -> None:
+        subscription = console.subscription(ANN_, BEN)
+        doomed = [created(console, subscription, name, f"{ANN_} {BEN}")[-36:] for name in ("Sales", "Support")]
+        created(console, subscription, "Other")
+        path, form = f"{subscription}/groups/delete", {"pick": doomed, "query": ""}
+        asked = console.ask("POST", path, data=form)
+        assert "Deletes 2 groups; 2 users leave them." in said(asked)
+        assert [name in said(asked) for name in ("Sales", "Support", "Other")] == [True, True, False]
+        digest = field(asked, "digest")
+        console.client.delete(f"{API}{subscription}/groups/{doomed[1]}")
+        again = console.ask("POST", path, data={**form, "digest": digest})
+        assert (again.status_code, "Deletes 1 group; 2 users leave it." in said(again)) == (412, True)
+        done = console.ask("POST", path, data={**form, "digest": field(again, "digest")})
+        assert done.headers["location"] == f"{subscription}/groups?deleted=1"
+        shown = said(console.ask("GET", done.headers["location"]))
+        assert ("Group deleted" in shown, "Other" in shown, "Sales" in shown) == (True, True, False)
+
+    def test_can_be_all_that_match_and_must_be_some(self, console: Console) -> None:
+        subscription = console.subscription()
+        for name in ("Sales", "Presales", "Other"):
+            created(console, subscription, name)
+        path = f"{subscription}/groups/delete"
+        asked = console.ask("POST", path, data={"all": "1", "query": "q=sales&size=0"})
+        assert "Deletes 2 groups; nobody is in them." in said(asked)
+        assert "Nothing is selected" in said(console.ask("POST", path, data={"query": ""}))
+        assert "delete" not in console.ask("GET", f"{subscription}/groups", "auditor").text.lower()
 
 
 NO_ADDRESS = re.compile(r'aria-invalid="true".*id="users-wrong" role="alert">\s*<p>Enter an e-mail', re.DOTALL)
@@ -201,11 +234,11 @@ class TestAGroup:
         subscription = console.subscription(*emails)
         group = created(console, subscription, "Many", " ".join(emails))
         first = console.ask("GET", group)
-        following = re.search(r'href="(\?after=[^"]+)" rel="next"', first.text)
+        following = re.search(r'href="(\?before=75&amp;after=[^"]+)" rel="next"', first.text)
         assert following
         rest = console.ask("GET", group + unescape(following[1]))
         found = [re.findall(r"<bdi>(user[0-9]+@example\.com)", page.text) for page in (first, rest)]
-        assert found == [emails[:100], emails[100:]]
+        assert found == [emails[:A_PAGE], emails[A_PAGE:]]
 
     def test_that_is_missing_says_what_may_have_happened_even_if_it_is_foreign(
         self, console: Console, subscription: str
@@ -341,7 +374,7 @@ class TestAuditors:
             assert answer.status_code == 200
             posted = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]*)"', answer.text)
             assert set(posted) <= {"/sign-out"}
-            assert "popover" not in answer.text
+            assert set(re.findall('popovertarget="([^"]*)"', answer.text)) <= {"export"}
             assert "Import user groups" not in answer.text
 
     @pytest.mark.parametrize("form", ["rename", "add", "remove", "delete"])

@@ -64,8 +64,13 @@ PAGES: dict[str, Who] = {
     f"POST {G}/add": ADMINISTRATOR,
     f"POST {G}/remove": ADMINISTRATOR,
     f"POST {G}/delete": ADMINISTRATOR,
+    f"POST {G}/remove-many": ADMINISTRATOR,
+    f"POST {S}/groups/delete": ADMINISTRATOR,
+    f"POST {S}/licences/revoke-many": ADMINISTRATOR,
     f"GET {S}/users": READER,
     f"GET {S}/users/{{email}}": READER,
+    f"POST {S}/users/join": ADMINISTRATOR,
+    f"POST {S}/users/leave": ADMINISTRATOR,
     f"POST {S}/licences": ADMINISTRATOR,
     f"POST {S}/licences/revoke": ADMINISTRATOR,
     f"GET {S}/licences/file": ADMINISTRATOR,
@@ -125,6 +130,10 @@ FORM = {
     "emails": "ann@example.com",
     "first_name": "",
     "last_name": "",
+    "group": "00000000-0000-4000-8000-000000000000",
+    "pick": "00000000-0000-4000-8000-000000000000",
+    "all": "",
+    "digest": "",
 }
 """Every field of every form."""
 

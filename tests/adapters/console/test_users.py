@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.console.forms import SUBMITTED_BEFORE
+from adapters.console.groups import A_PAGE
 from tests.adapters.api.importing import API
 from tests.adapters.console.test_pages import HOSTILE, said
 
@@ -80,7 +81,7 @@ class TestUsers:
         assert following
         rest = console.ask("GET", unescape(following[1]))
         found = [re.findall(r"<bdi>(somebody[^<]+)", page.text) for page in (first, rest)]
-        assert found == [emails[:100], emails[100:]]
+        assert found == [emails[:A_PAGE], emails[A_PAGE:]]
         static = set(re.findall(r'"(/static/[^"#]+)', first.text))
         assert len(first.content) + sum(len(console.client.get(path).content) for path in static) < 100_000
 
@@ -93,7 +94,7 @@ class TestAUser:
     def test_is_found_however_odd_the_address(self, console: Console, subscription: str, email: str) -> None:
         assert allocate(console, subscription, email).status_code == 303
         listed = console.ask("GET", f"{subscription}/users", params={"q": email})
-        link = re.search(r'<th scope="row" class="name"><a href="([^"]+)"', listed.text)
+        link = re.search(r'<th scope="row" class="name" id="r1"><a href="([^"]+)"', listed.text)
         assert link
         answer = console.ask("GET", unescape(link[1]))
         assert (answer.status_code, f"<h1><bdi>{email}" in unescape(answer.text)) == (200, True)
@@ -115,6 +116,56 @@ class TestAUser:
             answer = console.ask("GET", f"{subscription}/users/{email}")
             assert answer.status_code == 404
             assert "Their licence may have been revoked" in said(answer)
+
+
+class TestGroupsOfAUser:
+    def test_are_added_to_and_left_on_the_page_of_the_user(self, console: Console) -> None:
+        subscription = console.subscription(ANN_)
+        group = console.client.post(f"{API}{subscription}/groups", json={"name": "Sales & Co"}).json()["id"]
+        page = f"{subscription}/users/{ANN_}"
+        missing = console.ask("POST", f"{subscription}/users/join", data={"email": ANN_, "name": "Sale"})
+        assert (missing.status_code, "There is no group called “Sale”" in said(missing)) == (400, True)
+        form = {"email": ANN_, "name": " sales & CO"}
+        for notice in ("The user is now in", "The user is in “ sales & CO” already"):
+            joined = console.ask("POST", f"{subscription}/users/join", data=form)
+            assert joined.headers["location"].startswith(f"{page}?")
+            assert notice in said(console.ask("GET", joined.headers["location"]))
+        assert "in 1 group" in said(console.ask("GET", page))
+        left = {"email": ANN_, "group": group, "name": "Sales & Co"}
+        for _ in range(2):  # once is enough, twice does no harm
+            answer = console.ask("POST", f"{subscription}/users/leave", data=left)
+            assert "no longer in “Sales & Co”" in said(console.ask("GET", answer.headers["location"]))
+        assert console.client.get(f"{API}{subscription}/groups/{group}/users").json() == []
+        assert "Add to a group" not in said(console.ask("GET", page, "auditor"))
+
+
+class TestSelectedUsers:
+    def test_lose_their_licences_or_leave_a_group_once_the_page_has_said_so(self, console: Console) -> None:
+        subscription = console.subscription(ANN_, BEN)
+        body = {"name": "Sales", "users": [ANN_, BEN]}
+        group = console.client.post(f"{API}{subscription}/groups", json=body).json()["id"]
+        removing = f"{subscription}/groups/{group}/remove-many"
+        asked = console.ask("POST", removing, data={"pick": [ANN_, BEN]})
+        assert "Removes 2 users from this group." in said(asked)
+        form = {"pick": [ANN_], "digest": digest(console.ask("POST", removing, data={"pick": [ANN_]}))}
+        assert console.ask("POST", removing, data=form).headers["location"].endswith("?removed=1")
+        assert [each["email"] for each in console.client.get(f"{API}{subscription}/groups/{group}/users").json()] == [
+            BEN
+        ]
+        revoking, every = f"{subscription}/licences/revoke-many", {"all": "1", "query": "only=no_group"}
+        asked = console.ask("POST", revoking, data=every)
+        assert "Revokes 1 licence; the user is in no group." in said(asked)
+        done = console.ask("POST", revoking, data={**every, "digest": digest(asked)})
+        assert "1 licence revoked" in said(console.ask("GET", done.headers["location"]))
+        assert licensed(console, subscription) == [BEN]
+        assert BEN not in said(console.ask("GET", f"{subscription}/users?only=no_group"))
+        assert BEN in said(console.ask("GET", f"{subscription}/users?only=no_name"))
+
+
+def digest(asked: httpx.Response) -> str:
+    found = re.search('name="digest" value="([0-9a-f]+)"', asked.text)
+    assert found
+    return found[1]
 
 
 class TestAllocatingOne:

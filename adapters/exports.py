@@ -1,0 +1,101 @@
+"""Exports: files of everything in a subscription, in pieces, as the API and the command line give them out.
+
+A groups export is an import file. Importing it again changes nothing, which a test shows for all names that groups can
+have.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from msgspec import json
+
+from adapters.csv_text import csv_pieces
+from domain.files.licence_file import HEADER as USERS_HEADER
+from projections.audit_log.read import NO_FILTER, AuditFilter, AuditRow, document
+from projections.reports import exports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from uuid import UUID
+
+    from projections.directory.read import LicenceRow, MemberRow
+    from projections.view import OpenViews
+
+ExportName: TypeAlias = Literal["groups-user-based", "groups-group-based", "users", "audit"]
+ExportKind: TypeAlias = Literal["csv", "ndjson"]
+
+NAMES: tuple[ExportName, ...] = get_args(ExportName)
+MEDIA_TYPES: dict[ExportKind, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+CHANGES_HEADER = (
+    *("at", "actor_kind", "actor_id", "actor_name", "type", "text"),
+    *("import_id", "group_id", "request_id", "client_request_id"),
+)
+
+
+def export(
+    views: OpenViews, subscription_id: UUID, name: ExportName, kind: ExportKind, wanted: AuditFilter = NO_FILTER
+) -> Iterator[bytes]:
+    """Yield an export, piece by piece; `wanted` narrows down the audit log."""
+    match name:
+        case "groups-user-based":
+            people = exports.users_with_groups(views, subscription_id)
+            return _lines(people) if kind == "ndjson" else _user_based(views, subscription_id, people)
+        case "groups-group-based":
+            groups = exports.groups_with_users(views, subscription_id)
+            return _lines(groups) if kind == "ndjson" else _group_based(views, subscription_id, groups)
+        case "users":
+            return export_users(exports.users(views, subscription_id), kind)
+        case "audit":
+            changes = exports.changes(views, subscription_id, wanted)
+            if kind == "ndjson":
+                return _lines(map(document, changes))
+            return csv_pieces(CHANGES_HEADER, map(_change, changes))
+
+
+def export_users(users: Iterable[LicenceRow | MemberRow], kind: ExportKind = "csv") -> Iterator[bytes]:
+    """Yield users in the columns of a licence file."""
+    if kind == "ndjson":
+        return _lines(users)
+    return csv_pieces(USERS_HEADER, ((user.email, user.first_name, user.last_name) for user in users))
+
+
+def _user_based(views: OpenViews, subscription_id: UUID, people: Iterable[exports.UserWithGroups]) -> Iterator[bytes]:
+    with views() as cursor:
+        width = _width(exports.most_groups(cursor, subscription_id))
+    return csv_pieces(
+        (*USERS_HEADER, *["Groupname"] * width),
+        ((user.email, user.first_name, user.last_name, *some) for user in people for some in _rows(user.groups, width)),
+    )
+
+
+def _group_based(views: OpenViews, subscription_id: UUID, groups: Iterable[exports.GroupWithUsers]) -> Iterator[bytes]:
+    with views() as cursor:
+        width = _width(exports.most_users(cursor, subscription_id))
+    return csv_pieces(
+        ("Groupname", *["Email"] * width),
+        ((group.name, *some) for group in groups for some in _rows(group.users, width) or [[""]]),
+    )
+
+
+def _width(most: int) -> int:
+    return min(max(most, 1), exports.WIDEST)
+
+
+def _rows(cells: list[str], width: int) -> list[list[str]]:
+    """Return cells in rows that are no wider than the header, which was written before somebody added more."""
+    return [cells[at : at + width] for at in range(0, len(cells), width)]
+
+
+def _change(row: AuditRow) -> tuple[object, ...]:
+    actor, at = row.actor, row.at.isoformat()
+    about = (row.import_id, row.group_id, row.request_id, row.client_request_id)
+    return (at, actor.kind, actor.id, actor.name, row.type, row.text, *about)
+
+
+def _lines(rows: Iterable[object]) -> Iterator[bytes]:
+    """Yield each row as a line of JSON, some hundred at a time."""
+    rest = iter(rows)
+    for first in rest:
+        yield b"".join(json.encode(row) + b"\n" for row in chain([first], islice(rest, 499)))

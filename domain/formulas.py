@@ -1,0 +1,41 @@
+"""Cells that spreadsheets would run as formulas: how Rollcall writes them, and how it reads them again.
+
+`without_formula` puts an apostrophe before each, and `as_meant` takes it away. So what Rollcall exports can be imported
+again, and so can the exports of other programs, which do the same (OWASP, CSV injection).
+"""
+
+from __future__ import annotations
+
+import re
+
+SEPARATORS = ",;|\t\r\n\v\f\x85\u2028\u2029،؛，；"
+"""What may end a cell or a line elsewhere: in much of Europe and in Persian, spreadsheets split at a semicolon."""
+STARTS = "=+-@＝＋－＠"
+_BEGIN = rf"(?:^|(?<=[{SEPARATORS}]))"
+_FORMULA = rf"""[\s"]*[{re.escape(STARTS)}]"""
+_TO_MARK = re.compile(rf"{_BEGIN}(?='*{_FORMULA})|^(?=[\t\r\n])")
+_MARK = re.compile(rf"{_BEGIN}'(?='*{_FORMULA})")
+_MAY_BE_MARKED = re.compile(rf"'{_FORMULA}")
+
+
+def without_formula(text: str) -> str:
+    """Return a cell that spreadsheets don't read as a formula, wherever they split it.
+
+    Quoting doesn't keep a cell together where another separator is in force: in `2,"x;=1+1"` the quotation mark stands
+    inside the first cell, so it is not one. So each part that would be a formula gets an apostrophe, and one more if it
+    has some already.
+    """
+    return _TO_MARK.sub("'", text)
+
+
+def as_meant(text: str) -> str:
+    """Return what a cell stands for: spreadsheets and `without_formula` write an apostrophe before what is no formula.
+
+    It undoes `without_formula` for text without tabs and line ends.
+    """
+    return _MARK.sub("", text) if "'" in text else text
+
+
+def may_be_marked(text: str) -> bool:
+    """Return whether there may be a cell in a text that `as_meant` changes."""
+    return "'" in text and _MAY_BE_MARKED.search(text) is not None

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.formulas import as_meant, may_be_marked, without_formula
+
+TEXTS = st.text(st.one_of(st.sampled_from("=+-@＝;,|'\" a1"), st.characters(exclude_categories=("Cc", "Cs", "Zl"))))
+
+
+@given(TEXTS)
+def test_what_was_written_is_read_as_it_was(text: str) -> None:
+    written = without_formula(text)
+    assert as_meant(written) == text
+    assert may_be_marked(written) or written == text
+
+
+@pytest.mark.parametrize(
+    ("cell", "meant"),
+    [("'=1+1", "=1+1"), ("'@home", "@home"), ("''-x", "'-x"), ("Sales;'=1", "Sales;=1"), ("'\"=1", '"=1')],
+)
+def test_an_apostrophe_before_what_would_be_a_formula_is_no_part_of_the_cell(cell: str, meant: str) -> None:
+    assert as_meant(cell) == meant
+
+
+@pytest.mark.parametrize("cell", ["'quoted'", "O'Brien", "l'@telier", "'", "Sales '-'", ""])
+def test_other_apostrophes_stay(cell: str) -> None:
+    assert as_meant(cell) == cell
