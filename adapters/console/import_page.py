@@ -24,7 +24,7 @@ from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
 
     from adapters.composition import Rollcall
     from adapters.http.requests import AnyRequest
@@ -124,6 +124,7 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
             blank = [each.groups[0] if each.code == "looks-blank" and each.groups else 0 for _, each in found[:A_PAGE]]
             content |= {"blank": blank, "left_out": review.left_out(rows, row.id, blank)}
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
+            content["extent"] = _extent(query, found, content["problems_found"])
         else:
             groups, following = _groups(rollcall, rows, row, query, query.after)
             total = row.read.groups if row.read and not query.narrowed else None
@@ -217,7 +218,9 @@ def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
 def _added(rows: ViewCursor, row: ImportRow, query: PageQuery, tab: str) -> dict[str, Any]:
     where, kept = (rows, row.subscription_id, row.id), tab == "kept"
     found = groups_added.groups_added(*where, after=query.after, only_kept=kept, limit=A_PAGE + 1)
-    return {"added": found[:A_PAGE], "following": found[A_PAGE - 1].number if len(found) > A_PAGE else None}
+    following = found[A_PAGE - 1].number if len(found) > A_PAGE else None
+    total = row.progress.groups_kept if kept else row.progress.groups_added
+    return {"added": found[:A_PAGE], "following": following, "extent": _extent(query, found, total)}
 
 
 def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, done: int) -> dict[str, Any]:
@@ -230,7 +233,14 @@ def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: Page
     if done < row.progress.groups_total and len(found) <= A_PAGE:
         remaining, _ = _groups(rollcall, rows, row, DEFAULT_QUERY, max(done, query.after))
         found += [(group.number, group.name, None) for group in remaining]
-    return {"not_added": found[:A_PAGE], "following": found[A_PAGE - 1][0] if len(found) > A_PAGE else None}
+    following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
+    extent = _extent(query, found, row.progress.groups_total - row.progress.groups_added)
+    return {"not_added": found[:A_PAGE], "following": following, "extent": extent}
+
+
+def _extent(query: PageQuery, found: Sized, total: int) -> Extent:
+    """Return which rows a page shows, of which one more was asked for than it shows."""
+    return Extent(query.before, min(len(found), A_PAGE), total)
 
 
 def _rejected(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str, Any]:

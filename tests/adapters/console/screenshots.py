@@ -38,8 +38,16 @@ IN_DOCS = {"refused": ("refused", 720), "review-open": ("review", 720), "progres
 """The pages in docs/images, with the names and heights of their pictures."""
 
 WIDTHS = (375, 1280, 2560)
-SELECTING = {"groups-selected", "users-selected", "group-selected"}
-"""The pages on which a row is selected first."""
+SELECT = "tbody input[name=pick]"
+CLICKED = {
+    "groups-selected": [SELECT],
+    "groups-asked": ["[data-pick-all]", ".picked button"],
+    "groups-export": ["[popovertarget=export]"],
+    "group-selected": [SELECT],
+    "users-selected": [SELECT],
+    "user-joining": ["[popovertarget=join]"],
+}
+"""What is clicked on a page before its picture is taken."""
 THEMES = ("light", "dark")
 API = "/api/v1"
 PEOPLE = ("ann.lee", "ben.ortega", "chloe.martin", "david.okafor", "elena.rossi", "farid.haddad", "grace.kim")
@@ -94,8 +102,8 @@ def take(browser: Browser, server: Served, rollcall: Rollcall, pages: dict[str, 
                     picture = f"{name}-{width}-{theme}"
                     if not words or any(word in picture for word in words):
                         page.goto(address)
-                        if name in SELECTING:
-                            page.locator("input[name=pick]").nth(1).check()
+                        for selector in CLICKED.get(name, ()):
+                            page.locator(selector).nth(0).click()
                         page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
 
 
@@ -211,6 +219,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "no-imports": f"{fresh}/imports",
         "groups": f"{where}/groups",
         "groups-selected": f"{where}/groups?sort=-users",
+        "groups-asked": f"{where}/groups?q=wrong",
+        "groups-export": f"{where}/groups",
         "groups-narrowed": f"{where}/groups?size=1&sort=created&q=office",
         "groups-none-like-it": f"{where}/groups?q=nothing",
         "no-groups": f"{fresh}/groups",
@@ -224,6 +234,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "users-narrowed": f"{where}/users?only=no_name",
         "no-users": f"{fresh}/users",
         "user": f"{where}/users/ann.lee@example.com",
+        "user-joining": f"{where}/users/chloe.martin@example.com",
         "user-odd": f"{where}/users/{LONG_ADDRESS}",
         "licences-file": f"{where}/licences/file",
         "nowhere": f"{where}/nowhere",
