@@ -180,6 +180,16 @@ def test_licences_are_allocated_as_json_or_csv(running: Served, subscription: st
     assert running.client.get(subscription).json()["seats_taken"] == 2
 
 
+def test_licences_as_json_may_be_called_text(running: Served, subscription: str) -> None:
+    """The client that orval 8.38.0 generates calls them so, because the operation takes CSV too."""
+    text = {"Content-Type": "text/plain;charset=UTF-8"}
+    content = '{"users": [{"email": "ann@example.com"}]}'
+    answer = running.client.post(f"{subscription}/licences", content=content, headers=text)
+    assert (answer.status_code, answer.json()["allocated"]) == (200, 1)
+    refused = running.client.post(f"{subscription}/licences", content="email\nben@example.com\n", headers=text)
+    assert_problem(refused, 415, "unsupported-media-type")
+
+
 @pytest.mark.parametrize(
     "email",
     ["a/b@example.com", "/a@example.com", "a//b/@example.com", "o'neil+tag%41@example.com", "zoë&co?=#@example.com"],
