@@ -215,7 +215,8 @@ async def progress(
 ) -> Response[None] | Stream:
     """Follow an import: a `progress` event whenever it changes, and a last one when it comes to rest.
 
-    A request with the id of that last event gets 204, which tells browsers not to reconnect.
+    A request with the id of that last event gets 204, which tells browsers not to reconnect. A stream that ends before
+    the import is at rest isn't complete: ask again with the id of your last event, unless your client does.
     """
     row = await sync_to_thread(find_import, rollcall, subscription_id, import_id)
     last = last_event_id or last_event_id_again
