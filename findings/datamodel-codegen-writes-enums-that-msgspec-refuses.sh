@@ -3,7 +3,7 @@
 #
 # `{"type": ["string", "null"], "enum": ["user_based", "group_based", null]}` is how JSON Schema says that a text may be missing: the values of an enum may
 # be of any type, null included (draft 2020-12, Validation, 6.1.2), and without it null would be refused although the type allows it. The generator makes
-# null a member of a Python Enum. Its models for pydantic and dataclasses accept that. Its models for msgspec can be imported and type-check, but decoding
+# null a member of a Python Enum. Its models for pydantic and dataclasses accept that. Its models for msgspec can be imported, too, but decoding
 # raises TypeError, because an Enum of msgspec's has texts only or integers only; and it does so for every answer, also for one without null.
 #
 # Seen (a model of a document with such a field, written for msgspec.Struct and for pydantic_v2.BaseModel):

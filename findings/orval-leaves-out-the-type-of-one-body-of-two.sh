@@ -4,8 +4,8 @@
 # In OpenAPI (3.1.1, 4.8.13 "Request Body Object") `content` lists the media types that a body may have, and a client picks one. For an operation with one
 # type, orval's client for fetch sends it as Content-Type. With two, it joins the types of their bodies (`Users | string`), writes whatever it is given as
 # JSON, and sends no Content-Type, so fetch says text/plain;charset=UTF-8. A server that goes by Content-Type (RFC 9110, 8.3) answers 415, also to the JSON
-# that worked before it accepted CSV; and a CSV text arrives in quotation marks, with its line ends as \r\n in letters. Other generators (hey-api,
-# openapi-typescript, oazapfts, swagger-typescript-api, openapi-python-client) send the first type, or let the caller choose.
+# that worked before it accepted CSV; and a CSV text arrives in quotation marks, with its line ends as \r\n in letters. Other generators (hey-api, oazapfts,
+# swagger-typescript-api, openapi-python-client) send the first type, or let the caller choose.
 #
 # Seen (what the server got):
 #   createGroup({users: […]}), one type     application/json            {"users":["ann@example.com"]}
