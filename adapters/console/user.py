@@ -13,11 +13,11 @@ from litestar.params import FromPath, QueryParameter
 from adapters.composition import Rollcall
 from adapters.console.filters import in_path
 from adapters.console.forms import Form, Refusal, answer_form, redirect_when_readable
-from adapters.console.groups import A_PAGE, group_position
+from adapters.console.groups import group_position
 from adapters.console.list_queries import id_of
 from adapters.console.pages import Before, Page, listing, not_found_page, page
 from adapters.console.users import USERS
-from adapters.http.lookups import find_licence
+from adapters.http.lookups import find_group, find_licence
 from adapters.http.paging import After, Search, decode_after
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text, email_in_path, origin_of
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 
 NoticeName = Annotated[str, QueryParameter(description="The name of a group to tell in a notice.", max_length=255)]
+
+
+A_PAGE = 50
 
 
 class JoinNotice(NamedTuple):
@@ -146,10 +149,11 @@ def leave_group(
     """Remove a user from a group. One that they aren't in, or that is gone, is fine."""
     email, group_id = email_key(form.field("email")), id_of(form.field("group"), "group") or UUID(int=0)
     effect: CommandResult | None = None
+    name = ""
     with suppress(NotFound):
+        name = find_group(rollcall, subscription_id, group_id).name
         effect = grouping.remove_users(rollcall, origin_of(request, subscription_id), group_id, [email])
-    notice = urlencode({"left": form.field("name", "")})
-    where = f"{_user_path(subscription_id, email)}?{notice}"
+    where = f"{_user_path(subscription_id, email)}?{urlencode({'left': name})}"
     return redirect_when_readable(request, rollcall, subscription_id, effect, where)
 
 
