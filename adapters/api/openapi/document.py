@@ -162,6 +162,8 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         parameter["required"] = True
     if name in {"q", "actor", "type", "email"} or (name, parameter["in"]) == ("code", "query"):
         schema["pattern"] = NO_NUL
+    if name in {"min_users", "max_users"}:  # the framework leaves out a bound of 0
+        schema["minimum"] = 0
     if name in {"from", "to"}:
         schema["format"] = "date-time"
     if (operation_id, name) == ("listGroupEvents", "after"):
