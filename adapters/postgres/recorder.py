@@ -29,6 +29,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
+from adapters.postgres.asked_claims import encoded
 from adapters.postgres.patience import waiting
 from adapters.postgres.statements import statement
 from application.ports import NO_CLAIMS, ClaimKind, Claims
@@ -183,7 +184,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             "at": at,
             "origin": origin,
             **events._asdict(),
-            "claims": None if claims == NO_CLAIMS else json.encode(claims).decode(),
+            "claims": None if claims == NO_CLAIMS else encoded(claims, subscription_id),
         }
         deadline = monotonic() + PATIENCE_SECONDS
         was_sent = False

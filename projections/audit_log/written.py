@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import json
+
 from domain.access import AccessGranted, AccessRevoked
 from domain.edits import UserRemoved
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.subscription import LicencesAllocated, LicencesRevoked
 from projections.audit_log.read import AUDITED, GROUPS, OPERATED_TYPES
-from projections.view import View, insert_rows
+from projections.view import View, columns, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,21 +56,35 @@ LICENCES = (LicencesAllocated, LicencesRevoked)
 def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
     following = _following_numbers(cursor, {record.origin.subscription_id for record in run})
     rows: list[tuple[object, ...]] = []
-    emails: list[tuple[object, ...]] = []
+    named: list[tuple[object, ...]] = []
     for record in run:
         subscription, event, origin = record.origin.subscription_id, record.event, record.origin
         number = following.get(subscription, 1)
-        named = _emails(event)
-        changes = len(named) if isinstance(event, LICENCES) else 1
+        emails = _emails(event)
+        changes = len(emails) if isinstance(event, LICENCES) else 1
         group = record.originator_id if isinstance(event, GROUPS) else None
         what = (changes, record.position, record.at, type(event).__name__, origin.actor.id, origin.import_id, group)
         rows.append((subscription, number, *what))
-        emails += ((email, subscription, number, change) for change, email in enumerate(named))
+        if emails:
+            named.append((subscription, number, json.encode(emails).decode()))
         following[subscription] = number + changes
     target = "audit_log (subscription_id, number, changes, position, at, type, actor, import_id, group_id)"
     insert_rows(cursor, target, "uuid bigint int bigint timestamptz text text uuid uuid", rows)
-    if emails:
-        insert_rows(cursor, "audit_emails (email, subscription_id, number, change)", "text uuid bigint int", emails)
+    if named:
+        _insert_emails(cursor, named)
+
+
+def _insert_emails(cursor: ViewCursor, named: Iterable[tuple[object, ...]]) -> None:
+    """Insert the addresses of each event in JSON: PostgreSQL takes it apart faster than psycopg sends columns."""
+    cursor.execute(
+        """
+        INSERT INTO audit_emails (email, subscription_id, number, change)
+        SELECT u.email, t.subscription_id, t.number, u.place - 1
+        FROM unnest(%b::uuid[], %b::bigint[], %b::text[]) AS t (subscription_id, number, emails)
+        CROSS JOIN json_array_elements_text(t.emails::json) WITH ORDINALITY AS u (email, place)
+        """,
+        columns(named, 3),
+    )
 
 
 def _following_numbers(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, int]:
