@@ -10,6 +10,7 @@ import pytest
 from application.committing import start_commit
 from application.grouping import create_group, delete_group, rename_group
 from application.licensing import revoke_licences
+from application.ports import Claim, Claims
 from tests.application.test_importing import uploaded
 from tests.conftest import importing_as, subscribed
 
@@ -42,6 +43,22 @@ def test_claims_agree_with_the_events(rollcall: Rollcall) -> None:
         claimed = cursor.execute("SELECT subscription_id, kind, key FROM claims ORDER BY 1, 2, 3").fetchall()
     assert [tuple(row.values()) for row in claimed] == [tuple(row.values()) for row in shown]
     assert len(claimed) == 8
+
+
+def test_each_claim_belongs_to_the_stream_that_it_was_taken_for(rollcall: Rollcall) -> None:
+    origin = subscribed(rollcall)
+    own, sales, europe = origin.subscription_id, uuid4(), uuid4()
+    taken = (
+        Claim("licence", "ann@example.com", own),
+        Claim("group-name", "sales", sales),
+        Claim("group-name", "europe", europe),
+        Claim("licence", "ben@example.com", own),
+        Claim("group-name", "own", own),
+    )
+    rollcall.events.append(origin, [], Claims(taken=taken))
+    for kind in ("licence", "group-name"):
+        wanted = {claim.key: claim.stream for claim in taken if claim.kind == kind}
+        assert rollcall.events.held(own, kind, wanted) == wanted
 
 
 def _until_nothing_commits(rollcall: Rollcall) -> None:
