@@ -21,12 +21,12 @@ APPEND_LOCK = "SELECT pg_advisory_xact_lock('rollcall.events'::regclass::oid::bi
 """Holds the lock of the append function, so that all writers wait until the transaction ends."""
 
 
-def eventually(holds: Callable[[], T], seconds: float = GENEROUS_SECONDS) -> T:
+def eventually(holds: Callable[[], T], seconds: float = GENEROUS_SECONDS, pause: float = POLL_SECONDS) -> T:
     """Return what the condition returns once it is truthy; it fails if that never happens."""
     deadline = monotonic() + seconds
     while not (found := holds()):
         assert monotonic() < deadline, "what was waited for never happened"
-        Event().wait(POLL_SECONDS)
+        Event().wait(pause)
     return found
 
 
