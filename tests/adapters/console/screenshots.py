@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 FOLDER = Path("screenshots")
 DOCS = Path("docs/images")
-IN_DOCS = {"refused": ("refused", 720), "review-open": ("review", 720), "progress": ("progress", 560)}
+IN_DOCS = {"refused": ("refused", 720), "review-open": ("review", 1100), "progress": ("progress", 560)}
 """The pages in docs/images, with the names and heights of their pictures."""
 
 WIDTHS = (375, 1280, 2560)
 SELECT = "tbody input[name=pick]"
 CLICKED = {
     "groups-selected": [SELECT],
-    "groups-asked": ["[data-pick-all]", ".picked button"],
+    "groups-asked": [SELECT, ".picked button"],
     "groups-export": ["[popovertarget=export]"],
     "group-selected": [SELECT],
     "users-selected": [SELECT],
@@ -137,6 +137,7 @@ def take_for_docs(browser: Browser, server: Served, rollcall: Rollcall, pages: d
         with somebody(browser, server, rollcall, pages["groups"], viewport=size) as context:
             page = context.new_page()
             page.goto(pages[name])
+            page.evaluate("scrollTo(0, 0)")  # a field that has focus may have scrolled the page
             page.screenshot(path=DOCS / f"{picture}.png")
 
 
