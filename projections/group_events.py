@@ -17,6 +17,7 @@ from msgspec import Raw, Struct, json
 
 from domain.errors import RollcallError
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from projections.arrays import array
 from projections.log import records_at
 from projections.view import View, event_identity, insert_rows
 
@@ -96,12 +97,12 @@ def _insert_events(cursor: ViewCursor, run: Sequence[Record]) -> None:
 def _last_ids(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, EventId]:
     cursor.execute(
         """
-        SELECT wanted.id, last.rank, last.digest FROM unnest(%s::uuid[]) AS wanted (id)
+        SELECT wanted.id, last.rank, last.digest FROM unnest(%b::uuid[]) AS wanted (id)
         CROSS JOIN LATERAL (
             SELECT rank, digest FROM group_events WHERE subscription_id = wanted.id ORDER BY rank DESC LIMIT 1
         ) AS last
         """,
-        (list(subscriptions),),
+        (array("uuid", subscriptions),),
     )
     return {row["id"]: EventId(row["rank"], row["digest"]) for row in cursor}
 

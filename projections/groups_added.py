@@ -11,9 +11,10 @@ from msgspec import Struct
 from application.records import Actor
 from domain.addition import GroupAdded, GroupSkipped, SkipReason, UsersLeftOut
 from domain.undo import GroupKept, GroupUndone
+from projections.arrays import arrays
 from projections.log import records_at, records_of_streams
 from projections.reports.sentences import sentence
-from projections.view import View, columns, events_of, insert_rows
+from projections.view import View, events_of, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -76,13 +77,13 @@ def _write_undone(cursor: ViewCursor, run: Sequence[Record]) -> None:
         FROM unnest(%b::uuid[], %b::int[], %b::bigint[], %b::boolean[]) AS t (import_id, number, position, kept)
         WHERE (g.import_id, g.number) = (t.import_id, t.number)
         """,
-        columns(
+        arrays(
+            "uuid int bigint boolean",
             (
                 (record.originator_id, event.group, record.position, event.changes > 0)
                 for record in run
                 if isinstance(event := record.event, GroupUndone | GroupKept)
             ),
-            4,
         ),
     )
 

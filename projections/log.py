@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from application.records import Record, decode_event, decode_origin
-from projections.view import columns
+from projections.arrays import arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ def records_at(cursor: ViewCursor, places: Iterable[tuple[UUID, int]]) -> dict[i
     After the log went back, it may have lost an event or have another subscription's in its place. These are omitted:
     the view is about to be rebuilt.
     """
-    wanted = columns(places, 2)
+    wanted = arrays("uuid bigint", places)
     cursor.execute(
         """
         SELECT notification_id, originator_id, originator_version, at, origin, state, import_group
@@ -46,7 +46,7 @@ def records_of_streams(
         JOIN records AS r ON (r.originator_id, r.originator_version) = (wanted.stream, wanted.version)
         WHERE r.subscription_id = %b
         """,
-        [*columns(wanted, 2), subscription_id],
+        [*arrays("uuid bigint", wanted), subscription_id],
         binary=True,
     )
     return {(record.originator_id, record.originator_version): record for record in map(_record, cursor)}

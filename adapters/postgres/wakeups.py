@@ -49,6 +49,7 @@ class Wakeups:
         self._lock = RLock()  # whoever waits may be interrupted by a signal that wakes them
         self._appended = Condition(self._lock)
         self._moved: defaultdict[str, Condition] = defaultdict(lambda: Condition(self._lock))
+        self._changed: defaultdict[str, Condition] = defaultdict(lambda: Condition(self._lock))
         self._positions: dict[str, int] = {}
         self._looked = 0.0
         self._appends = 0
@@ -95,15 +96,15 @@ class Wakeups:
     def wait_for_change(self, view: str, count: int, stopping: Event | None = None) -> None:
         """Wait until a view shows more than at this count, for at most a second or until `stopping` is set."""
         with self._lock:
-            moved = self._moved[view]
-        _wait(moved, lambda: self._changes[view] > count, stopping)
+            changed = self._changed[view]
+        _wait(changed, lambda: self._changes[view] > count, stopping)
 
     def wake(self) -> None:
         """Wake everything that waits in this process."""
         with self._lock:
             self._appends += 1
-            self._changes.update(self._moved.keys())
-            for condition in (self._appended, *self._moved.values()):
+            self._changes.update(self._changed.keys())
+            for condition in (self._appended, *self._moved.values(), *self._changed.values()):
                 condition.notify_all()
 
     @contextmanager
@@ -181,11 +182,11 @@ class Wakeups:
             with self._lock:
                 for each in announcements:
                     self._positions[each.view] = each.position  # lower, if the log lost its end
-                    self._changes[each.view] += each.subscriptions != frozenset()
                     self._moved[each.view].notify_all()
-            for each in announcements:
-                if each.subscriptions != frozenset():
-                    self._tell(each)
+                    if each.subscriptions != frozenset():
+                        self._changes[each.view] += 1
+                        self._changed[each.view].notify_all()
+                        self._tell(each)
 
     def _tell(self, announced: Announcement | None) -> None:
         with self._lock:

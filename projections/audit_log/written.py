@@ -10,6 +10,7 @@ from domain.access import AccessGranted, AccessRevoked
 from domain.edits import UserRemoved
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.subscription import LicencesAllocated, LicencesRevoked
+from projections.arrays import array
 from projections.audit_log.read import AUDITED, GROUPS, OPERATED_TYPES
 from projections.view import View, columns, insert_rows
 
@@ -91,13 +92,13 @@ def _following_numbers(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dic
     """Return the number of the next change of each subscription that has any."""
     cursor.execute(
         """
-        SELECT wanted.id, last.following FROM unnest(%s::uuid[]) AS wanted (id)
+        SELECT wanted.id, last.following FROM unnest(%b::uuid[]) AS wanted (id)
         CROSS JOIN LATERAL (
             SELECT number + changes AS following FROM audit_log WHERE subscription_id = wanted.id
             ORDER BY number DESC LIMIT 1
         ) AS last
         """,
-        (list(subscriptions),),
+        (array("uuid", subscriptions),),
     )
     return {row["id"]: row["following"] for row in cursor}
 

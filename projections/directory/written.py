@@ -17,6 +17,7 @@ from domain.subscription import (
     SubscriptionCreated,
     SubscriptionRenamed,
 )
+from projections.arrays import arrays
 from projections.directory.read import NAME
 from projections.view import View, columns, events_of, insert_rows
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.records import Record
+    from projections.arrays import Array
     from projections.view import ViewCursor
 
 CREATE = """
@@ -142,12 +144,12 @@ def _allocate_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
         FROM unnest(%b::uuid[], %b::timestamptz[], %b::text[]) AS t (id, at, users)
         CROSS JOIN jsonb_to_recordset(t.users::jsonb) AS u (email text, first_name text, last_name text)
         """,
-        columns(
+        arrays(
+            "uuid timestamptz text",
             (
                 (r.originator_id, r.at, json.encode(event.users).decode())
                 for r, event in events_of(run, LicencesAllocated)
             ),
-            3,
         ),
     )
     _count_seats(cursor, ((r, len(event.users)) for r, event in events_of(run, LicencesAllocated)))
@@ -196,7 +198,8 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
         SELECT subscription_id, position, position, u.email
         FROM created CROSS JOIN json_array_elements_text(users::json) AS u (email)
         """,
-        columns(
+        arrays(
+            "uuid uuid bigint text text int bigint timestamptz uuid text",
             (
                 (
                     r.origin.subscription_id,
@@ -212,7 +215,6 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 )
                 for r, event in events_of(run, GroupCreated)
             ),
-            10,
         ),
     )
     _keep_values(cursor, ((r, event.name) for r, event in events_of(run, GroupCreated)))
@@ -293,15 +295,16 @@ def _delete_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
         UPDATE directory_members AS m SET until = gone.position FROM gone
         WHERE m.group_position = gone.group_position AND m.until IS NULL
         """,
-        columns(((r.origin.subscription_id, r.originator_id, r.position) for r in run), 3),
+        arrays("uuid uuid bigint", ((r.origin.subscription_id, r.originator_id, r.position) for r in run)),
     )
     _forget_values(cursor, run)
 
 
-def _users(groups: Iterable[tuple[Record, Sequence[str]]]) -> list[list[object]]:
+def _users(groups: Iterable[tuple[Record, Sequence[str]]]) -> list[Array]:
     """Return subscriptions, groups, positions and users in JSON, which PostgreSQL takes apart faster than we could."""
-    return columns(
-        ((r.origin.subscription_id, r.originator_id, r.position, json.encode(users).decode()) for r, users in groups), 4
+    return arrays(
+        "uuid uuid bigint text",
+        ((r.origin.subscription_id, r.originator_id, r.position, json.encode(users).decode()) for r, users in groups),
     )
 
 

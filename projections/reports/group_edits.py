@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct, json
 
+from projections.arrays import array
 from projections.directory import read as directory
 from projections.positions import Bookmark
 
@@ -34,28 +35,28 @@ EDITS = """
 SELECT json_build_object(
     'renamed', (
         SELECT coalesce(json_object_agg(number, json_build_array(name, name_key)), '{}')
-        FROM review_renamed WHERE import_id = %(import)s AND number = ANY(%(numbers)s)
+        FROM review_renamed WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
     ),
     'problems', (
         SELECT coalesce(json_object_agg(number, problems), '{}') FROM (
             SELECT number, count(*) AS problems FROM review_group_problems
-            WHERE import_id = %(import)s AND number = ANY(%(numbers)s) GROUP BY number
+            WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[]) GROUP BY number
         ) AS counted
     ),
     'removed', (
         SELECT coalesce(json_object_agg(number, emails), '{}') FROM (
             SELECT number, json_agg(email) AS emails FROM review_removed
-            WHERE import_id = %(import)s AND number = ANY(%(numbers)s) GROUP BY number
+            WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[]) GROUP BY number
         ) AS listed
     ),
     'left_out', (
         SELECT coalesce(json_agg(number), '[]')
-        FROM review_left_out WHERE import_id = %(import)s AND number = ANY(%(numbers)s)
+        FROM review_left_out WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
     ),
     'existing', (
         SELECT coalesce(json_object_agg(name_key, group_id), '{}') FROM (
             SELECT unnest(string_to_array(%(keys)s, E'\\n')) UNION
-            SELECT name_key FROM review_renamed WHERE import_id = %(import)s AND number = ANY(%(numbers)s)
+            SELECT name_key FROM review_renamed WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
         ) AS named (name_key)
         CROSS JOIN LATERAL (
             SELECT group_id FROM directory_groups AS d
@@ -79,7 +80,7 @@ def find_edits(
         "subscription": subscription_id,
         "directory": directory.NAME,
         "import": import_id,
-        "numbers": list(numbers),
+        "numbers": array("int", numbers),
         "keys": "\n".join(keys),
     }
     row = cursor.execute(EDITS, wanted).fetchone()
