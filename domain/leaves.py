@@ -1,17 +1,23 @@
-"""The leaves of the tree over the log: what of a record is under seal, and how it can be forgotten.
+"""The leaves of the tree over the log: what of a record is sealed, and how it can be forgotten nevertheless.
 
-A leaf is the record's frame (its place, stream, topic, append and time, see `select_sealable.sql`) and two commitments:
-the SHA-256 of a random salt and the event as it is stored, and the same of the origin of its append. The texts, which
-name people, can be erased together with their salts: the commitments stay, say nothing without the salts, and the leaf
-is proven as before. Why: docs/decisions/0034-tamper-evidence.md.
+A leaf is the record's frame (its place, stream, topic, append and time) and two commitments: the SHA-256 of a random salt
+and the event as it is stored, and the same of its origin. The two texts, which name people, can be erased together
+with their salts. The commitments then stay: they say nothing without the salts, and the leaf is proven as before.
+
+Frames are made by PostgreSQL from what it stores: see `select_sealable.sql`.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import NamedTuple
+from itertools import groupby
+from struct import pack, unpack
+from typing import TYPE_CHECKING, NamedTuple
 
-from domain.merkle import HASH_BYTES, leaf_hash
+from domain.merkle import HASH_BYTES, LEAF
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 SALT_BYTES = 16
 POSITION_BYTES = 8
@@ -19,42 +25,87 @@ TILE = 256
 """How many leaves or nodes are stored together, as in c2sp.org/tlog-tiles."""
 
 
-class SealableRecord(NamedTuple):
-    """A record in the bytes that are sealed; the frame lacks its last part if the row of its append is missing."""
+class Sealable(NamedTuple):
+    """Consecutive records in the bytes that are sealed, column by column: there are many.
 
-    position: int
-    frame: bytes
-    append_position: int
-    state: bytes
-    origin: bytes
+    Records of one append have the same object as their origin.
+    """
+
+    positions: Sequence[int]
+    frames: Sequence[bytes]
+    states: Sequence[bytes]
+    origins: Sequence[bytes]
+
+    def part(self, begin: int, end: int | None = None) -> Sealable:
+        """Return some of the records."""
+        return Sealable(*(column[begin:end] for column in self))
+
+    def __add__(self, more: Sealable) -> Sealable:  # type: ignore[override] # a tuple's own would be no Sealable
+        return Sealable(*([*mine, *theirs] for mine, theirs in zip(self, more, strict=True)))
 
 
 class Salts(NamedTuple):
-    """What makes the commitments to the texts of one record say nothing about them."""
+    """The salts of consecutive records: each event's, and its origin's."""
 
-    state: bytes
-    origin: bytes
-
-
-def commitment(salt: bytes, text: bytes) -> bytes:
-    """Return what stands for a text in a leaf. The salt has a fixed length, so nothing else gives the same."""
-    return sha256(salt + text).digest()
-
-
-def sealed(frame: bytes, state: bytes, origin: bytes) -> bytes:
-    """Return the hash of a leaf, of a frame and two commitments."""
-    return leaf_hash(frame + state + origin)
+    events: Sequence[bytes]
+    origins: Sequence[bytes]
 
 
 class LeafTile(NamedTuple):
-    """Up to 256 leaves: for each its position in the log, its two salts and its hash."""
+    """Up to 256 consecutive leaves: their positions in the log, salts and hashes."""
 
     number: int
     positions: tuple[int, ...] = ()
-    salts: tuple[Salts, ...] = ()
+    salts: Salts = Salts((), ())
     hashes: tuple[bytes, ...] = ()
 
 
+def commitment(salt: bytes, text: bytes) -> bytes:
+    """Return what stands for a text in a leaf."""
+    return sha256(salt + text).digest()
+
+
+def leaf_hashes(records: Sealable, salts: Salts) -> tuple[bytes, ...]:
+    """Return the hashes of records' leaves: of the frame, the commitment to the event, and that to its origin."""
+    hashes: list[bytes] = []
+    last_origin, last_salt, in_leaf = None, None, b""
+    for frame, state, origin, salt, other in zip(*records[1:], *salts, strict=True):
+        if origin is not last_origin or other != last_salt:
+            last_origin, last_salt, in_leaf = origin, other, commitment(other, origin)
+        hashes.append(sha256(LEAF + frame + sha256(salt + state).digest() + in_leaf).digest())  # inline: it is most
+    return tuple(hashes)
+
+
+def new_salts(records: Sealable, random: bytes) -> Salts:
+    """Return salts for records, from 32 random bytes for each; those of one append share the origin's."""
+    events = pieces(random[: SALT_BYTES * len(records.positions)], SALT_BYTES)
+    spare = iter(pieces(random[SALT_BYTES * len(events) :], SALT_BYTES))
+    origins: list[bytes] = []
+    for _, same in groupby(records.origins, key=id):
+        origins += [next(spare)] * len(list(same))
+    return Salts(events, origins)
+
+
+def filled(tile: LeafTile, records: Sealable, salts: Salts) -> Iterator[LeafTile]:
+    """Yield a tile with the leaves of records added, and those that follow it."""
+    positions, hashes = (*tile.positions, *records.positions), (*tile.hashes, *leaf_hashes(records, salts))
+    events, origins = (*tile.salts.events, *salts.events), (*tile.salts.origins, *salts.origins)
+    for number, at in enumerate(range(0, len(positions), TILE), start=tile.number):
+        part = slice(at, at + TILE)
+        yield LeafTile(number, positions[part], Salts(events[part], origins[part]), hashes[part])
+
+
+def pack_positions(positions: Sequence[int]) -> bytes:
+    """Return positions as they are stored."""
+    return pack(f">{len(positions)}q", *positions)
+
+
+def unpack_positions(content: bytes) -> tuple[int, ...]:
+    """Return the positions that were stored. A part of one that is left over is passed over."""
+    count = len(content) // POSITION_BYTES
+    return unpack(f">{count}q", content[: count * POSITION_BYTES])
+
+
 def pieces(content: bytes, length: int = HASH_BYTES) -> tuple[bytes, ...]:
-    """Return what was stored one after the other."""
-    return tuple(content[at : at + length] for at in range(0, len(content), length))
+    """Return what is stored one after the other."""
+    return tuple([content[at : at + length] for at in range(0, len(content), length)])

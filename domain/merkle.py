@@ -15,22 +15,25 @@ Subtree: TypeAlias = Callable[[int, int], bytes]
 
 EMPTY_ROOT = sha256().digest()
 HASH_BYTES = 32
+LEAF = b"\0"
+NODE = b"\1"
 
 
 def leaf_hash(data: bytes) -> bytes:
     """Return the hash of a leaf."""
-    return sha256(b"\0" + data).digest()
+    return sha256(LEAF + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of the node above two subtrees."""
-    return sha256(b"\1" + left + right).digest()
+    return sha256(NODE + left + right).digest()
 
 
 def complete_root(hashes: Sequence[bytes]) -> bytes:
     """Return the hash of the complete subtree above these; their number is a power of two."""
     while len(hashes) > 1:
-        hashes = list(map(node_hash, hashes[::2], hashes[1::2]))
+        pairs = zip(hashes[::2], hashes[1::2], strict=True)
+        hashes = [sha256(NODE + left + right).digest() for left, right in pairs]  # inline: most of a tree is made here
     return hashes[0]
 
 

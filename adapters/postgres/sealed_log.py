@@ -1,0 +1,209 @@
+"""The tree over the log, as PostgreSQL stores it: it grows with the log, and gives what proofs and checks need."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from operator import itemgetter
+from os import urandom
+from typing import TYPE_CHECKING
+
+from psycopg.rows import tuple_row
+
+from adapters.postgres.statements import statement
+from domain.leaves import (
+    SALT_BYTES,
+    TILE,
+    LeafTile,
+    Salts,
+    Sealable,
+    filled,
+    new_salts,
+    pack_positions,
+    pieces,
+    unpack_positions,
+)
+from domain.merkle import HASH_BYTES, complete_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
+
+    from psycopg import Cursor
+    from psycopg.rows import DictRow
+
+    from adapters.postgres.datastore import Datastore
+
+READ_AT_ONCE = 2_048
+"""How many records are read at once. The largest, of 1,000 licences, have some 80,000 bytes."""
+TILES_AT_ONCE = 64
+TILE_LEVELS = TILE.bit_length() - 1
+LAST = 2**63 - 1
+WITHOUT_APPEND = (b"", b"")
+"""The end of the frame and the origin of a record whose append is gone, which only an alteration can bring about."""
+
+
+class SealedLog:
+    """The tree over the log. Whoever adds to it does so alone, over all machines."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+
+    def seal(self) -> bool:
+        """Add the next records of the log to the tree; False if that was all there were."""
+        with self._datastore.transaction() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock('tree_leaves'::regclass::oid::bigint)")
+            tile, after = _end_of_tree(cursor)
+            at_once = READ_AT_ONCE - len(tile.positions)  # so that the next ones begin with a tile
+            records = _read(cursor, after, at_once)
+            if records.positions:
+                salts = new_salts(records, urandom(2 * SALT_BYTES * len(records.positions)))
+                tiles = list(filled(tile, records, salts))
+                _write_tiles(cursor, tiles)
+                full = [each for each in tiles if len(each.hashes) == TILE]
+                _add_nodes(cursor, 1, [(each.number, complete_root(each.hashes)) for each in full])
+        return len(records.positions) == at_once
+
+    def size(self) -> int:
+        """Return how many records the tree holds."""
+        with self._datastore.views() as cursor:
+            tile, _ = _end_of_tree(cursor)
+        return tile.number * TILE + len(tile.positions)
+
+    def subtree(self, level: int, index: int) -> bytes:
+        """Return the hash of a complete subtree (see `merkle.Subtree`)."""
+        tile_level, within = divmod(level, TILE_LEVELS)
+        number, first = divmod(index << within, TILE)
+        wanted = [first * HASH_BYTES + 1, HASH_BYTES << within, number]
+        query = "SELECT substring(hashes FROM %s FOR %s) AS hashes FROM tree_leaves WHERE number = %s"
+        if tile_level:
+            query = "SELECT substring(hashes FROM %s FOR %s) AS hashes FROM tree_nodes WHERE number = %s AND level = %s"
+            wanted.append(tile_level)
+        with self._datastore.views() as cursor:
+            row = cursor.execute(query, wanted).fetchone()
+        return complete_root(pieces(row["hashes"] if row else b""))
+
+    def position(self, subscription_id: UUID, stream: UUID, version: int) -> int | None:
+        """Return the position of an event of a subscription, by its stream and version; None if there is none."""
+        with self._datastore.views() as cursor:
+            row = cursor.execute(
+                "SELECT notification_id FROM events"
+                " WHERE (originator_id, originator_version, subscription_id) = (%s, %s, %s)",
+                (stream, version, subscription_id),
+            ).fetchone()
+        return row["notification_id"] if row else None
+
+    def sealed(self, position: int) -> tuple[int, Sealable, Salts] | None:
+        """Return the record at a position of the log with its index in the tree and its salts; None if it isn't in it.
+
+        The record is as it is now, whatever it was when it was sealed.
+        """
+        with self._datastore.views() as cursor:
+            query = "SELECT * FROM tree_leaves WHERE last_position >= %s ORDER BY last_position LIMIT 1"
+            row = cursor.execute(query, (position,)).fetchone()
+            tile = _tile(row) if row else LeafTile(0)
+            record = _read(cursor, position - 1, 1)
+        if position not in tile.positions or position not in record.positions:
+            return None
+        at = tile.positions.index(position)
+        return tile.number * TILE + at, record, Salts(*(each[at : at + 1] for each in tile.salts))
+
+    # --- for checks -------------------------------------------------------------------------------------------------
+
+    def records(self) -> Iterator[Sealable]:
+        """Yield all records of the log in order, some at a time, in the bytes that are sealed."""
+        after = 0
+        while True:
+            with self._datastore.views() as cursor:
+                found = _read(cursor, after, READ_AT_ONCE)
+            if not found.positions:
+                return
+            yield found
+            after = found.positions[-1]
+
+    def tiles(self) -> Iterator[LeafTile]:
+        """Yield the leaves of the tree, in order."""
+        number = 0
+        while True:
+            with self._datastore.views() as cursor:
+                query = "SELECT * FROM tree_leaves WHERE number >= %s ORDER BY number LIMIT %s"
+                rows = cursor.execute(query, (number, TILES_AT_ONCE), binary=True).fetchall()
+            if not rows:
+                return
+            yield from map(_tile, rows)
+            number = rows[-1]["number"] + 1
+
+    def nodes(self) -> dict[tuple[int, int], bytes]:
+        """Return the nodes above full tiles, by level (1 is above the leaves' tiles) and number."""
+        with self._datastore.views() as cursor:
+            rows = cursor.execute("SELECT * FROM tree_nodes", binary=True).fetchall()
+        return {
+            (row["level"], row["number"] * TILE + at): node
+            for row in rows
+            for at, node in enumerate(pieces(row["hashes"]))
+        }
+
+
+def _end_of_tree(cursor: Cursor[DictRow]) -> tuple[LeafTile, int]:
+    """Return the tile to go on with, and the position of the last record in the tree."""
+    query = "SELECT * FROM tree_leaves ORDER BY number DESC LIMIT 1"
+    row = cursor.execute(query, prepare=True, binary=True).fetchone()
+    if row is None:
+        return LeafTile(0), 0
+    tile = _tile(row)
+    return (tile if len(tile.positions) < TILE else LeafTile(tile.number + 1)), tile.positions[-1]
+
+
+def _read(cursor: Cursor[DictRow], after: int, limit: int) -> Sealable:
+    """Return the next records after a position."""
+    with cursor.connection.cursor(row_factory=tuple_row) as rows:
+        wanted = {"after": after, "limit": limit}
+        found = rows.execute(statement("select_sealable"), wanted, prepare=True, binary=True).fetchall()
+        positions = list(dict.fromkeys(map(itemgetter(1), found)))
+        rows.execute(statement("select_sealable_appends"), {"positions": positions}, prepare=True, binary=True)
+        appends = {position: (frame, origin) for position, frame, origin in rows}
+    ends = [appends.get(append, WITHOUT_APPEND) for _, append, _, _ in found]
+    return Sealable(
+        [position for position, _, _, _ in found],
+        [frame + end for (_, _, _, frame), (end, _) in zip(found, ends, strict=True)],
+        [state for _, _, state, _ in found],
+        [origin for _, origin in ends],
+    )
+
+
+def _tile(row: DictRow) -> LeafTile:
+    salts = Salts(pieces(row["event_salts"], SALT_BYTES), pieces(row["origin_salts"], SALT_BYTES))
+    return LeafTile(row["number"], unpack_positions(row["positions"]), salts, pieces(row["hashes"]))
+
+
+def _write_tiles(cursor: Cursor[DictRow], tiles: Sequence[LeafTile]) -> None:
+    cursor.execute(
+        "INSERT INTO tree_leaves (number, last_position, positions, event_salts, origin_salts, hashes)"
+        " SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[])"
+        " ON CONFLICT (number) DO UPDATE SET last_position = excluded.last_position, positions = excluded.positions,"
+        " event_salts = excluded.event_salts, origin_salts = excluded.origin_salts, hashes = excluded.hashes",
+        (
+            [each.number for each in tiles],
+            [each.positions[-1] for each in tiles],
+            [pack_positions(each.positions) for each in tiles],
+            [b"".join(each.salts.events) for each in tiles],
+            [b"".join(each.salts.origins) for each in tiles],
+            [b"".join(each.hashes) for each in tiles],
+        ),
+    )
+
+
+def _add_nodes(cursor: Cursor[DictRow], level: int, nodes: Sequence[tuple[int, bytes]]) -> None:
+    """Add the nodes above tiles that are full, and those above the nodes."""
+    above = []
+    for number, group in groupby(nodes, key=lambda node: node[0] // TILE):
+        row = cursor.execute(
+            "INSERT INTO tree_nodes (level, number, hashes) VALUES (%b, %b, %b) ON CONFLICT (level, number)"
+            " DO UPDATE SET hashes = tree_nodes.hashes || excluded.hashes RETURNING hashes",
+            (level, number, b"".join(node for _, node in group)),
+            binary=True,
+        ).fetchone()
+        hashes = pieces(row["hashes"] if row else b"")
+        if len(hashes) == TILE:
+            above.append((number, complete_root(hashes)))
+    if above:
+        _add_nodes(cursor, level + 1, above)

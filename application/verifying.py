@@ -1,0 +1,153 @@
+"""Checking that nobody altered the log: each record against its leaf, and the tree against checkpoints."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from msgspec import Struct
+
+from domain.leaves import TILE, LeafTile, Salts, Sealable, leaf_hashes
+from domain.merkle import Frontier, complete_root
+from domain.signed_note import Checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+TILE_LEVEL = TILE.bit_length() - 1
+NO_RECORDS = Sealable((), (), (), ())
+
+
+class SealedRecords(Protocol):
+    """What there is to check: the records of the log, and the tree over them."""
+
+    def tiles(self) -> Iterator[LeafTile]:
+        """Yield the leaves of the tree, in order."""
+        ...
+
+    def records(self) -> Iterator[Sealable]:
+        """Yield all records of the log in order, some at a time."""
+        ...
+
+    def nodes(self) -> Mapping[tuple[int, int], bytes]:
+        """Return the stored nodes above full tiles, by level (1 is above the leaves' tiles) and number."""
+        ...
+
+
+class Finding(Struct, frozen=True):
+    """The first record that does not fit; `number` is its place among all, from 1.
+
+    - `altered`, `missing`, `inserted`: the record at `position` is not as it was sealed, is gone, or was added.
+    - `cut`: the end of the tree is gone, from this record on, because `checkpoint` was made over more.
+    - `rewritten`: records and tree fit each other, but no more `checkpoint`: the tree was made again over others. The
+      first one that differs is between `number` and the size of the checkpoint, because an earlier one still fits.
+    - `damaged`: the stored tree lacks a part, or has a wrong one.
+    """
+
+    kind: Literal["altered", "missing", "inserted", "cut", "rewritten", "damaged"]
+    number: int
+    position: int | None = None
+    checkpoint: Checkpoint | None = None
+
+
+class Verified(Struct, frozen=True):
+    """How many records were checked, how many of them checkpoints vouch for, and what was found."""
+
+    records: int
+    covered: int
+    finding: Finding | None = None
+
+
+def verify(log: SealedRecords, checkpoints: Iterable[Checkpoint]) -> Verified:
+    """Check the log against its tree, and the tree against checkpoints, until something doesn't fit.
+
+    Checkpoints have to be read before, because the log grows meanwhile.
+    """
+    check = _Check(log, checkpoints)
+    finding = next(check.findings(), None)
+    return Verified(check.tree.size, check.covered, finding)
+
+
+class _Check:
+    def __init__(self, log: SealedRecords, checkpoints: Iterable[Checkpoint]) -> None:
+        self._log = log
+        self._batches = log.records()
+        self._read = NO_RECORDS
+        self._checkpoints = sorted(checkpoints, key=lambda each: each.size, reverse=True)  # the next one is the last
+        self._roots: list[bytes] = []
+        self.tree = Frontier()
+        self.covered = 0
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what doesn't fit, in order. After the first finding nothing is certain."""
+        yield from self._meet_checkpoints()
+        for tile in self._log.tiles():
+            if not self._is_sound(tile):
+                yield Finding("damaged", self.tree.size + 1)
+            yield from self._compare(tile, self._take(tile.positions[-1]))
+            yield from self._grow(tile)
+        if self._checkpoints:
+            yield Finding("cut", self.tree.size + 1, checkpoint=self._checkpoints[-1])
+        yield from self._compare_nodes()
+
+    def _is_sound(self, tile: LeafTile) -> bool:
+        """Return whether a tile is the next one, and complete; all tiles but the last are full."""
+        counts = {len(tile.positions), *map(len, tile.salts), len(tile.hashes)}
+        return tile.number * TILE == self.tree.size and len(counts) == 1 and 0 not in counts
+
+    def _take(self, until: int) -> Sealable:
+        """Return the records up to a position that weren't taken yet."""
+        while not self._read.positions or self._read.positions[-1] < until:
+            more = next(self._batches, None)
+            if more is None:
+                break
+            self._read += more
+        count = bisect_right(self._read.positions, until)
+        taken, self._read = self._read.part(0, count), self._read.part(count)
+        return taken
+
+    def _compare(self, tile: LeafTile, records: Sealable) -> Iterator[Finding]:
+        """Compare records with the leaves of a tile."""
+        found, wanted = records.positions, tile.positions
+        differences = (at for at, (one, other) in enumerate(zip_longest(found, wanted)) if one != other)
+        same = next(differences, len(found))
+        hashes = leaf_hashes(records.part(0, same), Salts(*(each[:same] for each in tile.salts)))
+        for at, (one, other) in enumerate(zip(hashes, tile.hashes, strict=False)):
+            if one != other:
+                yield Finding("altered", self.tree.size + at + 1, found[at])
+        if same < len(found) and (same == len(wanted) or found[same] < wanted[same]):
+            yield Finding("inserted", self.tree.size + same + 1, found[same])
+        elif same < len(wanted):
+            yield Finding("missing", self.tree.size + same + 1, wanted[same])
+
+    def _grow(self, tile: LeafTile) -> Iterator[Finding]:
+        """Add a tile to the tree. Where a checkpoint is within it, leaf by leaf."""
+        is_full = len(tile.hashes) == TILE
+        if is_full:
+            self._roots.append(complete_root(tile.hashes))
+        if is_full and not (self._checkpoints and self._checkpoints[-1].size < self.tree.size + TILE):
+            self.tree.add(self._roots[-1], TILE_LEVEL)
+            yield from self._meet_checkpoints()
+            return
+        for each in tile.hashes:
+            self.tree.add(each)
+            yield from self._meet_checkpoints()
+
+    def _meet_checkpoints(self) -> Iterator[Finding]:
+        """Compare the tree with the checkpoints of its size."""
+        while self._checkpoints and self._checkpoints[-1].size <= self.tree.size:
+            checkpoint = self._checkpoints.pop()
+            if checkpoint.root != self.tree.root():
+                yield Finding("rewritten", self.covered + 1, checkpoint=checkpoint)
+            self.covered = checkpoint.size
+
+    def _compare_nodes(self) -> Iterator[Finding]:
+        """Compare the stored nodes with what they should be."""
+        stored, level, leaves, nodes = self._log.nodes(), 1, TILE, self._roots
+        while nodes:
+            for at, node in enumerate(nodes):
+                if stored.get((level, at)) != node:
+                    yield Finding("damaged", at * leaves + 1)
+            level, leaves = level + 1, leaves * TILE
+            nodes = [complete_root(nodes[at : at + TILE]) for at in range(0, len(nodes) // TILE * TILE, TILE)]
