@@ -64,6 +64,10 @@ bench: install .venv-bench/.installed ## Measure how fast everything is, next to
 test-kills: install ## Kill workers and connections at random during imports, and count what was lost or doubled (ARGS="--minutes 15 --seed 1")
 	$(BIN)/python -m tests.kills $(ARGS)
 
+.PHONY: test-alterations
+test-alterations: install ## Alter a log in every way, ten thousand times, and look whether it is found (ARGS="--count 10000 --untouched 1000 --seed 1")
+	$(BIN)/python -m tests.alterations $(ARGS)
+
 .PHONY: screenshots
 screenshots: install ## Take screenshots of the console's pages into screenshots/ (ARGS="review 320 dark" selects some)
 	$(BIN)/python -m tests.adapters.console.screenshots $(ARGS)

@@ -1,4 +1,4 @@
-"""The keys that sign checkpoints: Ed25519, in the text form of Go's sumdb/note, which other tools for such logs read."""
+"""The keys that sign checkpoints: Ed25519, in the text form of Go's sumdb/note, which other tools read, too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from domain.signed_note import ED25519, KEY_BYTES, KEY_NAME, Signature, VerifierKey
 
-SECRET_BEGIN = "PRIVATE+KEY+"
+SECRET_BEGIN = "PRIVATE+KEY+"  # noqa: S105 - how the text of any such key begins
 
 
 class SigningKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapters.sealer import Sealer
 from adapters.worker import Worker
 
 if TYPE_CHECKING:
@@ -19,5 +20,6 @@ def composed_worker(rollcall: Rollcall, *, commits: bool = True) -> Worker:
         rollcall.wakeups,
         rollcall.datastore,
         failures=rollcall.commit_failures,
+        seal=Sealer(rollcall.sealed_log, rollcall.signer, rollcall.wakeups).run,
         commits=rollcall.settings.worker_commits if commits else 0,
     )

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from adapters.clock import present
 from adapters.health import Health
 from adapters.postgres.blobs import PostgresBlobs
+from adapters.postgres.checkpoint_store import CheckpointStore
 from adapters.postgres.commit_failures import CommitFailures
 from adapters.postgres.datastore import Datastore
 from adapters.postgres.embedded import embedded_server
@@ -20,10 +21,12 @@ from adapters.postgres.locks import AdvisoryLocks, AdvisoryTurns
 from adapters.postgres.memberships import DirectoryMemberships
 from adapters.postgres.plans import DirectoryPlans
 from adapters.postgres.rights import PostgresRights
+from adapters.postgres.sealed_log import SealedLog
 from adapters.postgres.servers import Servers
 from adapters.postgres.shared_log import SharedLog
 from adapters.postgres.sign_ins import PostgresSignIns, PostgresTickets
 from adapters.postgres.wakeups import ReadableViews, Wakeups
+from adapters.sealer import CheckpointSigner
 from application.ports import Ports
 from application.rosters import Rosters
 from projections.access import ACCESS
@@ -65,6 +68,9 @@ class Rollcall(Ports):
     last_uses: LastUses
     servers: Servers
     commit_failures: CommitFailures
+    sealed_log: SealedLog
+    checkpoints: CheckpointStore
+    signer: CheckpointSigner
     health: Health
 
     def views(self) -> AbstractContextManager[ViewCursor]:
@@ -104,6 +110,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
                 projector.migrate(connection)
         stack.enter_context(wakeups)
         readable, rosters = ReadableViews(projectors, wakeups), Rosters(blobs)
+        sealed_log, checkpoints = SealedLog(datastore), CheckpointStore(datastore)
         rollcall = Rollcall(
             events=events,
             blobs=blobs,
@@ -127,6 +134,9 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             last_uses=LastUses(datastore),
             servers=Servers(datastore),
             commit_failures=CommitFailures(datastore),
+            sealed_log=sealed_log,
+            checkpoints=checkpoints,
+            signer=CheckpointSigner(sealed_log, checkpoints, settings.checkpoints, now),
             health=Health(datastore, events, readable, projectors),
         )
         yield replace(rollcall, **overrides)

@@ -14,9 +14,12 @@ from adapters.variables import PREFIX, VARIABLES
 from domain.addresses import PrivateDomains
 from domain.errors import RollcallError
 from domain.roster import Limits
+from domain.signed_note import VerifierKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from adapters.checkpoint_keys import SigningKey
 
 # Ours but not settings, and what Kubernetes sets in the pods beside a service called "rollcall".
 IGNORED = re.compile(r"TEST_.*|SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_.*")
@@ -73,6 +76,38 @@ class Rates(Struct, frozen=True):
     followers: int
 
 
+class CheckpointSettings(Struct, frozen=True):
+    """Who signs checkpoints of the log, whose signatures are right besides, and where checkpoints go."""
+
+    secrets: tuple[str, ...] = ()
+    known_keys: tuple[VerifierKey, ...] = ()
+    epoch: int = 1
+    directory: Path | None = None
+    url: str | None = None
+
+    def __repr__(self) -> str:
+        """Leave out the secrets."""
+        return f"CheckpointSettings(epoch={self.epoch}, {self.directory}, {self.url})"
+
+    def signing_keys(self) -> list[SigningKey]:
+        """Return the keys that sign."""
+        from adapters.checkpoint_keys import SigningKey  # late: few processes sign, and OpenSSL takes long to load
+
+        return [SigningKey.parse(each) for each in self.secrets]
+
+    def verifiers(self) -> list[VerifierKey]:
+        """Return the public keys whose signatures are right."""
+        return [*(key.verifier for key in self.signing_keys()), *self.known_keys]
+
+    @property
+    def origin(self) -> str | None:
+        """What the log calls itself in checkpoints: its key's name, with the number of the epoch after the first."""
+        keys = self.verifiers()
+        if not keys:
+            return None
+        return keys[0].name if self.epoch == 1 else f"{keys[0].name}/{self.epoch}"
+
+
 class Settings(Struct, frozen=True):
     """How this process runs."""
 
@@ -88,6 +123,7 @@ class Settings(Struct, frozen=True):
     oidc: Oidc | None
     sign_ins: SignInLifetime
     rates: Rates
+    checkpoints: CheckpointSettings
 
     def __repr__(self) -> str:
         """Leave out the database's password."""
@@ -135,6 +171,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             uploads=values["LIMIT_UPLOADS"],
             followers=values["LIMIT_FOLLOWERS"],
         ),
+        checkpoints=CheckpointSettings(
+            secrets=values["CHECKPOINT_KEY"],
+            known_keys=values["CHECKPOINT_KNOWN_KEYS"],
+            epoch=values["CHECKPOINT_EPOCH"],
+            directory=values["CHECKPOINT_DIR"],
+            url=values["CHECKPOINT_URL"],
+        ),
     )
 
 
@@ -161,6 +204,11 @@ def _incomplete(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{PREFIX}OIDC_CLIENT_SECRET has no effect without {PREFIX}OIDC_ISSUER. Set both or neither."
     elif values["OIDC_TRUST_EMAIL"] and values["OIDC_ISSUER"] is None:
         yield f"{PREFIX}OIDC_TRUST_EMAIL has no effect without {PREFIX}OIDC_ISSUER. Set both or neither."
+
+    if not values["CHECKPOINT_KEY"]:
+        for name in ("CHECKPOINT_DIR", "CHECKPOINT_URL"):
+            if values[name]:
+                yield f"{PREFIX}{name} has no effect without {PREFIX}CHECKPOINT_KEY. Set both or neither."
 
 
 def _oidc(values: Mapping[str, Any]) -> Oidc | None:

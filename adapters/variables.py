@@ -13,6 +13,8 @@ from msgspec import Struct
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from domain.signed_note import VerifierKey, parse_verifier_key
+
 PREFIX = "ROLLCALL_"
 SYSTEM_DATA_DIR = Path("/var/lib/rollcall")
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -97,6 +99,20 @@ def _networks(text: str) -> str:
     for each in text.split(","):
         ip_network(each.strip())
     return text
+
+
+def _signing_keys(text: str) -> tuple[str, ...]:
+    """Check the keys that sign checkpoints, of one name, and return them as they are."""
+    from adapters.checkpoint_keys import SigningKey  # late: few processes sign, and OpenSSL takes long to load
+
+    keys = tuple(each.strip() for each in text.split(","))
+    if len({SigningKey.parse(each).verifier.name for each in keys}) != 1:
+        raise ValueError
+    return keys
+
+
+def _verifier_keys(text: str) -> tuple[VerifierKey, ...]:
+    return tuple(parse_verifier_key(each.strip()) for each in text.split(","))
 
 
 def _domains(text: str) -> tuple[str, ...]:
@@ -255,6 +271,47 @@ VARIABLES = (
     _number("LIMIT_SIGN_INS", 20, 1, 10_000, "The number of times a client may try to sign in within ten minutes."),
     _number("LIMIT_REQUESTS", 1_200, 10, 10_000_000, "The number of requests per minute with one token or session."),
     _number("LIMIT_UPLOADS", 4, 1, 1_000, "The number of uploads that a subscription may have in progress at once."),
+    Variable(
+        name="CHECKPOINT_KEY",
+        meaning="The private key that signs checkpoints of the log, from `rollcall audit key`. While you replace a key,"
+        " give the new and the old one, separated by a comma. See auditing.md.",
+        default="none: no checkpoints",
+        expected="a private key as “rollcall audit key” prints it, or several of the same name separated by commas",
+        parse=_signing_keys,
+        when_unset=lambda _: (),
+        secret=True,
+    ),
+    Variable(
+        name="CHECKPOINT_KNOWN_KEYS",
+        meaning="The public keys of earlier keys that signed checkpoints, separated by commas.",
+        default="none",
+        expected="public keys as “rollcall audit key” prints them, separated by commas",
+        parse=_verifier_keys,
+        when_unset=lambda _: (),
+    ),
+    _number(
+        "CHECKPOINT_EPOCH",
+        1,
+        1,
+        1_000_000,
+        "The number of the log's epoch. Increase it by one after you have restored the database to an earlier state.",
+    ),
+    Variable(
+        name="CHECKPOINT_DIR",
+        meaning="A folder for the checkpoints that whoever can write to the database can't write to.",
+        default="none",
+        expected="an absolute path",
+        parse=_directory,
+        when_unset=lambda _: None,
+    ),
+    Variable(
+        name="CHECKPOINT_URL",
+        meaning="A URL that each checkpoint is posted to, as text.",
+        default="none",
+        expected="https://HOST/… (http:// for loopback only)",
+        parse=_url,
+        when_unset=lambda _: None,
+    ),
     _number(
         "LIMIT_FOLLOWERS", 20, 1, 100_000, "The number of requests that a token or person may have waiting for news."
     ),

@@ -59,9 +59,13 @@ class Worker:
         datastore: Datastore,
         *,
         failures: CommitFailures,
+        seal: Callable[[Event], None],
         commits: int,
     ) -> None:
-        """Take the number of commits to run side by side; with 0, the worker only keeps the views up to date."""
+        """Take what seals the log, and the number of commits to run side by side.
+
+        With 0, the worker only keeps the views up to date.
+        """
         self._wakeups = wakeups
         self._stopping = Event()
         convoy = Convoy(datastore, wakeups, self._stopping)
@@ -73,6 +77,7 @@ class Worker:
         if commits:
             committer = Committer(ports, failures, locks, wakeups, datastore.views, commits)
             self._threads.append(self._thread("commits", partial(committer.run, self._stopping)))
+            self._threads.append(self._thread("seals", partial(seal, self._stopping)))
 
     def __enter__(self) -> Self:
         for thread in self._threads:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 TILE_LEVEL = TILE.bit_length() - 1
+Kind: TypeAlias = Literal["altered", "missing", "inserted", "damaged", "cut", "rewritten"]
 NO_RECORDS = Sealable((), (), (), ())
 
 
@@ -36,17 +37,19 @@ class SealedRecords(Protocol):
 
 
 class Finding(Struct, frozen=True):
-    """The first record that does not fit; `number` is its place among all, from 1.
+    """The first record that does not fit. It is `number`, counted from 1, or one from there to `last`.
 
     - `altered`, `missing`, `inserted`: the record at `position` is not as it was sealed, is gone, or was added.
-    - `cut`: the end of the tree is gone, from this record on, because `checkpoint` was made over more.
-    - `rewritten`: records and tree fit each other, but no more `checkpoint`: the tree was made again over others. The
-      first one that differs is between `number` and the size of the checkpoint, because an earlier one still fits.
     - `damaged`: the stored tree lacks a part, or has a wrong one.
+    - `cut`: the tree ends before `last`, but `checkpoint` was made over more.
+    - `rewritten`: the tree of this many records is not that of `checkpoint` any more.
+
+    In the last two cases, records and tree fit each other. Up to `number`, an earlier checkpoint vouches for both.
     """
 
-    kind: Literal["altered", "missing", "inserted", "cut", "rewritten", "damaged"]
+    kind: Kind
     number: int
+    last: int
     position: int | None = None
     checkpoint: Checkpoint | None = None
 
@@ -84,12 +87,17 @@ class _Check:
         yield from self._meet_checkpoints()
         for tile in self._log.tiles():
             if not self._is_sound(tile):
-                yield Finding("damaged", self.tree.size + 1)
-            yield from self._compare(tile, self._take(tile.positions[-1]))
+                yield self._at("damaged", 0)
+            yield from self._compare(tile, self._take(max(tile.positions)))
             yield from self._grow(tile)
         if self._checkpoints:
-            yield Finding("cut", self.tree.size + 1, checkpoint=self._checkpoints[-1])
+            yield Finding("cut", self.covered + 1, self.tree.size + 1, checkpoint=self._checkpoints[-1])
         yield from self._compare_nodes()
+
+    def _at(self, kind: Kind, at: int, position: int | None = None) -> Finding:
+        """Return a finding about the leaf that comes so many after those of the tree."""
+        number = self.tree.size + at + 1
+        return Finding(kind, number, number, position)
 
     def _is_sound(self, tile: LeafTile) -> bool:
         """Return whether a tile is the next one, and complete; all tiles but the last are full."""
@@ -102,7 +110,7 @@ class _Check:
             more = next(self._batches, None)
             if more is None:
                 break
-            self._read += more
+            self._read = self._read.followed_by(more)
         count = bisect_right(self._read.positions, until)
         taken, self._read = self._read.part(0, count), self._read.part(count)
         return taken
@@ -115,11 +123,11 @@ class _Check:
         hashes = leaf_hashes(records.part(0, same), Salts(*(each[:same] for each in tile.salts)))
         for at, (one, other) in enumerate(zip(hashes, tile.hashes, strict=False)):
             if one != other:
-                yield Finding("altered", self.tree.size + at + 1, found[at])
+                yield self._at("altered", at, found[at])
         if same < len(found) and (same == len(wanted) or found[same] < wanted[same]):
-            yield Finding("inserted", self.tree.size + same + 1, found[same])
+            yield self._at("inserted", same, found[same])
         elif same < len(wanted):
-            yield Finding("missing", self.tree.size + same + 1, wanted[same])
+            yield self._at("missing", same, wanted[same])
 
     def _grow(self, tile: LeafTile) -> Iterator[Finding]:
         """Add a tile to the tree. Where a checkpoint is within it, leaf by leaf."""
@@ -139,7 +147,7 @@ class _Check:
         while self._checkpoints and self._checkpoints[-1].size <= self.tree.size:
             checkpoint = self._checkpoints.pop()
             if checkpoint.root != self.tree.root():
-                yield Finding("rewritten", self.covered + 1, checkpoint=checkpoint)
+                yield Finding("rewritten", self.covered + 1, checkpoint.size, checkpoint=checkpoint)
             self.covered = checkpoint.size
 
     def _compare_nodes(self) -> Iterator[Finding]:
@@ -148,6 +156,6 @@ class _Check:
         while nodes:
             for at, node in enumerate(nodes):
                 if stored.get((level, at)) != node:
-                    yield Finding("damaged", at * leaves + 1)
+                    yield Finding("damaged", at * leaves + 1, at * leaves + 1)
             level, leaves = level + 1, leaves * TILE
             nodes = [complete_root(nodes[at : at + TILE]) for at in range(0, len(nodes) // TILE * TILE, TILE)]

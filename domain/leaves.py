@@ -1,7 +1,7 @@
 """The leaves of the tree over the log: what of a record is sealed, and how it can be forgotten nevertheless.
 
-A leaf is the record's frame (its place, stream, topic, append and time) and two commitments: the SHA-256 of a random salt
-and the event as it is stored, and the same of its origin. The two texts, which name people, can be erased together
+A leaf is the record's frame (its place, stream, topic, append and time) and two commitments: the SHA-256 of a random
+salt and the event as it is stored, and the same of its origin. The two texts, which name people, can be erased together
 with their salts. The commitments then stay: they say nothing without the salts, and the leaf is proven as before.
 
 Frames are made by PostgreSQL from what it stores: see `select_sealable.sql`.
@@ -38,10 +38,17 @@ class Sealable(NamedTuple):
 
     def part(self, begin: int, end: int | None = None) -> Sealable:
         """Return some of the records."""
-        return Sealable(*(column[begin:end] for column in self))
+        part = slice(begin, end)
+        return Sealable(self.positions[part], self.frames[part], self.states[part], self.origins[part])
 
-    def __add__(self, more: Sealable) -> Sealable:  # type: ignore[override] # a tuple's own would be no Sealable
-        return Sealable(*([*mine, *theirs] for mine, theirs in zip(self, more, strict=True)))
+    def followed_by(self, more: Sealable) -> Sealable:
+        """Return these records and others after them."""
+        return Sealable(
+            [*self.positions, *more.positions],
+            [*self.frames, *more.frames],
+            [*self.states, *more.states],
+            [*self.origins, *more.origins],
+        )
 
 
 class Salts(NamedTuple):

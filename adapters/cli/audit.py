@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from adapters.cli.audit_verify import audit_key, audit_verify
 from adapters.cli.lookup import find_subscription, whole_id
-from adapters.cli.options import json_option, limit_option, one_more, short_id, subscription_option
+from adapters.cli.options import json_option, limit_option, one_more, short_id
 from adapters.cli.process import open_rollcall
 from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_time
 from domain.addresses import email_key
@@ -39,11 +40,12 @@ def _event_types(_context: click.Context, _option: click.Parameter, value: str |
     return found
 
 
-@click.command(
-    short_help="Show who changed what, and when",
+@click.group(
+    invoke_without_command=True,
+    short_help="Show who changed what, and when; check that nobody altered the log",
     epilog=f"KIND is one of {', '.join(KINDS)}; or an event type of the API, such as GroupCreated.",
 )
-@subscription_option
+@click.option("--subscription", "-s", "name_or_id", metavar="NAME_OR_ID", help="The subscription, by name or id.")
 @click.option("--actor", metavar="LOGIN", help="Only changes by this person.")
 @click.option("--type", "types", metavar="KIND", callback=_event_types, help="Only this kind, such as group-created.")
 @click.option("--import", "import_digits", metavar="ID", callback=short_id, help="Only changes made by this import.")
@@ -53,9 +55,11 @@ def _event_types(_context: click.Context, _option: click.Parameter, value: str |
 @click.option("--to", "until", type=click.DateTime(TIMES), metavar="TIME", callback=_in_utc, help="Before then (UTC).")
 @limit_option
 @json_option
+@click.pass_context
 def audit(
+    context: click.Context,
     *,
-    name_or_id: str,
+    name_or_id: str | None,
     actor: str | None,
     types: tuple[str, ...],
     import_digits: str | None,
@@ -71,6 +75,10 @@ def audit(
     Options narrow the list; a change must match all of them. TIME is a date, or a date and time such as
     2025-12-31T23:59:59.
     """
+    if context.invoked_subcommand is not None:
+        return DONE
+    if name_or_id is None:
+        raise click.UsageError("Missing option '--subscription' / '-s'.", context)
     terminal = Terminal(as_json=as_json)
     address = email_key(email) if email else None
     with open_rollcall("directory", "import_list", "audit_log") as rollcall:
@@ -87,6 +95,10 @@ def audit(
         limit,
     )
     return DONE
+
+
+audit.add_command(audit_verify)
+audit.add_command(audit_key)
 
 
 def _whole_id(rollcall: Rollcall, kind: Kind, digits: str | None, subscription_id: UUID) -> UUID | None:

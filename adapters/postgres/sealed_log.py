@@ -48,12 +48,12 @@ class SealedLog:
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
 
-    def seal(self) -> bool:
-        """Add the next records of the log to the tree; False if that was all there were."""
+    def seal(self, most: int = READ_AT_ONCE) -> bool:
+        """Add the next records of the log to the tree, `most` at once; False if that was all there were."""
         with self._datastore.transaction() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock('tree_leaves'::regclass::oid::bigint)")
             tile, after = _end_of_tree(cursor)
-            at_once = READ_AT_ONCE - len(tile.positions)  # so that the next ones begin with a tile
+            at_once = max(most - len(tile.positions), 1)  # so that the next ones begin with a tile
             records = _read(cursor, after, at_once)
             if records.positions:
                 salts = new_salts(records, urandom(2 * SALT_BYTES * len(records.positions)))
@@ -106,6 +106,23 @@ class SealedLog:
             return None
         at = tile.positions.index(position)
         return tile.number * TILE + at, record, Salts(*(each[at : at + 1] for each in tile.salts))
+
+    def count_unsealed(self) -> int:
+        """Return how many records of the log are not in the tree yet."""
+        with self._datastore.views() as cursor:
+            _, after = _end_of_tree(cursor)
+            row = cursor.execute("SELECT count(*) FROM events WHERE notification_id > %s", (after,)).fetchone()
+        return row["count"] if row else 0
+
+    def describe(self, position: int) -> str | None:
+        """Return which record is at a position now, for people who look into it; None if there is none."""
+        with self._datastore.views() as cursor:
+            query = "SELECT topic, originator_version, originator_id, at FROM records WHERE notification_id = %s"
+            row = cursor.execute(query, (position,)).fetchone()
+        if row is None:
+            return None
+        stream = f"version {row['originator_version']} of {row['originator_id']}"
+        return f"{row['topic']}, {stream}, {row['at']:%Y-%m-%d %H:%M:%S} UTC"
 
     # --- for checks -------------------------------------------------------------------------------------------------
 

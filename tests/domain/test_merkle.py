@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 # The proofs of Certificate Transparency, right ones and altered ones, from github.com/transparency-dev/merkle
 # (testdata/inclusion and testdata/consistency at 417fb0c), © Google LLC, Apache-2.0; each file is a line.
-VECTORS = [
-    json.decode(line) for line in (Path(__file__).parent / "vectors" / "rfc6962.jsonl").read_text().splitlines()
-]
-# The leaves and roots of the same project's testonly/constants.go, which come from Certificate Transparency's own tests.
+VECTORS = [json.decode(line) for line in (Path(__file__).parent / "vectors" / "rfc6962.jsonl").read_text().splitlines()]
+# The leaves and roots of the same project's testonly/constants.go, which were Certificate Transparency's own tests.
 LEAVES = [
     bytes.fromhex(each)
     for each in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")

@@ -1,0 +1,41 @@
+"""The checkpoints that were signed, in the database: for proofs, and for whoever signs the next one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from adapters.postgres.datastore import Datastore
+    from domain.signed_note import Checkpoint
+
+
+class CheckpointStore:
+    """Keeps the notes as they were signed."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+
+    def keep(self, checkpoint: Checkpoint, note: str, at: datetime) -> None:
+        """Keep a note durably, unless there is one of its origin and size."""
+        with self._datastore.views() as cursor:
+            cursor.execute(
+                "INSERT INTO checkpoints (origin, size, note, at) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (checkpoint.origin, checkpoint.size, note, at),
+            )
+
+    def newest(self, origin: str | None = None) -> str | None:
+        """Return the note that was signed last, or the largest of an origin; None if there is none."""
+        with self._datastore.views() as cursor:
+            if origin is None:
+                cursor.execute("SELECT note FROM checkpoints ORDER BY at DESC, size DESC LIMIT 1")
+            else:
+                cursor.execute("SELECT note FROM checkpoints WHERE origin = %s ORDER BY size DESC LIMIT 1", (origin,))
+            row = cursor.fetchone()
+        return row["note"] if row else None
+
+    def all(self) -> list[str]:
+        """Return all notes, in the order in which they were signed."""
+        with self._datastore.views() as cursor:
+            return [row["note"] for row in cursor.execute("SELECT note FROM checkpoints ORDER BY at, size")]

@@ -1,0 +1,138 @@
+"""Seals the log: adds its records to the tree as they come, and signs and publishes a checkpoint at least every minute.
+
+Any number of processes may do so at the same time: what one has done, the others find done.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from adapters.publishing import CheckpointFolder, NotPublished, places
+from domain.errors import RollcallError
+from domain.merkle import root_of
+from domain.signed_note import Checkpoint, opened, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from threading import Event
+
+    from adapters.postgres.checkpoint_store import CheckpointStore
+    from adapters.postgres.sealed_log import SealedLog
+    from adapters.postgres.wakeups import Wakeups
+    from adapters.publishing import Place
+    from adapters.settings import CheckpointSettings
+
+log = logging.getLogger(__name__)
+
+SIGN_SECONDS = 60.0
+REST_SECONDS = 1.0
+"""How long records may wait, so that those of a large import come many at a time."""
+LOOK_SECONDS = 10.0
+
+
+class LogWentBack(RollcallError):
+    """The log doesn't continue what was signed: a checkpoint of {size} records {how}. No other one is signed.
+
+    Either the database was restored to an earlier state, or somebody altered it. Run “rollcall audit verify”. If it was
+    restored, begin a new epoch: set ROLLCALL_CHECKPOINT_EPOCH to {next_epoch}.
+    """
+
+    code = "log-went-back"
+
+
+class CheckpointSigner:
+    """Signs what the tree holds, unless it contradicts what was signed before, and publishes it."""
+
+    def __init__(
+        self, tree: SealedLog, store: CheckpointStore, settings: CheckpointSettings, now: Callable[[], datetime]
+    ) -> None:
+        self._tree = tree
+        self._store = store
+        self._settings = settings
+        self._now = now
+        self._published: dict[Place, str] = dict.fromkeys(places(settings), "")
+
+    def sign(self) -> None:
+        """Sign a checkpoint if there is something new, and publish the newest one where it isn't yet.
+
+        Raises LogWentBack, and NotPublished after trying everywhere.
+        """
+        origin = self._settings.origin
+        size = self._tree.size()
+        if origin is None or not self._settings.secrets or not size:
+            return
+        newest = self._store.newest(origin)
+        before = [self._opened(note) for note in (newest, *self._outside()) if note]
+        for each in before:
+            if each.origin == origin:
+                self._require_continued(each, size)
+        note = newest
+        if note is None or self._opened(note).size < size:
+            checkpoint = Checkpoint(origin, size, root_of(size, self._tree.subtree))
+            note = signed(checkpoint.text(), [key.sign(checkpoint.text()) for key in self._settings.signing_keys()])
+            self._store.keep(checkpoint, note, self._now())
+        self._publish(note)
+
+    def _outside(self) -> Iterator[str]:
+        """Yield the newest checkpoints that can be read outside the database."""
+        for place in self._published:
+            if isinstance(place, CheckpointFolder) and (note := place.latest()):
+                yield note
+
+    def _opened(self, note: str) -> Checkpoint:
+        from adapters.checkpoint_keys import verify  # late: few processes sign, and OpenSSL takes long to load
+
+        return opened(note, self._settings.verifiers(), verify)[0]
+
+    def _require_continued(self, checkpoint: Checkpoint, size: int) -> None:
+        """Raise LogWentBack unless the tree of this size begins with that of the checkpoint."""
+        if checkpoint.size > size:
+            how = f"was signed, and only {size:,} are left"
+        elif root_of(checkpoint.size, self._tree.subtree) != checkpoint.root:
+            how = "was signed, and the first of them are others now"
+        else:
+            return
+        raise LogWentBack(size=f"{checkpoint.size:,}", how=how, next_epoch=self._settings.epoch + 1)
+
+    def _publish(self, note: str) -> None:
+        checkpoint, failures = self._opened(note), []
+        for place, last in self._published.items():
+            if last != note:
+                try:
+                    place.publish(checkpoint, note, self._now())
+                    self._published[place] = note
+                except NotPublished as error:
+                    failures.append(error)
+        if failures:
+            raise failures[0]
+
+
+class Sealer:
+    """Seals records as they come, and signs when a minute has passed."""
+
+    def __init__(self, tree: SealedLog, signer: CheckpointSigner, wakeups: Wakeups) -> None:
+        self._tree = tree
+        self._signer = signer
+        self._wakeups = wakeups
+        self._signed = -SIGN_SECONDS
+
+    def run(self, stopping: Event) -> None:
+        """Seal and sign until `stopping` is set."""
+        while not stopping.is_set():
+            count = self._wakeups.count_appends()
+            while self._tree.seal() and not stopping.is_set():
+                pass
+            if monotonic() - self._signed >= SIGN_SECONDS:
+                self._signed = monotonic()
+                self._sign()
+            if self._wakeups.wait_for_append(count, stopping, LOOK_SECONDS):
+                stopping.wait(REST_SECONDS)
+
+    def _sign(self) -> None:
+        try:
+            self._signer.sign()
+        except RollcallError as error:
+            log.error("%s", error)  # noqa: TRY400 - it says what to do, and happens every minute
