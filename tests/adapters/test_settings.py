@@ -190,6 +190,10 @@ EXAMPLES = {
     "OIDC_TRUST_EMAIL": "true",
     "LIMIT_READER_BYTES": "300000000",
     "PRIVATE_DOMAINS": "local",
+    "CHECKPOINT_KEY": "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz",
+    "CHECKPOINT_KNOWN_KEYS": "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
+    "CHECKPOINT_DIR": "/srv/checkpoints",
+    "CHECKPOINT_URL": "https://receiver.example/checkpoints",
 }
 
 
@@ -201,8 +205,10 @@ def test_every_setting_can_be_read_from_a_file(variable: str, tmp_path: Path) ->
     file.write_text(f"{example}\n")
     name = f"ROLLCALL_{variable}"
     others = {"ROLLCALL_OIDC_ISSUER": "https://id.example", "ROLLCALL_OIDC_CLIENT_ID": "us"} if "OIDC" in name else {}
+    if variable in {"CHECKPOINT_DIR", "CHECKPOINT_URL"}:
+        others = {"ROLLCALL_CHECKPOINT_KEY": EXAMPLES["CHECKPOINT_KEY"]}
     others.pop(name, None)
-    unset = read_settings(others) if len(others) != 1 else read_settings({})
+    unset = read_settings(others) if "OIDC" not in name or len(others) != 1 else read_settings({})
     assert read_settings({**others, f"{name}_FILE": str(file)}) == read_settings({**others, name: example}) != unset
 
 
