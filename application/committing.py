@@ -255,7 +255,8 @@ def _decide(
     merged: list[Claim] = []
     for key, each in groups.items():
         before, new_id = facts.groups.get(key), imported_group_id(stream.id, each.number)
-        addition = add_group(session, each, facts.licensed, (before.id, before.state) if before else None, new_id)
+        existing, joins = (before.id, before.state) if before else None, before and before.origin.import_id == stream.id
+        addition = add_group(session, each, facts.licensed, existing, new_id, joins=bool(joins))
         events += addition.events
         if before:
             merged.append(Claim("group-name", key, before.id))

@@ -49,4 +49,5 @@ def detected(read: Roster, digest: str) -> FormatDetected:
         memberships=read.memberships,
         problems=read.problem_counts,
         roster=digest,
+        rows_not_read=read.rows_not_read,
     )

@@ -33,12 +33,14 @@ class UsersLeftOut(Struct, frozen=True, tag="import.users-left-out"):
     group: int
     users: tuple[str, ...]
     reason: Literal["not-licensed"] = "not-licensed"
+    name: str = ""
 
 
 class GroupAdded(Struct, frozen=True, gc=False, tag="import.group-added"):
     """A group of the file was created, or its users were added to the existing group with that name.
 
-    `left_out` is how many of its users were not (see `UsersLeftOut`).
+    `left_out` is how many of its users were not (see `UsersLeftOut`). It `joins` a group that an earlier group of the
+    file created or added users to.
     """
 
     group: int
@@ -48,6 +50,7 @@ class GroupAdded(Struct, frozen=True, gc=False, tag="import.group-added"):
     users_added: int
     users_already_there: int
     left_out: int = 0
+    joins: bool = False
 
 
 class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
@@ -56,6 +59,7 @@ class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
     group: int
     reason: SkipReason
     left_out: int = 0
+    name: str = ""
 
 
 # --- what becomes of a group ------------------------------------------------------------------------------------
@@ -79,8 +83,13 @@ def add_group(
     licensed: set[str] | frozenset[str],
     existing: tuple[UUID, Group] | None,
     new_id: UUID,
+    *,
+    joins: bool = False,
 ) -> Addition:
-    """Create the group, or add its users to the existing group with its name. Only licensed users are added."""
+    """Create the group, or add its users to the existing group with its name. Only licensed users are added.
+
+    `joins` says whether the existing group was changed last by this import.
+    """
     emails = group.emails
     without = frozenset[str]() if licensed.issuperset(emails) else {user for user in emails if user not in licensed}
     left_out = group.number in session.plan.left_out
@@ -92,16 +101,18 @@ def add_group(
         members=before.users if before else (),
     )
     to_add, there, unlicensed = users.to_add, len(users.already_there), users.not_licensed
-    events = tuple(UsersLeftOut(group.number, some) for some in portions(unlicensed))
-    match outcome(users, left_out=left_out, exists=before is not None, joins=False):
+    name = session.plan.name(group)
+    events = tuple(UsersLeftOut(group.number, some, name=name) for some in portions(unlicensed))
+    match what := outcome(users, left_out=left_out, exists=before is not None, joins=joins):
         case "left_out":
-            return Addition((GroupSkipped(group.number, "left-out"),))
+            return Addition((GroupSkipped(group.number, "left-out", name=name),))
         case "nobody_to_add":
             reason: SkipReason = "no-licensed-users" if unlicensed else "no-users"
-            return Addition((*events, GroupSkipped(group.number, reason, len(unlicensed))))
+            return Addition((*events, GroupSkipped(group.number, reason, len(unlicensed), name)))
     if before is None:
-        name, group_events = session.plan.name(group), create_group(session.plan.name(group), to_add)
+        group_events = create_group(name, to_add)
     else:
         name, group_events = before.name, add_users(before, to_add)
-    event = GroupAdded(group.number, group_id, name, before is None, len(to_add), there, len(unlicensed))
+    counts = len(to_add), there, len(unlicensed)
+    event = GroupAdded(group.number, group_id, name, before is None, *counts, joins=what == "joins")
     return Addition((*events, event), group_events)

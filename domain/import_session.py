@@ -49,7 +49,7 @@ class FileUploaded(Struct, frozen=True, tag="import.file-uploaded"):
     sha256: str
 
 
-class FormatDetected(Struct, frozen=True, tag="import.format-detected"):
+class FormatDetected(Struct, frozen=True, omit_defaults=True, tag="import.format-detected"):
     """The file could be read; what it says is stored as a roster, under the roster's own digest."""
 
     format: FileFormat
@@ -62,6 +62,7 @@ class FormatDetected(Struct, frozen=True, tag="import.format-detected"):
     memberships: int
     problems: dict[str, int]
     roster: str
+    rows_not_read: int = 0
 
 
 class EncodingChosen(FormatDetected, frozen=True, tag="import.encoding-chosen"):
@@ -92,11 +93,17 @@ class CommitStopped(Struct, frozen=True, tag="import.commit-stopped"):
     groups_remaining: int
 
 
-class CommitCompleted(Struct, frozen=True, tag="import.commit-completed"):
-    """Every group of the file was added or skipped."""
+class CommitCompleted(Struct, frozen=True, omit_defaults=True, tag="import.commit-completed"):
+    """Every group of the file was added or skipped. What that came to, beyond the first two, wasn't always recorded."""
 
     groups_added: int
     groups_skipped: int
+    groups_created: int = 0
+    groups_joined: int = 0
+    groups_unchanged: int = 0
+    users_added: int = 0
+    users_already_there: int = 0
+    users_left_out: int = 0
 
 
 class ImportDiscarded(Struct, frozen=True, tag="import.discarded"):
@@ -116,13 +123,37 @@ class ImportClosed(Struct, frozen=True, tag="import.closed"):
 class Progress(Struct, frozen=True):
     """How far a commit has come: `done` is the number of the last group that was added or skipped.
 
-    `users` is how many users have joined groups, each counted once per group.
+    Of the groups `added`, some were `created`, some `joined` another group of the file, and some were left
+    `unchanged`. `users` is how many users have joined groups, each counted once per group; others were `there` already
+    or `left_out`, because they have no licence.
     """
 
     done: int = 0
     added: int = 0
     skipped: int = 0
     users: int = 0
+    created: int = 0
+    joined: int = 0
+    unchanged: int = 0
+    there: int = 0
+    left_out: int = 0
+
+    def after(self, event: GroupAdded | GroupSkipped) -> Progress:
+        """Return it after one more group."""
+        left_out = self.left_out + event.left_out
+        if isinstance(event, GroupSkipped):
+            return replace(self, done=event.group, skipped=self.skipped + 1, left_out=left_out)
+        return Progress(
+            done=event.group,
+            added=self.added + 1,
+            skipped=self.skipped,
+            users=self.users + event.users_added,
+            created=self.created + event.created,
+            joined=self.joined + event.joins,
+            unchanged=self.unchanged + (event.users_added == 0),
+            there=self.there + event.users_already_there,
+            left_out=left_out,
+        )
 
 
 class Uploaded(Struct, frozen=True, tag="uploaded"):
@@ -291,8 +322,10 @@ def stop(session: Committing) -> CommitStopped:
 
 def complete(session: Committing) -> CommitCompleted | None:
     """Complete the commit, if every group of the file was added or skipped."""
-    progress = session.progress
-    return CommitCompleted(progress.added, progress.skipped) if progress.done == session.plan.groups else None
+    p = session.progress
+    if p.done < session.plan.groups:
+        return None
+    return CommitCompleted(p.added, p.skipped, p.created, p.joined, p.unchanged, p.users, p.there, p.left_out)
 
 
 def close(session: Stopped) -> ImportClosed:
@@ -361,10 +394,8 @@ def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
             return Committing(plan, reviewed, progress)
         case Committing(), UsersLeftOut():
             return session
-        case Committing(progress=Progress(_, added, skipped, users)), GroupAdded(group=group, users_added=joined):
-            return replace(session, progress=Progress(group, added + 1, skipped, users + joined))
-        case Committing(progress=Progress(_, added, skipped, users)), GroupSkipped(group=group):
-            return replace(session, progress=Progress(group, added, skipped + 1, users))
+        case Committing(progress=progress), GroupAdded() | GroupSkipped():
+            return replace(session, progress=progress.after(event))
         case Committing(plan, _, progress), CommitStopped():
             return Stopped(plan, progress)
         case Committing(_, reviewed, progress), CommitCompleted():

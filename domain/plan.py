@@ -115,10 +115,9 @@ def plan_groups(groups: Iterable[FileGroup], shared: Collection[str], facts: Fac
             yield PlannedGroup(group.number, "left_out", 0, None, NO_USERS)
             continue
         existing = facts.existing.get(group.key)
-        members = existing.members if existing else ()
+        members: set[int] = set(existing.members) if existing else set()
         first, joined = changed.get(group.key, (0, set()))
-        if joined:
-            members = joined.union(members)
+        members |= joined
         users = sort_users(
             group.users, removed=group.removed, unlicensed=facts.unlicensed(group.users), members=members
         )

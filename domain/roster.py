@@ -154,6 +154,11 @@ class Roster(Struct):
         """How many problems there are of each code, as they are shown."""
         return dict(sorted(Counter(problem.code for problem in grouped(self.problems)).items()))
 
+    @property
+    def rows_not_read(self) -> int:
+        """How many rows have something that can't be used, such as an address or the name of a group."""
+        return len({problem.line for problem in self.problems if problem.severity == "error"})
+
     def add_member(self, number: int, user: int, line: int, column: int) -> None:
         """Add a user, by index, to a group, because the cell in this place says so."""
         entry = self.entries[number - 1]

@@ -131,7 +131,7 @@ class GroupAddedRow(Struct, frozen=True):
     """A group that an import created or added users to; `number` is its number in the file.
 
     `left_out` is how many of its users have no licence, `left_out_first` are the first few of them. `undo` is None
-    unless the group was undone or kept by an undo.
+    unless the group was undone or kept by an undo. It `joins` a group that an earlier group of the file was added to.
     """
 
     number: int
@@ -144,14 +144,16 @@ class GroupAddedRow(Struct, frozen=True):
     left_out_first: tuple[str, ...]
     added_at: datetime
     undo: GroupUndo | None = None
+    joins: bool = False
 
 
 class GroupSkippedRow(Struct, frozen=True):
-    """A group of the file that an import skipped, and why."""
+    """A group of the file that an import skipped, and why; early imports didn't record its `name`."""
 
     number: int
     reason: SkipReason
     left_out: int
+    name: str = ""
 
 
 def groups_added(
@@ -196,6 +198,7 @@ def groups_added(
             tuple(row["left_out_first"]),
             record.at,
             undone.get(row["undone"]),
+            event.joins,
         )
         for row, record in rows
         if isinstance(event := record.event, GroupAdded)
@@ -246,7 +249,7 @@ def groups_skipped(
         (import_id, after, last, last, limit),
     )
     return [
-        GroupSkippedRow(event.group, event.reason, event.left_out)
+        GroupSkippedRow(event.group, event.reason, event.left_out, event.name)
         for _, record in _with_events(cursor, subscription_id)
         if isinstance(event := record.event, GroupSkipped)
     ]

@@ -262,6 +262,7 @@ class AddedDocument(Struct, frozen=True):
     group_id: UUID
     name: str
     created: bool
+    joins: bool
     users_added: int
     users_already_there: int
     added_at: datetime

@@ -58,7 +58,7 @@ AT_REST: frozenset[ImportState] = frozenset(
 
 
 class ProgressDocument(Struct, frozen=True):
-    """How far a commit or an undo has come: the progress of the import's row, with its state."""
+    """How far a commit or an undo has come: the import's state and progress, and the rows that couldn't be read."""
 
     state: ImportState
     groups_total: int
@@ -71,6 +71,13 @@ class ProgressDocument(Struct, frozen=True):
     groups_deleted: int
     groups_kept: int
     users_removed: int
+    groups_created: int
+    groups_added_to: int
+    groups_joined: int
+    groups_unchanged: int
+    users_already_there: int
+    users_left_out: int
+    rows_not_read: int
 
 
 class _Feed:
@@ -248,7 +255,8 @@ async def _messages(
             if current is None:
                 yield COMMENT
                 continue
-            document = ProgressDocument(current.state, *structs.astuple(current.progress))
+            progress = structs.asdict(current.progress)
+            document = ProgressDocument(current.state, **progress, rows_not_read=current.counts.rows_not_read)
             message = ServerSentEventMessage(data=json.encode(document), event="progress", id=current.version, sep="\n")
             yield message.encode()
 

@@ -16,6 +16,7 @@ from projections.import_list.read import ImportCounts, ImportDocument
 from projections.reports.import_plan import PlanDocument, PlanSummary
 from projections.reports.plan_text import outcome_label
 from projections.reports.problem_rows import ProblemRow
+from projections.reports.result_text import is_incomplete, result_text
 from projections.reports.sentences import FORMATS, SKIPPED
 from projections.reports.wording import counted
 from projections.review.read import ReviewedGroup
@@ -187,7 +188,7 @@ def groups_done(
             (
                 str(each.number),
                 each.name,
-                "created" if each.created else "merged",
+                _done_to(each),
                 f"{each.users_added:,}",
                 f"{each.users_already_there:,}" if each.users_already_there else "",
                 f"{each.left_out:,}" if each.left_out else "",
@@ -199,21 +200,28 @@ def groups_done(
         more=progress.groups_added - len(added),
     )
     for each in skipped:
-        terminal.say(Text(f"Group {each.number} was skipped: {SKIPPED[each.reason]}.", style="yellow"))
+        terminal.say(
+            Text(visible(f"Group “{each.name or each.number}” was skipped: {SKIPPED[each.reason]}."), style="yellow")
+        )
     if progress.groups_skipped > len(skipped):
         terminal.say(Text(f"… and {progress.groups_skipped - len(skipped):,} more skipped", style="dim"))
+
+
+def _done_to(group: GroupAddedRow) -> str:
+    if group.created:
+        return "created"
+    return "joined" if group.joins else "added to" if group.users_added else "unchanged"
 
 
 def outcome(terminal: Terminal, row: ImportRow) -> None:
     """Say what was added and what was not."""
     progress = row.progress
     done = progress.groups_added + progress.groups_skipped
-    what = f"{counted(progress.groups_added, 'group')} added, with {counted(progress.users_added, 'new membership')}"
-    if progress.groups_skipped:
-        what += f"; {progress.groups_skipped:,} skipped"
+    what = result_text(progress, row.counts.rows_not_read)
+    what = what[0].lower() + what[1:]
     terminal.say()
     if row.state == "completed":
-        terminal.say(Text("Completed: ", style="green"), f"{what}.")
+        terminal.say(Text("Completed: ", style="yellow" if is_incomplete(row) else "green"), f"{what}.")
         return
     closed = row.state == "closed"
     terminal.say(Text("Finished early: " if closed else "Stopped: ", style="yellow"), f"{what}.")

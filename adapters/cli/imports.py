@@ -28,6 +28,7 @@ from domain.files.encodings import ENCODINGS
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportFilter, ImportState
 from projections.reports.history import history_row
+from projections.reports.result_text import result_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,8 +160,7 @@ def imports(
             Column("groups", number=True),
             Column("uploaded", whole=True, optional=True),
             Column("by", optional=True),
-            Column("memberships", number=True, optional=True),
-            Column("skipped", number=True, optional=True),
+            Column("result", optional=True),
         ),
         _import_cells,
         limit,
@@ -178,8 +178,7 @@ def _import_cells(row: ImportDocument) -> tuple[str | Text, ...]:
         f"{done:,} of {progress.groups_total:,}" if progress.groups_total else "",
         utc_time(row.uploaded_at),
         row.uploaded_by.name,
-        f"{progress.users_added:,}",
-        f"{progress.groups_skipped:,}" if progress.groups_skipped else "",
+        result_text(progress, row.counts.rows_not_read) if done else "",
     )
 
 

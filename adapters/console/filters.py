@@ -6,12 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
+from projections.reports.result_text import changed_nothing, is_incomplete, result_text
 from projections.reports.sentences import FORMATS, SKIPPED, attempts
 from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date, datetime
+
+    from projections.groups_added import GroupAddedRow
+    from projections.import_list.read import ImportRow
 
 UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3_600), ("minute", 60))
 
@@ -52,7 +56,9 @@ STATES = {
     "error": State("Error", "bad"),
     "warning": State("Warning", "warning"),
     "created": State("Created", "good"),
-    "merged": State("Merged", "neutral"),
+    "added_to": State("Added to", "accent"),
+    "joined": State("Joined", "accent"),
+    "left_unchanged": State("Already there", "neutral"),
     "remaining": State("Remaining", "accent"),
     "expired": State("Expired", "warning"),
     "skipped": State("Skipped", "warning"),
@@ -109,6 +115,19 @@ def in_path(text: str) -> str:
     return quote(text, safe="@")
 
 
+def import_state(row: ImportRow) -> State:
+    """Return an import's state. It is shown as a warning if something of the file didn't come in."""
+    found = STATES[row.state]
+    return found._replace(tone="warning") if row.state == "completed" and is_incomplete(row) else found
+
+
+def added_state(group: GroupAddedRow) -> str:
+    """Return the name of the state of a group that was added."""
+    if group.created:
+        return "created"
+    return "joined" if group.joins else "added_to" if group.users_added else "left_unchanged"
+
+
 FILTERS: dict[str, Callable[..., object]] = {
     "number": number,
     "size": size,
@@ -120,6 +139,11 @@ FILTERS: dict[str, Callable[..., object]] = {
     "counted": counted,
     "in_path": in_path,
     "state": STATES.__getitem__,
+    "import_state": import_state,
+    "added_state": added_state,
+    "result": lambda row: result_text(row.progress, row.counts.rows_not_read),
+    "incomplete": is_incomplete,
+    "changed_nothing": changed_nothing,
     "format_name": FORMATS.__getitem__,
     "skip_reason": SKIPPED.__getitem__,
 }

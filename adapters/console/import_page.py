@@ -210,9 +210,22 @@ def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
             "remaining": row.progress.groups_total - done,
             **_plan(rollcall, rows, row),
             "left_out": groups_added.count_left_out(rows, row.id),
-            **(_not_added(rollcall, rows, row, query, done) if tab == "left" else _added(rows, row, query, tab)),
+            **_listed(rollcall, rows, row, query, tab),
             "undoable": row.state in {"completed", "closed", "stopped"} and row.progress.users_added > 0,
         }
+
+
+def _listed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, tab: str) -> dict[str, Any]:
+    """Return a page of the groups that were added, kept or not added, and their names in the file by number."""
+    if tab == "left":
+        done = row.progress.groups_added + row.progress.groups_skipped
+        found = _not_added(rollcall, rows, row, query, done)
+        numbers = [number for number, _, _ in found["not_added"]]
+    else:
+        found = _added(rows, row, query, tab)
+        numbers = [group.number for group in found["added"]]
+    names = open_roster(rollcall, rows, row).names_of_groups(numbers)
+    return {**found, "names_in_file": dict(zip(numbers, names, strict=True))}
 
 
 def _added(rows: ViewCursor, row: ImportRow, query: PageQuery, tab: str) -> dict[str, Any]:

@@ -57,6 +57,10 @@ class ImportProgress(Struct, frozen=True):
     `groups_undone` counts the groups that an undo has dealt with: of those, it deleted `groups_deleted`, and kept
     something in `groups_kept`. `users_added` and `users_removed` count users once per group, the latter also those of
     deleted groups. `last_error` is None unless the last attempt to add or undo groups failed.
+
+    Of the groups added, `groups_created` were created and `groups_added_to` existed before; `groups_joined` are those
+    whose users were added to the group of another group of the file, and `groups_unchanged` those whose users were in
+    their group already. `users_already_there` and `users_left_out` (for want of a licence) count once per group, too.
     """
 
     groups_total: int
@@ -69,6 +73,12 @@ class ImportProgress(Struct, frozen=True):
     groups_deleted: int = 0
     groups_kept: int = 0
     users_removed: int = 0
+    groups_created: int = 0
+    groups_added_to: int = 0
+    groups_joined: int = 0
+    groups_unchanged: int = 0
+    users_already_there: int = 0
+    users_left_out: int = 0
 
 
 class ImportRow(Struct, frozen=True):
@@ -125,6 +135,7 @@ COLUMNS = """
     imports.import_id, subscription_id, state, imports.version,
     file::text AS file, format::text AS format, problems::text AS problems,
     uploaded_by::text AS uploaded_by, uploaded_at, updated_at, groups_total, groups_added, groups_skipped, users_added,
+    groups_created, groups_joined, groups_unchanged, users_already_there, users_left_out,
     groups_undone, groups_deleted, groups_kept, users_removed, undone_by::text AS undone_by,
     run_started_at, run_started_after, message, failures, failed_at, retry_at
 """
@@ -313,8 +324,23 @@ def _progress(row: DictRow) -> ImportProgress:
     if row["state"] in {"committing", "undoing"} and in_this_run > 0 and last_error is None:
         seconds = (row["updated_at"] - row["run_started_at"]).total_seconds()
         eta = round(seconds / in_this_run * (of - done), 1)
+    created, joined, unchanged = (row[f"groups_{each}"] for each in ("created", "joined", "unchanged"))
     rest = (undone, row["groups_deleted"], row["groups_kept"], row["users_removed"])
-    return ImportProgress(total, added, skipped, row["users_added"], eta, last_error, *rest)
+    return ImportProgress(
+        total,
+        added,
+        skipped,
+        row["users_added"],
+        eta,
+        last_error,
+        *rest,
+        groups_created=created,
+        groups_added_to=added - created - joined - unchanged,
+        groups_joined=joined,
+        groups_unchanged=unchanged,
+        users_already_there=row["users_already_there"],
+        users_left_out=row["users_left_out"],
+    )
 
 
 def _last_error(row: DictRow) -> LastError | None:
@@ -327,13 +353,17 @@ def _last_error(row: DictRow) -> LastError | None:
 
 
 class ImportCounts(Struct, frozen=True):
-    """How much a file contains; `problems` counts the problems found by code."""
+    """How much a file contains; `problems` counts the problems found by code.
+
+    `rows_not_read` are the rows with something that can't be used, such as an address or the name of a group.
+    """
 
     rows: int
     groups: int
     users: int
     memberships: int
     problems: dict[str, int]
+    rows_not_read: int = 0
 
 
 class ImportDocument(Struct, frozen=True):
@@ -390,6 +420,12 @@ def imported(result: ImportResult) -> ImportRow:
             groups_deleted=undo.deleted,
             groups_kept=undo.kept,
             users_removed=undo.removed,
+            groups_created=progress.created,
+            groups_added_to=progress.added - progress.created - progress.joined - progress.unchanged,
+            groups_joined=progress.joined,
+            groups_unchanged=progress.unchanged,
+            users_already_there=progress.there,
+            users_left_out=progress.left_out,
         ),
         uploaded_by=result.origin.actor,
         uploaded_at=result.uploaded or updated_at,
@@ -404,4 +440,5 @@ def counts(read: FormatDetected | None, file_problems: Iterable[Problem] = ()) -
     if read is None:
         problems = Counter(problem.code for problem in file_problems)
         return ImportCounts(0, 0, 0, 0, dict(sorted(problems.items())))
-    return ImportCounts(read.rows, read.groups, read.users, read.memberships, dict(sorted(read.problems.items())))
+    found = dict(sorted(read.problems.items()))
+    return ImportCounts(read.rows, read.groups, read.users, read.memberships, found, read.rows_not_read)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, json
+from msgspec import json
 from msgspec.structs import astuple
 
 from domain.addition import GroupAdded, GroupSkipped
@@ -20,6 +19,7 @@ from domain.import_session import (
     FormatRejected,
     ImportClosed,
     ImportDiscarded,
+    Progress,
 )
 from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoProgress, UndoStarted, UndoStopped
 from projections.view import View, columns, events_of, insert_rows
@@ -49,6 +49,11 @@ CREATE = """
         groups_added integer NOT NULL DEFAULT 0,
         groups_skipped integer NOT NULL DEFAULT 0,
         users_added bigint NOT NULL DEFAULT 0,
+        groups_created integer NOT NULL DEFAULT 0,
+        groups_joined integer NOT NULL DEFAULT 0,
+        groups_unchanged integer NOT NULL DEFAULT 0,
+        users_already_there bigint NOT NULL DEFAULT 0,
+        users_left_out bigint NOT NULL DEFAULT 0,
         groups_undone integer NOT NULL DEFAULT 0,
         groups_deleted integer NOT NULL DEFAULT 0,
         groups_kept integer NOT NULL DEFAULT 0,
@@ -184,26 +189,24 @@ def _start_undo(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 def _count_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
     """Add a batch of groups to the counters of their imports."""
-    batches: dict[UUID, _BatchCounts] = {}
+    batches: dict[UUID, Progress] = {}
     for r in run:
-        counts = batches.get(r.originator_id, _BatchCounts())
-        added, skipped, users = counts.added, counts.skipped, counts.users
-        match r.event:
-            case GroupAdded(users_added=users_added):
-                added, users = added + 1, users + users_added
-            case GroupSkipped():
-                skipped += 1
-        batches[r.originator_id] = _BatchCounts(r.originator_version, r.at, added, skipped, users)
+        if isinstance(r.event, GroupAdded | GroupSkipped):
+            batches[r.originator_id] = batches.get(r.originator_id, Progress()).after(r.event)
+    _write_version(cursor, run)
     cursor.execute(
         """
         UPDATE imports AS i
-        SET version = t.version, updated_at = t.at, groups_added = groups_added + t.added,
-            groups_skipped = groups_skipped + t.skipped, users_added = users_added + t.users
-        FROM unnest(%s::uuid[], %s::bigint[], %s::timestamptz[], %s::int[], %s::int[], %s::bigint[])
-            AS t (id, version, at, added, skipped, users)
+        SET groups_added = groups_added + t.added, groups_skipped = groups_skipped + t.skipped,
+            users_added = users_added + t.users, groups_created = groups_created + t.created,
+            groups_joined = groups_joined + t.joined, groups_unchanged = groups_unchanged + t.unchanged,
+            users_already_there = users_already_there + t.there, users_left_out = users_left_out + t.left_out
+        FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[], %s::bigint[], %s::int[], %s::int[], %s::int[],
+                    %s::bigint[], %s::bigint[])
+            AS t (id, done, added, skipped, users, created, joined, unchanged, there, left_out)
         WHERE i.import_id = t.id
         """,
-        columns(((import_id, *astuple(counts)) for import_id, counts in batches.items()), 6),
+        columns(((import_id, *astuple(counts)) for import_id, counts in batches.items()), 10),
     )
 
 
@@ -238,16 +241,6 @@ def _write_state(cursor: ViewCursor, run: Sequence[Record]) -> None:
         """,
         columns(((stream, *values) for stream, values in latest.items()), 4),
     )
-
-
-class _BatchCounts(Struct, frozen=True):
-    """What a batch adds to the counters of one import, and the import's version and time after it."""
-
-    version: int = 0
-    at: datetime | None = None
-    added: int = 0
-    skipped: int = 0
-    users: int = 0
 
 
 IMPORT_LIST = View(

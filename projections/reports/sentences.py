@@ -34,6 +34,7 @@ from domain.subscription import (
 )
 from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoStarted, UndoStopped
 from projections.reports.plan_text import plan_text
+from projections.reports.result_text import completed_text
 from projections.reports.wording import counted
 
 if TYPE_CHECKING:
@@ -158,14 +159,14 @@ def sentence(event: Event) -> str:
             return f"Started adding {counted(groups, 'group')} with users"
         case GroupAdded():
             return _group_added(event)
-        case UsersLeftOut(group, users):
-            return f"Left {counted(len(users), 'user')} out of group {group} of the file: no licence"
-        case GroupSkipped(group, reason):
-            return f"Skipped group {group} of the file: {SKIPPED[reason]}"
+        case UsersLeftOut(group, users, name=name):
+            return f"Left {counted(len(users), 'user')} out of {_group_of_file(group, name)}: no licence"
+        case GroupSkipped(group, reason, name=name):
+            return f"Skipped {_group_of_file(group, name)}: {SKIPPED[reason]}"
         case CommitStopped(added, remaining):
             return f"Stopped: {counted(added, 'group')} added, {remaining:,} remaining"
-        case CommitCompleted(added, skipped):
-            return f"Completed: {counted(added, 'group')} added, {skipped:,} skipped"
+        case CommitCompleted():
+            return f"Completed: {completed_text(event)}"
         case ImportDiscarded():
             return "Discarded the import"
         case ImportClosed(added, remaining):
@@ -238,12 +239,17 @@ def _edited(event: GroupRenamed | UserRemoved | GroupLeftOut | GroupTakenIn) -> 
             return f"Took group {group} of the file in again"
 
 
+def _group_of_file(number: int, name: str) -> str:
+    """Return how to speak of a group of a file; its name wasn't always recorded."""
+    return f"group “{name}”" if name else f"group {number} of the file"
+
+
 def _group_added(event: GroupAdded) -> str:
     users = counted(event.users_added, "user")
     if event.created:
         what = f"Created group “{event.name}” with {users}"
     else:
-        what = f"Added {users} to existing group “{event.name}”"
+        what = f"Added {users} to {'the same' if event.joins else 'existing'} group “{event.name}”"
     if event.users_already_there:
         what += f", {event.users_already_there:,} already in it"
     if event.left_out:

@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from application import committing
 from application.committing import CommitRun, start_commit, stop
@@ -73,11 +74,11 @@ def test_a_commit_adds_what_was_reviewed(ports: MemoryPorts) -> None:
     sales, europe = group_of(ports, origin, "Sales"), group_of(ports, origin, "Europe")
     assert events_of(ports, origin)[3:] == [
         CommitStarted(3, 2),
-        UsersLeftOut(1, (BEN,)),
+        UsersLeftOut(1, (BEN,), name="Sales"),
         GroupAdded(1, sales.id, "Sales", True, 1, 0, 1),
         GroupAdded(2, europe.id, "Europe", True, 1, 0),
-        GroupSkipped(3, "no-users"),
-        CommitCompleted(2, 1),
+        GroupSkipped(3, "no-users", name="Nobody"),
+        CommitCompleted(2, 1, groups_created=2, users_added=2, users_left_out=1),
     ]
     assert sales.state == Group("Sales", frozenset({ANN}))
 
@@ -125,7 +126,9 @@ def test_a_batch_is_decided_again_if_a_name_is_taken_in_between(
     before_the_next_append(
         ports,
         monkeypatch,
-        lambda: append_beside(ports, origin, stream, 1, GroupCreated("sales", (BEN,)), claims),
+        lambda: append_beside(
+            ports, structs.replace(origin, import_id=None), stream, 1, GroupCreated("sales", (BEN,)), claims
+        ),
     )
     run(ports, origin)
     assert group_of(ports, origin, "Sales").state == Group("sales", frozenset({ANN, BEN}))

@@ -128,7 +128,8 @@ def run(ports: Implementation, importing: Origin) -> dict[str, int]:
             case GroupAdded(users_added=0, users_already_there=there):
                 found["unchanged"] += 1
                 found["already there"] += there
-            case GroupAdded(_, group_id, _, created, users, there):
+            case GroupAdded(_, group_id, _, created, users, there, _, joins):
+                assert joins or group_id not in touched, "what it joins was changed by this import before"
                 found["joins" if group_id in touched else "creates" if created else "adds_to"] += 1
                 found["to add"] += users
                 found["already there"] += there

@@ -147,7 +147,7 @@ class TestStates:
             CommitStarted(8, 1),
         ).state
         plan = Plan("cd" * 32, 3, {2: "Europe"}, {3: frozenset({ANN})})
-        assert state == Committing(plan, 8, Progress(done=2, added=1, skipped=1, users=1))
+        assert state == Committing(plan, 8, Progress(done=2, added=1, skipped=1, users=1, created=1))
 
 
 class TestEdits:
@@ -262,14 +262,14 @@ class TestAdding:
     def test_a_group_that_was_left_out_is_skipped(self) -> None:
         given(fold, UPLOADED, DETECTED, GroupLeftOut(1), STARTED).when(
             lambda s: add_group(committing(s), to_add(1, "NA", ANN), {ANN}, None, NEW_ID)
-        ).then(Addition((GroupSkipped(1, "left-out"),)))
+        ).then(Addition((GroupSkipped(1, "left-out", name="NA"),)))
 
     def test_a_new_name_creates_a_group_of_the_licensed_users(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), to_add(1, "Sales", ANN, BEN), {ANN}, None, NEW_ID)
         ).then(
             Addition(
-                (UsersLeftOut(1, (BEN,)), GroupAdded(1, NEW_ID, "Sales", True, 1, 0, 1)),
+                (UsersLeftOut(1, (BEN,), name="Sales"), GroupAdded(1, NEW_ID, "Sales", True, 1, 0, 1)),
                 (GroupCreated("Sales", (ANN,)),),
             )
         )
@@ -295,12 +295,12 @@ class TestAdding:
     def test_a_group_without_users_is_skipped(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), to_add(1, "Sales"), {ANN}, None, NEW_ID)
-        ).then(Addition((GroupSkipped(1, "no-users"),)))
+        ).then(Addition((GroupSkipped(1, "no-users", name="Sales"),)))
 
     def test_a_group_without_licensed_users_is_skipped_with_the_users_left_out(self) -> None:
         given(fold, UPLOADED, DETECTED, STARTED).when(
             lambda s: add_group(committing(s), to_add(1, "Sales", BEN), {ANN}, None, NEW_ID)
-        ).then(Addition((UsersLeftOut(1, (BEN,)), GroupSkipped(1, "no-licensed-users", 1))))
+        ).then(Addition((UsersLeftOut(1, (BEN,), name="Sales"), GroupSkipped(1, "no-licensed-users", 1, "Sales"))))
 
     def test_no_event_has_more_than_a_thousand_users(self) -> None:
         users = [f"user{number}@example.com" for number in range(5_000)]
@@ -327,4 +327,6 @@ class TestEnding:
     def test_a_commit_is_complete_once_every_group_is_added_or_skipped(self) -> None:
         events = (UPLOADED, DETECTED, STARTED, added(1), GroupSkipped(2, "no-users"))
         given(fold, *events).when(lambda s: complete(committing(s))).then_nothing()
-        given(fold, *events, added(3)).when(lambda s: complete(committing(s))).then(CommitCompleted(2, 1))
+        given(fold, *events, added(3)).when(lambda s: complete(committing(s))).then(
+            CommitCompleted(2, 1, groups_created=2, users_added=2)
+        )

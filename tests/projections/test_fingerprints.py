@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "fe90e73ec051745f"
+HISTORY = "12205b6c99df9c85"
 RECORDED = {
     "directory": ("2-c6f5565fe027ecb1", "c0c2d3cca5e43c73"),
     "review": ("1-ea8fcbe8606d4add", "1c95ba8b8486584c"),
-    "import_list": ("3-5b649431d87ba00f", "66debca636f640ab"),
+    "import_list": ("3-b4d3b2a0687b44d1", "3ae94f0287e1124c"),
     "groups_added": ("3-266e047edd7be559", "28af20838718c4db"),
     "audit_log": ("2-08488cbb7352d563", "3954e4f605ff6837"),
     "group_events": ("2-632be6e86f758fbc", "acfc11c6796ead5f"),

@@ -9,7 +9,7 @@ IMPORT = "0b8f9c46-93a3-4a83-8a0a-6a1f1dbb7f3e"
 GROUP = "5a4cf2fd-4f0c-5d0a-9a39-9a7a7d0f2a11"
 AT = "2026-01-31T09:00:00Z"
 ACTOR = {"kind": "administrator", "id": "ann", "name": "Ann Lee"}
-COUNTS = {"rows": 2, "groups": 2, "users": 3, "memberships": 4, "problems": {"email-invalid": 1}}
+COUNTS = {"rows": 2, "groups": 2, "users": 3, "memberships": 4, "problems": {"email-invalid": 1}, "rows_not_read": 1}
 PROGRESS = {
     "groups_total": 2,
     "groups_added": 1,
@@ -21,6 +21,12 @@ PROGRESS = {
     "groups_deleted": 0,
     "groups_kept": 0,
     "users_removed": 0,
+    "groups_created": 1,
+    "groups_added_to": 0,
+    "groups_joined": 0,
+    "groups_unchanged": 0,
+    "users_already_there": 0,
+    "users_left_out": 0,
 }
 PROBLEM = {
     "severity": "error",
@@ -69,7 +75,9 @@ TEXTS = {
     "lines": '{"name":"Sales","users":["ann@example.com","ben@example.com"]}\n',
     "progress": "id: 4\nevent: progress\ndata: "
     '{"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":3,"eta_seconds":null,'
-    '"last_error":null,"groups_undone":0,"groups_deleted":0,"groups_kept":0,"users_removed":0}\n\n',
+    '"last_error":null,"groups_undone":0,"groups_deleted":0,"groups_kept":0,"users_removed":0,"groups_created":2,'
+    '"groups_added_to":0,"groups_joined":0,"groups_unchanged":0,"users_already_there":0,"users_left_out":0,'
+    '"rows_not_read":0}\n\n',
 }
 
 TOKEN = {
@@ -199,6 +207,7 @@ SCHEMAS: dict[str, Any] = {
         "group_id": GROUP,
         "name": "Sales Europe",
         "created": True,
+        "joins": False,
         "users_added": 2,
         "users_already_there": 0,
         "added_at": AT,

@@ -79,6 +79,13 @@ class TestStream:
             "eta_seconds": None,
             "last_error": None,
             **NOTHING_UNDONE,
+            "groups_created": 5,
+            "groups_added_to": 0,
+            "groups_joined": 0,
+            "groups_unchanged": 0,
+            "users_already_there": 0,
+            "users_left_out": 0,
+            "rows_not_read": 0,
         }
         assert events[-1]["id"] == str(client.get(where).json()["version"])
 

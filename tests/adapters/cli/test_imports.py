@@ -141,7 +141,8 @@ class TestAnImportInATerminal:
         assert "1 user in the file has no licence and would be left out." in review
         assert "2 of 2" in terminal.shown
         assert re.search(r"\n1 +Design +created +2", terminal.shown)
-        assert "Completed: 2 groups added, with 3 new memberships." in terminal.shown
+        result = "2 groups created; 3 memberships added, 1 left out (no licence); 1 row with something that couldn’t be"
+        assert f"Completed: {result} read." in " ".join(terminal.shown.split())
 
     @pytest.mark.parametrize("answer", ["n\n", "\n", "\x03", "\x04"], ids=["n", "enter", "Ctrl-C", "Ctrl-D"])
     def test_that_is_not_confirmed_waits(self, desk: Desk, roster: str, answer: str) -> None:
@@ -245,8 +246,8 @@ class TestWithoutATerminal:
         assert "(--leave-out NA)" in " ".join(dry.split())
         done = run(desk.environ, *words, "--yes")
         assert done.returncode == 0
-        assert "Completed: 1 group added, with 1 new membership; 2 skipped." in done.stdout
-        assert "Group 1 was skipped: it was left out in the review." in done.stdout
+        assert "Completed: 1 group created, 2 skipped; 1 membership added." in done.stdout
+        assert "Group “NA” was skipped: it was left out in the review." in done.stdout
         assert desk.count("directory_groups") == 1
 
     def test_a_name_to_leave_out_that_the_file_has_not_is_refused_before_anything_is_recorded(
@@ -269,7 +270,7 @@ class TestWithoutATerminal:
         refused = run(desk.environ, *resume, "Nobody")
         assert (refused.returncode, "with the name “Nobody”" in refused.stderr) == (1, True)
         done = run(desk.environ, *resume, "design")
-        assert (done.returncode, "1 group added, with 1 new membership; 1 skipped" in done.stdout) == (0, True)
+        assert (done.returncode, "1 group created, 1 skipped; 1 membership added" in done.stdout) == (0, True)
 
     def test_points_to_the_licensed_address_that_differs_in_its_apostrophe(self, desk: Desk, tmp_path: Path) -> None:
         run(desk.environ, "licence", "allocate", "-s", "Contoso", "--email", "o'brien@example.com")
@@ -291,7 +292,7 @@ class TestWithoutATerminal:
     def test_yes_imports_without_asking(self, desk: Desk, roster: str) -> None:
         done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes")
         assert done.returncode == 0
-        assert "Completed: 2 groups added" in done.stdout
+        assert "Completed: 2 groups created" in done.stdout
         assert done.stderr == ""
         assert "\x1b" not in done.stdout
 
@@ -311,6 +312,7 @@ class TestWithoutATerminal:
             "users": 3,
             "memberships": 4,
             "problems": {"email-invalid": 1},
+            "rows_not_read": 1,
         }
         assert document["import"]["progress"]["groups_added"] == 2
         assert [(each["name"], each["users_added"]) for each in document["groups_added"]] == [
@@ -514,7 +516,7 @@ class TestStop:
         shown = held.terminal.shown
         added = desk.state(held.import_id).progress.groups_added
         assert 0 < added < MANY
-        assert f"Stopped: {added} groups added, with {2 * added:,} new memberships." in shown
+        assert f"Stopped: {added} groups created; {2 * added:,} memberships added." in shown
         assert f"Groups 1 to {added} of the file are done. Groups {added + 1} to {MANY} were not added." in shown
         assert f"rollcall import-resume {held.import_id}" in shown
         assert desk.state(held.import_id).state == "stopped"
@@ -526,7 +528,7 @@ class TestStop:
         assert held.terminal.end() == 130
         with InTerminal(desk.environ, "import-resume", str(held.import_id)) as terminal:
             assert terminal.end() == 0
-        assert f"Completed: {MANY} groups added, with {2 * MANY:,} new memberships." in terminal.shown
+        assert f"Completed: {MANY} groups created; {2 * MANY:,} memberships added." in terminal.shown
         _assert_all_added_once(desk, held.import_id)
         history = run(desk.environ, "import-history", str(held.import_id), "--json", "--limit", "0")
         rows = json.loads(history.stdout)

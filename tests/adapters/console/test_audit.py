@@ -132,7 +132,7 @@ def test_offers_about_a_dozen_plain_actions(console: Console, subscription: str)
 
 def test_filters_by_all_the_events_of_an_action(console: Console, subscription: str) -> None:
     shown = changes(console.ask("GET", f"{subscription}/audit?type=import-run"))
-    assert shown == ["Completed: 2 groups added, 0 skipped", "Started adding 2 groups with users"]
+    assert shown == ["Completed: 2 groups created; 2 memberships added", "Started adding 2 groups with users"]
 
 
 def test_keeps_links_working_that_name_one_event(console: Console, subscription: str) -> None:

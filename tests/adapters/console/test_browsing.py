@@ -103,7 +103,7 @@ class TestTheWholeFlow:
         page.get_by_role("button", name="Add Groups").click()
         expect(page.get_by_role("dialog")).to_be_visible()
         console.run(page.url)
-        expect(page.get_by_role("row", name="Design")).to_contain_text("Merged")
+        expect(page.get_by_role("row", name="Design")).to_contain_text("Added to")
         page.get_by_role("link", name="Imports").first.click()
         expect(page.get_by_role("row", name="group-based.txt")).to_contain_text("Completed")
 

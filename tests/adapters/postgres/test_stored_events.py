@@ -95,7 +95,7 @@ STORED: list[tuple[Event, str]] = [
     (CommitStarted(4, 3), '{"type":"import.commit-started","reviewed":4,"groups":3}'),
     (
         UsersLeftOut(1, ("ben@example.com",)),
-        '{"type":"import.users-left-out","group":1,"users":["ben@example.com"],"reason":"not-licensed"}',
+        '{"type":"import.users-left-out","group":1,"users":["ben@example.com"],"reason":"not-licensed","name":""}',
     ),
     (
         GroupAdded(
@@ -107,14 +107,18 @@ STORED: list[tuple[Event, str]] = [
             users_already_there=1,
             left_out=1,
         ),
-        '{"type":"import.group-added","group":1,"group_id":"33333333-3333-4333-8333-333333333333","name":"Europa","created":true,"users_added":2,"users_already_there":1,"left_out":1}',
+        '{"type":"import.group-added","group":1,"group_id":"33333333-3333-4333-8333-333333333333","name":"Europa","created":true,"users_added":2,"users_already_there":1,"left_out":1,"joins":false}',
     ),
     (
-        GroupSkipped(2, "no-licensed-users", 1),
-        '{"type":"import.group-skipped","group":2,"reason":"no-licensed-users","left_out":1}',
+        GroupSkipped(2, "no-licensed-users", 1, "Asia"),
+        '{"type":"import.group-skipped","group":2,"reason":"no-licensed-users","left_out":1,"name":"Asia"}',
     ),
     (CommitStopped(1, 2), '{"type":"import.commit-stopped","groups_added":1,"groups_remaining":2}'),
     (CommitCompleted(2, 1), '{"type":"import.commit-completed","groups_added":2,"groups_skipped":1}'),
+    (
+        CommitCompleted(2, 1, groups_created=2, users_added=3),
+        '{"type":"import.commit-completed","groups_added":2,"groups_skipped":1,"groups_created":2,"users_added":3}',
+    ),
     (ImportDiscarded(), '{"type":"import.discarded"}'),
     (ImportClosed(1, 2), '{"type":"import.closed","groups_added":1,"groups_remaining":2}'),
     (UndoStarted(9, 3), '{"type":"import.undo-started","reviewed":9,"groups":3}'),

@@ -13,7 +13,7 @@ import pytest
 from application.records import Event
 from domain.access import TokenIssued
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
-from domain.import_session import CommitStopped, FileUploaded, FormatDetected, FormatRejected
+from domain.import_session import CommitCompleted, CommitStopped, FileUploaded, FormatDetected, FormatRejected
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from domain.undo import GroupKept, GroupUndone
 from projections.audit_log.read import AUDITED
@@ -57,6 +57,23 @@ def test_actions_have_a_slug_and_a_title() -> None:
         ),
         (UsersLeftOut(7, ("a@example.com", "b@example.com")), "Left 2 users out of group 7 of the file: no licence"),
         (GroupSkipped(7, "no-licensed-users"), "Skipped group 7 of the file: none of its users has a licence"),
+        (GroupSkipped(7, "left-out", name="NA"), "Skipped group “NA”: it was left out in the review"),
+        (
+            GroupAdded(2, UUID(int=1), "Sales", False, 1, 0, joins=True),
+            "Added 1 user to the same group “Sales”",
+        ),
+        (CommitCompleted(2, 1), "Completed: 2 groups added, 1 skipped"),
+        (
+            CommitCompleted(5, 1, 1, 1, 1, 7, 2, 3),
+            (
+                "Completed: 1 group created, 2 added to, 1 joined another group of the file, 1 unchanged, 1 skipped; "
+                "7 memberships added, 2 already there, 3 left out (no licence)"
+            ),
+        ),
+        (
+            CommitCompleted(2, 0, groups_unchanged=2, users_already_there=4),
+            "Completed: nothing changed; 2 groups unchanged; 4 memberships already there",
+        ),
         (CommitStopped(1, 2_000), "Stopped: 1 group added, 2,000 remaining"),
         (LicencesAllocated((User("ann@example.com"),)), "Allocated a licence to ann@example.com"),
         (LicencesAllocated((User("ann@example.com"), User("ben@example.com"))), "Allocated licences to 2 users"),
