@@ -18,7 +18,7 @@ from application.decisions import (
 )
 from application.importing import find_session, session_decision, stored_roster
 from application.pace import GROUPS_A_BATCH, Pace
-from application.planning import check_plan, what_is_planned
+from application.planning import check_plan, sizes_after_edits, what_is_planned
 from application.ports import Claim, Claims, Conflict, Stream
 from application.records import NewRecord
 from domain import group, import_session
@@ -70,7 +70,7 @@ def start_commit(ports: Ports, origin: Origin, expected: int, digest: str | None
                 licensed = totals is not None and totals.groups.added > 0
                 if totals is None:
                     licensed = _anybody_licensed(ports, origin.subscription_id, plan, roster.groups_to_add(done))
-                sizes = roster.index.sizes
+                sizes = sizes_after_edits(roster, plan)
                 return import_session.start_commit(session, expected, sizes, anybody_licensed=licensed, plan=totals)
             case Committing(reviewed=reviewed) | Completed(reviewed=reviewed) if reviewed == expected:
                 return None

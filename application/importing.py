@@ -1,4 +1,4 @@
-"""Upload a file, review it (rename groups, remove users), discard the import, or end it after a stop."""
+"""Upload a file, discard its import, or end that after a stop. Edits are in `editing`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from application.ports import Stream
 from application.reading import read_file
 from application.rosters import StoredRoster
 from application.streams import IMPORT, SUBSCRIPTION, find, first_event
-from domain import edits, import_session
-from domain.addresses import email_key
+from domain import import_session
 from domain.errors import KeyReused, NotFound
 from domain.import_session import (
     Closed,
@@ -32,7 +31,7 @@ from domain.import_session import (
     Undoing,
     Undone,
 )
-from domain.naming import clean_file_name, parse_group_name
+from domain.naming import clean_file_name
 from domain.problems import FileProblems
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from application.reading import ReadFile
     from application.records import Actor, Origin, Record
     from domain.edits import Plan
-    from domain.roster import Limits, RosterGroup
+    from domain.roster import Limits
 
 UPLOAD_CHUNK = 1024 * 1024
 
@@ -129,73 +128,6 @@ def _verdict(ports: Ports, subscription_id: UUID, read: ReadFile) -> FormatDetec
     return replace(read.detected, roster=ports.blobs.put(subscription_id, "roster", read.chunks))
 
 
-def rename_group(ports: Ports, origin: Origin, number: int, name: str, expected: int | None) -> ImportResult:
-    """Give a group of the file another name; raises GroupNameInvalid, NotFound, Stale and WrongState."""
-    new = parse_group_name(name)
-
-    def group_of(plan: Plan) -> RosterGroup:
-        return stored_roster(ports, origin.subscription_id, plan.roster).group(number)
-
-    def decide(session: ImportSession) -> ImportEvent | None:
-        match session:
-            case Reviewing(plan):
-                return edits.rename_group(session, group_of(plan), new)
-            case Committing(plan) | Stopped(plan) if plan.name(group_of(plan)) == new:
-                return None
-            case _:
-                raise import_session.wrong_state(session, "edit")
-
-    return _change_session(ports, origin, expected, decide)
-
-
-def remove_user(ports: Ports, origin: Origin, number: int, email: str, expected: int | None) -> ImportResult:
-    """Leave a user out of a group of the file; raises NotFound, Stale and WrongState."""
-
-    def decide(session: ImportSession) -> ImportEvent | None:
-        match session:
-            case Reviewing(plan):
-                group = stored_roster(ports, origin.subscription_id, plan.roster).group(number)
-                return edits.remove_user(session, group, email_key(email))
-            case Committing(plan) | Stopped(plan) if email_key(email) in plan.removed.get(number, ()):
-                return None
-            case _:
-                raise import_session.wrong_state(session, "edit")
-
-    return _change_session(ports, origin, expected, decide)
-
-
-def leave_group_out(ports: Ports, origin: Origin, number: int, expected: int | None) -> ImportResult:
-    """Leave a whole group of the file out; raises NotFound, Stale and WrongState."""
-    return _change_group(ports, origin, number, expected, edits.leave_group_out, left_out=True)
-
-
-def take_group_in(ports: Ports, origin: Origin, number: int, expected: int | None) -> ImportResult:
-    """Take a group of the file in again that was left out; raises NotFound, Stale and WrongState."""
-    return _change_group(ports, origin, number, expected, edits.take_group_in, left_out=False)
-
-
-def _change_group(
-    ports: Ports,
-    origin: Origin,
-    number: int,
-    expected: int | None,
-    decide_on: Callable[[Reviewing, int], ImportEvent | None],
-    *,
-    left_out: bool,
-) -> ImportResult:
-    def decide(session: ImportSession) -> ImportEvent | None:
-        match session:
-            case Reviewing(plan):
-                stored_roster(ports, origin.subscription_id, plan.roster).group(number)
-                return decide_on(session, number)
-            case Committing(plan) | Stopped(plan) if (number in plan.left_out) is left_out and number <= plan.groups:
-                return None
-            case _:
-                raise import_session.wrong_state(session, "edit")
-
-    return _change_session(ports, origin, expected, decide)
-
-
 def discard(ports: Ports, origin: Origin, expected: int | None) -> ImportResult:
     """Discard an import that has added nothing; raises NotFound, SomethingAdded, Stale and WrongState."""
 
@@ -237,20 +169,22 @@ def _change_session(
 
 
 def session_decision(
-    ports: Ports, stream: Stream[ImportSession], event: ImportEvent | None, *, undone_by: Actor | None = None
+    ports: Ports, stream: Stream[ImportSession], *events: ImportEvent | None, undone_by: Actor | None = None
 ) -> Decision[ImportResult]:
-    """Decide to append an event to an import, or none if what was asked for already holds.
+    """Decide to append events to an import, or none if what was asked for already holds.
 
-    `undone_by` is who starts an undo by this event.
+    `undone_by` is who starts an undo by them.
     """
-    session = import_session.fold(stream.state, [event]) if event is not None else stream.state
+    happened = [event for event in events if event is not None]
+    session = import_session.fold(stream.state, happened)
+    chosen = next((event for event in happened if isinstance(event, EncodingChosen)), None)
     first, reading = file_and_reading(ports, stream.id)
     return detailed(
-        append_to(stream.id, stream.version, [event]),
+        append_to(stream.id, stream.version, happened),
         ImportResult,
         origin=first.origin,
         file=first.event,
-        read=event if isinstance(event, EncodingChosen) else reading.event,
+        read=chosen or reading.event,
         session=session,
         uploaded=first.at,
         undone_by=undone_by or _undone_by(ports, stream),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from hashlib import sha256
-from itertools import compress
+from itertools import compress, count
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 from msgspec import Struct, json, msgpack
 
+from domain.edits import NOBODY
 from domain.errors import PlanChanged
 from domain.import_session import Reviewing, Stopped, wrong_state
 from domain.naming import group_key
 from domain.plan import FileGroup, GroupTotals, MembershipTotals, Outcome, PlanTotals, UserTotals, plan_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from application.ports import Ports
@@ -46,7 +48,7 @@ class GroupPlan(Struct, frozen=True, array_like=True, gc=False):
 class ImportPlan(Struct, frozen=True):
     """What a commit would do in total, and a hexadecimal SHA-256 that no other plan has.
 
-    `groups` are the groups that aren't just created with all their users, for `changed_groups`.
+    `groups` are the groups that aren't just created with all their users in the file, for `changed_groups`.
     """
 
     totals: PlanTotals
@@ -93,7 +95,7 @@ def what_is_planned(session: ImportSession) -> tuple[Plan, int]:
 
 def plan_import(roster: StoredRoster, plan: Plan, facts: Facts, *, after: int = 0) -> ImportPlan:
     """Return the plan for the groups of a file that follow the number `after`."""
-    sums = _Sums()
+    sums = _Sums(plan.corrected.keys() | plan.added.keys())
     groups = _groups_to_decide(roster, plan, facts, sums, after)
     for group in plan_groups(groups, shared_keys(plan), facts):
         sums.add(group)
@@ -111,7 +113,7 @@ def _groups_to_decide(roster: StoredRoster, plan: Plan, facts: Facts, sums: _Sum
     That is what happens to nearly all groups of a large file.
     """
     keys, special = roster.group_keys(), facts.existing.keys() | shared_keys(plan)
-    edited = {*plan.names, *plan.removed, *plan.left_out}
+    edited = {*plan.names, *plan.removed, *plan.left_out, *plan.corrected, *plan.added}
     for numbers, chunk in roster.group_chunks():
         sizes = roster.index.sizes[numbers.start - 1 : numbers.stop - 1]
         if (
@@ -131,19 +133,56 @@ def edited_groups(
     roster: StoredRoster, plan: Plan, groups: Iterable[tuple[int, Sequence[int]]], after: int = 0
 ) -> Iterator[FileGroup]:
     """Return groups of a file, given by number and users, as they were edited, without those up to `after`."""
-    keys, nobody = roster.group_keys(), frozenset[int]()
+    keys, nobody, brought = roster.group_keys(), frozenset[int](), brought_users(roster, plan)
     for number, users in groups:
         if number > after:
-            name, emails = plan.names.get(number), plan.removed.get(number)
-            removed = removed_users(roster, number, emails) if emails else nobody
-            yield FileGroup(
-                number, group_key(name) if name else keys[number - 1], users, removed, number in plan.left_out
-            )
+            name, edited = plan.names.get(number), number in plan.removed or plan.brings_users(number)
+            found, removed = users_after_edits(roster, plan, number, brought) if edited else (users, nobody)
+            key = group_key(name) if name else keys[number - 1]
+            yield FileGroup(number, key, found, removed, number in plan.left_out)
 
 
-def removed_users(roster: StoredRoster, number: int, emails: Collection[str]) -> frozenset[int]:
-    """Return the indexes of these users of a group."""
-    return frozenset(member.user for member in roster.group(number).members if member.email in emails)
+def users_after_edits(
+    roster: StoredRoster, plan: Plan, number: int, brought: Mapping[str, int]
+) -> tuple[list[int], frozenset[int]]:
+    """Return the indexes of the users of a group after the edits, and of those among them who were removed."""
+    group = roster.group(number)
+    users = plan.members(group)
+    indexes = [
+        brought[user.email] if user.at is None or user.in_file else group.members[user.at].user for user in users
+    ]
+    gone = plan.removed.get(number, NOBODY)
+    return indexes, frozenset(index for index, user in zip(indexes, users, strict=True) if user.email in gone)
+
+
+def brought_users(roster: StoredRoster, plan: Plan) -> dict[str, int]:
+    """Return the index of each user whom a correction or addition brings into a group.
+
+    Those whom the file doesn't have at all come after its own users (see `newcomers`).
+    """
+    emails = {email for some in plan.corrected.values() for email in some.values()}.union(*plan.added.values())
+    if not emails:
+        return {}
+
+    def look_up() -> tuple[dict[str, int], int]:
+        found = roster.indexes_of(emails)
+        found |= zip(sorted(emails - found.keys()), count(roster.index.users))
+        return found, sum(map(sys.getsizeof, found))
+
+    return roster.cached(("brought", frozenset(emails)), look_up)
+
+
+def newcomers(roster: StoredRoster, plan: Plan) -> tuple[str, ...]:
+    """Return the users whom the file doesn't have at all and edits bring in; their indexes follow those of the file."""
+    return tuple(sorted(email for email, index in brought_users(roster, plan).items() if index >= roster.index.users))
+
+
+def sizes_after_edits(roster: StoredRoster, plan: Plan) -> Sequence[int]:
+    """Return how many users would be added to each group of a file, in order, if all had licences."""
+    sizes = list(roster.index.sizes)
+    for number in {*plan.removed, *plan.corrected, *plan.added}:
+        sizes[number - 1] = len(plan.users(roster.group(number)))
+    return sizes
 
 
 def marked_users(marks: bytes) -> Callable[[Sequence[int]], Collection[int]]:
@@ -155,9 +194,10 @@ def marked_users(marks: bytes) -> Callable[[Sequence[int]], Collection[int]]:
 
 
 class _Sums:
-    """Adds up what happens to the groups of a file."""
+    """Adds up what happens to the groups of a file; `others` are those that have other users than in the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: Collection[int]) -> None:
+        self._others = others
         self._outcomes: Counter[str] = Counter()
         self._memberships = [0, 0, 0, 0]
         self._users = (set[int](), set[int](), set[int]())
@@ -179,7 +219,7 @@ class _Sums:
             self._memberships[place] += len(some)
         for found, some in zip(self._users, lists, strict=False):
             found.update(some)
-        if what != "creates" or any(lists[1:]):
+        if what != "creates" or any(lists[1:]) or number in self._others:
             part = json.encode((number, what, joins, existing, [list(some) for some in lists[1:]]))
             self._parts.append(part)
             added, there, without, removed = map(len, lists)
@@ -191,10 +231,15 @@ class _Sums:
         return PlanTotals(GroupTotals(**self._outcomes), MembershipTotals(*self._memberships), users)
 
     def groups(self) -> bytes:
-        """Return the groups that aren't just created with all their users."""
+        """Return the groups that aren't just created with all their users in the file."""
         return msgpack.encode(self._groups)
 
     def digest(self, plan: Plan, after: int) -> str:
-        """Return what stands for the file, its new names, and what happens. Groups that are just created go unsaid."""
-        edits = sorted(plan.names.items())
+        """Return what stands for the file, its new names and users, and what happens.
+
+        Groups that are just created go unsaid.
+        """
+        corrected = [(group, sorted(addresses.items())) for group, addresses in sorted(plan.corrected.items())]
+        added = [(group, sorted(users)) for group, users in sorted(plan.added.items())]
+        edits = (sorted(plan.names.items()), corrected, added)
         return sha256(json.encode((plan.roster, after, edits)) + b"".join(self._parts)).hexdigest()

@@ -17,7 +17,7 @@ from domain.roster import GroupToAdd, RosterGroup, RosterMember
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
     from uuid import UUID
 
     from application.ports import Blobs
@@ -178,6 +178,15 @@ class StoredRoster:
         """Return the addresses of all users of the file, each once, in lists of several thousand."""
         for page in range(self.index.user_chunks):
             yield self._load_addresses(page).all()
+
+    def indexes_of(self, emails: Collection[str]) -> dict[str, int]:
+        """Return the indexes of those among these users (canonical addresses) who are in the file."""
+        wanted, found, start = set(emails), dict[str, int](), 0
+        for some in self.emails() if wanted else ():
+            if here := wanted.intersection(some):
+                found |= {email: start + at for at, email in enumerate(some) if email in here}
+            start += len(some)
+        return found
 
     def names(self, users: Iterable[int]) -> list[tuple[str, str]]:
         """Return the first and last names of these users, by index."""

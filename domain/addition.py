@@ -90,7 +90,7 @@ def add_group(
 
     `joins` says whether the existing group was changed last by this import.
     """
-    emails = group.emails
+    emails = session.plan.addresses(group)
     without = frozenset[str]() if licensed.issuperset(emails) else {user for user in emails if user not in licensed}
     left_out = group.number in session.plan.left_out
     group_id, before = existing or (new_id, None)

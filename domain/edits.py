@@ -5,27 +5,34 @@ Events are stored: their tags and field names never change. Add fields with defa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import starmap
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from domain.errors import NotFound
+from domain.portions import portions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
     from domain.import_session import Reviewing
+    from domain.problems import Problem
     from domain.roster import GroupToAdd, NamedGroup, RosterGroup
 
 
 # --- events -------------------------------------------------------------------------------------------------
 
 
-class GroupRenamed(Struct, frozen=True, tag="import.group-renamed"):
-    """A group of the file will be added under another name."""
+class GroupRenamed(Struct, frozen=True, omit_defaults=True, tag="import.group-renamed"):
+    """A group of the file will be added under another name, or after all under the one in the file (`reset`)."""
 
     group: int
     old: str
     new: str
+    reset: bool = False
 
 
 class UserRemoved(Struct, frozen=True, tag="import.user-removed"):
@@ -33,6 +40,31 @@ class UserRemoved(Struct, frozen=True, tag="import.user-removed"):
 
     group: int
     email: str
+
+
+class UserRestored(Struct, frozen=True, tag="import.user-restored"):
+    """A user of this group of the file who was removed will be added to it after all."""
+
+    group: int
+    email: str
+
+
+class UserAdded(Struct, frozen=True, tag="import.user-added"):
+    """A user whom the file doesn't have in this group will be added to it."""
+
+    group: int
+    email: str
+
+
+class AddressCorrected(Struct, frozen=True, tag="import.address-corrected"):
+    """An address of the file stands for another one in these groups, or for itself again if `new` is the same.
+
+    `old` is the canonical address, or what a cell holds that is no address. See `portions` for how many groups.
+    """
+
+    old: str
+    new: str
+    groups: tuple[int, ...]
 
 
 class GroupLeftOut(Struct, frozen=True, tag="import.group-left-out"):
@@ -47,36 +79,92 @@ class GroupTakenIn(Struct, frozen=True, tag="import.group-taken-in"):
     group: int
 
 
-Edit: TypeAlias = GroupRenamed | UserRemoved | GroupLeftOut | GroupTakenIn
+Edit: TypeAlias = GroupRenamed | UserRemoved | UserRestored | UserAdded | AddressCorrected | GroupLeftOut | GroupTakenIn
 
 
 # --- what they come to ----------------------------------------------------------------------------------------
 
+NOBODY = frozenset[str]()
+UNCORRECTED: Mapping[str, str] = MappingProxyType({})
+
+
+class EditedUser(NamedTuple):
+    """A user of a group after the edits: the address, and the place among the group's users in the file, if any.
+
+    `in_file` is what the file says instead, if the address was corrected. Users who were added have neither; those
+    whose cells hold no address have no place.
+    """
+
+    email: str
+    at: int | None = None
+    in_file: str = ""
+
 
 class Plan(Struct, frozen=True):
-    """What a commit will add: the roster of the file, and the administrator's edits by group number."""
+    """What a commit will add: the roster of the file, and the administrator's edits by group number.
+
+    `corrected` has the addresses that stand for others in a group, `added` the users whom the file doesn't have there,
+    and `removed` those who won't be added, by the addresses that they would be added with. What is edited and then
+    edited back leaves nothing here.
+    """
 
     roster: str
     groups: int
     names: dict[int, str] = field(default_factory=dict)
     removed: dict[int, frozenset[str]] = field(default_factory=dict)
     left_out: frozenset[int] = frozenset()
+    corrected: dict[int, dict[str, str]] = field(default_factory=dict)
+    added: dict[int, frozenset[str]] = field(default_factory=dict)
 
     @property
     def edited(self) -> bool:
         """Whether anything was edited."""
-        return bool(self.names or self.removed or self.left_out)
+        return bool(self.names or self.removed or self.left_out or self.corrected or self.added)
 
     def name(self, group: NamedGroup) -> str:
         """Return the name under which a group of the file will be added."""
         return self.names.get(group.number, group.name)
 
-    def users(self, group: GroupToAdd) -> list[str]:
+    def brings_users(self, number: int) -> bool:
+        """Return whether a group has users whom the file doesn't have in it."""
+        return number in self.corrected or number in self.added
+
+    def members(self, group: GroupToAdd | RosterGroup) -> list[EditedUser]:
+        """Return the users of a group after the edits, each once, those included who were removed.
+
+        First those of the file in its order, then those whose cells hold no address, then those who were added.
+        """
+        corrected = dict(self.corrected.get(group.number, UNCORRECTED))
+        found: dict[str, EditedUser] = {}
+        for at, in_file in enumerate(group.emails):
+            email = corrected.pop(in_file, in_file)
+            found.setdefault(email, EditedUser(email, at, in_file if email != in_file else ""))
+        for cell, email in sorted(corrected.items()):
+            found.setdefault(email, EditedUser(email, None, cell))
+        for email in sorted(self.added.get(group.number, NOBODY)):
+            found.setdefault(email, EditedUser(email))
+        return list(found.values())
+
+    def addresses(self, group: GroupToAdd | RosterGroup) -> list[str]:
+        """Return the addresses of the users of a group after the edits (see `members`)."""
+        if not self.brings_users(group.number):
+            return group.emails
+        return [user.email for user in self.members(group)]
+
+    def solves(self, problem: Problem, number: int) -> bool:
+        """Return whether a problem of the file, that it has no address in a cell, was solved for one of its groups."""
+        return problem.code == "email-invalid" and problem.value in self.corrected.get(number, UNCORRECTED)
+
+    def has_solved(self, problem: Problem) -> bool:
+        """Return whether a problem of the file was solved for all of its groups."""
+        return bool(problem.groups) and all(self.solves(problem, number) for number in problem.groups)
+
+    def users(self, group: GroupToAdd | RosterGroup) -> list[str]:
         """Return the users who will be added to a group of the file."""
         if group.number in self.left_out:
             return []
-        removed = self.removed.get(group.number)
-        return [email for email in group.emails if email not in removed] if removed else group.emails
+        emails, removed = self.addresses(group), self.removed.get(group.number)
+        return [email for email in emails if email not in removed] if removed else emails
 
 
 class Edits:
@@ -87,24 +175,48 @@ class Edits:
         self._names = dict(plan.names)
         self._removed = {group: set(users) for group, users in plan.removed.items()}
         self._left_out = set(plan.left_out)
+        self._corrected = {group: dict(addresses) for group, addresses in plan.corrected.items()}
+        self._added = {group: set(users) for group, users in plan.added.items()}
 
     def add(self, edit: Edit) -> None:
         """Make one more edit."""
         match edit:
+            case GroupRenamed(group, reset=True):
+                self._names.pop(group, None)
             case GroupRenamed(group=group, new=new):
                 self._names[group] = new
+            case UserRemoved(group, email) if email in self._added.get(group, NOBODY):
+                self._added[group].discard(email)
             case UserRemoved(group, email):
                 self._removed.setdefault(group, set()).add(email)
+            case UserRestored(group, email):
+                self._removed.get(group, set()).discard(email)
+            case UserAdded(group, email):
+                self._added.setdefault(group, set()).add(email)
+            case AddressCorrected():
+                self._correct(edit)
             case GroupLeftOut(group):
                 self._left_out.add(group)
             case GroupTakenIn(group):
                 self._left_out.discard(group)
 
+    def _correct(self, edit: AddressCorrected) -> None:
+        for group in edit.groups:
+            if edit.new == edit.old:
+                self._corrected.get(group, {}).pop(edit.old, None)
+            else:
+                self._corrected.setdefault(group, {})[edit.old] = edit.new
+
     def plan(self) -> Plan:
         """Return the plan with these edits."""
-        removed = {group: frozenset(users) for group, users in self._removed.items()}
-        left_out = frozenset(self._left_out)
-        return replace(self._plan, names=self._names, removed=removed, left_out=left_out)
+        return replace(
+            self._plan,
+            names=self._names,
+            removed={group: frozenset(users) for group, users in self._removed.items() if users},
+            left_out=frozenset(self._left_out),
+            corrected={group: addresses for group, addresses in self._corrected.items() if addresses},
+            added={group: frozenset(users) for group, users in self._added.items() if users},
+        )
 
 
 # --- decisions ------------------------------------------------------------------------------------------------
@@ -113,16 +225,51 @@ class Edits:
 def rename_group(session: Reviewing, group: RosterGroup, name: str) -> GroupRenamed | None:
     """Rename a group of the file (see `naming.parse_group_name`), unless it already has that name."""
     old = session.plan.name(group)
-    return None if name == old else GroupRenamed(group.number, old, name)
+    return None if name == old else GroupRenamed(group.number, old, name, reset=name == group.name)
 
 
 def remove_user(session: Reviewing, group: RosterGroup, email: str) -> UserRemoved | None:
-    """Remove a user (canonical address) from a group of the file, unless already removed; raises NotFound."""
-    if all(member.email != email for member in group.members):
-        raise NotFound(what="user in this group with the address", id=email)
-    if email in session.plan.removed.get(group.number, frozenset()):
+    """Remove a user (canonical address) from a group of the file, unless already removed; raises NotFound.
+
+    One who was added in the review isn't added after all.
+    """
+    if email in session.plan.removed.get(group.number, NOBODY):
         return None
+    if email not in session.plan.addresses(group):
+        raise NotFound(what="user in this group with the address", id=email)
     return UserRemoved(group.number, email)
+
+
+def restore_user(session: Reviewing, group: RosterGroup, email: str) -> UserRestored | None:
+    """Put a user (canonical address) back who was removed from a group of the file; raises NotFound."""
+    if email in session.plan.removed.get(group.number, NOBODY):
+        return UserRestored(group.number, email)
+    if email not in session.plan.addresses(group):
+        raise NotFound(what="user in this group with the address", id=email)
+    return None
+
+
+def add_user(session: Reviewing, group: RosterGroup, email: str) -> UserAdded | UserRestored | None:
+    """Add a user (canonical address) to a group of the file, or put them back, unless they will be added anyway."""
+    if email in session.plan.removed.get(group.number, NOBODY):
+        return UserRestored(group.number, email)
+    return None if email in session.plan.addresses(group) else UserAdded(group.number, email)
+
+
+def correct_address(
+    session: Reviewing, groups: Iterable[int], old: str, new: str
+) -> list[UserRemoved | AddressCorrected]:
+    """Let an address stand for another one in those groups of the file that have it; for itself again if `new` is it.
+
+    `old` and `new` as in `AddressCorrected`. A group from which the user was removed keeps what it has.
+    """
+    plan, found = session.plan, list[int]()
+    for number in groups:
+        stands_for = plan.corrected.get(number, UNCORRECTED).get(old, old)
+        if stands_for != new and stands_for not in plan.removed.get(number, NOBODY):
+            found.append(number)
+    added_before = [UserRemoved(number, new) for number in found if new in plan.added.get(number, NOBODY)]
+    return [*added_before, *(AddressCorrected(old, new, some) for some in portions(found))]
 
 
 def leave_group_out(session: Reviewing, number: int) -> GroupLeftOut | None:
@@ -133,3 +280,35 @@ def leave_group_out(session: Reviewing, number: int) -> GroupLeftOut | None:
 def take_group_in(session: Reviewing, number: int) -> GroupTakenIn | None:
     """Take a group of the file in again, unless it isn't left out."""
     return GroupTakenIn(number) if number in session.plan.left_out else None
+
+
+def edit_back(now: Plan, then: Plan, name_in_file: Callable[[int], str]) -> list[Edit]:
+    """Return the edits that make a plan of a file what another one is, usually an earlier one."""
+    back: list[Edit] = []
+    for number in sorted(now.names.keys() | then.names.keys()):
+        if now.names.get(number) != then.names.get(number):
+            old, new = (names.get(number) or name_in_file(number) for names in (now.names, then.names))
+            back.append(GroupRenamed(number, old, new, reset=number not in then.names))
+    back += map(GroupTakenIn, sorted(now.left_out - then.left_out))
+    back += map(GroupLeftOut, sorted(then.left_out - now.left_out))
+    back += starmap(UserRestored, sorted(_pairs(now.removed) - _pairs(then.removed)))
+    back += starmap(UserRemoved, sorted(_pairs(now.added) - _pairs(then.added)))
+    back += _correct_back(now.corrected, then.corrected)
+    back += starmap(UserAdded, sorted(_pairs(then.added) - _pairs(now.added)))
+    back += starmap(UserRemoved, sorted(_pairs(then.removed) - _pairs(now.removed)))
+    return back
+
+
+def _correct_back(now: Mapping[int, Mapping[str, str]], then: Mapping[int, Mapping[str, str]]) -> Iterator[Edit]:
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number in sorted(now.keys() | then.keys()):
+        is_, was = now.get(number, UNCORRECTED), then.get(number, UNCORRECTED)
+        for old in sorted(is_.keys() | was.keys()):
+            if is_.get(old) != was.get(old):
+                groups.setdefault((old, was.get(old, old)), []).append(number)
+    for (old, new), numbers in groups.items():
+        yield from (AddressCorrected(old, new, some) for some in portions(numbers))
+
+
+def _pairs(users: Mapping[int, Collection[str]]) -> set[tuple[int, str]]:
+    return {(number, email) for number, some in users.items() for email in some}

@@ -168,7 +168,7 @@ class SomethingAdded(Refused):
 
 
 class EditsInTheWay(Refused):
-    """You have renamed groups or removed users, and reading the file in another encoding would lose that.
+    """This import has been edited, and reading the file in another encoding would lose the edits.
 
     Upload the file again and choose the encoding first.
     """

@@ -5,8 +5,7 @@ What is edited in a review is in domain/edits.py, what becomes of a group in dom
 Events are stored: their tags and field names never change. Add fields with defaults, never rename.
 
     FileUploaded + FormatRejected                                        → Rejected
-    FileUploaded + FormatDetected                      → Reviewing: EncodingChosen, GroupRenamed, UserRemoved,
-                                                                                     GroupLeftOut, GroupTakenIn
+    FileUploaded + FormatDetected                      → Reviewing: EncodingChosen, and the edits
     Reviewing ── CommitStarted ──→ Committing: GroupAdded, GroupSkipped ──→ CommitCompleted → Completed
                                        ↑  └── CommitStopped → Stopped ── ImportClosed → Closed
                                        └──────── CommitStarted ──┘
@@ -24,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
-from domain.edits import Edits, GroupLeftOut, GroupRenamed, GroupTakenIn, Plan, UserRemoved
+from domain.edits import Edit, Edits, Plan
 from domain.errors import EditsInTheWay, NothingToAdd, NothingToUndo, SomethingAdded, WrongState
 from domain.plan import PlanTotals
 from domain.problems import Problem
@@ -247,10 +246,7 @@ ImportEvent: TypeAlias = (
     | FormatDetected
     | EncodingChosen
     | FormatRejected
-    | GroupRenamed
-    | UserRemoved
-    | GroupLeftOut
-    | GroupTakenIn
+    | Edit
     | CommitStarted
     | UsersLeftOut
     | GroupAdded
@@ -298,15 +294,12 @@ def start_commit(
 ) -> CommitStarted:
     """Start to add groups, or continue, as reviewed at this version; raises NothingToAdd.
 
-    `sizes` are the numbers of usable users of the file's groups, in order. `plan` is what this would do, if that was
-    shown.
+    `sizes` are the numbers of users of the file's groups after the edits, in order. `plan` is what this would do, if
+    that was shown.
     """
     done = session.progress.done if isinstance(session, Stopped) else 0
-    removed, left_out = session.plan.removed, session.plan.left_out
-    groups = sum(
-        size > len(removed.get(number, ())) and number not in left_out
-        for number, size in enumerate(sizes[done:], start=done + 1)
-    )
+    left_out = session.plan.left_out
+    groups = sum(size > 0 and number not in left_out for number, size in enumerate(sizes[done:], start=done + 1))
     if not groups:
         raise NothingToAdd(reason="no group of this import has any users left to add")
     if not anybody_licensed:
@@ -367,12 +360,11 @@ def fold(session: ImportSession | None, events: Iterable[ImportEvent]) -> Import
     """Return the session as it is after more events; there must have been one at least."""
     edits: Edits | None = None
     for event in events:
-        match session, event:
-            case Reviewing(plan), GroupRenamed() | UserRemoved() | GroupLeftOut() | GroupTakenIn():
-                edits = edits or Edits(plan)
-                edits.add(event)
-            case _:
-                session, edits = _evolve(Reviewing(edits.plan()) if edits else session, event), None
+        if isinstance(session, Reviewing) and isinstance(event, Edit):
+            edits = edits or Edits(session.plan)
+            edits.add(event)
+        else:
+            session, edits = _evolve(Reviewing(edits.plan()) if edits else session, event), None
     assert session is not None  # noqa: S101 - there was an event
     return Reviewing(edits.plan()) if edits else session
 

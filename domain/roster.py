@@ -57,6 +57,11 @@ class RosterGroup(NamedGroup, frozen=True):
     column: int
     members: tuple[RosterMember, ...]
 
+    @property
+    def emails(self) -> list[str]:
+        """The addresses of its users."""
+        return [member.email for member in self.members]
+
 
 class RosterUser(Struct, frozen=True, gc=False):
     """A user of the file; `email` is the canonical address (see `naming.email_key`)."""

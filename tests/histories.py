@@ -9,11 +9,24 @@ from uuid import UUID, uuid4
 from application import pace
 from application.choosing_encoding import choose_encoding
 from application.committing import CommitRun, start_commit, stop
+from application.editing import (
+    Add,
+    AskedEdit,
+    Correct,
+    Remove,
+    Rename,
+    Restore,
+    leave_group_out,
+    remove_user,
+    rename_group,
+    take_group_in,
+)
+from application.editing import edit as review
 from application.granting import NewToken, Person, grant_access, issue_token, revoke_access, revoke_token
 from application.grouping import add_users, create_group, delete_group, remove_users
 from application.grouping import rename_group as rename_by_hand
 from application.identifying import bind_account, release_identity
-from application.importing import close, discard, leave_group_out, remove_user, rename_group, take_group_in, upload
+from application.importing import close, discard, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
 from application.reading import ReadRoster, read_file
@@ -119,6 +132,10 @@ def edit(rollcall: Rollcall, origin: Origin) -> None:
     for number in (1, 7):
         leave_group_out(rollcall, origin, number, None)
     take_group_in(rollcall, origin, 1, None)
+    asked: list[AskedEdit] = [Correct("nobody", USERS[4]), Correct("stranger@example.com", USERS[3])]
+    asked += [Correct("stranger@example.com", None), Add(1, USERS[5]), Add(2, "new@example.com")]
+    asked += [Remove(2, "new@example.com"), Restore(4, USERS[6]), Rename(3, "Elsewhere"), Rename(3, None)]
+    review(rollcall, origin, asked, None)
 
 
 def run_commit(rollcall: Rollcall, origin: Origin) -> None:

@@ -41,6 +41,7 @@ def report(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import
     """Download the result of every row of the file: each user of each group, group by group, then the problems.
 
     `line` and `column` say where it is in the file, `row` which row of a spreadsheet that is, if that is another one.
+    Users whom the review added are at line 0. `user` is what the file says; the reason names a corrected address.
     The report shows the state at the time of the request.
     """
     find_import(rollcall, subscription_id, import_id)

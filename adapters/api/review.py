@@ -30,7 +30,8 @@ from adapters.http.requests import (
 )
 from adapters.http.reviews import OnlyGroups, group_filter
 from adapters.http.security import ADMINISTRATORS, READERS
-from application.importing import leave_group_out, plan_at, remove_user, rename_group, take_group_in
+from application.editing import leave_group_out, remove_user, rename_group, take_group_in
+from application.importing import plan_at
 from domain.errors import NotFound
 from domain.naming import LONGEST_NAME, parse_group_name
 from domain.problem_kinds import Severity

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from adapters.cli import import_plan, import_report
 from adapters.cli.import_report import DryRunReport
 from adapters.cli.import_run import known_encoding_of
-from adapters.cli.leaving_out import group_numbers
 from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN
+from application.editing import edited_plan
 from application.reading import detected
 from application.roster_chunks import to_chunks
 from application.rosters import StoredRoster
-from domain.edits import Plan
 from domain.files.roster_file import read_roster
 from domain.naming import clean_file_name
 from domain.problems import FileProblems, grouped
@@ -26,8 +25,7 @@ from projections.reports.problem_rows import problem_rows
 from projections.reports.suspicions import suspicions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from adapters.cli.edit_options import EditOptions
     from adapters.cli.terminal import Terminal
     from adapters.composition import Rollcall
     from projections.directory.read import SubscriptionRow
@@ -40,7 +38,7 @@ def dry_run(
     name: str,
     content: bytes,
     encoding: str,
-    leave_out: Sequence[str] = (),
+    options: EditOptions,
 ) -> int:
     """Show what importing a file would do, without recording anything; return the exit code."""
     name = clean_file_name(name)
@@ -57,23 +55,24 @@ def dry_run(
         return REFUSED
     roster = StoredRoster(to_chunks(read).__getitem__)
     with rollcall.views() as cursor:
-        numbers = group_numbers(roster, leave_out)
-        groups = preview(cursor, subscription.id, roster, numbers, limit=None if terminal.as_json else ROWS_SHOWN)
-        found = [*grouped(read.problems), *suspicions(cursor, subscription.id, roster).values()]
+        plan = edited_plan(roster, options.asked(roster), rollcall.private_domains)
+        groups = preview(cursor, subscription.id, roster, plan, limit=None if terminal.as_json else ROWS_SHOWN)
+        left = [problem for problem in grouped(read.problems) if not plan.has_solved(problem)]
+        found = [*left, *suspicions(cursor, subscription.id, roster).values()]
         unlicensed = file_licences.unlicensed_users(cursor, subscription.id, roster).count
         meant = file_licences.licensed_twins_of_file(cursor, subscription.id, roster)
-        planned = plan_of(cursor, subscription.id, roster, Plan("", len(roster), left_out=frozenset(numbers)))
-        plan = plan_summary(planned, import_list.same_file(cursor, subscription.id, sha256(content).hexdigest()))
+        planned = plan_of(cursor, subscription.id, roster, plan)
+        told = plan_summary(planned, import_list.same_file(cursor, subscription.id, sha256(content).hexdigest()))
     read_as = detected(read, "")
     if terminal.as_json:
         shown, counts = problem_rows(found), import_list.counts(read_as)
         what = (read_as.format, read_as.encoding, read_as.delimiter)
-        report = DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups, meant, plan)
+        report = DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups, meant, told)
         terminal.emit(report)
         return DONE
     import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
     if found:
         import_report.problems(terminal, found[:ROWS_SHOWN], len(found))
     import_report.groups_to_review(terminal, groups, unlicensed, len(roster), meant)
-    import_plan.show_plan(terminal, plan)
+    import_plan.show_plan(terminal, told)
     return DONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, Struct, UnsetType, field
 from rich.text import Text
 
-from adapters.cli.leaving_out import advice
+from adapters.cli.edit_options import advice
 from adapters.cli.process import command_line
 from adapters.cli.terminal import ROWS_SHOWN, Column, Failure, visible
 from projections.groups_added import GroupAddedRow, GroupSkippedRow

@@ -9,13 +9,14 @@ import click
 from msgspec import UNSET
 
 from adapters.cli import import_plan, import_report
+from adapters.cli.edit_options import NO_EDITS
 from adapters.cli.import_report import ImportReport
-from adapters.cli.leaving_out import group_numbers
 from adapters.cli.process import command_line
 from adapters.cli.stop_button import stop_button
 from adapters.cli.terminal import DONE, PLAN_CHANGED, REFUSED, ROWS_SHOWN, STOPPED, ErrorDocument, Failure
 from application.committing import start_commit, stop
-from application.importing import leave_group_out, stored_roster, upload
+from application.editing import edit, edited_plan
+from application.importing import stored_roster, upload
 from application.reading import ReadRoster, read_file
 from application.rosters import StoredRoster
 from domain.errors import EncodingUncertain, NotFound, NothingToAdd, PlanChanged, WrongState
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from adapters.cli.edit_options import EditOptions
     from adapters.cli.terminal import Terminal
     from adapters.composition import Rollcall
     from application.planning import ImportPlan
@@ -47,7 +49,7 @@ NO_LICENCES = "none of the users has a licence. Allocate licences first"
 
 
 class ImportRun:
-    """One import, driven from a terminal; its id is `origin.import_id`. Groups with the names `leave_out` are left out.
+    """One import, driven from a terminal; its id is `origin.import_id`. `options` edit it.
 
     `upload` and `carry_on` take it as far as the administrator wants, and return the exit code.
     """
@@ -59,14 +61,14 @@ class ImportRun:
         subscription: SubscriptionRow,
         origin: Origin,
         import_id: UUID,
-        leave_out: Sequence[str] = (),
+        options: EditOptions,
     ) -> None:
         self._rollcall = rollcall
         self._terminal = terminal
         self._subscription = subscription
         self._origin = origin
         self._id = import_id
-        self._leave_out = leave_out
+        self._options = options
         self._plan: ImportPlan | None = None
         self.report: ImportReport | ErrorDocument | None = None
 
@@ -78,7 +80,8 @@ class ImportRun:
                 known = "" if encoding else known_encoding_of(self._rollcall, self._subscription.id, content)
                 read = read_file(content, clean_file_name(file_name), limits, encoding or known, guessed=bool(known))
                 if isinstance(read, ReadRoster):  # before anything is recorded
-                    group_numbers(StoredRoster(list(read.chunks).__getitem__), self._leave_out)
+                    roster = StoredRoster(list(read.chunks).__getitem__)
+                    edited_plan(roster, self._options.asked(roster), self._rollcall.private_domains)
                 upload(self._rollcall, self._origin, file_name, "", content, limits, read=read)
                 self._rollcall.health.catch_up("import_list", "review", "directory")
             return self._carry_on(yes=yes)
@@ -102,7 +105,7 @@ class ImportRun:
             case "reviewing":
                 if not (yes or self._terminal.can_ask()):
                     raise click.UsageError(NO_TERMINAL)
-                row = self._without_groups(row)
+                row = self._edited(row)
                 self._plan = import_plan.current_plan(self._rollcall, self._origin)
                 if self._show_review(row, self._plan) == 0:
                     return self._nothing_to_add(row, NothingToAdd(reason=NO_LICENCES))
@@ -137,12 +140,11 @@ class ImportRun:
             import_plan.show_difference(self._terminal, found)
         self._plan = now
 
-    def _without_groups(self, row: ImportRow) -> ImportRow:
-        if row.read is None or not self._leave_out:
+    def _edited(self, row: ImportRow) -> ImportRow:
+        if row.read is None or self._options == NO_EDITS:
             return row
         roster = stored_roster(self._rollcall, row.subscription_id, row.read.roster)
-        for number in group_numbers(roster, self._leave_out):
-            leave_group_out(self._rollcall, self._origin, number, None)
+        edit(self._rollcall, self._origin, self._options.asked(roster), None)
         self._rollcall.health.catch_up("import_list", "review")
         return self._row()
 

@@ -9,8 +9,8 @@ import click
 
 from adapters.cli import import_report
 from adapters.cli.dry_run import dry_run
+from adapters.cli.edit_options import NO_EDITS, EditOptions, correct_option, leave_out_option
 from adapters.cli.import_run import NO_TERMINAL, ImportRun
-from adapters.cli.leaving_out import leave_out_option
 from adapters.cli.lookup import find_import, find_subscription
 from adapters.cli.options import (
     content_of,
@@ -31,7 +31,6 @@ from projections.reports.history import history_row
 from projections.reports.result_text import result_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -54,9 +53,18 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Add the groups with
     "--encoding", default="", help="How the text is encoded, if the file doesn't say so: windows-1250, for example."
 )
 @leave_out_option
+@correct_option
 @json_option
 def import_(
-    *, file: Path, name_or_id: str, dry: bool, yes: bool, encoding: str, leave_out: tuple[str, ...], as_json: bool
+    *,
+    file: Path,
+    name_or_id: str,
+    dry: bool,
+    yes: bool,
+    encoding: str,
+    leave_out: tuple[str, ...],
+    correct: tuple[tuple[str, str], ...],
+    as_json: bool,
 ) -> int:
     """Review FILE, confirm, and watch its groups being added.
 
@@ -72,8 +80,8 @@ def import_(
             raise click.UsageError(f"{NO_TERMINAL} Pass --dry-run to only see what the import would do.")
         content = content_of(file, rollcall.settings.limits.file_bytes)
         if dry:
-            return dry_run(rollcall, terminal, found, file.name, content, encoding, leave_out)
-        run = run_of(rollcall, terminal, found, uuid4(), leave_out)
+            return dry_run(rollcall, terminal, found, file.name, content, encoding, EditOptions(leave_out, correct))
+        run = run_of(rollcall, terminal, found, uuid4(), EditOptions(leave_out, correct))
         code = run.upload(file.name, content, encoding, yes=yes)
         if as_json:
             terminal.emit(run.report)
@@ -84,8 +92,11 @@ def import_(
 @import_argument
 @yes_option
 @leave_out_option
+@correct_option
 @json_option
-def import_resume(*, import_id: str, yes: bool, leave_out: tuple[str, ...], as_json: bool) -> int:
+def import_resume(
+    *, import_id: str, yes: bool, leave_out: tuple[str, ...], correct: tuple[tuple[str, str], ...], as_json: bool
+) -> int:
     """Continue an import from where it is.
 
     If it is waiting for review, review and confirm it. If it was stopped, it continues. If it is running, watch it.
@@ -94,7 +105,8 @@ def import_resume(*, import_id: str, yes: bool, leave_out: tuple[str, ...], as_j
     terminal = Terminal(as_json=as_json)
     with open_rollcall("import_list", "review", "directory", commits=True) as rollcall:
         row = find_import(rollcall, import_id)
-        run = run_of(rollcall, terminal, find_subscription(rollcall, str(row.subscription_id)), row.id, leave_out)
+        found = find_subscription(rollcall, str(row.subscription_id))
+        run = run_of(rollcall, terminal, found, row.id, EditOptions(leave_out, correct))
         code = run.carry_on(yes=yes)
         if as_json:
             terminal.emit(run.report)
@@ -127,12 +139,10 @@ def run_of(
     terminal: Terminal,
     subscription: SubscriptionRow,
     import_id: UUID,
-    leave_out: Sequence[str] = (),
+    options: EditOptions = NO_EDITS,
 ) -> ImportRun:
     """Return the run of an import, on behalf of the account that runs this command."""
-    return ImportRun(
-        rollcall, terminal, subscription, operator_origin(subscription.id, import_id), import_id, leave_out
-    )
+    return ImportRun(rollcall, terminal, subscription, operator_origin(subscription.id, import_id), import_id, options)
 
 
 @click.command(short_help="List the imports of a subscription")

@@ -59,9 +59,13 @@ class Form:
 
     def version(self) -> int:
         """Return the version of the import that the page showed; raises Invalid."""
-        found = self.field("version")
+        return self.number("version")
+
+    def number(self, name: str) -> int:
+        """Return a field with a version; raises Invalid."""
+        found = self.field(name)
         if not found.isascii() or not found.isdigit() or len(found) > VERSION_DIGITS or int(found) >= VERSIONS:
-            raise Invalid(reason=f"The form’s version is invalid. {RELOAD}", field="version")
+            raise Invalid(reason=f"The form’s {name} is invalid. {RELOAD}", field=name)
         return int(found)
 
 

@@ -1,8 +1,8 @@
-"""The forms of an import's page: edit its review, add the groups, stop, continue, finish, discard."""
+"""The forms of an import's page: add the groups, stop, continue, finish, discard."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from adapters.composition import Rollcall
 from adapters.console.forms import Form, answer_form
 from adapters.console.import_page import refused_page
 from adapters.console.imports import IMPORT
-from adapters.console.page_query import DEFAULT_QUERY, PageQuery, parse_query
+from adapters.console.page_query import DEFAULT_QUERY, PageQuery
 from adapters.console.pages import Page
 from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import
@@ -24,7 +24,6 @@ from adapters.http.stored_files import read_again
 from application import committing, importing
 from application.decisions import CommandResult
 from application.records import Origin
-from domain.addresses import email_key
 from domain.errors import Refused
 
 
@@ -39,13 +38,19 @@ def answer_import_form(
     group: int = 0,
     name: str | None = None,
     seen: str = "",
+    entered: Mapping[str, str] | None = None,
+    edited: int = 0,
 ) -> Page:
-    """Run a form's command and redirect to the import's page, at the group that the form was for."""
-    page = f"/subscriptions/{subscription_id}/imports/{import_id}?{query.encoded()}".removesuffix("?")
+    """Run a form's command and redirect to the import's page, at the group that the form was for.
+
+    `edited` is the version that the command has edited, so that the page can offer to take that back.
+    """
+    told = "&".join(filter(None, (query.encoded(), f"edited={edited}" if edited else "")))
+    page = f"/subscriptions/{subscription_id}/imports/{import_id}?{told}".removesuffix("?")
 
     def refused(error: Refused) -> Page:
         row = find_import(rollcall, subscription_id, import_id)
-        return refused_page(request, rollcall, row, query, error, group, name, seen)
+        return refused_page(request, rollcall, row, query, error, group, name, seen, entered)
 
     return answer_form(
         request,
@@ -55,78 +60,6 @@ def answer_import_form(
         lambda _: f"{page}#group-{group}" if group else page,
         refused,
     )
-
-
-@post(f"{IMPORT}/groups/{{number:int}}/rename", sync_to_thread=True, opt=ADMINISTRATORS)
-def rename(
-    request: AnyRequest,
-    rollcall: Injected[Rollcall],
-    form: Injected[Form],
-    subscription_id: FromPath[UUID],
-    import_id: FromPath[UUID],
-    number: FromPath[int],
-) -> Page:
-    """Rename a group in the review."""
-    name, version, query = form.field("name"), form.version(), parse_query(form.field("query", ""))
-
-    def command(origin: Origin) -> CommandResult:
-        return importing.rename_group(rollcall, origin, number, name, version)
-
-    return answer_import_form(request, rollcall, subscription_id, import_id, command, query, group=number, name=name)
-
-
-@post(f"{IMPORT}/groups/{{number:int}}/remove", sync_to_thread=True, opt=ADMINISTRATORS)
-def remove(
-    request: AnyRequest,
-    rollcall: Injected[Rollcall],
-    form: Injected[Form],
-    subscription_id: FromPath[UUID],
-    import_id: FromPath[UUID],
-    number: FromPath[int],
-) -> Page:
-    """Remove a user from a group in the review."""
-    email, version, query = form.field("email"), form.version(), parse_query(form.field("query", ""))
-
-    def command(origin: Origin) -> CommandResult:
-        return importing.remove_user(rollcall, origin, number, email_key(email), version)
-
-    return answer_import_form(request, rollcall, subscription_id, import_id, command, query, group=number)
-
-
-@post(f"{IMPORT}/groups/{{number:int}}/leave-out", sync_to_thread=True, opt=ADMINISTRATORS)
-def leave_out(
-    request: AnyRequest,
-    rollcall: Injected[Rollcall],
-    form: Injected[Form],
-    subscription_id: FromPath[UUID],
-    import_id: FromPath[UUID],
-    number: FromPath[int],
-) -> Page:
-    """Leave a whole group out of what is added."""
-    version, query = form.version(), parse_query(form.field("query", ""))
-
-    def command(origin: Origin) -> CommandResult:
-        return importing.leave_group_out(rollcall, origin, number, version)
-
-    return answer_import_form(request, rollcall, subscription_id, import_id, command, query, group=number)
-
-
-@post(f"{IMPORT}/groups/{{number:int}}/take-in", sync_to_thread=True, opt=ADMINISTRATORS)
-def take_in(
-    request: AnyRequest,
-    rollcall: Injected[Rollcall],
-    form: Injected[Form],
-    subscription_id: FromPath[UUID],
-    import_id: FromPath[UUID],
-    number: FromPath[int],
-) -> Page:
-    """Take a group in again that was left out."""
-    version, query = form.version(), parse_query(form.field("query", ""))
-
-    def command(origin: Origin) -> CommandResult:
-        return importing.take_group_in(rollcall, origin, number, version)
-
-    return answer_import_form(request, rollcall, subscription_id, import_id, command, query, group=number)
 
 
 @post(f"{IMPORT}/encoding", opt=ADMINISTRATORS)
@@ -216,4 +149,4 @@ def close(
     return answer_import_form(request, rollcall, subscription_id, import_id, command)
 
 
-ROUTES = (rename, remove, leave_out, take_in, choose_encoding, commit, stop, discard, close)
+ROUTES = (choose_encoding, commit, stop, discard, close)

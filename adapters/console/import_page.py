@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from adapters.console.excerpt import BYTES, excerpt
 from adapters.console.forms import Refusal
@@ -14,6 +14,7 @@ from adapters.http.lookups import open_roster
 from adapters.http.plans import find_plan, told_plan
 from adapters.http.reviews import group_filter
 from application.choosing_encoding import EncodingChoice, encoding_choices
+from domain.edits import Edit
 from domain.errors import PlanChanged, Refused, Stale
 from domain.files.encodings import ENCODINGS
 from projections import groups_added
@@ -21,10 +22,11 @@ from projections.reports import file_licences, history, plan_changes
 from projections.reports.problem_rows import problem_rows
 from projections.reports.review_problems import count_problems, problems, problems_of_group
 from projections.reports.reviewed_users import reviewed_users
+from projections.reports.sentences import sentence
 from projections.review import read as review
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sized
+    from collections.abc import Callable, Mapping, Sized
 
     from adapters.composition import Rollcall
     from adapters.http.requests import AnyRequest
@@ -40,10 +42,26 @@ PLANNED: frozenset[ImportState] = frozenset({"reviewing", "stopped"})
 USERS_CHECKED = 100_000  # takes some tenths of a second the first time; then the result is cached
 
 
+class EditsMade(Struct, frozen=True):
+    """What was edited in the review after a version, and can be taken back."""
+
+    since: int
+    texts: list[str]
+
+
 def import_page(
-    request: AnyRequest, rollcall: Rollcall, row: ImportRow, query: PageQuery, refusal: Refusal | None = None
+    request: AnyRequest,
+    rollcall: Rollcall,
+    row: ImportRow,
+    query: PageQuery,
+    refusal: Refusal | None = None,
+    *,
+    edited: int = 0,
 ) -> Page:
-    """Return the page of an import, and on it why a form was refused, if one was."""
+    """Return the page of an import, and on it why a form was refused, if one was.
+
+    `edited` is the version that a form has edited; 0 if none has.
+    """
     template, content = CONTENT_BY_STATE[row.state]
     path = f"/subscriptions/{row.subscription_id}/imports/{row.id}"
     return page(
@@ -56,9 +74,10 @@ def import_page(
         row=row,
         path=path,
         here=path if refusal else "",
-        own_address=path if refusal else "",
+        own_address=path if refusal else f"{path}?{query.encoded()}" if edited else "",
         query=query,
         refusal=refusal,
+        edits_made=_edits_made(request, rollcall, row, edited) if edited else None,
         **content(rollcall, row, query),
     )
 
@@ -72,19 +91,35 @@ def refused_page(
     group: int,
     name: str | None,
     seen: str = "",
+    entered: Mapping[str, str] | None = None,
 ) -> Page:
     """Return the page of an import after a form was refused.
 
-    `name` is the group name that was entered, if one was, and `seen` what the form has kept of the plan.
+    `name` is the group name that was entered, if one was, and `seen` what the form has kept of the plan. `entered` is
+    what was entered otherwise.
     """
-    entered: dict[str, str] = {}
+    fields = dict(entered or {})
     if name is not None:
-        entered["name"] = name
+        fields["name"] = name
         query = structs.replace(query, edit=group)
+    if "fix" in fields:
+        query = structs.replace(query, fix=fields["fix"])
     changes = _changes_since(request, rollcall, row, error) if isinstance(error, Stale) else []
     plan = _changes_of_plan(rollcall, row, seen) if isinstance(error, PlanChanged) else None
-    refusal = Refusal(error, entered, changes=changes, plan=plan)
+    refusal = Refusal(error, fields, changes=changes, plan=plan)
     return import_page(request, rollcall, row, query, refusal)
+
+
+def _edits_made(request: AnyRequest, rollcall: Rollcall, row: ImportRow, since: int) -> EditsMade | None:
+    """Return what the user has edited since a version; None if others have, too, or if it can't be taken back."""
+    if row.state != "reviewing":
+        return None
+    records = rollcall.events.history(row.id, after=since, limit=CHANGES_SHOWN + 1)
+    myself = request.scope["state"]["actor"].id
+    mine = [each for each in records if isinstance(each.event, Edit) and each.origin.actor.id == myself]
+    if not records or len(mine) < len(records) or len(records) > CHANGES_SHOWN:
+        return None
+    return EditsMade(since, [sentence(record.event) for record in records])
 
 
 def _changes_since(request: AnyRequest, rollcall: Rollcall, row: ImportRow, error: Stale) -> list[str]:
@@ -121,6 +156,7 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
         if query.show == "problems":
             found = problems(rows, row.subscription_id, row.id, roster, after=query.after, limit=A_PAGE + 1)
             content["problems"] = problem_rows(problem for _, problem in found[:A_PAGE])
+            content["fixable"] = [each.code == "email-invalid" and bool(each.groups) for _, each in found[:A_PAGE]]
             blank = [each.groups[0] if each.code == "looks-blank" and each.groups else 0 for _, each in found[:A_PAGE]]
             content |= {"blank": blank, "left_out": review.left_out(rows, row.id, blank)}
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None

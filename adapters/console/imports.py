@@ -86,12 +86,14 @@ def show_import(
     open: GroupNumber = 0,  # noqa: A002 - what the address calls it
     users: GroupNumber = 0,
     edit: GroupNumber = 0,
+    fix: Annotated[str, QueryParameter(max_length=10)] = "",
+    edited: Version = 0,
 ) -> Page:
     """Show an import: the review, the progress, the result, or why its file was refused."""
     row = find_import(rollcall, subscription_id, import_id)
     place = (after, before, open, users, edit)
-    query = PageQuery(show, checked_text(q), only, checked_text(user, "user"), *place)
-    return import_page(request, rollcall, row, query)
+    query = PageQuery(show, checked_text(q), only, checked_text(user, "user"), *place, checked_text(fix))
+    return import_page(request, rollcall, row, query, edited=edited)
 
 
 @read(f"{IMPORT}/history", opt=READERS)

@@ -21,7 +21,8 @@ class PageQuery(Struct, frozen=True):
     `q`, `only` and `user` narrow the groups down to those with that text in their names, with problems or an outcome,
     or with a person in them. `after` is the number of the group that the page begins behind, and `before` how many
     come before that page. `open` is the number of the group whose users are shown, from the
-    one at `users` on, and `edit` that of the group whose name can be edited; 0 is none.
+    one at `users` on, and `edit` that of the group whose name can be edited; 0 is none. `fix` says which address on the
+    page can be corrected: that of a user such as `u3`, or that in a problem such as `p3`.
     """
 
     show: Tab | None = None
@@ -33,6 +34,7 @@ class PageQuery(Struct, frozen=True):
     open: Number = 0
     users: Number = 0
     edit: Number = 0
+    fix: Annotated[str, Meta(max_length=10)] = ""
 
     def encoded(self, **changes: object) -> str:
         """Return this as the query of an address, with changes."""

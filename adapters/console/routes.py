@@ -7,6 +7,7 @@ from litestar.di import Provide
 
 from adapters.console import (
     audit,
+    edit_forms,
     forms,
     group,
     groups,
@@ -44,6 +45,7 @@ def console(upload_bytes: int) -> list[Router]:
             *imports.ROUTES,
             *undo.ROUTES,
             *import_forms.ROUTES,
+            *edit_forms.ROUTES,
             *audit.ROUTES,
             *settings.ROUTES,
         ],

@@ -8,6 +8,7 @@ from application.planning import what_is_planned
 from domain import import_session
 from domain.errors import NotFound
 from projections.reports.review_filters import groups_by_outcome, groups_of_people
+from projections.review.edits import edits_of
 from projections.review.read import GroupFilter
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def group_filter(
     asked for, and nothing happens to them any more.
     """
     if only is None or only == "problems":
-        among = groups_of_people(roster, person) if person.strip() else None
+        among = groups_of_people(roster, plan or edits_of(cursor, row.id), person) if person.strip() else None
         return GroupFilter(search, only == "problems", plan, among)
     planned, done = (plan, 0) if plan else _planned(rollcall, row)
     numbers = groups_by_outcome(cursor, row.subscription_id, roster, planned, only, after=done)
     if person.strip():
-        numbers = sorted({*numbers}.intersection(groups_of_people(roster, person)))
+        numbers = sorted({*numbers}.intersection(groups_of_people(roster, planned, person)))
     return GroupFilter(search, False, plan, numbers, only)
 
 

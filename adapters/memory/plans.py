@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from application.planning import marked_users, plan_import
+from application.planning import marked_users, newcomers, plan_import
 from application.rosters import StoredRoster
 from domain import group
 from domain.group import Group
@@ -30,7 +31,7 @@ class MemoryPlans:
     def current(self, subscription_id: UUID, plan: Plan, *, after: int = 0) -> ImportPlan:
         """Return what would happen now to the groups of a file, as edited, that follow the number `after`."""
         roster = StoredRoster(partial(self._blobs.chunk, subscription_id, "roster", plan.roster))
-        emails = [email for some in roster.emails() for email in some]
+        emails = [*chain(*roster.emails()), *newcomers(roster, plan)]
         licensed = self._events.licensed(subscription_id, emails).users
         keys = {*roster.group_keys(), *map(group_key, plan.names.values())}
         existing = {}

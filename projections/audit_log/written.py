@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import json
 
 from domain.access import AccessGranted, AccessRevoked
-from domain.edits import UserRemoved
+from domain.edits import AddressCorrected, UserAdded, UserRemoved, UserRestored
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.subscription import LicencesAllocated, LicencesRevoked
 from projections.arrays import array
@@ -67,7 +67,7 @@ def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
         what = (changes, record.position, record.at, type(event).__name__, origin.actor.id, origin.import_id, group)
         rows.append((subscription, number, *what))
         if emails:
-            named.append((subscription, number, json.encode(emails).decode()))
+            named.append((subscription, number, changes, json.encode(emails).decode()))
         following[subscription] = number + changes
     target = "audit_log (subscription_id, number, changes, position, at, type, actor, import_id, group_id)"
     insert_rows(cursor, target, "uuid bigint int bigint timestamptz text text uuid uuid", rows)
@@ -80,11 +80,11 @@ def _insert_emails(cursor: ViewCursor, named: Iterable[tuple[object, ...]]) -> N
     cursor.execute(
         """
         INSERT INTO audit_emails (email, subscription_id, number, change)
-        SELECT u.email, t.subscription_id, t.number, u.place - 1
-        FROM unnest(%b::uuid[], %b::bigint[], %b::text[]) AS t (subscription_id, number, emails)
+        SELECT u.email, t.subscription_id, t.number, least(u.place, t.changes) - 1
+        FROM unnest(%b::uuid[], %b::bigint[], %b::int[], %b::text[]) AS t (subscription_id, number, changes, emails)
         CROSS JOIN json_array_elements_text(t.emails::json) WITH ORDINALITY AS u (email, place)
         """,
-        columns(named, 3),
+        columns(named, 4),
     )
 
 
@@ -110,7 +110,11 @@ def _emails(event: Event) -> Sequence[str]:
             return [user.email for user in licensed]
         case LicencesRevoked(emails=emails):
             return emails
-        case UserRemoved(email=email) | AccessGranted(email=email) | AccessRevoked(email=email):
+        case UserRemoved(email=email) | UserRestored(email=email) | UserAdded(email=email):
+            return [email]
+        case AddressCorrected(old, new):
+            return list({old: None, new: None})
+        case AccessGranted(email=email) | AccessRevoked(email=email):
             return [email]
         case IdentityBound(email=email) | IdentityReleased(email=email) | SessionsEnded(email=email):
             return [email]

@@ -8,7 +8,15 @@ from msgspec import json
 from msgspec.structs import astuple
 
 from domain.addition import GroupAdded, GroupSkipped
-from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
+from domain.edits import (
+    AddressCorrected,
+    GroupLeftOut,
+    GroupRenamed,
+    GroupTakenIn,
+    UserAdded,
+    UserRemoved,
+    UserRestored,
+)
 from domain.import_session import (
     CommitCompleted,
     CommitStarted,
@@ -254,6 +262,9 @@ IMPORT_LIST = View(
         FormatRejected: _write_problems,
         GroupRenamed: _write_version,
         UserRemoved: _write_version,
+        UserRestored: _write_version,
+        UserAdded: _write_version,
+        AddressCorrected: _write_version,
         GroupLeftOut: _write_version,
         GroupTakenIn: _write_version,
         CommitStarted: _start_commit,

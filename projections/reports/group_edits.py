@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 
 class Edits(Struct, frozen=True):
-    """What the review and the directory say of some groups, by their numbers or the keys of their names."""
+    """What the review and the directory say of some groups, by their numbers or the keys of their names.
+
+    `brings_users` are the numbers of those that have users whom the file doesn't have there (see `domain.edits`).
+    """
 
     renamed: dict[int, tuple[str, str]]
     problems: dict[int, int]
     removed: dict[int, tuple[str, ...]]
     left_out: frozenset[int]
+    brings_users: tuple[int, ...]
     existing: dict[str, UUID]
     any_renamed: bool
     directory: Bookmark
@@ -52,6 +56,12 @@ SELECT json_build_object(
     'left_out', (
         SELECT coalesce(json_agg(number), '[]')
         FROM review_left_out WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
+    ),
+    'brings_users', (
+        SELECT coalesce(json_agg(number), '[]') FROM (
+            SELECT number FROM review_corrected WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
+            UNION SELECT number FROM review_added WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
+        ) AS edited
     ),
     'existing', (
         SELECT coalesce(json_object_agg(name_key, group_id), '{}') FROM (

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 
 from application.rosters import StoredRoster
+from domain.edits import Plan
 from projections import groups_added
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportRow, ImportState
 from projections.reports.file_licences import licensed_twins
 from projections.reports.sentences import SKIPPED
-from projections.review import read as review
+from projections.review.edits import edits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from application.ports import Blobs
     from domain.problems import Problem
@@ -33,6 +34,10 @@ NOT_ADDED: dict[ImportState, str] = {
     "closed": "the import was finished before this group was added",
 }
 UNDONE = {"deleted": "undone: the group was deleted again", "users_removed": "undone: removed from the group again"}
+Place: TypeAlias = tuple[int, int | None, int]
+NOWHERE: Place = (0, None, 0)
+"""The place of what isn't in the file."""
+
 GROUPS_AT_ONCE = 200
 USERS_AT_ONCE = 10_000
 
@@ -61,12 +66,15 @@ def report(views: OpenViews, blobs: Blobs, row: ImportRow) -> Iterator[ReportRow
         yield from map(_problem_row, row.file_problems)
     else:
         roster = StoredRoster(partial(blobs.chunk, row.subscription_id, "roster", row.read.roster))
+        with views() as cursor:
+            plan = edits_of(cursor, row.id)
+        places = _Places(roster, plan)
         for numbers in _ranges(roster.index.sizes):
             with views() as cursor:
-                results = _group_results(cursor, row, numbers)
+                results = _group_results(cursor, row, plan, numbers)
             for number in numbers:
-                yield from results[number].rows(roster.group(number), roster.sheet_row)
-        yield from map(_problem_row, roster.problems())
+                yield from results[number].rows(roster.group(number), places)
+        yield from (_problem_row(problem) for problem in roster.problems() if not plan.has_solved(problem))
 
 
 def _ranges(sizes: Sequence[int]) -> Iterator[range]:
@@ -81,11 +89,9 @@ def _ranges(sizes: Sequence[int]) -> Iterator[range]:
         yield range(start, len(sizes) + 1)
 
 
-def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[int, _GroupResult]:
+def _group_results(cursor: ViewCursor, row: ImportRow, plan: Plan, numbers: range) -> dict[int, _GroupResult]:
     """Look up the results of some groups of the file, by number."""
-    removed = _by_number(review.removals(cursor, row.id, numbers))
     left_out = _by_number(groups_added.users_left_out(cursor, row.id, numbers))
-    new_names = review.new_names(cursor, row.id, numbers)
     after, last = numbers.start - 1, numbers.stop - 1
     added = {
         each.number: each
@@ -104,9 +110,7 @@ def _group_results(cursor: ViewCursor, row: ImportRow, numbers: range) -> dict[i
         done: GroupAddedRow | GroupSkippedRow | None = added.get(number) or skipped.get(number)
         if isinstance(done, GroupAddedRow) and len(newcomers) != done.users_added:
             done, newcomers = None, set()  # one view lags behind another
-        results[number] = _GroupResult(
-            row, new_names.get(number), done, removed.get(number, set()), left_out.get(number, set()), newcomers, meant
-        )
+        results[number] = _GroupResult(row, plan, done, left_out.get(number, set()), newcomers, meant)
     return results
 
 
@@ -118,34 +122,46 @@ def _by_number(users: Iterator[tuple[int, str]]) -> dict[int, set[str]]:
 
 
 class _GroupResult(Struct, frozen=True):
-    """The result of one group of the file: added or skipped, if it is done; the users removed, left out and added.
+    """The result of one group of the file: added or skipped, if it is done; the users left out and added.
 
-    `meant` is what is probably meant for users without a licence (see `licensed_twins`).
+    `plan` has the edits of the review. `meant` is what is probably meant for users without a licence (see
+    `licensed_twins`).
     """
 
     row: ImportRow
-    new_name: str | None
+    plan: Plan
     done: GroupAddedRow | GroupSkippedRow | None
-    removed: set[str]
     left_out: set[str]
     newcomers: set[str]
     meant: dict[str, str]
 
-    def rows(self, group: RosterGroup, sheet_row: Callable[[int], int]) -> Iterator[ReportRow]:
-        """Return a row for each user of the group; a group without users has one row."""
-        name = self.new_name or group.name
-        if not group.members:
-            row = sheet_row(group.line) or None
-            yield ReportRow(group.line, row, group.column, name, "", "not_added", SKIPPED["no-users"])
+    def rows(self, group: RosterGroup, places: _Places) -> Iterator[ReportRow]:
+        """Return a row for each user of the group, as the file or the review says; one if there are none."""
+        name, number = self.plan.name(group), group.number
+        corrected = self.plan.corrected.get(number, {})
+        if not (group.members or self.plan.brings_users(number)):
+            place = places.of(group.line, group.column)
+            yield ReportRow(*place, name, "", "not_added", SKIPPED["no-users"])
+        in_file = {member.email for member in group.members} if corrected else set[str]()
         for member in group.members:
-            outcome, reason = self._outcome(member.email)
-            row = sheet_row(member.line) or None
-            yield ReportRow(member.line, row, member.column, name, member.email, outcome, reason)
+            place = places.of(member.line, member.column)
+            yield self._row(place, name, number, member.email, corrected.get(member.email, member.email))
+        for cell in sorted(corrected.keys() - in_file):
+            yield self._row(places.of_cell(number, cell), name, number, cell, corrected[cell])
+        for email in sorted(self.plan.added.get(number, ())):
+            yield self._row(NOWHERE, name, number, email, email)
 
-    def _outcome(self, email: str) -> tuple[Outcome, str]:
+    def _row(self, place: Place, name: str, number: int, said: str, email: str) -> ReportRow:
+        outcome, reason = self._outcome(number, email)
+        edited = f"corrected to {email} in the review" if email != said else ""
+        if place == NOWHERE:
+            edited = edited or "added in the review"
+        return ReportRow(*place, name, said, outcome, "; ".join(filter(None, (edited, reason))))
+
+    def _outcome(self, number: int, email: str) -> tuple[Outcome, str]:
         if isinstance(self.done, GroupSkippedRow) and self.done.reason == "left-out":
             return "not_added", SKIPPED["left-out"]
-        if email in self.removed:
+        if email in self.plan.removed.get(number, ()):
             return "removed", "removed in the review"
         if self.done is not None and email in self.left_out:
             meant = self.meant.get(email)
@@ -162,6 +178,27 @@ class _GroupResult(Struct, frozen=True):
         if undo is None or undo.changes:
             return ""
         return UNDONE.get(undo.outcome, "")
+
+
+class _Places:
+    """Where in the file something is: the line, the row of a spreadsheet if that is another number, and the column."""
+
+    def __init__(self, roster: StoredRoster, plan: Plan) -> None:
+        self._roster = roster
+        self._cells: dict[tuple[int, str], Place] = {}
+        for problem in roster.problems() if plan.corrected else ():
+            for number in problem.groups:
+                if plan.solves(problem, number):
+                    place = self.of(problem.line, problem.column)
+                    self._cells.setdefault((number, problem.value), place)
+
+    def of(self, line: int, column: int) -> Place:
+        """Return a place."""
+        return line, self._roster.sheet_row(line) or None, column
+
+    def of_cell(self, number: int, value: str) -> Place:
+        """Return the place of a cell that is no address and was corrected for a group."""
+        return self._cells.get((number, value), NOWHERE)
 
 
 def _problem_row(problem: Problem) -> ReportRow:

@@ -15,10 +15,9 @@ from domain.plan import ExistingGroup, Facts, FileGroup, Outcome, plan_groups
 from projections.directory import read as directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from application.rosters import StoredRoster
-    from domain.roster import RosterMember
     from projections.positions import Bookmark
     from projections.view import ViewCursor
 
@@ -29,7 +28,11 @@ BYTES_OF_AN_OUTCOME = 200
 
 
 class EditedGroup(Struct, frozen=True):
-    """A group of the file with the edits made to it, the key of its name, and the id of the group that has the name."""
+    """A group of the file with the edits made to it, the key of its name, and the id of the group that has the name.
+
+    `addresses` are those of its users after corrections and additions, those included who were removed; None if they
+    are as in the file.
+    """
 
     number: int
     name: str
@@ -40,6 +43,7 @@ class EditedGroup(Struct, frozen=True):
     problems: int
     removed: Collection[str] = ()
     left_out: bool = False
+    addresses: tuple[str, ...] | None = None
 
 
 class GroupOutcome(NamedTuple):
@@ -65,7 +69,9 @@ def outcomes(
     Of groups with the same name, all that come before the last must be among them.
     """
     given = tuple(sorted(groups, key=lambda each: each.number))
-    edits = tuple((each.number, each.key, each.existing, each.left_out, frozenset(each.removed)) for each in given)
+    edits = tuple(
+        (each.number, each.key, each.existing, each.left_out, frozenset(each.removed), each.addresses) for each in given
+    )
     look_up = partial(_outcomes, cursor, subscription_id, roster, given)
     return roster.cached(("outcomes", known, edits), look_up)
 
@@ -73,18 +79,19 @@ def outcomes(
 def _outcomes(
     cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, groups: Sequence[EditedGroup]
 ) -> tuple[dict[int, GroupOutcome], int]:
-    members = {each.number: roster.group(each.number).members for each in groups}
-    facts = _facts(cursor, subscription_id, [(each, members[each.number]) for each in groups if not each.left_out])
+    index: dict[str, int] = {}
+    emails = {each.number: _addresses(roster, each) for each in groups}
+    users = {number: [index.setdefault(email, len(index)) for email in some] for number, some in emails.items()}
+    to_decide = [(each, emails[each.number]) for each in groups if not each.left_out]
+    facts = _facts(cursor, subscription_id, to_decide, index)
     keys = Counter(each.key for each in groups)
     planned = plan_groups(
         (
             FileGroup(
                 each.number,
                 each.key,
-                [member.user for member in members[each.number]],
-                frozenset(m.user for m in members[each.number] if m.email in each.removed)
-                if each.removed
-                else frozenset(),
+                users[each.number],
+                frozenset(index[email] for email in each.removed if email in index),
                 each.left_out,
             )
             for each in groups
@@ -101,21 +108,29 @@ def _outcomes(
     return found, BYTES_OF_AN_OUTCOME * len(found)
 
 
+def _addresses(roster: StoredRoster, group: EditedGroup) -> Sequence[str]:
+    if group.addresses is not None:
+        return group.addresses
+    return [member.email for member in roster.group(group.number).members]
+
+
 def _facts(
-    cursor: ViewCursor, subscription_id: UUID, groups: Sequence[tuple[EditedGroup, Sequence[RosterMember]]]
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    groups: Sequence[tuple[EditedGroup, Sequence[str]]],
+    index: Mapping[str, int],
 ) -> Facts:
     members = {each.key: set[int]() for each, _ in groups}
     unlicensed = set[int]()
-    everybody = ((each, member) for each, members in groups for member in members)
+    everybody = ((each, email) for each, emails in groups for email in emails)
     for some in _portions(everybody, EMAILS_AT_ONCE):
-        emails = {member.email for _, member in some}
-        without = directory.unlicensed_emails(cursor, subscription_id, emails)
-        unlicensed.update(member.user for _, member in some if member.email in without)
+        emails = {email for _, email in some}
+        unlicensed.update(map(index.__getitem__, directory.unlicensed_emails(cursor, subscription_id, emails)))
         ids = {each.existing for each, _ in some if each.existing}
         there = directory.memberships_among(cursor, subscription_id, ids, emails) if ids else set[tuple[UUID, str]]()
-        for each, member in some:
-            if (each.existing, member.email) in there:
-                members[each.key].add(member.user)
+        for each, email in some:
+            if (each.existing, email) in there:
+                members[each.key].add(index[email])
     existing = {each.key: ExistingGroup(each.existing, members[each.key]) for each, _ in groups if each.existing}
     return Facts(unlicensed.intersection, existing)
 

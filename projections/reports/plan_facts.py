@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from array import array
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from application.planning import marked_users, plan_import
+from application.planning import marked_users, newcomers, plan_import
 from domain.naming import group_key
 from domain.plan import ExistingGroup, Facts
 from projections.directory import read as directory
@@ -34,7 +35,9 @@ def import_plan(
 
     It is computed once for each change in the subscription's licences and groups, and for each edit.
     """
-    edits = (plan.roster, *map(frozenset, (plan.names.items(), plan.removed.items(), plan.left_out)), after)
+    corrected = frozenset((group, frozenset(some.items())) for group, some in plan.corrected.items())
+    others = map(frozenset, (plan.names.items(), plan.removed.items(), plan.left_out, plan.added.items()))
+    edits = (plan.roster, corrected, *others, after)
     for _ in range(ATTEMPTS):
         mark = directory.last_change(cursor, subscription_id)
         look_up = partial(_import_plan, cursor, subscription_id, roster, plan, after, mark)
@@ -53,29 +56,36 @@ def _import_plan(
 
 
 def _facts(cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, plan: Plan, mark: Hashable) -> Facts:
+    new = newcomers(roster, plan)
+
     def look_up() -> tuple[dict[str, ExistingGroup], int]:
-        found = existing_groups(cursor, subscription_id, roster, roster.group_keys())
+        found = existing_groups(cursor, subscription_id, roster, new, roster.group_keys())
         return found, sum(BYTES_OF_A_GROUP + sys.getsizeof(group.members) for group in found.values())
 
-    existing = roster.cached(("existing", mark), look_up)
+    existing = roster.cached(("existing", mark, new), look_up)
     others = {group_key(name) for name in plan.names.values()}.difference(existing)
     if others:
-        existing = existing | existing_groups(cursor, subscription_id, roster, sorted(others))
-    return Facts(marked_users(unlicensed_users(cursor, subscription_id, roster).marks), existing)
+        existing = existing | existing_groups(cursor, subscription_id, roster, new, sorted(others))
+    without = directory.unlicensed_emails(cursor, subscription_id, new) if new else set[str]()
+    marks = unlicensed_users(cursor, subscription_id, roster).marks + bytes(map(without.__contains__, new))
+    return Facts(marked_users(marks), existing)
 
 
 def existing_groups(
-    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, keys: Sequence[str]
+    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, new: Sequence[str], keys: Sequence[str]
 ) -> dict[str, ExistingGroup]:
-    """Return the groups that exist with these name keys, and their users among those of a file."""
+    """Return the groups that exist with these name keys, and their users among those of a file and new ones."""
     found = directory.existing_groups(cursor, subscription_id, keys)
-    members = members_by_group(cursor, roster, [position for position, _ in found.values()]) if found else {}
+    positions = [position for position, _ in found.values()]
+    members = members_by_group(cursor, roster, new, positions) if found else {}
     nobody = array("I")
     return {key: ExistingGroup(group_id, members.get(position, nobody)) for key, (position, group_id) in found.items()}
 
 
-def members_by_group(cursor: ViewCursor, roster: StoredRoster, positions: Sequence[int]) -> dict[int, array[int]]:
-    """Return which users of a file, by index, are in each of these groups, by position."""
+def members_by_group(
+    cursor: ViewCursor, roster: StoredRoster, new: Sequence[str], positions: Sequence[int]
+) -> dict[int, array[int]]:
+    """Return which users of a file, and which new ones after them, by index, are in each of these groups."""
     cursor.execute(
         """
         SELECT m.group_position, string_agg(int4send(u.number::int - 1), '') AS users
@@ -84,7 +94,7 @@ def members_by_group(cursor: ViewCursor, roster: StoredRoster, positions: Sequen
         WHERE m.group_position = ANY(%(positions)b::bigint[]) AND m.until IS NULL
         GROUP BY m.group_position
         """,
-        {"emails": "\n".join(email for some in roster.emails() for email in some), "positions": list(positions)},
+        {"emails": "\n".join(chain(*roster.emails(), new)), "positions": list(positions)},
         binary=True,
     )
     return {row["group_position"]: _numbers(row["users"]) for row in cursor}

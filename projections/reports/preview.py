@@ -6,7 +6,6 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from domain.edits import Plan
 from domain.problems import grouped
 from projections.directory import read as directory
 from projections.positions import find_bookmark
@@ -14,10 +13,10 @@ from projections.reports.suspicions import suspicions
 from projections.review.read import Edited, ReviewedGroup, edited_groups, with_outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from uuid import UUID
 
     from application.rosters import StoredRoster
+    from domain.edits import Plan
     from projections.view import ViewCursor
 
 
@@ -25,17 +24,18 @@ def preview(
     cursor: ViewCursor,
     subscription_id: UUID,
     roster: StoredRoster,
-    left_out: Collection[int] = (),
+    plan: Plan,
     *,
     limit: int | None = 100,
 ) -> list[ReviewedGroup]:
-    """Return the first groups of the file, or all of them if `limit` is None, as a review would show them.
-
-    `left_out` are the numbers of those that would be left out.
-    """
+    """Return the first groups of the file, edited, as a review would show them; all of them if `limit` is None."""
     bookmark = find_bookmark(cursor, directory.NAME)
-    problems = Counter(number for problem in grouped(roster.problems()) for number in set(problem.groups))
+    problems = Counter(
+        number
+        for problem in grouped(roster.problems())
+        for number in set(problem.groups)
+        if not plan.solves(problem, number)
+    )
     problems.update(suspicions(cursor, subscription_id, roster).keys())
-    plan = Plan("", len(roster), left_out=frozenset(left_out))
     groups = edited_groups(cursor, subscription_id, list(islice(roster.groups(), limit)), plan, problems)
     return with_outcomes(cursor, subscription_id, roster, Edited(groups, [], bookmark))

@@ -36,8 +36,10 @@ def groups_by_outcome(
     return [number for number in range(after + 1, len(roster) + 1) if number not in others]
 
 
-def groups_of_people(roster: StoredRoster, search: str) -> Sequence[int]:
+def groups_of_people(roster: StoredRoster, plan: Plan, search: str) -> Sequence[int]:
     """Return the numbers of the groups with a user who has this text in their address, or in their name in the file.
+
+    The address is that in the file, or one that the edits of a plan have brought into the group.
 
     It reads all users of the file, once for each search, as long as that is remembered.
     """
@@ -54,4 +56,7 @@ def groups_of_people(roster: StoredRoster, search: str) -> Sequence[int]:
         return bytes(marks), len(marks)
 
     marks = roster.cached(("people", wanted), look_up)
-    return group_numbers_of(roster, UnlicensedUsers(marks.count(1), marks))
+    in_file = group_numbers_of(roster, UnlicensedUsers(marks.count(1), marks))
+    brought = [(number, email) for number, some in plan.corrected.items() for email in some.values()]
+    brought += [(number, email) for number, some in plan.added.items() for email in some]
+    return sorted({*in_file, *(number for number, email in brought if wanted in email)}) if brought else in_file

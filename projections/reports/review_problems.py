@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from msgspec import json
 
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 AFTER_THE_FILE = 1 << 30
 """The ordinal before those of problems that aren't in the file; no file has so many."""
 
+SOLVED: LiteralString = """(
+    code = 'email-invalid' AND groups <> '{}' AND groups <@ ARRAY(
+        SELECT number FROM review_corrected AS c
+        WHERE c.import_id = review_problems.import_id AND c.old = review_problems.value
+    )
+)"""
+"""That a cell that was no address was corrected, for all groups that need it."""
+
 
 def problems(
     cursor: ViewCursor,
@@ -35,13 +43,15 @@ def problems(
 ) -> list[tuple[int, Problem]]:
     """Return a page of the problems with these codes, in the order of the file, that follow the ordinal `after`.
 
+    What the review has corrected is none any more.
+
     Each problem comes after its ordinal.
     """
     cursor.execute(
-        """
+        f"""
         SELECT ordinal, code, line, col, header, value, detail, groups, sheet_row, found, examples::text AS examples
         FROM review_problems
-        WHERE import_id = %s AND ordinal > %s AND code = ANY(%s) ORDER BY ordinal LIMIT %s
+        WHERE import_id = %s AND ordinal > %s AND code = ANY(%s) AND NOT {SOLVED} ORDER BY ordinal LIMIT %s
         """,
         (import_id, after, list(codes), limit),
     )
@@ -66,8 +76,14 @@ def problems_of_group(
     cursor.execute(
         """
         SELECT ordinal, code, line, col, header, value, detail, groups, sheet_row, found, examples::text AS examples
-        FROM review_group_problems JOIN review_problems USING (import_id, ordinal)
-        WHERE import_id = %s AND number = %s AND ordinal > %s ORDER BY ordinal LIMIT %s
+        FROM review_group_problems AS g JOIN review_problems AS p USING (import_id, ordinal)
+        WHERE import_id = %s AND number = %s AND ordinal > %s AND NOT (
+            code = 'email-invalid' AND EXISTS (
+                SELECT FROM review_corrected AS c
+                WHERE c.import_id = p.import_id AND c.old = p.value AND c.number = g.number
+            )
+        )
+        ORDER BY ordinal LIMIT %s
         """,
         (import_id, number, after, limit),
     )
@@ -78,7 +94,7 @@ def problems_of_group(
 
 def count_problems(cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster) -> int:
     """Return how many problems an import has."""
-    cursor.execute("SELECT count(*) AS found FROM review_problems WHERE import_id = %s", (import_id,))
+    cursor.execute(f"SELECT count(*) AS found FROM review_problems WHERE import_id = %s AND NOT {SOLVED}", (import_id,))
     row = cursor.fetchone()
     return int(row["found"] if row else 0) + len(_suspicions(cursor, subscription_id, import_id, roster))
 

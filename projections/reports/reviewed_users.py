@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
+from domain.edits import NOBODY
 from domain.naming import group_key
 from projections.directory import read as directory
 from projections.reports.file_licences import licensed_twins
-from projections.review import read as review
+from projections.review.edits import edits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from uuid import UUID
 
     from application.rosters import StoredRoster
@@ -22,19 +22,21 @@ UserStatus: TypeAlias = Literal["to_add", "already_in_group", "not_licensed", "r
 
 
 class ReviewedUser(Struct, frozen=True):
-    """A user of a group as they would be added, with their place in the file.
+    """A user of a group as they would be added, with their place in the file: None for one whom the review added.
 
-    `licensed_as` is the address that is probably meant if this one has no licence: it has one, and differs in its
-    apostrophe only. `row` is the row as a spreadsheet counts it, unless that is the line.
+    `in_file` is what the file says in place of an address that was corrected; where that is no address, there is no
+    place either. `licensed_as` is the address that is probably meant if this one has no licence: it has one, and
+    differs in its apostrophe only. `row` is the row as a spreadsheet counts it, unless that is the line.
     """
 
     email: str
     first_name: str
     last_name: str
     status: UserStatus
-    line: int
-    column: int
+    line: int | None
+    column: int | None
     licensed_as: str = ""
+    in_file: str = ""
     row: int | UnsetType = UNSET
 
 
@@ -52,11 +54,13 @@ def reviewed_users(
 
     Raises NotFound.
     """
-    members = roster.group(number).members[after : after + limit if limit is not None else None]
-    emails = [member.email for member in members]
-    removed = {email for _, email in review.removals(cursor, import_id, [number])}
+    group, plan = roster.group(number), edits_of(cursor, import_id, [number])
+    users = plan.members(group)[after : after + limit if limit is not None else None]
+    emails = [user.email for user in users]
+    removed = plan.removed.get(number, NOBODY)
     unlicensed = directory.unlicensed_emails(cursor, subscription_id, emails)
-    already_in_group = _already_in_group(cursor, subscription_id, import_id, roster, number, emails)
+    existing = directory.group_ids_by_key(cursor, subscription_id, [group_key(plan.name(group))])
+    already_in_group = directory.members_among(cursor, subscription_id, existing.values(), emails)
 
     def status(email: str) -> UserStatus:
         if email in removed:
@@ -66,26 +70,19 @@ def reviewed_users(
         return "already_in_group" if email in already_in_group else "to_add"
 
     licensed_as = licensed_twins(cursor, subscription_id, unlicensed)
-    names = roster.names(member.user for member in members)
+    places = [None if user.at is None else group.members[user.at] for user in users]
+    in_file = [place.user for place in places if place]
+    names = dict(zip(in_file, roster.names(in_file), strict=True))
     return [
         ReviewedUser(
-            m.email,
-            first_name,
-            last_name,
-            status(m.email),
-            m.line,
-            m.column,
-            licensed_as.get(m.email, ""),
-            roster.sheet_row(m.line) or UNSET,
+            user.email,
+            *(names[place.user] if place else ("", "")),
+            status(user.email),
+            place.line if place else None,
+            place.column if place else None,
+            licensed_as.get(user.email, ""),
+            user.in_file,
+            (place and roster.sheet_row(place.line)) or UNSET,
         )
-        for m, (first_name, last_name) in zip(members, names, strict=True)
+        for user, place in zip(users, places, strict=True)
     ]
-
-
-def _already_in_group(
-    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster, number: int, emails: Sequence[str]
-) -> set[str]:
-    new_names = review.new_names(cursor, import_id, range(number, number + 1))
-    name = new_names.get(number) or roster.group_name(number)
-    existing = directory.group_ids_by_key(cursor, subscription_id, [group_key(name)])
-    return directory.members_among(cursor, subscription_id, existing.values(), emails)

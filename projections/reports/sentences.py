@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from msgspec import Struct
 
 from application.records import Event
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
-from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
+from domain.edits import (
+    AddressCorrected,
+    Edit,
+    GroupLeftOut,
+    GroupRenamed,
+    GroupTakenIn,
+    UserAdded,
+    UserRemoved,
+    UserRestored,
+)
 from domain.files.encodings import ENCODINGS
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
@@ -58,6 +67,9 @@ _TITLES: dict[type[Event], str] = {
     EncodingChosen: "Encoding chosen",
     GroupRenamed: "Group renamed in review",
     UserRemoved: "User removed in review",
+    UserRestored: "User put back in review",
+    UserAdded: "User added in review",
+    AddressCorrected: "Address corrected in review",
     GroupLeftOut: "Group left out in review",
     GroupTakenIn: "Group taken in again in review",
     CommitStarted: "Adding started",
@@ -109,7 +121,7 @@ class Action(Struct, frozen=True):
 
 ACTIONS: Mapping[str, Action] = {
     "file-uploaded": Action("File uploaded", (FileUploaded, FormatDetected, FormatRejected)),
-    "review-edited": Action("Review edited", (EncodingChosen, GroupRenamed, UserRemoved, GroupLeftOut, GroupTakenIn)),
+    "review-edited": Action("Review edited", (EncodingChosen, *get_args(Edit))),
     "import-run": Action(
         "Import started, stopped or ended",
         (CommitStarted, CommitStopped, CommitCompleted, ImportDiscarded, ImportClosed),
@@ -150,7 +162,15 @@ def sentence(event: Event) -> str:
             return f"Format recognised: {FORMATS[kind]}, {counted(groups, 'group')}, {counted(users, 'user')}"
         case FormatRejected(problems):
             return f"File refused: {problems[0].message}" if problems else "File refused"
-        case GroupRenamed() | UserRemoved() | GroupLeftOut() | GroupTakenIn():
+        case (
+            GroupRenamed()
+            | UserRemoved()
+            | UserRestored()
+            | UserAdded()
+            | AddressCorrected()
+            | GroupLeftOut()
+            | GroupTakenIn()
+        ):
             return _edited(event)
         case CommitStarted(plan=PlanTotals() as plan):
             what = plan_text(plan).removesuffix(".")
@@ -227,12 +247,23 @@ def attempts(error: LastError) -> str:
     return f"This failed {often}, most recently at {last} UTC. The next attempt is at {following} UTC."
 
 
-def _edited(event: GroupRenamed | UserRemoved | GroupLeftOut | GroupTakenIn) -> str:
+def _edited(event: Edit) -> str:
     match event:
+        case GroupRenamed(group, old, new, reset=True):
+            return f"Renamed group {group} of the file from “{old}” back to “{new}”"
         case GroupRenamed(group, old, new):
             return f"Renamed group {group} of the file from “{old}” to “{new}”"
         case UserRemoved(group, email):
             return f"Removed {email} from group {group} of the file"
+        case UserRestored(group, email):
+            return f"Put {email} back into group {group} of the file"
+        case UserAdded(group, email):
+            return f"Added {email} to group {group} of the file"
+        case AddressCorrected(old, new, groups):
+            where = f"group {groups[0]}" if len(groups) == 1 else counted(len(groups), "group")
+            if new == old:
+                return f"Took back the correction of “{old}” in {where} of the file"
+            return f"Corrected “{old}” to {new} in {where} of the file"
         case GroupLeftOut(group):
             return f"Left group {group} of the file out"
         case GroupTakenIn(group):

@@ -21,9 +21,10 @@ from projections.reports import file_licences
 from projections.reports.group_edits import find_edits
 from projections.reports.outcomes import EditedGroup, outcomes
 from projections.reports.suspicions import suspicions
+from projections.review.edits import edits_of, problems_solved
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from uuid import UUID
 
     from application.rosters import StoredRoster
@@ -129,7 +130,12 @@ def _suspects(
 ) -> list[int]:
     """Return the numbers, after a number, of the groups that have problems or may have users without a licence."""
     cursor.execute(
-        "SELECT DISTINCT number FROM review_group_problems WHERE import_id = %s AND number > %s", (import_id, after)
+        """
+        SELECT number FROM review_group_problems WHERE import_id = %(import)s AND number > %(after)s
+        UNION SELECT number FROM review_corrected WHERE import_id = %(import)s AND number > %(after)s
+        UNION SELECT number FROM review_added WHERE import_id = %(import)s AND number > %(after)s
+        """,
+        {"import": import_id, "after": after},
     )
     numbers = {row["number"] for row in cursor}
     numbers.update(number for number in suspected if number > after)
@@ -188,13 +194,18 @@ def _with_edits(
     names = roster.names_of_groups(numbers)
     keys = plain_group_keys(names) or list(map(group_key, names))
     edits = find_edits(cursor, subscription_id, import_id, numbers, keys)
+    plan = edits_of(cursor, import_id, edits.brings_users) if edits.brings_users else Plan("", 0)
+    solved = problems_solved(cursor, import_id, plan)
     groups = []
     for number, name_in_file, key_in_file in zip(numbers, names, keys, strict=True):
         name, key = edits.renamed.get(number, (name_in_file, key_in_file))
         removed = edits.removed.get(number, ())
-        users, problems = roster.index.sizes[number - 1] - len(removed), edits.problems.get(number, 0)
+        addresses = tuple(plan.addresses(roster.group(number))) if plan.brings_users(number) else None
+        users = (roster.index.sizes[number - 1] if addresses is None else len(addresses)) - len(removed)
+        problems = edits.problems.get(number, 0) - solved.get(number, 0)
         existing, left_out = edits.existing.get(key), number in edits.left_out
-        groups.append(EditedGroup(number, name, name_in_file, key, existing, users, problems, removed, left_out))
+        group = EditedGroup(number, name, name_in_file, key, existing, users, problems, removed, left_out, addresses)
+        groups.append(group)
     return groups, edits
 
 
@@ -226,7 +237,7 @@ def _groups_of_plan(
     bookmark, search = find_bookmark(cursor, directory.NAME), group_key(wanted.search)
     named = ((each, plan.name(each)) for each in map(roster.group, numbers))
     page = list(islice((each for each, name in named if search in group_key(name)), limit))
-    counts = _problem_counts(cursor, import_id, [each.number for each in page])
+    counts = _problem_counts(cursor, import_id, [each.number for each in page], plan)
     groups = edited_groups(cursor, subscription_id, page, plan, counts)
     renamed = {number: group_key(name) for number, name in plan.names.items()}
     others = map(roster.group, namesakes(roster, renamed, groups))
@@ -239,6 +250,7 @@ def edited_groups(
     """Return groups of a file as they are under a plan, with their numbers of problems."""
     keys = [group_key(plan.name(each)) for each in groups]
     existing = directory.group_ids_by_key(cursor, subscription_id, keys)
+    addresses = {each.number: tuple(plan.addresses(each)) for each in groups if plan.brings_users(each.number)}
     return [
         EditedGroup(
             each.number,
@@ -246,16 +258,17 @@ def edited_groups(
             each.name,
             key,
             existing.get(key),
-            len(each.members) - len(plan.removed.get(each.number, ())),
+            len(addresses.get(each.number, each.members)) - len(plan.removed.get(each.number, ())),
             problems.get(each.number, 0),
             plan.removed.get(each.number, ()),
             each.number in plan.left_out,
+            addresses.get(each.number),
         )
         for each, key in zip(groups, keys, strict=True)
     ]
 
 
-def _problem_counts(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> dict[int, int]:
+def _problem_counts(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int], plan: Plan) -> dict[int, int]:
     cursor.execute(
         """
         SELECT number, count(*) AS problems FROM review_group_problems
@@ -263,7 +276,9 @@ def _problem_counts(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int])
         """,
         (import_id, list(numbers)),
     )
-    return {row["number"]: row["problems"] for row in cursor}
+    counts = {row["number"]: row["problems"] for row in cursor}
+    solved = problems_solved(cursor, import_id, plan)
+    return {number: count - solved.get(number, 0) for number, count in counts.items()}
 
 
 def with_outcomes(
@@ -285,15 +300,6 @@ def with_outcomes(
         )
         for group in edited.groups
     ]
-
-
-def removals(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """Return the users removed from these groups of the file, each after the number of the group."""
-    cursor.execute(
-        "SELECT number, email FROM review_removed WHERE import_id = %s AND number = ANY(%s)",
-        (import_id, list(numbers)),
-    )
-    return ((row["number"], row["email"]) for row in cursor.fetchall())
 
 
 def left_out(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> set[int]:

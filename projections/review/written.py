@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from msgspec import json
 
 from application.rosters import StoredRoster
-from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
+from domain.edits import (
+    AddressCorrected,
+    GroupLeftOut,
+    GroupRenamed,
+    GroupTakenIn,
+    UserAdded,
+    UserRemoved,
+    UserRestored,
+)
 from domain.import_session import EncodingChosen, FormatDetected
 from domain.naming import group_key
 from domain.problems import grouped
@@ -19,6 +27,7 @@ from projections.view import View, columns, copy_rows, events_of, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import LiteralString
 
     from application.ports import Blobs
     from application.records import Record
@@ -34,6 +43,19 @@ CREATE = """
         PRIMARY KEY (import_id, number)
     );
     CREATE TABLE IF NOT EXISTS review_removed (
+        import_id uuid NOT NULL,
+        number integer NOT NULL,
+        email text NOT NULL,
+        PRIMARY KEY (import_id, number, email)
+    );
+    CREATE TABLE IF NOT EXISTS review_corrected (
+        import_id uuid NOT NULL,
+        number integer NOT NULL,
+        old text NOT NULL,
+        new text NOT NULL,
+        PRIMARY KEY (import_id, old, number)
+    );
+    CREATE TABLE IF NOT EXISTS review_added (
         import_id uuid NOT NULL,
         number integer NOT NULL,
         email text NOT NULL,
@@ -104,7 +126,10 @@ def _replace_problems(blobs: Blobs, cursor: ViewCursor, run: Sequence[Record]) -
 
 
 def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    latest = {(record.originator_id, event.group): event.new for record, event in events_of(run, GroupRenamed)}
+    renamed = {(record.originator_id, event.group): event for record, event in events_of(run, GroupRenamed)}
+    reset = [group for group, event in renamed.items() if event.reset]
+    _delete(cursor, "review_renamed (import_id, number)", "uuid int", reset)
+    latest = {group: event.new for group, event in renamed.items() if not event.reset}
     cursor.execute(
         """
         INSERT INTO review_renamed (import_id, number, name, name_key)
@@ -116,8 +141,49 @@ def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 
 def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    removed = [(record.originator_id, event.group, event.email) for record, event in events_of(run, UserRemoved)]
-    insert_rows(cursor, "review_removed (import_id, number, email)", "uuid int text", removed)
+    """Remove users, or forget those who were added."""
+    cursor.execute(
+        """
+        WITH u AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::text[]) AS u (import_id, number, email)),
+            forgotten AS (
+                DELETE FROM review_added AS a USING u
+                WHERE (a.import_id, a.number, a.email) = (u.import_id, u.number, u.email)
+                RETURNING a.import_id, a.number, a.email
+            )
+        INSERT INTO review_removed (import_id, number, email) SELECT * FROM u EXCEPT SELECT * FROM forgotten
+        """,
+        columns(((r.originator_id, event.group, event.email) for r, event in events_of(run, UserRemoved)), 3),
+    )
+
+
+def _restore_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    restored = [(record.originator_id, event.group, event.email) for record, event in events_of(run, UserRestored)]
+    _delete(cursor, "review_removed (import_id, number, email)", "uuid int text", restored)
+
+
+def _add_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    added = [(record.originator_id, event.group, event.email) for record, event in events_of(run, UserAdded)]
+    insert_rows(cursor, "review_added (import_id, number, email)", "uuid int text", added)
+
+
+def _correct_addresses(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    latest = {
+        (record.originator_id, number, event.old): event.new
+        for record, event in events_of(run, AddressCorrected)
+        for number in event.groups
+    }
+    _delete(cursor, "review_corrected (import_id, number, old)", "uuid int text", list(latest))
+    corrected = [(*place, new) for place, new in latest.items() if new != place[2]]
+    insert_rows(cursor, "review_corrected (import_id, number, old, new)", "uuid int text text", corrected)
+
+
+def _delete(cursor: ViewCursor, keys: LiteralString, types: LiteralString, rows: Sequence[tuple[object, ...]]) -> None:
+    """Delete rows by their keys, such as those of `table (first, second)`, whose columns have these types."""
+    table, _, names = keys.partition(" ")
+    arrays = ", ".join(f"%s::{each}[]" for each in types.split())
+    cursor.execute(
+        f"DELETE FROM {table} WHERE {names} IN (SELECT * FROM unnest({arrays}))", columns(rows, len(types.split()))
+    )
 
 
 def _leave_groups_out(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -126,27 +192,32 @@ def _leave_groups_out(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 
 def _take_groups_in(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    taken_in = columns(((record.originator_id, event.group) for record, event in events_of(run, GroupTakenIn)), 2)
-    cursor.execute(
-        """
-        DELETE FROM review_left_out AS g USING unnest(%s::uuid[], %s::int[]) AS t (import_id, number)
-        WHERE (g.import_id, g.number) = (t.import_id, t.number)
-        """,
-        taken_in,
-    )
+    taken_in = [(record.originator_id, event.group) for record, event in events_of(run, GroupTakenIn)]
+    _delete(cursor, "review_left_out (import_id, number)", "uuid int", taken_in)
 
 
 def review(blobs: Blobs) -> View:
     """Return the View, whose handlers read the rosters from the blobs."""
     return View(
         name="review",
-        tables=("review_renamed", "review_removed", "review_left_out", "review_problems", "review_group_problems"),
+        tables=(
+            "review_renamed",
+            "review_removed",
+            "review_corrected",
+            "review_added",
+            "review_left_out",
+            "review_problems",
+            "review_group_problems",
+        ),
         create=CREATE,
         handlers={
             FormatDetected: partial(_insert_problems, blobs),
             EncodingChosen: partial(_replace_problems, blobs),
             GroupRenamed: _rename_groups,
             UserRemoved: _remove_users,
+            UserRestored: _restore_users,
+            UserAdded: _add_users,
+            AddressCorrected: _correct_addresses,
             GroupLeftOut: _leave_groups_out,
             GroupTakenIn: _take_groups_in,
         },

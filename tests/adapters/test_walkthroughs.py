@@ -58,19 +58,20 @@ def test_the_api_tour_works_as_printed(running: Served, module_database: str, tm
         "You have a token.\n",
         '"code":"email-invalid","line":3,"column":3',
         '"state":"committing"',
-        '"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":2',
-        '"name":"Sales Europe","created":true,"users_added":1',
+        '"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":4',
+        '"name":"Sales Europe","created":true,"users_added":2',
         '"type":"GroupRenamed"',
         '"type":"UserRemoved"',
+        '"type":"AddressCorrected"',
         '"type":"CommitCompleted"',
         "Groupname,Email,Email",
         '"type":"group.created"',
-        '"groups_deleted":2,"groups_reduced":0,"users_removed":2,"groups_kept":0,"kept":[]',
+        '"groups_deleted":2,"groups_reduced":0,"users_removed":4,"groups_kept":0,"kept":[]',
         '{"state":"undone",',
     ):
         assert part in done.stdout, part
     assert re.search("(?m)^2,,3,Sales Europe,ben@example.com,removed,", done.stdout)
-    assert re.search("(?m)^3,,3,,nonsense,problem,", done.stdout)
+    assert re.search("(?m)^3,,3,Support,nonsense,added,corrected to ann@example.com", done.stdout)
 
 
 def test_the_api_tour_says_so_when_there_is_no_token(running: Served, module_database: str, tmp_path: Path) -> None:

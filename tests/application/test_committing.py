@@ -11,7 +11,7 @@ from msgspec import structs
 
 from application import committing
 from application.committing import CommitRun, start_commit, stop
-from application.importing import remove_user, rename_group
+from application.editing import remove_user, rename_group
 from application.pace import GROUPS_A_BATCH, LONG_BATCH
 from application.ports import Appended, Claim, Claims
 from application.records import NewRecord, Origin

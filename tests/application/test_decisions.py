@@ -10,10 +10,11 @@ import pytest
 
 from adapters.memory.ports import MemoryPorts, memory_ports
 from application.committing import start_commit, stop
+from application.editing import remove_user
+from application.editing import rename_group as rename_reviewed_group
 from application.granting import NewToken, grant_access, issue_token, revoke_access, revoke_token
 from application.grouping import add_users, create_group, remove_users, rename_group
-from application.importing import discard, remove_user, upload
-from application.importing import rename_group as rename_reviewed_group
+from application.importing import discard, upload
 from application.licensing import (
     allocate_licences,
     change_subscription,

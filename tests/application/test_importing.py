@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from application.committing import start_commit, stop
-from application.importing import discard, plan_at, remove_user, rename_group, stored_roster, upload
+from application.editing import remove_user, rename_group
+from application.importing import discard, plan_at, stored_roster, upload
 from application.records import Origin
 from domain.edits import GroupRenamed, UserRemoved
 from domain.errors import GroupNameInvalid, KeyReused, NotFound, Stale, WrongState

@@ -14,9 +14,9 @@ from adapters.memory.ports import memory_ports
 from application import pace
 from application.committing import CommitRun, start_commit, stop
 from application.decisions import ATTEMPTS
+from application.editing import rename_group as rename_in_review
 from application.grouping import add_users, create_group, delete_group, remove_users, rename_group
 from application.importing import find_session, upload
-from application.importing import rename_group as rename_in_review
 from application.licensing import allocate_licences, revoke_licences
 from application.ports import Conflict
 from application.records import Origin

@@ -12,10 +12,11 @@ import pytest
 
 from adapters.composition import composed
 from adapters.postgres.sign_ins import SignInDetails
+from application.editing import remove_user, rename_group
 from application.granting import Person
 from application.grouping import add_users, create_group
 from application.identifying import bind_account, end_sign_ins, release_identity
-from application.importing import remove_user, rename_group, stored_roster
+from application.importing import stored_roster
 from application.licensing import allocate_licences, change_subscription, create_subscription, revoke_licences
 from application.records import Actor, Origin
 from domain.access import ROLLCALL

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from application.committing import CommitRun, start_commit, stop
-from application.importing import close, discard, find_session, remove_user, rename_group
+from application.editing import remove_user, rename_group
+from application.importing import close, discard, find_session
 from application.planning import what_is_planned
 from application.undoing import UndoRun, start_undo
 from domain.errors import WRONG_STATES, ImportCommand, NothingToUndo, WrongState

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from adapters.memory.ports import MemoryPorts
 from application.committing import CommitRun, start_commit, stop
+from application.editing import Add, AskedEdit, Correct, LeaveOut, Remove, Rename, Restore, edit
 from application.grouping import add_users, create_group, delete_group, rename_group
-from application.importing import leave_group_out, remove_user, upload
-from application.importing import rename_group as rename_in_review
+from application.importing import upload
 from application.licensing import allocate_licences, revoke_licences
 from domain import import_session
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
@@ -31,17 +31,21 @@ if TYPE_CHECKING:
     from tests.contracts.conftest import Implementation
 
 USERS = [f"user{number}@example.com" for number in range(5)]
+NEW, BROKEN = "new@example.com", "no address"
 NAMES = ["Sales", "Support", "sales europe", "Asia"]
 NUMBERS = st.integers(0, 3)
 PEOPLE = st.sets(st.sampled_from(USERS), min_size=1)
-FILES = st.lists(PEOPLE, min_size=1, max_size=4)
+FILES = st.lists(st.sets(st.sampled_from([*USERS, BROKEN]), min_size=1), min_size=1, max_size=4)
 EDITS = st.lists(
     st.one_of(
         st.tuples(st.just("rename"), NUMBERS, st.sampled_from([*NAMES, "SALES", "Other"])),
         st.tuples(st.just("remove"), NUMBERS, st.sampled_from(USERS)),
         st.tuples(st.just("leave out"), NUMBERS, st.just("")),
+        st.tuples(st.just("restore"), NUMBERS, st.sampled_from(USERS)),
+        st.tuples(st.just("add"), NUMBERS, st.sampled_from([*USERS, NEW])),
+        st.tuples(st.sampled_from([*USERS, BROKEN]), NUMBERS, st.sampled_from([*USERS, NEW])),  # corrected
     ),
-    max_size=4,
+    max_size=6,
 )
 CHANGES = st.lists(
     st.one_of(
@@ -93,13 +97,15 @@ def imported(
     file = "\n".join([",".join(["Groupname", *["Email"] * width]), *rows])
     upload(ports, importing, "file.csv", "text/csv", file.encode(), Limits())
     for what, number, value in edits:
+        asked: dict[str, AskedEdit] = {
+            "rename": Rename(number + 1, value),
+            "remove": Remove(number + 1, value),
+            "restore": Restore(number + 1, value),
+            "add": Add(number + 1, value),
+            "leave out": LeaveOut(number + 1),
+        }
         with suppress(Refused):
-            if what == "rename":
-                rename_in_review(ports, importing, number + 1, value, None)
-            elif what == "remove":
-                remove_user(ports, importing, number + 1, value, None)
-            else:
-                leave_group_out(ports, importing, number + 1, None)
+            edit(ports, importing, [asked.get(what, Correct(what, value))], None)
     return importing
 
 
@@ -153,7 +159,7 @@ def expected(plan: ImportPlan) -> dict[str, int]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    licensed=st.sets(st.sampled_from(USERS)),
+    licensed=st.sets(st.sampled_from([*USERS, NEW])),
     before=CHANGES,
     groups=FILES,
     edits=EDITS,

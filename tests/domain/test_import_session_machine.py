@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec import json
 
 from domain.addition import GroupAdded, GroupSkipped, add_group, imported_group_id
-from domain.edits import remove_user, rename_group
+from domain.edits import add_user, correct_address, remove_user, rename_group
 from domain.errors import NothingToAdd, NothingToUndo, SomethingAdded
 from domain.import_session import (
     Closed,
@@ -91,11 +91,31 @@ class ImportMachine(RuleBasedStateMachine):
                 self.record(event)
             assert event is None, "doing it again changes nothing"
 
+    @precondition(lambda self: isinstance(self.session, Reviewing))
+    @rule(number=NUMBERS, email=st.sampled_from([*EMAILS, "new@example.com"]))
+    def add(self, number: int, email: str) -> None:
+        for _ in range(2):
+            assert isinstance(self.session, Reviewing)
+            event = add_user(self.session, self.groups[number - 1], email)
+            self.record(event)
+        assert event is None, "doing it again changes nothing"
+
+    @precondition(lambda self: isinstance(self.session, Reviewing))
+    @rule(old=st.sampled_from(EMAILS), new=st.sampled_from([*EMAILS, "new@example.com"]))
+    def correct(self, old: str, new: str) -> None:
+        having = [each.number for each in self.groups if old in [member.email for member in each.members]]
+        for _ in range(2):
+            assert isinstance(self.session, Reviewing)
+            events = correct_address(self.session, having, old, new)
+            for event in events:
+                self.record(event)
+        assert not events, "doing it again changes nothing"
+
     @precondition(lambda self: isinstance(self.session, (Reviewing, Stopped)))
     @rule()
     def start(self) -> None:
         assert isinstance(self.session, (Reviewing, Stopped))
-        sizes = [len(group.members) for group in self.groups]
+        sizes = [len(self.session.plan.users(group)) for group in self.groups]
         try:
             self.record(start_commit(self.session, len(self.events), sizes, anybody_licensed=True))
         except NothingToAdd:

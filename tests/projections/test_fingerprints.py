@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "12205b6c99df9c85"
+HISTORY = "d55bab44849a2011"
 RECORDED = {
-    "directory": ("2-c6f5565fe027ecb1", "c0c2d3cca5e43c73"),
-    "review": ("1-ea8fcbe8606d4add", "1c95ba8b8486584c"),
-    "import_list": ("3-b4d3b2a0687b44d1", "3ae94f0287e1124c"),
-    "groups_added": ("3-266e047edd7be559", "28af20838718c4db"),
-    "audit_log": ("2-08488cbb7352d563", "3954e4f605ff6837"),
-    "group_events": ("2-632be6e86f758fbc", "acfc11c6796ead5f"),
-    "access": ("1-1d8a934528428ff0", "37c5bda1c32e2af9"),
+    "directory": ("2-c6f5565fe027ecb1", "bbb375eed075bd55"),
+    "review": ("1-2e37d6fb959e7a96", "e7b5f7a6319278c2"),
+    "import_list": ("3-8d19ea734fa9d29f", "8704cad95b32c1ca"),
+    "groups_added": ("3-266e047edd7be559", "544a7399e3863325"),
+    "audit_log": ("2-1e6a7fd37147832e", "9bc2c3fd2224c1b4"),
+    "group_events": ("2-632be6e86f758fbc", "ddd244f7201aef9d"),
+    "access": ("1-1d8a934528428ff0", "c326fe83ac90b9d1"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""
 ADVICE = """

@@ -18,7 +18,7 @@ from projections.reports.plan_facts import import_plan
 from projections.review import read as review
 from projections.review.read import GroupFilter
 from tests.conftest import advance_views, subscribed
-from tests.contracts.test_plans import CHANGES, EDITS, FILES, NAMES, USERS, change, imported
+from tests.contracts.test_plans import CHANGES, EDITS, FILES, NAMES, NEW, USERS, change, imported
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
@@ -50,7 +50,7 @@ def total(rows: list[ReviewedGroup]) -> tuple[GroupTotals, MembershipTotals]:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(licensed=st.sets(st.sampled_from(USERS)), before=CHANGES, groups=FILES, edits=EDITS)
+@given(licensed=st.sets(st.sampled_from([*USERS, NEW])), before=CHANGES, groups=FILES, edits=EDITS)
 def test_every_page_of_the_review_agrees_with_the_plan(
     unattended: Rollcall,
     licensed: set[str],

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from msgspec import json
 
-from application.importing import discard, rename_group
+from application.editing import rename_group
+from application.importing import discard
 from application.licensing import allocate_licences, change_subscription
 from application.records import Actor, Origin
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup

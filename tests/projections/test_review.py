@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from application.importing import plan_at, remove_user, rename_group
+from application.editing import remove_user, rename_group
+from application.importing import plan_at
 from application.licensing import allocate_licences
 from domain.naming import group_key
 from domain.subscription import LicencesRevoked, User

@@ -15,7 +15,7 @@ from application.reading import detected
 from application.records import Event, Origin, Record
 from application.roster_chunks import to_chunks
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
-from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
+from domain.edits import AddressCorrected, GroupLeftOut, GroupRenamed, GroupTakenIn, UserAdded, UserRemoved
 from domain.files.roster_file import read_roster
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (
@@ -67,6 +67,8 @@ class Simulation:
         self._groups: dict[UUID, tuple[UUID, str, set[str]]] = {}
         self._reviewing: dict[UUID, tuple[UUID, dict[int, str], set[tuple[int, str]]]] = {}
         self._left_out: dict[UUID, set[int]] = {}
+        self._added: dict[UUID, set[int]] = {}
+        self._corrected: dict[UUID, set[int]] = {}
         self._committing: dict[UUID, tuple[UUID, int]] = {}
         self._stopped: dict[UUID, tuple[UUID, int]] = {}
         for subscription in SUBSCRIPTIONS:
@@ -145,6 +147,9 @@ class Simulation:
             self._pick(NAMES),
             self._pick([(1, USERS[0]), (1, USERS[1]), (2, USERS[2])]),
         )
+        if self._pick([True, False]):
+            self._further_edit(subscription, stream)
+            return
         left_out = self._left_out.setdefault(stream, set())
         if self._pick([True, False, False]):
             self._record(
@@ -157,6 +162,24 @@ class Simulation:
         elif user not in removed:
             removed.add(user)
             self._record(subscription, stream, UserRemoved(*user), stream)
+
+    def _further_edit(self, subscription: UUID, stream: UUID) -> None:
+        """Correct an address or take that back; add a user or forget them."""
+        added, corrected = self._added.setdefault(stream, set()), self._corrected.setdefault(stream, set())
+        number, what = self._pick([1, 2]), self._pick(["correct", "correct back", "add", "forget"])
+        match what:
+            case "correct":
+                corrected.add(number)
+                self._record(subscription, stream, AddressCorrected("x", self._pick(USERS), (number,)), stream)
+            case "correct back" if corrected:
+                self._record(subscription, stream, AddressCorrected("x", "x", tuple(sorted(corrected))), stream)
+                corrected.clear()
+            case "add" if number not in added:
+                added.add(number)
+                self._record(subscription, stream, UserAdded(number, "new@example.com"), stream)
+            case "forget" if number in added:
+                added.remove(number)
+                self._record(subscription, stream, UserRemoved(number, "new@example.com"), stream)
 
     def import_moves(self) -> None:
         states: list[dict[UUID, Any]] = [self._reviewing, self._stopped, self._committing]

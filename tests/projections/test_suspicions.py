@@ -8,9 +8,10 @@ from uuid import uuid4
 import pytest
 
 from application import grouping
-from application.importing import rename_group
+from application.editing import rename_group
 from application.roster_chunks import to_chunks
 from application.rosters import StoredRoster
+from domain.edits import Plan
 from domain.files.roster_file import read_roster
 from domain.roster import Roster
 from projections.import_list import read as import_list
@@ -135,7 +136,7 @@ def test_a_dry_run_tells_the_same(unattended: Rollcall) -> None:
     roster = StoredRoster(to_chunks(read).__getitem__)
     with unattended.views() as cursor:
         (found,) = suspicions(cursor, reviewed.origin.subscription_id, roster).values()
-        groups = preview(cursor, reviewed.origin.subscription_id, roster)
+        groups = preview(cursor, reviewed.origin.subscription_id, roster, Plan("", len(roster)))
     assert found.message == (
         "“7” may once have been another name: there is a group “007”, and spreadsheets turn one into the other."
     )

@@ -10,6 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.routes import HTTPRoute
 from msgspec import json
 
+from adapters.api.edits import EditsBody
 from adapters.api.encoding import ChosenEncoding
 from adapters.api.exports import FILES
 from adapters.api.groups import NewGroup, NewUsers
@@ -270,6 +271,7 @@ def _add_schemas(schemas: Node) -> None:
         SubscriptionChange,
         NewName,
         ChosenEncoding,
+        EditsBody,
         NewGroup,
         NewUsers,
         SelectedGroups,

@@ -64,6 +64,13 @@ BODIES: dict[str, Any] = {
     "SelectedMembers": {"emails": ["ben@example.com"]},
     "NewName": {"name": "Sales Europe"},
     "ChosenEncoding": {"encoding": "windows-1250"},
+    "EditsBody": {
+        "edits": [
+            {"edit": "correct", "old": "eve@@example.com", "new": "eve@example.com"},
+            {"edit": "add", "group": 1, "email": "ben@example.com"},
+            {"edit": "rename", "group": 1, "name": "Sales Europe"},
+        ]
+    },
     "NewGrant": {"email": "ann@example.com", "role": "administrator"},
     "TokenRequest": {"name": "Nightly sync", "role": "consumer", "subscription_id": SUBSCRIPTION},
 }

@@ -104,6 +104,7 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "listReviewedGroups": {"200": ("ETag",)},
     "listReviewedUsers": {"200": ("ETag",)},
     "showEncoding": {"200": ("ETag",)},
+    "editImport": {"200": ("ETag",), "202": ("Location", "ETag")},
     "chooseEncoding": {"200": ("ETag",), "202": ("Location", "ETag")},
     "renameReviewedGroup": {"200": ("ETag",), "202": ("Location", "ETag")},
     "removeReviewedUser": {"204": ("ETag",), "202": ("Location", "ETag")},

@@ -86,7 +86,10 @@ async function swap(address, options, ids, focus) {
   try {
     const { answer, page } = await fetched(address, options);
     if (!answer.ok || (options.method === "post" && !keepUp(page)) || !put(page, ids)) return putWhole(page);
-    if (options.method === "post") putAlong(page);
+    if (options.method === "post") {
+      putAlong(page);
+      find("#told").textContent = find("[data-made]")?.textContent ?? "";
+    }
     document.title = page.title;
     begin();
     if (focus !== undefined) focusOn(focus, ids[0]);
@@ -147,10 +150,16 @@ addEventListener("change", ({ target }) => {
 
 // Where focus goes next: to the next user to remove, to the one before, or where the form says.
 function next(button, form) {
-  const others = [...form.querySelectorAll("button[name=email]")];
+  const others = [...form.elements].filter((each) => each.matches("button[name=email]"));
   const beside = others[others.indexOf(button) + 1] ?? others[others.indexOf(button) - 1];
   return beside && others.includes(button) ? `button[value="${CSS.escape(beside.value)}"]` : form.dataset.focus;
 }
+
+// Escape gives up what is being edited: a new name, or a corrected address.
+addEventListener("keydown", ({ key, isComposing, target }) => {
+  const form = key === "Escape" && !isComposing && target.closest?.("form.rename, form.correct");
+  if (form) find("a.button", form)?.click();
+});
 
 // Another page of a list, or other filters, are a step back for the browser's Back button.
 function goneTo(address, id, step) {

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SEEDED: dict[str, Any] = json.decode(os.environ.get("ROLLCALL_TEST_SEEDED", "{}"))
 CHANGING = (
     "chooseEncoding",
+    "editImport",
     "renameReviewedGroup",
     "removeReviewedUser",
     "commitImport",

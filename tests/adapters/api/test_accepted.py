@@ -18,9 +18,10 @@ from adapters.postgres import wakeups
 from adapters.server.app import create_app
 from adapters.settings import read_settings
 from application.committing import CommitRun, start_commit, stop
+from application.editing import leave_group_out
 from application.granting import NewToken, grant_access, issue_token
 from application.grouping import create_group
-from application.importing import leave_group_out, upload
+from application.importing import upload
 from domain.access import SECRET_BYTES
 from domain.roster import Limits
 from tests.adapters.api.tokens import TokenAuth
@@ -89,6 +90,14 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
     ),
     "renameReviewedGroup": lambda s: sent(
         "PATCH", f"{s.reviewed}/groups/2", 200, "Location", json={"name": "Made by hand"}, headers=IF_MATCH
+    ),
+    "editImport": lambda s: sent(
+        "PATCH",
+        s.reviewed,
+        200,
+        "Location",
+        json={"edits": [{"edit": "add", "group": 2, "email": BEN}, {"edit": "leave_out", "group": 1}]},
+        headers=IF_MATCH,
     ),
     "chooseEncoding": lambda s: sent(
         "PUT", f"{s.reviewed}/encoding", 200, "Location", json={"encoding": "windows-1250"}, headers=IF_MATCH

@@ -90,6 +90,7 @@ WHO: dict[str, Who] = {
     "commitImport": ADMINISTRATOR,
     "showUndo": READER,
     "closeImport": ADMINISTRATOR,
+    "editImport": ADMINISTRATOR,
     "undoImport": ADMINISTRATOR,
     "stopImport": ADMINISTRATOR,
     "listGroupsAdded": READER,

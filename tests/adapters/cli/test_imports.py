@@ -250,6 +250,22 @@ class TestWithoutATerminal:
         assert "Group “NA” was skipped: it was left out in the review." in done.stdout
         assert desk.count("directory_groups") == 1
 
+    def test_addresses_are_corrected(self, desk: Desk, roster: str) -> None:
+        plain = ("import", roster, "-s", "Contoso")
+        edits = ("--correct", "eve@@example.com=cid@example.com", "--correct", "zoe@example.com=ben@example.com")
+        advice = " ".join(run(desk.environ, *plain, "--dry-run").stdout.split())
+        assert "(--correct eve@@example.com=ADDRESS)" in advice
+        before = desk.recorded()
+        dry = run(desk.environ, *plain, *edits, "--dry-run").stdout
+        assert re.search(r"\n1 +Design +creates +3 *\n2 +Sales +creates +2 *\n", dry)
+        assert "eve@@example.com" not in dry
+        assert "Creates 2 groups: 3 users, 5 memberships." in " ".join(dry.split())
+        for wrong, code in (("eve@@example.com=nobody", 1), ("none@example.com=ann@example.com", 1), ("eve", 2)):
+            assert run(desk.environ, *plain, "--yes", "--correct", wrong).returncode == code
+        assert desk.recorded() == before
+        done = run(desk.environ, *plain, *edits, "--yes")
+        assert (done.returncode, "2 groups added, with 5 new memberships" in done.stdout) == (0, True)
+
     def test_a_name_to_leave_out_that_the_file_has_not_is_refused_before_anything_is_recorded(
         self, desk: Desk, roster: str
     ) -> None:

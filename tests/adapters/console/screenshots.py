@@ -153,12 +153,25 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     done = uploaded(client, where, samples.joinpath("user-based.csv").read_text(), "user-based.csv")
     guessed = uploaded(client, where, CZECH.encode("windows-1250"), "skupiny.csv")
     review = uploaded(client, where, TROUBLED, "teams-and-offices-2026.csv")
+    edited = uploaded(client, where, TROUBLED, "put-right.csv")
+    edits = [
+        {"edit": "correct", "old": "farid.haddad(at)example.com", "new": "farid.haddad@example.com"},
+        {"edit": "add", "group": 2, "email": "grace.kim@example.com"},
+        {"edit": "add", "group": 2, "email": LONG_ADDRESS},
+        {"edit": "remove", "group": 2, "email": "chloe.martin@example.com"},
+        {"edit": "rename", "group": 2, "name": "Paris"},
+    ]
+    assert client.patch(edited, json={"edits": edits}, headers=if_match(client, edited)).is_success
     everywhere = "".join(f"Office {number},ann.lee@example.com\n" for number in range(1, 3_001))
-    running, stopped = (uploaded(client, where, f"Groupname,Email\n{everywhere}", name) for name in ("a.csv", "b.csv"))
-    for each, batches in ((done, 100), (running, 6), (stopped, 5)):
+    running, stopped, closed = (
+        uploaded(client, where, f"Groupname,Email\n{everywhere}", f"{name}.csv") for name in "abc"
+    )
+    for each, batches in ((done, 100), (running, 6), (stopped, 5), (closed, 5)):
         assert client.post(f"{each}/commit", headers=if_match(client, each)).status_code == 202
         run_batches(rollcall, UUID(each.rsplit("/", 1)[1]), batches)
-    client.post(f"{stopped}/stop")
+    for each in (stopped, closed):
+        client.post(f"{each}/stop")
+    assert client.post(f"{closed}/close", headers=if_match(client, closed)).is_success
     undone, undoing, to_undo, half = undos(client, rollcall, where)
     fresh = subscribed(client)
     names = {"email": "hugo.weber@example.com", "first_name": "Hugo", "last_name": "Weber"}
@@ -203,10 +216,12 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "review": review,
         "review-narrowed": f"{review}?only=creates&user=ann",
         "review-open": f"{review}?open=2&edit=3",
+        "review-edited": f"{edited}?open=2&fix=u3",
         "problems": f"{review}?show=problems",
         "encoding": guessed,
         "progress": running,
         "stopped": stopped,
+        "closed": closed,
         "completed": done,
         "undo-review": f"{to_undo}/undo",
         "undo-progress": undoing,

@@ -17,7 +17,15 @@ from adapters.postgres.recorder import StoredRecord
 from application.records import Actor, Event, Origin, Record
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
-from domain.edits import GroupLeftOut, GroupRenamed, GroupTakenIn, UserRemoved
+from domain.edits import (
+    AddressCorrected,
+    GroupLeftOut,
+    GroupRenamed,
+    GroupTakenIn,
+    UserAdded,
+    UserRemoved,
+    UserRestored,
+)
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
@@ -90,6 +98,16 @@ STORED: list[tuple[Event, str]] = [
     ),
     (GroupRenamed(1, "Europe", "Europa"), '{"type":"import.group-renamed","group":1,"old":"Europe","new":"Europa"}'),
     (UserRemoved(2, "ann@example.com"), '{"type":"import.user-removed","group":2,"email":"ann@example.com"}'),
+    (
+        GroupRenamed(1, "Europa", "Europe", reset=True),
+        '{"type":"import.group-renamed","group":1,"old":"Europa","new":"Europe","reset":true}',
+    ),
+    (UserRestored(2, "ann@example.com"), '{"type":"import.user-restored","group":2,"email":"ann@example.com"}'),
+    (UserAdded(2, "ben@example.com"), '{"type":"import.user-added","group":2,"email":"ben@example.com"}'),
+    (
+        AddressCorrected("ann(at)example.com", "ann@example.com", (1, 3)),
+        '{"type":"import.address-corrected","old":"ann(at)example.com","new":"ann@example.com","groups":[1,3]}',
+    ),
     (GroupLeftOut(2), '{"type":"import.group-left-out","group":2}'),
     (GroupTakenIn(2), '{"type":"import.group-taken-in","group":2}'),
     (CommitStarted(4, 3), '{"type":"import.commit-started","reviewed":4,"groups":3}'),
