@@ -134,7 +134,7 @@ def edit(rollcall: Rollcall, origin: Origin) -> None:
     take_group_in(rollcall, origin, 1, None)
     asked: list[AskedEdit] = [Correct("nobody", USERS[4]), Correct("stranger@example.com", USERS[3])]
     asked += [Correct("stranger@example.com", None), Add(1, USERS[5]), Add(2, "new@example.com")]
-    asked += [Remove(2, "new@example.com"), Restore(4, USERS[6]), Rename(3, "Elsewhere"), Rename(3, None)]
+    asked += [Remove(2, "new@example.com"), Restore(1, USERS[0]), Rename(3, "Elsewhere"), Rename(3, None)]
     review(rollcall, origin, asked, None)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from application.planning import what_is_planned
 from domain import import_session
 from domain.errors import NotFound
+from projections.reports.review_edits import edits_of
 from projections.reports.review_filters import groups_by_outcome, groups_of_people
-from projections.review.edits import edits_of
 from projections.review.read import GroupFilter
 
 if TYPE_CHECKING:

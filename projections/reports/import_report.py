@@ -13,8 +13,8 @@ from projections import groups_added
 from projections.groups_added import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportRow, ImportState
 from projections.reports.file_licences import licensed_twins
+from projections.reports.review_edits import edits_of
 from projections.reports.sentences import SKIPPED
-from projections.review.edits import edits_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from domain.edits import NOBODY
 from domain.naming import group_key
 from projections.directory import read as directory
 from projections.reports.file_licences import licensed_twins
-from projections.review.edits import edits_of
+from projections.reports.review_edits import edits_of
 
 if TYPE_CHECKING:
     from uuid import UUID

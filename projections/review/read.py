@@ -20,8 +20,8 @@ from projections.positions import Bookmark, find_bookmark
 from projections.reports import file_licences
 from projections.reports.group_edits import find_edits
 from projections.reports.outcomes import EditedGroup, outcomes
+from projections.reports.review_edits import edits_of, problems_solved
 from projections.reports.suspicions import suspicions
-from projections.review.edits import edits_of, problems_solved
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "d55bab44849a2011"
+HISTORY = "6407286d65ef97f2"
 RECORDED = {
-    "directory": ("2-c6f5565fe027ecb1", "bbb375eed075bd55"),
-    "review": ("1-2e37d6fb959e7a96", "e7b5f7a6319278c2"),
-    "import_list": ("3-8d19ea734fa9d29f", "8704cad95b32c1ca"),
-    "groups_added": ("3-266e047edd7be559", "544a7399e3863325"),
-    "audit_log": ("2-1e6a7fd37147832e", "9bc2c3fd2224c1b4"),
-    "group_events": ("2-632be6e86f758fbc", "ddd244f7201aef9d"),
+    "directory": ("2-c6f5565fe027ecb1", "dd677c377d367695"),
+    "review": ("1-2e37d6fb959e7a96", "d3107a46b103df93"),
+    "import_list": ("3-8d19ea734fa9d29f", "cc66c9e4d08c8d01"),
+    "groups_added": ("3-266e047edd7be559", "71fa1324fb717bfd"),
+    "audit_log": ("2-1e6a7fd37147832e", "13cc13a67aa78e51"),
+    "group_events": ("2-632be6e86f758fbc", "f2a20ca4aab5fb6b"),
     "access": ("1-1d8a934528428ff0", "c326fe83ac90b9d1"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""

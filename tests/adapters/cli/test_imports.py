@@ -264,7 +264,7 @@ class TestWithoutATerminal:
             assert run(desk.environ, *plain, "--yes", "--correct", wrong).returncode == code
         assert desk.recorded() == before
         done = run(desk.environ, *plain, *edits, "--yes")
-        assert (done.returncode, "2 groups added, with 5 new memberships" in done.stdout) == (0, True)
+        assert (done.returncode, "Completed: 2 groups created; 5 memberships added" in done.stdout) == (0, True)
 
     def test_a_name_to_leave_out_that_the_file_has_not_is_refused_before_anything_is_recorded(
         self, desk: Desk, roster: str

@@ -216,7 +216,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "review": review,
         "review-narrowed": f"{review}?only=creates&user=ann",
         "review-open": f"{review}?open=2&edit=3",
-        "review-edited": f"{edited}?open=2&fix=u3",
+        "review-edited": f"{edited}?open=2&fix=u2",
         "problems": f"{review}?show=problems",
         "encoding": guessed,
         "progress": running,
