@@ -77,13 +77,16 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
     "allocateLicences": lambda s: sent(
         "POST", f"{s.subscription}/licences", 200, json={"users": [{"email": "cem@example.com"}, {"email": "x"}]}
     ),
+    "revokeLicences": lambda s: sent("POST", f"{s.subscription}/licences/revoke", 200, json={"emails": [BEN]}),
     "revokeLicence": lambda s: sent("DELETE", f"{s.subscription}/licences/{BEN}", 204),
     "createGroup": lambda s: sent(
         "POST", f"{s.subscription}/groups", 201, "Location", json={"name": "Asia", "users": [ANN]}
     ),
     "renameGroup": lambda s: sent("PATCH", s.group, 200, "Location", json={"name": "Africa"}),
+    "deleteGroups": lambda s: sent("POST", f"{s.subscription}/groups/delete", 200, json={"q": "made"}),
     "deleteGroup": lambda s: sent("DELETE", s.group, 204),
     "addGroupUsers": lambda s: sent("POST", f"{s.group}/users", 200, json={"emails": [ANN, BEN]}),
+    "removeGroupUsers": lambda s: sent("POST", f"{s.group}/users/remove", 200, json={"emails": [ANN]}),
     "removeGroupUser": lambda s: sent("DELETE", f"{s.group}/users/{ANN}", 204),
     "uploadImport": lambda s: sent(
         "POST", f"{s.subscription}/imports", 201, "Location", files={"file": ("groups.csv", FILE)}

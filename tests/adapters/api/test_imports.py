@@ -92,6 +92,7 @@ class TestUpload:
             "groups": 4,
             "users": 4,
             "memberships": 5,
+            "rows_not_read": 1,
             "problems": {"email-invalid": 1, "user-repeated": 1},
         }
         assert client.get(answer.headers["location"]).json() == made
@@ -616,8 +617,14 @@ class TestCommit:
         assert done["progress"] == {
             "groups_total": 4,
             "groups_added": 3,
+            "groups_created": 3,
+            "groups_added_to": 0,
+            "groups_joined": 0,
+            "groups_unchanged": 0,
             "groups_skipped": 1,
             "users_added": 4,
+            "users_already_there": 0,
+            "users_left_out": 1,
             "eta_seconds": None,
             "last_error": None,
             **NOTHING_UNDONE,
