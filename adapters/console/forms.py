@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeAlias, TypeVar
 
+from litestar.enums import ScopeType
 from litestar.params import QueryParameter
 from msgspec import Struct
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from litestar.datastructures import FormMultiDict
+    from litestar.types import ASGIApp, Receive, Scope, Send
 
     from adapters.composition import Rollcall
     from adapters.console.addresses import UnusableAddress
@@ -36,6 +38,18 @@ SUBMITTED_BEFORE = (
     "You’ve already submitted this form with different values. Check what was saved, then submit it again if you still "
     "want to."
 )
+
+
+def without_blank_filters(app: ASGIApp) -> ASGIApp:
+    """Take fields of a search form that were left blank as missing, as the script of the page does before it asks."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and scope["method"] == "GET" and scope["query_string"]:
+            given = scope["query_string"].split(b"&")
+            scope["query_string"] = b"&".join(field for field in given if not field.endswith(b"="))
+        await app(scope, receive, send)
+
+    return asked
 
 
 class Form:

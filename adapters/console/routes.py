@@ -50,6 +50,7 @@ def console(upload_bytes: int) -> list[Router]:
             *settings.ROUTES,
         ],
         dependencies={"form": Provide(forms.form)},
+        middleware=[forms.without_blank_filters],
         exception_handlers=pages.ERRORS,
         request_max_body_size=forms.FORM_BYTES,
     )
