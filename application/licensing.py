@@ -20,6 +20,7 @@ from application.ports import Claim, Claims, NoJoins
 from application.streams import SUBSCRIPTION, find, first_event
 from domain import group, subscription
 from domain.errors import KeyReused
+from domain.subscription import User
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from application.ports import Ports, RequestKey, Stream
     from application.records import Origin
-    from domain.subscription import Subscription, User
+    from domain.subscription import Subscription
 
 
 class SubscriptionResult(CommandResult, frozen=True, kw_only=True):
@@ -43,6 +44,21 @@ class SubscriptionResult(CommandResult, frozen=True, kw_only=True):
         return self.seats - self.seats_taken
 
 
+class SeatsUsed(Struct, frozen=True):
+    """How many of the seats are taken before and after an allocation; `missing` is how many more seats it takes."""
+
+    seats: int
+    taken_before: int
+    taken_after: int
+    missing: int
+
+    @classmethod
+    def by(cls, subscription: Subscription, new: int) -> SeatsUsed:
+        """Return how allocating new licences changes the seats taken."""
+        after = subscription.taken + new
+        return cls(subscription.seats, subscription.taken, after, max(0, after - subscription.seats))
+
+
 class AllocationResult(Struct, frozen=True):
     """How many licences were allocated now, and how many of the users had one already.
 
@@ -51,8 +67,17 @@ class AllocationResult(Struct, frozen=True):
 
     allocated: int
     already_allocated: int
+    seats: SeatsUsed
     readable: bool = True
     repeated: bool = False
+
+
+class AllocationPlan(Struct, frozen=True):
+    """What allocating licences to some users would do now: who would get one, and how many have one already."""
+
+    new: tuple[User, ...]
+    already_allocated: int
+    seats: SeatsUsed
 
 
 class RevocationResult(Struct, frozen=True):
@@ -101,6 +126,14 @@ def change_subscription(
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
 
 
+def plan_allocation(ports: Ports, origin: Origin, users: Iterable[User]) -> AllocationPlan:
+    """Return what `allocate_licences` would do; raises NotFound."""
+    stream, wanted = _find_subscription(ports, origin), {user.email: user for user in users}
+    held = _held(ports, stream, wanted)
+    new = tuple(user for user in wanted.values() if user.email not in held)
+    return AllocationPlan(new, len(held), SeatsUsed.by(stream.state, len(new)))
+
+
 def allocate_licences(
     ports: Ports, origin: Origin, users: Iterable[User], request_key: RequestKey | None = None
 ) -> AllocationResult:
@@ -112,15 +145,16 @@ def allocate_licences(
 
     def decide() -> Decision[AllocationResult]:
         stream = _find_subscription(ports, origin)
-        held = ports.events.licensed(stream.id, wanted).users if stream.state.taken else frozenset[str]()
+        held = _held(ports, stream, wanted)
         seen = (stream.id, stream.version)
         if is_repeated(ports, stream.id, request_key):
-            return Decision(AllocationResult(0, len(held), repeated=True), seen=seen)
+            return Decision(AllocationResult(0, len(held), SeatsUsed.by(stream.state, 0), repeated=True), seen=seen)
         new = [user for user in wanted.values() if user.email not in held]
         allocated = subscription.allocate(stream.state, new)
         records = new_records(stream.id, stream.version, allocated)
         claims = Claims(taken=_licence_claims(stream.id, (user.email for user in new)), request=request_key)
-        return Decision(AllocationResult(len(new), len(held)), records, claims, seen)
+        result = AllocationResult(len(new), len(held), SeatsUsed.by(stream.state, len(new)))
+        return Decision(result, records, claims, seen)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
 
@@ -147,6 +181,11 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
         return Decision(RevocationResult(revoked), records, claims)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats", "groups"))
+
+
+def _held(ports: Ports, stream: Stream[Subscription], emails: Iterable[str]) -> frozenset[str]:
+    """Return which of these users have a licence."""
+    return frozenset(ports.events.licensed(stream.id, emails).users) if stream.state.taken else frozenset()
 
 
 def _find_subscription(ports: Ports, origin: Origin) -> Stream[Subscription]:

@@ -188,6 +188,15 @@ class StoredRoster:
             start += len(some)
         return found
 
+    def emails_of(self, users: Iterable[int]) -> list[str]:
+        """Return the addresses of these users, by index."""
+        a_page, pages = self.index.users_a_chunk, _Pages(self._addresses)
+        return [pages[user // a_page][user % a_page] for user in users]
+
+    def line_of(self, user: int) -> int:
+        """Return the line on which a user, by index, appears first in a user-based file."""
+        return self._addresses(user // self.index.users_a_chunk).lines[user % self.index.users_a_chunk]
+
     def names(self, users: Iterable[int]) -> list[tuple[str, str]]:
         """Return the first and last names of these users, by index."""
         a_page = self.index.users_a_chunk

@@ -240,7 +240,10 @@ class SeatsInvalid(Refused):
 
 
 class SeatsExceeded(Refused):
-    """Not enough seats: you need {wanted:,}, and {free:,} of {seats:,} are free. Revoke licences or buy more seats."""
+    """Not enough seats: you need {wanted:,}, and {free:,} of {seats:,} are free. No licences were allocated.
+
+    Add {missing:,} more, revoke licences that nobody needs, or allocate fewer.
+    """
 
     code = "seats-exceeded"
 

@@ -224,5 +224,6 @@ PROBLEMS: dict[str, ProblemKind] = {
         "error",
         "“{value}” has no licence in this subscription.",
         "Allocate a licence to this address, or leave the user out.",
+        "{count} users have no licence in this subscription: {examples}.",
     ),
 }

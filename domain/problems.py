@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Example(Struct, frozen=True, omit_defaults=True):
-    """A place where a problem is, and what is there; `row` as in `Problem`."""
+    """A place where a problem is, and what is there; `row` as in `Problem`. `line` is 0 if that is not in the file."""
 
     line: int
     column: int
@@ -24,6 +24,8 @@ class Example(Struct, frozen=True, omit_defaults=True):
     row: int = 0
 
     def __str__(self) -> str:
+        if not self.line:
+            return f"“{self.value}”"
         place = f"line {self.line:,}" + (f" (row {self.row:,})" if self.row else "")
         return f"“{self.value}” on {place}" if self.value else place
 

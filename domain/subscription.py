@@ -127,7 +127,8 @@ def allocate(subscription: Subscription, users: Iterable[User]) -> tuple[Licence
     """
     wanted = tuple(users)
     if len(wanted) > subscription.free:
-        raise SeatsExceeded(wanted=len(wanted), free=subscription.free, seats=subscription.seats)
+        seats = {"free": subscription.free, "seats": subscription.seats}
+        raise SeatsExceeded(wanted=len(wanted), missing=len(wanted) - subscription.free, **seats)
     return tuple(map(LicencesAllocated, portions(wanted)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 from litestar import Response, delete, post
@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_licence, find_subscription, require_subscription
-from adapters.http.new_licences import NewUser, user_of, users_of_file
+from adapters.http.new_licences import LicenceRequest, NewUser, licences_of_file, user_of
 from adapters.http.paging import After, Limit, Search, decode_after, list_response
 from adapters.http.problems import accepted_response, responses, unsupported_media_type
 from adapters.http.reads import read
@@ -29,6 +29,7 @@ from adapters.http.requests import (
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.validation import MANY_BYTES, decode_body
 from application import licensing
+from application.licensing import AllocationPlan, SeatsUsed
 from domain.addresses import PrivateDomains
 from domain.errors import EmailInvalid
 from domain.naming import printable
@@ -38,6 +39,11 @@ from projections.directory import read as directory
 from projections.directory.read import LicenceRow, OnlyUsers
 from projections.reports.problem_rows import ProblemRow, problem_rows
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from application.licensing import AllocationResult
+
 
 class NewLicences(Struct, forbid_unknown_fields=True, frozen=True):
     """The users to allocate licences to."""
@@ -46,11 +52,24 @@ class NewLicences(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class AllocatedDocument(Struct, frozen=True):
-    """The result of an allocation; `refused` lists the rows or users that can't be used, and why."""
+    """The result of an allocation, or of its plan; `refused` lists the rows or users that can't be used, and why.
+
+    `passed_over` are the headers of the columns of groups, if the file is a user-based import file.
+    """
 
     allocated: int
     already_allocated: int
     refused: list[ProblemRow]
+    passed_over: list[str]
+    seats: SeatsUsed
+
+
+def allocated_document(
+    result: AllocationResult | AllocationPlan, refused: list[ProblemRow], passed_over: Sequence[str] = ()
+) -> AllocatedDocument:
+    """Return what was or would be allocated."""
+    new = len(result.new) if isinstance(result, AllocationPlan) else result.allocated
+    return AllocatedDocument(new, result.already_allocated, refused, list(passed_over), result.seats)
 
 
 @post(
@@ -70,21 +89,25 @@ def allocate_licences(
     subscription_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
+    plan: Annotated[bool, QueryParameter(description="Only say what would be allocated.")] = False,
 ) -> Response[AllocatedDocument]:
     """Allocate licences to users, who are listed as JSON or as `text/csv`.
 
-    If there aren't enough seats for all of them, no licences are allocated.
+    With `plan`, only say what that would do. If there aren't enough seats for all of them, no licences are allocated.
+    A user-based import file is accepted, too: its columns of groups are passed over.
     """
     require_subscription(rollcall, subscription_id)
-    users, refused = _users(request, rollcall, body)
+    wanted, origin = _wanted(request, rollcall, body), origin_of(request, subscription_id)
+    if plan:
+        planned = licensing.plan_allocation(rollcall, origin, wanted.users)
+        return Response(allocated_document(planned, wanted.problems, wanted.passed_over))
     key = request_key(request, idempotency_key, subscription_id, body)
-    done = licensing.allocate_licences(rollcall, origin_of(request, subscription_id), users, key)
-    document = AllocatedDocument(done.allocated, done.already_allocated, refused)
+    done = licensing.allocate_licences(rollcall, origin, wanted.users, key)
+    document = allocated_document(done, wanted.problems, wanted.passed_over)
     return changed(document, request.url.path, readable=done.readable)
 
 
-def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[User], list[ProblemRow]]:
-    """Return the users to license, and the problems with the others."""
+def _wanted(request: AnyRequest, rollcall: Rollcall, body: bytes) -> LicenceRequest:
     content_type, _ = request.content_type
     match content_type:
         case "application/json":
@@ -92,12 +115,12 @@ def _users(request: AnyRequest, rollcall: Rollcall, body: bytes) -> tuple[list[U
         case "text/plain" if body.lstrip().startswith(b"{"):  # findings/orval-leaves-out-the-type-of-one-body-of-two.sh
             return _users_of_json(body, rollcall.private_domains)
         case "text/csv":
-            return users_of_file(body, "licences.csv", rollcall.settings.limits, request.url.path)
+            return licences_of_file(body, "licences.csv", rollcall.settings.limits, request.url.path)
         case _:
             raise unsupported_media_type("application/json or text/csv", content_type)
 
 
-def _users_of_json(body: bytes, private: PrivateDomains) -> tuple[list[User], list[ProblemRow]]:
+def _users_of_json(body: bytes, private: PrivateDomains) -> LicenceRequest:
     users: list[User] = []
     refused: list[Problem] = []
     for number, each in enumerate(decode_body(body, NewLicences).users, start=1):
@@ -106,7 +129,7 @@ def _users_of_json(body: bytes, private: PrivateDomains) -> tuple[list[User], li
         except EmailInvalid as error:
             detail = str(error.fields["reason"])
             refused.append(Problem("email-invalid", number, 1, "email", printable(each.email), detail))
-    return users, problem_rows(refused)
+    return LicenceRequest(users, problem_rows(refused))
 
 
 @read("/subscriptions/{subscription_id:uuid}/licences", responses=responses("not-found"), opt=READERS)

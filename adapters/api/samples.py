@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from adapters.http.problems import responses
 from adapters.http.security import PUBLIC
 
-NAMES = ("user-based", "group-based")
+NAMES = ("user-based", "group-based", "licences")
 KINDS = {"csv": "text/csv", "txt": "text/plain"}
 
 
@@ -23,7 +23,7 @@ KINDS = {"csv": "text/csv", "txt": "text/plain"}
     opt=PUBLIC,
 )
 def sample(name: FromPath[str]) -> Response[bytes]:
-    """Download a sample file: `user-based` or `group-based`, as `.csv` or `.txt`."""
+    """Download a sample file: `user-based`, `group-based` or `licences`, as `.csv` or `.txt`."""
     stem, _, kind = name.rpartition(".")
     if stem not in NAMES or kind not in KINDS:
         raise NotFoundException

@@ -9,6 +9,7 @@ from adapters.cli import import_plan, import_report
 from adapters.cli.import_report import DryRunReport
 from adapters.cli.import_run import known_encoding_of
 from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN
+from adapters.cli.unlicensed import people_without_licence
 from application.editing import edited_plan
 from application.reading import detected
 from application.roster_chunks import to_chunks
@@ -23,6 +24,7 @@ from projections.reports.plan_facts import import_plan as plan_of
 from projections.reports.preview import preview
 from projections.reports.problem_rows import problem_rows
 from projections.reports.suspicions import suspicions
+from projections.reports.unlicensed import Unlicensed
 
 if TYPE_CHECKING:
     from adapters.cli.edit_options import EditOptions
@@ -58,8 +60,9 @@ def dry_run(
         plan = edited_plan(roster, options.asked(roster), rollcall.private_domains)
         groups = preview(cursor, subscription.id, roster, plan, limit=None if terminal.as_json else ROWS_SHOWN)
         left = [problem for problem in grouped(read.problems) if not plan.has_solved(problem)]
-        found = [*left, *suspicions(cursor, subscription.id, roster).values()]
-        unlicensed = file_licences.unlicensed_users(cursor, subscription.id, roster).count
+        unlicensed = Unlicensed(cursor, subscription.id, roster, plan)
+        without, people = unlicensed.problem(), [each for _, each in unlicensed.page()]
+        found = [*left, *([without] if without else []), *suspicions(cursor, subscription.id, roster).values()]
         meant = file_licences.licensed_twins_of_file(cursor, subscription.id, roster)
         planned = plan_of(cursor, subscription.id, roster, plan)
         told = plan_summary(planned, import_list.same_file(cursor, subscription.id, sha256(content).hexdigest()))
@@ -67,12 +70,13 @@ def dry_run(
     if terminal.as_json:
         shown, counts = problem_rows(found), import_list.counts(read_as)
         what = (read_as.format, read_as.encoding, read_as.delimiter)
-        report = DryRunReport(name, len(content), *what, counts, unlicensed, shown, groups, meant, told)
+        report = DryRunReport(name, len(content), *what, counts, len(people), shown, groups, meant, told, people)
         terminal.emit(report)
         return DONE
     import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
     if found:
         import_report.problems(terminal, found[:ROWS_SHOWN], len(found))
-    import_report.groups_to_review(terminal, groups, unlicensed, len(roster), meant)
+    import_report.groups_to_review(terminal, groups, len(people), len(roster), meant)
+    people_without_licence(terminal, people)
     import_plan.show_plan(terminal, told)
     return DONE

@@ -18,6 +18,7 @@ from projections.reports.plan_text import outcome_label
 from projections.reports.problem_rows import ProblemRow
 from projections.reports.result_text import is_incomplete, result_text
 from projections.reports.sentences import FORMATS, SKIPPED
+from projections.reports.unlicensed import UnlicensedUser
 from projections.reports.wording import counted
 from projections.review.read import ReviewedGroup
 
@@ -73,7 +74,8 @@ class ImportReport(Struct, frozen=True):
 class DryRunReport(Struct, frozen=True):
     """What importing a file would do, as JSON; it has an `error` if the file is refused.
 
-    `licensed_as` as in `ImportReport`. There is a `plan` unless the file is refused.
+    `licensed_as` as in `ImportReport`. There is a `plan` unless the file is refused. `unlicensed` are the users whom it
+    would leave out because they have no licence.
     """
 
     file_name: str
@@ -87,6 +89,7 @@ class DryRunReport(Struct, frozen=True):
     groups: list[ReviewedGroup]
     licensed_as: dict[str, str] = {}
     plan: PlanSummary | UnsetType = UNSET
+    unlicensed: list[UnlicensedUser] = []
     error: Failure | UnsetType = UNSET
 
 

@@ -7,6 +7,7 @@ from typing import get_args
 
 import click
 from msgspec import UNSET, Struct, UnsetType
+from rich.text import Text
 
 from adapters.cli import import_report
 from adapters.cli.lookup import find_subscription
@@ -25,7 +26,7 @@ from adapters.cli.options import (
 from adapters.cli.process import open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, Column, Failure, Terminal, utc_time
 from application import changing_many
-from application.licensing import allocate_licences, revoke_licences
+from application.licensing import AllocationPlan, SeatsUsed, allocate_licences, plan_allocation, revoke_licences
 from domain.addresses import email_key, parse_email
 from domain.files.licence_file import LicenceFile, read_licences
 from domain.naming import clean_file_name, without_controls
@@ -39,12 +40,18 @@ from projections.reports.wording import counted
 
 
 class AllocationReport(Struct, frozen=True):
-    """The result of an allocation, as JSON: `refused` lists the cells of a file that could not be used."""
+    """The result of an allocation or of its dry run, as JSON: `refused` lists the cells of a file that can't be used.
+
+    `passed_over` are the headers of the columns of groups, if the file is a user-based import file. `seats` is missing
+    if it is refused.
+    """
 
     allocated: int
     already_allocated: int
     refused: list[ProblemRow]
     warnings: list[ProblemRow]
+    passed_over: list[str] = []
+    seats: SeatsUsed | UnsetType = UNSET
     error: Failure | UnsetType = UNSET
 
 
@@ -65,14 +72,16 @@ def licence() -> None:
 @click.option("--first-name", metavar="NAME", default="", help="The user's first name (with --email).")
 @click.option("--last-name", metavar="NAME", default="", help="The user's last name (with --email).")
 @subscription_option
+@click.option("--dry-run", "dry", is_flag=True, help="Show what would be allocated, and record nothing.")
 @json_option
 def licence_allocate(
-    *, file: Path | None, email: str | None, first_name: str, last_name: str, name_or_id: str, as_json: bool
+    *, file: Path | None, email: str | None, first_name: str, last_name: str, name_or_id: str, dry: bool, as_json: bool
 ) -> int:
     """Allocate a licence to each user in FILE, or to one user with --email.
 
-    FILE is a .csv or .txt file with the header email,FirstName,LastName. Rows that can't be used are listed and left
-    out, and the exit code is then 1. If there aren't enough seats for all the others, nothing is allocated.
+    FILE is a .csv or .txt file with the header email,FirstName,LastName, or a user-based import file, whose groups are
+    passed over. Rows that can't be used are listed and left out, and the exit code is then 1. If there aren't enough
+    seats for all the others, nothing is allocated.
     """
     terminal = Terminal(as_json=as_json)
     if (file is None) == (email is None) or (file is not None and first_name + last_name):
@@ -93,22 +102,67 @@ def licence_allocate(
             read = read_licences(content_of(file, limits.file_bytes), file.name, limits)
         if isinstance(read, FileProblems):
             return _refused(terminal, clean_file_name(file.name if file else ""), read)
-        done = allocate_licences(rollcall, operator_origin(found.id), read.users)
-    problems = grouped(read.problems)
-    errors = [each for each in problems if each.severity == "error"]
+        origin = operator_origin(found.id)
+        if dry:
+            return _planned(terminal, read, plan_allocation(rollcall, origin, read.users))
+        done = allocate_licences(rollcall, origin, read.users)
     if as_json:
-        warnings = problem_rows(each for each in problems if each.severity == "warning")
-        terminal.emit(AllocationReport(done.allocated, done.already_allocated, problem_rows(errors), warnings))
-    else:
-        terminal.say(f"{counted(done.allocated, 'licence')} allocated, {done.already_allocated:,} already allocated.")
-        if problems:
-            import_report.problems(terminal, problems[:ROWS_SHOWN], len(problems))
-    return REFUSED if errors else DONE
+        terminal.emit(_report(read, done.allocated, done.already_allocated, done.seats))
+        return _code(read)
+    terminal.say(f"{counted(done.allocated, 'licence')} allocated, {done.already_allocated:,} already allocated.")
+    return _told(terminal, read)
+
+
+def _planned(terminal: Terminal, read: LicenceFile, plan: AllocationPlan) -> int:
+    """Show what a file would allocate; return the exit code, which is not 0 if there are too few seats."""
+    seats, new = plan.seats, len(plan.new)
+    if terminal.as_json:
+        terminal.emit(_report(read, new, plan.already_allocated, seats))
+        return REFUSED if seats.missing else _code(read)
+    terminal.say(
+        f"Dry run, nothing is recorded: {counted(new, 'licence')} to allocate, "
+        f"{plan.already_allocated:,} already allocated."
+    )
+    terminal.say(f"{seats.taken_before:,} of {counted(seats.seats, 'seat')} are taken; {seats.taken_after:,} would be.")
+    if seats.missing:
+        more = f"{counted(seats.missing, 'more seat')} needed. Add seats, revoke licences, or allocate fewer."
+        terminal.say(Text(more, style="red"))
+    terminal.table(
+        (Column("email"), Column("first name"), Column("last name")),
+        ((user.email, user.first_name, user.last_name) for user in plan.new[:ROWS_SHOWN]),
+        title="New",
+        more=max(0, new - ROWS_SHOWN),
+    )
+    code = _told(terminal, read)
+    return REFUSED if seats.missing else code
+
+
+def _report(read: LicenceFile, allocated: int, already_allocated: int, seats: SeatsUsed) -> AllocationReport:
+    problems = grouped(read.problems)
+    errors, warnings = (
+        problem_rows(each for each in problems if each.severity == severity) for severity in ("error", "warning")
+    )
+    return AllocationReport(allocated, already_allocated, errors, warnings, list(read.passed_over), seats)
+
+
+def _told(terminal: Terminal, read: LicenceFile) -> int:
+    """Say what of a file is passed over and what is wrong with it; return the exit code."""
+    if read.passed_over:
+        terminal.say(
+            f"The groups are passed over ({', '.join(dict.fromkeys(read.passed_over))}): import the file to add them."
+        )
+    if problems := grouped(read.problems):
+        import_report.problems(terminal, problems[:ROWS_SHOWN], len(problems))
+    return _code(read)
+
+
+def _code(read: LicenceFile) -> int:
+    return REFUSED if any(each.severity == "error" for each in read.problems) else DONE
 
 
 def _refused(terminal: Terminal, name: str, read: FileProblems) -> int:
     if terminal.as_json:
-        terminal.emit(AllocationReport(0, 0, problem_rows(read.problems), [], import_report.refused(name)))
+        terminal.emit(AllocationReport(0, 0, problem_rows(read.problems), [], error=import_report.refused(name)))
     else:
         import_report.refusal(terminal, name, read.problems)
     return REFUSED

@@ -18,11 +18,12 @@ from domain.edits import Edit
 from domain.errors import PlanChanged, Refused, Stale
 from domain.files.encodings import ENCODINGS
 from projections import groups_added
-from projections.reports import file_licences, history, plan_changes
+from projections.reports import history, plan_changes
 from projections.reports.problem_rows import problem_rows
 from projections.reports.review_problems import count_problems, problems, problems_of_group
 from projections.reports.reviewed_users import reviewed_users
 from projections.reports.sentences import sentence
+from projections.reports.unlicensed import unlicensed_of
 from projections.review import read as review
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ A_PAGE = 45  # so that a page of long names and addresses stays below 100 kB
 CHANGES_SHOWN = 5
 PROBLEMS_OF_A_GROUP = 20
 PLANNED: frozenset[ImportState] = frozenset({"reviewing", "stopped"})
-USERS_CHECKED = 100_000  # takes some tenths of a second the first time; then the result is cached
 
 
 class EditsMade(Struct, frozen=True):
@@ -57,10 +57,12 @@ def import_page(
     refusal: Refusal | None = None,
     *,
     edited: int = 0,
+    licensed: int | None = None,
 ) -> Page:
     """Return the page of an import, and on it why a form was refused, if one was.
 
-    `edited` is the version that a form has edited; 0 if none has.
+    `edited` is the version that a form has edited; 0 if none has. `licensed` is how many licences a form has allocated,
+    None if none has.
     """
     template, content = CONTENT_BY_STATE[row.state]
     path = f"/subscriptions/{row.subscription_id}/imports/{row.id}"
@@ -74,9 +76,10 @@ def import_page(
         row=row,
         path=path,
         here=path if refusal else "",
-        own_address=path if refusal else f"{path}?{query.encoded()}" if edited else "",
+        own_address=path if refusal else f"{path}?{query.encoded()}" if edited or licensed is not None else "",
         query=query,
         refusal=refusal,
+        licensed=licensed,
         edits_made=_edits_made(request, rollcall, row, edited) if edited else None,
         **content(rollcall, row, query),
     )
@@ -147,10 +150,11 @@ def _changes_of_plan(rollcall: Rollcall, row: ImportRow, seen: str) -> PlanDiffe
 def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, Any]:
     with rollcall.views() as rows:
         roster = open_roster(rollcall, rows, row)
+        unlicensed = unlicensed_of(rows, row.subscription_id, row.id, roster)
         content: dict[str, Any] = {
             "problems_found": count_problems(rows, row.subscription_id, row.id, roster),
             **_plan(rollcall, rows, row),
-            "unlicensed": _unlicensed(rollcall, rows, row),
+            "unlicensed": unlicensed.count,
             "encodings": _encodings(rollcall, row),
         }
         if query.show == "problems":
@@ -161,6 +165,11 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
             content |= {"blank": blank, "left_out": review.left_out(rows, row.id, blank)}
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
             content["extent"] = _extent(query, found, content["problems_found"])
+        elif query.show == "unlicensed":
+            people = unlicensed.page(after=query.after, limit=A_PAGE + 1)
+            content["people"] = [each for _, each in people[:A_PAGE]]
+            following = people[A_PAGE][0] if len(people) > A_PAGE else None
+            content["extent"] = _extent(query, people, unlicensed.count)
         else:
             groups, following = _groups(rollcall, rows, row, query, query.after)
             total = row.read.groups if row.read and not query.narrowed else None
@@ -178,13 +187,6 @@ def _plan(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> dict[str, Any
         return {"plan": None, "seen": ""}
     found = find_plan(rollcall, rows, row)
     return {"plan": told_plan(rows, row, found), "seen": plan_changes.encoded(found.planned)}
-
-
-def _unlicensed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> int | None:
-    """Return how many users in the file have no licence, or None if there are too many users to check."""
-    if row.read is None or row.read.users > USERS_CHECKED:
-        return None
-    return file_licences.unlicensed_users(rows, row.subscription_id, open_roster(rollcall, rows, row)).count
 
 
 def _encodings(rollcall: Rollcall, row: ImportRow) -> list[EncodingChoice]:

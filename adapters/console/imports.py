@@ -29,6 +29,7 @@ IMPORT = f"{IMPORTS}/{{import_id:uuid}}"
 A_PAGE = 50
 
 Version = Annotated[int, QueryParameter(ge=0, le=MOST)]
+Licensed = Annotated[int | None, QueryParameter(ge=0, le=MOST, description="A count to show in a notice.")]
 GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 
 
@@ -88,12 +89,13 @@ def show_import(
     edit: GroupNumber = 0,
     fix: Annotated[str, QueryParameter(max_length=10)] = "",
     edited: Version = 0,
+    licensed: Licensed = None,
 ) -> Page:
     """Show an import: the review, the progress, the result, or why its file was refused."""
     row = find_import(rollcall, subscription_id, import_id)
     place = (after, before, open, users, edit)
     query = PageQuery(show, checked_text(q), only, checked_text(user, "user"), *place, checked_text(fix))
-    return import_page(request, rollcall, row, query, edited=edited)
+    return import_page(request, rollcall, row, query, edited=edited, licensed=licensed)
 
 
 @read(f"{IMPORT}/history", opt=READERS)

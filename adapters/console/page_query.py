@@ -11,7 +11,7 @@ from adapters.http.problems import Invalid
 from adapters.http.requests import checked_text
 from adapters.http.reviews import OnlyGroups
 
-Tab: TypeAlias = Literal["groups", "problems", "added", "left", "kept"]
+Tab: TypeAlias = Literal["groups", "problems", "unlicensed", "added", "left", "kept"]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
@@ -48,6 +48,14 @@ class PageQuery(Struct, frozen=True):
 
 
 DEFAULT_QUERY = PageQuery()
+
+
+def parse_number(entered: str) -> int:
+    """Return the number of a group in a form's field, 0 if that is blank; raises Invalid."""
+    try:
+        return convert(entered or 0, Number, strict=False)
+    except ValidationError as error:
+        raise Invalid(reason="The form’s group is invalid. Reload the page and try again.", field="group") from error
 
 
 def parse_query(encoded: str) -> PageQuery:

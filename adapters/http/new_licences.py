@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -29,7 +30,18 @@ def user_of(new: NewUser, private: PrivateDomains) -> User:
     return User(parse_email(new.email, private), _name(new.first_name), _name(new.last_name))
 
 
-def users_of_file(content: bytes, file_name: str, limits: Limits, location: str) -> tuple[list[User], list[ProblemRow]]:
+class LicenceRequest(Struct, frozen=True):
+    """The users to allocate licences to, and the problems with others.
+
+    `passed_over` are the headers of the columns of groups, if they come from a user-based import file.
+    """
+
+    users: Sequence[User]
+    problems: list[ProblemRow]
+    passed_over: Sequence[str] = ()
+
+
+def licences_of_file(content: bytes, file_name: str, limits: Limits, location: str) -> LicenceRequest:
     """Return the users that a file lists, and the problems in its other rows.
 
     Raises FileRefused with the location, which is where the file was sent.
@@ -37,7 +49,7 @@ def users_of_file(content: bytes, file_name: str, limits: Limits, location: str)
     read = read_licences(content, file_name, limits)
     if isinstance(read, FileProblems):
         raise FileRefused(location, file_name, problem_rows(read.problems))
-    return list(read.users), problem_rows(grouped(read.problems))
+    return LicenceRequest(read.users, problem_rows(grouped(read.problems)), read.passed_over)
 
 
 def _name(text: str) -> str:

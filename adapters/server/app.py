@@ -30,6 +30,7 @@ from adapters.api import (
     subscriptions,
     tokens,
     undo,
+    unlicensed,
 )
 from adapters.api.openapi.document import describe
 from adapters.api.polls import Polls
@@ -132,6 +133,7 @@ def _api(upload_bytes: int) -> Router:
             *edits.ROUTES,
             *encoding.ROUTES,
             *undo.ROUTES,
+            *unlicensed.ROUTES,
             progress,
             report.report,
             *exports.ROUTES,

@@ -149,6 +149,11 @@ def _without_number(key: str, repeatable: str) -> str:
     return repeatable if numbered and numbered[1] == repeatable else key
 
 
+def is_groups(cell: str) -> bool:
+    """Return whether a column with this header holds groups."""
+    return _without_number(header_key(cell), "groupname") == "groupname"
+
+
 def _is_known(cell: str) -> bool:
     key = header_key(cell)
     return key in _KNOWN or _NUMBERED.fullmatch(key) is not None

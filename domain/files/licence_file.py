@@ -1,7 +1,8 @@
 """A licence file, from its bytes to the users to license: the header `email,FirstName,LastName`, one row per user.
 
-It is read by the rules of a user-based import file (`roster_file`): the same encodings, delimiters, quoting and limits,
-and the same problems in the same places. A row without a usable address is left out. An unusable name is left blank.
+A user-based import file is accepted, too: its columns of groups are passed over. Both are read by the rules of import
+files (`roster_file`): the same encodings, delimiters, quoting and limits, and the same problems in the same places. A
+row without a usable address is left out. An unusable name is left blank.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from msgspec import Struct
 
 from domain.addresses import plain_emails
 from domain.files.faults import RowReader
-from domain.files.header import PROPERLY_QUOTED, header_key, open_text
-from domain.files.rows import Row, Rows, UnclosedQuote
+from domain.files.header import PROPERLY_QUOTED, check_header, check_unnamed, header_key, is_groups, open_text
+from domain.files.rows import Picked, Row, Rows, UnclosedQuote
 from domain.files.text import Unreadable
 from domain.naming import are_tidy_names, printable
 from domain.problems import FileProblems, Problem
@@ -22,16 +23,21 @@ from domain.subscription import User
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from domain.files.header import DelimitedText
     from domain.roster import Limits
 
 HEADER = ("email", "FirstName", "LastName")
 
 
 class LicenceFile(Struct, frozen=True):
-    """The users of a file, each once, and its problems, both in the order of the file."""
+    """The users of a file, each once, and its problems, both in the order of the file.
+
+    `passed_over` are the headers of its columns of groups, if it is a user-based import file.
+    """
 
     users: tuple[User, ...]
     problems: tuple[Problem, ...]
+    passed_over: tuple[str, ...] = ()
 
 
 def read_licences(content: bytes, file_name: str, limits: Limits) -> LicenceFile | FileProblems:
@@ -40,17 +46,34 @@ def read_licences(content: bytes, file_name: str, limits: Limits) -> LicenceFile
     A pure function that raises nothing, whatever the bytes.
     """
     try:
-        text = open_text(content, file_name, limits)
-        rows = text.rows(len(HEADER), limits.cell_bytes)
-        _check_header(rows.first())
-        reader = LicenceReader(HEADER, limits)
-        if text.guessed:
-            reader.report_guess(text.encoding)
-        next(iter(rows))
-        reader.read_all(rows)
-        return reader.licences()
+        return _read(open_text(content, file_name, limits), limits)
     except Unreadable as refusal:
         return FileProblems(refusal.problems)
+
+
+def _read(text: DelimitedText, limits: Limits) -> LicenceFile:
+    first = text.rows(limits.columns, limits.cell_bytes).first()
+    if isinstance(first, Row) and _has_groups(first):
+        header = check_header(first, limits)
+        numbered = check_unnamed(header, text.again(limits))
+        reader = LicenceReader(header.cells, limits, header.picked)
+        rows = text.rows(limits.columns, limits.cell_bytes, header.picked)
+        if numbered:
+            reader.note(numbered)
+    else:
+        reader, rows = LicenceReader(HEADER, limits), text.rows(len(HEADER), limits.cell_bytes)
+        _check_header(rows.first())
+    if text.guessed:
+        reader.report_guess(text.encoding)
+    next(iter(rows))
+    reader.read_all(rows)
+    return reader.licences()
+
+
+def _has_groups(row: Row) -> bool:
+    """Return whether this is the header of a user-based import file, or meant to be."""
+    first, *others = [cell for cell in row.cells if cell.strip()] or [""]
+    return header_key(first) == HEADER[0] and any(map(is_groups, others))
 
 
 def _check_header(row: Row | UnclosedQuote) -> None:
@@ -74,20 +97,24 @@ def _check_header(row: Row | UnclosedQuote) -> None:
 class LicenceReader(RowReader):
     """Collects the users of a licence file row by row."""
 
-    def __init__(self, header: Sequence[str], limits: Limits) -> None:
-        super().__init__(header, limits)
+    def __init__(self, header: Sequence[str], limits: Limits, picked: Picked | None = None) -> None:
+        super().__init__(header, limits, picked)
+        self._passed_over = tuple(cell for cell in self._header if is_groups(cell))
         self._users: dict[str, User] = {}
         self._first_lines: dict[str, int] = {}
 
     def licences(self) -> LicenceFile:
         """Return the users and problems after the last row; raises Unreadable if there were no rows."""
         self._require_rows()
-        return LicenceFile(tuple(self._users.values()), tuple(self._problems_in_order()))
+        return LicenceFile(tuple(self._users.values()), tuple(self._problems_in_order()), self._passed_over)
+
+    def _look_beyond(self, row: Row) -> None:
+        """Pass over what is beyond the header, because that can only be further groups."""
 
     def _add_all(self, rows: Rows, block: str) -> bool:
         columns, line = rows.columns(block), rows.line
         emails = plain_emails(columns[0], self._limits.private_domains) if columns else None
-        if columns is None or emails is None or not all(map(are_tidy_names, columns[1:])):
+        if columns is None or emails is None or not all(map(are_tidy_names, columns[1 : len(HEADER)])):
             return False
         names = [*columns[1:], *([""] * len(emails) for _ in HEADER)][: len(HEADER) - 1]
         users = dict(zip(emails, map(User, emails, *names), strict=True))

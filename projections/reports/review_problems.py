@@ -1,4 +1,4 @@
-"""The problems of an import under review: those found in its file, then those that existing groups make."""
+"""The problems of an import under review: those of its file, then those that licences and groups make."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec import json
 from domain.problem_kinds import PROBLEMS
 from domain.problems import Example, Problem
 from projections.reports.suspicions import suspicions
+from projections.reports.unlicensed import unlicensed_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ def problems(
     )
     found = [_problem(row) for row in cursor]
     if limit is None or len(found) < limit:
-        others = _suspicions(cursor, subscription_id, import_id, roster)
+        others = _beside_the_file(cursor, subscription_id, import_id, roster)
         found += [(at, problem) for at, problem in others if at > after and problem.code in codes]
     return found[:limit]
 
@@ -96,7 +97,16 @@ def count_problems(cursor: ViewCursor, subscription_id: UUID, import_id: UUID, r
     """Return how many problems an import has."""
     cursor.execute(f"SELECT count(*) AS found FROM review_problems WHERE import_id = %s AND NOT {SOLVED}", (import_id,))
     row = cursor.fetchone()
-    return int(row["found"] if row else 0) + len(_suspicions(cursor, subscription_id, import_id, roster))
+    return int(row["found"] if row else 0) + len(_beside_the_file(cursor, subscription_id, import_id, roster))
+
+
+def _beside_the_file(
+    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster
+) -> list[tuple[int, Problem]]:
+    """Return what the subscription makes a problem: the users without a licence as one, then suspicious groups."""
+    unlicensed = unlicensed_of(cursor, subscription_id, import_id, roster).problem()
+    first = [(AFTER_THE_FILE, unlicensed)] if unlicensed else []
+    return first + _suspicions(cursor, subscription_id, import_id, roster)
 
 
 def _suspicions(

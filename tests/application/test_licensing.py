@@ -12,6 +12,7 @@ from application.grouping import add_users, create_group, delete_group, remove_u
 from application.licensing import (
     AllocationResult,
     RevocationResult,
+    SeatsUsed,
     allocate_licences,
     change_subscription,
     revoke_licences,
@@ -125,7 +126,9 @@ def test_a_request_that_is_repeated_is_carried_out_once(ports: MemoryPorts) -> N
     request, empty_request = RequestKey("key", uuid4()), RequestKey("nothing", uuid4())
     ann, ben = User("ann@example.com"), User("ben@example.com")
     assert allocate_licences(ports, origin, [ann], request).allocated == 1
-    assert allocate_licences(ports, origin, [ann], request) == AllocationResult(0, 1, repeated=True)
+    assert allocate_licences(ports, origin, [ann], request) == AllocationResult(
+        0, 1, SeatsUsed(10, 1, 1, 0), repeated=True
+    )
     with pytest.raises(KeyReused):
         allocate_licences(ports, origin, [ben], RequestKey("key", uuid4()))
     assert allocate_licences(ports, origin, [ann], empty_request).allocated == 0

@@ -15,6 +15,7 @@ from domain.plan import GroupTotals, MembershipTotals
 from projections.import_list import read as import_list
 from projections.reports import file_licences, plan_facts
 from projections.reports.plan_facts import import_plan
+from projections.reports.unlicensed import unlicensed_of
 from projections.review import read as review
 from projections.review.read import GroupFilter
 from tests.conftest import advance_views, subscribed
@@ -73,6 +74,34 @@ def test_every_page_of_the_review_agrees_with_the_plan(
         assert pages(unattended, importing, size, GroupFilter(plan=plan)) == rows
     planned = unattended.plans.current(origin.subscription_id, plan)
     assert total(rows) == (planned.totals.groups, planned.totals.memberships)
+    assert_unlicensed_are_those_left_out(unattended, importing, rows, planned)
+
+
+def assert_unlicensed_are_those_left_out(
+    rollcall: Rollcall, importing: Origin, rows: list[ReviewedGroup], planned: ImportPlan
+) -> None:
+    assert importing.import_id
+    with rollcall.views() as cursor:
+        row = import_list.find_import(cursor, importing.import_id)
+        assert row
+        assert row.read
+        roster = rollcall.rosters.open(row.subscription_id, row.read.roster)
+        unlicensed = unlicensed_of(cursor, row.subscription_id, row.id, roster)
+        assert unlicensed.count == planned.totals.users.not_licensed
+        page = unlicensed.page(limit=2)
+        assert [user for user, _ in page + unlicensed.page(after=page[-1][0] + 1 if page else 0, limit=9)] == [
+            *unlicensed.users()
+        ]
+        everybody = {user.email for user in unlicensed.chosen()}
+        by_group = {each.number: unlicensed.chosen(group=each.number) for each in rows}
+        assert {number: len(users) for number, users in by_group.items()} == {
+            each.number: each.not_licensed for each in rows
+        }
+        assert everybody == {user.email for users in by_group.values() for user in users}
+        problem = unlicensed.problem()
+        assert (problem.count if problem else 0) == len(everybody)
+        shown = {each.value for each in problem.examples} or {problem.value} if problem else set()
+        assert shown == everybody
 
 
 def test_a_plan_is_worked_out_once_until_the_subscription_changes(

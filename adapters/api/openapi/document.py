@@ -31,7 +31,10 @@ from adapters.api.openapi.tables import (
 )
 from adapters.api.progress import ProgressDocument
 from adapters.api.review import NewName
+from adapters.api.samples import KINDS as SAMPLE_KINDS
+from adapters.api.samples import NAMES as SAMPLE_NAMES
 from adapters.api.subscriptions import NewSubscription, SubscriptionChange
+from adapters.api.unlicensed import UnlicensedChoice
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HEADERS as PROBLEM_HEADERS
 from adapters.http.problems import MEDIA_TYPE
@@ -172,7 +175,7 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         parameter["example"] = "12-0f1e2d3c4b5a6978"
         return
     if operation_id == "downloadSample":
-        schema["enum"] = ["user-based.csv", "user-based.txt", "group-based.csv", "group-based.txt"]
+        schema["enum"] = [f"{stem}.{kind}" for stem in SAMPLE_NAMES for kind in SAMPLE_KINDS]
     if (operation_id, name) == ("downloadExport", "file"):
         schema["enum"] = list(FILES)
     if (example := PARAMETERS.get(name)) is not None and "enum" not in schema:
@@ -238,7 +241,7 @@ def _complete_content(operation_id: str, status: str, response: Node) -> None:
                 response["content"] = {"application/octet-stream": {"schema": BINARY}}
             case "downloadReport":
                 response["content"] = {"text/csv": {"schema": {"type": "string"}, "example": TEXTS["report"]}}
-            case "downloadGroupUsers":
+            case "downloadGroupUsers" | "downloadUnlicensed":
                 response["content"] = {"text/csv": {"schema": {"type": "string"}, "example": TEXTS["licences"]}}
             case "downloadExport":
                 either = {"schema": {"type": "string"}}
@@ -267,6 +270,7 @@ def _without_null(schema: Node) -> Node:
 def _add_schemas(schemas: Node) -> None:
     """Add the schemas of what handlers read and write as bytes, and of bodies, which allow no unknown fields."""
     kinds = (
+        UnlicensedChoice,
         NewSubscription,
         SubscriptionChange,
         NewName,

@@ -56,6 +56,7 @@ PARAMETERS: dict[str, Any] = {
 BODIES: dict[str, Any] = {
     "NewSubscription": {"name": "Contoso", "seats": 500},
     "NewLicences": {"users": [{"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee"}]},
+    "UnlicensedChoice": {"emails": "all", "group": 1},
     "SubscriptionChange": {"name": "Contoso Ltd", "seats": 600},
     "NewGroup": {"name": "Sales Europe", "users": ["ann@example.com"]},
     "NewUsers": {"emails": ["ben@example.com", "cem@example.com"]},
@@ -108,7 +109,14 @@ SCHEMAS: dict[str, Any] = {
         "seats_taken": 3,
         "seats_free": 497,
     },
-    "AllocatedDocument": {"allocated": 2, "already_allocated": 1, "refused": []},
+    "AllocatedDocument": {
+        "allocated": 2,
+        "already_allocated": 1,
+        "refused": [],
+        "passed_over": ["Groupname"],
+        "seats": {"seats": 500, "taken_before": 3, "taken_after": 5, "missing": 0},
+    },
+    "UnlicensedUser": {"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "licensed_as": ""},
     "LicenceRow": {"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "allocated_at": AT},
     "GroupRow": {"id": GROUP, "name": "Sales", "users": 2, "created_at": AT, "import_id": IMPORT},
     "JoinedDocument": {"added": ["ben@example.com"], "already_there": ["cem@example.com"]},

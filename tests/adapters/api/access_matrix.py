@@ -87,9 +87,7 @@ class Seeded(NamedTuple):
 
 def _subscription(rollcall: Rollcall, name: str) -> Named:
     origin = subscribed(rollcall, "ann@example.com", "leaver@example.com")
-    importing = uploaded(
-        rollcall, origin, f"{name}.csv", f"Groupname,Email\n{name},ann@example.com\n{name} (doomed),ann@example.com\n"
-    )
+    importing = uploaded(rollcall, origin, f"{name}.csv", file_of(name))
     run_commit(rollcall, importing)
     assert importing.import_id
     rollcall.health.catch_up()
@@ -97,6 +95,11 @@ def _subscription(rollcall: Rollcall, name: str) -> Named:
         group, doomed = directory.groups(rows, origin.subscription_id)
     issued = _id(token(rollcall.events, "consumer", origin.subscription_id))
     return Named(origin.subscription_id, importing.import_id, group.id, doomed.id, issued)
+
+
+def file_of(name: str) -> str:
+    """Return the file that was imported into the subscription with groups of this name."""
+    return f"Groupname,Email\n{name},ann@example.com\n{name} (doomed),ann@example.com\n"
 
 
 def _id(text: str) -> UUID:

@@ -78,6 +78,7 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
         "POST", f"{s.subscription}/licences", 200, json={"users": [{"email": "cem@example.com"}, {"email": "x"}]}
     ),
     "revokeLicences": lambda s: sent("POST", f"{s.subscription}/licences/revoke", 200, json={"emails": [BEN]}),
+    "licenseUsers": lambda s: sent("POST", f"{s.reviewed}/unlicensed", 200, json={}),
     "revokeLicence": lambda s: sent("DELETE", f"{s.subscription}/licences/{BEN}", 204),
     "createGroup": lambda s: sent(
         "POST", f"{s.subscription}/groups", 201, "Location", json={"name": "Asia", "users": [ANN]}

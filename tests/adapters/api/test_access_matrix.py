@@ -108,6 +108,9 @@ WHO: dict[str, Who] = {
     "downloadReport": READER,
     "downloadExport": READER,
     "downloadGroupUsers": READER,
+    "listUnlicensed": READER,
+    "downloadUnlicensed": READER,
+    "licenseUsers": ADMINISTRATOR,
     # Public
     "downloadSample": EVERYBODY,
     "showLiveness": EVERYBODY,

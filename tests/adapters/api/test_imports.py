@@ -448,9 +448,10 @@ class TestReview:
             return [(each["code"], each["line"], each["column"]) for each in rows]
 
         invalid, repeated = ("email-invalid", 3, 3), ("user-repeated", 5, 3)
-        assert found() == [invalid, repeated]
+        unlicensed = ("email-not-licensed", 4, 2)
+        assert found() == [invalid, repeated, unlicensed]
         assert found(code="user-repeated") == [repeated]
-        assert found(severity="error") == [invalid]
+        assert found(severity="error") == [invalid, unlicensed]
         assert found(severity="warning", code="email-invalid") == []
         assert found(code="nonsense") == []
         assert client.get(f"{sales}/problems", params={"severity": "bad"}).status_code == 400

@@ -190,6 +190,29 @@ def test_licences_as_json_may_be_called_text(running: Served, subscription: str)
     assert_problem(refused, 415, "unsupported-media-type")
 
 
+def test_a_plan_says_what_a_licence_file_would_allocate_and_passes_over_its_groups(
+    running: Served, subscription: str
+) -> None:
+    assert allocated(running, subscription, "ann@example.com").json()["allocated"] == 1
+    rows = "".join(f"user{number}@example.com,,,Sales,\n" for number in range(11))
+    content = f"email,FirstName,LastName,Groupname,Groupname\nann@example.com,,,Sales,Asia\nnobody,,,,\n{rows}"
+    where = f"{subscription}/licences"
+    planned = running.client.post(f"{where}?plan=true", content=content, headers=CSV)
+    assert planned.status_code == 200
+    told = planned.json()
+    assert (told["allocated"], told["already_allocated"], told["passed_over"]) == (11, 1, ["Groupname", "Groupname"])
+    assert [(each["code"], each["line"]) for each in told["refused"]] == [("email-invalid", 3)]
+    assert told["seats"] == {"seats": 10, "taken_before": 1, "taken_after": 12, "missing": 2}
+    assert running.client.get(subscription).json()["seats_taken"] == 1, "nothing was allocated"
+    few = content.rpartition("user8")[0]
+    done = running.client.post(where, content=few, headers=CSV).json()
+    assert (done["allocated"], done["passed_over"]) == (8, ["Groupname", "Groupname"])
+    assert done["seats"] == {"seats": 10, "taken_before": 1, "taken_after": 9, "missing": 0}
+    sample = running.client.get("/api/v1/samples/licences.csv")
+    told = running.client.post(f"{where}?plan=true", content=sample.content, headers=CSV).json()
+    assert (told["allocated"], told["refused"], told["passed_over"]) == (12, [], [])
+
+
 @pytest.mark.parametrize(
     "email",
     ["a/b@example.com", "/a@example.com", "a//b/@example.com", "o'neil+tag%41@example.com", "zoë&co?=#@example.com"],

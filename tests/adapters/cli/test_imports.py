@@ -335,7 +335,12 @@ class TestWithoutATerminal:
             ("Design", 2),
             ("Sales", 1),
         ]
-        [problem] = document["problems"]
+        problem, unlicensed = document["problems"]
+        assert (unlicensed["code"], unlicensed["line"], unlicensed["value"]) == (
+            "email-not-licensed",
+            5,
+            "zoe@example.com",
+        )
         assert (problem["code"], problem["line"], problem["column"], problem["value"]) == (
             "email-invalid",
             4,
@@ -413,7 +418,12 @@ class TestADryRun:
         assert (document["plan"]["groups"]["creates"], document["plan"]["memberships"]["to_add"]) == (2, 3)
         assert "Memberships: 3 to add, 0 already there, 1 without a licence, 0 removed" in done.stdout
         assert [(each["name"], each["status"]) for each in document["groups"]] == [("Design", "new"), ("Sales", "new")]
-        assert [each["line"] for each in document["problems"]] == [4]
+        assert [(each["line"], each["code"]) for each in document["problems"]] == [
+            (4, "email-invalid"),
+            (5, "email-not-licensed"),
+        ]
+        assert [each["email"] for each in document["unlicensed"]] == ["zoe@example.com"]
+        assert re.search(r"Without a licence\n.*\nzoe@example.com +Zoe +Ito", done.stdout)
         assert desk.recorded() == before
 
     def test_shows_why_a_file_would_be_refused(self, desk: Desk, tmp_path: Path) -> None:

@@ -198,6 +198,12 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     granted(rollcall, UUID(fresh.rpartition("/")[2]), "administrator")
     granted(rollcall, ROLLCALL, "operator", "administrator@example.com")
     rollcall.health.catch_up()
+    people_without = (
+        f"email,FirstName,LastName\nann.lee@example.com,,\n{LONG_ADDRESS},Ann,Lee\nhugo.weber@,,\nx@example.com,X,\n"
+    )
+    import_file = samples.joinpath("user-based.csv").read_text().replace("@example.com", "@of.example.com")
+    id_ = UUID(where.rpartition("/")[2])
+    licences, many = (rollcall.blobs.put(id_, "file", [text.encode()]) for text in (people_without, import_file))
     addresses = {
         "subscriptions": "/",
         "sessions": "/sessions",
@@ -218,6 +224,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "review-open": f"{review}?open=2&edit=3",
         "review-edited": f"{edited}?open=2&fix=u2",
         "problems": f"{review}?show=problems",
+        "unlicensed-group": f"{review}?open=5",
+        "unlicensed": f"{review}?show=unlicensed",
         "encoding": guessed,
         "progress": running,
         "stopped": stopped,
@@ -253,6 +261,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "user-joining": f"{where}/users/chloe.martin@example.com",
         "user-odd": f"{where}/users/{LONG_ADDRESS}",
         "licences-file": f"{where}/licences/file",
+        "licences-review": f"{where}/licences/file/{licences}?name=people.csv&allocated=2",
+        "licences-review-few": f"{where}/licences/file/{many}?name=groups-and-people.csv",
         "nowhere": f"{where}/nowhere",
     }
     return {name: address.removeprefix(API) for name, address in addresses.items()}

@@ -6,6 +6,7 @@ PAGES is the table. A page that isn't in it fails the tests, as does one that ad
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
@@ -31,6 +32,7 @@ from tests.adapters.api.access_matrix import (
     Seeded,
     Where,
     Who,
+    file_of,
     known_status,
     seed,
     whole,
@@ -75,6 +77,8 @@ PAGES: dict[str, Who] = {
     f"POST {S}/licences/revoke": ADMINISTRATOR,
     f"GET {S}/licences/file": ADMINISTRATOR,
     f"POST {S}/licences/file": ADMINISTRATOR,
+    f"GET {S}/licences/file/{{sha256}}": ADMINISTRATOR,
+    f"POST {S}/licences/file/{{sha256}}": ADMINISTRATOR,
     f"GET {S}/import": ADMINISTRATOR,
     f"POST {S}/import": ADMINISTRATOR,
     f"GET {S}/imports": READER,
@@ -87,6 +91,7 @@ PAGES: dict[str, Who] = {
     f"POST {I}/correct": ADMINISTRATOR,
     f"POST {I}/edits/undo": ADMINISTRATOR,
     f"POST {I}/encoding": ADMINISTRATOR,
+    f"POST {I}/licences": ADMINISTRATOR,
     f"POST {I}/groups/{{number}}/leave-out": ADMINISTRATOR,
     f"POST {I}/groups/{{number}}/take-in": ADMINISTRATOR,
     f"POST {I}/commit": ADMINISTRATOR,
@@ -118,6 +123,9 @@ ENDING = {f"POST {G}/delete", f"POST {S}/licences/revoke"}
 
 DONE_ALREADY = {f"POST {G}/delete"}
 """Forms that succeed for a missing group of one's own subscription, because there is nothing left to do."""
+
+OWN_FILE = sha256(file_of("Sales").encode()).hexdigest()
+"""The file that one's own subscription has stored."""
 
 FORM = {
     "version": "99",
@@ -193,7 +201,7 @@ def ask(client: httpx.Client, page: str, named: Named, bearer: str | None) -> ht
     method, path = page.split()
     ends = page in ENDING
     email = "leaver@example.com" if ends else "ann@example.com"
-    values = {"number": 1, "secret": "x", "email": email, **named._asdict()}
+    values = {"number": 1, "secret": "x", "email": email, "sha256": OWN_FILE, **named._asdict()}
     if ends:
         values["group_id"] = named.doomed_id
     headers = {"Accept": "text/html"}

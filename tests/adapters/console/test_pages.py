@@ -200,7 +200,9 @@ class TestAReview:
         page = console.reviewing(subscription, "Groupname,Email,Email\nUnlicensed,ann@example.com,nobody@example.com\n")
         shown = said(console.ask("GET", f"{page}?open=1"))
         assert "1 user in this group has no licence and will be left out." in shown
-        assert "1 user in the file has no licence" in said(console.ask("GET", f"{page}?show=problems"))
+        problems = console.ask("GET", f"{page}?show=problems")
+        assert "“nobody@example.com” has no licence in this subscription." in said(problems)
+        assert 'href="?show=unlicensed"' in problems.text
         console.start(page)
         console.run(page)
         result = said(console.ask("GET", page))
@@ -302,12 +304,12 @@ class TestAReview:
         assert "Take this group in again" in said(shown)
         opened = said(console.ask("GET", f"{review}?open=1"))
         assert "You left this group out" in opened
-        assert "allocate a licence" not in opened, "nobody of a group that is left out needs one"
+        assert "Allocate 1 licence (" not in opened, "nobody of a group that is left out needs one"
         form = {"version": version(shown), "query": "open=1"}
         assert console.ask("POST", f"{review}/groups/1/take-in", data=form).status_code == 303
         opened = said(console.ask("GET", f"{review}?open=1"))
         assert "You left this group out" not in opened
-        assert "allocate a licence" in opened
+        assert "Allocate 1 licence (" in opened
 
     def test_removes_a_user_who_can_be_seen_as_removed(self, console: Console, review: str) -> None:
         form = {"version": version(console.ask("GET", review)), "email": "ann@example.com", "query": "open=1"}

@@ -55,7 +55,9 @@ def test_every_encoding_delimiter_and_line_ending_is_read(encoding: str, delimit
         ("email,LastName,FirstName\nann@example.com,,\n", ("header-modified", 1, 2)),
         ("email,FirstName\nann@example.com,Ann\n", ("column-missing", 1, 3)),
         ("email,,LastName\nann@example.com,,\n", ("column-missing", 1, 2)),
-        ("email,FirstName,LastName,Groupname\nann@example.com,,,x\n", ("column-unexpected", 1, 4)),
+        ("email,FirstName,LastName,Team\nann@example.com,,,x\n", ("column-unexpected", 1, 4)),
+        ("email,FirstName,Groupname\nann@example.com,,x\n", ("column-missing", 1, 3)),
+        ("Groupname,Email\nx,ann@example.com\n", ("header-modified", 1, 1)),
         ('email,"FirstName,LastName\nann@example.com,,\n', ("header-modified", 1, 2)),
         ('email,"FirstName",LastName,,Phone\nann@example.com,,\n', ("column-unexpected", 1, 5)),
     ],
@@ -135,6 +137,19 @@ def test_a_repeated_address_is_merged_and_reported_with_the_line_of_the_first() 
     assert found.users == (User("ann@example.com", "Ann", "Lee"), User("ben@example.com"))
     assert found.problems == (Problem("email-repeated", 4, 1, "email", " ANN@example.com", "2"),)
     assert found.problems[0].severity == "warning"
+
+
+def test_of_a_user_based_import_file_the_groups_are_passed_over() -> None:
+    text = "EMAIL,First Name,LastName,Groupname,Groupname.1,Reason\nann@example.com,Ann,Lee,\x00,,x\n,,,Sales\n"
+    for more, users in (("", 1), ("ben@example.com,,,Sales,Asia,x,Europe,Africa\n", 2)):
+        found = read(text + more)
+        assert found.passed_over == ("Groupname", "Groupname.1")
+        assert places(found.problems) == [("email-missing", 3, 1)]
+        assert found.users == (User("ann@example.com", "Ann", "Lee"), User("ben@example.com"))[:users]
+    same = read("email,FirstName,LastName\nann@example.com,Ann,Lee\nben@example.com,,\n")
+    groups = read("email,FirstName,LastName,Groupname\nann@example.com,Ann,Lee,Sales\nben@example.com,,,Asia\n")
+    assert (same.users, same.passed_over) == (groups.users, ())
+    assert groups.problems == ()
 
 
 def test_a_misleading_address_is_reported_and_kept() -> None:
