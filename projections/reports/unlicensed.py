@@ -21,7 +21,7 @@ from projections.reports.file_licences import UnlicensedUsers, group_numbers_of,
 from projections.reports.review_edits import edits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
     from application.rosters import StoredRoster
@@ -107,10 +107,11 @@ class Unlicensed:
 
     def people(self, users: Sequence[int]) -> list[User]:
         """Return users, by index, as they would be licensed."""
-        of_file = [user for user in users if user < self._roster.index.users]
+        end = self._roster.index.users
+        of_file = [user for user in users if user < end]
         emails, names = self._roster.emails_of(of_file), self._roster.names(of_file)
-        found = [User(email, first, last) for email, (first, last) in zip(emails, names, strict=True)]
-        return found + [User(self._newcomers[user - self._roster.index.users]) for user in users[len(of_file) :]]
+        found = {user: User(email, *name) for user, email, name in zip(of_file, emails, names, strict=True)}
+        return [found.get(user) or User(self._newcomers[user - end]) for user in users]
 
     def problem(self) -> Problem | None:
         """Return them as one problem, which is where the first of them is; None if there are none."""
@@ -168,7 +169,8 @@ def _in_groups(roster: StoredRoster, plan: Plan, users: UnlicensedUsers) -> Unli
         for number, (_, in_file) in enumerate(roster.every_group(), start=1):
             if number in plan.left_out:
                 continue
-            members, removed = in_file, frozenset[int]()
+            members: Iterable[int] = in_file
+            removed = frozenset[int]()
             if number in plan.removed or plan.brings_users(number):
                 members, removed = users_after_edits(roster, plan, number, brought)
             for user in filter(users.marks.__getitem__, members):
