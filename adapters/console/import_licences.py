@@ -35,9 +35,9 @@ def license_users(
     import_id: FromPath[UUID],
 ) -> Page:
     """Allocate licences, and return to the place in the review that the form was in."""
+    row = find_import(rollcall, subscription_id, import_id)
     email, group = form.field("email", ""), parse_number(form.field("group", ""))
     query = parse_query(form.field("query", ""))
-    row = find_import(rollcall, subscription_id, import_id)
 
     def command() -> AllocationResult:
         with rollcall.views() as cursor:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 API, ANN, BEN = "/api/v1", "ann@example.com", "ben@example.com"
-FILE = f"Groupname,Email,Email\nSales,{ANN},{BEN}\nEurope,{ANN}\n".encode()
+FILE = f"Groupname,Email,Email\nSales,{ANN},{BEN}\nEurope,{ANN},cem@example.com\n".encode()
 
 
 class Setting(Struct, frozen=True):
