@@ -82,7 +82,9 @@ class ImportMachine(RuleBasedStateMachine):
     @precondition(lambda self: isinstance(self.session, Reviewing))
     @rule(number=NUMBERS, data=st.data())
     def remove(self, number: int, data: st.DataObject) -> None:
-        emails = [member.email for member in self.groups[number - 1].members]
+        assert isinstance(self.session, Reviewing)
+        plan = self.session.plan
+        emails = [each for each in plan.addresses(self.groups[number - 1]) if each not in plan.added.get(number, ())]
         if emails:
             email = data.draw(st.sampled_from(emails))
             for _ in range(2):
