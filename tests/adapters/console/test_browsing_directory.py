@@ -52,7 +52,8 @@ def upload_file(page: Page, content: str) -> None:
     page.locator("#file").set_input_files(
         FilePayload(name="people.csv", mimeType="text/csv", buffer=f"email,FirstName,LastName\n{content}".encode())
     )
-    page.get_by_role("button", name="Allocate licences").click()
+    page.get_by_role("button", name="Upload and review").click()
+    page.get_by_role("button", name="Allocate 1 licence").click()
 
 
 class TestAGroup:
@@ -146,6 +147,7 @@ class TestUsers:
         upload_file(page, "ines.silva@example.com,Ines,Silva\nnonsense,,\n")
         expect(page.locator("[data-notice]")).to_contain_text("1 licence allocated")
         expect(page.get_by_role("row", name="nonsense")).to_contain_text("Correct the address")
+        page.get_by_role("link", name="Allocate licences from a file").click()
         upload_file(page, "john.smith@example.com,,\n")
         expect(page.locator("[data-notice]")).not_to_contain_text("listed below")
         page.get_by_role("link", name="View users").click()

@@ -20,7 +20,7 @@ FILE = f"Groupname,Email,Email,Email\nSales,{ANN},cem(at)example.com,\nEurope,an
 
 
 def test_edits_are_made_given_up_and_taken_back_where_they_are_seen(console: Console, browser: Browser) -> None:
-    review = console.reviewing(console.subscription(ANN, BEN, CEM, DAN), FILE)
+    review = console.reviewing(console.subscription(ANN, BEN, CEM, DAN, "anne@example.com"), FILE)
     with console.browsed(browser, review) as context:
         page = context.new_page()
         page.goto(f"{review}?show=problems")
