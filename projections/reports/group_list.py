@@ -1,7 +1,7 @@
 """The list of a subscription's groups: filtered and sorted, in pages that cost the same wherever they are.
 
 Each order is that of an index, and so are the filter by import in the order of names, by size in that of sizes, and by
-date in that of dates. Any other filter passes over the rows that don't match (see decision 32).
+date in that of dates. Any other filter passes over the rows that don't match (see decision 33).
 """
 
 from __future__ import annotations
