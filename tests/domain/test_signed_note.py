@@ -103,7 +103,7 @@ def test_what_is_no_checkpoint_is_refused(note: str) -> None:
         opened(note, [KEY.verifier], verify)
 
 
-@pytest.mark.parametrize("key", [PETER, KEY.secret()])
+@pytest.mark.parametrize("key", [PETER, KEY.secret()], ids=["the published one", "one of ours"])
 def test_a_key_with_an_altered_character_is_refused(key: str) -> None:
     public = str(SigningKey.parse(key).verifier)
     for at in range(len(key)):
