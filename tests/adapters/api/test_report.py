@@ -153,8 +153,9 @@ class TestReport:
         assert outcomes == ["added"] * 1_200 + ["already_in_group"] * 100 + ["added"] * 300
 
     def test_lists_each_repeat_of_what_the_review_shows_as_one_problem(self, client: httpx.Client) -> None:
-        rows = "".join(f"Sales,user{number}@example.com\n" for number in range(30))
-        where = uploaded(client, subscribed(client, ANN), f"Groupname,Email\n{rows}")
+        users = [f"user{number}@example.com" for number in range(30)]
+        rows = "".join(f"Sales,{user}\n" for user in users)
+        where = uploaded(client, subscribed(client, *users), f"Groupname,Email\n{rows}")
         (shown,) = client.get(f"{where}/problems").json()
         assert (shown["code"], shown["count"], shown["line"]) == ("group-repeated", 29, 3)
         assert [each["line"] for each in shown["examples"]] == list(range(3, 13))
