@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import TYPE_CHECKING
 
+from msgspec.structs import astuple
+
 from adapters.postgres.one_call import OneCallCursor
 from projections.positions import Bookmark, Move, bookmark_at, move, wait_for_no_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from threading import Event
 
     from psycopg import Connection
@@ -24,12 +26,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FEW = 100
-"""How many events are shown together. More of them are written by a thread for each view, side by side."""
+FEW = 500
+"""How much is shown together: events, and what they list. More is written by a thread for each view, side by side.
+
+Otherwise all views would wait for the one with most to write: a Stop, for a thousand members of a group.
+"""
 STAY_SECONDS = 1.0
 # The others don't wait for a view that is just being replaced. And PostgreSQL need not plan the same statement for
 # every event anew, as it does for those that take arrays.
 SETTINGS = "SET lock_timeout = '50ms'; SET plan_cache_mode = force_generic_plan"
+
+
+def size_of(records: Iterable[Record]) -> int:
+    """Return how many events there are, and how many users, addresses and so on they list."""
+    return sum(1 + sum(len(each) for each in astuple(r.event) if isinstance(each, tuple)) for r in records)
 
 
 class Member:
@@ -110,7 +120,7 @@ class Convoy:
             (each for each in self._members if each.bookmark == start), key=lambda each: each.projector.view.name
         )
         records = members[0].projector.following(connection, start)
-        if len(records) > FEW:
+        if size_of(records) > FEW:
             return False
         if records:
             self._move(connection, members, start, records)

@@ -12,6 +12,7 @@ import pytest
 from msgspec import structs
 
 from adapters import view_runner
+from adapters.convoy import FEW
 from adapters.memory.ports import AlwaysReadable
 from adapters.postgres import locks
 from application.grouping import create_group
@@ -265,6 +266,22 @@ def test_views_that_have_caught_up_are_moved_by_one_transaction(rollcall: Rollca
             return cursor.fetchall() == [{"moves": 1}]
 
     eventually(moved_together)
+
+
+def test_no_view_waits_until_the_directory_has_written_a_large_group(rollcall: Rollcall) -> None:
+    """Each is moved alone then: a Stop must not wait for thousands of members, of which the list of imports has none."""
+    users = [f"user{number}@example.com" for number in range(FEW)]
+    origin = subscribed(rollcall, *users)
+
+    def transactions_after(name: str, users: list[str]) -> int:
+        create_group(rollcall, origin, uuid4(), name, users)
+        assert rollcall.health.catch_up()
+        with rollcall.views() as cursor:
+            cursor.execute("SELECT count(DISTINCT xmin::text) AS transactions FROM view_positions")
+            return int(cursor.fetchall()[0]["transactions"])
+
+    eventually(lambda: transactions_after(f"Small {uuid4()}", users[:1]) == 1)
+    assert transactions_after("Large", users) > 1
 
 
 def test_a_view_that_is_being_replaced_does_not_hold_up_the_others(rollcall: Rollcall, database: str) -> None:
