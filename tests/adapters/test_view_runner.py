@@ -269,7 +269,7 @@ def test_views_that_have_caught_up_are_moved_by_one_transaction(rollcall: Rollca
 
 
 def test_no_view_waits_until_the_directory_has_written_a_large_group(rollcall: Rollcall) -> None:
-    """Each is moved alone then: a Stop must not wait for thousands of members, of which the list of imports has none."""
+    """Each is moved alone then: a Stop must not wait for members, of which the list of imports has none."""
     users = [f"user{number}@example.com" for number in range(FEW)]
     origin = subscribed(rollcall, *users)
 
