@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, convert, json
 
 from adapters.api.review import NewName
 from adapters.composition import Rollcall
-from adapters.http.lookups import find_group, find_subscription
+from adapters.http.lookups import find_subscription, group_in
 from adapters.http.paging import After, Limit, Search, Since, Until, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.reads import read
@@ -29,6 +29,7 @@ from adapters.http.requests import (
     request_key,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
+from adapters.http.then import At, views_at
 from adapters.http.validation import MANY_BYTES
 from application import grouping
 from application.grouping import GroupResult
@@ -87,28 +88,32 @@ def list_groups(
     since: Since = None,
     until: Until = None,
     sort: Annotated[GroupSort | None, QueryParameter(description=SORT)] = None,
+    at: At = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[GroupRow]]:
     """List the groups: by name, or in another order, or only some of them.
 
     If you don't say how to sort them, groups of certain sizes are sorted by size, and those of certain times are the
-    newest first.
+    newest first. With `at`, these are the groups that there were then, with the names and users that they had.
     """
     find_subscription(rollcall, subscription_id)
     times = parse_time(since, "from"), parse_time(until, "to")
     wanted = GroupFilter(checked_text(q), import_id, min_users, max_users, *times)
     order = sort or default_sort(wanted)
     start = decode_after(after, kind_of_place(order))
-    with rollcall.views() as cursor:
+    with views_at(rollcall, subscription_id, at) as cursor:
         found = group_list(cursor, subscription_id, wanted, order, after=start, limit=limit + 1)
     return list_response(request, found, limit, lambda row: place(row, order))
 
 
 @read(GROUP, responses=responses("not-found"), opt=READERS)
-def show_group(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]) -> GroupRow:
-    """Show one group."""
-    return find_group(rollcall, subscription_id, group_id)
+def show_group(
+    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID], at: At = None
+) -> GroupRow:
+    """Show one group, on request as it was at a time, also if it was deleted later."""
+    with views_at(rollcall, subscription_id, at) as cursor:
+        return group_in(cursor, subscription_id, group_id)
 
 
 @read(f"{GROUP}/users", responses=responses("not-found"), opt=READERS)
@@ -117,13 +122,14 @@ def list_group_users(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
+    at: At = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[MemberDocument]]:
-    """List the users of a group by address."""
-    find_group(rollcall, subscription_id, group_id)
+    """List the users of a group by address, on request those who were in it at a time."""
     start = decode_after(after, str) or ""
-    with rollcall.views() as cursor:
+    with views_at(rollcall, subscription_id, at) as cursor:
+        group_in(cursor, subscription_id, group_id)
         found = directory.user_emails(cursor, subscription_id, group_id, after=start, limit=limit + 1)
     return document_list(list_response(request, found, limit, lambda email: email), MemberDocument)
 

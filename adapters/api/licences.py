@@ -10,7 +10,7 @@ from litestar.params import FromPath, QueryParameter, RawBody
 from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
-from adapters.http.lookups import find_licence, find_subscription, require_subscription
+from adapters.http.lookups import find_subscription, licence_in, require_subscription
 from adapters.http.new_licences import LicenceRequest, NewUser, licences_of_file, user_of
 from adapters.http.paging import After, Limit, Search, decode_after, list_response
 from adapters.http.problems import accepted_response, responses, unsupported_media_type
@@ -27,6 +27,7 @@ from adapters.http.requests import (
     request_key,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
+from adapters.http.then import At, views_at
 from adapters.http.validation import MANY_BYTES, decode_body
 from application import licensing
 from application.licensing import AllocationPlan, SeatsUsed
@@ -139,13 +140,14 @@ def list_licences(
     subscription_id: FromPath[UUID],
     q: Search = "",
     only: Annotated[OnlyUsers | None, QueryParameter(description="Only users in no group, or without a name.")] = None,
+    at: At = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[LicenceRow]]:
-    """List the licences by address."""
+    """List the licences by address, on request those that were allocated at a time."""
     find_subscription(rollcall, subscription_id)
     search, start = checked_text(q), decode_after(after, str) or ""
-    with rollcall.views() as cursor:
+    with views_at(rollcall, subscription_id, at) as cursor:
         found = directory.licences(cursor, subscription_id, search=search, only=only, after=start, limit=limit + 1)
     return list_response(request, found, limit, lambda row: row.email)
 
@@ -156,11 +158,16 @@ def list_licences(
     opt=READERS,
 )
 def show_licence(
-    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], email: FromPath[str]
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    email: FromPath[str],
+    at: At = None,
 ) -> LicenceRow:
-    """Show one licence."""
+    """Show one licence, on request as it was at a time, also if it was revoked later."""
     find_subscription(rollcall, subscription_id)
-    return find_licence(rollcall, subscription_id, email_in_path(request, email))
+    with views_at(rollcall, subscription_id, at) as cursor:
+        return licence_in(cursor, subscription_id, email_in_path(request, email))
 
 
 @delete(

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, get_args
 import click
 from msgspec import Struct
 
-from adapters.cli.lookup import find_group_id, find_subscription
+from adapters.as_of import views_then
+from adapters.cli.lookup import find_group_id, find_group_in, find_subscription
 from adapters.cli.many import change_many
 from adapters.cli.options import (
+    at_option,
     json_option,
     limit_option,
     many_file_option,
@@ -30,6 +32,7 @@ from projections.reports.group_list import GroupFilter, GroupSort, default_sort,
 from projections.reports.wording import counted
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
     from uuid import UUID
 
@@ -177,6 +180,32 @@ def group_remove(*, group: str, emails: tuple[str, ...], file: Path | None, name
     return DONE
 
 
+@group.command("users", short_help="List the users of a group")
+@group_argument
+@click.option("--search", metavar="TEXT", default="", help="Only users whose address or name contains this text.")
+@at_option
+@subscription_option
+@limit_option
+@json_option
+def group_users(
+    *, group: str, search: str, at: datetime | None, name_or_id: str, limit: int | None, as_json: bool
+) -> int:
+    """List the users of GROUP, by address. With --at, GROUP is the name that it had then, or an id."""
+    terminal = Terminal(as_json=as_json)
+    with open_rollcall("directory") as rollcall:
+        found = find_subscription(rollcall, name_or_id)
+        with views_then(rollcall, found.id, at) as cursor:
+            row = find_group_in(cursor, found.id, group)
+            rows = directory.users_of_group(cursor, found.id, row.id, search=search, limit=one_more(limit))
+    terminal.listing(
+        rows,
+        (Column("email"), Column("first name"), Column("last name")),
+        lambda row: (row.email, row.first_name, row.last_name),
+        limit,
+    )
+    return DONE
+
+
 def _row(rollcall: Rollcall, found: SubscriptionRow, group_id: UUID) -> GroupRow:
     rollcall.health.catch_up("directory")
     with rollcall.views() as cursor:
@@ -192,6 +221,8 @@ def _row(rollcall: Rollcall, found: SubscriptionRow, group_id: UUID) -> GroupRow
 @click.option("--min-users", type=click.IntRange(0), metavar="N", help="Only groups with at least N users.")
 @click.option("--max-users", type=click.IntRange(0), metavar="N", help="Only groups with at most N users.")
 @click.option("--sort", type=click.Choice(get_args(GroupSort)), help="The order; a minus sign turns it round.")
+@click.option("--user", "email", metavar="ADDRESS", help="Only groups that this user is in, by name.")
+@at_option
 @limit_option
 @json_option
 def groups(
@@ -201,16 +232,24 @@ def groups(
     min_users: int | None,
     max_users: int | None,
     sort: GroupSort | None,
+    email: str | None,
+    at: datetime | None,
     limit: int | None,
     as_json: bool,
 ) -> int:
     """List the groups of a subscription: by name, unless you choose sizes or another order."""
     wanted = GroupFilter(search, None, min_users, max_users)
     terminal = Terminal(as_json=as_json)
+    if email is not None and (sort or min_users is not None or max_users is not None):
+        raise click.UsageError("The groups of a user are listed by name, whatever their sizes.")
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        with rollcall.views() as cursor:
-            rows = group_list(cursor, found.id, wanted, sort or default_sort(wanted), limit=one_more(limit))
+        with views_then(rollcall, found.id, at) as cursor:
+            if email is None:
+                rows = group_list(cursor, found.id, wanted, sort or default_sort(wanted), limit=one_more(limit))
+            else:
+                user = email_key(email)
+                rows = directory.groups_of_user(cursor, found.id, user, search=search, limit=one_more(limit))
     terminal.listing(
         rows,
         (

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 from msgspec import UNSET, Struct, UnsetType
 from rich.text import Text
 
+from adapters.as_of import views_then
 from adapters.cli import import_report
 from adapters.cli.lookup import find_subscription
 from adapters.cli.many import change_many
 from adapters.cli.options import (
+    at_option,
     content_of,
     json_option,
     limit_option,
@@ -37,6 +39,9 @@ from projections.directory.read import OnlyUsers
 from projections.reports import selections
 from projections.reports.problem_rows import ProblemRow, problem_rows
 from projections.reports.wording import counted
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class AllocationReport(Struct, frozen=True):
@@ -212,14 +217,17 @@ def licence_revoke(
 @subscription_option
 @click.option("--search", metavar="TEXT", default="", help="Only users whose address or name contains this text.")
 @click.option("--only", type=click.Choice(get_args(OnlyUsers)), help="Only users in no group, or without a name.")
+@at_option
 @limit_option
 @json_option
-def licence_list(*, name_or_id: str, search: str, only: OnlyUsers | None, limit: int | None, as_json: bool) -> int:
+def licence_list(
+    *, name_or_id: str, search: str, only: OnlyUsers | None, at: datetime | None, limit: int | None, as_json: bool
+) -> int:
     """List the licences of a subscription, by address."""
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        with rollcall.views() as cursor:
+        with views_then(rollcall, found.id, at) as cursor:
             rows = directory.licences(cursor, found.id, search=search, only=only, limit=one_more(limit))
     terminal.listing(
         rows,

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from adapters.composition import Rollcall
-    from projections.directory.read import SubscriptionRow
+    from projections.directory.read import GroupRow, SubscriptionRow
     from projections.import_list.read import ImportRow
     from projections.short_ids import Kind, NamedId
+    from projections.view import ViewCursor
 
 CANDIDATES_SHOWN = 10
 
@@ -56,6 +57,18 @@ def find_group_id(rollcall: Rollcall, subscription_id: UUID, name_or_id: str) ->
     return whole_id(rollcall, "group", digits, subscription_id)
 
 
+def find_group_in(cursor: ViewCursor, subscription_id: UUID, name_or_id: str) -> GroupRow:
+    """Return the group with a name or else an id among those that a cursor sees; raises as `find_group_id`."""
+    key = group_key(name_or_id)
+    group_id = directory.group_ids_by_key(cursor, subscription_id, [key]).get(key)
+    if group_id is None and (digits := id_digits(name_or_id)):
+        group_id = _whole_id(cursor, "group", digits, subscription_id)
+    row = directory.find_group(cursor, subscription_id, group_id) if group_id else None
+    if row is None:
+        raise NotFound(what="group", id=f"“{name_or_id}”")
+    return row
+
+
 def find_import(rollcall: Rollcall, digits: str) -> ImportRow:
     """Return the import with an id; raises NotFound, and a usage error if there are several."""
     import_id = whole_id(rollcall, "import", digits)
@@ -71,12 +84,14 @@ def whole_id(rollcall: Rollcall, kind: Kind, digits: str, subscription_id: UUID 
 
     An id that is given whole is returned whether it exists or not.
     """
+    with rollcall.views() as cursor:
+        return _whole_id(cursor, kind, digits, subscription_id)
+
+
+def _whole_id(cursor: ViewCursor, kind: Kind, digits: str, subscription_id: UUID | None) -> UUID:
     if len(digits) == short_ids.DIGITS:
         return UUID(digits)
-    with rollcall.views() as cursor:
-        found = short_ids.beginning_with(
-            cursor, kind, digits, subscription_id=subscription_id, limit=CANDIDATES_SHOWN + 1
-        )
+    found = short_ids.beginning_with(cursor, kind, digits, subscription_id=subscription_id, limit=CANDIDATES_SHOWN + 1)
     if not found:
         raise NotFound(what=kind, id=f"“{digits}”")
     if len(found) > 1:

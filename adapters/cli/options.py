@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
+
+from adapters.as_of import end_of_day
 
 MOST = 100_000_000
 SHORTEST_ID = 4
@@ -30,6 +33,25 @@ def short_id(_context: click.Context, _parameter: click.Parameter, value: str | 
     return digits if value is not None else None
 
 
+def _past_time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    """Return a time that has passed: the end of a day, or None, for now, if that is today."""
+    if value is None:
+        return None
+    now = datetime.now(UTC)
+    try:
+        given: date = datetime.fromisoformat(value) if len(value) > len("2026-03-01") else date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"“{value}” is not a date, nor a date and time such as 2025-12-31T23:59:59.") from None
+    if not isinstance(given, datetime):
+        if given > now.date():
+            raise click.BadParameter("this day is still to come.")
+        return end_of_day(given) if given < now.date() else None
+    at = given if given.tzinfo else given.replace(tzinfo=UTC)
+    if at > now:
+        raise click.BadParameter("this time is still to come.")
+    return at
+
+
 def id_digits(text: str) -> str | None:
     """Return the hexadecimal digits of an id or of its beginning; None if the text cannot be one."""
     digits = text.strip().lower().replace("-", "")
@@ -42,6 +64,12 @@ limit_option = click.option(
 )
 subscription_option = click.option(
     "--subscription", "-s", "name_or_id", metavar="NAME_OR_ID", required=True, help="The subscription, by name or id."
+)
+at_option = click.option(
+    "--at",
+    metavar="TIME",
+    callback=_past_time,
+    help="As it was then: at the end of a day, or at a time such as 2025-12-31T23:59:59 (UTC).",
 )
 import_argument = click.argument("import_id", metavar="ID", callback=short_id)
 scope_option = click.option(

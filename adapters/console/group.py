@@ -12,12 +12,13 @@ from litestar import post
 from litestar.params import FromPath, QueryParameter
 from msgspec import json
 
+from adapters.as_of import views_then
 from adapters.composition import Rollcall
 from adapters.console.addresses import require_addresses, split_addresses, unusable_addresses
+from adapters.console.as_of import AtPart, as_of
 from adapters.console.forms import NOTHING_ENTERED, E, Form, NoticeCount, Refusal, answer_form
 from adapters.console.groups import A_PAGE, ADDRESSES_BYTES, GROUPS
 from adapters.console.pages import Before, Page, listing, not_found_page, page
-from adapters.http.lookups import find_group
 from adapters.http.paging import After, Search, decode_after
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text, origin_of, request_key
@@ -34,11 +35,15 @@ GROUP = f"{GROUPS}/{{group_id:uuid}}"
 
 
 class GroupPlace(NamedTuple):
-    """Which of the group's users its page shows: those with a text in address or name, and where the page begins."""
+    """Which of the group's users its page shows: those with a text in address or name, and where the page begins.
+
+    They are shown as of a day or time, `at`, if there is one.
+    """
 
     q: str = ""
     after: str | None = None
     before: int = 0
+    at: str = ""
 
 
 FIRST = GroupPlace()
@@ -65,6 +70,7 @@ def show_group(
     subscription_id: FromPath[UUID],
     group_id: FromPath[UUID],
     q: Search = "",
+    at: AtPart = "",
     after: After = None,
     before: Before = 0,
     edit: Edit = False,
@@ -75,7 +81,7 @@ def show_group(
 ) -> Page:
     """Show a group and its users, with a notice of how many a form added, or removed."""
     counts = Counts(added, there, removed, not_done)
-    place = GroupPlace(checked_text(q), after, before)
+    place = GroupPlace(checked_text(q), after, before, at)
     return _group_page(request, rollcall, subscription_id, group_id, place, edit=edit, counts=counts)
 
 
@@ -90,12 +96,11 @@ def _group_page(
     edit: bool = False,
     counts: Counts = NO_COUNTS,
 ) -> Page:
-    try:
-        row = find_group(rollcall, subscription_id, group_id)
-    except NotFound:
-        return not_found_page(request, rollcall, subscription_id, "groups", "group")
-    behind = decode_after(place.after, str) or ""
-    with rollcall.views() as rows:
+    behind, then = decode_after(place.after, str) or "", as_of(rollcall, place.at)
+    with views_then(rollcall, subscription_id, then.at) as rows:
+        row = directory.find_group(rows, subscription_id, group_id)
+        if row is None:
+            return not_found_page(request, rollcall, subscription_id, "groups", "group")
         found = directory.users_of_group(
             rows, subscription_id, group_id, search=place.q, after=behind, limit=A_PAGE + 1
         )
@@ -123,6 +128,7 @@ def _group_page(
         refusal=refusal,
         key=rollcall.new_id(),
         **listing(found, A_PAGE, place.after, lambda row: row.email, place.before, None if place.q else row.users),
+        **then.context,
     )
 
 

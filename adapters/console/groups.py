@@ -8,8 +8,10 @@ from uuid import UUID
 from litestar import post
 from litestar.params import FromPath
 
+from adapters.as_of import views_then
 from adapters.composition import Rollcall
 from adapters.console.addresses import require_addresses, split_addresses, unusable_addresses
+from adapters.console.as_of import AtPart, as_of
 from adapters.console.forms import Form, NoticeCount, Refusal, answer_form
 from adapters.console.list_queries import SIZE_CHOICES, SORTS, GroupsQuery, Part, SincePart, UntilPart
 from adapters.console.pages import Before, Page, listing, page
@@ -48,6 +50,7 @@ def list_groups(
     since: SincePart = "",
     until: UntilPart = "",
     sort: Part = "",
+    at: AtPart = "",
     after: After = None,
     before: Before = 0,
     deleted: NoticeCount = 0,
@@ -55,7 +58,7 @@ def list_groups(
     not_done: NoticeCount = 0,
 ) -> Page:
     """List the groups, with a notice of how many a form deleted, kept because they had changed, and didn't get to."""
-    query, counts = GroupsQuery(q, size, import_id, since, until, sort), (deleted, kept, not_done)
+    query, counts = GroupsQuery(q, size, import_id, since, until, sort, at), (deleted, kept, not_done)
     return _groups_page(request, rollcall, subscription_id, query, after, before=before, counts=counts)
 
 
@@ -72,14 +75,14 @@ def _groups_page(
 ) -> Page:
     deleted, kept, not_done = counts
     wanted, sort = query.filter(), query.order()
-    behind = decode_after(after, kind_of_place(sort))
-    with rollcall.views() as rows:
+    behind, then = decode_after(after, kind_of_place(sort)), as_of(rollcall, query.at)
+    with views_then(rollcall, subscription_id, then.at) as rows:
         found = group_list(rows, subscription_id, wanted, sort, after=behind, limit=A_PAGE + 1)
         total = directory.count_groups(rows, subscription_id)
         context: dict[str, Any] = {
             "total": total,
             "sources": _sources(rows, subscription_id, wanted.import_id),
-            "running": import_list.running_imports(rows, subscription_id),
+            "running": import_list.running_imports(rows, subscription_id) if then.at is None else [],
             "imports": import_list.find_imports(rows, [row.import_id for row in found if row.import_id]),
         }
     return page(
@@ -100,6 +103,7 @@ def _groups_page(
         key=rollcall.new_id(),
         **listing(found, A_PAGE, after, lambda row: place(row, sort), before, None if query.narrowed else total),
         **context,
+        **then.context,
     )
 
 

@@ -37,7 +37,7 @@ class ListQuery(Struct, frozen=True, rename={"since": "from", "until": "to"}):
     @property
     def narrowed(self) -> bool:
         """Whether some rows are left out."""
-        return any(value for name, value in structs.asdict(self).items() if name != "sort")
+        return any(value for name, value in structs.asdict(self).items() if name not in {"sort", "at"})
 
 
 class Choice(NamedTuple):
@@ -65,7 +65,10 @@ SIZE_CHOICES = [
 
 
 class GroupsQuery(ListQuery, frozen=True):
-    """Which groups a page lists. `size` is the least number of users of one of the ranges that the overview counts."""
+    """Which groups a page lists. `size` is the least number of users of one of the ranges that the overview counts.
+
+    `at` is a day or a time, as of which they are shown (see `as_of`).
+    """
 
     q: str = ""
     size: str = ""
@@ -73,6 +76,7 @@ class GroupsQuery(ListQuery, frozen=True):
     since: str = ""
     until: str = ""
     sort: str = ""
+    at: str = ""
 
     def filter(self) -> GroupFilter:
         """Return the filter for the view; raises Invalid."""

@@ -10,14 +10,16 @@ from uuid import UUID
 from litestar import post
 from litestar.params import FromPath, QueryParameter
 
+from adapters.as_of import views_then
 from adapters.composition import Rollcall
+from adapters.console.as_of import AtPart, as_of
 from adapters.console.filters import in_path
 from adapters.console.forms import Form, Refusal, answer_form, redirect_when_readable
 from adapters.console.groups import group_position
 from adapters.console.list_queries import id_of
 from adapters.console.pages import Before, Page, listing, not_found_page, page
 from adapters.console.users import USERS
-from adapters.http.lookups import find_group, find_licence
+from adapters.http.lookups import find_group
 from adapters.http.paging import After, Search, decode_after
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text, email_in_path, origin_of
@@ -64,6 +66,7 @@ def show_user(
     subscription_id: FromPath[UUID],
     email: FromPath[str],
     q: Search = "",
+    at: AtPart = "",
     after: After = None,
     before: Before = 0,
     joined: NoticeName = "",
@@ -72,7 +75,7 @@ def show_user(
 ) -> Page:
     """Show a user and their groups, with a notice of the group that they joined, left, or were in already."""
     notice = JoinNotice(*map(checked_text, (joined, was_in, left)))
-    place = (checked_text(q), after, before)
+    place = (checked_text(q), after, before, at)
     return _user_page(request, rollcall, subscription_id, email_in_path(request, email), place, notice=notice)
 
 
@@ -81,19 +84,18 @@ def _user_page(
     rollcall: Rollcall,
     subscription_id: UUID,
     key: str,
-    place: tuple[str, str | None, int] = ("", None, 0),
+    place: tuple[str, str | None, int, str] = ("", None, 0, ""),
     refusal: Refusal | None = None,
     *,
     notice: JoinNotice = NOBODY_JOINED,
 ) -> Page:
-    try:
-        row = find_licence(rollcall, subscription_id, key)
-    except NotFound:
-        return not_found_page(request, rollcall, subscription_id, "users", "user")
-    q, after, before = place
+    q, after, before, at = place
     here = f"/subscriptions/{subscription_id}/users/{in_path(key)}"
-    behind = decode_after(after, tuple[str, UUID])
-    with rollcall.views() as rows:
+    behind, then = decode_after(after, tuple[str, UUID]), as_of(rollcall, at)
+    with views_then(rollcall, subscription_id, then.at) as rows:
+        row = directory.find_licence(rows, subscription_id, key)
+        if row is None:
+            return not_found_page(request, rollcall, subscription_id, "users", "user")
         found = directory.groups_of_user(rows, subscription_id, key, search=q, after=behind, limit=A_PAGE + 1)
         total = directory.group_counts(rows, subscription_id, [key]).get(key, 0)
         imports = import_list.find_imports(rows, [each.import_id for each in found if each.import_id])
@@ -113,6 +115,7 @@ def _user_page(
         imports=imports,
         **listing(found, A_PAGE, after, group_position, before, None if q else total),
         q=q,
+        **then.context,
     )
 
 

@@ -10,8 +10,10 @@ from litestar import post
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct, ValidationError, convert, json
 
+from adapters.as_of import views_then
 from adapters.composition import Rollcall
 from adapters.console.addresses import EmailMissing
+from adapters.console.as_of import AtPart, as_of
 from adapters.console.forms import RELOAD, Form, NoticeCount, Refusal, answer_form, redirect_when_readable
 from adapters.console.groups import A_PAGE
 from adapters.console.pages import Before, Page, listing, page
@@ -63,11 +65,13 @@ class UsersPlace(Struct, frozen=True):
     only: OnlyUsers | None = None
     after: str | None = None
     before: int = 0
+    at: str = ""
 
     @property
     def query(self) -> str:
-        """The filters as they stand in the address."""
-        return urlencode({name: value for name, value in (("q", self.q), ("only", self.only)) if value})
+        """The filters as they stand in the address, and the day or time as of which users are shown."""
+        parts = (("q", self.q), ("only", self.only), ("at", self.at))
+        return urlencode({name: value for name, value in parts if value})
 
 
 FIRST = UsersPlace()
@@ -80,6 +84,7 @@ def list_users(
     subscription_id: FromPath[UUID],
     q: Search = "",
     only: Annotated[OnlyUsers | None, QueryParameter()] = None,
+    at: AtPart = "",
     after: After = None,
     before: Before = 0,
     allocated: NoticeEmail = "",
@@ -92,7 +97,7 @@ def list_users(
     """List the users by address, with a notice of what a form did."""
     names = [checked_text(each) for each in (allocated, held, revoked, without)]
     notice = LicenceNotice(names[0], names[1], names[2], names[3], revoked_many, not_done)
-    place = UsersPlace(checked_text(q), only, after, before)
+    place = UsersPlace(checked_text(q), only, after, before, at)
     return _users_page(request, rollcall, subscription_id, place, notice=notice)
 
 
@@ -105,8 +110,8 @@ def _users_page(
     *,
     notice: LicenceNotice = NO_NOTICE,
 ) -> Page:
-    behind = decode_after(place.after, str) or ""
-    with rollcall.views() as rows:
+    behind, then = decode_after(place.after, str) or "", as_of(rollcall, place.at)
+    with views_then(rollcall, subscription_id, then.at) as rows:
         found = directory.licences(
             rows, subscription_id, search=place.q, only=place.only, after=behind, limit=A_PAGE + 1
         )
@@ -132,6 +137,7 @@ def _users_page(
         own_address=f"/subscriptions/{subscription_id}/users" if refusal or notice != NO_NOTICE else "",
         key=rollcall.new_id(),
         **context,
+        **then.context,
     )
 
 

@@ -42,7 +42,12 @@ def require_subscription(rollcall: Rollcall, subscription_id: UUID) -> None:
 def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> LicenceRow:
     """Return the licence of a canonical address; raises NotFound."""
     with rollcall.views() as cursor:
-        row = directory.find_licence(cursor, subscription_id, email)
+        return licence_in(cursor, subscription_id, email)
+
+
+def licence_in(cursor: ViewCursor, subscription_id: UUID, email: str) -> LicenceRow:
+    """Return the licence of a canonical address among those that a cursor sees; raises NotFound."""
+    row = directory.find_licence(cursor, subscription_id, email)
     if row is None:
         raise NotFound(what="licence for", id=email)
     return row
@@ -51,7 +56,12 @@ def find_licence(rollcall: Rollcall, subscription_id: UUID, email: str) -> Licen
 def find_group(rollcall: Rollcall, subscription_id: UUID, group_id: UUID) -> GroupRow:
     """Return a group; raises NotFound."""
     with rollcall.views() as cursor:
-        row = directory.find_group(cursor, subscription_id, group_id)
+        return group_in(cursor, subscription_id, group_id)
+
+
+def group_in(cursor: ViewCursor, subscription_id: UUID, group_id: UUID) -> GroupRow:
+    """Return a group among those that a cursor sees; raises NotFound."""
+    row = directory.find_group(cursor, subscription_id, group_id)
     if row is None:
         raise NotFound(what="group", id=group_id)
     return row

@@ -146,14 +146,15 @@ def request_key(request: AnyRequest, key: str | None, subscription_id: UUID, bod
 # --- texts ----------------------------------------------------------------------------------------------------------
 
 
-def email_in_path(request: AnyRequest, parameter: str) -> str:
+def email_in_path(request: AnyRequest, parameter: str, behind: str = "") -> str:
     """Return the key of the e-mail address at the end of a path; raises Invalid for what is not valid text.
 
-    `parameter` is the address as the framework passes it: it starts with a slash, and several slashes became one.
+    `parameter` is the address as the framework passes it: it starts with a slash, and several slashes became one. On
+    request it is the address with something `behind` it, such as `/groups`.
     """
     parts = "/+".join(re.escape(part) for part in parameter.strip("/").split("/"))
     sent = re.search(f"/(/*{parts})/*$", unquote(request.scope["raw_path"].decode("latin-1")))
-    return checked_text(email_key(sent[1] if sent else parameter), "email")
+    return checked_text(email_key((sent[1] if sent else parameter).removesuffix(behind)), "email")
 
 
 def checked_text(given: str, field: str = "q") -> str:

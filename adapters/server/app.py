@@ -31,6 +31,7 @@ from adapters.api import (
     tokens,
     undo,
     unlicensed,
+    users,
 )
 from adapters.api.openapi.document import describe
 from adapters.api.polls import Polls
@@ -126,6 +127,7 @@ def _api(upload_bytes: int) -> Router:
             *subscriptions.ROUTES,
             *licences.ROUTES,
             *groups.ROUTES,
+            *users.ROUTES,
             *many.ROUTES,
             *imports.ROUTES,
             uploads,

@@ -277,7 +277,7 @@ def groups_of_user(
     *,
     search: str = "",
     after: tuple[str, UUID] | None = None,
-    limit: int = 100,
+    limit: int | None = 100,
 ) -> list[GroupRow]:
     """Return a page of a user's groups, ordered and searched like `groups`."""
     key, group_id = after or (None, None)
@@ -396,7 +396,7 @@ def names_by_sheet_value(cursor: ViewCursor, subscription_id: UUID, values: Iter
     cursor.execute(
         """
         SELECT value, name FROM directory_sheet_values JOIN directory_groups USING (subscription_id, group_id)
-        WHERE subscription_id = %s AND value = ANY(%s) ORDER BY value, name, group_id
+        WHERE subscription_id = %s AND value = ANY(%s) AND until IS NULL ORDER BY value, name, group_id
         """,
         (subscription_id, list(values)),
     )

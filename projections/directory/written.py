@@ -22,7 +22,7 @@ from projections.directory.read import NAME
 from projections.view import View, columns, events_of, insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from application.records import Record
@@ -48,11 +48,24 @@ CREATE = """
         first_name text NOT NULL,
         last_name text NOT NULL,
         allocated_at timestamptz NOT NULL,
+        since bigint NOT NULL,
         PRIMARY KEY (subscription_id, email)
     );
     CREATE INDEX IF NOT EXISTS directory_licences_without_name
         ON directory_licences (subscription_id, email) WHERE first_name = '' AND last_name = '';
-    -- `position` is that of the event that created the group. It stands for the group where there are many rows.
+    -- Licences that were revoked. What is or was from one position to another is told by `projections/then.py`.
+    CREATE TABLE IF NOT EXISTS directory_past_licences (
+        subscription_id uuid NOT NULL,
+        email text NOT NULL,
+        first_name text NOT NULL,
+        last_name text NOT NULL,
+        allocated_at timestamptz NOT NULL,
+        since bigint NOT NULL,
+        until bigint NOT NULL,
+        PRIMARY KEY (subscription_id, email, since)
+    );
+    -- `position` is that of the event that created the group. It stands for the group where there are many rows. The
+    -- group has had its name since the position `since`.
     CREATE TABLE IF NOT EXISTS directory_groups (
         subscription_id uuid NOT NULL,
         group_id uuid NOT NULL,
@@ -63,6 +76,7 @@ CREATE = """
         version bigint NOT NULL,
         created_at timestamptz NOT NULL,
         import_id uuid,
+        since bigint NOT NULL,
         PRIMARY KEY (subscription_id, group_id)
     );
     CREATE INDEX IF NOT EXISTS directory_groups_by_name
@@ -71,12 +85,30 @@ CREATE = """
     CREATE INDEX IF NOT EXISTS directory_groups_by_date ON directory_groups (subscription_id, created_at, group_id);
     CREATE INDEX IF NOT EXISTS directory_groups_by_import
         ON directory_groups (import_id, left(name_key, 255), group_id) WHERE import_id IS NOT NULL;
+    -- Groups that were renamed or deleted, with the name that they had until then.
+    CREATE TABLE IF NOT EXISTS directory_past_groups (
+        subscription_id uuid NOT NULL,
+        group_id uuid NOT NULL,
+        position bigint NOT NULL,
+        name text NOT NULL,
+        name_key text NOT NULL,
+        created_at timestamptz NOT NULL,
+        import_id uuid,
+        since bigint NOT NULL,
+        until bigint NOT NULL,
+        PRIMARY KEY (subscription_id, group_id, since)
+    );
+    CREATE INDEX IF NOT EXISTS directory_past_groups_by_position ON directory_past_groups (position);
+    CREATE INDEX IF NOT EXISTS directory_past_groups_by_name
+        ON directory_past_groups (subscription_id, left(name_key, 255), group_id);
     -- What spreadsheets take the names of groups for that look like numbers or dates.
     CREATE TABLE IF NOT EXISTS directory_sheet_values (
         subscription_id uuid NOT NULL,
         value text NOT NULL,
         group_id uuid NOT NULL,
-        PRIMARY KEY (subscription_id, value, group_id)
+        since bigint NOT NULL,
+        until bigint,
+        PRIMARY KEY (subscription_id, value, group_id, since)
     );
     CREATE INDEX IF NOT EXISTS directory_sheet_values_by_group ON directory_sheet_values (group_id);
     -- Who was in which group, from the position `since`, and until a position unless they still are.
@@ -139,15 +171,15 @@ def _allocate_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
     """Insert the users of each event in JSON: PostgreSQL takes it apart in less time than it takes to send columns."""
     cursor.execute(
         """
-        INSERT INTO directory_licences (subscription_id, email, first_name, last_name, allocated_at)
-        SELECT t.id, u.email, coalesce(u.first_name, ''), coalesce(u.last_name, ''), t.at
-        FROM unnest(%b::uuid[], %b::timestamptz[], %b::text[]) AS t (id, at, users)
+        INSERT INTO directory_licences (subscription_id, email, first_name, last_name, allocated_at, since)
+        SELECT t.id, u.email, coalesce(u.first_name, ''), coalesce(u.last_name, ''), t.at, t.position
+        FROM unnest(%b::uuid[], %b::timestamptz[], %b::bigint[], %b::text[]) AS t (id, at, position, users)
         CROSS JOIN jsonb_to_recordset(t.users::jsonb) AS u (email text, first_name text, last_name text)
         """,
         arrays(
-            "uuid timestamptz text",
+            "uuid timestamptz bigint text",
             (
-                (r.originator_id, r.at, json.encode(event.users).decode())
+                (r.originator_id, r.at, r.position, json.encode(event.users).decode())
                 for r, event in events_of(run, LicencesAllocated)
             ),
         ),
@@ -158,10 +190,24 @@ def _allocate_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
 def _revoke_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
-        DELETE FROM directory_licences AS l USING unnest(%s::uuid[], %s::text[]) AS t (subscription_id, email)
-        WHERE (l.subscription_id, l.email) = (t.subscription_id, t.email)
+        WITH revoked AS (
+            DELETE FROM directory_licences AS l
+            USING unnest(%s::uuid[], %s::text[], %s::bigint[]) AS t (subscription_id, email, position)
+            WHERE (l.subscription_id, l.email) = (t.subscription_id, t.email)
+            RETURNING l.*, t.position
+        )
+        INSERT INTO directory_past_licences
+            (subscription_id, email, first_name, last_name, allocated_at, since, until)
+        SELECT subscription_id, email, first_name, last_name, allocated_at, since, position FROM revoked
         """,
-        columns(((r.originator_id, email) for r, e in events_of(run, LicencesRevoked) for email in e.emails), 2),
+        columns(
+            (
+                (r.originator_id, email, r.position)
+                for r, event in events_of(run, LicencesRevoked)
+                for email in event.emails
+            ),
+            3,
+        ),
     )
     _count_seats(cursor, ((r, -len(event.emails)) for r, event in events_of(run, LicencesRevoked)))
 
@@ -191,8 +237,9 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
         ),
         inserted AS (
             INSERT INTO directory_groups
-                (subscription_id, group_id, position, name, name_key, users, version, created_at, import_id)
-            SELECT subscription_id, group_id, position, name, name_key, count, version, at, import_id FROM created
+                (subscription_id, group_id, position, name, name_key, users, version, created_at, import_id, since)
+            SELECT subscription_id, group_id, position, name, name_key, count, version, at, import_id, position
+            FROM created
         )
         INSERT INTO directory_members (subscription_id, group_position, since, email)
         SELECT subscription_id, position, position, u.email
@@ -217,7 +264,7 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
             ),
         ),
     )
-    _keep_values(cursor, ((r, event.name) for r, event in events_of(run, GroupCreated)))
+    _keep_values(cursor, ((r, event.name, None) for r, event in events_of(run, GroupCreated)))
 
 
 def _add_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -252,35 +299,77 @@ def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
     latest = {r.originator_id: (r, event.new) for r, event in events_of(run, GroupNameChanged)}
+    _keep_past_names(cursor, run)
     cursor.execute(
         """
-        UPDATE directory_groups AS g SET name = t.name, name_key = t.name_key, version = t.version
-        FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[])
-            AS t (subscription_id, group_id, name, name_key, version)
+        UPDATE directory_groups AS g
+        SET name = t.name, name_key = t.name_key, version = t.version, since = t.position
+        FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+            AS t (subscription_id, group_id, name, name_key, version, position)
         WHERE (g.subscription_id, g.group_id) = (t.subscription_id, t.group_id)
         """,
         columns(
             (
-                (r.origin.subscription_id, r.originator_id, name, group_key(name), r.originator_version)
+                (r.origin.subscription_id, r.originator_id, name, group_key(name), r.originator_version, r.position)
                 for r, name in latest.values()
             ),
-            5,
+            6,
         ),
     )
-    _forget_values(cursor, run)
-    _keep_values(cursor, latest.values())
+    until: dict[UUID, int] = {}
+    named: list[tuple[Record, str, int | None]] = []
+    for r, event in reversed([*events_of(run, GroupNameChanged)]):
+        named.append((r, event.new, until.get(r.originator_id)))
+        until[r.originator_id] = r.position
+    _end_values(cursor, until)
+    _keep_values(cursor, named)
 
 
-def _keep_values(cursor: ViewCursor, named: Iterable[tuple[Record, str]]) -> None:
-    """Keep the values of the names that groups were given."""
-    found = [(r.origin.subscription_id, value, r.originator_id) for r, name in named for value in sheet_values(name)]
+def _keep_past_names(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    """Keep the names that groups had until a run renamed them, also those that the run itself gave before."""
+    given: dict[UUID, tuple[str, int]] = {}
+    past: list[tuple[object, ...]] = []
+    for r, event in events_of(run, GroupNameChanged):
+        name, since = given.get(r.originator_id, (None, None))
+        key = group_key(name) if name is not None else None
+        past.append((r.origin.subscription_id, r.originator_id, name, key, since, r.position))
+        given[r.originator_id] = event.new, r.position
+    cursor.execute(
+        """
+        INSERT INTO directory_past_groups
+            (subscription_id, group_id, position, name, name_key, created_at, import_id, since, until)
+        SELECT g.subscription_id, g.group_id, g.position, coalesce(t.name, g.name), coalesce(t.name_key, g.name_key),
+            g.created_at, g.import_id, coalesce(t.since, g.since), t.until
+        FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+            AS t (subscription_id, group_id, name, name_key, since, until)
+        JOIN directory_groups AS g USING (subscription_id, group_id)
+        """,
+        columns(past, 6),
+    )
+
+
+def _keep_values(cursor: ViewCursor, named: Iterable[tuple[Record, str, int | None]]) -> None:
+    """Keep the values of the names that groups were given, and have or had until a position."""
+    found = [
+        (r.origin.subscription_id, value, r.originator_id, r.position, until)
+        for r, name, until in named
+        for value in sheet_values(name)
+    ]
     if found:
-        insert_rows(cursor, "directory_sheet_values (subscription_id, value, group_id)", "uuid text uuid", found)
+        target = "directory_sheet_values (subscription_id, value, group_id, since, until)"
+        insert_rows(cursor, target, "uuid text uuid bigint bigint", found)
 
 
-def _forget_values(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    """Forget the values of the names that groups had."""
-    cursor.execute("DELETE FROM directory_sheet_values WHERE group_id = ANY(%s)", ([r.originator_id for r in run],))
+def _end_values(cursor: ViewCursor, until: Mapping[UUID, int]) -> None:
+    """Note of groups that they have had their values until a position."""
+    cursor.execute(
+        """
+        UPDATE directory_sheet_values AS v SET until = t.position
+        FROM unnest(%s::uuid[], %s::bigint[]) AS t (id, position)
+        WHERE v.group_id = t.id AND v.until IS NULL
+        """,
+        columns(until.items(), 2),
+    )
 
 
 def _delete_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -290,14 +379,19 @@ def _delete_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
             DELETE FROM directory_groups AS g
             USING unnest(%b::uuid[], %b::uuid[], %b::bigint[]) AS t (subscription_id, group_id, position)
             WHERE (g.subscription_id, g.group_id) = (t.subscription_id, t.group_id)
-            RETURNING g.position AS group_position, t.position
+            RETURNING g.*, t.position AS until
+        ),
+        kept AS (
+            INSERT INTO directory_past_groups
+                (subscription_id, group_id, position, name, name_key, created_at, import_id, since, until)
+            SELECT subscription_id, group_id, position, name, name_key, created_at, import_id, since, until FROM gone
         )
-        UPDATE directory_members AS m SET until = gone.position FROM gone
-        WHERE m.group_position = gone.group_position AND m.until IS NULL
+        UPDATE directory_members AS m SET until = gone.until FROM gone
+        WHERE m.group_position = gone.position AND m.until IS NULL
         """,
         arrays("uuid uuid bigint", ((r.origin.subscription_id, r.originator_id, r.position) for r in run)),
     )
-    _forget_values(cursor, run)
+    _end_values(cursor, {r.originator_id: r.position for r in run})
 
 
 def _users(groups: Iterable[tuple[Record, Sequence[str]]]) -> list[Array]:
@@ -331,12 +425,14 @@ DIRECTORY = View(
         "directory_subscriptions",
         "directory_subscription_names",
         "directory_licences",
+        "directory_past_licences",
         "directory_groups",
+        "directory_past_groups",
         "directory_sheet_values",
         "directory_members",
     ),
     create=CREATE,
-    version=2,
+    version=3,
     handlers={
         SubscriptionCreated: _insert_subscriptions,
         SubscriptionRenamed: _rename_subscriptions,

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.database
 
 HISTORY = "6407286d65ef97f2"
 RECORDED = {
-    "directory": ("2-c6f5565fe027ecb1", "dd677c377d367695"),
+    "directory": ("3-60280f603ed5d1e0", "611e19ecb0a712f2"),
     "review": ("1-2e37d6fb959e7a96", "d3107a46b103df93"),
     "import_list": ("3-8d19ea734fa9d29f", "cc66c9e4d08c8d01"),
     "groups_added": ("3-266e047edd7be559", "71fa1324fb717bfd"),

@@ -22,6 +22,7 @@ from adapters.api.openapi.tables import (
     HEADERS,
     NO_NUL,
     OPERATIONS,
+    PATHS,
     QUOTA_HEADERS,
     RESPONSE_HEADERS,
     SECURITY,
@@ -79,6 +80,7 @@ def describe(routes: Sequence[ControllerRouterHandler], injected: Iterable[str],
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     document["components"]["headers"] = HEADERS
     document["components"]["securitySchemes"] = {**SECURITY, "session": {**SECURITY["session"], "name": session_cookie}}
+    document["paths"] = {PATHS.get(path, path): methods for path, methods in document["paths"].items()}
     for path, methods in document["paths"].items():
         for operation in methods.values():
             _complete(path, operation)
@@ -134,6 +136,8 @@ def _tag(path: str) -> str:
             return "Following"
         case ["subscriptions", _, "licences" | "groups" | "imports" as what, *_]:
             return what.capitalize()
+        case ["subscriptions", _, "users", *_]:
+            return "Groups"
         case ["subscriptions", _, "export", *_]:
             return "Exports"
         case ["subscriptions", _, _, *_]:
@@ -168,7 +172,7 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         schema["pattern"] = NO_NUL
     if name in {"min_users", "max_users"}:  # the framework leaves out a bound of 0
         schema["minimum"] = 0
-    if name in {"from", "to"}:
+    if name in {"from", "to", "at"}:
         schema["format"] = "date-time"
     if (operation_id, name) == ("listGroupEvents", "after"):
         schema["pattern"] = EVENT_ID

@@ -49,6 +49,7 @@ PARAMETERS: dict[str, Any] = {
     "limit": 100,
     "from": AT,
     "to": "2026-02-28T17:30:00+01:00",
+    "at": "2026-03-01T17:30:00+01:00",
     "severity": "error",
     "type": "GroupRenamed",
 }

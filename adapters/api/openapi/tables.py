@@ -36,6 +36,13 @@ OPERATIONS = {
 }
 """The operation ids of these handlers; those of all others derive from the handler's name."""
 
+PATHS = {
+    "/api/v1/subscriptions/{subscription_id}/users/{email}": (
+        "/api/v1/subscriptions/{subscription_id}/users/{email}/groups"
+    ),
+}
+"""What follows an address in a path, which the framework doesn't know."""
+
 HEADERS: dict[str, Node] = {
     "X-Request-Id": {
         "description": "Rollcall's id of the request. It is in the log and the audit log, beside any id that you sent.",

@@ -78,6 +78,7 @@ WHO: dict[str, Who] = {
     "removeGroupUser": ADMINISTRATOR,
     "showGroup": READER,
     "listGroupUsers": READER,
+    "listUserGroups": READER,
     "listChanges": READER,
     "listGroupEvents": CONSUMER,
     # Its imports

@@ -76,3 +76,30 @@ def test_groups_are_exported_and_sorted(contoso: Contoso, tmp_path: Path) -> Non
     assert "Nothing would change" in contoso.said("import", str(file), "--dry-run")
     contoso.said("export", "group-users", "--group", "Asia", "-o", str(file))
     assert file.read_text(encoding="utf-8-sig").splitlines()[1:] == [f"{ANN},,"]
+
+
+def test_groups_and_their_users_are_listed_as_they_were(contoso: Contoso) -> None:
+    contoso.said("group", "create", "Sales", "--user", ANN)
+    contoso.said("group", "rename", "Sales", "Vertrieb")
+    contoso.said("licence", "revoke", ANN)
+    contoso.said("group", "delete", "Vertrieb")
+    times = {each["type"]: each["at"] for each in contoso.document("audit")}
+    assert contoso.document("group", "users", "Sales", code=1)["error"]["code"] == "not-found"
+    (row,) = contoso.document("groups", "--at", times["GroupCreated"])
+    assert (row["name"], row["users"]) == ("Sales", 1)
+    (user,) = contoso.document("group", "users", "Sales", "--at", times["GroupCreated"])
+    assert user["email"] == ANN
+    assert ANN in contoso.said("group", "users", row["id"][:8], "--at", times["GroupNameChanged"])
+    assert contoso.document("group", "users", "Vertrieb", "--at", times["LicencesRevoked"]) == []
+    of_ann = contoso.document("groups", "--user", ANN, "--at", times["GroupNameChanged"])
+    assert [each["name"] for each in of_ann] == ["Vertrieb"]
+    assert [each["email"] for each in contoso.document("licence", "list")] == [BEN]
+    assert len(contoso.document("licence", "list", "--at", times["GroupCreated"])) == 2
+    assert contoso.document("groups", "--at", "2020-01-01") == []
+    for words, message in (
+        (("--at", "9000-01-01"), "still to come"),
+        (("--at", "9000-01-01T00:00:00"), "still to come"),
+        (("--at", "1 March"), "“1 March”"),
+        (("--user", ANN, "--sort", "users"), "by name"),
+    ):
+        assert message in contoso.said("groups", *words, code=2)
