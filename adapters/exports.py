@@ -30,7 +30,7 @@ NAMES: tuple[ExportName, ...] = get_args(ExportName)
 MEDIA_TYPES: dict[ExportKind, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 CHANGES_HEADER = (
     *("at", "actor_kind", "actor_id", "actor_name", "type", "text"),
-    *("import_id", "group_id", "request_id", "client_request_id"),
+    *("import_id", "group_id", "request_id", "client_request_id", "stream", "version"),
 )
 
 
@@ -90,7 +90,7 @@ def _rows(cells: list[str], width: int) -> list[list[str]]:
 
 def _change(row: AuditRow) -> tuple[object, ...]:
     actor, at = row.actor, row.at.isoformat()
-    about = (row.import_id, row.group_id, row.request_id, row.client_request_id)
+    about = (row.import_id, row.group_id, row.request_id, row.client_request_id, row.stream, row.version)
     return (at, actor.kind, actor.id, actor.name, row.type, row.text, *about)
 
 

@@ -4,15 +4,18 @@ A leaf is the record's frame (its place, stream, topic, append and time) and two
 salt and the event as it is stored, and the same of its origin. The two texts, which name people, can be erased together
 with their salts. The commitments then stay: they say nothing without the salts, and the leaf is proven as before.
 
-Frames are made by PostgreSQL from what it stores: see `select_sealable.sql`.
+Frames are made by PostgreSQL from what it stores: see `select_sealable.sql`. docs/auditing.md describes them.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
+from struct import error as WrongLength
 from struct import pack, unpack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
+from uuid import UUID
 
 from domain.merkle import HASH_BYTES, LEAF
 
@@ -23,6 +26,44 @@ SALT_BYTES = 16
 POSITION_BYTES = 8
 TILE = 256
 """How many leaves or nodes are stored together, as in c2sp.org/tlog-tiles."""
+
+
+FRAME_VERSION = 1
+FRAME_BEGIN = 50
+FRAME_END = 48
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Frame(NamedTuple):
+    """What a frame says of a record."""
+
+    position: int
+    stream: UUID
+    version: int
+    subscription_id: UUID
+    import_group: int | None
+    topic: str
+    append_position: int
+    append_id: UUID
+    at: datetime
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Return what a frame says; raises ValueError."""
+        begin, middle, end = content[:FRAME_BEGIN], content[FRAME_BEGIN:-FRAME_END], content[-FRAME_END:]
+        try:
+            layout, position, stream, version, subscription, has_group = unpack(">Bq16sq16sB", begin)
+            group, middle = (unpack(">i", middle[:4])[0], middle[4:]) if has_group else (None, middle)
+            (length,) = unpack(">i", middle[:4])
+            append, append_id, _, microseconds = unpack(">q16s16sq", end)
+        except WrongLength:
+            raise ValueError(content) from None
+        topic = middle[4:]
+        if layout != FRAME_VERSION or length != len(topic):
+            raise ValueError(content)
+        at = EPOCH + timedelta(microseconds=microseconds)
+        streams = UUID(bytes=stream), version, UUID(bytes=subscription)
+        return cls(position, *streams, group, topic.decode(), append, UUID(bytes=append_id), at)
 
 
 class Sealable(NamedTuple):

@@ -131,6 +131,11 @@ def opened(note: str, keys: Iterable[VerifierKey], verify: Verify) -> tuple[Chec
     return checkpoint, signers
 
 
+def unverified(note: str) -> Checkpoint:
+    """Return a note's checkpoint, whoever has signed it; raises NoteMalformed."""
+    return _checkpoint(_parts(note)[0])
+
+
 def _parts(note: str) -> tuple[str, list[Signature]]:
     text, separator, lines = note.rpartition("\n\n")
     if not separator or not lines.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f]", note):

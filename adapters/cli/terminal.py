@@ -60,7 +60,10 @@ class ErrorDocument(Struct, frozen=True):
 
 
 class Column(Struct, frozen=True):
-    """A column of a table: `number`s are right-aligned, `whole` cells never wrap, `optional` columns go first."""
+    """A column of a table: `number`s are right-aligned, `whole` cells never wrap.
+
+    `optional` columns are left out if they are empty, or if there isn't room for all.
+    """
 
     heading: str
     number: bool = False
@@ -281,7 +284,7 @@ def _cell(cell: str | Text) -> Text:
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[int]:
     """Return which columns to show. If there isn't room for all, the last optional ones are left out first."""
     needed = [_needed(column, [row[index] for row in rows]) for index, column in enumerate(columns)]
-    kept = list(range(len(columns)))
+    kept = [index for index, each in enumerate(columns) if not each.optional or any(row[index].plain for row in rows)]
     optional = [index for index in kept if columns[index].optional]
     while optional and sum(needed[index] + 2 for index in kept) - 2 > width:
         kept.remove(optional.pop())

@@ -160,6 +160,12 @@ KINDS: dict[str, Kind] = {
         "Nothing to undo",
         "This import added no users to any group, so there is nothing to take back.",
     ),
+    "not-sealed": Kind(
+        HTTPStatus.CONFLICT,
+        "Not sealed yet",
+        "No checkpoint vouches for these records yet, or the one that you name was signed before them. Checkpoints are "
+        "signed at least every minute while a worker runs. Try again then.",
+    ),
     "something-added": Kind(
         HTTPStatus.CONFLICT,
         "Groups already added",

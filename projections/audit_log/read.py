@@ -57,10 +57,15 @@ GROUPS = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChang
 
 
 class AuditRow(Struct, frozen=True):
-    """One change; `number` counts the changes of its subscription from 1."""
+    """One change; `number` counts the changes of its subscription from 1.
+
+    The event that recorded it is a `version` of a `stream`. Changes of several licences have the same.
+    """
 
     subscription_id: UUID
     number: int
+    stream: UUID
+    version: int
     at: datetime
     actor: Actor
     request_id: str
@@ -223,6 +228,8 @@ def _row(place: _Place, record: Record, change: Event) -> AuditRow:
     return AuditRow(
         place.subscription_id,
         place.number,
+        record.originator_id,
+        record.originator_version,
         record.at,
         record.origin.actor,
         record.origin.request_id,
@@ -263,10 +270,15 @@ class ChangeDocument(Struct, frozen=True):
 
 
 class AuditDocument(ChangeDocument, frozen=True):
-    """An administrative change in a subscription: who, when and what."""
+    """An administrative change in a subscription: who, when and what.
+
+    The event that recorded it is named by its `stream` and its `version` in that, for which there is a proof.
+    """
 
     import_id: UUID | None
     group_id: UUID | None
+    stream: UUID
+    version: int
 
 
 def document(row: AuditRow) -> AuditDocument:

@@ -172,7 +172,7 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         schema["pattern"] = NO_NUL
     if name in {"min_users", "max_users"}:  # the framework leaves out a bound of 0
         schema["minimum"] = 0
-    if name in {"from", "to", "at"}:
+    if name in {"from", "to", "at"} and schema["type"] == "string":
         schema["format"] = "date-time"
     if (operation_id, name) == ("listGroupEvents", "after"):
         schema["pattern"] = EVENT_ID
@@ -182,7 +182,9 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         schema["enum"] = [f"{stem}.{kind}" for stem in SAMPLE_NAMES for kind in SAMPLE_KINDS]
     if (operation_id, name) == ("downloadExport", "file"):
         schema["enum"] = list(FILES)
-    if (example := PARAMETERS.get(name)) is not None and "enum" not in schema:
+    example = PARAMETERS.get(name)
+    is_number = schema.get("type") == "integer"
+    if example is not None and "enum" not in schema and isinstance(example, int) == is_number:
         parameter["example"] = example
 
 
@@ -253,6 +255,8 @@ def _complete_content(operation_id: str, status: str, response: Node) -> None:
                     "text/csv": {**either, "example": TEXTS["sample"]},
                     "application/x-ndjson": {**either, "example": TEXTS["lines"]},
                 }
+            case "showCheckpoint":
+                response["content"] = {"text/plain": {"schema": {"type": "string"}, "example": TEXTS["checkpoint"]}}
             case "downloadSample":
                 both = {"schema": {"type": "string"}, "example": TEXTS["sample"]}
                 response["content"] = {"text/csv": both, "text/plain": both}

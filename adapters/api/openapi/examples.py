@@ -89,6 +89,11 @@ TEXTS = {
     '"rows_not_read":0}\n\n',
 }
 
+TEXTS["checkpoint"] = (
+    "rollcall.example.com/log\n1024\n1VGYSFbJ2XUA8H1+cqX8zO0jMXYGlVOMWNkFuQFG0lI=\n\n— rollcall.example.com/log "
+    "T7mKqA2fD0e7t6cPj0mZ0pOqZB8ivmcV7y2f1E9Z5N8KXhT7ibrYk3fV4n1cQ8JdS2hG6vWm0uLr9xAbCdEfGhIjKlM=\n"
+)
+
 TOKEN = {
     "id": "2e0f7f36-3f55-4f0a-8d5f-0c9f9d3d2b1c",
     "subscription_id": SUBSCRIPTION,
@@ -240,6 +245,8 @@ SCHEMAS: dict[str, Any] = {
         "data": {"group": 1, "old": "Sales", "new": "Sales Europe"},
     },
     "AuditDocument": {
+        "stream": IMPORT,
+        "version": 3,
         "at": AT,
         "actor": ACTOR,
         "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",

@@ -12,7 +12,7 @@ TAGS = {
     "Imports": "Upload a file, review and correct it, add its groups, follow the progress, stop, finish, undo.",
     "Groups": "The groups of a subscription and their users.",
     "Exports": "Files of everything in a subscription.",
-    "Following": "The audit log for auditors, and events for other systems.",
+    "Following": "The audit log for auditors with its proofs, and events for other systems.",
     "Access": "People's roles in a subscription, and API tokens.",
     "Samples": "Sample files to fill in.",
     "Operations": "Health and metrics.",

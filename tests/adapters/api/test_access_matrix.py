@@ -80,6 +80,9 @@ WHO: dict[str, Who] = {
     "listGroupUsers": READER,
     "listUserGroups": READER,
     "listChanges": READER,
+    "showCheckpoint": READER,
+    "proveInclusion": READER,
+    "proveConsistency": READER,
     "listGroupEvents": CONSUMER,
     # Its imports
     "uploadImport": ADMINISTRATOR,
