@@ -13,7 +13,8 @@ from msgspec import json
 
 from adapters.csv_text import csv_pieces
 from domain.files.licence_file import HEADER as USERS_HEADER
-from projections.audit_log.read import NO_FILTER, AuditFilter, AuditRow, document
+from projections.audit_log.filters import NO_FILTER, AuditFilter
+from projections.audit_log.read import AuditRow, document
 from projections.reports import exports
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from msgspec import Struct
 
@@ -18,6 +17,8 @@ from domain.merkle import prove_consistency, prove_inclusion
 from domain.signed_note import unverified
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from adapters.composition import Rollcall
 
 WITHHELD = frozenset({str(TokenIssued.__struct_config__.tag)})
@@ -29,7 +30,7 @@ class NoCheckpoint(NotFound):
 
 
 class NotInTree(Refused):
-    """This event is not among the first {size:,} records. Use a later checkpoint: one is signed at least every minute."""
+    """This event is not among the first {size:,} records. Use a later checkpoint: one is signed every minute."""
 
     code = "not-sealed"
 

@@ -9,12 +9,15 @@ from uuid import UUID
 from msgspec import Struct, json
 
 from domain.access import AccessEvent, TokenEvent
+from domain.downloads import FileDownloaded
 from domain.group import GroupEvent
 from domain.identity import IdentityEvent
 from domain.import_session import ImportEvent
 from domain.subscription import SubscriptionEvent
 
-Event: TypeAlias = ImportEvent | GroupEvent | SubscriptionEvent | AccessEvent | TokenEvent | IdentityEvent
+Event: TypeAlias = (
+    ImportEvent | GroupEvent | SubscriptionEvent | AccessEvent | TokenEvent | IdentityEvent | FileDownloaded
+)
 
 
 class Actor(Struct, frozen=True):

@@ -9,10 +9,10 @@ Frames are made by PostgreSQL from what it stores: see `select_sealable.sql`. do
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
-from struct import error as WrongLength
 from struct import pack, unpack
 from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
@@ -56,7 +56,7 @@ class Frame(NamedTuple):
             group, middle = (unpack(">i", middle[:4])[0], middle[4:]) if has_group else (None, middle)
             (length,) = unpack(">i", middle[:4])
             append, append_id, _, microseconds = unpack(">q16s16sq", end)
-        except WrongLength:
+        except struct.error:
             raise ValueError(content) from None
         topic = middle[4:]
         if layout != FRAME_VERSION or length != len(topic):

@@ -24,9 +24,10 @@ from application.records import Actor
 from domain.access import ROLLCALL
 from domain.addresses import email_key
 from projections.audit_log import read as audit_log
-from projections.audit_log.read import AuditDocument, AuditFilter, AuditRow, ChangeDocument, document
+from projections.audit_log.filters import AuditFilter
+from projections.audit_log.read import AuditDocument, AuditRow, ChangeDocument, document
 from projections.group_events import EventId, parse_event_id
-from projections.reports.sentences import ACTIONS
+from projections.reports.sentences import types_of
 
 BATCH_TYPE = "application/cloudevents-batch+json"
 LONGEST_WAIT = 30
@@ -46,7 +47,14 @@ def _operation_document(row: AuditRow) -> OperationDocument:
 ByActor: TypeAlias = Annotated[
     str | None, QueryParameter(max_length=255, description="Only by the actor with this id.")
 ]
-OfType: TypeAlias = Annotated[str | None, QueryParameter(max_length=100, description="Only events of this type.")]
+OfTypes: TypeAlias = Annotated[
+    list[str] | None,
+    QueryParameter(max_items=100, description="Only events of this type. Repeat the parameter for several types."),
+]
+OfRequest: TypeAlias = Annotated[
+    str | None,
+    QueryParameter(max_length=100, description="Only what this request did: Rollcall's id of it, or the client's."),
+]
 OfAddress: TypeAlias = Annotated[
     str | None, QueryParameter(max_length=1000, description="Only what names this address.")
 ]
@@ -61,10 +69,11 @@ def list_changes(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     actor: ByActor = None,
-    type: OfType = None,  # noqa: A002 - the name of the parameter
+    type: OfTypes = None,  # noqa: A002 - the name of the parameter
     import_id: Annotated[UUID | None, QueryParameter(description="Only changes made by this import.")] = None,
     group_id: Annotated[UUID | None, QueryParameter(description="Only changes of this group.")] = None,
     email: OfAddress = None,
+    request_id: OfRequest = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
@@ -73,7 +82,7 @@ def list_changes(
     """List every administrative change, newest first: who, when and what."""
     find_subscription(rollcall, subscription_id)
     wanted = structs.replace(
-        wanted_changes(actor, type, email, since, until),
+        wanted_changes(actor, type, email, request_id, since, until),
         import_id=import_id,
         group_id=group_id,
     )
@@ -87,9 +96,10 @@ def list_operations(
     request: AnyRequest,
     rollcall: Injected[Rollcall],
     actor: ByActor = None,
-    type: OfType = None,  # noqa: A002 - the name of the parameter
+    type: OfTypes = None,  # noqa: A002 - the name of the parameter
     subscription_id: Annotated[UUID | None, QueryParameter(description="Only changes of this subscription.")] = None,
     email: OfAddress = None,
+    request_id: OfRequest = None,
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
@@ -100,7 +110,7 @@ def list_operations(
     These are changes of subscriptions and their seats, of access and of tokens. Changes of groups, users and imports
     are in each subscription's own audit log.
     """
-    wanted = wanted_changes(actor, type, email, since, until)
+    wanted = wanted_changes(actor, type, email, request_id, since, until)
     before = decode_after(after, tuple[datetime, UUID, int])
     with rollcall.views() as cursor:
         found = audit_log.operators_log(cursor, wanted, subscription_id=subscription_id, before=before, limit=limit + 1)
@@ -109,21 +119,22 @@ def list_operations(
 
 
 def wanted_changes(
-    actor: str | None, type_: str | None, email: str | None, since: str | None, until: str | None
+    actor: str | None,
+    types: list[str] | None,
+    email: str | None,
+    request_id: str | None,
+    since: str | None,
+    until: str | None,
 ) -> AuditFilter:
     """Return the filter that a request asks for; raises Invalid."""
     return AuditFilter(
         actor=checked_text(actor, "actor") if actor else None,
-        types=_types(checked_text(type_, "type")) if type_ else (),
+        types=tuple(name for each in types or () if each for name in types_of(checked_text(each, "type"))),
         email=checked_text(email_key(email), "email") if email else None,
+        request_id=checked_text(request_id, "request_id") if request_id else None,
         since=parse_time(since, "from"),
         until=parse_time(until, "to"),
     )
-
-
-def _types(name: str) -> tuple[str, ...]:
-    """Return the names of the events that a name stands for: that of one, or that of an action, as in the console."""
-    return ACTIONS[name].types if name in ACTIONS else (name,)
 
 
 @get(

@@ -11,16 +11,17 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 from msgspec.structs import replace
 
-from adapters.api.audit import ByActor, OfAddress, OfType, wanted_changes
+from adapters.api.audit import ByActor, OfAddress, OfRequest, OfTypes, wanted_changes
 from adapters.api.groups import GROUP
 from adapters.composition import Rollcall
 from adapters.exports import MEDIA_TYPES, NAMES, ExportKind, ExportName, export, export_users
+from adapters.http.downloads import note_download
 from adapters.http.lookups import find_group, find_subscription
 from adapters.http.paging import Since, Until
 from adapters.http.problems import Invalid, responses
-from adapters.http.requests import Injected
+from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import READERS
-from projections.audit_log.read import NO_FILTER
+from projections.audit_log.filters import NO_FILTER
 from projections.reports import exports
 
 if TYPE_CHECKING:
@@ -37,14 +38,16 @@ FILES = tuple(f"{name}.{kind}" for name in NAMES for kind in MEDIA_TYPES)
     opt=READERS,
 )
 def export_file(
+    request: AnyRequest,
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     file: FromPath[str],
     actor: ByActor = None,
-    type: OfType = None,  # noqa: A002 - the name of the parameter
+    type: OfTypes = None,  # noqa: A002 - the name of the parameter
     import_id: Annotated[UUID | None, QueryParameter(description="Only changes made by this import.")] = None,
     group_id: Annotated[UUID | None, QueryParameter(description="Only changes of this group.")] = None,
     email: OfAddress = None,
+    request_id: OfRequest = None,
     since: Since = None,
     until: Until = None,
 ) -> Stream:
@@ -59,11 +62,14 @@ def export_file(
     if file not in FILES:
         raise NotFoundException
     find_subscription(rollcall, subscription_id)
-    wanted = replace(wanted_changes(actor, type, email, since, until), import_id=import_id, group_id=group_id)
+    wanted = replace(
+        wanted_changes(actor, type, email, request_id, since, until), import_id=import_id, group_id=group_id
+    )
     if stem != "audit" and wanted != NO_FILTER:
         raise Invalid(reason="Only the audit log has filters.", field="file")
-    kind = cast("ExportKind", ending)
-    pieces = export(rollcall.views, subscription_id, cast("ExportName", stem), kind, wanted)
+    kind, name = cast("ExportKind", ending), cast("ExportName", stem)
+    note_download(request, rollcall, subscription_id, name, file)
+    pieces = export(rollcall.views, subscription_id, name, kind, wanted)
     return _file(pieces, file, kind)
 
 
@@ -75,12 +81,14 @@ def export_file(
     opt=READERS,
 )
 def export_group_users(
-    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
 ) -> Stream:
     """Download the users of a group, in the columns of a licence file."""
     find_group(rollcall, subscription_id, group_id)
+    name = f"group-{group_id}.csv"
+    note_download(request, rollcall, subscription_id, "group-users", name, group_id=group_id)
     users = exports.users_of_group(rollcall.views, subscription_id, group_id)
-    return _file(export_users(users), f"group-{group_id}.csv", "csv")
+    return _file(export_users(users), name, "csv")
 
 
 def _file(pieces: Iterator[bytes], name: str, kind: ExportKind) -> Stream:

@@ -13,6 +13,7 @@ from litestar.response import Stream
 from msgspec import Struct, convert
 
 from adapters.composition import Rollcall
+from adapters.http.downloads import note_download
 from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import, find_subscription
 from adapters.http.paging import After, Limit, Since, Until, decode_after, document_list, list_response
@@ -138,10 +139,13 @@ def show_import(
     responses=responses("not-found"),
     opt=READERS,
 )
-def show_file(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
+def show_file(
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+) -> Stream:
     """Download the file exactly as it was uploaded."""
     row = find_import(rollcall, subscription_id, import_id)
     chunks = range(rollcall.blobs.chunk_count(subscription_id, "file", row.sha256))
+    note_download(request, rollcall, subscription_id, "file", row.file_name, import_id=import_id)
     return Stream(
         (rollcall.blobs.chunk(subscription_id, "file", row.sha256, number) for number in chunks),
         media_type="application/octet-stream",

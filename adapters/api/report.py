@@ -12,9 +12,10 @@ from msgspec import structs
 from adapters.api.imports import IMPORT
 from adapters.composition import Rollcall
 from adapters.csv_text import csv_pieces
+from adapters.http.downloads import note_download
 from adapters.http.lookups import find_import
 from adapters.http.problems import responses
-from adapters.http.requests import Injected
+from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import READERS
 from adapters.postgres import wakeups
 from domain.errors import RollcallError
@@ -37,7 +38,9 @@ class ViewsBehind(RollcallError):
     responses=responses("not-found"),
     opt=READERS,
 )
-def report(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]) -> Stream:
+def report(
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+) -> Stream:
     """Download the result of every row of the file: each user of each group, group by group, then the problems.
 
     `line` and `column` say where it is in the file, `row` which row of a spreadsheet that is, if that is another one.
@@ -47,9 +50,10 @@ def report(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import
     find_import(rollcall, subscription_id, import_id)
     if not rollcall.health.catch_up(*REPORT_VIEWS, seconds=wakeups.READABLE_WITHIN_SECONDS):
         raise ViewsBehind
-    row = find_import(rollcall, subscription_id, import_id)
+    row, name = find_import(rollcall, subscription_id, import_id), f"report-{import_id}.csv"
+    note_download(request, rollcall, subscription_id, "report", name, import_id=import_id)
     return Stream(
         csv_pieces(HEADER, (structs.astuple(each) for each in reporting.report(rollcall.views, rollcall.blobs, row))),
         media_type="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="report-{import_id}.csv"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

@@ -15,6 +15,7 @@ from adapters.api.imports import IMPORT
 from adapters.api.licences import AllocatedDocument, allocated_document
 from adapters.composition import Rollcall
 from adapters.csv_text import csv_pieces
+from adapters.http.downloads import note_download
 from adapters.http.lookups import find_import, open_roster
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
@@ -73,17 +74,19 @@ def list_unlicensed(
     opt=READERS,
 )
 def download_unlicensed(
-    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Stream:
     """Download these users as a licence file, which you can complete and then allocate licences by."""
     row = find_import(rollcall, subscription_id, import_id)
     with rollcall.views() as cursor:
         unlicensed = unlicensed_of(cursor, subscription_id, import_id, open_roster(rollcall, cursor, row))
         users = array("I", unlicensed.users())
+    name = f"unlicensed-{import_id}.csv"
+    note_download(request, rollcall, subscription_id, "unlicensed", name, import_id=import_id)
     return Stream(
         csv_pieces(HEADER, _rows(rollcall, row, users)),
         media_type="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="unlicensed-{import_id}.csv"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

@@ -18,10 +18,10 @@ from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from domain.addresses import email_key
 from projections.audit_log import read as audit_log
-from projections.audit_log.read import AuditFilter
+from projections.audit_log.filters import AuditFilter
 from projections.directory import read as directory
 from projections.import_list import read as import_list
-from projections.reports.sentences import ACTIONS, SUBSCRIPTION_ACTIONS, TITLES
+from projections.reports.sentences import SUBSCRIPTION_ACTIONS, TITLES, types_of
 
 A_PAGE = 50
 """Actions that no subscription's log has."""
@@ -30,42 +30,42 @@ A_PAGE = 50
 class AuditQuery(ListQuery, frozen=True):
     """The filters as the address has them. An empty one filters nothing.
 
-    `type` is the slug of an action or, as in links made elsewhere, the name of one event.
+    `types` are slugs of actions or, as in links made elsewhere, names of events.
     """
 
     actor: str = ""
-    type: str = ""
+    types: tuple[str, ...] = ()
     email: str = ""
     since: str = ""
     until: str = ""
     import_id: str = ""
     group_id: str = ""
+    request_id: str = ""
 
     def filter(self) -> AuditFilter:
         """Return the filter for the view; raises Invalid."""
         until = day_of(self.until, "to")
         return AuditFilter(
             actor=checked_text(self.actor.strip(), "actor") or None,
-            types=_types(checked_text(self.type, "type")),
+            types=tuple(name for each in self.types for name in types_of(checked_text(each, "type"))),
             import_id=id_of(self.import_id, "import_id"),
             group_id=id_of(self.group_id, "group_id"),
             email=checked_text(email_key(self.email), "email") or None,
+            request_id=checked_text(self.request_id.strip(), "request_id") or None,
             since=day_of(self.since, "from"),
             until=until + timedelta(days=1) if until else None,
         )
 
     def actions(self) -> list[tuple[str, str]]:
-        """Return the choices of the action filter with their titles, with the event that a link names added."""
-        choices = [(slug, action.title) for slug, action in SUBSCRIPTION_ACTIONS.items()]
-        if self.type and self.type not in dict(choices):
-            choices.append((self.type, TITLES.get(self.type, self.type)))
-        return choices
+        """Return the choices of the action filter with their titles, with the events that a link names added."""
+        choices = {slug: action.title for slug, action in SUBSCRIPTION_ACTIONS.items()}
+        return list((choices | {each: TITLES.get(each, each) for each in self.types if each not in choices}).items())
 
-
-def _types(choice: str) -> tuple[str, ...]:
-    if choice in ACTIONS:
-        return ACTIONS[choice].types
-    return (choice,) if choice else ()
+    @property
+    def chosen(self) -> str:
+        """Return which actions are chosen, in a few words."""
+        titles = dict(self.actions())
+        return "All actions" if not self.types else " · ".join(titles[each] for each in self.types)
 
 
 @read("/subscriptions/{subscription_id:uuid}/audit", opt=READERS)
@@ -74,24 +74,25 @@ def show_audit_log(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     actor: Part = "",
-    type: Part = "",  # noqa: A002 - what the address calls it
+    type: Annotated[list[str] | None, QueryParameter(max_items=100)] = None,  # noqa: A002 - what the address calls it
     email: Part = "",
     since: SincePart = "",
     until: UntilPart = "",
     import_id: Annotated[str, QueryParameter(max_length=36)] = "",
     group_id: Annotated[str, QueryParameter(max_length=36)] = "",
+    request_id: Part = "",
     after: After = None,
     before: Before = 0,
 ) -> Page:
     """Show who changed what, and when."""
-    query = AuditQuery(actor, type, email, since, until, import_id, group_id)
+    types = tuple(dict.fromkeys(each for each in type or () if each))
+    query = AuditQuery(actor, types, email, since, until, import_id, group_id, request_id)
     wanted = query.filter()
     with rollcall.views() as rows:
         found = audit_log.audit_log(rows, subscription_id, wanted, before=decode_after(after, int), limit=A_PAGE + 1)
         imports = import_list.find_imports(rows, [row.import_id for row in found if row.import_id])
         group = directory.find_group(rows, subscription_id, wanted.group_id) if wanted.group_id else None
         of_import = import_list.find_import(rows, wanted.import_id) if wanted.import_id else None
-    found[0].number + before if found else before  # as of the first page: changes are numbered
     total = found[0].number + before if found else before  # as of the first page: changes are numbered
     return page(
         request,
@@ -104,22 +105,24 @@ def show_audit_log(
         imports=imports,
         group=group,
         of_import=of_import if of_import and of_import.subscription_id == subscription_id else None,
-        export=_export(wanted),
+        export=_export(query, wanted),
         **listing(found, A_PAGE, after, lambda row: row.number, before, None if query.narrowed else total),
     )
 
 
-def _export(wanted: AuditFilter) -> str:
+def _export(query: AuditQuery, wanted: AuditFilter) -> str:
     """Return the query of the export that has the same changes."""
     given = {
         "actor": wanted.actor,
         "import_id": wanted.import_id,
         "group_id": wanted.group_id,
         "email": wanted.email,
+        "request_id": wanted.request_id,
+        "type": query.types,
         "from": wanted.since and wanted.since.isoformat(),
         "to": wanted.until and wanted.until.isoformat(),
     }
-    return urlencode({name: value for name, value in given.items() if value})
+    return urlencode({name: value for name, value in given.items() if value}, doseq=True)
 
 
 ROUTES = (show_audit_log,)

@@ -25,14 +25,14 @@ SincePart: TypeAlias = Annotated[str, QueryParameter(name="from", max_length=10)
 UntilPart: TypeAlias = Annotated[str, QueryParameter(name="to", max_length=10)]
 
 
-class ListQuery(Struct, frozen=True, rename={"since": "from", "until": "to"}):
+class ListQuery(Struct, frozen=True, rename={"since": "from", "until": "to", "types": "type"}):
     """The filters as the address has them. An empty one filters nothing."""
 
     def encoded(self, **changes: object) -> str:
         """Return this as the query of an address, with changes."""
         changed = structs.replace(self, **changes)
         names = {field.name: field.encode_name for field in structs.fields(self)}
-        return urlencode({names[name]: value for name, value in structs.asdict(changed).items() if value})
+        return urlencode({names[name]: value for name, value in structs.asdict(changed).items() if value}, doseq=True)
 
     @property
     def narrowed(self) -> bool:

@@ -114,7 +114,7 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
         if name not in known:
             accepted = f"It accepts {', '.join(known)}." if known else "It accepts none."
             raise Invalid(reason=f"This route has no parameter “{name}”. {accepted}", field=name)
-        if name in seen:
+        if name in seen and not _takes(known[name], list):
             raise Invalid(reason=f"The parameter “{name}” is repeated. Send it once.", field=name)
         if "\x00" in value:  # which PostgreSQL refuses
             raise Invalid(reason=f"{name}: the text contains a NUL character.", field=name)

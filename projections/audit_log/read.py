@@ -10,50 +10,24 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct, convert, structs
 
 from application.records import Actor
-from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
-from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
-from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
-from domain.subscription import (
-    LicencesAllocated,
-    LicencesRevoked,
-    SeatsChanged,
-    SubscriptionCreated,
-    SubscriptionRenamed,
-)
+from domain.subscription import LicencesAllocated, LicencesRevoked
+from projections.audit_log.filters import NO_FILTER, OPERATED_TYPES, AuditFilter, conditions, group_of, places
 from projections.log import records_at
-from projections.reports.sentences import ACTIONS, sentence
+from projections.reports.sentences import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from psycopg.rows import DictRow
 
     from application.records import Event, Record
     from projections.view import ViewCursor
-
-OPERATED = (
-    SubscriptionCreated,
-    SubscriptionRenamed,
-    SeatsChanged,
-    AccessGranted,
-    AccessRevoked,
-    TokenIssued,
-    TokenRevoked,
-    IdentityBound,
-    IdentityReleased,
-    SessionsEnded,
-)
-"""What operators are responsible for, in any subscription. It reveals nothing about groups, users or files."""
-OPERATED_TYPES: LiteralString = ", ".join(f"'{event.__name__}'" for event in OPERATED)
-
-AUDITED = tuple(event for action in ACTIONS.values() for event in action.events)
-GROUPS = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted)
 
 
 class AuditRow(Struct, frozen=True):
@@ -76,53 +50,6 @@ class AuditRow(Struct, frozen=True):
     group_id: UUID | None
 
 
-class AuditFilter(Struct, frozen=True):
-    """Which changes to return: those that meet every condition set. `types` are names of events; none means any."""
-
-    actor: str | None = None
-    types: tuple[str, ...] = ()
-    import_id: UUID | None = None
-    group_id: UUID | None = None
-    email: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-NO_FILTER = AuditFilter()
-
-CONDITIONS: Mapping[str, LiteralString] = {
-    "actor": "AND actor = %(actor)s",
-    "import_id": "AND import_id = %(import_id)s",
-    "group_id": "AND group_id = %(group_id)s",
-    "since": "AND at >= %(since)s",
-    "until": "AND at < %(until)s",
-}
-# Each has the rows of a subscription from the newest on, in the order of an index. Every change of a row counts, unless
-# `change` says which. The log of one type is found by its index; that of several is made of one for each.
-ALL: LiteralString = """
-    SELECT subscription_id, number, changes, position, NULL::int AS change FROM audit_log
-    WHERE subscription_id = %(subscription)s AND (%(before)s::bigint IS NULL OR number < %(before)s)
-"""
-OF_TYPES: LiteralString = """
-    SELECT of_type.* FROM unnest(%(types)s::text[]) AS wanted (type) CROSS JOIN LATERAL (
-        {} AND type = wanted.type {} ORDER BY number DESC LIMIT %(limit)s
-    ) AS of_type
-"""
-# Who is in a group or was in it says at which positions they joined and left. OFFSET 0 keeps the planner from looking
-# through the whole log, while it has no statistics, for the few rows that name an address.
-NAMING: LiteralString = """
-    SELECT * FROM (
-        SELECT a.*, named.change FROM audit_emails AS named JOIN audit_log AS a USING (subscription_id, number)
-        WHERE (named.email, subscription_id) = (%(email)s, %(subscription)s)
-        UNION ALL
-        SELECT a.*, 0 FROM directory_members AS m JOIN audit_log AS a ON a.position IN (m.since, m.until)
-        WHERE (m.email, m.subscription_id) = (%(email)s, %(subscription)s) AND a.type <> 'GroupDeleted'
-        OFFSET 0
-    ) AS named
-    WHERE (%(before)s::bigint IS NULL OR number + change < %(before)s)
-"""
-
-
 def audit_log(
     cursor: ViewCursor,
     subscription_id: UUID,
@@ -132,25 +59,8 @@ def audit_log(
     limit: int | None = 100,
 ) -> list[AuditRow]:
     """Return a page of a subscription's changes, newest first, that follow a number."""
-    conditions: LiteralString = _conditions(wanted)
-    if wanted.email is not None:
-        rows = f"{NAMING} {conditions} AND (%(types)s::text[] = '{{}}' OR type = ANY(%(types)s))"
-    elif wanted.types:
-        rows = OF_TYPES.format(ALL, conditions)
-    else:
-        rows = f"{ALL} {conditions}"
-    cursor.execute(
-        f"{rows} ORDER BY number DESC, change DESC LIMIT %(limit)s",
-        {
-            **structs.asdict(wanted),
-            "types": list(wanted.types),
-            "subscription": subscription_id,
-            "before": before,
-            "limit": limit,
-        },
-    )
-    places = islice(_places(cursor, before), limit)
-    return _rows(cursor, list(places))
+    found = places(cursor, subscription_id, wanted, before, limit)
+    return _rows(cursor, list(islice(_places(found, before), limit)))
 
 
 def operators_log(
@@ -168,15 +78,14 @@ def operators_log(
     at, last, number = before or (None, None, None)
     cursor.execute(
         f"""
-        SELECT subscription_id, number, changes, position, NULL::int AS change FROM audit_log
+        SELECT subscription_id, number, changes, position, NULL::int AS change FROM audit_log AS a
         WHERE type IN ({OPERATED_TYPES})
           AND (%(subscription)s::uuid IS NULL OR subscription_id = %(subscription)s)
           AND (%(at)s::timestamptz IS NULL OR (at, subscription_id, number) < (%(at)s, %(last)s::uuid, %(number)s))
-          AND (%(types)s::text[] = '{{}}' OR type = ANY(%(types)s))
           AND (%(email)s::text IS NULL OR (subscription_id, number) IN (
               SELECT subscription_id, number FROM audit_emails WHERE email = %(email)s
           ))
-          {_conditions(wanted)}
+          {conditions(wanted)}
         ORDER BY at DESC, subscription_id DESC, number DESC LIMIT %(limit)s
         """,
         {
@@ -190,10 +99,6 @@ def operators_log(
         },
     )
     return _rows(cursor, list(_places(cursor)))
-
-
-def _conditions(wanted: AuditFilter) -> LiteralString:
-    return " ".join(sql for name, sql in CONDITIONS.items() if getattr(wanted, name) is not None)
 
 
 class _Place(NamedTuple):
@@ -237,7 +142,7 @@ def _row(place: _Place, record: Record, change: Event) -> AuditRow:
         type(change).__name__,
         sentence(change),
         record.origin.import_id,
-        record.originator_id if isinstance(change, GROUPS) else None,
+        group_of(record),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import json
@@ -11,7 +12,7 @@ from domain.edits import AddressCorrected, UserAdded, UserRemoved, UserRestored
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.subscription import LicencesAllocated, LicencesRevoked
 from projections.arrays import array
-from projections.audit_log.read import AUDITED, GROUPS, OPERATED_TYPES
+from projections.audit_log.filters import AUDITED, CLOCK_SECONDS, OPERATED_TYPES, group_of
 from projections.view import View, columns, insert_rows
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from application.records import Event, Record
     from projections.view import ViewCursor
 
+# Times are looked up to find numbers, because the log is in the order of numbers and clocks may differ. `clock` is 1
+# where an event is later than all before it in its subscription, -1 where it is earlier than one of those by more than
+# CLOCK_SECONDS, and otherwise 0, as it is for all but the first event of an append.
+#
 # An event's changes are numbered from `number`. Group events are found by the memberships of the directory, so only
 # the addresses of other events are kept: `change` says which of an event's changes names an address.
 CREATE = f"""
@@ -30,6 +35,7 @@ CREATE = f"""
         changes integer NOT NULL,
         position bigint NOT NULL UNIQUE,
         at timestamptz NOT NULL,
+        clock smallint NOT NULL,
         type text NOT NULL,
         actor text NOT NULL,
         import_id uuid,
@@ -37,9 +43,11 @@ CREATE = f"""
         PRIMARY KEY (subscription_id, number)
     );
     CREATE INDEX IF NOT EXISTS audit_log_by_type ON audit_log (subscription_id, type, number);
-    CREATE INDEX IF NOT EXISTS audit_log_by_actor ON audit_log (subscription_id, actor, number);
-    CREATE INDEX IF NOT EXISTS audit_log_by_import ON audit_log (import_id, number) WHERE import_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS audit_log_by_actor ON audit_log (subscription_id, actor, type, number);
+    CREATE INDEX IF NOT EXISTS audit_log_by_import ON audit_log (import_id, type, number) WHERE import_id IS NOT NULL;
     CREATE INDEX IF NOT EXISTS audit_log_by_group ON audit_log (group_id, number) WHERE group_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS audit_log_by_time ON audit_log (subscription_id, at, number) WHERE clock = 1;
+    CREATE INDEX IF NOT EXISTS audit_log_of_late ON audit_log (subscription_id, number) WHERE clock = -1;
     CREATE INDEX IF NOT EXISTS audit_log_of_operators ON audit_log (at, subscription_id, number)
         WHERE type IN ({OPERATED_TYPES});
     CREATE TABLE IF NOT EXISTS audit_emails (
@@ -52,25 +60,36 @@ CREATE = f"""
 """
 
 LICENCES = (LicencesAllocated, LicencesRevoked)
+FIRST = (1, datetime.min.replace(tzinfo=UTC))
 
 
 def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    following = _following_numbers(cursor, {record.origin.subscription_id for record in run})
+    following = _last_changes(cursor, {record.origin.subscription_id for record in run})
     rows: list[tuple[object, ...]] = []
     named: list[tuple[object, ...]] = []
     for record in run:
         subscription, event, origin = record.origin.subscription_id, record.event, record.origin
-        number = following.get(subscription, 1)
+        number, latest = following.get(subscription, FIRST)
+        clock = _clock(record.at, latest)
         emails = _emails(event)
         changes = len(emails) if isinstance(event, LICENCES) else 1
-        group = record.originator_id if isinstance(event, GROUPS) else None
-        what = (changes, record.position, record.at, type(event).__name__, origin.actor.id, origin.import_id, group)
+        group = group_of(record)
+        what = (
+            changes,
+            record.position,
+            record.at,
+            clock,
+            type(event).__name__,
+            origin.actor.id,
+            origin.import_id,
+            group,
+        )
         rows.append((subscription, number, *what))
         if emails:
             named.append((subscription, number, changes, json.encode(emails).decode()))
-        following[subscription] = number + changes
-    target = "audit_log (subscription_id, number, changes, position, at, type, actor, import_id, group_id)"
-    insert_rows(cursor, target, "uuid bigint int bigint timestamptz text text uuid uuid", rows)
+        following[subscription] = number + changes, max(record.at, latest)
+    target = "audit_log (subscription_id, number, changes, position, at, clock, type, actor, import_id, group_id)"
+    insert_rows(cursor, target, "uuid bigint int bigint timestamptz int text text uuid uuid", rows)
     if named:
         _insert_emails(cursor, named)
 
@@ -88,19 +107,28 @@ def _insert_emails(cursor: ViewCursor, named: Iterable[tuple[object, ...]]) -> N
     )
 
 
-def _following_numbers(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, int]:
-    """Return the number of the next change of each subscription that has any."""
+def _last_changes(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, tuple[int, datetime]]:
+    """Return the number of the next change of each subscription that has any, and its latest time."""
     cursor.execute(
         """
-        SELECT wanted.id, last.following FROM unnest(%b::uuid[]) AS wanted (id)
+        SELECT wanted.id, last.following, latest.at FROM unnest(%b::uuid[]) AS wanted (id)
         CROSS JOIN LATERAL (
             SELECT number + changes AS following FROM audit_log WHERE subscription_id = wanted.id
             ORDER BY number DESC LIMIT 1
         ) AS last
+        CROSS JOIN LATERAL (
+            SELECT at FROM audit_log WHERE subscription_id = wanted.id AND clock = 1 ORDER BY at DESC LIMIT 1
+        ) AS latest
         """,
         (array("uuid", subscriptions),),
     )
-    return {row["id"]: row["following"] for row in cursor}
+    return {row["id"]: (row["following"], row["at"]) for row in cursor}
+
+
+def _clock(at: datetime, latest: datetime) -> int:
+    if at > latest:
+        return 1
+    return -1 if latest - at > timedelta(seconds=CLOCK_SECONDS) else 0
 
 
 def _emails(event: Event) -> Sequence[str]:
@@ -127,5 +155,5 @@ AUDIT_LOG = View(
     tables=("audit_log", "audit_emails"),
     create=CREATE,
     handlers=dict.fromkeys(AUDITED, _insert_changes),
-    version=2,
+    version=3,
 )

@@ -9,6 +9,7 @@ from msgspec import Struct
 from application.records import Event
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.downloads import Downloaded, FileDownloaded
 from domain.edits import (
     AddressCorrected,
     Edit,
@@ -60,6 +61,20 @@ SKIPPED = {
     "left-out": "it was left out in the review",
 }
 
+DOWNLOADS: dict[Downloaded, str] = {
+    "file": "the file of an import",
+    "report": "the report of an import",
+    "rows-not-added": "the rows of an import that were not added",
+    "unlicensed": "the users of an import without a licence",
+    "evidence": "the evidence of an import",
+    "groups-user-based": "all groups by user",
+    "groups-group-based": "all groups with their users",
+    "users": "all users",
+    "audit": "the audit log",
+    "group-users": "the users of a group",
+    "person": "what is held of a person",
+}
+
 _TITLES: dict[type[Event], str] = {
     FileUploaded: "File uploaded",
     FormatDetected: "Format recognised",
@@ -102,6 +117,7 @@ _TITLES: dict[type[Event], str] = {
     IdentityBound: "Account linked",
     IdentityReleased: "Account unlinked",
     SessionsEnded: "Signed out everywhere",
+    FileDownloaded: "File downloaded",
 }
 TITLES: Mapping[str, str] = {event.__name__: title for event, title in _TITLES.items()}
 """A title for each event, by the event's name: the `type` of a row in a history or in the audit log."""
@@ -140,6 +156,7 @@ ACTIONS: Mapping[str, Action] = {
     "subscription-changed": Action(
         "Subscription or seats changed", (SubscriptionCreated, SubscriptionRenamed, SeatsChanged)
     ),
+    "file-downloaded": Action("File downloaded", (FileDownloaded,)),
     "sign-in-changed": Action("Sign-in changed", (IdentityBound, IdentityReleased, SessionsEnded)),
 }
 """The actions that the audit log can be filtered by, by slug. Slugs appear in addresses: add, never rename.
@@ -148,6 +165,11 @@ Each audited event belongs to exactly one.
 """
 SUBSCRIPTION_ACTIONS = {slug: action for slug, action in ACTIONS.items() if slug != "sign-in-changed"}
 """The actions that happen within a subscription."""
+
+
+def types_of(name: str) -> tuple[str, ...]:
+    """Return the names of the events that a name stands for: those of an action by its slug, or that of one event."""
+    return ACTIONS[name].types if name in ACTIONS else (name,)
 
 
 def sentence(event: Event) -> str:
@@ -217,6 +239,8 @@ def sentence(event: Event) -> str:
             return f"Revoked the licence of {email}"
         case LicencesRevoked(emails):
             return f"Revoked the licences of {counted(len(emails), 'user')}"
+        case FileDownloaded(what, name):
+            return f"Downloaded {DOWNLOADS[what]} ({name})"
         case _:
             return _about_access(event)
 

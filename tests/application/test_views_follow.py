@@ -24,6 +24,7 @@ from domain.identity import Account
 from domain.subscription import User
 from projections import access
 from projections.audit_log import read as audit_log
+from projections.audit_log.filters import AuditFilter
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 from projections.review import read as review
@@ -170,8 +171,8 @@ def test_the_operators_log_shows_bindings_releases_and_ended_sign_ins(rollcall: 
     assert end_sign_ins(rollcall, OPERATING) == 2
     release_identity(rollcall, OPERATING, ANN)
     with rollcall.views() as cursor:
-        of_ann = audit_log.operators_log(cursor, audit_log.AuditFilter(email=ANN))
-        ended = audit_log.operators_log(cursor, audit_log.AuditFilter(types=("SessionsEnded",)))
+        of_ann = audit_log.operators_log(cursor, AuditFilter(email=ANN))
+        ended = audit_log.operators_log(cursor, AuditFilter(types=("SessionsEnded",)))
     assert [(row.type, row.text) for row in of_ann] == [
         ("IdentityReleased", f"Unlinked {ANN} from account “1” at https://id.example"),
         ("SessionsEnded", f"Signed {ANN} out everywhere"),

@@ -53,7 +53,7 @@ def get(rollcall: Rollcall, origin: Origin, path: str, **query: Any) -> httpx.Re
     return asked(rollcall, "GET", f"/api/v1/subscriptions/{origin.subscription_id}/audit{path}", params=query)
 
 
-# --- an auditor's own program ------------------------------------------------------------------------------------------
+# --- an auditor's own program -----------------------------------------------------------------------------------------
 
 
 def node(left: bytes, right: bytes) -> bytes:
@@ -118,7 +118,7 @@ def proven_root(proof: dict[str, Any]) -> bytes:
     return root_by_path(leaf_of(proof), proof["index"], proof["size"], path)
 
 
-# --- the tests ---------------------------------------------------------------------------------------------------------
+# --- the tests --------------------------------------------------------------------------------------------------------
 
 
 def test_each_change_of_the_audit_log_is_proven_against_the_signed_checkpoint(unattended: Rollcall) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from projections.audit_log.read import AUDITED
+from projections.audit_log.filters import AUDITED
 from tests.adapters.api.importing import API
 
 if TYPE_CHECKING:
@@ -123,9 +123,10 @@ def test_goes_on_to_the_next_page_with_its_filters(console: Console) -> None:
 
 
 def test_offers_about_a_dozen_plain_actions(console: Console, subscription: str) -> None:
-    options = re.findall('<option value="([^"]*)"[^>]*>([^<]*)<', console.ask("GET", f"{subscription}/audit").text)
-    assert len(options) < 17
-    assert ("", "All actions") in options
+    page = console.ask("GET", f"{subscription}/audit").text
+    options = re.findall('name="type" value="([^"]*)"> ([^<]*)<', page)
+    assert 10 < len(options) < 18
+    assert '<span id="chosen">All actions</span>' in page
     assert ("group-renamed", "Group renamed") in options
     assert not {name for pair in options for name in pair} & {event.__name__ for event in AUDITED}
 
@@ -138,4 +139,18 @@ def test_filters_by_all_the_events_of_an_action(console: Console, subscription: 
 def test_keeps_links_working_that_name_one_event(console: Console, subscription: str) -> None:
     page = console.ask("GET", f"{subscription}/audit?type=CommitStarted")
     assert changes(page) == ["Started adding 2 groups with users"]
-    assert '<option value="CommitStarted" selected>Adding started</option>' in page.text
+    assert '<input type="checkbox" name="type" value="CommitStarted" checked> Adding started</label>' in page.text
+
+
+def test_filters_by_several_actions_at_once_and_by_a_request(console: Console, subscription: str) -> None:
+    page = console.ask("GET", f"{subscription}/audit?type=group-created&type=group-renamed")
+    assert len(changes(page)) == 3
+    assert '<span id="chosen">Group created · Group renamed</span>' in page.text
+    assert 'export/audit.csv?type=group-created&amp;type=group-renamed"' in page.text
+    assert 'export/audit.ndjson?type=group-created&amp;type=group-renamed"' in page.text
+    renamed = ["Renamed group “Sales” to “<b>Sales”"]
+    page = console.ask("GET", f"{subscription}/audit?request_id=tidy-up-1")
+    assert changes(page) == renamed
+    ours = re.search('title="Request ([0-9a-f-]{36}), sent as tidy-up-1"', page.text)
+    assert ours
+    assert changes(console.ask("GET", f"{subscription}/audit?request_id={ours[1]}")) == renamed

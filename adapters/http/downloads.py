@@ -1,0 +1,33 @@
+"""Downloads of personal data are in the audit log: each that is sent, and no request that sends nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litestar.enums import HttpMethod
+
+from adapters.http.security import request_origin
+from application.recording_downloads import record_download
+from domain.downloads import Downloaded, FileDownloaded
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from adapters.composition import Rollcall
+    from adapters.http.requests import AnyRequest
+
+
+def note_download(
+    request: AnyRequest,
+    rollcall: Rollcall,
+    subscription_id: UUID,
+    what: Downloaded,
+    name: str,
+    *,
+    import_id: UUID | None = None,
+    group_id: UUID | None = None,
+) -> None:
+    """Record that a request downloads a file with personal data. Call this once it is certain that it is sent."""
+    if request.method == HttpMethod.GET:
+        origin = request_origin(request, subscription_id, request.scope["state"]["actor"], import_id)
+        record_download(rollcall, origin, FileDownloaded(what, name, group_id))

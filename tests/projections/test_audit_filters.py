@@ -1,0 +1,106 @@
+"""The filters of the audit log, each alone and together, against a list of everything."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.memory.ports import AlwaysReadable
+from application.records import Actor, Origin
+from domain.group import GroupCreated, GroupNameChanged
+from domain.subscription import LicencesAllocated, LicencesRevoked, User
+from projections.audit_log.filters import AuditFilter
+from projections.audit_log.read import AuditRow, audit_log
+from tests.conftest import advance_views, subscribed
+from tests.histories import in_one_append
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adapters.composition import Rollcall
+    from tests.conftest import Compose
+
+pytestmark = pytest.mark.database
+
+EMAILS = ("ann@example.com", "ben@example.com")
+IMPORTS, GROUPS = [uuid4() for _ in range(3)], [uuid4() for _ in range(4)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_audit_log_has_what_a_filter_asks_for_whatever_happened_and_however_clocks_go(
+    compose: Compose, seed: int
+) -> None:
+    random, moment = Random(seed), datetime(2026, 3, 1, tzinfo=UTC)  # noqa: S311 - a history, not a secret
+
+    def later() -> datetime:
+        """Go on by a bit, mostly; sometimes another process is late, and sometimes a clock is wrong."""
+        nonlocal moment
+        moment += timedelta(seconds=random.choice((0, 0.01, 0.5, 30)))
+        return moment - timedelta(seconds=random.choice((0, 0, 0, 0, 0.5, 1.99, 2.01, 90)))
+
+    rollcall = compose(now=later, readable=AlwaysReadable())
+    origin = subscribed(rollcall)
+    _random_history(rollcall, origin, random)
+    advance_views(rollcall)
+    with rollcall.views() as cursor:
+        everything = audit_log(cursor, origin.subscription_id, limit=None)
+        for _ in range(150):
+            wanted = _random_filter(random, everything)
+            expected = [row for row in everything if _matches(row, wanted)]
+            found, before = [], None
+            while page := audit_log(cursor, origin.subscription_id, wanted, before=before, limit=7):
+                found += page
+                before = page[-1].number
+            assert found == expected, wanted
+
+
+def _random_history(rollcall: Rollcall, origin: Origin, random: Random) -> None:
+    for group in GROUPS:
+        in_one_append(rollcall, origin, (group, GroupCreated(str(group), ())))
+    for number in range(80):
+        actor = Actor("administrator", random.choice("abc"), "Somebody")
+        client = random.choice((None, f"job-{number % 3}"))
+        by = Origin(origin.subscription_id, actor, str(random.randrange(20)), random.choice((None, *IMPORTS)), client)
+        events: list[tuple[UUID, Any]] = [
+            (random.choice(GROUPS), GroupNameChanged("a", random.choice("bc"))) for _ in range(random.choice((1, 1, 9)))
+        ]
+        if number % 3 == 0:
+            users = tuple(random.sample(EMAILS, 2))
+            event = LicencesAllocated(tuple(map(User, users))) if number % 2 else LicencesRevoked(users)
+            events.append((origin.subscription_id, event))
+        in_one_append(rollcall, by, *events)
+        if random.random() < 0.3:
+            subscribed(rollcall)
+
+
+def _random_filter(random: Random, rows: Sequence[AuditRow]) -> AuditFilter:
+    times = [None, None, *(row.at for row in rows), *(row.at + timedelta(microseconds=1) for row in rows)]
+    kinds = ("GroupNameChanged", "LicencesAllocated", "GroupCreated", "SeatsChanged")
+    return AuditFilter(
+        random.choice((None, None, "a", "b")),
+        tuple(random.sample(kinds, random.choice((0, 0, 1, 2)))),
+        random.choice((None, None, None, *IMPORTS)),
+        random.choice((None, None, None, *GROUPS)),
+        random.choice((None, None, None, *EMAILS)),
+        random.choice((None, None, None, "7", "job-1")),
+        random.choice(times) if random.random() < 0.5 else None,
+        random.choice(times) if random.random() < 0.5 else None,
+    )
+
+
+def _matches(row: AuditRow, wanted: AuditFilter) -> bool:
+    """Return whether a change is what a filter asks for, by what is shown of it."""
+    return (
+        wanted.actor in {None, row.actor.id}
+        and (not wanted.types or row.type in wanted.types)
+        and wanted.import_id in {None, row.import_id}
+        and wanted.group_id in {None, row.group_id}
+        and (wanted.email is None or wanted.email in row.text)
+        and wanted.request_id in {None, row.request_id, row.client_request_id}
+        and (wanted.since is None or row.at >= wanted.since)
+        and (wanted.until is None or row.at < wanted.until)
+    )
