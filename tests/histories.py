@@ -30,9 +30,11 @@ from application.importing import close, discard, upload
 from application.licensing import allocate_licences, change_subscription, revoke_licences
 from application.ports import Claim, Claims
 from application.reading import ReadRoster, read_file
+from application.recording_downloads import record_download
 from application.records import Event, NewRecord, Origin
 from application.undoing import UndoRun, start_undo
 from domain.access import ROLLCALL, AccessGranted, AccessRevoked, Role, TokenIssued, TokenRevoked, access_id
+from domain.downloads import FileDownloaded
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import Account, IdentityBound, IdentityReleased, SessionsEnded, identity_id
 from domain.naming import group_key
@@ -104,6 +106,8 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     closed_and_undone(rollcall, origin)
     access_changes(rollcall, origin)
     identity_changes(rollcall, origin)
+    record_download(rollcall, second, FileDownloaded("report", "report.csv"))
+    record_download(rollcall, origin, FileDownloaded("group-users", "group.csv", UUID(int=7)))
     return origin
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from litestar.enums import HttpMethod
-
 from adapters.http.security import request_origin
 from application.recording_downloads import record_download
 from domain.downloads import Downloaded, FileDownloaded
@@ -15,6 +13,10 @@ if TYPE_CHECKING:
 
     from adapters.composition import Rollcall
     from adapters.http.requests import AnyRequest
+
+
+WITHOUT_CONTENT = "without_content"
+"""What the state of a request has if its answer is sent without content: that of HEAD, which routes answer as GET."""
 
 
 def note_download(
@@ -28,6 +30,6 @@ def note_download(
     group_id: UUID | None = None,
 ) -> None:
     """Record that a request downloads a file with personal data. Call this once it is certain that it is sent."""
-    if request.method == HttpMethod.GET:
+    if WITHOUT_CONTENT not in request.scope["state"]:
         origin = request_origin(request, subscription_id, request.scope["state"]["actor"], import_id)
         record_download(rollcall, origin, FileDownloaded(what, name, group_id))

@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 from litestar.enums import HttpMethod, ScopeType
 
+from adapters.http.downloads import WITHOUT_CONTENT
 from adapters.http.refusals import refusal
 from adapters.http.security_headers import REFUSAL_HEADERS
 from adapters.postgres.patience import Patience, patient
@@ -63,6 +64,7 @@ class RequestLog:
         started, began, status, method = perf_counter(), None, 500, scope["method"]
         if method == "HEAD":
             scope["method"] = HttpMethod.GET
+            scope["state"][WITHOUT_CONTENT] = True
 
         async def send_with_id(message: Message) -> None:
             nonlocal began, status

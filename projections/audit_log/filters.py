@@ -213,7 +213,9 @@ def _numbers(cursor: ViewCursor, subscription_id: UUID, wanted: AuditFilter) -> 
         return None, None
     cursor.execute(
         """
-        WITH reached AS (SELECT at, number FROM audit_log WHERE subscription_id = %(subscription)s AND clock = 1)
+        WITH reached AS NOT MATERIALIZED (
+            SELECT at, number FROM audit_log WHERE subscription_id = %(subscription)s AND clock = 1
+        )
         SELECT (SELECT number FROM reached WHERE at >= %(since)s ORDER BY at LIMIT 1) AS first,
                (SELECT number FROM reached WHERE at >= %(until)s::timestamptz + %(apart)s ORDER BY at LIMIT 1) AS end,
                (SELECT number FROM audit_log WHERE subscription_id = %(subscription)s AND clock = -1 AND at < %(until)s

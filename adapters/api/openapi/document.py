@@ -168,8 +168,8 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
     if name == "If-Match":
         schema["pattern"] = IF_MATCH
         parameter["required"] = True
-    if name in {"q", "actor", "type", "email"} or (name, parameter["in"]) == ("code", "query"):
-        schema["pattern"] = NO_NUL
+    if name in {"q", "actor", "type", "email", "request_id"} or (name, parameter["in"]) == ("code", "query"):
+        (schema["items"] if schema.get("type") == "array" else schema)["pattern"] = NO_NUL
     if name in {"min_users", "max_users"}:  # the framework leaves out a bound of 0
         schema["minimum"] = 0
     if name in {"from", "to", "at"} and schema["type"] == "string":
@@ -185,7 +185,7 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
     example = PARAMETERS.get(name)
     is_number = schema.get("type") == "integer"
     if example is not None and "enum" not in schema and isinstance(example, int) == is_number:
-        parameter["example"] = example
+        parameter["example"] = [example] if schema.get("type") == "array" else example
 
 
 def _complete_body(operation: Node) -> None:

@@ -5,6 +5,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import json
 
 from adapters.api.exports import FILES
 from tests.adapters.api.importing import committed, subscribed, uploaded
@@ -51,10 +52,16 @@ def test_groups_users_and_changes_are_downloaded(client: httpx.Client) -> None:
     assert users == [["email", "FirstName", "LastName"], [ANN, "", ""], [BEN, "", ""]]
     changes = rows(client, f"{home}/export/audit.csv", type="GroupCreated")
     assert [row[4] for row in changes[1:]] == ["GroupCreated"] * 2
-    assert len(rows(client, f"{home}/export/audit.csv", group_id=sales["id"])) == 2
-    answer = client.get(f"{home}/export/audit.ndjson")
+    of_sales = rows(client, f"{home}/export/audit.csv", group_id=sales["id"], type="group-created")
+    assert [row[5] for row in of_sales[1:]] == ["Created group “Sales” with 2 users"]
+    answer = client.get(f"{home}/export/audit.ndjson?type=GroupCreated&type=LicencesAllocated")
     assert answer.headers["content-type"].startswith("application/x-ndjson")
-    assert len(answer.text.splitlines()) == len(rows(client, f"{home}/export/audit.csv")) - 1
+    assert [json.decode(line)["type"] for line in answer.text.splitlines()] == [
+        *["GroupCreated"] * 2,
+        *["LicencesAllocated"] * 2,
+    ]
+    request = changes[1][changes[0].index("request_id")]
+    assert rows(client, f"{home}/export/audit.csv", request_id=request, type="GroupCreated") == changes
     assert answer.headers["content-disposition"] == 'attachment; filename="audit.ndjson"'
 
 
