@@ -64,8 +64,12 @@ def find_checkpoints(
 
 def _notes(store: CheckpointStore, settings: CheckpointSettings) -> Iterator[tuple[str, str]]:
     if settings.directory:
-        for file, note in CheckpointFolder(settings.directory, settings.epoch).all():
-            yield str(file), note
+        try:
+            for file, note in CheckpointFolder(settings.directory, settings.epoch).all():
+                yield str(file), note
+        except OSError as error:
+            reason = f"it can't be read ({error.strerror or error})"
+            raise CheckpointUnusable(place=settings.directory, reason=reason) from error
     for note in store.all():
         yield IN_DATABASE, note
 

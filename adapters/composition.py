@@ -137,6 +137,6 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             sealed_log=sealed_log,
             checkpoints=checkpoints,
             signer=CheckpointSigner(sealed_log, checkpoints, settings.checkpoints, now),
-            health=Health(datastore, events, readable, projectors),
+            health=Health(datastore, events, readable, projectors, sealed_log, checkpoints),
         )
         yield replace(rollcall, **overrides)

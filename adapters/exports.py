@@ -9,19 +9,22 @@ from __future__ import annotations
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from msgspec import json
+from msgspec import json, structs
 
 from adapters.csv_text import csv_pieces
 from domain.files.licence_file import HEADER as USERS_HEADER
-from projections.audit_log.filters import NO_FILTER, AuditFilter
 from projections.audit_log.read import AuditRow, document
 from projections.reports import exports
+from projections.reports import import_report as reporting
+from projections.reports.audit_filters import NO_FILTER, AuditFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from uuid import UUID
 
+    from adapters.composition import Rollcall
     from projections.directory.read import LicenceRow, MemberRow
+    from projections.import_list.read import ImportRow
     from projections.view import OpenViews
 
 ExportName: TypeAlias = Literal["groups-user-based", "groups-group-based", "users", "audit"]
@@ -29,6 +32,7 @@ ExportKind: TypeAlias = Literal["csv", "ndjson"]
 
 NAMES: tuple[ExportName, ...] = get_args(ExportName)
 MEDIA_TYPES: dict[ExportKind, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+REPORT_HEADER = ("line", "row", "column", "group", "user", "outcome", "reason")
 CHANGES_HEADER = (
     *("at", "actor_kind", "actor_id", "actor_name", "type", "text"),
     *("import_id", "group_id", "request_id", "client_request_id", "stream", "version"),
@@ -53,6 +57,12 @@ def export(
             if kind == "ndjson":
                 return _lines(map(document, changes))
             return csv_pieces(CHANGES_HEADER, map(_change, changes))
+
+
+def import_report(rollcall: Rollcall, row: ImportRow) -> Iterator[bytes]:
+    """Yield the report of an import as CSV, as of now."""
+    rows = reporting.report(rollcall.views, rollcall.blobs, row)
+    return csv_pieces(REPORT_HEADER, (structs.astuple(each) for each in rows))
 
 
 def export_users(users: Iterable[LicenceRow | MemberRow], kind: ExportKind = "csv") -> Iterator[bytes]:

@@ -13,12 +13,26 @@ from projections.import_list import read as import_list
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from adapters.postgres.checkpoint_store import CheckpointStore
     from adapters.postgres.datastore import Datastore
     from adapters.postgres.event_store import PostgresEventStore
+    from adapters.postgres.sealed_log import SealedLog
     from adapters.postgres.wakeups import ReadableViews
     from projections.projector import Projector
 
 CATCH_UP_SECONDS = 60.0
+
+
+class SealLag(NamedTuple):
+    """How many events are not in the tree yet, and how many no checkpoint vouches for.
+
+    In seconds, how old the oldest of the latter is, and how old the newest checkpoint is (None if there is none).
+    """
+
+    unsealed: int
+    unsigned: int
+    unsigned_seconds: float
+    checkpoint_age: float | None
 
 
 class Lag(NamedTuple):
@@ -38,11 +52,15 @@ class Health:
         events: PostgresEventStore,
         readable: ReadableViews,
         projectors: Sequence[Projector],
+        sealed_log: SealedLog,
+        checkpoints: CheckpointStore,
     ) -> None:
         self._datastore = datastore
         self._events = events
         self._readable = readable
         self._projectors = projectors
+        self._sealed_log = sealed_log
+        self._checkpoints = checkpoints
 
     def is_database_reachable(self) -> bool:
         """Return whether the database accepts a new connection. The pool might have none free."""
@@ -83,3 +101,10 @@ class Health:
         """Return how many imports are being committed or undone, in all processes."""
         with self._datastore.views() as cursor:
             return len(import_list.run_queue(cursor))
+
+    def sealing(self) -> SealLag:
+        """Return how far the seals and the signatures lag behind the log."""
+        newest = self._checkpoints.newest_signed()
+        unsigned, seconds = self._sealed_log.lag(newest.size if newest else 0)
+        age = (datetime.now(UTC) - newest.at).total_seconds() if newest else None
+        return SealLag(self._sealed_log.count_unsealed(), unsigned, seconds, age)

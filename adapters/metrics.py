@@ -111,6 +111,7 @@ class _LookedUp:
 
     def __init__(self, rollcall: Rollcall) -> None:
         self._health = rollcall.health
+        self._signs = bool(rollcall.settings.checkpoints.secrets)
 
     def collect(self) -> Iterator[Metric]:
         reachable = self._health.is_database_reachable()
@@ -135,3 +136,26 @@ class _LookedUp:
             events.add_metric((view,), lag.events)
             seconds.add_metric((view,), lag.seconds)
         yield from (events, seconds)
+        yield from self._sealing()
+
+    def _sealing(self) -> Iterator[Metric]:
+        found = self._health.sealing()
+        yield GaugeMetricFamily(
+            "rollcall_seal_lag_events", "Events that are not in the Merkle tree yet.", value=found.unsealed
+        )
+        if found.checkpoint_age is None and not self._signs:
+            return
+        yield GaugeMetricFamily(
+            "rollcall_checkpoint_lag_events", "Events that no checkpoint vouches for yet.", value=found.unsigned
+        )
+        yield GaugeMetricFamily(
+            "rollcall_checkpoint_lag_seconds",
+            "Age of the oldest of those events, in seconds. It is below 120 while a worker can sign.",
+            value=found.unsigned_seconds,
+        )
+        if found.checkpoint_age is not None:
+            yield GaugeMetricFamily(
+                "rollcall_checkpoint_age_seconds",
+                "Age of the newest checkpoint, in seconds. It grows while nothing happens.",
+                value=found.checkpoint_age,
+            )

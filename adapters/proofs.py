@@ -25,8 +25,10 @@ WITHHELD = frozenset({str(TokenIssued.__struct_config__.tag)})
 """The events whose text nobody is given: it has the hash of a secret. Their commitment proves them nevertheless."""
 
 
-class NoCheckpoint(NotFound):
+class NoCheckpoint(Refused):
     """No checkpoint has been signed yet. An operator has to set ROLLCALL_CHECKPOINT_KEY, and a worker has to run."""
+
+    code = "not-sealed"
 
 
 class NotInTree(Refused):

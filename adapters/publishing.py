@@ -26,6 +26,16 @@ class NotPublished(RollcallError):
     code = "checkpoint-not-published"
 
 
+class PlaceUnreadable(RollcallError):
+    """The checkpoints in {place} can't be read: {reason}. No other one is signed before they can.
+
+    They say whether the log was restored to an earlier state. Let Rollcall read and write this folder, or correct
+    ROLLCALL_CHECKPOINT_DIR.
+    """
+
+    code = "checkpoint-unreadable"
+
+
 class Place(Protocol):
     """Somewhere outside the database."""
 
@@ -38,12 +48,12 @@ class CheckpointFolder:
     """A folder with one file for each checkpoint, by the day on which it was signed, and the latest one by its name."""
 
     def __init__(self, path: Path, epoch: int) -> None:
-        self._path = path
+        self.path = path
         self._epoch = epoch
 
     def publish(self, checkpoint: Checkpoint, note: str, at: datetime) -> None:
         """Write a file that isn't changed any more; raises NotPublished."""
-        file = self._path / f"{at:%Y-%m-%d}" / f"{self._epoch}-{checkpoint.size:012}{SUFFIX}"
+        file = self.path / f"{at:%Y-%m-%d}" / f"{self._epoch}-{checkpoint.size:012}{SUFFIX}"
         try:
             if self.latest() == note:
                 return
@@ -52,19 +62,24 @@ class CheckpointFolder:
                 _write(file, note)
             elif file.read_text("utf-8") != note:
                 raise NotPublished(size=checkpoint.size, place=file, reason="another one is there")
-            _write(self._path / LATEST, note)
+            _write(self.path / LATEST, note)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise NotPublished(size=checkpoint.size, place=self._path, reason=reason) from error
+            raise NotPublished(size=checkpoint.size, place=self.path, reason=reason) from error
 
     def latest(self) -> str | None:
         """Return the latest note; None if there is none. Raises OSError."""
-        file = self._path / LATEST
-        return file.read_text("utf-8") if file.exists() else None
+        file = self.path / LATEST
+        return file.read_text("utf-8", errors="replace") if file.exists() else None
 
     def all(self) -> Iterator[tuple[Path, str]]:
-        """Yield all files and the notes in them, in the order of their names. Raises OSError."""
-        for file in sorted(self._path.rglob(f"*{SUFFIX}")):
+        """Yield all files and the notes in them, in the order of their names; none if there is no folder yet.
+
+        Raises OSError.
+        """
+        if self.path.exists():
+            next(self.path.iterdir(), None)  # rglob finds nothing, and says nothing, where it may not look
+        for file in sorted(self.path.rglob(f"*{SUFFIX}")):
             yield file, file.read_text("utf-8", errors="replace")
 
 

@@ -9,10 +9,10 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from adapters.publishing import CheckpointFolder, NotPublished, places
+from adapters.publishing import CheckpointFolder, NotPublished, PlaceUnreadable, places
 from domain.errors import RollcallError
 from domain.merkle import root_of
-from domain.signed_note import Checkpoint, opened, signed
+from domain.signed_note import Checkpoint, NoteForged, NoteMalformed, opened, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,14 +58,14 @@ class CheckpointSigner:
     def sign(self) -> None:
         """Sign a checkpoint if there is something new, and publish the newest one where it isn't yet.
 
-        Raises LogWentBack, and NotPublished after trying everywhere.
+        Raises LogWentBack, PlaceUnreadable, and NotPublished after trying everywhere.
         """
         origin = self._settings.origin
         size = self._tree.size()
         if origin is None or not self._settings.secrets or not size:
             return
         newest = self._store.newest(origin)
-        before = [self._opened(note) for note in (newest, *self._outside()) if note]
+        before = [*([self._opened(newest)] if newest else []), *self._outside()]
         for each in before:
             if each.origin == origin:
                 self._require_continued(each, size)
@@ -76,11 +76,17 @@ class CheckpointSigner:
             self._store.keep(checkpoint, note, self._now())
         self._publish(note)
 
-    def _outside(self) -> Iterator[str]:
-        """Yield the newest checkpoints that can be read outside the database."""
+    def _outside(self) -> Iterator[Checkpoint]:
+        """Yield the newest checkpoints that can be read outside the database; raises PlaceUnreadable."""
         for place in self._published:
-            if isinstance(place, CheckpointFolder) and (note := place.latest()):
-                yield note
+            if isinstance(place, CheckpointFolder):
+                try:
+                    if note := place.latest():
+                        yield self._opened(note)
+                except OSError as error:
+                    raise PlaceUnreadable(place=place.path, reason=error.strerror or str(error)) from error
+                except (NoteMalformed, NoteForged) as error:
+                    raise PlaceUnreadable(place=place.path, reason=str(error).rstrip(".")) from error
 
     def _opened(self, note: str) -> Checkpoint:
         from adapters.checkpoint_keys import verify  # late: few processes sign, and OpenSSL takes long to load

@@ -40,7 +40,7 @@ class Finding(Struct, frozen=True):
     """The first record that does not fit. It is `number`, counted from 1, or one from there to `last`.
 
     - `altered`, `missing`, `inserted`: the record at `position` is not as it was sealed, is gone, or was added.
-    - `damaged`: the stored tree lacks a part, or has a wrong one.
+    - `damaged`: the stored tree lacks a part, or has a wrong one. Nodes above sound leaves are `is_repairable`.
     - `cut`: the tree ends before `last`, but `checkpoint` was made over more.
     - `rewritten`: the tree of this many records is not that of `checkpoint` any more.
 
@@ -52,6 +52,7 @@ class Finding(Struct, frozen=True):
     last: int
     position: int | None = None
     checkpoint: Checkpoint | None = None
+    is_repairable: bool = False
 
 
 class Verified(Struct, frozen=True):
@@ -156,6 +157,6 @@ class _Check:
         while nodes:
             for at, node in enumerate(nodes):
                 if stored.get((level, at)) != node:
-                    yield Finding("damaged", at * leaves + 1, at * leaves + 1)
+                    yield Finding("damaged", at * leaves + 1, at * leaves + 1, is_repairable=True)
             level, leaves = level + 1, leaves * TILE
             nodes = [complete_root(nodes[at : at + TILE]) for at in range(0, len(nodes) // TILE * TILE, TILE)]

@@ -58,7 +58,12 @@ class Frontier:
 
 def root_of(size: int, subtree: Subtree) -> bytes:
     """Return the root of the tree of the first `size` leaves."""
-    return _joined(_complete(0, size, subtree))
+    return root_of_range(0, size, subtree)
+
+
+def root_of_range(begin: int, end: int, subtree: Subtree) -> bytes:
+    """Return the root above a range of leaves, which begins where a complete subtree of its size does."""
+    return _joined(_complete(begin, end, subtree))
 
 
 def prove_inclusion(index: int, size: int, subtree: Subtree) -> list[bytes]:
@@ -66,12 +71,12 @@ def prove_inclusion(index: int, size: int, subtree: Subtree) -> list[bytes]:
     proof: list[bytes] = []
     begin, end = 0, size
     while end - begin > 1:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if index < middle:
-            proof.append(_joined(_complete(middle, end, subtree)))
+            proof.append(root_of_range(middle, end, subtree))
             end = middle
         else:
-            proof.append(_joined(_complete(begin, middle, subtree)))
+            proof.append(root_of_range(begin, middle, subtree))
             begin = middle
     return proof[::-1]
 
@@ -83,15 +88,15 @@ def prove_consistency(old: int, new: int, subtree: Subtree) -> list[bytes]:
     proof: list[bytes] = []
     begin, end = 0, new
     while old != end:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if old <= middle:
-            proof.append(_joined(_complete(middle, end, subtree)))
+            proof.append(root_of_range(middle, end, subtree))
             end = middle
         else:
-            proof.append(_joined(_complete(begin, middle, subtree)))
+            proof.append(root_of_range(begin, middle, subtree))
             begin = middle
     if begin:  # otherwise the old root is what it begins with, which the verifier has
-        proof.append(_joined(_complete(begin, end, subtree)))
+        proof.append(root_of_range(begin, end, subtree))
     return proof[::-1]
 
 
@@ -147,7 +152,7 @@ def _next_left(number: int, last: int) -> tuple[int, int]:
     return number, last
 
 
-def _split(size: int) -> int:
+def split(size: int) -> int:
     """Return the largest power of two below a size of at least two."""
     return 1 << ((size - 1).bit_length() - 1)
 

@@ -33,7 +33,7 @@ class NoteMalformed(RollcallError):
 
 
 class NoteForged(RollcallError):
-    """The signature by {name} on this checkpoint is wrong. It was altered, or never signed."""
+    """The signature by {name} is wrong. It was altered, or never signed."""
 
     code = "checkpoint-forged"
 
@@ -119,8 +119,12 @@ def opened(note: str, keys: Iterable[VerifierKey], verify: Verify) -> tuple[Chec
 
     Raises NoteMalformed, and NoteForged if a signature that says it is by a known key is not.
     """
+    return unverified(note), opened_text(note, keys, verify)[1]
+
+
+def opened_text(note: str, keys: Iterable[VerifierKey], verify: Verify) -> tuple[str, list[VerifierKey]]:
+    """Return a note's text, whatever it says, and the keys that signed it; raises what `opened` raises."""
     text, signatures = _parts(note)
-    checkpoint = _checkpoint(text)
     known = {(key.name, key.id): key for key in keys}
     signers = []
     for each in signatures:
@@ -128,7 +132,7 @@ def opened(note: str, keys: Iterable[VerifierKey], verify: Verify) -> tuple[Chec
             if not verify(key.public, each.value, text.encode()):
                 raise NoteForged(name=each.name)
             signers.append(key)
-    return checkpoint, signers
+    return text, signers
 
 
 def unverified(note: str) -> Checkpoint:

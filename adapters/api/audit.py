@@ -24,9 +24,9 @@ from application.records import Actor
 from domain.access import ROLLCALL
 from domain.addresses import email_key
 from projections.audit_log import read as audit_log
-from projections.audit_log.filters import AuditFilter
 from projections.audit_log.read import AuditDocument, AuditRow, ChangeDocument, document
 from projections.group_events import EventId, parse_event_id
+from projections.reports.audit_filters import AuditFilter
 from projections.reports.sentences import types_of
 
 BATCH_TYPE = "application/cloudevents-batch+json"

@@ -21,8 +21,8 @@ from adapters.http.paging import Since, Until
 from adapters.http.problems import Invalid, responses
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import READERS
-from projections.audit_log.filters import NO_FILTER
 from projections.reports import exports
+from projections.reports.audit_filters import NO_FILTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Response
+from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
@@ -27,7 +27,7 @@ from adapters.proofs import (
 AUDIT = "/subscriptions/{subscription_id:uuid}/audit"
 
 
-@read(f"{AUDIT}/checkpoint", media_type="text/plain", responses=responses("not-found"), opt=READERS)
+@read(f"{AUDIT}/checkpoint", media_type="text/plain", responses=responses("not-found", "not-sealed"), opt=READERS)
 def show_checkpoint(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID]) -> Response[str]:
     """Show the newest signed checkpoint of the log.
 
@@ -39,7 +39,9 @@ def show_checkpoint(rollcall: Injected[Rollcall], subscription_id: FromPath[UUID
     return Response(newest_checkpoint(rollcall), headers={"Cache-Control": "no-store"})
 
 
-@read(f"{AUDIT}/proofs/inclusion", responses=responses("not-found", "not-sealed"), opt=READERS)
+@get(  # not `read`, which finds a parameter missing before it knows who asks
+    f"{AUDIT}/proofs/inclusion", sync_to_thread=True, responses=responses("not-found", "not-sealed"), opt=READERS
+)
 def prove_inclusion(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
@@ -55,11 +57,12 @@ def prove_inclusion(
     import. The proof is a Merkle audit path (RFC 6962, section 2.1.1) from the leaf to the root in the checkpoint of
     that size. The text of `TokenIssued` is withheld, and its commitment stands for it.
     """
-    find_subscription(rollcall, subscription_id)
-    return inclusion(rollcall, subscription_id, stream, version, size or checkpoint_size(rollcall))
+    with rollcall.datastore.one_connection():
+        find_subscription(rollcall, subscription_id)
+        return inclusion(rollcall, subscription_id, stream, version, size or checkpoint_size(rollcall))
 
 
-@read(f"{AUDIT}/proofs/consistency", responses=responses("not-found", "not-sealed"), opt=READERS)
+@get(f"{AUDIT}/proofs/consistency", sync_to_thread=True, responses=responses("not-found", "not-sealed"), opt=READERS)
 def prove_consistency(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
@@ -73,11 +76,12 @@ def prove_consistency(
 
     This is the Merkle consistency proof of RFC 6962, section 2.1.2.
     """
-    find_subscription(rollcall, subscription_id)
-    size = new or checkpoint_size(rollcall)
-    if old > size:
-        raise Invalid(reason=f"“from” can't be more than “to”, which is {size}.", field="from")
-    return consistency(rollcall, old, size)
+    with rollcall.datastore.one_connection():
+        find_subscription(rollcall, subscription_id)
+        size = new or checkpoint_size(rollcall)
+        if old > size:
+            raise Invalid(reason=f"“from” can't be more than “to”, which is {size}.", field="from")
+        return consistency(rollcall, old, size)
 
 
 ROUTES = (show_checkpoint, prove_inclusion, prove_consistency)

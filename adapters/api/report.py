@@ -7,11 +7,10 @@ from uuid import UUID
 from litestar import get
 from litestar.params import FromPath
 from litestar.response import Stream
-from msgspec import structs
 
 from adapters.api.imports import IMPORT
 from adapters.composition import Rollcall
-from adapters.csv_text import csv_pieces
+from adapters.exports import import_report
 from adapters.http.downloads import note_download
 from adapters.http.lookups import find_import
 from adapters.http.problems import responses
@@ -19,9 +18,7 @@ from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import READERS
 from adapters.postgres import wakeups
 from domain.errors import RollcallError
-from projections.reports import import_report as reporting
 
-HEADER = ("line", "row", "column", "group", "user", "outcome", "reason")
 REPORT_VIEWS = ("import_list", "review", "groups_added", "audit_log")
 
 
@@ -53,7 +50,7 @@ def report(
     row, name = find_import(rollcall, subscription_id, import_id), f"report-{import_id}.csv"
     note_download(request, rollcall, subscription_id, "report", name, import_id=import_id)
     return Stream(
-        csv_pieces(HEADER, (structs.astuple(each) for each in reporting.report(rollcall.views, rollcall.blobs, row))),
+        import_report(rollcall, row),
         media_type="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

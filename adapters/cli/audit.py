@@ -6,7 +6,9 @@ from typing import Unpack
 
 import click
 
+from adapters.cli.audit_evidence import audit_evidence
 from adapters.cli.audit_filters import KINDS_TEXT, FilterOptions, filter_options, wanted_changes
+from adapters.cli.audit_repair import audit_repair
 from adapters.cli.audit_verify import audit_key, audit_verify
 from adapters.cli.lookup import find_subscription
 from adapters.cli.options import json_option, limit_option, one_more
@@ -59,3 +61,5 @@ def audit(
 
 audit.add_command(audit_verify)
 audit.add_command(audit_key)
+audit.add_command(audit_repair)
+audit.add_command(audit_evidence)

@@ -10,7 +10,7 @@ import click
 from adapters.cli.lookup import find_group_id, whole_id
 from adapters.cli.options import short_id
 from domain.addresses import email_key
-from projections.audit_log.filters import AUDITED, AuditFilter
+from projections.reports.audit_filters import AUDITED, AuditFilter
 from projections.reports.sentences import SUBSCRIPTION_ACTIONS
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from rich.text import Text
 
 from adapters.checkpoints_found import IN_DATABASE, find_checkpoints
+from adapters.cli.audit_evidence import verify_bundle
 from adapters.cli.options import json_option
 from adapters.cli.terminal import DONE, REFUSED, Terminal
 from adapters.composition import composed
@@ -55,7 +56,10 @@ def _keys(_context: click.Context, _option: click.Parameter, values: tuple[str, 
         raise click.BadParameter("it isn't a public key, as “rollcall audit key” prints it.") from None
 
 
-@click.command("verify", short_help="Check that nobody altered the log")
+@click.command("verify", short_help="Check that nobody altered the log, or an evidence bundle")
+@click.argument(
+    "bundle", metavar="[BUNDLE]", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+)
 @click.option(
     "--checkpoint",
     "file",
@@ -65,14 +69,20 @@ def _keys(_context: click.Context, _option: click.Parameter, values: tuple[str, 
 )
 @click.option("--key", "keys", metavar="PUBLIC_KEY", multiple=True, callback=_keys, help="A key that you trust.")
 @json_option
-def audit_verify(*, file: Path | None, keys: tuple[VerifierKey, ...], as_json: bool) -> int:
+def audit_verify(*, bundle: Path | None, file: Path | None, keys: tuple[VerifierKey, ...], as_json: bool) -> int:
     """Check every record of the log against the tree, and the tree against checkpoints.
+
+    With BUNDLE, check the evidence of an import instead. This needs no database, only the log's public key.
 
     The checkpoints are FILE, those in ROLLCALL_CHECKPOINT_DIR, and those in the database. They count if they are
     signed by ROLLCALL_CHECKPOINT_KEY, by one of ROLLCALL_CHECKPOINT_KNOWN_KEYS, or by a PUBLIC_KEY. If something was
     altered, this names the first record that doesn't fit, and exits with 1.
     """
     terminal = Terminal(as_json=as_json)
+    if bundle:
+        if file:
+            raise click.UsageError("A bundle has its own checkpoint. Leave out --checkpoint.")
+        return verify_bundle(terminal, bundle, [*read_settings(os.environ).checkpoints.verifiers(), *keys])
     with composed(read_settings(os.environ)) as rollcall:
         found = find_checkpoints(rollcall.checkpoints, rollcall.settings.checkpoints, file, keys)
         with terminal.busy("Checking the log"):
@@ -118,7 +128,8 @@ def _sentence(rollcall: Rollcall, finding: Finding, found: CheckpointsFound) -> 
         case "rewritten":
             return f"Records and tree were rewritten: {vouched} that are others. The first that doesn't fit is {first}."
         case "damaged":
-            return f"The stored tree is damaged from record {number} on, so no later record can be checked."
+            advice = "“rollcall audit repair” makes its upper nodes again." if finding.is_repairable else ""
+            return f"The stored tree is damaged from record {number} on. {advice}".rstrip()
 
 
 def _document(result: Verified, found: CheckpointsFound, message: str | None) -> VerifiedDocument:

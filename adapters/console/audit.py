@@ -18,9 +18,9 @@ from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.security import READERS
 from domain.addresses import email_key
 from projections.audit_log import read as audit_log
-from projections.audit_log.filters import AuditFilter
 from projections.directory import read as directory
 from projections.import_list import read as import_list
+from projections.reports.audit_filters import AuditFilter
 from projections.reports.sentences import SUBSCRIPTION_ACTIONS, TITLES, types_of
 
 A_PAGE = 50

@@ -119,6 +119,7 @@ def show_history(
         events=[history.history_row(record) for record in found[:A_PAGE]],
         following=found[A_PAGE - 1].originator_version if len(found) > A_PAGE else None,
         paged=after > 0,
+        can_prove=bool(rollcall.settings.checkpoints.secrets),
     )
 
 

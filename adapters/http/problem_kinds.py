@@ -166,6 +166,12 @@ KINDS: dict[str, Kind] = {
         "No checkpoint vouches for these records yet, or the one that you name was signed before them. Checkpoints are "
         "signed at least every minute while a worker runs. Try again then.",
     ),
+    "no-signing-key": Kind(
+        HTTPStatus.CONFLICT,
+        "No key to sign with",
+        "Evidence is signed, and this server has no key. Operators: set `ROLLCALL_CHECKPOINT_KEY` for web processes, "
+        "too, not only for workers.",
+    ),
     "something-added": Kind(
         HTTPStatus.CONFLICT,
         "Groups already added",

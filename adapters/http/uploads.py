@@ -117,7 +117,7 @@ async def uploaded_file(request: Request[Any, Any, Any], name: str, limit: int) 
     media_type, options = request.content_type
     if media_type != MULTIPART:
         raise unsupported_media_type(MULTIPART, media_type)
-    with _telling_full_disk(), TemporaryFile() as file:
+    with telling_full_disk(), TemporaryFile() as file:
         form = _FileForm(name, limit, file)
         try:
             with PushMultipartParser(options.get("boundary", ""), max_segment_count=FIELDS) as parser:
@@ -133,7 +133,8 @@ async def uploaded_file(request: Request[Any, Any, Any], name: str, limit: int) 
 
 
 @contextmanager
-def _telling_full_disk() -> Iterator[None]:
+def telling_full_disk() -> Iterator[None]:
+    """Raise StorageFull, and say in the log what to do, if the disk for temporary files is full."""
     try:
         yield
     except OSError as error:

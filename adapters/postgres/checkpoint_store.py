@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime  # noqa: TC003 - a NamedTuple's field
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from adapters.postgres.datastore import Datastore
     from domain.signed_note import Checkpoint
+
+
+class SignedCheckpoint(NamedTuple):
+    """How many records a checkpoint vouches for, and when it was signed."""
+
+    size: int
+    at: datetime
 
 
 class CheckpointStore:
@@ -33,6 +39,20 @@ class CheckpointStore:
             else:
                 cursor.execute("SELECT note FROM checkpoints WHERE origin = %s ORDER BY size DESC LIMIT 1", (origin,))
             row = cursor.fetchone()
+        return row["note"] if row else None
+
+    def newest_signed(self) -> SignedCheckpoint | None:
+        """Return what the note that was signed last is about; None if there is none."""
+        with self._datastore.views() as cursor:
+            cursor.execute("SELECT size, at FROM checkpoints ORDER BY at DESC, size DESC LIMIT 1")
+            row = cursor.fetchone()
+        return SignedCheckpoint(row["size"], row["at"]) if row else None
+
+    def covering(self, origin: str, size: int) -> str | None:
+        """Return the earliest note of an origin over at least so many records; None if there is none yet."""
+        with self._datastore.views() as cursor:
+            query = "SELECT note FROM checkpoints WHERE origin = %s AND size >= %s ORDER BY size LIMIT 1"
+            row = cursor.execute(query, (origin, size)).fetchone()
         return row["note"] if row else None
 
     def all(self) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from psycopg.rows import tuple_row
 
 from adapters.postgres.statements import statement
+from domain.errors import RollcallError
 from domain.leaves import (
     SALT_BYTES,
     TILE,
@@ -42,6 +43,15 @@ WITHOUT_APPEND = (b"", b"")
 """The end of the frame and the origin of a record whose append is gone, which only an alteration can bring about."""
 
 
+class LeavesDamaged(RollcallError):
+    """The leaves of the tree are damaged from record {number} on. Nothing can make them again: they hold random salts.
+
+    Restore the table tree_leaves from a backup.
+    """
+
+    code = "leaves-damaged"
+
+
 class SealedLog:
     """The tree over the log. Whoever adds to it does so alone, over all machines."""
 
@@ -54,7 +64,7 @@ class SealedLog:
             cursor.execute("SELECT pg_advisory_xact_lock('tree_leaves'::regclass::oid::bigint)")
             tile, after = _end_of_tree(cursor)
             at_once = max(most - len(tile.positions), 1)  # so that the next ones begin with a tile
-            records = _read(cursor, after, at_once)
+            records = read_records(cursor, after, at_once)
             if records.positions:
                 salts = new_salts(records, urandom(2 * SALT_BYTES * len(records.positions)))
                 tiles = list(filled(tile, records, salts))
@@ -100,8 +110,8 @@ class SealedLog:
         with self._datastore.views() as cursor:
             query = "SELECT * FROM tree_leaves WHERE last_position >= %s ORDER BY last_position LIMIT 1"
             row = cursor.execute(query, (position,)).fetchone()
-            tile = _tile(row) if row else LeafTile(0)
-            record = _read(cursor, position - 1, 1)
+            tile = tile_of(row) if row else LeafTile(0)
+            record = read_records(cursor, position - 1, 1)
         if position not in tile.positions or position not in record.positions:
             return None
         at = tile.positions.index(position)
@@ -124,6 +134,34 @@ class SealedLog:
         stream = f"version {row['originator_version']} of {row['originator_id']}"
         return f"{row['topic']}, {stream}, {row['at']:%Y-%m-%d %H:%M:%S} UTC"
 
+    def rebuild_nodes(self) -> int:
+        """Make the nodes above the leaves again, and return how many were others; raises LeavesDamaged."""
+        with self._datastore.transaction() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock('tree_leaves'::regclass::oid::bigint)")
+            before = _nodes(cursor)
+            cursor.execute("DELETE FROM tree_nodes")
+            for tiles in _full_tiles(cursor):
+                _add_nodes(cursor, 1, [(each.number, complete_root(each.hashes)) for each in tiles])
+            after = _nodes(cursor)
+        return sum(before.get(place) != node for place, node in after.items()) + len(before.keys() - after.keys())
+
+    def lag(self, size: int) -> tuple[int, float]:
+        """Return how many records come after the first `size`, and how many seconds ago the first of them was made."""
+        with self._datastore.views() as cursor:
+            number, at = divmod(size, TILE)
+            row = cursor.execute("SELECT positions FROM tree_leaves WHERE number = %s", (number,)).fetchone()
+            sealed = unpack_positions(row["positions"])[at:] if row else ()
+            _, last = _end_of_tree(cursor)
+            after = sealed[0] - 1 if sealed else last
+            cursor.execute(
+                "SELECT count(*) AS count, extract(epoch FROM now() - min(at))::float8 AS seconds FROM ("
+                " SELECT a.at FROM events AS e JOIN appends AS a ON a.position = e.append_position"
+                " WHERE notification_id > %s ORDER BY notification_id) AS waiting",
+                (after,),
+            )
+            found = cursor.fetchone() or {"count": 0, "seconds": None}
+        return found["count"], max(found["seconds"] or 0.0, 0.0)
+
     # --- for checks -------------------------------------------------------------------------------------------------
 
     def records(self) -> Iterator[Sealable]:
@@ -131,7 +169,7 @@ class SealedLog:
         after = 0
         while True:
             with self._datastore.views() as cursor:
-                found = _read(cursor, after, READ_AT_ONCE)
+                found = read_records(cursor, after, READ_AT_ONCE)
             if not found.positions:
                 return
             yield found
@@ -146,18 +184,36 @@ class SealedLog:
                 rows = cursor.execute(query, (number, TILES_AT_ONCE), binary=True).fetchall()
             if not rows:
                 return
-            yield from map(_tile, rows)
+            yield from map(tile_of, rows)
             number = rows[-1]["number"] + 1
 
     def nodes(self) -> dict[tuple[int, int], bytes]:
         """Return the nodes above full tiles, by level (1 is above the leaves' tiles) and number."""
         with self._datastore.views() as cursor:
-            rows = cursor.execute("SELECT * FROM tree_nodes", binary=True).fetchall()
-        return {
-            (row["level"], row["number"] * TILE + at): node
-            for row in rows
-            for at, node in enumerate(pieces(row["hashes"]))
-        }
+            return _nodes(cursor)
+
+
+def _nodes(cursor: Cursor[DictRow]) -> dict[tuple[int, int], bytes]:
+    rows = cursor.execute("SELECT * FROM tree_nodes", binary=True).fetchall()
+    return {
+        (row["level"], row["number"] * TILE + at): node for row in rows for at, node in enumerate(pieces(row["hashes"]))
+    }
+
+
+def _full_tiles(cursor: Cursor[DictRow]) -> Iterator[list[LeafTile]]:
+    """Yield all tiles that are full, some at a time; raises LeavesDamaged if one is missing or has lost a part."""
+    number = 0
+    while True:
+        query = "SELECT * FROM tree_leaves WHERE number >= %s ORDER BY number LIMIT %s"
+        tiles = [tile_of(row) for row in cursor.execute(query, (number, TILES_AT_ONCE), binary=True).fetchall()]
+        is_last = len(tiles) < TILES_AT_ONCE
+        for at, each in enumerate(tiles, start=number):
+            if each.number != at or (len(each.hashes) != TILE and not (is_last and each is tiles[-1])):
+                raise LeavesDamaged(number=f"{at * TILE + 1:,}")
+        yield [each for each in tiles if len(each.hashes) == TILE]
+        if is_last:
+            return
+        number += TILES_AT_ONCE
 
 
 def _end_of_tree(cursor: Cursor[DictRow]) -> tuple[LeafTile, int]:
@@ -166,11 +222,11 @@ def _end_of_tree(cursor: Cursor[DictRow]) -> tuple[LeafTile, int]:
     row = cursor.execute(query, prepare=True, binary=True).fetchone()
     if row is None:
         return LeafTile(0), 0
-    tile = _tile(row)
+    tile = tile_of(row)
     return (tile if len(tile.positions) < TILE else LeafTile(tile.number + 1)), tile.positions[-1]
 
 
-def _read(cursor: Cursor[DictRow], after: int, limit: int) -> Sealable:
+def read_records(cursor: Cursor[DictRow], after: int, limit: int) -> Sealable:
     """Return the next records after a position."""
     with cursor.connection.cursor(row_factory=tuple_row) as rows:
         wanted = {"after": after, "limit": limit}
@@ -187,7 +243,8 @@ def _read(cursor: Cursor[DictRow], after: int, limit: int) -> Sealable:
     )
 
 
-def _tile(row: DictRow) -> LeafTile:
+def tile_of(row: DictRow) -> LeafTile:
+    """Return the tile that a row of `tree_leaves` holds."""
     salts = Salts(pieces(row["event_salts"], SALT_BYTES), pieces(row["origin_salts"], SALT_BYTES))
     return LeafTile(row["number"], unpack_positions(row["positions"]), salts, pieces(row["hashes"]))
 

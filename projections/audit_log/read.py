@@ -17,8 +17,8 @@ from msgspec import Struct, convert, structs
 
 from application.records import Actor
 from domain.subscription import LicencesAllocated, LicencesRevoked
-from projections.audit_log.filters import NO_FILTER, OPERATED_TYPES, AuditFilter, conditions, group_of, places
 from projections.log import records_at
+from projections.reports.audit_filters import NO_FILTER, OPERATED_TYPES, AuditFilter, conditions, group_of, places
 from projections.reports.sentences import sentence
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from domain.edits import AddressCorrected, UserAdded, UserRemoved, UserRestored
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.subscription import LicencesAllocated, LicencesRevoked
 from projections.arrays import array
-from projections.audit_log.filters import AUDITED, CLOCK_SECONDS, OPERATED_TYPES, group_of
+from projections.reports.audit_filters import AUDITED, CLOCK_SECONDS, OPERATED_TYPES, group_of
 from projections.view import View, columns, insert_rows
 
 if TYPE_CHECKING:

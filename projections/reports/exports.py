@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from uuid import UUID
 
-    from projections.audit_log.filters import AuditFilter
     from projections.audit_log.read import AuditRow
     from projections.directory.read import GroupRow, LicenceRow, MemberRow
+    from projections.reports.audit_filters import AuditFilter
     from projections.view import OpenViews, ViewCursor
 
 T = TypeVar("T")

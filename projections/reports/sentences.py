@@ -239,14 +239,14 @@ def sentence(event: Event) -> str:
             return f"Revoked the licence of {email}"
         case LicencesRevoked(emails):
             return f"Revoked the licences of {counted(len(emails), 'user')}"
-        case FileDownloaded(what, name):
-            return f"Downloaded {DOWNLOADS[what]} ({name})"
         case _:
             return _about_access(event)
 
 
-def _about_access(event: AccessEvent | TokenEvent | IdentityEvent) -> str:
+def _about_access(event: AccessEvent | TokenEvent | IdentityEvent | FileDownloaded) -> str:
     match event:
+        case FileDownloaded(what, name):
+            return f"Downloaded {DOWNLOADS[what]} ({name})"
         case AccessGranted(email, role):
             return f"Granted {email} the {role} role"
         case AccessRevoked(email, role):

@@ -24,9 +24,9 @@ from domain.identity import Account
 from domain.subscription import User
 from projections import access
 from projections.audit_log import read as audit_log
-from projections.audit_log.filters import AuditFilter
 from projections.directory import read as directory
 from projections.import_list import read as import_list
+from projections.reports.audit_filters import AuditFilter
 from projections.review import read as review
 from tests.application.test_importing import FILE, uploaded
 from tests.conftest import ANN as ANN_ACTOR

@@ -13,8 +13,8 @@ from adapters.memory.ports import AlwaysReadable
 from application.records import Actor, Origin
 from domain.group import GroupCreated, GroupNameChanged
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
-from projections.audit_log.filters import AuditFilter
 from projections.audit_log.read import AuditRow, audit_log
+from projections.reports.audit_filters import AuditFilter
 from tests.conftest import advance_views, subscribed
 from tests.histories import in_one_append
 

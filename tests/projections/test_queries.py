@@ -16,12 +16,12 @@ from application.records import Actor, Origin
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.subscription import LicencesRevoked, User
-from projections.audit_log.filters import AuditFilter
 from projections.audit_log.read import AuditRow, audit_log
 from projections.directory import read as directory
 from projections.directory.read import MemberRow
 from projections.group_events import EventId, EventLost, group_events, parse_event_id
 from projections.import_list import read as import_list
+from projections.reports.audit_filters import AuditFilter
 from tests.conftest import advance_views, subscribed
 from tests.histories import in_one_append, uploaded
 

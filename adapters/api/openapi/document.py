@@ -245,6 +245,8 @@ def _complete_content(operation_id: str, status: str, response: Node) -> None:
                 response["content"] = {"text/event-stream": {"schema": STREAM, "example": TEXTS["progress"]}}
             case "downloadFile":
                 response["content"] = {"application/octet-stream": {"schema": BINARY}}
+            case "downloadEvidence":
+                response["content"] = {"application/zip": {"schema": BINARY}}
             case "downloadReport":
                 response["content"] = {"text/csv": {"schema": {"type": "string"}, "example": TEXTS["report"]}}
             case "downloadGroupUsers" | "downloadUnlicensed":

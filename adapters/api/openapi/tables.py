@@ -133,6 +133,7 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "revokeToken": {"202": ("Location",)},
     "downloadFile": {"200": ("Content-Disposition",)},
     "downloadReport": {"200": ("Content-Disposition",)},
+    "downloadEvidence": {"200": ("Content-Disposition",)},
     "downloadExport": {"200": ("Content-Disposition",)},
     "downloadGroupUsers": {"200": ("Content-Disposition",)},
     "downloadSample": {"200": ("Content-Disposition",)},

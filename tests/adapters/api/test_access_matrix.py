@@ -110,6 +110,7 @@ WHO: dict[str, Who] = {
     "chooseEncoding": ADMINISTRATOR,
     "followProgress": READER,
     "downloadReport": READER,
+    "downloadEvidence": READER,
     "downloadExport": READER,
     "downloadGroupUsers": READER,
     "listUnlicensed": READER,

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 ANN = "ann@example.com"
-PUBLIC = {"downloadSample"}
+ELSEWHERE = {"downloadSample", "downloadEvidence"}
+"""Samples are public. Evidence needs a key: see test_evidence.py."""
 DOWNLOADS = {
     operation for operation, found in RESPONSE_HEADERS.items() if "Content-Disposition" in found.get("200", ())
-} - PUBLIC
+} - ELSEWHERE
 PATHS = {
     "downloadFile": "{import}/file",
     "downloadReport": "{import}/report.csv",

@@ -160,7 +160,7 @@ def test_a_record_of_another_subscription_has_no_proof_and_one_without_a_checkpo
     origin, other = subscribed(unattended), subscribed(unattended)
     advance_views(unattended)
     mine = {"stream": str(origin.subscription_id), "version": 1}
-    assert get(unattended, origin, "/checkpoint").status_code == 404
+    assert get(unattended, origin, "/checkpoint").status_code == 409
     assert "ROLLCALL_CHECKPOINT_KEY" in get(unattended, origin, "/proofs/inclusion", **mine).json()["detail"]
     size = seal(unattended)
     theirs, missing = ({"stream": str(each), "version": 1} for each in (other.subscription_id, uuid4()))

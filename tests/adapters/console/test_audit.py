@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from projections.audit_log.filters import AUDITED
+from projections.reports.audit_filters import AUDITED
 from tests.adapters.api.importing import API
 
 if TYPE_CHECKING:

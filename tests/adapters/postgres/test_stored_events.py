@@ -17,6 +17,7 @@ from adapters.postgres.recorder import StoredRecord
 from application.records import Actor, Event, Origin, Record
 from domain.access import AccessGranted, AccessRevoked, TokenIssued, TokenRevoked
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.downloads import FileDownloaded
 from domain.edits import (
     AddressCorrected,
     GroupLeftOut,
@@ -192,6 +193,10 @@ STORED: list[tuple[Event, str]] = [
     (
         IdentityReleased("ann@example.com", "https://id.example", "248289761001"),
         '{"type":"identity.released","email":"ann@example.com","issuer":"https://id.example","subject":"248289761001"}',
+    ),
+    (
+        FileDownloaded("group-users", "group.csv", GROUP),
+        f'{{"type":"file.downloaded","what":"group-users","name":"group.csv","group_id":"{GROUP}"}}',
     ),
     (SessionsEnded("ann@example.com"), '{"type":"identity.sessions-ended","email":"ann@example.com"}'),
 ]

@@ -16,7 +16,7 @@ from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
 from domain.import_session import CommitCompleted, CommitStopped, FileUploaded, FormatDetected, FormatRejected
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from domain.undo import GroupKept, GroupUndone
-from projections.audit_log.filters import AUDITED
+from projections.reports.audit_filters import AUDITED
 from projections.reports.sentences import ACTIONS, TITLES, sentence
 
 EVENTS = set(get_args(Event))

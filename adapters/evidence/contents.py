@@ -1,0 +1,90 @@
+"""What is in an evidence bundle. docs/auditing.md describes it for people who write a program of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, json
+
+from domain.signed_note import KEY_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGE, MANIFEST, CHECKPOINT, EVENTS, PROOF, REPORT = (
+    "index.html",
+    "manifest.txt",
+    "checkpoint.txt",
+    "events.ndjson",
+    "proof.json",
+    "report.csv",
+)
+UPLOAD = "upload"
+"""How the name of the uploaded file begins here. What it was called is in its event."""
+ROSTERS = "rosters/"
+TITLE = "rollcall evidence 1"
+LONGEST_PROOF_BYTES = 1 << 28
+
+
+class EvidenceRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """A record of the log with the index of its leaf, as a line of JSON; its frame and its salts are in base64.
+
+    The leaf is the frame, SHA-256(event_salt ‖ event) and SHA-256(origin_salt ‖ origin). The texts are the stored ones.
+    """
+
+    index: int
+    frame: bytes
+    event: str
+    event_salt: bytes
+    origin: str
+    origin_salt: bytes
+
+
+class EvidenceProof(Struct, frozen=True, forbid_unknown_fields=True):
+    """What leads from the leaves of all records to the root in the checkpoint (see `multiproof`); base64."""
+
+    size: int
+    hashes: list[bytes]
+
+
+class Listed(Struct, frozen=True):
+    """A file of the bundle, as the manifest lists it."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+class Manifest(Struct, frozen=True):
+    """What was bundled, and by which log."""
+
+    origin: str
+    subscription_id: str
+    import_id: str
+    files: tuple[Listed, ...]
+
+    def text(self) -> str:
+        """Return it as the text of a note. Its second line is no number, so that it is never a checkpoint."""
+        head = (TITLE, f"log {self.origin}", f"subscription {self.subscription_id}", f"import {self.import_id}")
+        lines = (f"{each.sha256} {each.size} {each.name}" for each in self.files)
+        return "".join(f"{line}\n" for line in (*head, *lines))
+
+
+def parse_manifest(text: str) -> Manifest:
+    """Return a manifest from its text; raises ValueError."""
+    title, *lines = text[:-1].split("\n")
+    head, files = lines[:3], [line.split(" ") for line in lines[3:]]
+    names = [line.partition(" ")[0] for line in head]
+    if title != TITLE or names != ["log", "subscription", "import"] or any(len(each) != 3 for each in files):  # noqa: PLR2004
+        raise ValueError(text)
+    origin, subscription, import_id = (line.partition(" ")[2] for line in head)
+    listed = tuple(Listed(name, digest, int(size)) for digest, size, name in files)
+    found = Manifest(origin, subscription, import_id, listed)
+    if found.text() != text or not KEY_NAME.fullmatch(origin):
+        raise ValueError(text)
+    return found
+
+
+def lines(records: Sequence[EvidenceRecord]) -> bytes:
+    """Return records as lines of JSON."""
+    return b"".join(json.encode(record) + b"\n" for record in records)

@@ -1,0 +1,88 @@
+"""The records of one stream as they are sealed, with what was recorded together with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from adapters.postgres.sealed_log import READ_AT_ONCE, read_records, tile_of
+from domain.errors import Refused
+from domain.leaves import TILE, Salts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
+
+    from psycopg import Cursor
+    from psycopg.rows import DictRow
+
+    from adapters.postgres.datastore import Datastore
+    from domain.leaves import Sealable
+
+
+class Unsealed(Refused):
+    """The last events aren't sealed yet. Try again in a minute."""
+
+    code = "not-sealed"
+
+
+class SealedRecords(NamedTuple):
+    """Consecutive records with the indexes of their leaves and their salts."""
+
+    indexes: Sequence[int]
+    records: Sealable
+    salts: Salts
+
+
+def records_of(datastore: Datastore, stream: UUID) -> Iterator[SealedRecords]:
+    """Yield the records of all appends to a stream until now, in order, some at a time; raises Unsealed.
+
+    The events of one append are one change. So a group's events come with those of the import that caused them.
+    """
+    for after, until in _runs(datastore, stream):
+        last = after
+        while last < until:
+            with datastore.views() as cursor:
+                found = read_records(cursor, last, min(READ_AT_ONCE, until - last))
+                yield _sealed(cursor, found)
+            last = found.positions[-1]
+
+
+def _runs(datastore: Datastore, stream: UUID) -> list[tuple[int, int]]:
+    """Return where appends to a stream are in the log: after a position, and up to another one. Neighbours are one."""
+    with datastore.views() as cursor:
+        cursor.execute(
+            """
+            SELECT made.position, coalesce(before.position, 0) AS before
+            FROM (SELECT DISTINCT append_position AS position FROM events WHERE originator_id = %s) AS made
+            CROSS JOIN LATERAL (SELECT max(position) AS position FROM appends WHERE position < made.position) AS before
+            ORDER BY 1
+            """,
+            (stream,),
+        )
+        runs: list[tuple[int, int]] = []
+        for row in cursor:
+            begin = runs.pop()[0] if runs and runs[-1][1] == row["before"] else row["before"]
+            runs.append((begin, row["position"]))
+    return runs
+
+
+def _sealed(cursor: Cursor[DictRow], records: Sealable) -> SealedRecords:
+    cursor.execute(
+        """
+        SELECT * FROM tree_leaves WHERE last_position >= %(first)s AND number <= (
+            SELECT number FROM tree_leaves WHERE last_position >= %(last)s ORDER BY last_position LIMIT 1
+        ) ORDER BY number
+        """,
+        {"first": records.positions[0], "last": records.positions[-1]},
+        binary=True,
+    )
+    wanted, found, events, origins = set(records.positions), [], [], []
+    for tile in map(tile_of, cursor):
+        for at, (position, event, origin) in enumerate(zip(tile.positions, *tile.salts, strict=True)):
+            if position in wanted:
+                found.append(tile.number * TILE + at)
+                events.append(event)
+                origins.append(origin)
+    if len(found) < len(records.positions):
+        raise Unsealed
+    return SealedRecords(found, records, Salts(events, origins))
