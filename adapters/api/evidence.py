@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 from uuid import UUID
@@ -47,12 +48,12 @@ def download_evidence(
     if not rollcall.health.catch_up(*REPORT_VIEWS, seconds=wakeups.READABLE_WITHIN_SECONDS):
         raise ViewsBehind
     row, name = find_import(rollcall, subscription_id, import_id), f"evidence-{import_id}.zip"
-    with telling_full_disk():
-        file = TemporaryFile()  # noqa: SIM115 - it is closed once it is sent
+    with ExitStack() as opened, telling_full_disk():
+        file = opened.enter_context(TemporaryFile())
         write_bundle(rollcall, row, file)
-        size = file.tell()
-    note_download(request, rollcall, subscription_id, "evidence", name, import_id=import_id)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(size)}
+        note_download(request, rollcall, subscription_id, "evidence", name, import_id=import_id)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(file.tell())}
+        opened.pop_all()  # it is closed once it is sent
     return Stream(_pieces(file), media_type="application/zip", headers=headers)
 
 

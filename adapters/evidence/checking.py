@@ -77,7 +77,8 @@ class _Check:
             return  # the files that were altered are named, so nothing more can be said about what is in them
         try:
             yield from self._compare_contents(manifest)
-            if not self._archive.is_exact():
+            in_order = [*(each.name for each in manifest.files), MANIFEST]
+            if self._archive.names != in_order or not self._archive.is_exact():
                 yield "The archive itself was altered, though none of its files was."
         except (ArchiveUnreadable, ArchiveTooLarge):
             yield "The archive itself was altered."

@@ -30,7 +30,7 @@ from projections.import_list import read as import_list
 from projections.reports.audit_filters import AuditFilter
 from tests.adapters.cli.terminals import environment, run
 from tests.adapters.server.serving import asked
-from tests.conftest import advance_views, cloned, settings_for, subscribed
+from tests.conftest import advance_views, cloned, settings_for, subscribed, working
 from tests.histories import run_commit, uploaded
 
 if TYPE_CHECKING:
@@ -172,7 +172,8 @@ def test_what_is_missing_added_cut_or_appended_is_named(imported: Imported) -> N
     assert findings(imported.bundle + b"\0")
     assert findings(imported.bundle[:-1])
     assert findings(b"") == ["This is not an evidence bundle, or its directory was altered."]
-    assert findings(archived(dict(reversed(contents.items()))))[0].startswith("The archive") is False
+    another_order = archived(dict(reversed(contents.items())))
+    assert findings(another_order) == ["The archive itself was altered, though none of its files was."]
 
 
 def test_a_key_that_is_not_trusted_proves_nothing(imported: Imported) -> None:
@@ -235,8 +236,8 @@ def get(imported: Imported, rollcall: Rollcall) -> Any:
 
 def test_it_is_downloaded_once_it_is_sealed_and_the_server_can_sign(imported: Imported) -> None:
     rollcall = imported.rollcall
-    advance_views(rollcall)
-    answer = get(imported, rollcall)
+    with working(rollcall, commits=False):
+        answer = get(imported, rollcall)
     assert (answer.status_code, answer.content) == (200, imported.bundle)
     assert answer.headers["content-disposition"] == f'attachment; filename="evidence-{imported.origin.import_id}.zip"'
     advance_views(rollcall)
@@ -247,11 +248,12 @@ def test_it_is_downloaded_once_it_is_sealed_and_the_server_can_sign(imported: Im
         imported.origin.import_id,
     )
     unable = replace(rollcall, settings=structs.replace(rollcall.settings, checkpoints=CheckpointSettings()))
-    answer = get(imported, unable)
+    with working(rollcall, commits=False):
+        answer = get(imported, unable)
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/no-signing-key")
     new = uploaded(rollcall, imported.origin, "new.csv", FILE)
-    advance_views(rollcall)
-    answer = get(imported._replace(origin=new), rollcall)
+    with working(rollcall, commits=False):
+        answer = get(imported._replace(origin=new), rollcall)
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/not-sealed")
 
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from adapters.checkpoint_keys import SigningKey
+from adapters.memory.ports import AlwaysReadable
 from adapters.metrics import Metrics
 from adapters.postgres.sealed_log import LeavesDamaged
 from adapters.publishing import NotPublished, PlaceUnreadable
@@ -78,15 +79,15 @@ class TestAFolder:
         unattended.sealed_log.seal()
         signer(unattended).sign()
         (tmp_path / "file").touch()
-        environ = environment(database, ROLLCALL_CHECKPOINT_DIR=str(tmp_path / "file"))
-        done = run(environ, "audit", "verify", "--key", str(KEY.verifier))
+        keys = {"ROLLCALL_CHECKPOINT_KEY": KEY.secret(), "ROLLCALL_CHECKPOINT_DIR": str(tmp_path / "file")}
+        done = run(environment(database) | keys, "audit", "verify")
         assert done.returncode == 1
         assert "is no evidence: it can't be read (Not a directory)." in done.stderr
 
 
 def test_metrics_say_how_far_seals_and_signatures_lag_behind(compose: Compose) -> None:
     clock = datetime.now(UTC) - timedelta(seconds=500)
-    rollcall = compose(now=lambda: clock)
+    rollcall = compose(now=lambda: clock, readable=AlwaysReadable())
 
     def measured() -> dict[str, float]:
         text = Metrics(rollcall).render().decode()
