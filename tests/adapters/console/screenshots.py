@@ -43,7 +43,7 @@ CLICKED = {
     "groups-selected": [SELECT],
     "groups-asked": [SELECT, ".picked button"],
     "groups-export": ["[popovertarget=export]"],
-    "audit-picking": [".pick summary"],
+    "audit-picking": [".choices summary"],
     "group-selected": [SELECT],
     "users-selected": [SELECT],
     "user-joining": ["[popovertarget=join]"],
