@@ -273,8 +273,9 @@ VARIABLES = (
     _number("LIMIT_UPLOADS", 4, 1, 1_000, "The number of uploads that a subscription may have in progress at once."),
     Variable(
         name="CHECKPOINT_KEY",
-        meaning="The private key that signs checkpoints of the log, from `rollcall audit key`. While you replace a key,"
-        " give the new and the old one, separated by a comma. See auditing.md.",
+        meaning="The private key that signs checkpoints of the log, from `rollcall audit key`. Workers need it, and web"
+        " processes for evidence. While you replace a key, give the new and the old one, separated by a comma. See"
+        " auditing.md.",
         default="none: no checkpoints",
         expected="a private key as “rollcall audit key” prints it, or several of the same name separated by commas",
         parse=_signing_keys,
