@@ -33,7 +33,7 @@ from projections.access import ACCESS
 from projections.audit_log.written import AUDIT_LOG
 from projections.directory.written import DIRECTORY
 from projections.group_events import GROUP_EVENTS
-from projections.groups_added import GROUPS_ADDED
+from projections.groups_added.written import GROUPS_ADDED
 from projections.import_list.written import IMPORT_LIST
 from projections.projector import Projector
 from projections.review.written import review

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from domain.roster import GroupToAdd
 
 SkipReason: TypeAlias = Literal["no-users", "no-licensed-users", "left-out"]
+GroupOutcome: TypeAlias = Literal["created", "added_to", "joined", "unchanged", "skipped"]
+"""What became of a group of the file.
+
+It was created; its users were added to a group that existed, or to that of another group of the file; all of them were
+in their group already; or it was skipped.
+"""
 
 
 # --- events -------------------------------------------------------------------------------------------------
@@ -51,6 +57,13 @@ class GroupAdded(Struct, frozen=True, gc=False, tag="import.group-added"):
     users_already_there: int
     left_out: int = 0
     joins: bool = False
+
+    @property
+    def outcome(self) -> GroupOutcome:
+        """What became of the group. An import's progress counts each group as the same."""
+        if self.created:
+            return "created"
+        return "joined" if self.joins else "added_to" if self.users_added else "unchanged"
 
 
 class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):

@@ -38,9 +38,10 @@ from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.uploads import FileBody, take_upload
 from application.committing import start_commit, stop
 from application.importing import ImportResult, close, discard
+from domain.addition import GroupOutcome, SkipReason
 from domain.naming import LONGEST_NAME
-from projections import groups_added
-from projections.groups_added import GroupAddedRow, GroupUndo
+from projections.groups_added import read as groups_added
+from projections.groups_added.read import GroupAddedRow, GroupSkippedRow, GroupUndo
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportDocument, ImportState, document, imported
 from projections.reports import history
@@ -258,28 +259,45 @@ def close_import(
 
 
 class AddedDocument(Struct, frozen=True):
-    """A group that an import created or added users to: its row without the number and who was left out.
+    """What an import did with a group of the file, in other words and numbers than its row.
 
-    `undo` is None unless an undo of the import has dealt with the group.
+    `left_out` counts users without a licence. `undo` is None unless an undo of the import has dealt with the group. Of
+    a group that was skipped, `group_id` and `added_at` are None, and there is a `reason`; its name is empty in early
+    imports.
     """
 
-    group_id: UUID
+    number: int
+    group_id: UUID | None
     name: str
+    outcome: GroupOutcome
     created: bool
     joins: bool
     users_added: int
     users_already_there: int
-    added_at: datetime
+    left_out: int
+    added_at: datetime | None
     undo: GroupUndo | None
+    reason: SkipReason | None = None
 
 
-OnlyKept: TypeAlias = Annotated[
-    Literal["kept"] | None, QueryParameter(description="Only groups in which an undo has kept something.")
+OfOutcome: TypeAlias = Annotated[
+    GroupOutcome | None,
+    QueryParameter(description="Only groups of which this became. By default all but `skipped`."),
+]
+OnlyGroups: TypeAlias = Annotated[
+    Literal["users_added", "already_there", "left_out", "kept"] | None,
+    QueryParameter(
+        description="Only groups with users who were added, were in the group already, or were left out for want of a "
+        "licence (skipped groups, too); or in which an undo has kept something."
+    ),
 ]
 
 
-def _added_document(row: GroupAddedRow) -> AddedDocument:
-    return convert(row, AddedDocument, from_attributes=True)
+def _added_document(row: GroupAddedRow | GroupSkippedRow) -> AddedDocument:
+    if isinstance(row, GroupAddedRow):
+        return convert(row, AddedDocument, from_attributes=True)
+    skipped: GroupOutcome = "skipped"
+    return AddedDocument(row.number, None, row.name, skipped, False, False, 0, 0, row.left_out, None, None, row.reason)
 
 
 @read(f"{IMPORT}/groups-added", responses=responses("not-found"), opt=READERS)
@@ -288,16 +306,22 @@ def list_groups_added(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
-    only: OnlyKept = None,
+    outcome: OfOutcome = None,
+    only: OnlyGroups = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[AddedDocument]]:
-    """List the groups that an import added, in the order of the file, and what an undo did to them."""
+    """List the groups that an import added, in the order of the file, and what an undo did to them.
+
+    Each count of the import's `progress` has its list: `?outcome=created` has `groups_created`, and so on;
+    `?only=users_added`, `already_there` and `left_out` have the groups whose users add up to it.
+    """
     find_import(rollcall, subscription_id, import_id)
     start = decode_after(after, int) or 0
     with rollcall.views() as cursor:
+        wanted = groups_added.wanted(outcome, only)
         where = (cursor, subscription_id, import_id)
-        found = groups_added.groups_added(*where, after=start, only_kept=only is not None, limit=limit + 1)
+        found = groups_added.groups_done(*where, *wanted, after=start, limit=limit + 1)
     return document_list(list_response(request, found, limit, lambda row: row.number), _added_document)
 
 

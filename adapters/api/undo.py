@@ -16,7 +16,7 @@ from adapters.http.problems import responses
 from adapters.http.requests import AnyRequest, IfMatch, Injected, at_expected_version, etag, origin_of
 from adapters.http.security import ADMINISTRATORS, READERS
 from application.undoing import start_undo
-from projections.groups_added import LaterChange
+from projections.groups_added.read import LaterChange
 from projections.import_list.read import ImportDocument
 from projections.reports.undo_plan import KeptGroup, undo_plan
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from adapters.cli.edit_options import advice
 from adapters.cli.process import command_line
 from adapters.cli.terminal import ROWS_SHOWN, Column, Failure, visible
-from projections.groups_added import GroupAddedRow, GroupSkippedRow
+from projections.groups_added.read import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportCounts, ImportDocument
 from projections.reports.import_plan import PlanDocument, PlanSummary
 from projections.reports.plan_text import outcome_label

@@ -22,7 +22,7 @@ from application.rosters import StoredRoster
 from domain.errors import EncodingUncertain, NotFound, NothingToAdd, PlanChanged, WrongState
 from domain.files.encodings import ENCODINGS
 from domain.naming import clean_file_name
-from projections import groups_added
+from projections.groups_added import read as groups_added
 from projections.import_list import read as import_list
 from projections.reports import file_licences
 from projections.reports.known_names import SAMPLED_BYTES, known_encoding

@@ -16,8 +16,8 @@ from adapters.cli.terminal import DONE, ROWS_SHOWN, STOPPED, Column, Terminal, u
 from application.committing import stop
 from application.undoing import start_undo
 from domain.errors import NotFound
-from projections import groups_added
-from projections.groups_added import GroupAddedRow, GroupUndo
+from projections.groups_added import read as groups_added
+from projections.groups_added.read import GroupAddedRow, GroupUndo
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportDocument
 from projections.reports.sentences import attempts
@@ -153,7 +153,7 @@ def _ended(rollcall: Rollcall, terminal: Terminal, row: ImportRow) -> int:
     if not rollcall.health.catch_up("groups_added"):
         terminal.note("The views are still catching up. What you see may be out of date.")
     with rollcall.views() as cursor:
-        kept = groups_added.groups_added(cursor, row.subscription_id, row.id, only_kept=True, limit=None)
+        kept = groups_added.groups_added(cursor, row.subscription_id, row.id, only="kept", limit=None)
     if terminal.as_json:
         terminal.emit(UndoReport(import_list.document(row), kept))
     else:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from projections.reports.result_text import changed_nothing, is_incomplete, result_text
+from projections.reports.result_text import Counted, changed_nothing, is_incomplete, nothing_text, result_counts
 from projections.reports.sentences import FORMATS, SKIPPED, attempts
 from projections.reports.wording import counted
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date, datetime
 
-    from projections.groups_added import GroupAddedRow
     from projections.import_list.read import ImportRow
 
 UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3_600), ("minute", 60))
@@ -58,10 +57,10 @@ STATES = {
     "created": State("Created", "good"),
     "added_to": State("Added to", "accent"),
     "joined": State("Joined", "accent"),
-    "left_unchanged": State("Already there", "neutral"),
     "remaining": State("Remaining", "accent"),
     "expired": State("Expired", "warning"),
     "skipped": State("Skipped", "warning"),
+    "corrected": State("Corrected in the review", "good"),
     "done": State("Done", "good"),
 }
 """The states of imports, groups, users, problems, tokens and steps."""
@@ -121,11 +120,18 @@ def import_state(row: ImportRow) -> State:
     return found._replace(tone="warning") if row.state == "completed" and is_incomplete(row) else found
 
 
-def added_state(group: GroupAddedRow) -> str:
-    """Return the name of the state of a group that was added."""
-    if group.created:
-        return "created"
-    return "joined" if group.joins else "added_to" if group.users_added else "left_unchanged"
+LISTS: dict[Counted, str] = {
+    "created": "show=added&outcome=created",
+    "added_to": "show=added&outcome=added_to",
+    "joined": "show=added&outcome=joined",
+    "unchanged": "show=added&outcome=unchanged",
+    "skipped": "show=left&outcome=skipped",
+    "users_added": "show=added&outcome=users_added",
+    "already_there": "show=added&outcome=already_there",
+    "users_left_out": "show=unlicensed",
+    "rows_not_read": "show=unread",
+}
+"""The query of an import's page that lists what a count of its result counts."""
 
 
 FILTERS: dict[str, Callable[..., object]] = {
@@ -140,8 +146,9 @@ FILTERS: dict[str, Callable[..., object]] = {
     "in_path": in_path,
     "state": STATES.__getitem__,
     "import_state": import_state,
-    "added_state": added_state,
-    "result": lambda row: result_text(row.progress, row.counts.rows_not_read),
+    "counts": lambda row: result_counts(row.progress, row.counts.rows_not_read),
+    "list_of": lambda count: LISTS[count.counted],
+    "nothing_text": nothing_text,
     "incomplete": is_incomplete,
     "changed_nothing": changed_nothing,
     "format_name": FORMATS.__getitem__,

@@ -8,16 +8,16 @@ from msgspec import Struct, structs
 
 from adapters.console.excerpt import BYTES, excerpt
 from adapters.console.forms import Refusal
-from adapters.console.page_query import DEFAULT_QUERY, PageQuery
+from adapters.console.import_parts import A_PAGE, PLANNED, extent_of, names_of, page_of_groups, plan_of
+from adapters.console.import_result import result
+from adapters.console.page_query import PageQuery
 from adapters.console.pages import Extent, Page, page
 from adapters.http.lookups import open_roster
-from adapters.http.plans import find_plan, told_plan
-from adapters.http.reviews import group_filter
+from adapters.http.plans import find_plan
 from application.choosing_encoding import EncodingChoice, encoding_choices
 from domain.edits import Edit
 from domain.errors import PlanChanged, Refused, Stale
 from domain.files.encodings import ENCODINGS
-from projections import groups_added
 from projections.reports import history, plan_changes
 from projections.reports.problem_rows import problem_rows
 from projections.reports.review_problems import count_problems, problems, problems_of_group
@@ -27,19 +27,16 @@ from projections.reports.unlicensed import unlicensed_of
 from projections.review import read as review
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sized
+    from collections.abc import Callable, Mapping
 
     from adapters.composition import Rollcall
     from adapters.http.requests import AnyRequest
-    from projections.import_list.read import ImportRow, ImportState
+    from projections.import_list.read import ImportRow
     from projections.reports.plan_changes import PlanDifference
-    from projections.review.read import ReviewedGroup
     from projections.view import ViewCursor
 
-A_PAGE = 45  # so that a page of long names and addresses stays below 100 kB
 CHANGES_SHOWN = 5
 PROBLEMS_OF_A_GROUP = 20
-PLANNED: frozenset[ImportState] = frozenset({"reviewing", "stopped"})
 
 
 class EditsMade(Struct, frozen=True):
@@ -153,7 +150,7 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
         unlicensed = unlicensed_of(rows, row.subscription_id, row.id, roster)
         content: dict[str, Any] = {
             "problems_found": count_problems(rows, row.subscription_id, row.id, roster),
-            **_plan(rollcall, rows, row),
+            **plan_of(rollcall, rows, row),
             "unlicensed": unlicensed.count,
             "encodings": _encodings(rollcall, row),
         }
@@ -164,14 +161,14 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
             blank = [each.groups[0] if each.code == "looks-blank" and each.groups else 0 for _, each in found[:A_PAGE]]
             content |= {"blank": blank, "left_out": review.left_out(rows, row.id, blank)}
             following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
-            content["extent"] = _extent(query, found, content["problems_found"])
+            content["extent"] = extent_of(query, found, content["problems_found"])
         elif query.show == "unlicensed":
             people = unlicensed.page(after=query.after, limit=A_PAGE + 1)
             content["people"] = [each for _, each in people[:A_PAGE]]
             following = people[A_PAGE][0] if len(people) > A_PAGE else None
-            content["extent"] = _extent(query, people, unlicensed.count)
+            content["extent"] = extent_of(query, people, unlicensed.count)
         else:
-            groups, following = _groups(rollcall, rows, row, query, query.after)
+            groups, following = page_of_groups(rollcall, rows, row, query, query.after)
             total = row.read.groups if row.read and not query.narrowed else None
             content |= {
                 "extent": Extent(query.before, len(groups), total),
@@ -181,30 +178,12 @@ def _review(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, A
     return content | {"following": following}
 
 
-def _plan(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> dict[str, Any]:
-    """Return what adding the groups would do, and what a form keeps of that; None if they can't be added."""
-    if row.state not in PLANNED:
-        return {"plan": None, "seen": ""}
-    found = find_plan(rollcall, rows, row)
-    return {"plan": told_plan(rows, row, found), "seen": plan_changes.encoded(found.planned)}
-
-
 def _encodings(rollcall: Rollcall, row: ImportRow) -> list[EncodingChoice]:
     """Return in which encodings the file could be, the one it was read in first; none if that is certain."""
     if row.state != "reviewing" or row.read is None or row.read.encoding not in ENCODINGS:
         return []
     choices = encoding_choices(rollcall, row.subscription_id, row.sha256)
     return sorted(choices, key=lambda choice: choice.encoding != row.encoding)
-
-
-def _groups(
-    rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, after: int
-) -> tuple[list[ReviewedGroup], int | None]:
-    """Return a page of an import's groups, and the number that the next page begins behind."""
-    roster = open_roster(rollcall, rows, row)
-    wanted = group_filter(rollcall, rows, row, roster, search=query.q, only=query.only, person=query.user)
-    found = review.groups(rows, row.subscription_id, row.id, roster, wanted, after=after, limit=A_PAGE + 1)
-    return found[:A_PAGE], found[A_PAGE - 1].number if len(found) > A_PAGE else None
 
 
 def _open_group(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any] | None:
@@ -228,70 +207,7 @@ def _progress(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str
     done, _ = row.run
     with rollcall.views() as rows:
         following = [done + 1] if row.state == "committing" and done < row.progress.groups_total else []
-        return {"done": done, "current": next(iter(_names(rollcall, rows, row, following)), None)}
-
-
-def _names(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, numbers: list[int]) -> list[str]:
-    """Return the names with which these groups of the file are added; their numbers are in order."""
-    roster = open_roster(rollcall, rows, row)
-    new_names = review.new_names(rows, row.id, range(numbers[0], numbers[-1] + 1)) if numbers else {}
-    return [new_names.get(number) or roster.group_name(number) for number in numbers]
-
-
-def _result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, Any]:
-    done = row.progress.groups_added + row.progress.groups_skipped
-    tab = query.show or ("kept" if row.state == "undone" and row.progress.groups_kept else "added")
-    with rollcall.views() as rows:
-        return {
-            "tab": tab,
-            "done": done,
-            "remaining": row.progress.groups_total - done,
-            **_plan(rollcall, rows, row),
-            "left_out": groups_added.count_left_out(rows, row.id),
-            **_listed(rollcall, rows, row, query, tab),
-            "undoable": row.state in {"completed", "closed", "stopped"} and row.progress.users_added > 0,
-        }
-
-
-def _listed(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, tab: str) -> dict[str, Any]:
-    """Return a page of the groups that were added, kept or not added, and their names in the file by number."""
-    if tab == "left":
-        done = row.progress.groups_added + row.progress.groups_skipped
-        found = _not_added(rollcall, rows, row, query, done)
-        numbers = [number for number, _, _ in found["not_added"]]
-    else:
-        found = _added(rows, row, query, tab)
-        numbers = [group.number for group in found["added"]]
-    names = open_roster(rollcall, rows, row).names_of_groups(numbers)
-    return {**found, "names_in_file": dict(zip(numbers, names, strict=True))}
-
-
-def _added(rows: ViewCursor, row: ImportRow, query: PageQuery, tab: str) -> dict[str, Any]:
-    where, kept = (rows, row.subscription_id, row.id), tab == "kept"
-    found = groups_added.groups_added(*where, after=query.after, only_kept=kept, limit=A_PAGE + 1)
-    following = found[A_PAGE - 1].number if len(found) > A_PAGE else None
-    total = row.progress.groups_kept if kept else row.progress.groups_added
-    return {"added": found[:A_PAGE], "following": following, "extent": _extent(query, found, total)}
-
-
-def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery, done: int) -> dict[str, Any]:
-    """Return a page of the groups that weren't added, with number, name and reason; those that remain have none."""
-    skipped = groups_added.groups_skipped(rows, row.subscription_id, row.id, after=query.after, limit=A_PAGE + 1)
-    names = _names(rollcall, rows, row, [group.number for group in skipped])
-    found: list[tuple[int, str, str | None]] = [
-        (group.number, name, group.reason) for group, name in zip(skipped, names, strict=True)
-    ]
-    if done < row.progress.groups_total and len(found) <= A_PAGE:
-        remaining, _ = _groups(rollcall, rows, row, DEFAULT_QUERY, max(done, query.after))
-        found += [(group.number, group.name, None) for group in remaining]
-    following = found[A_PAGE - 1][0] if len(found) > A_PAGE else None
-    extent = _extent(query, found, row.progress.groups_total - row.progress.groups_added)
-    return {"not_added": found[:A_PAGE], "following": following, "extent": extent}
-
-
-def _extent(query: PageQuery, found: Sized, total: int) -> Extent:
-    """Return which rows a page shows, of which one more was asked for than it shows."""
-    return Extent(query.before, min(len(found), A_PAGE), total)
+        return {"done": done, "current": next(iter(names_of(rollcall, rows, row, following)), None)}
 
 
 def _rejected(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str, Any]:
@@ -309,12 +225,12 @@ CONTENT_BY_STATE: dict[str, tuple[str, Callable[[Rollcall, ImportRow, PageQuery]
     "reviewing": ("review.html", _review),
     "discarded": ("review.html", _review),
     "committing": ("progress.html", _progress),
-    "stopped": ("result.html", _result),
-    "completed": ("result.html", _result),
-    "closed": ("result.html", _result),
+    "stopped": ("result.html", result),
+    "completed": ("result.html", result),
+    "closed": ("result.html", result),
     "rejected": ("rejected.html", _rejected),
     "undoing": ("progress.html", _progress),
-    "partly_undone": ("result.html", _result),
-    "undone": ("result.html", _result),
+    "partly_undone": ("result.html", result),
+    "undone": ("result.html", result),
 }
 """The template for each state, and the function that returns what it shows besides the import itself."""

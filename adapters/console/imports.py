@@ -20,6 +20,7 @@ from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.reviews import OnlyGroups
 from adapters.http.security import READERS
 from domain.naming import LONGEST_NAME
+from projections.groups_added.read import GroupFilter
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportState
 from projections.reports import history
@@ -88,13 +89,14 @@ def show_import(
     users: GroupNumber = 0,
     edit: GroupNumber = 0,
     fix: Annotated[str, QueryParameter(max_length=10)] = "",
+    outcome: Annotated[GroupFilter | None, QueryParameter()] = None,
     edited: Version = 0,
     licensed: Licensed = None,
 ) -> Page:
     """Show an import: the review, the progress, the result, or why its file was refused."""
     row = find_import(rollcall, subscription_id, import_id)
     place = (after, before, open, users, edit)
-    query = PageQuery(show, checked_text(q), only, checked_text(user, "user"), *place, checked_text(fix))
+    query = PageQuery(show, checked_text(q), only, checked_text(user, "user"), *place, checked_text(fix), outcome)
     return import_page(request, rollcall, row, query, edited=edited, licensed=licensed)
 
 

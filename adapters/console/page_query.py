@@ -10,8 +10,9 @@ from msgspec import Meta, Struct, ValidationError, convert, structs
 from adapters.http.problems import Invalid
 from adapters.http.requests import checked_text
 from adapters.http.reviews import OnlyGroups
+from projections.groups_added.read import GroupFilter
 
-Tab: TypeAlias = Literal["groups", "problems", "unlicensed", "added", "left", "kept"]
+Tab: TypeAlias = Literal["groups", "problems", "unlicensed", "added", "left", "kept", "unread"]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
@@ -23,6 +24,7 @@ class PageQuery(Struct, frozen=True):
     come before that page. `open` is the number of the group whose users are shown, from the
     one at `users` on, and `edit` that of the group whose name can be edited; 0 is none. `fix` says which address on the
     page can be corrected: that of a user such as `u3`, or that in a problem such as `p3`.
+    `outcome` narrows the groups of a result down to those that one of its counts counts.
     """
 
     show: Tab | None = None
@@ -35,6 +37,7 @@ class PageQuery(Struct, frozen=True):
     users: Number = 0
     edit: Number = 0
     fix: Annotated[str, Meta(max_length=10)] = ""
+    outcome: GroupFilter | None = None
 
     def encoded(self, **changes: object) -> str:
         """Return this as the query of an address, with changes."""

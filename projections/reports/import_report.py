@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from application.rosters import StoredRoster
 from domain.edits import Plan
-from projections import groups_added
-from projections.groups_added import GroupAddedRow, GroupSkippedRow
+from projections.groups_added import read as groups_added
+from projections.groups_added.read import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportRow, ImportState
 from projections.reports.file_licences import licensed_twins
 from projections.reports.review_edits import edits_of

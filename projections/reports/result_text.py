@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from projections.reports.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from domain.import_session import CommitCompleted
     from projections.import_list.read import ImportRow
 
@@ -52,27 +54,63 @@ def changed_nothing(result: Result) -> bool:
     return result.users_added == 0 and result.groups_unchanged > 0
 
 
+Counted: TypeAlias = Literal[
+    "created",
+    "added_to",
+    "joined",
+    "unchanged",
+    "skipped",
+    "users_added",
+    "already_there",
+    "users_left_out",
+    "rows_not_read",
+]
+"""What is counted. Each has a list of its own."""
+
+
+class Count(NamedTuple):
+    """One count of a result; `before` stands between it and the one before, and `what` behind the number."""
+
+    before: str
+    number: int
+    what: str
+    counted: Counted
+
+    def __str__(self) -> str:
+        return f"{self.before}{self.number:,} {self.what}"
+
+
+def result_counts(result: Result, rows_not_read: int = 0) -> list[Count]:
+    """Return what an import did, count by count, without those that are 0: groups, then memberships, then rows."""
+    added_to = result.groups_added - result.groups_created - result.groups_joined - result.groups_unchanged
+    groups: list[tuple[int, str, Counted]] = [
+        (result.groups_created, "created", "created"),
+        (added_to, "added to", "added_to"),
+        (result.groups_joined, "joined another group of the file", "joined"),
+        (result.groups_unchanged, "unchanged", "unchanged"),
+        (result.groups_skipped, "skipped", "skipped"),
+    ]
+    users: list[tuple[int, str, Counted]] = [
+        (result.users_added, "added", "users_added"),
+        (result.users_already_there, "already there", "already_there"),
+        (result.users_left_out, "left out (no licence)", "users_left_out"),
+    ]
+    rows: list[tuple[int, str, Counted]] = [(rows_not_read, "with something that couldn’t be read", "rows_not_read")]
+    found = [*_told(groups, "group"), *_told(users, "membership"), *_told(rows, "row")]
+    return [found[0]._replace(before=""), *found[1:]] if found else []
+
+
 def result_text(result: Result, rows_not_read: int = 0) -> str:
     """Return what an import did: `3 groups created, 2 added to; 12 memberships added, 1 left out (no licence)`."""
-    added_to = result.groups_added - result.groups_created - result.groups_joined - result.groups_unchanged
-    groups = _listed(
-        (result.groups_created, "created"),
-        (added_to, "added to"),
-        (result.groups_joined, "joined another group of the file"),
-        (result.groups_unchanged, "unchanged"),
-        (result.groups_skipped, "skipped"),
-        noun="group",
-    )
-    users = _listed(
-        (result.users_added, "added"),
-        (result.users_already_there, "already there"),
-        (result.users_left_out, "left out (no licence)"),
-        noun="membership",
-    )
-    rows = f"{counted(rows_not_read, 'row')} with something that couldn’t be read" if rows_not_read else ""
-    nothing = "nothing changed" if changed_nothing(result) else "" if groups else "no groups added"
-    text = "; ".join(filter(None, (nothing, groups, users, rows)))
-    return text[0].upper() + text[1:]
+    counts = "".join(map(str, result_counts(result, rows_not_read)))
+    return "; ".join(filter(None, (nothing_text(result), counts)))
+
+
+def nothing_text(result: Result) -> str:
+    """Return that an import changed nothing, or added no groups; empty if it did."""
+    if changed_nothing(result):
+        return "Nothing changed"
+    return "" if result.groups_added or result.groups_skipped else "No groups added"
 
 
 def completed_text(event: CommitCompleted) -> str:
@@ -89,7 +127,8 @@ def is_incomplete(row: ImportRow) -> bool:
     return bool(progress.groups_skipped or progress.users_left_out or row.counts.rows_not_read)
 
 
-def _listed(*counts: tuple[int, str], noun: str) -> str:
-    """Return `3 groups created, 2 added to`."""
-    told = [(count, what) for count, what in counts if count]
-    return ", ".join(f"{f'{count:,}' if at else counted(count, noun)} {what}" for at, (count, what) in enumerate(told))
+def _told(counts: list[tuple[int, str, Counted]], noun: str) -> Iterator[Count]:
+    """Return counts of which the first has the noun: `3 groups created, 2 added to`."""
+    for at, (number, what, which) in enumerate(each for each in counts if each[0]):
+        named = what if at else f"{noun}{'' if number == 1 else 's'} {what}"
+        yield Count(", " if at else "; ", number, named, which)

@@ -13,7 +13,7 @@ from application.undoing import changes_of, groups_added
 from domain import import_session
 from domain.import_session import Closed, Completed, PartlyUndone, Stopped, Undoing, Undone, wrong_state
 from domain.undo import GroupKept, GroupUndone, is_untouched, undo_group
-from projections.groups_added import GroupUndo, group_undo
+from projections.groups_added.read import GroupUndo, group_undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,11 @@ from adapters.postgres.datastore import Datastore
 from application.importing import stored_roster
 from application.records import Event
 from domain.group import GroupCreated, UsersAddedToGroup
-from projections import group_events, groups_added, projector
+from projections import group_events, projector
 from projections.audit_log import read as audit_log
 from projections.directory import read as directory
 from projections.directory.written import DIRECTORY
+from projections.groups_added import read as groups_added
 from projections.import_list import read as import_list
 from projections.positions import Bookmark, ViewMoved
 from projections.projector import BATCH, Projector, RebuildSuperseded, ViewBusy

@@ -225,14 +225,18 @@ SCHEMAS: dict[str, Any] = {
     },
     "ProblemRow": PROBLEM,
     "AddedDocument": {
+        "number": 1,
         "group_id": GROUP,
         "name": "Sales Europe",
+        "outcome": "created",
         "created": True,
         "joins": False,
         "users_added": 2,
         "users_already_there": 0,
+        "left_out": 0,
         "added_at": AT,
         "undo": None,
+        "reason": None,
     },
     "HistoryRow": {
         "version": 3,

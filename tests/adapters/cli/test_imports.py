@@ -16,8 +16,8 @@ import pytest
 from adapters.cli import import_run
 from adapters.postgres.datastore import lock_key
 from application.committing import start_commit
-from projections import groups_added
 from projections.directory import read as directory
+from projections.groups_added import read as groups_added
 from projections.import_list import read as import_list
 from tests.adapters.cli.terminals import InTerminal, environment, run
 from tests.conftest import subscribed, working

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, LiteralString, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 
 from application.records import Actor
-from domain.addition import GroupAdded, GroupSkipped, SkipReason, UsersLeftOut
+from domain.addition import GroupAdded, GroupOutcome, GroupSkipped, SkipReason
 from domain.undo import GroupKept, GroupUndone
-from projections.arrays import arrays
 from projections.log import records_at, records_of_streams
 from projections.reports.sentences import sentence
-from projections.view import View, events_of, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,84 +21,6 @@ if TYPE_CHECKING:
 
     from application.records import Record
     from projections.view import ViewCursor
-
-# What became of a group is in the event at `position`, and if it was undone or kept, in that at `undone`.
-CREATE = """
-    CREATE TABLE IF NOT EXISTS groups_added (
-        import_id uuid NOT NULL,
-        number integer NOT NULL,
-        position bigint NOT NULL,
-        skipped boolean NOT NULL,
-        left_out integer NOT NULL,
-        undone bigint,
-        kept boolean NOT NULL DEFAULT false,
-        PRIMARY KEY (import_id, number)
-    );
-    CREATE INDEX IF NOT EXISTS groups_kept ON groups_added (import_id, number) WHERE kept;
-    CREATE INDEX IF NOT EXISTS groups_skipped ON groups_added (import_id, number) WHERE skipped;
-    CREATE INDEX IF NOT EXISTS groups_with_left_out ON groups_added (import_id, left_out) WHERE left_out > 0;
-    CREATE TABLE IF NOT EXISTS groups_left_out (
-        import_id uuid NOT NULL,
-        number integer NOT NULL,
-        email text NOT NULL,
-        PRIMARY KEY (import_id, number, email)
-    );
-"""
-
-
-def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    insert_rows(
-        cursor,
-        "groups_added (import_id, number, position, skipped, left_out)",
-        "uuid int bigint boolean int",
-        (
-            (record.originator_id, event.group, record.position, isinstance(event, GroupSkipped), event.left_out)
-            for record in run
-            if isinstance(event := record.event, GroupAdded | GroupSkipped)
-        ),
-    )
-
-
-def _insert_left_out(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    insert_rows(
-        cursor,
-        "groups_left_out (import_id, number, email)",
-        "uuid int text",
-        ((r.originator_id, event.group, user) for r, event in events_of(run, UsersLeftOut) for user in event.users),
-    )
-
-
-def _write_undone(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    cursor.execute(
-        """
-        UPDATE groups_added AS g SET undone = t.position, kept = t.kept
-        FROM unnest(%b::uuid[], %b::int[], %b::bigint[], %b::boolean[]) AS t (import_id, number, position, kept)
-        WHERE (g.import_id, g.number) = (t.import_id, t.number)
-        """,
-        arrays(
-            "uuid int bigint boolean",
-            (
-                (record.originator_id, event.group, record.position, event.changes > 0)
-                for record in run
-                if isinstance(event := record.event, GroupUndone | GroupKept)
-            ),
-        ),
-    )
-
-
-GROUPS_ADDED = View(
-    name="groups_added",
-    tables=("groups_added", "groups_left_out"),
-    create=CREATE,
-    version=3,
-    handlers={
-        UsersLeftOut: _insert_left_out,
-        GroupAdded: _insert_groups,
-        GroupSkipped: _insert_groups,
-        GroupUndone: _write_undone,
-        GroupKept: _write_undone,
-    },
-)
 
 UndoOutcome: TypeAlias = Literal["deleted", "users_removed", "nothing_left", "kept"]
 
@@ -143,6 +63,7 @@ class GroupAddedRow(Struct, frozen=True):
     left_out: int
     left_out_first: tuple[str, ...]
     added_at: datetime
+    outcome: GroupOutcome
     undo: GroupUndo | None = None
     joins: bool = False
 
@@ -156,20 +77,47 @@ class GroupSkippedRow(Struct, frozen=True):
     name: str = ""
 
 
-def groups_added(
+GroupFilter: TypeAlias = Literal[GroupOutcome, "added", "users_added", "already_there", "left_out", "kept"]
+"""Only groups of which this became, or in which this became of users.
+
+`added` are all but the skipped ones. `left_out` are those that left users out for want of a licence, also skipped ones.
+An undo has kept something in the `kept` ones.
+"""
+
+CONDITIONS: dict[GroupFilter, LiteralString] = {
+    "added": "outcome <> 'skipped'",
+    "created": "outcome = 'created'",
+    "added_to": "outcome = 'added_to'",
+    "joined": "outcome = 'joined'",
+    "unchanged": "outcome = 'unchanged'",
+    "skipped": "outcome = 'skipped'",
+    "users_added": "outcome IN ('created', 'added_to', 'joined')",
+    "already_there": "already_there",
+    "left_out": "left_out > 0",
+    "kept": "kept",
+}
+
+
+def wanted(*filters: GroupFilter | None) -> list[GroupFilter]:
+    """Return the filters that are given. Skipped groups are only among those that were asked for with one of them."""
+    given = [each for each in filters if each]
+    return given if {"skipped", "left_out"}.intersection(given) else ["added", *given]
+
+
+def groups_done(
     cursor: ViewCursor,
     subscription_id: UUID,
     import_id: UUID,
-    *,
+    *only: GroupFilter,
     after: int = 0,
     last: int | None = None,
-    only_kept: bool = False,
     limit: int | None = 100,
-) -> list[GroupAddedRow]:
-    """Return a page of the groups that an import added, in order, that follow the number `after`, up to `last`.
+) -> list[GroupAddedRow | GroupSkippedRow]:
+    """Return a page of the groups that an import has dealt with, in order, that follow the number `after`, to `last`.
 
-    On request, only those in which an undo has kept something.
+    All of `only` hold for each.
     """
+    conditions: LiteralString = " AND ".join(CONDITIONS[each] for each in only)
     cursor.execute(
         f"""
         SELECT number, position, undone,
@@ -178,31 +126,64 @@ def groups_added(
                 ORDER BY email LIMIT 3
             ) ELSE '{{}}' END AS left_out_first
         FROM groups_added AS g
-        WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND NOT skipped
-            {"AND kept" if only_kept else ""}
+        WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND {conditions}
         ORDER BY number LIMIT %s
         """,
         (import_id, after, last, last, limit),
     )
     rows = _with_events(cursor, subscription_id)
     undone = _undone(cursor, subscription_id, [row["undone"] for row, _ in rows if row["undone"] is not None])
-    return [
-        GroupAddedRow(
-            event.group,
-            event.group_id,
-            event.name,
-            event.created,
-            event.users_added,
-            event.users_already_there,
-            event.left_out,
-            tuple(row["left_out_first"]),
-            record.at,
-            undone.get(row["undone"]),
-            event.joins,
-        )
-        for row, record in rows
-        if isinstance(event := record.event, GroupAdded)
-    ]
+    return [_group_row(row, record, undone.get(row["undone"])) for row, record in rows]
+
+
+def _group_row(row: DictRow, record: Record, undo: GroupUndo | None) -> GroupAddedRow | GroupSkippedRow:
+    event = record.event
+    if isinstance(event, GroupSkipped):
+        return GroupSkippedRow(event.group, event.reason, event.left_out, event.name)
+    assert isinstance(event, GroupAdded)  # noqa: S101 - nothing else is at such a position
+    return GroupAddedRow(
+        event.group,
+        event.group_id,
+        event.name,
+        event.created,
+        event.users_added,
+        event.users_already_there,
+        event.left_out,
+        tuple(row["left_out_first"]),
+        record.at,
+        event.outcome,
+        undo,
+        event.joins,
+    )
+
+
+def groups_added(
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    import_id: UUID,
+    *,
+    after: int = 0,
+    last: int | None = None,
+    only: GroupFilter = "added",
+    limit: int | None = 100,
+) -> list[GroupAddedRow]:
+    """Return a page of the groups that an import added, like `groups_done`."""
+    found = groups_done(cursor, subscription_id, import_id, only, after=after, last=last, limit=limit)
+    return [each for each in found if isinstance(each, GroupAddedRow)]
+
+
+def groups_skipped(
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    import_id: UUID,
+    *,
+    after: int = 0,
+    last: int | None = None,
+    limit: int | None = 100,
+) -> list[GroupSkippedRow]:
+    """Return a page of the groups that an import skipped, like `groups_done`."""
+    found = groups_done(cursor, subscription_id, import_id, "skipped", after=after, last=last, limit=limit)
+    return [each for each in found if isinstance(each, GroupSkippedRow)]
 
 
 def _undone(cursor: ViewCursor, subscription_id: UUID, positions: Sequence[int]) -> dict[int, GroupUndo]:
@@ -230,47 +211,11 @@ def group_undo(event: GroupUndone | GroupKept, changes: Mapping[tuple[UUID, int]
     return GroupUndo(outcome, removed, event.users_kept, event.changes, changed_by)
 
 
-def groups_skipped(
-    cursor: ViewCursor,
-    subscription_id: UUID,
-    import_id: UUID,
-    *,
-    after: int = 0,
-    last: int | None = None,
-    limit: int | None = 100,
-) -> list[GroupSkippedRow]:
-    """Return a page of the groups that an import skipped, in order, that follow the number `after`, up to `last`."""
-    cursor.execute(
-        """
-        SELECT number, position FROM groups_added
-        WHERE import_id = %s AND number > %s AND (%s::int IS NULL OR number <= %s) AND skipped
-        ORDER BY number LIMIT %s
-        """,
-        (import_id, after, last, last, limit),
-    )
-    return [
-        GroupSkippedRow(event.group, event.reason, event.left_out, event.name)
-        for _, record in _with_events(cursor, subscription_id)
-        if isinstance(event := record.event, GroupSkipped)
-    ]
-
-
 def _with_events(cursor: ViewCursor, subscription_id: UUID) -> list[tuple[DictRow, Record]]:
     """Return the rows that the cursor has, each with its event."""
     rows = cursor.fetchall()
     records = records_at(cursor, ((subscription_id, row["position"]) for row in rows))
     return [(row, records[row["position"]]) for row in rows if row["position"] in records]
-
-
-def count_left_out(cursor: ViewCursor, import_id: UUID) -> int:
-    """Return the number of memberships that an import left out; a user counts once in each group."""
-    cursor.execute(
-        """
-        SELECT coalesce(sum(left_out), 0)::int AS memberships FROM groups_added WHERE import_id = %s AND left_out > 0
-        """,
-        (import_id,),
-    )
-    return sum(row["memberships"] for row in cursor)
 
 
 def users_added(
@@ -285,7 +230,7 @@ def users_added(
         SELECT e.import_group, u.email FROM (
             SELECT DISTINCT e.append_position
             FROM groups_added AS g JOIN events AS e ON e.notification_id = g.position
-            WHERE g.import_id = %(import)s AND g.number >= %(start)s AND g.number < %(stop)s AND NOT g.skipped
+            WHERE g.import_id = %(import)s AND g.number >= %(start)s AND g.number < %(stop)s AND g.outcome <> 'skipped'
         ) AS appended
         CROSS JOIN LATERAL (
             SELECT * FROM events WHERE notification_id <= appended.append_position AND notification_id > (
@@ -309,3 +254,20 @@ def users_left_out(cursor: ViewCursor, import_id: UUID, numbers: range) -> Itera
         (import_id, numbers.start, numbers.stop),
     )
     return ((row["number"], row["email"]) for row in cursor.fetchall())
+
+
+def page_of_left_out(
+    cursor: ViewCursor, import_id: UUID, number: int, passed_over: int, *, limit: int = 100
+) -> list[tuple[int, str]]:
+    """Return a page of the users that an import left out, each after the number of the group of the file.
+
+    It begins in the group with a number or, if that left out nobody, in the next one, of which it passes over some.
+    """
+    cursor.execute(
+        """
+        SELECT number, email FROM groups_left_out WHERE import_id = %s AND number >= %s
+        ORDER BY number, email OFFSET %s LIMIT %s
+        """,
+        (import_id, number, passed_over, limit),
+    )
+    return [(row["number"], row["email"]) for row in cursor]
