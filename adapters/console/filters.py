@@ -6,7 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from projections.reports.result_text import Counted, changed_nothing, is_incomplete, nothing_text, result_counts
+from projections.reports.result_text import (
+    Counted,
+    changed_nothing,
+    is_incomplete,
+    nothing_text,
+    result_counts,
+    result_text,
+)
 from projections.reports.sentences import FORMATS, SKIPPED, attempts
 from projections.reports.wording import counted
 
@@ -134,6 +141,54 @@ LISTS: dict[Counted, str] = {
 """The query of an import's page that lists what a count of its result counts."""
 
 
+RUN_WORDS = {"committing": "Adding groups", "undoing": "Undoing"}
+END_WORDS = {
+    "completed": "Added",
+    "stopped": "Stopped",
+    "closed": "Finished early",
+    "undone": "Undone",
+    "partly_undone": "Undo stopped",
+}
+
+
+def percent(row: ImportRow) -> int:
+    """Return how much of an import's commit or undo is done, rounded down: 100 only at its end."""
+    done, of = row.run
+    return 100 * done // of if of else 0
+
+
+def run_word(row: ImportRow) -> str:
+    """Return what an import is doing, or that it can't go on at the moment."""
+    return "Waiting" if row.progress.last_error else RUN_WORDS[row.state]
+
+
+def end_word(row: ImportRow) -> str:
+    """Return how an import has ended, in a word or two."""
+    if row.state == "completed" and changed_nothing(row.progress):
+        return "Nothing changed"
+    if row.state == "completed" and not row.progress.groups_added:
+        return "Nothing added"
+    return END_WORDS.get(row.state, STATES[row.state].label)
+
+
+def run_title(row: ImportRow) -> str:
+    """Return the title of an import's page while it runs and after its end: `62 % · groups.csv`."""
+    if row.state in RUN_WORDS:
+        word = "Waiting at " if row.progress.last_error else "Undoing " if row.state == "undoing" else ""
+        return f"{word}{percent(row)} % · {row.file_name}"
+    return f"{end_word(row)} · {row.file_name}"
+
+
+def end_text(row: ImportRow) -> str:
+    """Return how an import has ended and what it has done, in a sentence."""
+    progress = row.progress
+    if row.state in {"undone", "partly_undone"}:
+        kept = f", {counted(progress.groups_kept, 'group')} kept" if progress.groups_kept else ""
+        done = f"{counted(progress.groups_deleted, 'group')} deleted, {counted(progress.users_removed, 'user')} removed"
+        return f"{row.file_name}: {end_word(row)}. {done}{kept}."
+    return f"{row.file_name}: {end_word(row)}. {result_text(progress, row.counts.rows_not_read)}."
+
+
 FILTERS: dict[str, Callable[..., object]] = {
     "number": number,
     "size": size,
@@ -149,6 +204,11 @@ FILTERS: dict[str, Callable[..., object]] = {
     "counts": lambda row: result_counts(row.progress, row.counts.rows_not_read),
     "list_of": lambda count: LISTS[count.counted],
     "nothing_text": nothing_text,
+    "percent": percent,
+    "run_word": run_word,
+    "end_word": end_word,
+    "run_title": run_title,
+    "end_text": end_text,
     "incomplete": is_incomplete,
     "changed_nothing": changed_nothing,
     "format_name": FORMATS.__getitem__,

@@ -18,6 +18,7 @@ from application.choosing_encoding import EncodingChoice, encoding_choices
 from domain.edits import Edit
 from domain.errors import PlanChanged, Refused, Stale
 from domain.files.encodings import ENCODINGS
+from projections.import_list.read import RUNNING
 from projections.reports import history, plan_changes
 from projections.reports.problem_rows import problem_rows
 from projections.reports.review_problems import count_problems, problems, problems_of_group
@@ -71,6 +72,7 @@ def import_page(
         section="imports",
         status=refusal.status if refusal else 200,
         row=row,
+        followed=row.id if row.state == "reviewing" or row.state in RUNNING else None,
         path=path,
         here=path if refusal else "",
         own_address=path if refusal else f"{path}?{query.encoded()}" if edited or licensed is not None else "",

@@ -37,9 +37,9 @@ def result(rollcall: Rollcall, row: ImportRow, query: PageQuery) -> dict[str, An
 
 
 def _tab(row: ImportRow, query: PageQuery) -> Tab:
-    if query.outcome == "skipped":
+    if query.outcome in {"skipped", "remaining"}:
         return "left"
-    if query.show in LISTS:
+    if query.show and query.show in LISTS:
         return query.show
     return "kept" if row.state == "undone" and row.progress.groups_kept and not query.outcome else "added"
 
@@ -55,7 +55,8 @@ def _added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuer
         "unchanged": progress.groups_unchanged,
         "users_added": progress.groups_added - progress.groups_unchanged,
     }
-    return _groups_added(rollcall, rows, row, query, query.outcome, totals.get(query.outcome))
+    only = None if query.outcome == "remaining" else query.outcome
+    return _groups_added(rollcall, rows, row, query, only, totals.get(only))
 
 
 def _kept(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any]:
@@ -82,18 +83,20 @@ def _groups_added(
 
 def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any]:
     """Return a page of the groups that weren't added, with number, name and reason; those that remain have none."""
-    progress, only_skipped = row.progress, query.outcome == "skipped"
-    skipped = groups_added.groups_skipped(rows, row.subscription_id, row.id, after=query.after, limit=A_PAGE + 1)
+    progress, only = row.progress, query.outcome
+    where = (rows, row.subscription_id, row.id)
+    skipped = [] if only == "remaining" else groups_added.groups_skipped(*where, after=query.after, limit=A_PAGE + 1)
     names = names_of(rollcall, rows, row, [group.number for group in skipped])
     found: list[tuple[int, str, str | None]] = [
         (group.number, name, group.reason) for group, name in zip(skipped, names, strict=True)
     ]
     done = progress.groups_added + progress.groups_skipped
-    if done < progress.groups_total and len(found) <= A_PAGE and not only_skipped:
+    if done < progress.groups_total and len(found) <= A_PAGE and only != "skipped":
         remaining, _ = page_of_groups(rollcall, rows, row, DEFAULT_QUERY, max(done, query.after))
         found += [(group.number, group.name, None) for group in remaining]
     following = {"after": found[A_PAGE - 1][0], "users": 0} if len(found) > A_PAGE else None
-    total = progress.groups_skipped if only_skipped else progress.groups_total - progress.groups_added
+    remaining_groups = 0 if only == "skipped" else progress.groups_total - done
+    total = remaining_groups + (0 if only == "remaining" else progress.groups_skipped)
     in_file = _names_in_file(rollcall, rows, row, [number for number, _, _ in found[:A_PAGE]])
     extent = extent_of(query, found, total)
     return {"not_added": found[:A_PAGE], "following": following, "extent": extent, "names_in_file": in_file}
@@ -131,7 +134,7 @@ def _names_in_file(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, numbers
     return dict(zip(numbers, names, strict=True))
 
 
-LISTS: dict[Tab | None, Callable[[Rollcall, ViewCursor, ImportRow, PageQuery], dict[str, Any]]] = {
+LISTS: dict[Tab, Callable[[Rollcall, ViewCursor, ImportRow, PageQuery], dict[str, Any]]] = {
     "added": _added,
     "kept": _kept,
     "left": _not_added,

@@ -11,7 +11,7 @@ from litestar.params import FromPath, QueryParameter
 from adapters.composition import Rollcall
 from adapters.console.import_page import import_page
 from adapters.console.list_queries import ImportsQuery, Part, SincePart, UntilPart
-from adapters.console.page_query import PageQuery, Tab
+from adapters.console.page_query import PageQuery, ResultFilter, Tab
 from adapters.console.pages import Before, Page, listing, page
 from adapters.http.lookups import find_import
 from adapters.http.paging import MOST, After, Search, decode_after
@@ -20,7 +20,6 @@ from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.reviews import OnlyGroups
 from adapters.http.security import READERS
 from domain.naming import LONGEST_NAME
-from projections.groups_added.read import GroupFilter
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportState
 from projections.reports import history
@@ -89,7 +88,7 @@ def show_import(
     users: GroupNumber = 0,
     edit: GroupNumber = 0,
     fix: Annotated[str, QueryParameter(max_length=10)] = "",
-    outcome: Annotated[GroupFilter | None, QueryParameter()] = None,
+    outcome: Annotated[ResultFilter | None, QueryParameter()] = None,
     edited: Version = 0,
     licensed: Licensed = None,
 ) -> Page:

@@ -13,6 +13,7 @@ from adapters.http.reviews import OnlyGroups
 from projections.groups_added.read import GroupFilter
 
 Tab: TypeAlias = Literal["groups", "problems", "unlicensed", "added", "left", "kept", "unread"]
+ResultFilter: TypeAlias = Literal[GroupFilter, "remaining"]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
@@ -37,7 +38,7 @@ class PageQuery(Struct, frozen=True):
     users: Number = 0
     edit: Number = 0
     fix: Annotated[str, Meta(max_length=10)] = ""
-    outcome: GroupFilter | None = None
+    outcome: ResultFilter | None = None
 
     def encoded(self, **changes: object) -> str:
         """Return this as the query of an address, with changes."""

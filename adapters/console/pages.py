@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, TypeVar
-from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Response
@@ -20,14 +19,15 @@ from litestar.template import TemplateConfig
 from msgspec import json
 
 from adapters.console.filters import FILTERS
+from adapters.console.returning import to_sign_in, was_unsaved
 from adapters.http.lookups import find_subscription
 from adapters.http.paging import MOST, encode_after
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HANDLERS, ProblemDocument
 from adapters.http.security import PUBLIC, SUBSCRIPTION_VIEWERS, Unauthenticated, roles_in
-from adapters.http.site import LONGEST_PATH
 from application.granting import Person
 from domain.access import Role
+from projections.import_list.read import running_imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,6 +65,9 @@ def templates() -> TemplateConfig[JinjaTemplateEngine]:
         "administrator": False,
         "section": "",
         "own_address": "",
+        "unsaved": False,
+        "running": [],
+        "followed": None,
     }
     return TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment))
 
@@ -106,19 +109,26 @@ def page(
     `own_address` is for a page at another address than its own: that of a form, or one that says what a notice says.
     The script replaces it.
 
-    Every page gets the user's name (`me`) and address (`address`) and the time (`now`). Pages of a subscription also
-    get the subscription (`subscription`), the sections that the user can open (`sections`), whether they are an
-    administrator (`administrator`), and their roles as text (`my_roles`). Raises NotFound for the subscription.
+    Every page gets the user's name (`me`) and address (`address`), the time (`now`), and whether a form wasn't saved
+    (`unsaved`), which is told once. Pages of a subscription also get the subscription (`subscription`), the sections
+    that the user can open (`sections`), whether they are an administrator (`administrator`), their roles as text
+    (`my_roles`), and the imports that are `running`, if they may see them. Raises NotFound for the subscription.
     """
     principal: Principal = request.scope["state"]["principal"]
     common: dict[str, Any] = {"me": _name(principal), "address": _address(principal), "now": datetime.now(UTC)}
+    common["unsaved"] = unsaved = was_unsaved(request)
     if subscription_id is not None:
         roles = roles_in(rollcall, principal, subscription_id)
         common["subscription"] = find_subscription(rollcall, subscription_id)
         common["sections"] = sections_for(roles)
         common["administrator"] = "administrator" in roles
         common["my_roles"] = ", ".join(sorted(roles)).capitalize()
-    return Template(template, context=common | context, status_code=status)
+        if READER_ROLES & roles:
+            with rollcall.views() as rows:
+                common["running"] = running_imports(rows, subscription_id)
+    site: Site = request.app.state["site"]
+    told = [site.cookie("unsaved", None)] if unsaved else None
+    return Template(template, context=common | context, status_code=status, cookies=told)
 
 
 class Section(NamedTuple):
@@ -234,27 +244,9 @@ def _as_page(handler: Callable[..., Response[bytes]]) -> Callable[[AnyRequest, E
     return handle
 
 
-def _to_sign_in(request: AnyRequest, _error: Unauthenticated) -> Redirect:
-    """Redirect to the sign-in page, which leads back here afterwards, and clear the cookie of a sign-in that ended.
-
-    The address of a form isn't a page, so from there the user comes back to the first page.
-    """
-    site: Site = request.app.state["site"]
-    back = _requested_address(request)
-    comes_back = request.method == "GET" and back != "/" and len(back) <= LONGEST_PATH
-    query = "?" + urlencode({"next": back}) if comes_back else ""
-    return Redirect(f"/sign-in{query}", status_code=303, cookies=[site.cookie("session", None)])
-
-
-def _requested_address(request: AnyRequest) -> str:
-    """Return the path and query as they were sent; decoding could make another address of them."""
-    path, query = request.scope["raw_path"], request.scope["query_string"]
-    return (path + b"?" + query if query else path).decode("latin-1")
-
-
 ERRORS: ExceptionHandlersMap = {
     **{error: _as_page(handler) for error, handler in HANDLERS.items()},
-    Unauthenticated: _to_sign_in,
+    Unauthenticated: to_sign_in,
 }
 """The error handlers of the console's routes."""
 

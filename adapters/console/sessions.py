@@ -12,6 +12,7 @@ from litestar import post
 from adapters.composition import Rollcall
 from adapters.console.forms import RELOAD, Form
 from adapters.console.pages import Page, page, see_other
+from adapters.console.returning import signing_in
 from adapters.http.problems import Invalid
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected
@@ -55,7 +56,7 @@ def end_sessions(request: AnyRequest, rollcall: Injected[Rollcall], form: Inject
     session_id = None if wanted == OTHERS else _session_id(wanted)
     person, current = _current(request, rollcall)
     if not rollcall.sign_ins.is_proven_within(current, RECENTLY):
-        return see_other(SIGN_IN_AGAIN)
+        return signing_in(request, "/sessions", again=True, unsaved=True)
     ended = rollcall.sign_ins.end_others(current, session_id)
     log.info("sessions ended", actor=person.email, sessions=ended)
     return see_other("/sessions")

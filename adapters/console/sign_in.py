@@ -19,6 +19,7 @@ from adapters.console.forms import form_fields
 from adapters.console.links import Link
 from adapters.console.oidc import PendingSignIn, Provider
 from adapters.console.oidc_claims import SignInRefused
+from adapters.console.returning import by_script, kept_return, return_cookie, was_unsaved
 from adapters.http.rate_limits import RateLimits, client_of
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import PUBLIC, request_origin
@@ -51,16 +52,24 @@ SIGN_IN_POLICY = (
 
 @get("/sign-in", sync_to_thread=False, opt=PUBLIC)
 def sign_in_page(
+    request: AnyRequest,
     rollcall: Injected[Rollcall],
+    site: Injected[Site],
     wanted: Annotated[str, QueryParameter(name="next")] = "/",
     again: Annotated[bool, QueryParameter()] = False,
 ) -> Template:
-    """Show how to sign in. `again` has people who are signed in prove again who they are."""
+    """Show how to sign in, and say if a form wasn't saved. `again` has people prove again who they are."""
     issuer = rollcall.settings.oidc.issuer if rollcall.settings.oidc else ""
     origin = "/".join(issuer.split("/")[:3])
     return Template(
         "sign-in.html",
-        context={"issuer": issuer, "wanted": own_path(wanted), "again": again},
+        context={
+            "issuer": issuer,
+            "wanted": own_path(wanted),
+            "again": again,
+            "not_saved": was_unsaved(request),
+        },
+        cookies=None if by_script(request) else [return_cookie(site, wanted)],
         headers={"Content-Security-Policy": SIGN_IN_POLICY.format(provider=origin)},
     )
 
@@ -161,7 +170,7 @@ def use_link(
         link = rollcall.tickets.redeem("link", secret, Link)
         if link is None:
             raise SignInRefused(reason=LINK_USED)
-        return _signed_in(request, rollcall, rate_limits, Person(link.email, ""), "link", "/", True)
+        return _signed_in(request, rollcall, rate_limits, Person(link.email, ""), "link", kept_return(request), True)
 
 
 # --- in and out -----------------------------------------------------------------------------------------------------
@@ -182,7 +191,7 @@ def _signed_in(
     details = SignInDetails(way, browser_of(request.headers.get("User-Agent", "")), client_of(request), proven)
     secret = rollcall.sign_ins.start(person, details, request.cookies.get(site.cookie_name("session")))
     log.info("signed in", way=way, actor=person.email)
-    cookies = [site.cookie("session", secret), site.cookie("sign-in", None)]
+    cookies = [site.cookie("session", secret), site.cookie("sign-in", None), site.cookie("back", None)]
     return Redirect(wanted, status_code=303, cookies=cookies)
 
 
@@ -207,7 +216,10 @@ def sign_out(request: AnyRequest, rollcall: Injected[Rollcall], site: Injected[S
     log.info("signed out", actor=email)
     # Not "cookies", which would clear the cookies of every host in the domain.
     headers = {"Clear-Site-Data": '"cache", "storage"'}
-    return Redirect("/sign-in", status_code=303, cookies=[site.cookie("session", None)], headers=headers)
+    ended = [site.cookie("session", None)]
+    if was_unsaved(request):
+        ended.append(site.cookie("unsaved", None))
+    return Redirect("/sign-in", status_code=303, cookies=ended, headers=headers)
 
 
 ROUTES = (sign_in_page, start_oidc, finish_oidc, link_page, use_link, sign_out)

@@ -98,11 +98,12 @@ def check_same_origin(connection: AnyConnection, handler: BaseRouteHandler) -> N
         return
     site: Site = connection.app.state["site"]
     by_cookie = site.cookie_name("session") in connection.cookies and "Authorization" not in connection.headers
-    if (by_cookie or handler.opt[ROLES_OPTION] is None) and not _from_own_page(site, connection):
+    if (by_cookie or handler.opt[ROLES_OPTION] is None) and not is_from_own_page(site, connection):
         raise CrossSite
 
 
-def _from_own_page(site: Site, connection: AnyConnection) -> bool:
+def is_from_own_page(site: Site, connection: AnyConnection) -> bool:
+    """Return whether a browser says that a request comes from one of our own pages."""
     fetched = connection.headers.get("Sec-Fetch-Site")
     if fetched is not None:
         return fetched in {"same-origin", "none"}  # none: from the address bar or a bookmark

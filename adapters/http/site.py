@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from litestar.datastructures import Cookie
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^\[\]:@/?#\s]+)(?::[0-9]{1,5})?")
 OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")  # printable ASCII; browsers treat a backslash as a slash
 LONGEST_PATH = 2_000
+CookieName: TypeAlias = Literal["session", "sign-in", "back", "unsaved"]
 
 
 class Site:
@@ -46,18 +47,16 @@ class Site:
         """Return a link to one of our paths that works for a client that used this Host."""
         return (self._public_url or f"http://{host}") + path
 
-    def cookie(
-        self, name: Literal["session", "sign-in"], value: str | None, good_for: timedelta | None = None
-    ) -> Cookie:
+    def cookie(self, name: CookieName, value: str | None, good_for: timedelta | None = None) -> Cookie:
         """Return a cookie that browsers send only to us and hide from scripts; the value None clears it."""
         age = 0 if value is None else int(good_for.total_seconds()) if good_for else None
         return Cookie(
             self.cookie_name(name), value=value or "", max_age=age, secure=self.secure, httponly=True, samesite="lax"
         )
 
-    def cookie_name(self, name: Literal["session", "sign-in"]) -> str:
+    def cookie_name(self, name: CookieName) -> str:
         """Return a cookie's name. With the prefix, browsers don't accept it from other hosts or without TLS."""
-        plain = {"session": "rollcall", "sign-in": "rollcall-sign-in"}[name]
+        plain = "rollcall" if name == "session" else f"rollcall-{name}"
         return f"__Host-{plain}" if self.secure else plain
 
 

@@ -41,6 +41,7 @@ from adapters.api.progress import Feeds, progress
 from adapters.console import pages
 from adapters.console.oidc import Provider
 from adapters.console.routes import console
+from adapters.console.running import RunningImports
 from adapters.http.file_reader import FileReader
 from adapters.http.problems import HANDLERS
 from adapters.http.rate_limits import RateLimits, add_quota
@@ -77,6 +78,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics, siblings: Sibli
         "rollcall": rollcall,
         "feeds": Feeds(rollcall, bell),
         "polls": Polls(rollcall, bell),
+        "running_imports": RunningImports(rollcall),
         "readiness": health.ReadinessCheck(rollcall.health),
         "file_reader": FileReader(settings.limits, settings.reader_bytes, siblings),
         "metrics": metrics,

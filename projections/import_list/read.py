@@ -38,6 +38,10 @@ ImportState: TypeAlias = Literal[
 ]
 
 
+RUNNING: frozenset[ImportState] = frozenset({"committing", "undoing"})
+"""Groups are being added or undone, or wait to be."""
+
+
 class LastError(Struct, frozen=True):
     """Why no groups can be added or undone now, how often that failed since the last success, and the next attempt."""
 

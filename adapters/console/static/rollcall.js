@@ -1,15 +1,12 @@
 // Makes the pages live. Everything works without it: it saves reloads and shows other people's changes. Data is shown
-// with textContent only; our pages are parsed as documents, in which no script runs.
+// with textContent only; our pages are parsed as documents, in which no script runs. What happens elsewhere is in live.js.
 
-const ANNOUNCE_EVERY_MS = 5000;
-const REFRESH_AFTER_MS = 500;
-const RECONNECT_AFTER_MS = 5000;
-const RESPONSE_TIMEOUT_MS = 20000;
-const find = (selector, within = document) => within.querySelector(selector);
+export const RESPONSE_TIMEOUT_MS = 20000;
+export const find = (selector, within = document) => within.querySelector(selector);
 
 // --- parts of a page, fetched and replaced ----------------------------------------------------------------------
 
-async function fetched(address, options) {
+export async function fetched(address, options) {
   const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS); // requests that wait behind this one must go on
   const answer = await fetch(address, { ...options, signal, headers: { Accept: "text/html" } });
   if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
@@ -20,7 +17,7 @@ async function fetched(address, options) {
   return { answer, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
 }
 
-function put(page, ids) {
+export function put(page, ids) {
   const theirs = ids.map((id) => [document.getElementById(id), page.getElementById(id)]);
   if (!theirs.every(([old, fresh]) => old && fresh)) return false;
   theirs.forEach(([old, fresh]) => old.replaceWith(document.adoptNode(fresh)));
@@ -32,7 +29,7 @@ function putAlong(page) {
   document.querySelectorAll("[id][data-along]").forEach((old) => put(page, [old.id]));
 }
 
-function putWhole(page) {
+export function putWhole(page) {
   if (!put(page, ["main"])) throw new Error("not our page"); // a proxy's error page, for example
   document.title = page.title;
   begin();
@@ -57,7 +54,7 @@ function focusOn(selector, id) {
   if (wanted.matches("input")) wanted.select();
 }
 
-let busy = 0;
+export let busy = 0;
 let turn = Promise.resolve();
 
 // Requests run one after another, so the last one decides what the page shows, and each edit sends the version that
@@ -240,67 +237,6 @@ function upload(form) {
   });
 }
 
-// --- other people's changes, and progress ------------------------------------------------------------------------------
-
-let source;
-let watching; // the address of the event stream, also after it ended
-
-// Browsers open at most six connections to a server, so a hidden tab closes its own.
-function watch() {
-  source?.close();
-  source = undefined;
-  const watched = find("[data-watch]");
-  watching = watched?.dataset.watch;
-  if (!watched || document.hidden || !["reviewing", "committing", "undoing"].includes(watched.dataset.state)) return;
-  const following = (source = new EventSource(watching));
-  following.addEventListener("progress", (event) => {
-    const { state, last_error: error } = JSON.parse(event.data);
-    heard(Number(event.lastEventId), state, error?.failures ?? 0);
-  });
-  // EventSource reconnects by itself after a broken connection, but not after a response such as 503.
-  following.addEventListener("error", () => {
-    if (following.readyState === EventSource.CLOSED) setTimeout(() => following === source && watch(), RECONNECT_AFTER_MS);
-  });
-}
-
-let refreshing;
-
-function heard(version, state, failures) {
-  const watched = find("[data-watch]");
-  if (!watched) return;
-  const shown = watched.dataset;
-  if (version <= Number(shown.version) && state === shown.state && failures === Number(shown.failures ?? 0)) return;
-  if (watched.dataset.follow) {
-    refreshing ??= setTimeout(refresh, REFRESH_AFTER_MS, watched.dataset.follow);
-  } else if (busy) {
-    setTimeout(heard, REFRESH_AFTER_MS, version, state, failures);
-  } else {
-    const changed = find("#changed");
-    if (changed) changed.hidden = false;
-  }
-}
-
-async function refresh(id) {
-  try {
-    const { answer, page } = await fetched(location.href);
-    if (!answer.ok || !put(page, [id])) return location.reload();
-    if (find("[data-watch]")?.dataset.watch !== watching) watch(); // this import ended; the page may show another
-    announce();
-  } finally {
-    refreshing = undefined;
-  }
-}
-
-let announced = 0;
-
-// Announced to screen readers only now and then; every batch would drown out everything else.
-function announce() {
-  const text = find("[data-announce]")?.textContent;
-  if (!text || Date.now() - announced < ANNOUNCE_EVERY_MS) return;
-  announced = Date.now();
-  find("dialog[open] [data-announced]").textContent = text; // outside a modal dialog nothing is announced
-}
-
 // --- the dialog -----------------------------------------------------------------------------------------------------
 
 // Without this script, and once it is closed, the dialog is part of the page.
@@ -317,7 +253,7 @@ function modal(dialog) {
 
 const begun = new WeakSet();
 
-function once(selector, action) {
+export function once(selector, action) {
   const element = find(selector);
   if (!element || begun.has(element)) return;
   begun.add(element);
@@ -349,8 +285,7 @@ function begin() {
   once("[data-reopen]", (dialog) => dialog.showPopover());
   once("form[data-upload]", upload);
   once("dialog[data-modal]", modal);
+  dispatchEvent(new Event("begun"));
 }
 
 begin();
-watch();
-document.addEventListener("visibilitychange", watch);

@@ -56,12 +56,13 @@ PEOPLE = ("ann.lee", "ben.ortega", "chloe.martin", "david.okafor", "elena.rossi"
 REFUSED = "email,Vorname,LastName,Team\nann@example.com,Ann,Lee,Design\n"
 LONG_NAME = "A group whose name goes on and on because somebody thought that all of its description belongs there"
 LONG_ADDRESS = f"{'a-long-address-without-a-space' * 2}@{'and-a-domain-as-long' * 2}.of.example.com"
+ARABIC = "مجموعة المبيعات والتسويق"
 TROUBLED = f"""Groupname,Email,Email,Email
 Design,ann.lee@example.com,ben.ortega@example.com,hugo.weber@example.com
 Équipe Paris,chloe.martin@example.com,farid.haddad(at)example.com,
 "Sales, Europe",elena.rossi@example.com,grace.kim@example.com,grace.kim@example.com
 <b>Marketing</b>,chloe.martin@example.com,david.okafor@example.com,
-مجموعة المبيعات والتسويق,ann.lee@example.com,temp.agency@example.com,
+{ARABIC},ann.lee@example.com,temp.agency@example.com,
 {LONG_NAME},ben.ortega@example.com,,
 Pаypal Admins,ann.lee@example.com,{LONG_ADDRESS},
 Nobody here,nobody@example.com,,
@@ -167,7 +168,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     running, stopped, closed = (
         uploaded(client, where, f"Groupname,Email\n{everywhere}", f"{name}.csv") for name in "abc"
     )
-    for each, batches in ((done, 100), (running, 6), (stopped, 5), (closed, 5)):
+    faulty = uploaded(client, where, TROUBLED.replace(ARABIC, f"{ARABIC} 2"), "with-faults.csv")
+    for each, batches in ((done, 100), (faulty, 100), (running, 6), (stopped, 5), (closed, 5)):
         assert client.post(f"{each}/commit", headers=if_match(client, each)).status_code == 202
         run_batches(rollcall, UUID(each.rsplit("/", 1)[1]), batches)
     for each in (stopped, closed):
@@ -181,7 +183,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     everybody = [*(f"{name}@example.com" for name in PEOPLE), names["email"], odd["email"]]
     group, empty = (
         client.post(f"{where}/groups", json={"name": name, "users": users}).headers["location"]
-        for name, users in ((f"<b>{LONG_NAME}</b>", everybody), ("مجموعة المبيعات والتسويق", []))
+        for name, users in ((f"<b>{LONG_NAME}</b>", everybody), (ARABIC, []))
     )
     for email, role in ((names["email"], "auditor"), (odd["email"], "consumer")):
         assert client.post(f"{where}/access", json={"email": email, "role": role}).is_success
@@ -233,6 +235,11 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "stopped": stopped,
         "closed": closed,
         "completed": done,
+        "completed-with-faults": faulty,
+        "result-narrowed": f"{faulty}?show=added&outcome=users_added",
+        "result-skipped": f"{faulty}?show=left&outcome=skipped",
+        "result-left-out": f"{faulty}?show=unlicensed",
+        "result-not-read": f"{faulty}?show=unread",
         "undo-review": f"{to_undo}/undo",
         "undo-progress": undoing,
         "undo-stopped": half,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adapters.console.audit import A_PAGE
 from projections.reports.audit_filters import AUDITED
 from tests.adapters.api.importing import API
 
@@ -113,12 +114,12 @@ def test_shows_nothing_of_a_foreign_import(console: Console, subscription: str) 
 
 
 def test_goes_on_to_the_next_page_with_its_filters(console: Console) -> None:
-    where = console.subscription(*(f"user{number}@example.com" for number in range(51)))
+    where = console.subscription(*(f"user{number}@example.com" for number in range(A_PAGE + 1)))
     first = console.ask("GET", f"{where}/audit?type=LicencesAllocated")
     following = re.search(r'href="([^"]*after=[^"]*)" rel="next"', first.text)
     assert following
     second = changes(console.ask("GET", unescape(following[1])))
-    assert len(changes(first)) == 50
+    assert len(changes(first)) == A_PAGE
     assert second == ["Allocated a licence to user0@example.com"]
 
 

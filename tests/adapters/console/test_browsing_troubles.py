@@ -47,20 +47,6 @@ def test_progress_goes_on_after_an_answer_that_failed(console: Console, page: Pa
     expect(page.get_by_text("100 groups added")).to_be_visible()
 
 
-def test_the_groups_page_follows_one_running_import_after_the_other(
-    console: Console, page: Page, subscription: str
-) -> None:
-    first, second = (console.reviewing(subscription, lines(600, name), f"{name}.csv") for name in ("North", "South"))
-    for each in (first, second):
-        console.start(each)
-    page.goto(f"{subscription}/groups")
-    console.run(first)
-    console.run(second, 1)
-    expect(page.locator(".running")).to_have_count(1)
-    console.run(second)
-    expect(page.locator(".running")).to_have_count(0)
-
-
 def bad_gateway(route: Route) -> None:
     route.fulfill(status=502, content_type="text/html", body="<title>Bad Gateway</title>")
 

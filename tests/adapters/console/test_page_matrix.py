@@ -82,6 +82,7 @@ PAGES: dict[str, Who] = {
     f"GET {S}/import": ADMINISTRATOR,
     f"POST {S}/import": ADMINISTRATOR,
     f"GET {S}/imports": READER,
+    f"GET {S}/running": READER,
     f"GET {I}": READER,
     f"GET {I}/history": READER,
     f"POST {I}/groups/{{number}}/rename": ADMINISTRATOR,
@@ -210,6 +211,7 @@ def ask(client: httpx.Client, page: str, named: Named, bearer: str | None) -> ht
     else:  # a browser says where a form comes from
         headers["Sec-Fetch-Site"] = "same-origin"
     form = {**FORM, "email": email, "token": str(named.token_id), "key": f"{uuid4()}"} if method == "POST" else None
+    client.cookies.clear()  # so that each of them comes without what another one was answered
     return client.request(method, path.format(**values), headers=headers, data=form, auth=None)
 
 

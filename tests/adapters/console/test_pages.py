@@ -74,7 +74,7 @@ class TestEveryPage:
         self, console: Console, review: str
     ) -> None:
         found = set(re.findall(r'"(/static/[^"#]+)', console.ask("GET", review).text))
-        assert {path.rsplit("/", 1)[1] for path in found} == {"icon.svg", "rollcall.css", "rollcall.js"}
+        assert {path.rsplit("/", 1)[1] for path in found} == {"icon.svg", "rollcall.css", "rollcall.js", "live.js"}
         for path in found:
             answer = console.client.get(path)
             assert answer.is_success

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from tests.adapters.api.importing import API, if_match, whole
+from tests.adapters.api.importing import API, if_match, lines, whole
 from tests.adapters.console.test_pages import said
 
 if TYPE_CHECKING:
@@ -155,6 +155,18 @@ def test_a_list_of_many_has_pages_that_follow_each_other(console: Console) -> No
     assert len(rows_of(console, f"{page}?show=added&outcome=created")) == 51
     second = console.ask("GET", f"{page}?show=unlicensed&after=1&users=45&before=45").text
     assert "46–90 of 120" in second
+
+
+def test_groups_that_were_not_reached_have_their_own_list(console: Console) -> None:
+    page = console.reviewing(console.subscription(ANN), f"Groupname,Email\nNobody,\n{lines(5).partition(chr(10))[2]}")
+    console.start(page)
+    console.run(page, 1)
+    console.ask("POST", f"{page}/stop")
+    remaining = 6 - console.client.get(f"{API}{page}").json()["progress"]["groups_added"] - 1
+    assert 0 < remaining < 6
+    for query, count in (("outcome=skipped", 1), ("outcome=remaining", remaining), ("", 1 + remaining)):
+        assert len(rows_of(console, f"{page}?show=left&{query}")) == count
+        assert "outcome=remaining" in console.ask("GET", page).text
 
 
 class TestOverHttp:
