@@ -10,7 +10,6 @@ from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_subscription
-from adapters.http.paging import MOST
 from adapters.http.problems import Invalid, responses
 from adapters.http.reads import read
 from adapters.http.requests import Injected
@@ -24,6 +23,8 @@ from adapters.proofs import (
     newest_checkpoint,
 )
 
+MOST_RECORDS = 10**15
+"""A number that is exact as floating point, too, of which the OpenAPI document is made."""
 AUDIT = "/subscriptions/{subscription_id:uuid}/audit"
 
 
@@ -46,9 +47,12 @@ def prove_inclusion(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     stream: Annotated[UUID, QueryParameter(description="The `stream` of the event: an import's id, say.")],
-    version: Annotated[int, QueryParameter(ge=1, le=MOST, description="The `version` of the event in its stream.")],
+    version: Annotated[
+        int, QueryParameter(ge=1, le=MOST_RECORDS, description="The `version` of the event in its stream.")
+    ],
     size: Annotated[
-        int | None, QueryParameter(ge=1, le=MOST, description="The size of the checkpoint; by default of the newest.")
+        int | None,
+        QueryParameter(ge=1, le=MOST_RECORDS, description="The size of the checkpoint; by default of the newest."),
     ] = None,
 ) -> InclusionDocument:
     """Prove that the log holds an event of this subscription.
@@ -66,10 +70,14 @@ def prove_inclusion(
 def prove_consistency(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
-    old: Annotated[int, QueryParameter(name="from", ge=1, le=MOST, description="The size of the earlier checkpoint.")],
+    old: Annotated[
+        int, QueryParameter(name="from", ge=1, le=MOST_RECORDS, description="The size of the earlier checkpoint.")
+    ],
     new: Annotated[
         int | None,
-        QueryParameter(name="to", ge=1, le=MOST, description="The size of the later one; by default of the newest."),
+        QueryParameter(
+            name="to", ge=1, le=MOST_RECORDS, description="The size of the later one; by default of the newest."
+        ),
     ] = None,
 ) -> ConsistencyDocument:
     """Prove that the log only grew from one checkpoint to another: nothing before was altered, removed or inserted.
