@@ -110,23 +110,33 @@ def shared_keys(plan: Plan) -> set[str]:
 def _groups_to_decide(roster: StoredRoster, plan: Plan, facts: Facts, sums: _Sums, after: int) -> Iterator[FileGroup]:
     """Return the groups of a file in order, but add up those of chunks in which all are created with all their users.
 
-    That is what happens to nearly all groups of a large file.
+    Groups that have all their users already are added up here, too. One or the other is what happens to nearly all
+    groups of a large file.
     """
-    keys, special = roster.group_keys(), facts.existing.keys() | shared_keys(plan)
+    keys, shared = roster.group_keys(), shared_keys(plan)
     edited = {*plan.names, *plan.removed, *plan.left_out, *plan.corrected, *plan.added}
-    for numbers, chunk in roster.group_chunks():
-        sizes = roster.index.sizes[numbers.start - 1 : numbers.stop - 1]
-        if (
-            numbers.start > after
-            and all(sizes)
-            and edited.isdisjoint(numbers)
-            and special.isdisjoint(keys[numbers.start - 1 : numbers.stop - 1])
-            and not facts.unlicensed(chunk.users)
-        ):
-            sums.add_new(len(numbers), chunk.users)
-        else:
-            users = [chunk.users[chunk.memberships(at)] for at in range(len(numbers))]
-            yield from edited_groups(roster, plan, zip(numbers, users, strict=True), after)
+
+    def to_decide() -> Iterator[tuple[int, Sequence[int]]]:
+        for numbers, chunk in roster.group_chunks():
+            here = slice(numbers.start - 1, numbers.stop - 1)
+            as_in_file = (
+                numbers.start > after
+                and edited.isdisjoint(numbers)
+                and shared.isdisjoint(keys[here])
+                and not facts.unlicensed(chunk.users)
+            )
+            if as_in_file and facts.existing.keys().isdisjoint(keys[here]) and all(roster.index.sizes[here]):
+                sums.add_new(len(numbers), chunk.users)
+                continue
+            for at, number in enumerate(numbers):
+                users = chunk.users[chunk.memberships(at)]
+                existing = facts.existing.get(keys[number - 1]) if as_in_file and users else None
+                if existing and set(existing.members).issuperset(users):
+                    sums.add_unchanged(number, existing.id, users)
+                else:
+                    yield number, users
+
+    return edited_groups(roster, plan, to_decide(), after)
 
 
 def edited_groups(
@@ -210,6 +220,13 @@ class _Sums:
         self._memberships[0] += len(users)
         self._users[0].update(users)
 
+    def add_unchanged(self, number: int, existing: UUID, users: Sequence[int]) -> None:
+        """Add a group that exists and has all these users."""
+        self._outcomes["unchanged"] += 1
+        self._memberships[1] += len(users)
+        self._users[1].update(users)
+        self._tell(number, "unchanged", 0, existing, 0, [list(users), [], []])
+
     def add(self, group: PlannedGroup) -> None:
         """Add a group."""
         number, what, joins, existing, users = group
@@ -217,13 +234,18 @@ class _Sums:
         lists = (users.to_add, users.already_there, users.not_licensed, users.removed)
         for place, some in enumerate(lists):
             self._memberships[place] += len(some)
-        for found, some in zip(self._users, lists, strict=False):
-            found.update(some)
+            if some and place < len(self._users):
+                self._users[place].update(some)
         if what != "creates" or any(lists[1:]) or number in self._others:
-            part = json.encode((number, what, joins, existing, [list(some) for some in lists[1:]]))
-            self._parts.append(part)
-            added, there, without, removed = map(len, lists)
-            self._groups.append(GroupPlan(number, what, joins, added, there, without, removed, crc32(part)))
+            self._tell(number, what, joins, existing, len(users.to_add), [list(some) for some in lists[1:]])
+
+    def _tell(
+        self, number: int, what: Outcome, joins: int, existing: UUID | None, added: int, others: list[list[int]]
+    ) -> None:
+        part = json.encode((number, what, joins, existing, others))
+        self._parts.append(part)
+        there, without, removed = map(len, others)
+        self._groups.append(GroupPlan(number, what, joins, added, there, without, removed, crc32(part)))
 
     def totals(self) -> PlanTotals:
         """Return what happens in total."""

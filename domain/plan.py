@@ -42,6 +42,8 @@ def sort_users(
     without = [user for user in kept if user in unlicensed] if unlicensed else []
     licensed = [user for user in kept if user not in unlicensed] if without else kept
     there = [user for user in licensed if user in members] if members else []
+    if len(there) == len(licensed):
+        return SortedUsers(licensed if not there else (), there, without, out)
     to_add = [user for user in licensed if user not in members] if there else licensed
     return SortedUsers(to_add, there, without, out)
 
@@ -101,6 +103,7 @@ class PlannedGroup(NamedTuple):
 
 
 NO_USERS = SortedUsers[int](())
+NOBODY = frozenset[int]()
 
 
 def plan_groups(groups: Iterable[FileGroup], shared: Collection[str], facts: Facts) -> Iterator[PlannedGroup]:
@@ -109,15 +112,14 @@ def plan_groups(groups: Iterable[FileGroup], shared: Collection[str], facts: Fac
     `shared` are the keys that several of them may have: those of the names that were given in the review. Of the groups
     with one of these keys, none may be missing.
     """
-    changed: dict[str, tuple[int, set[int]]] = {}
+    changed: dict[str, tuple[int, frozenset[int]]] = {}
     for group in groups:
         if group.left_out:
             yield PlannedGroup(group.number, "left_out", 0, None, NO_USERS)
             continue
         existing = facts.existing.get(group.key)
-        members: set[int] = set(existing.members) if existing else set()
-        first, joined = changed.get(group.key, (0, set()))
-        members |= joined
+        first, joined = changed.get(group.key, (0, NOBODY))
+        members = joined.union(existing.members) if existing else joined
         users = sort_users(
             group.users, removed=group.removed, unlicensed=facts.unlicensed(group.users), members=members
         )

@@ -53,8 +53,17 @@ DIRECTORY: Mapping[str, LiteralString] = {
         SELECT subscription_id, value, group_id, NULL::bigint AS until FROM directory_sheet_values
         WHERE since <= {then} AND (until IS NULL OR until > {then})
     """,
+    "directory_in_no_group": """
+        SELECT l.subscription_id, l.email FROM directory_licences AS l WHERE NOT EXISTS (
+            SELECT FROM directory_members AS m
+            WHERE (m.email, m.subscription_id) = (l.email, l.subscription_id) AND m.until IS NULL
+        )
+    """,
 }
-NEEDED: Mapping[str, tuple[str, ...]] = {"directory_groups": ("directory_members",)}
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "directory_groups": ("directory_members",),
+    "directory_in_no_group": ("directory_members", "directory_licences"),
+}
 
 POSITION = """
 WITH last AS (SELECT max(at) AS at FROM appends WHERE subscription_id = %(subscription)s AND at <= %(at)s)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, LiteralString, TypeAlias
+from typing import TYPE_CHECKING, Literal, LiteralString, NamedTuple, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 
 from application.memberships import GroupJoined, GroupsJoined
 from domain.naming import group_key
+from projections.arrays import array
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -77,15 +78,11 @@ def subscriptions_ever_called(cursor: ViewCursor, name: str) -> list[Subscriptio
 OnlyUsers: TypeAlias = Literal["no_group", "no_name"]
 """Only users who are in no group, or only those without a first and a last name."""
 
-ONLY: Mapping[OnlyUsers, LiteralString] = {
-    "no_name": "AND first_name = '' AND last_name = ''",
-    "no_group": """
-        AND NOT EXISTS (
-            SELECT FROM directory_members AS m
-            WHERE (m.email, m.subscription_id) = (l.email, l.subscription_id) AND m.until IS NULL
-        )
-    """,
+ONLY: Mapping[OnlyUsers, tuple[LiteralString, LiteralString]] = {
+    "no_name": ("", "AND first_name = '' AND last_name = ''"),
+    "no_group": ("JOIN directory_in_no_group AS n USING (subscription_id, email)", "AND n.email > %(after)s"),
 }
+"""What each joins to the licences, and its condition."""
 
 
 class LicenceRow(Struct, frozen=True):
@@ -110,10 +107,11 @@ def licences(
 
     `search` finds parts of the address or of the first and last name.
     """
+    joined, condition = ONLY[only] if only else ("", "")
     cursor.execute(
         f"""
-        SELECT email, first_name, last_name, allocated_at FROM directory_licences AS l
-        WHERE subscription_id = %(id)s AND email > %(after)s {ONLY[only] if only else ""}
+        SELECT email, first_name, last_name, allocated_at FROM directory_licences AS l {joined}
+        WHERE subscription_id = %(id)s AND l.email > %(after)s {condition}
           AND (strpos(email, lower(%(search)s)) > 0
                OR strpos(lower(first_name || ' ' || last_name), lower(%(search)s)) > 0)
         ORDER BY email LIMIT %(limit)s
@@ -354,19 +352,36 @@ def group_ids_by_key(cursor: ViewCursor, subscription_id: UUID, keys: Iterable[s
     return {row["key"]: row["group_id"] for row in cursor}
 
 
-def existing_groups(cursor: ViewCursor, subscription_id: UUID, keys: Sequence[str]) -> dict[str, tuple[int, UUID]]:
-    """Return the positions and ids of the groups with these name keys, of which there may be very many, by key."""
-    cursor.execute(
-        """
-        SELECT d.name_key, d.position, d.group_id FROM directory_groups AS d
-        JOIN (SELECT DISTINCT key FROM unnest(string_to_array(%s, E'\\n')) AS k (key)) AS wanted
+class GroupFound(NamedTuple):
+    """A group: the position that stands for it where there are many rows, its id, and how many users it has."""
+
+    position: int
+    id: UUID
+    users: int
+
+
+KEYS_LOOKED_UP = 20_000
+"""Up to so many groups are looked up in the index of names; for more, all of the subscription are read at once."""
+
+
+def existing_groups(cursor: ViewCursor, subscription_id: UUID, keys: Sequence[str]) -> dict[str, GroupFound]:
+    """Return the groups with these name keys, of which there may be very many, by key."""
+    looked_up: LiteralString = """
+        SELECT d.name_key, d.position, d.group_id, d.users FROM directory_groups AS d
+        JOIN (SELECT DISTINCT key FROM unnest(string_to_array(%(keys)s, E'\\n')) AS k (key)) AS wanted
             ON left(d.name_key, 255) = left(wanted.key, 255) AND d.name_key = wanted.key
-        WHERE d.subscription_id = %s
-        """,
-        ("\n".join(keys), subscription_id),
+        WHERE d.subscription_id = %(id)s
+    """
+    read_at_once: LiteralString = """
+        SELECT name_key, position, group_id, users FROM directory_groups
+        WHERE subscription_id = %(id)s AND name_key IN (SELECT unnest(string_to_array(%(keys)s, E'\\n')))
+    """
+    cursor.execute(
+        looked_up if len(keys) <= KEYS_LOOKED_UP else read_at_once,
+        {"keys": "\n".join(keys), "id": subscription_id},
         binary=True,
     )
-    return {row["name_key"]: (row["position"], row["group_id"]) for row in cursor}
+    return {row["name_key"]: GroupFound(row["position"], row["group_id"], row["users"]) for row in cursor}
 
 
 def last_change(cursor: ViewCursor, subscription_id: UUID) -> Hashable:
@@ -425,6 +440,6 @@ def unlicensed_emails(cursor: ViewCursor, subscription_id: UUID, emails: Iterabl
         SELECT unnest(%(emails)b::text[]) AS email
         EXCEPT SELECT email FROM directory_licences WHERE subscription_id = %(id)s AND email = ANY(%(emails)b::text[])
         """,
-        {"id": subscription_id, "emails": sorted(emails)},
+        {"id": subscription_id, "emails": array("text", sorted(emails))},
     )
     return {row["email"] for row in cursor}

@@ -121,6 +121,12 @@ CREATE = """
         PRIMARY KEY (group_position, email, since)
     );
     CREATE INDEX IF NOT EXISTS directory_members_by_email ON directory_members (email, subscription_id);
+    -- The users with a licence who are in no group.
+    CREATE TABLE IF NOT EXISTS directory_in_no_group (
+        subscription_id uuid NOT NULL,
+        email text NOT NULL,
+        PRIMARY KEY (subscription_id, email)
+    );
 """
 
 
@@ -184,6 +190,10 @@ def _allocate_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
             ),
         ),
     )
+    _keep_in_no_group(
+        cursor,
+        ((r.originator_id, user.email) for r, event in events_of(run, LicencesAllocated) for user in event.users),
+    )
     _count_seats(cursor, ((r, len(event.users)) for r, event in events_of(run, LicencesAllocated)))
 
 
@@ -195,6 +205,10 @@ def _revoke_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
             USING unnest(%s::uuid[], %s::text[], %s::bigint[]) AS t (subscription_id, email, position)
             WHERE (l.subscription_id, l.email) = (t.subscription_id, t.email)
             RETURNING l.*, t.position
+        ),
+        forgotten AS (
+            DELETE FROM directory_in_no_group AS n USING revoked
+            WHERE (n.subscription_id, n.email) = (revoked.subscription_id, revoked.email)
         )
         INSERT INTO directory_past_licences
             (subscription_id, email, first_name, last_name, allocated_at, since, until)
@@ -240,10 +254,15 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 (subscription_id, group_id, position, name, name_key, users, version, created_at, import_id, since)
             SELECT subscription_id, group_id, position, name, name_key, count, version, at, import_id, position
             FROM created
+        ),
+        joined AS (
+            INSERT INTO directory_members (subscription_id, group_position, since, email)
+            SELECT subscription_id, position, position, u.email
+            FROM created CROSS JOIN json_array_elements_text(users::json) AS u (email)
+            RETURNING subscription_id, email
         )
-        INSERT INTO directory_members (subscription_id, group_position, since, email)
-        SELECT subscription_id, position, position, u.email
-        FROM created CROSS JOIN json_array_elements_text(users::json) AS u (email)
+        DELETE FROM directory_in_no_group AS n USING joined
+        WHERE (n.subscription_id, n.email) = (joined.subscription_id, joined.email)
         """,
         arrays(
             "uuid uuid bigint text text int bigint timestamptz uuid text",
@@ -270,12 +289,17 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
 def _add_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
-        INSERT INTO directory_members (subscription_id, group_position, since, email)
-        SELECT subscription_id, g.position, t.position, u.email
-        FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[])
-            AS t (subscription_id, group_id, position, users)
-        JOIN directory_groups AS g USING (subscription_id, group_id)
-        CROSS JOIN json_array_elements_text(t.users::json) AS u (email)
+        WITH joined AS (
+            INSERT INTO directory_members (subscription_id, group_position, since, email)
+            SELECT subscription_id, g.position, t.position, u.email
+            FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[])
+                AS t (subscription_id, group_id, position, users)
+            JOIN directory_groups AS g USING (subscription_id, group_id)
+            CROSS JOIN json_array_elements_text(t.users::json) AS u (email)
+            RETURNING subscription_id, email
+        )
+        DELETE FROM directory_in_no_group AS n USING joined
+        WHERE (n.subscription_id, n.email) = (joined.subscription_id, joined.email)
         """,
         _users((r, event.users) for r, event in events_of(run, UsersAddedToGroup)),
     )
@@ -295,6 +319,31 @@ def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
         _users((r, event.users) for r, event in events_of(run, UsersRemovedFromGroup)),
     )
     _count_users(cursor, ((r, -len(event.users)) for r, event in events_of(run, UsersRemovedFromGroup)))
+    _keep_in_no_group(
+        cursor,
+        {
+            (r.origin.subscription_id, user)
+            for r, event in events_of(run, UsersRemovedFromGroup)
+            for user in event.users
+        },
+    )
+
+
+def _keep_in_no_group(cursor: ViewCursor, users: Iterable[tuple[UUID, str]]) -> None:
+    """Keep which of these users, who may have left a group or got a licence, have a licence and are in no group."""
+    cursor.execute(
+        """
+        INSERT INTO directory_in_no_group (subscription_id, email)
+        SELECT subscription_id, email FROM unnest(%b::uuid[], %b::text[]) AS t (subscription_id, email)
+        JOIN directory_licences USING (subscription_id, email)
+        WHERE NOT EXISTS (
+            SELECT FROM directory_members AS m
+            WHERE (m.email, m.subscription_id) = (t.email, t.subscription_id) AND m.until IS NULL
+        )
+        ON CONFLICT DO NOTHING
+        """,
+        arrays("uuid text", users),
+    )
 
 
 def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -387,10 +436,11 @@ def _delete_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
             SELECT subscription_id, group_id, position, name, name_key, created_at, import_id, since, until FROM gone
         )
         UPDATE directory_members AS m SET until = gone.until FROM gone
-        WHERE m.group_position = gone.position AND m.until IS NULL
+        WHERE m.group_position = gone.position AND m.until IS NULL RETURNING m.subscription_id, m.email
         """,
         arrays("uuid uuid bigint", ((r.origin.subscription_id, r.originator_id, r.position) for r in run)),
     )
+    _keep_in_no_group(cursor, {(row["subscription_id"], row["email"]) for row in cursor})
     _end_values(cursor, {r.originator_id: r.position for r in run})
 
 
@@ -430,9 +480,10 @@ DIRECTORY = View(
         "directory_past_groups",
         "directory_sheet_values",
         "directory_members",
+        "directory_in_no_group",
     ),
     create=CREATE,
-    version=3,
+    version=4,
     handlers={
         SubscriptionCreated: _insert_subscriptions,
         SubscriptionRenamed: _rename_subscriptions,

@@ -94,11 +94,7 @@ def users_in_no_group(cursor: ViewCursor, subscription_id: UUID) -> int:
     """Return how many users with a licence are in no group."""
     cursor.execute(
         """
-        SELECT count(*) AS users FROM directory_licences AS l
-        WHERE subscription_id = %s AND NOT EXISTS (
-            SELECT FROM directory_members AS m
-            WHERE (m.email, m.subscription_id) = (l.email, l.subscription_id) AND m.until IS NULL
-        )
+        SELECT count(*) AS users FROM directory_in_no_group WHERE subscription_id = %s
         """,
         (subscription_id,),
     )

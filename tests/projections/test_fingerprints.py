@@ -26,7 +26,7 @@ pytestmark = pytest.mark.database
 
 HISTORY = "ec294d4100fde5a9"
 RECORDED = {
-    "directory": ("3-60280f603ed5d1e0", "611e19ecb0a712f2"),
+    "directory": ("4-da402ba7af5136c5", "f26f7995f461af92"),
     "review": ("1-2e37d6fb959e7a96", "d3107a46b103df93"),
     "import_list": ("3-8d19ea734fa9d29f", "cc66c9e4d08c8d01"),
     "groups_added": ("4-b08eb6a110aed9a2", "e7cd1cbd288588ce"),

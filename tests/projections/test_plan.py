@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from application import planning
-from application.importing import plan_at
+from application.importing import plan_at, stored_roster
 from domain.plan import GroupTotals, MembershipTotals
+from projections.directory import read as directory
 from projections.import_list import read as import_list
 from projections.reports import file_licences, plan_facts
 from projections.reports.plan_facts import import_plan
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from projections.review.read import ReviewedGroup
 
 pytestmark = pytest.mark.database
+
+
+MANY_GROUPS = (
+    ((directory, "KEYS_LOOKED_UP", 0), (plan_facts, "GROUPS_AT_ONCE", 1)),
+    ((plan_facts, "USERS_READ", -1), (plan_facts, "TIMES_READ", 0)),
+)
+"""What makes a plan look up a few existing groups as it does many, or groups with many more users than the file has."""
 
 
 def pages(rollcall: Rollcall, importing: Origin, size: int, wanted: GroupFilter) -> list[ReviewedGroup]:
@@ -75,6 +83,12 @@ def test_every_page_of_the_review_agrees_with_the_plan(
     planned = unattended.plans.current(origin.subscription_id, plan)
     assert total(rows) == (planned.totals.groups, planned.totals.memberships)
     assert_unlicensed_are_those_left_out(unattended, importing, rows, planned)
+    for ways in MANY_GROUPS:
+        with pytest.MonkeyPatch.context() as patched, unattended.views() as cursor:
+            for module, name, value in ways:
+                patched.setattr(module, name, value)
+            uncached = stored_roster(unattended, origin.subscription_id, plan.roster)
+            assert import_plan(cursor, origin.subscription_id, uncached, plan) == planned, ways
 
 
 def assert_unlicensed_are_those_left_out(

@@ -18,7 +18,8 @@ from domain.spreadsheets import sheet_values
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from projections.directory import read as directory
 from projections.reports.group_list import GroupFilter, group_list
-from projections.reports.plan_facts import members_by_group
+from projections.reports.overview import users_in_no_group
+from projections.reports.plan_facts import members_joined, members_read
 from projections.then import CursorThen, position_at
 from tests.conftest import ANN, Compose, advance_views, subscribed
 from tests.histories import USERS, everything_happens, in_one_append
@@ -84,6 +85,11 @@ def assert_is(cursor: ViewCursor, subscription: UUID, model: Model) -> None:
     assert [(row.email, row.first_name, row.last_name) for row in licences] == [
         (email, user.first_name, user.last_name) for email, user in sorted(model.licences.items())
     ]
+    outside = {*model.licences}.difference(*model.users.values())
+    assert [row.email for row in directory.licences(cursor, subscription, only="no_group")] == sorted(outside)
+    assert users_in_no_group(cursor, subscription) == len(outside)
+    last = directory.licences(cursor, subscription, only="no_group", after=min(outside, default=""))
+    assert [row.email for row in last] == sorted(outside)[1:]
     everybody = sorted({*USERS, *PEOPLE, *model.licences})
     assert directory.unlicensed_emails(cursor, subscription, everybody) == {*everybody} - {*model.licences}
     for group, users in model.users.items():
@@ -97,7 +103,9 @@ def assert_is(cursor: ViewCursor, subscription: UUID, model: Model) -> None:
     ids = {group_key(name): group for group, name in model.names.items()}
     assert directory.group_ids_by_key(cursor, subscription, keys) == {key: ids[key] for key in keys if key in ids}
     existing = directory.existing_groups(cursor, subscription, keys)
-    assert {key: group for key, (_, group) in existing.items()} == ids
+    assert {key: (group.id, group.users) for key, group in existing.items()} == {
+        key: (group, len(model.users[group])) for key, group in ids.items()
+    }
     assert members_by(cursor, everybody, existing) == {group: users for group, users in model.users.items() if users}
     named_so = directory.names_by_sheet_value(cursor, subscription, VALUES)
     assert named_so == {
@@ -116,11 +124,18 @@ class Everybody(NamedTuple):
         return [self.users]
 
 
-def members_by(cursor: ViewCursor, everybody: list[str], existing: dict[str, tuple[int, UUID]]) -> dict[UUID, set[str]]:
-    ids = dict(existing.values())
+def members_by(
+    cursor: ViewCursor, everybody: list[str], existing: dict[str, directory.GroupFound]
+) -> dict[UUID, set[str]]:
+    """Return who is in which group, which is found in two ways."""
+    ids = {group.position: group.id for group in existing.values()}
     roster: Any = Everybody(everybody)
-    found = members_by_group(cursor, roster, [], list(ids))
-    return {ids[position]: {everybody[user] for user in users} for position, users in found.items()}
+    read, joined = (
+        {ids[position]: {everybody[user] for user in users} for position, users in found.items()}
+        for found in (members_read(cursor, roster, [], [*ids]), members_joined(cursor, roster, [], [*ids]))
+    )
+    assert read == joined
+    return read
 
 
 def assert_every_prefix(rollcall: Rollcall, subscription: UUID) -> None:
