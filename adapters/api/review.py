@@ -42,7 +42,7 @@ from projections.review import read as review
 from projections.review.read import ReviewedGroup
 
 ONLY = "Only groups with problems, or to which this happens if the groups are added now."
-USER = "Only groups with a user whose address, or name in the file, has this text."
+USER = "Only groups that will have a user whose address, or name in the file, has this text: as the review was edited."
 UPLOADED = 1  # at this version the file is stored but not read yet
 
 

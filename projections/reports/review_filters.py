@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import msgpack
 
 from application.planning import GroupPlan
+from domain.edits import NOBODY
 from projections.reports.file_licences import UnlicensedUsers, group_numbers_of
 from projections.reports.plan_facts import import_plan
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from application.rosters import StoredRoster
     from domain.edits import Plan
     from domain.plan import Outcome
+    from domain.roster import RosterGroup
     from projections.view import ViewCursor
 
 
@@ -39,9 +41,9 @@ def groups_by_outcome(
 def groups_of_people(roster: StoredRoster, plan: Plan, search: str) -> Sequence[int]:
     """Return the numbers of the groups with a user who has this text in their address, or in their name in the file.
 
-    The address is that in the file, or one that the edits of a plan have brought into the group.
-
-    It reads all users of the file, once for each search, as long as that is remembered.
+    The users are those after the edits of a plan: one who was removed isn't found, and one whose address was corrected
+    only by the new one and by the name. All users of the file are read once for each search, as long as that is
+    remembered; after that, only the groups with edited users are looked at again.
     """
     wanted = search.strip().casefold()
 
@@ -50,13 +52,27 @@ def groups_of_people(roster: StoredRoster, plan: Plan, search: str) -> Sequence[
         for some in roster.emails():
             named = roster.names(range(len(marks), len(marks) + len(some)))
             marks += bytes(
-                wanted in email or wanted in f"{first} {last}".casefold()
+                (BY_ADDRESS if wanted in email else 0) | (BY_NAME if wanted in f"{first} {last}".casefold() else 0)
                 for email, (first, last) in zip(some, named, strict=True)
             )
         return bytes(marks), len(marks)
 
     marks = roster.cached(("people", wanted), look_up)
-    in_file = group_numbers_of(roster, UnlicensedUsers(marks.count(1), marks))
-    brought = [(number, email) for number, some in plan.corrected.items() for email in some.values()]
-    brought += [(number, email) for number, some in plan.added.items() for email in some]
-    return sorted({*in_file, *(number for number, email in brought if wanted in email)}) if brought else in_file
+    in_file = group_numbers_of(roster, UnlicensedUsers(len(marks) - marks.count(0), marks))
+    edited = {*plan.removed, *plan.corrected, *plan.added}
+    if not edited:
+        return in_file
+    found = {number for number in edited if _has_person(roster.group(number), plan, wanted, marks)}
+    return sorted(found.union(in_file).difference(edited - found))
+
+
+BY_ADDRESS, BY_NAME = 1, 2
+
+
+def _has_person(group: RosterGroup, plan: Plan, wanted: str, marks: bytes) -> bool:
+    removed = plan.removed.get(group.number, NOBODY)
+    return any(
+        wanted in user.email or (user.at is not None and marks[group.members[user.at].user] & BY_NAME > 0)
+        for user in plan.members(group)
+        if user.email not in removed
+    )
