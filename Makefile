@@ -61,7 +61,7 @@ bench: install .venv-bench/.installed ## Measure how fast everything is, next to
 	$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: test-kills
-test-kills: install ## Kill workers and connections at random during imports, and count what was lost or doubled (ARGS="--minutes 15 --seed 1")
+test-kills: install ## Kill workers and connections at random during imports and undos, and count what was lost or doubled (ARGS="--minutes 15 --seed 1")
 	$(BIN)/python -m tests.kills $(ARGS)
 
 .PHONY: test-alterations

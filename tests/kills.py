@@ -1,10 +1,11 @@
-"""Kill workers and database connections at random while imports are committed, stopped and continued; then count.
+"""Kill workers and database connections at random while imports are committed, stopped, continued and undone; count.
 
 `make test-kills ARGS="--minutes 15 --seed 1"`, on an embedded server of its own or on ROLLCALL_TEST_DATABASE_URL. Each
 round imports files into two subscriptions, over HTTP, with two worker processes. When they are complete, the log, the
 feed of group events, the claims and the view of the groups are compared with what the files say. It prints the figures
 and fails if anything was lost or doubled, or if a group was added after a Stop. Some groups are in every file, so
-batches also add to groups of other imports that run at the same time.
+batches also add to groups of other imports that run at the same time. Then one import of each subscription is undone,
+with the same kills and Stops, and everything is compared again with what should be left.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ import psycopg
 from rich.console import Console
 
 from adapters.composition import composed
+from application.undoing import changes_of, groups_added
 from domain.addition import GroupAdded
-from domain.group import GroupCreated, GroupEvent, UsersAddedToGroup
+from domain.group import GroupCreated, GroupDeleted, GroupEvent, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import CommitCompleted, CommitStarted, CommitStopped
 from domain.naming import group_key
+from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoStarted, UndoStopped, undo_group
 from tests.adapters.api.importing import subscribed, whole
 from tests.adapters.server.serving import Served, served
 from tests.bench.servers import database, postgres
@@ -101,27 +104,40 @@ class Administrator:
         self._commit(where, version)
         while (document := self._shown(where, "committing", "completed"))["state"] != "completed":
             Event().wait(self._random.uniform(0.1, 6.0))
-            if (stopped := self._stop(where)) is not None:
+            if (stopped := self._stop(where, "stopped", "completed")) is not None:
                 self._commit(where, stopped)
         self._client.close()
         return UUID(document["id"])
 
+    def undo(self, subscription: Subscription, import_id: UUID) -> None:
+        """Undo an import, and return once that is complete."""
+        where = f"{subscription.path}/imports/{import_id}"
+        self._undo(where, self._shown(where, "completed")["version"])
+        while self._shown(where, "undoing", "undone")["state"] != "undone":
+            Event().wait(self._random.uniform(0.1, 2.0))
+            if (stopped := self._stop(where, "partly_undone", "undone")) is not None:
+                self._undo(where, stopped)
+        self._client.close()
+
     def _commit(self, where: str, version: int) -> None:
         self._ask("POST", f"{where}/commit", headers={"If-Match": f'"{version}"'})
 
-    def _stop(self, where: str) -> int | None:
-        """Press Stop, make sure that nothing is added afterwards, and return the version; None if it was complete."""
+    def _undo(self, where: str, version: int) -> None:
+        self._ask("POST", f"{where}/undo", headers={"If-Match": f'"{version}"'})
+
+    def _stop(self, where: str, resting: str, ended: str) -> int | None:
+        """Press Stop, make sure that nothing is done afterwards, and return the version; None if it was complete."""
         answer = self._ask("POST", f"{where}/stop")
         version = int(answer.headers["etag"].strip('W/"'))
-        stopped = self._shown(where, "stopped", "completed", at=version)
-        if stopped["state"] == "completed":
+        stopped = self._shown(where, resting, ended, at=version)
+        if stopped["state"] == ended:
             self._figures["Stops too late"] += 1
             return None
         self._figures["Stops"] += 1
         if answer.status_code == httpx.codes.OK and _progress(answer.json()) != _progress(stopped):
             self._figures["answers to Stop that were not true"] += 1
         Event().wait(self._random.uniform(0.0, 0.5))
-        later = self._shown(where, "stopped", at=version)
+        later = self._shown(where, resting, at=version)
         self._figures.found("after a Stop", [(later["version"], *_progress(later))], [(version, *_progress(stopped))])
         return version
 
@@ -151,9 +167,9 @@ class Administrator:
             Event().wait(0.3)
 
 
-def _progress(document: dict[str, Any]) -> tuple[str, int, int]:
+def _progress(document: dict[str, Any]) -> tuple[str, int, int, int]:
     progress = document["progress"]
-    return document["state"], progress["groups_added"], progress["users_added"]
+    return document["state"], progress["groups_added"], progress["users_added"], progress["groups_undone"]
 
 
 # --- who is killed --------------------------------------------------------------------------------------------------
@@ -234,6 +250,36 @@ def check_import(figures: Figures, rollcall: Rollcall, import_id: UUID) -> None:
     figures["groups imported"] += len(added)
 
 
+def expected_of_undo(rollcall: Rollcall, subscription: Subscription, import_id: UUID) -> list[GroupUndone | GroupKept]:
+    """Return what should become of each group of an import, and note in the subscription what should be left."""
+    added = [event for _, event in groups_added(rollcall.events, import_id)]
+    histories = rollcall.events.histories({each.group_id for each in added})
+    reversals = [undo_group(each, import_id, changes_of(histories[each.group_id])) for each in added]
+    for reversal in reversals:
+        key = group_key(reversal.event.name)
+        for event in reversal.group_events:
+            if isinstance(event, UsersRemovedFromGroup):
+                subscription.expected[key].difference_update(event.users)
+            else:
+                del subscription.expected[key]
+    return [each.event for each in reversals]
+
+
+def check_undo(figures: Figures, rollcall: Rollcall, import_id: UUID, expected: list[GroupUndone | GroupKept]) -> None:
+    """Compare the events of an undo with what should become of each group: once, in order, and none behind a Stop."""
+    events = [record.event for record in rollcall.events.history(import_id)]
+    undone = [event for event in events if isinstance(event, GroupUndone | GroupKept)]
+    figures.found("the groups of an undo", undone, expected)
+    assert [each.group for each in undone] == [each.group for each in expected], "the groups are not in order"
+    assert sum(isinstance(event, UndoCompleted) for event in events) == 1
+    runs = False
+    for event in events:
+        assert runs or not isinstance(event, GroupUndone | GroupKept), "a group was undone after a Stop"
+        runs = isinstance(event, UndoStarted) or (runs and not isinstance(event, UndoStopped))
+    kept = sum(isinstance(each, GroupKept) for each in undone)
+    figures.update({"groups undone": len(undone) - kept, "groups kept": kept, "undos": 1})
+
+
 def take_log(subscriptions: dict[UUID, Subscription], records: list[Record], figures: Figures) -> None:
     """Fold the groups' events; a group that is created twice, or a user who is added twice, counts as doubled."""
     for record in records:
@@ -249,6 +295,15 @@ def take_log(subscriptions: dict[UUID, Subscription], records: list[Record], fig
             case UsersAddedToGroup(users):
                 subscription.groups[group_id][1].extend(users)
                 subscription.told.append(("group.users_added", group_id))
+            case UsersRemovedFromGroup(users):
+                there = subscription.groups[group_id][1]
+                figures.found("users removed", [user for user in users if user not in there], [])
+                there[:] = [user for user in there if user not in users]
+                subscription.told.append(("group.users_removed", group_id))
+            case GroupDeleted():
+                figures.found("groups deleted", [group_id] * (group_id not in subscription.groups), [])
+                subscription.groups.pop(group_id, None)
+                subscription.told.append(("group.deleted", group_id))
 
 
 def check_subscription(figures: Figures, rollcall: Rollcall, client: httpx.Client, subscription: Subscription) -> None:
@@ -295,9 +350,33 @@ def attack(conninfo: str, seconds: float, seed: int, figures: Figures) -> None:
             with workers.being_killed():
                 imports = [running.result(PATIENCE_SECONDS * 4) for running in [Running(job) for job in jobs]]
             with composed(settings_for(conninfo)) as rollcall:
-                position = check_round(figures, rollcall, server.client, subscriptions, imports, position)
+                for import_id in imports:
+                    check_import(figures, rollcall, import_id)
+                position = check_round(figures, rollcall, server.client, subscriptions, position)
+            one_each = dict(zip(imports, subscriptions, strict=False))  # the first imports are of one subscription each
+            undo_one_each(conninfo, server, workers, figures, one_each, f"{seed} {rounds} undo")
+            with composed(settings_for(conninfo)) as rollcall:
+                position = check_round(figures, rollcall, server.client, subscriptions, position)
             figures.update({"rounds": 1, "imports": len(imports)})
             CONSOLE.print(f"{monotonic() - until + seconds:.0f} s:", dict(figures))
+
+
+def undo_one_each(
+    conninfo: str, server: Served, workers: Workers, figures: Figures, imports: dict[UUID, Subscription], seed: str
+) -> None:
+    """Undo imports of different subscriptions, which nobody else changes meanwhile."""
+    with composed(settings_for(conninfo)) as rollcall:
+        expected = {import_id: expected_of_undo(rollcall, each, import_id) for import_id, each in imports.items()}
+    jobs = []
+    for number, (import_id, subscription) in enumerate(imports.items()):
+        administrator = Administrator(server, figures, Random(f"{seed} {number}"))  # noqa: S311 - to repeat it
+        jobs.append(partial(administrator.undo, subscription, import_id))
+    with workers.being_killed():
+        for running in [Running(job) for job in jobs]:
+            running.result(PATIENCE_SECONDS * 4)
+    with composed(settings_for(conninfo)) as rollcall:
+        for import_id, events in expected.items():
+            check_undo(figures, rollcall, import_id, events)
 
 
 def check_round(
@@ -305,13 +384,10 @@ def check_round(
     rollcall: Rollcall,
     client: httpx.Client,
     subscriptions: list[Subscription],
-    imports: list[UUID],
     position: int,
 ) -> int:
     """Compare everything with the files, and return the position of the last event."""
     eventually(rollcall.health.catch_up)
-    for import_id in imports:
-        check_import(figures, rollcall, import_id)
     by_id = {each.id: each for each in subscriptions}
     while records := rollcall.events.read_log(position, 5_000):
         take_log(by_id, records, figures)
