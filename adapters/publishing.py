@@ -96,7 +96,7 @@ class CheckpointUrl:
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         try:
             httpx2.post(self._url, content=note.encode(), headers=headers, timeout=POST_SECONDS).raise_for_status()
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, ImportError) as error:  # the latter for a SOCKS proxy without its package
             reason = " ".join(str(error).split()) or type(error).__name__
             raise NotPublished(size=checkpoint.size, place=self._url, reason=reason) from error
 

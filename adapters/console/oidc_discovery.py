@@ -48,6 +48,16 @@ class NoProvider(IssuerWrong):
     """There is no identity provider at {issuer} ({status}). Check ROLLCALL_OIDC_ISSUER."""
 
 
+class ProxyUnusable(RollcallError):
+    """The identity provider can't be reached through a SOCKS proxy, which the environment names (such as ALL_PROXY).
+
+    Name an HTTP proxy instead (HTTPS_PROXY), unset the variable, or install the Python package “socksio” where Rollcall
+    is.
+    """
+
+    code = "proxy-unusable"
+
+
 class Metadata(msgspec.Struct, frozen=True):
     """What a provider publishes about itself."""
 
@@ -104,7 +114,7 @@ def _imported(published: dict[str, Any]) -> Key | None:
 
 
 def check_provider(issuer: str) -> None:
-    """Refuse a provider that nobody will ever sign in with; raises IssuerWrong and ProviderUnsuitable.
+    """Refuse a provider that nobody will ever sign in with; raises IssuerWrong, ProviderUnsuitable and ProxyUnusable.
 
     One that doesn't respond may do so later. Until then, the server does everything else.
     """
@@ -115,6 +125,8 @@ def check_provider(issuer: str) -> None:
 
     try:
         asyncio.run(look())
+    except ImportError as error:  # httpx2 makes the transports of all proxies at once, so NO_PROXY doesn't help
+        raise ProxyUnusable from error
     except (httpx2.HTTPError, httpx2.InvalidURL, msgspec.MsgspecError, TimeoutError, ValueError) as error:
         log.warning(
             "the identity provider can't be used yet",

@@ -484,6 +484,14 @@ def test_a_provider_that_nobody_can_sign_in_with_keeps_the_server_from_starting(
     assert said.format(url=provider.url) in error["message"]
 
 
+def test_a_proxy_that_cannot_be_used_keeps_the_server_from_starting(database: str, provider: Provider) -> None:
+    environ = environment(database, **settings_of(provider)) | {"ALL_PROXY": "socks5://127.0.0.1:1"}
+    done = run_apart(environ, "serve", "--port", "0", "--json")
+    error = json.decode(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (1, "proxy-unusable")
+    assert "“socksio”" in error["message"]
+
+
 def test_a_provider_that_is_away_at_the_start_may_come_later_but_not_as_another(
     database: str, provider: Provider
 ) -> None:
