@@ -1,12 +1,12 @@
 """Change many things by one command: delete groups, remove users from a group, revoke licences.
 
-It is done in portions, each of which is one append. If others keep a portion from being done, the ones before are done
-and the rest is not: the result says how many.
+It is done in portions, each of which is one append. If others keep a portion from being done, or whoever watches stops
+it, the ones before are done and the rest is not: the result says how many.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -30,11 +30,15 @@ T = TypeVar("T")
 PORTION = 500
 """As many groups as a batch of an import has: others wait no longer for their own changes."""
 
+Watch: TypeAlias = "Callable[[ManyResult], bool]"
+"""Is told what was done so far, after each portion, and returns whether to go on."""
+
 
 class ManyResult(Struct, frozen=True):
-    """What was done: how many were changed, and how many not any more, because others changed these first too often.
+    """What was done: how many were changed, and how many not any more.
 
-    `kept` are the groups that others had changed since the plan. What was gone already is neither.
+    Others changed these first too often, or it was stopped. `kept` are the groups that others had changed since the
+    plan. What was gone already is neither.
     """
 
     done: int = 0
@@ -52,35 +56,41 @@ class ManyResult(Struct, frozen=True):
         )
 
 
-def delete_groups(ports: Ports, origin: Origin, versions: Mapping[UUID, int]) -> ManyResult:
+def _to_the_end(_: ManyResult) -> bool:
+    return True
+
+
+def delete_groups(ports: Ports, origin: Origin, versions: Mapping[UUID, int], watch: Watch = _to_the_end) -> ManyResult:
     """Delete groups of the origin's subscription with all their memberships, as long as they have these versions.
 
     Raises Busy if others keep the first portion from being done.
     """
-    return _in_portions([*versions.items()], lambda some: _delete(ports, origin, dict(some)))
+    return _in_portions([*versions.items()], lambda some: _delete(ports, origin, dict(some)), watch)
 
 
-def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Sequence[str]) -> ManyResult:
+def remove_users(
+    ports: Ports, origin: Origin, group_id: UUID, emails: Sequence[str], watch: Watch = _to_the_end
+) -> ManyResult:
     """Remove users (canonical addresses) from a group, as far as they are in it; raises NotFound."""
 
     def remove(some: Sequence[str]) -> ManyResult:
         removed = grouping.remove_users(ports, origin, group_id, some)
         return ManyResult(len(some), readable=removed.readable)
 
-    return _in_portions(emails, remove)
+    return _in_portions(emails, remove, watch)
 
 
-def revoke_licences(ports: Ports, origin: Origin, emails: Sequence[str]) -> ManyResult:
+def revoke_licences(ports: Ports, origin: Origin, emails: Sequence[str], watch: Watch = _to_the_end) -> ManyResult:
     """Revoke the licences of users (canonical addresses) and remove them from all their groups; raises NotFound."""
 
     def revoke(some: Sequence[str]) -> ManyResult:
         revoked = licensing.revoke_licences(ports, origin, some)
         return ManyResult(len(revoked.emails), readable=revoked.readable)
 
-    return _in_portions(emails, revoke)
+    return _in_portions(emails, revoke, watch)
 
 
-def _in_portions(items: Sequence[T], do: Callable[[Sequence[T]], ManyResult]) -> ManyResult:
+def _in_portions(items: Sequence[T], do: Callable[[Sequence[T]], ManyResult], watch: Watch) -> ManyResult:
     result = ManyResult()
     for start in range(0, len(items), PORTION):
         try:
@@ -89,6 +99,9 @@ def _in_portions(items: Sequence[T], do: Callable[[Sequence[T]], ManyResult]) ->
             if not start:
                 raise
             return result.after(ManyResult(not_done=len(items) - start, readable=result.readable))
+        rest = len(items) - start - PORTION
+        if not watch(result) and rest > 0:
+            return result.after(ManyResult(not_done=rest, readable=result.readable))
     return result
 
 

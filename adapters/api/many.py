@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
 from litestar import Response, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
 from adapters.api.groups import GROUP, GROUPS, MOST_USERS, Email
 from adapters.composition import Rollcall
@@ -26,11 +25,14 @@ from domain.naming import LONGEST_NAME
 from projections.directory.read import OnlyUsers
 from projections.reports import selections
 from projections.reports.group_list import GroupFilter
-from projections.reports.selections import MOST, Selection
+from projections.reports.selections import MOST, Impact, Selection, versions
 
 OnlyTell: TypeAlias = Annotated[bool, QueryParameter(description="Only tell what would happen.")]
 Digest: TypeAlias = Annotated[
     str | None, QueryParameter(max_length=64, description="The `digest` of the plan that you have seen.")
+]
+Most: TypeAlias = Annotated[
+    int, QueryParameter(name="limit", ge=1, le=MOST, description="The most that this request changes.")
 ]
 Text: TypeAlias = Annotated[str, Meta(max_length=LONGEST_NAME)]
 Size: TypeAlias = Annotated[int, Meta(ge=0, le=MOST_USERS)]
@@ -64,11 +66,13 @@ class SelectedMembers(Struct, forbid_unknown_fields=True, frozen=True):
 class ManyDocument(Struct, frozen=True):
     """What a request that changes many things does or would do.
 
-    `text` says it in words. `users`, `groups` and `memberships` count who is concerned. `missing` are ids or addresses
-    that were asked for but aren't there. `remaining` match as well, but are beyond what one request changes.
+    `text` says in words what happens to all that are selected. `users`, `groups` and `memberships` count who is
+    concerned. `missing` are ids or addresses that were asked for but aren't there. `remaining` are beyond what one
+    request changes: send it again with the `digest` of its answer until there are none.
 
-    `done` says how many were changed, and is null in a plan. `not_done` were not, because others kept changing them.
-    `kept` are groups that were not deleted, because they changed since the plan.
+    `digest` stands for what is selected and, in an answer that isn't a plan, for what is left of it. `done` says how
+    many were changed, and is null in a plan. `not_done` were not, because others kept changing them. `kept` are groups
+    that were not deleted, because they changed since the plan.
     """
 
     text: str
@@ -101,10 +105,12 @@ def delete_groups(
     data: JSONBody[SelectedGroups],
     plan: OnlyTell = False,
     digest: Digest = None,
+    most: Most = MOST,
 ) -> Response[ManyDocument]:
     """Delete many groups. With `plan`, only tell what would happen; with its `digest`, do just that.
 
-    At most 10,000 are deleted, in portions. What could not be done is told. Users keep their licences.
+    One request deletes 10,000 at most; send it again with the `digest` of its answer for the rest. Users keep their
+    licences. If you get no answer, ask for the plan again: what was deleted is no longer in it.
     """
     _require_one(data.ids, data.q, "ids")
     find_subscription(rollcall, subscription_id)
@@ -114,13 +120,12 @@ def delete_groups(
             found = selections.groups_by_id(cursor, subscription_id, data.ids)
         else:
             found = selections.groups_that_match(cursor, subscription_id, wanted)
-    return _answer(
-        request,
-        subscription_id,
-        found,
-        None if plan else lambda origin: changing_many.delete_groups(rollcall, origin, found.versions),
-        digest,
-    )
+        told = found.impact(cursor, subscription_id)
+
+    def delete(origin: Origin, keys: Mapping[str, int]) -> ManyResult:
+        return changing_many.delete_groups(rollcall, origin, versions(keys))
+
+    return _answer(request, subscription_id, found, told, None if plan else delete, digest, most)
 
 
 @post(
@@ -138,11 +143,12 @@ def revoke_licences(
     data: JSONBody[SelectedUsers],
     plan: OnlyTell = False,
     digest: Digest = None,
+    most: Most = MOST,
 ) -> Response[ManyDocument]:
     """Revoke many licences. With `plan`, only tell what would happen; with its `digest`, do just that.
 
-    The seats become free, and the users leave every group in the subscription. At most 10,000 are revoked, in portions.
-    What could not be done is told.
+    The seats become free, and the users leave every group in the subscription. One request revokes 10,000 at most; send
+    it again with the `digest` of its answer for the rest. If you get no answer, ask for the plan again.
     """
     _require_one(data.emails, data.q, "emails")
     find_subscription(rollcall, subscription_id)
@@ -152,13 +158,12 @@ def revoke_licences(
             found = selections.licences_by_address(cursor, subscription_id, emails)
         else:
             found = selections.licences_that_match(cursor, subscription_id, checked_text(data.q or ""), data.only)
-    return _answer(
-        request,
-        subscription_id,
-        found,
-        None if plan else lambda origin: changing_many.revoke_licences(rollcall, origin, [*found.keys]),
-        digest,
-    )
+        told = found.impact(cursor, subscription_id)
+
+    def revoke(origin: Origin, keys: Mapping[str, int]) -> ManyResult:
+        return changing_many.revoke_licences(rollcall, origin, [*keys])
+
+    return _answer(request, subscription_id, found, told, None if plan else revoke, digest, most)
 
 
 @post(
@@ -177,10 +182,12 @@ def remove_group_users(
     data: JSONBody[SelectedMembers],
     plan: OnlyTell = False,
     digest: Digest = None,
+    most: Most = MOST,
 ) -> Response[ManyDocument]:
     """Remove many users from a group. With `plan`, only tell what would happen; with its `digest`, do just that.
 
-    At most 10,000 are removed, in portions. What could not be done is told.
+    One request removes 10,000 at most; send it again with the `digest` of its answer for the rest. If you get no
+    answer, ask for the plan again.
     """
     _require_one(data.emails, data.q, "emails")
     find_group(rollcall, subscription_id, group_id)
@@ -190,13 +197,12 @@ def remove_group_users(
             found = selections.members_by_address(cursor, subscription_id, group_id, emails)
         else:
             found = selections.members_that_match(cursor, subscription_id, group_id, checked_text(data.q or ""))
-    return _answer(
-        request,
-        subscription_id,
-        found,
-        None if plan else lambda origin: changing_many.remove_users(rollcall, origin, group_id, [*found.keys]),
-        digest,
-    )
+        told = found.impact(cursor, subscription_id)
+
+    def remove(origin: Origin, keys: Mapping[str, int]) -> ManyResult:
+        return changing_many.remove_users(rollcall, origin, group_id, [*keys])
+
+    return _answer(request, subscription_id, found, told, None if plan else remove, digest, most)
 
 
 def _require_one(listed: object, q: str | None, name: str) -> None:
@@ -208,18 +214,22 @@ def _answer(
     request: AnyRequest,
     subscription_id: UUID,
     found: Selection,
-    command: Callable[[Origin], ManyResult] | None,
+    told: Impact,
+    command: Callable[[Origin, Mapping[str, int]], ManyResult] | None,
     digest: str | None,
+    most: int,
 ) -> Response[ManyDocument]:
     origin = origin_of(request, subscription_id)
-    if digest is not None and digest != found.digest:
+    if digest is not None and digest != found.digest():
         raise SelectionChanged
-    result = command(origin) if command else None
-    counts = found.users, found.groups, found.memberships
-    document = ManyDocument(found.text, *counts, found.missing, found.remaining, found.digest)
-    if result is None:
-        return Response(document, status_code=200)
-    done = replace(document, done=result.done, not_done=result.not_done, kept=result.kept)
+    keys = found.first(most)
+    remaining = len(found.keys) - len(keys)
+    counts = told.text, told.users, told.groups, told.memberships
+    if command is None:
+        return Response(ManyDocument(*counts, found.missing, remaining, found.digest()), status_code=200)
+    result = command(origin, keys)
+    left = found.digest(after=len(keys) - result.not_done)
+    done = ManyDocument(*counts, found.missing, remaining, left, result.done, result.not_done, result.kept)
     return changed(done, request.url.path.rpartition("/")[0], readable=result.readable)
 
 

@@ -12,12 +12,15 @@ from adapters.cli.lookup import find_group_id, find_group_in, find_subscription
 from adapters.cli.many import change_many
 from adapters.cli.options import (
     at_option,
+    chosen_by_filter,
+    everything_option,
     json_option,
     limit_option,
     many_file_option,
     named_or_listed,
     one_more,
     only_tell_option,
+    search_option,
     subscription_option,
     yes_option,
 )
@@ -98,30 +101,53 @@ def group_rename(*, group: str, name: str, name_or_id: str, as_json: bool) -> in
 @group.command("delete", short_help="Delete groups")
 @click.argument("names", metavar="GROUP...", nargs=-1)
 @many_file_option
+@search_option
+@click.option("--min-users", type=click.IntRange(0), metavar="N", help="All groups with at least N users.")
+@click.option("--max-users", type=click.IntRange(0), metavar="N", help="All groups with at most N users.")
+@everything_option
 @only_tell_option
 @yes_option
 @subscription_option
 @json_option
 def group_delete(
-    *, names: tuple[str, ...], file: Path | None, dry_run: bool, yes: bool, name_or_id: str, as_json: bool
+    *,
+    names: tuple[str, ...],
+    file: Path | None,
+    search: str | None,
+    min_users: int | None,
+    max_users: int | None,
+    everything: bool,
+    dry_run: bool,
+    yes: bool,
+    name_or_id: str,
+    as_json: bool,
 ) -> int:
-    """Delete each GROUP, even if it has users. They keep their licences.
+    """Delete each GROUP, or all that match, even if they have users. These keep their licences.
 
-    Before several are deleted, the command says what would happen and asks.
+    Before several are deleted, the command says what would happen and asks. Press Ctrl-C to stop.
     """
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        wanted = named_or_listed(names, file, "group", rollcall.settings.limits.file_bytes)
-        ids = [find_group_id(rollcall, found.id, each) for each in wanted]
-        if len(ids) == 1 and not dry_run:
-            return _delete_one(rollcall, terminal, found, ids[0])
+        if chosen_by_filter(names, file, search, min_users, max_users, everything):
+            matching = GroupFilter(search or "", None, min_users, max_users)
+            with rollcall.views() as cursor:
+                chosen = selections.groups_that_match(cursor, found.id, matching)
+        else:
+            wanted = named_or_listed(names, file, "group", rollcall.settings.limits.file_bytes)
+            ids = [find_group_id(rollcall, found.id, each) for each in wanted]
+            if len(ids) == 1 and not dry_run:
+                return _delete_one(rollcall, terminal, found, ids[0])
+            with rollcall.views() as cursor:
+                chosen = selections.groups_by_id(cursor, found.id, ids)
         with rollcall.views() as cursor:
-            chosen = selections.groups_by_id(cursor, found.id, ids)
+            told = chosen.impact(cursor, found.id)
+        versions = selections.versions(chosen.keys)
         return change_many(
             terminal,
             chosen,
-            lambda: changing_many.delete_groups(rollcall, operator_origin(found.id), chosen.versions),
+            told,
+            lambda watch: changing_many.delete_groups(rollcall, operator_origin(found.id), versions, watch),
             only_tell=dry_run,
             yes=yes,
             question=f"Delete these groups of “{found.name}”?",
@@ -162,18 +188,60 @@ def group_add(*, group: str, emails: tuple[str, ...], name_or_id: str, as_json: 
 @group_argument
 @click.argument("emails", metavar="ADDRESS...", nargs=-1)
 @many_file_option
+@search_option
+@everything_option
+@only_tell_option
+@yes_option
 @subscription_option
 @json_option
-def group_remove(*, group: str, emails: tuple[str, ...], file: Path | None, name_or_id: str, as_json: bool) -> int:
-    """Remove each ADDRESS from GROUP. Addresses that aren't in it are ignored."""
+def group_remove(
+    *,
+    group: str,
+    emails: tuple[str, ...],
+    file: Path | None,
+    search: str | None,
+    everything: bool,
+    dry_run: bool,
+    yes: bool,
+    name_or_id: str,
+    as_json: bool,
+) -> int:
+    """Remove each ADDRESS, or all users who match, from GROUP. Addresses that aren't in it are ignored.
+
+    Before those in a file or all who match are removed, the command says what would happen and asks. Press Ctrl-C to
+    stop.
+    """
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         group_id = find_group_id(rollcall, found.id, group)
-        wanted = named_or_listed(emails, file, "address", rollcall.settings.limits.file_bytes)
-        grouping.remove_users(rollcall, operator_origin(found.id), group_id, map(email_key, wanted))
-        changed = _row(rollcall, found, group_id)
-    if as_json:
+        origin = operator_origin(found.id)
+        matching = chosen_by_filter(emails, file, search, everything)
+        wanted = [] if matching else named_or_listed(emails, file, "address", rollcall.settings.limits.file_bytes)
+        if not (matching or file or dry_run):
+            grouping.remove_users(rollcall, origin, group_id, map(email_key, wanted))
+            return _changed(rollcall, terminal, found, group_id)
+        with rollcall.views() as cursor:
+            if matching:
+                chosen = selections.members_that_match(cursor, found.id, group_id, search or "")
+            else:
+                chosen = selections.members_by_address(cursor, found.id, group_id, wanted)
+            told = chosen.impact(cursor, found.id)
+        return change_many(
+            terminal,
+            chosen,
+            told,
+            lambda watch: changing_many.remove_users(rollcall, origin, group_id, [*chosen.keys], watch),
+            only_tell=dry_run,
+            yes=yes,
+            question="Remove these users from the group?",
+            done="user removed",
+        )
+
+
+def _changed(rollcall: Rollcall, terminal: Terminal, found: SubscriptionRow, group_id: UUID) -> int:
+    changed = _row(rollcall, found, group_id)
+    if terminal.as_json:
         terminal.emit(changed)
     else:
         terminal.say(f"“{changed.name}” now has {counted(changed.users, 'user')}.")

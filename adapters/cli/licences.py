@@ -15,13 +15,16 @@ from adapters.cli.lookup import find_subscription
 from adapters.cli.many import change_many
 from adapters.cli.options import (
     at_option,
+    chosen_by_filter,
     content_of,
+    everything_option,
     json_option,
     limit_option,
     many_file_option,
     named_or_listed,
     one_more,
     only_tell_option,
+    search_option,
     subscription_option,
     yes_option,
 )
@@ -176,36 +179,56 @@ def _refused(terminal: Terminal, name: str, read: FileProblems) -> int:
 @licence.command("revoke", short_help="Revoke licences")
 @click.argument("emails", metavar="ADDRESS...", nargs=-1)
 @many_file_option
+@search_option
+@click.option("--only", type=click.Choice(get_args(OnlyUsers)), help="All users in no group, or without a name.")
+@everything_option
 @only_tell_option
 @yes_option
 @subscription_option
 @json_option
 def licence_revoke(
-    *, emails: tuple[str, ...], file: Path | None, dry_run: bool, yes: bool, name_or_id: str, as_json: bool
+    *,
+    emails: tuple[str, ...],
+    file: Path | None,
+    search: str | None,
+    only: OnlyUsers | None,
+    everything: bool,
+    dry_run: bool,
+    yes: bool,
+    name_or_id: str,
+    as_json: bool,
 ) -> int:
-    """Revoke the licence of each ADDRESS. This frees the seats and removes the users from all groups.
+    """Revoke the licence of each ADDRESS, or of all users who match.
 
-    Addresses without a licence are ignored. Before the licences in a file are revoked, the command says what would
-    happen and asks.
+    This frees the seats and removes the users from all groups. Addresses without a licence are ignored. Before the
+    licences in a file or of all who match are revoked, the command says what would happen and asks. Press Ctrl-C to
+    stop.
     """
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        wanted = named_or_listed(emails, file, "address", rollcall.settings.limits.file_bytes)
-        addresses = [email_key(email) for email in wanted]
-        if file or dry_run:
+        origin = operator_origin(found.id)
+        matching = chosen_by_filter(emails, file, search, only, everything)
+        limit = rollcall.settings.limits.file_bytes
+        addresses = [] if matching else [email_key(each) for each in named_or_listed(emails, file, "address", limit)]
+        if matching or file or dry_run:
             with rollcall.views() as cursor:
-                chosen = selections.licences_by_address(cursor, found.id, addresses)
+                if matching:
+                    chosen = selections.licences_that_match(cursor, found.id, search or "", only)
+                else:
+                    chosen = selections.licences_by_address(cursor, found.id, addresses)
+                told = chosen.impact(cursor, found.id)
             return change_many(
                 terminal,
                 chosen,
-                lambda: changing_many.revoke_licences(rollcall, operator_origin(found.id), [*chosen.keys]),
+                told,
+                lambda watch: changing_many.revoke_licences(rollcall, origin, [*chosen.keys], watch),
                 only_tell=dry_run,
                 yes=yes,
                 question=f"Revoke these licences of “{found.name}”?",
                 done="licence revoked",
             )
-        revoked = revoke_licences(rollcall, operator_origin(found.id), addresses).emails
+        revoked = revoke_licences(rollcall, origin, addresses).emails
     if as_json:
         terminal.emit(RevocationReport(list(revoked)))
     else:

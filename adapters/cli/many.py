@@ -7,21 +7,25 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, Terminal
+from adapters.cli.stop_button import stop_button
+from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, STOPPED, Terminal
 from domain.errors import NotFound
 from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from application.changing_many import ManyResult
-    from projections.reports.selections import Selection
+    from application.changing_many import ManyResult, Watch
+    from projections.reports.selections import Impact, Selection
 
 NO_TERMINAL = "There is no terminal to confirm on. Pass --yes to go ahead, or --dry-run to see what that would do."
 
 
 class ManyReport(Struct, frozen=True):
-    """What a command changed, or would change with --dry-run (then `done` is null), as JSON."""
+    """What a command changed, or would change with --dry-run (then `done` is null), as JSON.
+
+    `not_done` were not, because others kept changing them or the command was stopped. `kept` are groups that changed.
+    """
 
     text: str
     users: int
@@ -36,34 +40,56 @@ class ManyReport(Struct, frozen=True):
 def change_many(
     terminal: Terminal,
     found: Selection,
-    command: Callable[[], ManyResult],
+    told: Impact,
+    command: Callable[[Watch], ManyResult],
     *,
     only_tell: bool,
     yes: bool,
     question: str,
     done: str,
 ) -> int:
-    """Tell what would happen, ask, do it, and tell what was done and what was not; return the exit code.
+    """Tell what would happen, ask, do it with a progress bar, and tell what was done and not; return the exit code.
 
-    `done` is what was done to each, such as "group deleted". Raises NotFound if none of them is there.
+    Ctrl-C stops it. `done` is what was done to each, such as "group deleted". Raises NotFound if none of those named is
+    there.
     """
-    if not found.keys:
+    if found.missing and not found.keys:
         raise NotFound(what="selection", id=", ".join(found.missing[:ROWS_SHOWN]))
-    terminal.say(found.text)
+    if not found.keys:
+        terminal.fail(told.text, NotFound.code)
+        return REFUSED
+    terminal.say(told.text)
     if found.missing:
         terminal.note(f"Not found: {', '.join(found.missing[:ROWS_SHOWN])}")
-    result: ManyResult | None = None
+    result, stopped = None, False
     if not only_tell and (yes or _confirmed(terminal, question)):
-        result = command()
+        result, stopped = _watched(terminal, command, len(found.keys), done)
     elif not only_tell:
         return REFUSED
     if terminal.as_json:
-        counts = (found.users, found.groups, found.memberships, found.missing)
+        counts = (told.users, told.groups, told.memberships, found.missing)
         rest = (result.done, result.not_done, result.kept) if result else (None,)
-        terminal.emit(ManyReport(found.text, *counts, *rest))
+        terminal.emit(ManyReport(told.text, *counts, *rest))
     elif result:
-        _tell(terminal, result, done)
+        _tell(terminal, result, done, stopped=stopped)
+    if stopped:
+        return STOPPED
     return REFUSED if result and (result.not_done or result.kept) else DONE
+
+
+def _watched(
+    terminal: Terminal, command: Callable[[Watch], ManyResult], total: int, done: str
+) -> tuple[ManyResult, bool]:
+    """Run a command with a progress bar; return its result, and whether it was stopped before the end."""
+    noun, _, verb = done.partition(" ")
+    with stop_button() as pressed, terminal.progress(total, f"{noun}s {verb}".capitalize()) as bar:
+
+        def watch(so_far: ManyResult) -> bool:
+            bar.move(so_far.done + len(so_far.kept), stopping=bool(pressed))
+            return not pressed
+
+        result = command(watch)
+    return result, bool(pressed) and result.not_done > 0
 
 
 def _confirmed(terminal: Terminal, question: str) -> bool:
@@ -73,10 +99,12 @@ def _confirmed(terminal: Terminal, question: str) -> bool:
     return False
 
 
-def _tell(terminal: Terminal, result: ManyResult, done: str) -> None:
+def _tell(terminal: Terminal, result: ManyResult, done: str, *, stopped: bool) -> None:
     noun, _, verb = done.partition(" ")
-    terminal.say(f"{counted(result.done, noun)} {verb}.")
+    terminal.say(f"{'Stopped: ' if stopped else ''}{counted(result.done, noun)} {verb}.")
     if result.kept:
         terminal.note(f"{counted(len(result.kept), noun)} kept, because they changed in the meantime.")
     if result.not_done:
-        terminal.note(f"{counted(result.not_done, noun)} not {verb}: too many people are changing this. Try again.")
+        why = "" if stopped else ": too many people are changing this"
+        again = "Run the command again to go on." if stopped else "Try again."
+        terminal.note(f"{counted(result.not_done, noun)} not {verb}{why}. {again}")

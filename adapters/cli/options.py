@@ -90,6 +90,18 @@ only_tell_option = click.option("--dry-run", is_flag=True, help="Only tell what 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 
 
+search_option = click.option("--search", metavar="TEXT", help="All whose name or address contains this text.")
+everything_option = click.option("--all", "everything", is_flag=True, help="All of them.")
+
+
+def chosen_by_filter(named: tuple[str, ...], file: Path | None, *filters: object) -> bool:
+    """Return whether filters choose what to change; fails with a usage error if something is named as well."""
+    given = any(each is not None and each is not False for each in filters)
+    if given and (named or file):
+        raise click.UsageError("Either name them, or choose them by options such as --search and --all.")
+    return given
+
+
 def named_or_listed(named: tuple[str, ...], file: Path | None, what: str, limit: int) -> list[str]:
     """Return what was named on the command line and in a file, each once; fails with a usage error if that is none."""
     content = content_of(file, limit) if file else b""
@@ -101,7 +113,7 @@ def named_or_listed(named: tuple[str, ...], file: Path | None, what: str, limit:
         raise click.UsageError(f"“{file}” isn't valid UTF-8.") from error
     found = [each.strip() for each in (*named, *lines) if each.strip()]
     if not found:
-        raise click.UsageError(f"Name at least one {what}, or give a --file.")
+        raise click.UsageError(f"Name at least one {what}, or give a --file, --search TEXT or --all.")
     return list(dict.fromkeys(found))
 
 

@@ -197,7 +197,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, total: int, doing: str = "Adding groups") -> Iterator[ProgressBar]:
-        """Show a progress bar on stderr while groups are being added or undone, if stderr is a terminal."""
+        """Show a progress bar on stderr while groups, say, are being added or undone, if stderr is a terminal."""
         bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
@@ -211,7 +211,7 @@ class Terminal:
 
 
 class ProgressBar:
-    """The progress bar of one commit or undo."""
+    """The progress bar of one commit, undo or other command."""
 
     def __init__(self, bar: Progress, task: TaskID, doing: str) -> None:
         self._bar = bar
@@ -221,7 +221,10 @@ class ProgressBar:
     def show(self, row: ImportRow, *, stopping: bool) -> None:
         """Move the bar."""
         done, _ = row.run
-        eta = row.progress.eta_seconds
+        self.move(done, row.progress.eta_seconds, stopping=stopping)
+
+    def move(self, done: int, eta: float | None = None, *, stopping: bool = False) -> None:
+        """Move the bar to so many."""
         self._bar.update(
             self._task,
             description="Stopping".ljust(len(self._doing)) if stopping else self._doing,

@@ -90,6 +90,21 @@ def test_what_could_not_be_done_is_counted(
         delete_groups(ports, origin, groups)
 
 
+def test_it_can_be_watched_and_stopped_between_portions(
+    ports: MemoryPorts, origin: Origin, groups: dict[UUID, int]
+) -> None:
+    seen: list[ManyResult] = []
+
+    def watch(so_far: ManyResult) -> bool:
+        seen.append(so_far)
+        return len(seen) < 2
+
+    assert delete_groups(ports, origin, groups, watch) == ManyResult(4, not_done=1)
+    assert seen == [ManyResult(2), ManyResult(4)]
+    assert delete_groups(ports, origin, groups, lambda _: False) == ManyResult(0, not_done=3), "the first two are gone"
+    assert delete_groups(ports, origin, groups) == ManyResult(1)
+
+
 def test_users_are_removed_and_licences_revoked_in_portions(
     ports: MemoryPorts, origin: Origin, groups: dict[UUID, int]
 ) -> None:

@@ -2,6 +2,7 @@
 // with textContent only; our pages are parsed as documents, in which no script runs. What happens elsewhere is in live.js.
 
 export const RESPONSE_TIMEOUT_MS = 20000;
+const TELL_EVERY_MS = 5000;
 export const find = (selector, within = document) => within.querySelector(selector);
 
 // --- parts of a page, fetched and replaced ----------------------------------------------------------------------
@@ -237,6 +238,41 @@ function upload(form) {
   });
 }
 
+// --- many changes, portion by portion -------------------------------------------------------------------------------
+
+// They go on in the tab where they were confirmed, until they are done or Stop is pressed.
+function portions(form) {
+  const path = new URL(form.action).pathname;
+  form.addEventListener("submit", () => sessionStorage.setItem("confirmed", path));
+  if (!form.matches("[data-next]") || sessionStorage.getItem("confirmed") !== path) return;
+  const working = (on) => ["waiting", "working"].forEach((name, at) =>
+    form.querySelectorAll(`[data-${name}]`).forEach((each) => (each.hidden = !at === on)));
+  let stopping = false;
+  find("[data-stop]", form).addEventListener("click", (event) => {
+    event.preventDefault();
+    stopping = true; // after the portion that is on its way, so that the page can say how many
+  });
+  working(true);
+  sendPortions(form, path, () => stopping).catch(() => working((unsent().hidden = false)));
+}
+
+async function sendPortions(form, path, stopping) {
+  let told = 0;
+  while (form.isConnected) {
+    const body = new URLSearchParams(new FormData(form));
+    const { answer, page } = await fetched(form.action, { method: "post", body });
+    if (!form.isConnected) return; // this page was left
+    if (new URL(answer.url).pathname !== path) return location.assign(answer.url);
+    if (answer.redirected && stopping()) return location.assign(`${answer.url}&stopped=1`);
+    if (answer.redirected) goneTo(answer.url, "main", false);
+    if (!find("form[data-next]", page) || !put(page, ["going"])) return putWhole(page);
+    document.title = page.title;
+    if (Date.now() - told < TELL_EVERY_MS) continue; // each portion would drown out everything else
+    told = Date.now();
+    find("#told").textContent = find("#going .done").textContent;
+  }
+}
+
 // --- the dialog -----------------------------------------------------------------------------------------------------
 
 // Without this script, and once it is closed, the dialog is part of the page.
@@ -284,6 +320,8 @@ function begin() {
   once("[data-go-on]", goOn);
   once("[data-reopen]", (dialog) => dialog.showPopover());
   once("form[data-upload]", upload);
+  once("form[data-portions]", portions);
+  if (!find("form[data-portions], [data-go-on]")) sessionStorage.removeItem("confirmed");
   once("dialog[data-modal]", modal);
   dispatchEvent(new Event("begun"));
 }

@@ -58,6 +58,37 @@ def test_groups_are_deleted_as_planned(client: httpx.Client, home: str) -> None:
     assert names(client, home) == ["Support"]
 
 
+def test_a_request_goes_on_where_the_one_before_ended_unless_something_else_changed(
+    client: httpx.Client, home: str
+) -> None:
+    path, body = f"{home}/groups/delete", {"q": ""}
+    plan = asked(client, path, body, plan=True, limit=1)
+    assert (plan["groups"], plan["remaining"], plan["done"]) == (3, 2, None)
+    first = asked(client, path, body, digest=plan["digest"], limit=1)
+    assert (first["done"], first["remaining"], names(client, home)) == (1, 2, ["Sales Asia", "Support"])
+    assert_problem(client.post(path, json=body, params={"digest": plan["digest"], "limit": 1}), 412, "plan-changed")
+    second = asked(client, path, body, digest=first["digest"], limit=1)
+    assert (second["groups"], second["done"], second["remaining"]) == (2, 1, 1)
+    support = client.get(f"{home}/groups").json()[0]["id"]
+    client.patch(f"{home}/groups/{support}", json={"name": "Helpdesk"})
+    assert_problem(client.post(path, json=body, params={"digest": second["digest"]}), 412, "plan-changed")
+    again = asked(client, path, body, plan=True)
+    last = asked(client, path, body, digest=again["digest"])
+    assert (last["done"], last["remaining"], names(client, home)) == (1, 0, [])
+
+
+def test_licences_and_memberships_go_in_several_requests(client: httpx.Client, home: str) -> None:
+    sales = client.get(f"{home}/groups").json()[0]["id"]
+    for path, limit in ((f"{home}/groups/{sales}/users/remove", 1), (f"{home}/licences/revoke", 2)):
+        answer = asked(client, path, {"q": ""}, plan=True, limit=limit)
+        done = 0
+        while answer["remaining"] or answer["done"] is None:
+            answer = asked(client, path, {"q": ""}, digest=answer["digest"], limit=limit)
+            done += answer["done"]
+        assert done == {1: 2, 2: 3}[limit], path
+    assert client.get(f"{home}/licences").json() == []
+
+
 def test_what_is_asked_for_but_not_there_is_told(client: httpx.Client, home: str) -> None:
     """Another subscription's group is no different from one that doesn't exist."""
     stranger = subscribed(client)

@@ -65,6 +65,25 @@ def test_several_groups_are_deleted_after_a_plan(contoso: Contoso, tmp_path: Pat
     assert contoso.document("groups") == []
 
 
+def test_all_that_match_are_deleted_or_removed(contoso: Contoso) -> None:
+    for name, users in (("Office 1", (ANN, BEN)), ("Office 2", ()), ("Sales", (ANN, BEN))):
+        contoso.said("group", "create", name, *(word for user in users for word in ("--user", user)))
+    assert contoso.said("group", "remove", "Sales", "--search", "ann", "--dry-run").startswith("Removes 1 user from")
+    assert contoso.said("group", "remove", "Sales", "--search", "ann", "--yes").endswith("1 user removed.\n")
+    assert contoso.document("group", "remove", "Sales", "--all", code=1)["error"]["code"] == "not-confirmed"
+    assert contoso.said("group", "delete", "--search", "office", "--max-users", "0", "--yes").endswith(
+        "1 group deleted.\n"
+    )
+    assert [each["name"] for each in contoso.document("groups")] == ["Office 1", "Sales"]
+    nothing = contoso.document("group", "delete", "--search", "nothing", "--yes", code=1)["error"]
+    assert nothing == {"code": "not-found", "message": "There is no such group."}
+    assert contoso.document("group", "delete", "Sales", "--all", code=2)["error"]["code"] == "usage"
+    done = contoso.document("group", "delete", "--all", "--yes")
+    assert (done["text"], done["done"], done["not_done"]) == ("Deletes 2 groups; 2 users leave them.", 2, 0)
+    revoked = contoso.document("licence", "revoke", "--only", "no_group", "--search", "ann", "--yes")
+    assert (revoked["done"], len(contoso.document("licence", "list"))) == (1, 1)
+
+
 def test_groups_are_exported_and_sorted(contoso: Contoso, tmp_path: Path) -> None:
     for name, users in (("=Sales", (ANN, BEN)), ("Asia", (ANN,)), ("Empty", ())):
         contoso.said("group", "create", name, *(word for user in users for word in ("--user", user)))

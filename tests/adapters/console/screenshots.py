@@ -207,6 +207,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     import_file = samples.joinpath("user-based.csv").read_text().replace("@example.com", "@of.example.com")
     id_ = UUID(where.rpartition("/")[2])
     licences, many = (rollcall.blobs.put(id_, "file", [text.encode()]) for text in (people_without, import_file))
+    plan = client.post(f"{where}/groups/delete", params={"plan": True}, json={"q": "office"}).json()
+    deleting = f"{where}/groups/delete?query=q%3Doffice&done=5000"
     addresses = {
         "subscriptions": "/",
         "sessions": "/sessions",
@@ -253,6 +255,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "groups": f"{where}/groups",
         "groups-selected": f"{where}/groups?sort=-users",
         "groups-asked": f"{where}/groups?q=wrong",
+        "groups-deleting": f"{deleting}&digest={plan['digest']}",
+        "groups-deleting-stopped": f"{deleting}&stopped=1",
         "groups-export": f"{where}/groups",
         "groups-narrowed": f"{where}/groups?size=1&sort=created&q=office",
         "groups-none-like-it": f"{where}/groups?q=nothing",

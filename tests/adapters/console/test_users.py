@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 from uuid import uuid4
 
 import pytest
@@ -109,7 +110,7 @@ class TestAUser:
         listed = console.ask("GET", f"{subscription}/users", params={"q": email})
         link = re.search(r'<th scope="row" class="name" id="r1"><a href="([^"]+)"', listed.text)
         assert link
-        answer = console.ask("GET", unescape(link[1]))
+        answer = console.ask("GET", urljoin(f"{subscription}/users", unescape(link[1])))
         assert (answer.status_code, f"<h1><bdi>{email}" in unescape(answer.text)) == (200, True)
         assert "Not in any group" in said(answer)
 
