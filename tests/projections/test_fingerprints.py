@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "ec294d4100fde5a9"
+HISTORY = "ad48da21fe7475b4"
 RECORDED = {
     "directory": ("3-60280f603ed5d1e0", "611e19ecb0a712f2"),
-    "review": ("1-2e37d6fb959e7a96", "d3107a46b103df93"),
-    "import_list": ("3-8d19ea734fa9d29f", "cc66c9e4d08c8d01"),
+    "review": ("2-2e37d6fb959e7a96", "d3107a46b103df93"),
+    "import_list": ("4-61793e849f960756", "72f7ea5dce901866"),
     "groups_added": ("4-b08eb6a110aed9a2", "e7cd1cbd288588ce"),
     "audit_log": ("3-322c8dd3e0532bdd", "717eb572fa38ba92"),
     "group_events": ("2-632be6e86f758fbc", "f2a20ca4aab5fb6b"),
