@@ -215,7 +215,7 @@ class TestASnapshot:
 
 
 IGNORED = {
-    "of another shape": ENVELOPE.replace('"shape":8', '"shape":1') % '{"type":"discarded"}',
+    "of another shape": ENVELOPE.replace('"shape":9', '"shape":1') % '{"type":"discarded"}',
     "with a state of a newer release": ENVELOPE % '{"type":"unheard_of"}',
     "that was stored as an event, as they once were": (
         '{"at":"2026-02-03T04:05:06Z","origin":{"subscription_id":"11111111-1111-4111-8111-111111111111",'
