@@ -16,18 +16,25 @@ BYTE_ORDER_MARK = "\ufeff"
 """Without it, Excel takes UTF-8 for the code page of the machine."""
 
 
-def csv_pieces(header: Sequence[str], rows: Iterable[tuple[object, ...]]) -> Iterator[bytes]:
+def csv_pieces(
+    header: Sequence[str], rows: Iterable[tuple[object, ...] | str], delimiter: str = ","
+) -> Iterator[bytes]:
     """Yield rows as CSV in UTF-8 with a byte order mark, a few hundred at a time; no cell is a formula.
+
+    A row that is a text is written as it is.
 
     The header has quotation marks: DuckDB decides by the first rows whether a file has any, and without them would take
     those further down for text. Its first cell has none, because some readers accept none behind a byte order mark.
     """
     piece = io.StringIO()
-    piece.write(f"{BYTE_ORDER_MARK}{header[0]},")
-    csv.writer(piece, quoting=csv.QUOTE_ALL).writerow(header[1:])
-    writer = csv.writer(piece)
+    piece.write(f"{BYTE_ORDER_MARK}{header[0]}{delimiter}")
+    csv.writer(piece, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow(header[1:])
+    writer = csv.writer(piece, delimiter=delimiter)
     for number, row in enumerate(rows, start=1):
-        writer.writerow([without_formula(cell) if isinstance(cell, str) else cell for cell in row])
+        if isinstance(row, str):
+            piece.write(f"{row}\r\n")
+        else:
+            writer.writerow([without_formula(cell) if isinstance(cell, str) else cell for cell in row])
         if number % LINES_PER_PIECE == 0:
             yield piece.getvalue().encode()
             piece.seek(0)

@@ -17,6 +17,7 @@ from projections.audit_log.read import AuditRow, document
 from projections.reports import exports
 from projections.reports import import_report as reporting
 from projections.reports.audit_filters import NO_FILTER, AuditFilter
+from projections.reports.rows_not_added import rows_not_added
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,8 +62,14 @@ def export(
 
 def import_report(rollcall: Rollcall, row: ImportRow) -> Iterator[bytes]:
     """Yield the report of an import as CSV, as of now."""
-    rows = reporting.report(rollcall.views, rollcall.blobs, row)
+    rows = reporting.report(rollcall.views, rollcall.blobs, row, rollcall.settings.limits)
     return csv_pieces(REPORT_HEADER, (structs.astuple(each) for each in rows))
+
+
+def rows_to_fix(rollcall: Rollcall, row: ImportRow) -> Iterator[bytes]:
+    """Yield the rows that an import didn't add as a file to fix and import, as of now; raises NoRowsRead."""
+    found = rows_not_added(rollcall.views, rollcall.blobs, row, rollcall.settings.limits)
+    return csv_pieces(found.header, found.rows, found.delimiter)
 
 
 def export_users(users: Iterable[LicenceRow | MemberRow], kind: ExportKind = "csv") -> Iterator[bytes]:

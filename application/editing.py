@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from domain.edits import Plan
 from domain.errors import NotFound, Refused
 from domain.import_session import Committing, ImportSession, Reviewing, Stopped
 from domain.naming import parse_group_name, printable
+from domain.roster import NamedGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -199,24 +201,26 @@ def _decide_on(
         case Add(number, email):
             return [edits.add_user(session, roster.group(number), parse_email(email, private))]
         case Correct(old, new, number):
-            in_file, numbers = _groups_with(roster, old)
+            in_file, numbers, is_address = _groups_with(roster, old)
             if number is not None:
                 numbers = [number] if number in numbers else []
             if not numbers:
                 raise NotFound(what="group of this file with the address", id=old)
+            groups = starmap(NamedGroup, zip(numbers, roster.names_of_groups(numbers), strict=True))
             meant = in_file if new is None else parse_email(new, private)
-            return edits.correct_address(session, numbers, in_file, meant)
+            return edits.correct_address(session, groups, in_file, meant, None if is_address else roster.problems())
         case LeaveOut(number):
-            return [edits.leave_group_out(session, roster.group(number).number)]
+            return [edits.leave_group_out(session, roster.group(number))]
         case TakeIn(number):
-            return [edits.take_group_in(session, roster.group(number).number)]
+            return [edits.take_group_in(session, roster.group(number))]
 
 
-def _groups_with(roster: StoredRoster, text: str) -> tuple[str, list[int]]:
-    """Return an address, or a cell that is none, as the file has it, and the numbers of the groups that it is in."""
+def _groups_with(roster: StoredRoster, text: str) -> tuple[str, list[int], bool]:
+    """Return a cell as the file has it, the numbers of the groups that it is in, and whether it is an address."""
     email = email_key(text)
     if (user := roster.indexes_of([email]).get(email)) is not None:
-        return email, [number for number, (_, users) in enumerate(roster.every_group(), start=1) if user in users]
+        numbers = [number for number, (_, users) in enumerate(roster.every_group(), start=1) if user in users]
+        return email, numbers, True
     cell = printable(text)
     wrong = (problem for problem in roster.problems() if problem.code == "email-invalid" and problem.value == cell)
-    return cell, sorted({number for problem in wrong for number in problem.groups})
+    return cell, sorted({number for problem in wrong for number in problem.groups}), False

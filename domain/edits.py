@@ -5,7 +5,7 @@ Events are stored: their tags and field names never change. Add fields with defa
 
 from __future__ import annotations
 
-from itertools import starmap
+from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -14,13 +14,14 @@ from msgspec.structs import replace
 
 from domain.errors import NotFound
 from domain.portions import portions
+from domain.roster import NamedGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from domain.import_session import Reviewing
     from domain.problems import Problem
-    from domain.roster import GroupToAdd, NamedGroup, RosterGroup
+    from domain.roster import GroupToAdd, RosterGroup
 
 
 # --- events -------------------------------------------------------------------------------------------------
@@ -35,48 +36,58 @@ class GroupRenamed(Struct, frozen=True, omit_defaults=True, tag="import.group-re
     reset: bool = False
 
 
-class UserRemoved(Struct, frozen=True, tag="import.user-removed"):
-    """A user will not be added to this group of the file."""
+class UserRemoved(Struct, frozen=True, omit_defaults=True, tag="import.user-removed"):
+    """A user will not be added to this group of the file, which has that name."""
 
     group: int
     email: str
+    name: str = ""
 
 
-class UserRestored(Struct, frozen=True, tag="import.user-restored"):
+class UserRestored(Struct, frozen=True, omit_defaults=True, tag="import.user-restored"):
     """A user of this group of the file who was removed will be added to it after all."""
 
     group: int
     email: str
+    name: str = ""
 
 
-class UserAdded(Struct, frozen=True, tag="import.user-added"):
+class UserAdded(Struct, frozen=True, omit_defaults=True, tag="import.user-added"):
     """A user whom the file doesn't have in this group will be added to it."""
 
     group: int
     email: str
+    name: str = ""
 
 
-class AddressCorrected(Struct, frozen=True, tag="import.address-corrected"):
+class AddressCorrected(Struct, frozen=True, omit_defaults=True, tag="import.address-corrected"):
     """An address of the file stands for another one in these groups, or for itself again if `new` is the same.
 
-    `old` is the canonical address, or what a cell holds that is no address. See `portions` for how many groups.
+    `old` is the canonical address, or what a cell holds that is no address. See `portions` for how many groups; if it
+    is one, it has that name. `rows` is how many more rows can be read because of it (see `Plan.rows_corrected`).
     """
 
     old: str
     new: str
     groups: tuple[int, ...]
+    name: str = ""
+    rows: int = 0
 
 
-class GroupLeftOut(Struct, frozen=True, tag="import.group-left-out"):
-    """A group of the file will not be added."""
-
-    group: int
-
-
-class GroupTakenIn(Struct, frozen=True, tag="import.group-taken-in"):
-    """A group of the file that was left out will be added after all."""
+class GroupLeftOut(Struct, frozen=True, omit_defaults=True, tag="import.group-left-out"):
+    """A group of the file will not be added. It has that name, and the one in the file if it was renamed."""
 
     group: int
+    name: str = ""
+    in_file: str = ""
+
+
+class GroupTakenIn(Struct, frozen=True, omit_defaults=True, tag="import.group-taken-in"):
+    """A group of the file that was left out will be added after all; its names as in `GroupLeftOut`."""
+
+    group: int
+    name: str = ""
+    in_file: str = ""
 
 
 Edit: TypeAlias = GroupRenamed | UserRemoved | UserRestored | UserAdded | AddressCorrected | GroupLeftOut | GroupTakenIn
@@ -105,7 +116,8 @@ class Plan(Struct, frozen=True):
 
     `corrected` has the addresses that stand for others in a group, `added` the users whom the file doesn't have there,
     and `removed` those who won't be added, by the addresses that they would be added with. What is edited and then
-    edited back leaves nothing here.
+    edited back leaves nothing here. `rows_corrected` is how many rows of the file couldn't be read, and can be because
+    of the corrections.
     """
 
     roster: str
@@ -115,6 +127,7 @@ class Plan(Struct, frozen=True):
     left_out: frozenset[int] = frozenset()
     corrected: dict[int, dict[str, str]] = field(default_factory=dict)
     added: dict[int, frozenset[str]] = field(default_factory=dict)
+    rows_corrected: int = 0
 
     @property
     def edited(self) -> bool:
@@ -159,6 +172,14 @@ class Plan(Struct, frozen=True):
         """Return whether a problem of the file was solved for all of its groups."""
         return bool(problem.groups) and all(self.solves(problem, number) for number in problem.groups)
 
+    def rows_solved(self, problems: Iterable[Problem]) -> int:
+        """Return how many rows can be read after all: those with errors, each of which was solved.
+
+        `problems` are those of the file, in order.
+        """
+        errors = (problem for problem in problems if problem.severity == "error")
+        return sum(all(map(self.has_solved, row)) for _, row in groupby(errors, lambda problem: problem.line))
+
     def users(self, group: GroupToAdd | RosterGroup) -> list[str]:
         """Return the users who will be added to a group of the file."""
         if group.number in self.left_out:
@@ -177,6 +198,7 @@ class Edits:
         self._left_out = set(plan.left_out)
         self._corrected = {group: dict(addresses) for group, addresses in plan.corrected.items()}
         self._added = {group: set(users) for group, users in plan.added.items()}
+        self._rows_corrected = plan.rows_corrected
 
     def add(self, edit: Edit) -> None:
         """Make one more edit."""
@@ -185,10 +207,8 @@ class Edits:
                 self._names.pop(group, None)
             case GroupRenamed(group=group, new=new):
                 self._names[group] = new
-            case UserRemoved(group, email) if email in self._added.get(group, NOBODY):
-                self._added[group].discard(email)
             case UserRemoved(group, email):
-                self._removed.setdefault(group, set()).add(email)
+                self._remove(group, email)
             case UserRestored(group, email):
                 self._removed.get(group, set()).discard(email)
             case UserAdded(group, email):
@@ -200,7 +220,16 @@ class Edits:
             case GroupTakenIn(group):
                 self._left_out.discard(group)
 
+    def _remove(self, group: int, email: str) -> None:
+        """Remove a user; one who was only added is forgotten, so that adding and removing leaves nothing."""
+        was_added = email in self._added.get(group, NOBODY)
+        if was_added:
+            self._added[group].discard(email)
+        if not was_added or email in self._corrected.get(group, UNCORRECTED).values():
+            self._removed.setdefault(group, set()).add(email)
+
     def _correct(self, edit: AddressCorrected) -> None:
+        self._rows_corrected += edit.rows
         for group in edit.groups:
             if edit.new == edit.old:
                 self._corrected.get(group, {}).pop(edit.old, None)
@@ -216,6 +245,7 @@ class Edits:
             left_out=frozenset(self._left_out),
             corrected={group: addresses for group, addresses in self._corrected.items() if addresses},
             added={group: frozenset(users) for group, users in self._added.items() if users},
+            rows_corrected=self._rows_corrected,
         )
 
 
@@ -237,13 +267,13 @@ def remove_user(session: Reviewing, group: RosterGroup, email: str) -> UserRemov
         return None
     if email not in session.plan.addresses(group):
         raise NotFound(what="user in this group with the address", id=email)
-    return UserRemoved(group.number, email)
+    return UserRemoved(group.number, email, session.plan.name(group))
 
 
 def restore_user(session: Reviewing, group: RosterGroup, email: str) -> UserRestored | None:
     """Put a user (canonical address) back who was removed from a group of the file; raises NotFound."""
     if email in session.plan.removed.get(group.number, NOBODY):
-        return UserRestored(group.number, email)
+        return UserRestored(group.number, email, session.plan.name(group))
     if email not in session.plan.addresses(group):
         raise NotFound(what="user in this group with the address", id=email)
     return None
@@ -251,63 +281,101 @@ def restore_user(session: Reviewing, group: RosterGroup, email: str) -> UserRest
 
 def add_user(session: Reviewing, group: RosterGroup, email: str) -> UserAdded | UserRestored | None:
     """Add a user (canonical address) to a group of the file, or put them back, unless they will be added anyway."""
+    name = session.plan.name(group)
     if email in session.plan.removed.get(group.number, NOBODY):
-        return UserRestored(group.number, email)
-    return None if email in session.plan.addresses(group) else UserAdded(group.number, email)
+        return UserRestored(group.number, email, name)
+    return None if email in session.plan.addresses(group) else UserAdded(group.number, email, name)
 
 
 def correct_address(
-    session: Reviewing, groups: Iterable[int], old: str, new: str
+    session: Reviewing, groups: Iterable[NamedGroup], old: str, new: str, problems: Iterable[Problem] | None = None
 ) -> list[UserRemoved | AddressCorrected]:
     """Let an address stand for another one in those groups of the file that have it; for itself again if `new` is it.
 
-    `old` and `new` as in `AddressCorrected`. A group from which the user was removed keeps what it has.
+    `old` and `new` as in `AddressCorrected`. A group from which the user was removed keeps what it has. `problems` are
+    those of the file, in order, if the correction can solve one.
     """
-    plan, found = session.plan, list[int]()
-    for number in groups:
-        stands_for = plan.corrected.get(number, UNCORRECTED).get(old, old)
-        if stands_for != new and stands_for not in plan.removed.get(number, NOBODY):
-            found.append(number)
-    added_before = [UserRemoved(number, new) for number in found if new in plan.added.get(number, NOBODY)]
-    return [*added_before, *(AddressCorrected(old, new, some) for some in portions(found))]
+    plan, found = session.plan, dict[int, str]()
+    for group in groups:
+        stands_for = plan.corrected.get(group.number, UNCORRECTED).get(old, old)
+        if stands_for != new and stands_for not in plan.removed.get(group.number, NOBODY):
+            found[group.number] = plan.name(group)
+    added_before = [UserRemoved(at, new, found[at]) for at in found if new in plan.added.get(at, NOBODY)]
+    corrected = [
+        AddressCorrected(old, new, some, found[some[0]] if len(some) == 1 else "") for some in portions([*found])
+    ]
+    if problems is not None and corrected:
+        folded = Edits(plan)
+        for edit in corrected:
+            folded.add(edit)
+        corrected = _with_rows(corrected, folded.plan().rows_solved(problems) - plan.rows_corrected)
+    return [*added_before, *corrected]
 
 
-def leave_group_out(session: Reviewing, number: int) -> GroupLeftOut | None:
+def _with_rows(corrected: list[AddressCorrected], rows: int) -> list[AddressCorrected]:
+    """Let the last correction tell how many more rows can be read because of them all."""
+    return [*corrected[:-1], *(replace(edit, rows=rows) for edit in corrected[-1:])]
+
+
+def leave_group_out(session: Reviewing, group: NamedGroup) -> GroupLeftOut | None:
     """Leave a group of the file out, unless it is left out."""
-    return None if number in session.plan.left_out else GroupLeftOut(number)
+    left_out = group.number in session.plan.left_out
+    return None if left_out else GroupLeftOut(group.number, *_names(session.plan, group))
 
 
-def take_group_in(session: Reviewing, number: int) -> GroupTakenIn | None:
+def take_group_in(session: Reviewing, group: NamedGroup) -> GroupTakenIn | None:
     """Take a group of the file in again, unless it isn't left out."""
-    return GroupTakenIn(number) if number in session.plan.left_out else None
+    left_out = group.number in session.plan.left_out
+    return GroupTakenIn(group.number, *_names(session.plan, group)) if left_out else None
+
+
+def _names(plan: Plan, group: NamedGroup) -> tuple[str, str]:
+    """Return the name of a group, and the one in the file if that is another one."""
+    name = plan.name(group)
+    return name, group.name if group.name != name else ""
 
 
 def edit_back(now: Plan, then: Plan, name_in_file: Callable[[int], str]) -> list[Edit]:
     """Return the edits that make a plan of a file what another one is, usually an earlier one."""
     back: list[Edit] = []
+
+    def named(number: int) -> tuple[str, str]:
+        return _names(then, NamedGroup(number, name_in_file(number)))
+
+    def of_users(
+        kind: type[UserAdded | UserRemoved | UserRestored], pairs: set[tuple[int, str]]
+    ) -> Iterator[UserAdded | UserRemoved | UserRestored]:
+        return (kind(number, email, named(number)[0]) for number, email in sorted(pairs))
+
     for number in sorted(now.names.keys() | then.names.keys()):
         if now.names.get(number) != then.names.get(number):
             old, new = (names.get(number) or name_in_file(number) for names in (now.names, then.names))
             back.append(GroupRenamed(number, old, new, reset=number not in then.names))
-    back += map(GroupTakenIn, sorted(now.left_out - then.left_out))
-    back += map(GroupLeftOut, sorted(then.left_out - now.left_out))
-    back += starmap(UserRestored, sorted(_pairs(now.removed) - _pairs(then.removed)))
-    back += starmap(UserRemoved, sorted(_pairs(now.added) - _pairs(then.added)))
-    back += _correct_back(now.corrected, then.corrected)
-    back += starmap(UserAdded, sorted(_pairs(then.added) - _pairs(now.added)))
-    back += starmap(UserRemoved, sorted(_pairs(then.removed) - _pairs(now.removed)))
+    back += (GroupTakenIn(number, *named(number)) for number in sorted(now.left_out - then.left_out))
+    back += (GroupLeftOut(number, *named(number)) for number in sorted(then.left_out - now.left_out))
+    back += of_users(UserRestored, _pairs(now.removed) - _pairs(then.removed))
+    back += of_users(UserRemoved, _pairs(now.added) - _pairs(then.added))
+    corrected = _correct_back(now.corrected, then.corrected, lambda number: named(number)[0])
+    back += _with_rows(corrected, then.rows_corrected - now.rows_corrected)
+    back += of_users(UserAdded, _pairs(then.added) - _pairs(now.added))
+    back += of_users(UserRemoved, _pairs(then.removed) - _pairs(now.removed))
     return back
 
 
-def _correct_back(now: Mapping[int, Mapping[str, str]], then: Mapping[int, Mapping[str, str]]) -> Iterator[Edit]:
+def _correct_back(
+    now: Mapping[int, Mapping[str, str]], then: Mapping[int, Mapping[str, str]], name: Callable[[int], str]
+) -> list[AddressCorrected]:
     groups: dict[tuple[str, str], list[int]] = {}
     for number in sorted(now.keys() | then.keys()):
         is_, was = now.get(number, UNCORRECTED), then.get(number, UNCORRECTED)
         for old in sorted(is_.keys() | was.keys()):
             if is_.get(old) != was.get(old):
                 groups.setdefault((old, was.get(old, old)), []).append(number)
-    for (old, new), numbers in groups.items():
-        yield from (AddressCorrected(old, new, some) for some in portions(numbers))
+    return [
+        AddressCorrected(old, new, some, name(some[0]) if len(some) == 1 else "")
+        for (old, new), numbers in groups.items()
+        for some in portions(numbers)
+    ]
 
 
 def _pairs(users: Mapping[int, Collection[str]]) -> set[tuple[int, str]]:

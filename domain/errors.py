@@ -128,6 +128,12 @@ class WrongState(Refused):
         super().__init__(reason=WRONG_STATES[command, state])
 
 
+class NoRowsRead(Refused):
+    """The file of this import was refused, so none of its rows was added. Fix the file and upload it again."""
+
+    code = "wrong-state"
+
+
 class NothingToAdd(Refused):
     """There is nothing to add: {reason}."""
 

@@ -15,6 +15,7 @@ _BEGIN = rf"(?:^|(?<=[{SEPARATORS}]))"
 _FORMULA = rf"""[\s"]*[{re.escape(STARTS)}]"""
 _TO_MARK = re.compile(rf"{_BEGIN}(?='*{_FORMULA})|^(?=[\t\r\n])")
 _MARK = re.compile(rf"{_BEGIN}'(?='*{_FORMULA})")
+_WITHIN = re.compile(rf"""{_BEGIN}((?:\s*")*)(?=\s*[{re.escape(STARTS)}])""")
 _MAY_BE_MARKED = re.compile(rf"'{_FORMULA}")
 
 
@@ -39,3 +40,11 @@ def as_meant(text: str) -> str:
 def may_be_marked(text: str) -> bool:
     """Return whether there may be a cell in a text that `as_meant` changes."""
     return "'" in text and _MAY_BE_MARKED.search(text) is not None
+
+
+def without_formulas(lines: str) -> str:
+    """Return lines that can't be taken apart into cells, with nothing that a spreadsheet would run as a formula.
+
+    The apostrophe goes behind a quotation mark at the beginning of a cell, so that it still opens that cell.
+    """
+    return _WITHIN.sub(r"\1'", lines)

@@ -124,7 +124,7 @@ class Progress(Struct, frozen=True):
 
     Of the groups `added`, some were `created`, some `joined` another group of the file, and some were left
     `unchanged`. `users` is how many users have joined groups, each counted once per group; others were `there` already
-    or `left_out`, because they have no licence.
+    or `left_out`, because they have no licence. `rows_corrected` is that of the plan.
     """
 
     done: int = 0
@@ -136,6 +136,7 @@ class Progress(Struct, frozen=True):
     unchanged: int = 0
     there: int = 0
     left_out: int = 0
+    rows_corrected: int = 0
 
     def after(self, event: GroupAdded | GroupSkipped) -> Progress:
         """Return it after one more group."""
@@ -152,6 +153,7 @@ class Progress(Struct, frozen=True):
             unchanged=self.unchanged + (event.users_added == 0),
             there=self.there + event.users_already_there,
             left_out=left_out,
+            rows_corrected=self.rows_corrected,
         )
 
 
@@ -381,7 +383,7 @@ def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
         case Reviewing(), EncodingChosen(roster=roster, groups=groups):
             return Reviewing(Plan(roster, groups))
         case Reviewing(plan), CommitStarted(reviewed=reviewed):
-            return Committing(plan, reviewed)
+            return Committing(plan, reviewed, Progress(rows_corrected=plan.rows_corrected))
         case Stopped(plan, progress), CommitStarted(reviewed=reviewed):
             return Committing(plan, reviewed, progress)
         case Committing(), UsersLeftOut():
@@ -392,8 +394,8 @@ def _evolve(session: ImportSession | None, event: ImportEvent) -> ImportSession:
             return Stopped(plan, progress)
         case Committing(_, reviewed, progress), CommitCompleted():
             return Completed(reviewed, progress)
-        case Reviewing(), ImportDiscarded():
-            return Discarded()
+        case Reviewing(plan), ImportDiscarded():
+            return Discarded(Progress(rows_corrected=plan.rows_corrected))
         case Stopped(_, progress), ImportDiscarded():
             return Discarded(progress)
         case Stopped(_, progress), ImportClosed():

@@ -65,10 +65,12 @@ def dry_run(
         found = [*left, *([without] if without else []), *suspicions(cursor, subscription.id, roster).values()]
         meant = file_licences.licensed_twins_of_file(cursor, subscription.id, roster)
         planned = plan_of(cursor, subscription.id, roster, plan)
-        told = plan_summary(planned, import_list.same_file(cursor, subscription.id, sha256(content).hexdigest()))
-    read_as = detected(read, "")
+        read_as = detected(read, "")
+        counts = import_list.counts(read_as, rows_corrected=plan.rows_corrected)
+        earlier = import_list.same_file(cursor, subscription.id, sha256(content).hexdigest())
+        told = plan_summary(planned, counts.rows_not_read, earlier)
     if terminal.as_json:
-        shown, counts = problem_rows(found), import_list.counts(read_as)
+        shown = problem_rows(found)
         what = (read_as.format, read_as.encoding, read_as.delimiter)
         report = DryRunReport(name, len(content), *what, counts, len(people), shown, groups, meant, told, people)
         terminal.emit(report)

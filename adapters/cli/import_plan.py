@@ -13,6 +13,7 @@ from projections.import_list import read as import_list
 from projections.reports.import_plan import plan_document
 from projections.reports.plan_changes import SeenPlan, plan_difference
 from projections.reports.plan_text import OUTCOMES
+from projections.reports.wording import counted
 
 if TYPE_CHECKING:
     from adapters.cli.terminal import Terminal
@@ -34,7 +35,7 @@ def document_of(rollcall: Rollcall, row: ImportRow, plan: ImportPlan) -> PlanDoc
     """Return the plan of an import as it is told, with earlier imports of the same file."""
     with rollcall.views() as cursor:
         earlier = import_list.same_file(cursor, row.subscription_id, row.sha256, row.id)
-    return plan_document(row.version, plan, earlier)
+    return plan_document(row.version, plan, row.counts.rows_not_read, earlier)
 
 
 def difference(rollcall: Rollcall, origin: Origin, seen: ImportPlan, now: ImportPlan) -> PlanDifference:
@@ -59,6 +60,9 @@ def show_plan(terminal: Terminal, plan: PlanSummary) -> None:
             style="dim",
         )
     )
+    if plan.rows_not_read:
+        text = f"{counted(plan.rows_not_read, 'row')} of the file with something that can’t be read"
+        terminal.say(Text(text, style="yellow"))
     for each in plan.same_file_as:
         text = (
             f"This file was imported before: “{each.file_name}”, {utc_time(each.started_at)} by {each.started_by.name}"

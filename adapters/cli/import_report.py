@@ -225,6 +225,8 @@ def outcome(terminal: Terminal, row: ImportRow) -> None:
     terminal.say()
     if row.state == "completed":
         terminal.say(Text("Completed: ", style="yellow" if is_incomplete(row) else "green"), f"{what}.")
+        if is_incomplete(row):
+            _rows_to_fix(terminal, row)
         return
     closed = row.state == "closed"
     terminal.say(Text("Finished early: " if closed else "Stopped: ", style="yellow"), f"{what}.")
@@ -233,10 +235,17 @@ def outcome(terminal: Terminal, row: ImportRow) -> None:
         terminal.say(f"Groups 1 to {done:,} of the file are done. Groups {done + 1:,} to {total:,} were not added.")
     else:
         terminal.say(f"None of the {total:,} groups was added.")
-    if not closed:
+    if closed:
+        _rows_to_fix(terminal, row)
+    else:
         terminal.say(f"To continue:\n  {command_line('import-resume', str(row.id))}")
         if progress.groups_added:
             terminal.say(f"To keep what was added and finish here:\n  {command_line('import-close', str(row.id))}")
+
+
+def _rows_to_fix(terminal: Terminal, row: ImportRow) -> None:
+    command = command_line("rows-not-added", str(row.id), "-o", "rows-not-added.csv")
+    terminal.say(f"To get the rows that weren't added as a file that you can fix and import:\n  {command}")
 
 
 def refusal(terminal: Terminal, name: str, found: Sequence[Problem]) -> None:

@@ -38,6 +38,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         import_undo,
         imports.imports,
         imports.import_history,
+        exports.rows_not_added,
     ),
     "Subscriptions": (
         subscriptions.subscription,

@@ -50,4 +50,4 @@ def find_plan(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow) -> FoundPl
 def told_plan(cursor: ViewCursor, row: ImportRow, found: FoundPlan) -> PlanDocument:
     """Return the plan of an import as it is told, with earlier imports of the same file."""
     earlier = import_list.same_file(cursor, row.subscription_id, row.sha256, row.id)
-    return plan_document(found.version, found.planned, earlier)
+    return plan_document(found.version, found.planned, row.counts.rows_not_read, earlier)

@@ -18,7 +18,7 @@ from domain.subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SHAPE = 8
+SHAPE = 9
 """The shape of the states that are kept: add one whenever the fields of a state or the fold change."""
 
 TOPIC = "snapshot"

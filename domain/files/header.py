@@ -32,7 +32,7 @@ _IGNORED = re.compile("[\\s_\ufeff\u200b-]+")  # in a column's name; the last bu
 _UNNAMED = re.compile(r"unnamed:[0-9]+")  # what pandas makes of an empty header, in its form by which it is compared
 _LIKE_GROUP = ("grou", "grup", "team")
 _NUMBERED = re.compile(r"(groupname|email)\.*(?:duplicated)?\.*[0-9]{1,9}")  # what programs make of repeated columns
-_REASON = "reason"  # the last column of the report with the rows that weren't added, which may be sent back
+REASON = "reason"  # the last column of the report with the rows that weren't added, which may be sent back
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel writes such a line above the header, and hides it
 _TYPE = "#TYPE "  # so begins a line that PowerShell's Export-Csv writes above the header, unless it is told not to
 _BLANK = re.compile(rf'[\s"{re.escape(DELIMITERS)}]*')
@@ -172,7 +172,7 @@ def check_header(row: Row | UnclosedQuote, limits: Limits) -> Header:
     keys = [header_key(cell) for cell in cells]
     if tuple(keys[:2]) == GOOGLE_MEMBERS:
         return Header("group_based", tuple(cells), (0, 1), row.line)
-    named = [at for at, key in enumerate(keys) if key and not (key == _REASON and at == len(keys) - 1)]
+    named = [at for at, key in enumerate(keys) if key and not (key == REASON and at == len(keys) - 1)]
     if what := peer(frozenset(keys), keys[0] if keys else ""):
         raise Unreadable(Problem("other-product", row.line, 1, value=printable(cells[0]), detail=what))
     header = Header(_format([cells[at] for at in named], row), tuple(cells), tuple(named), row.line)

@@ -11,11 +11,12 @@ from msgspec import Struct
 from application.records import Actor
 from domain.addition import GroupAdded, GroupOutcome, GroupSkipped, SkipReason
 from domain.undo import GroupKept, GroupUndone
+from projections.arrays import arrays
 from projections.log import records_at, records_of_streams
 from projections.reports.sentences import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from psycopg.rows import DictRow
 
@@ -271,3 +272,22 @@ def page_of_left_out(
         (import_id, number, passed_over, limit),
     )
     return [(row["number"], row["email"]) for row in cursor]
+
+
+def left_out_among(cursor: ViewCursor, import_id: UUID, users: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Return those of these users, each after the number of a group of the file, whom an import left out of it."""
+    cursor.execute(
+        """
+        SELECT number, email FROM unnest(%b::int[], %b::text[]) AS u (number, email)
+        JOIN groups_left_out AS l USING (number, email) WHERE l.import_id = %s
+        """,
+        (*arrays("int text", users), import_id),
+    )
+    return {(row["number"], row["email"]) for row in cursor}
+
+
+def last_done(cursor: ViewCursor, import_id: UUID) -> int:
+    """Return the number of the last group of the file that an import has added or skipped, 0 if it has none."""
+    cursor.execute("SELECT coalesce(max(number), 0) AS done FROM groups_added WHERE import_id = %s", (import_id,))
+    (row,) = cursor
+    return int(row["done"])

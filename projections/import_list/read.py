@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct, convert, json, structs
 
 from application.records import Actor
-from domain.import_session import EncodingChosen, FileUploaded, FormatDetected, Progress
+from domain.import_session import EncodingChosen, FileUploaded, FormatDetected, Progress, Reviewing
 from domain.problems import Problem
 from domain.roster import FileFormat
 from domain.undo import UndoProgress
@@ -88,7 +88,8 @@ class ImportProgress(Struct, frozen=True):
 class ImportRow(Struct, frozen=True):
     """One import; `read` is the format and content of its file, or None for a refused file with `file_problems`.
 
-    `undone_by` is who started its undo last, None if nobody did.
+    `undone_by` is who started its undo last, None if nobody did. `rows_corrected` is how many rows of the file can be
+    read only because they were corrected.
     """
 
     id: UUID
@@ -105,6 +106,7 @@ class ImportRow(Struct, frozen=True):
     updated_at: datetime
     file_problems: tuple[Problem, ...] = ()
     undone_by: Actor | None = None
+    rows_corrected: int = 0
 
     @property
     def run(self) -> tuple[int, int]:
@@ -132,13 +134,14 @@ class ImportRow(Struct, frozen=True):
     @property
     def counts(self) -> ImportCounts:
         """How much the file holds."""
-        return counts(self.read, self.file_problems)
+        return counts(self.read, self.file_problems, self.rows_corrected)
 
 
 COLUMNS = """
     imports.import_id, subscription_id, state, imports.version,
     file::text AS file, format::text AS format, problems::text AS problems,
-    uploaded_by::text AS uploaded_by, uploaded_at, updated_at, groups_total, groups_added, groups_skipped, users_added,
+    uploaded_by::text AS uploaded_by, uploaded_at, updated_at, rows_corrected,
+    groups_total, groups_added, groups_skipped, users_added,
     groups_created, groups_joined, groups_unchanged, users_already_there, users_left_out,
     groups_undone, groups_deleted, groups_kept, users_removed, undone_by::text AS undone_by,
     run_started_at, run_started_after, message, failures, failed_at, retry_at
@@ -317,6 +320,7 @@ def _import(row: DictRow) -> ImportRow:
         updated_at=row["updated_at"],
         file_problems=json.decode(row["problems"], type=tuple[Problem, ...]),
         undone_by=json.decode(row["undone_by"], type=Actor) if row["undone_by"] else None,
+        rows_corrected=row["rows_corrected"],
     )
 
 
@@ -359,7 +363,8 @@ def _last_error(row: DictRow) -> LastError | None:
 class ImportCounts(Struct, frozen=True):
     """How much a file contains; `problems` counts the problems found by code.
 
-    `rows_not_read` are the rows with something that can't be used, such as an address or the name of a group.
+    `rows_not_read` are the rows with something that can't be used, such as an address or the name of a group, without
+    those that the review has corrected.
     """
 
     rows: int
@@ -406,6 +411,8 @@ def imported(result: ImportResult) -> ImportRow:
     read = result.read if isinstance(result.read, FormatDetected) else None
     progress = getattr(result.session, "progress", Progress())
     undo = getattr(result.session, "undo", UndoProgress())
+    plan = result.session.plan if isinstance(result.session, Reviewing) else None
+    rows_corrected = plan.rows_corrected if plan else progress.rows_corrected
     return ImportRow(
         id=result.id,
         subscription_id=result.origin.subscription_id,
@@ -436,13 +443,16 @@ def imported(result: ImportResult) -> ImportRow:
         updated_at=updated_at,
         file_problems=() if isinstance(result.read, FormatDetected) else result.read.problems,
         undone_by=result.undone_by,
+        rows_corrected=rows_corrected,
     )
 
 
-def counts(read: FormatDetected | None, file_problems: Iterable[Problem] = ()) -> ImportCounts:
-    """Return how much a file contains; for a refused file, only its problems count."""
+def counts(read: FormatDetected | None, file_problems: Iterable[Problem] = (), rows_corrected: int = 0) -> ImportCounts:
+    """Return how much a file contains, some rows of which were corrected; for a refused file, only problems count."""
     if read is None:
         problems = Counter(problem.code for problem in file_problems)
         return ImportCounts(0, 0, 0, 0, dict(sorted(problems.items())))
     found = dict(sorted(read.problems.items()))
-    return ImportCounts(read.rows, read.groups, read.users, read.memberships, found, read.rows_not_read)
+    return ImportCounts(
+        read.rows, read.groups, read.users, read.memberships, found, read.rows_not_read - rows_corrected
+    )

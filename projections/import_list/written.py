@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from msgspec import json
 from msgspec.structs import astuple
@@ -34,7 +36,6 @@ from projections.view import View, columns, events_of, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from application.records import Record
     from projections.import_list.read import ImportState
@@ -53,6 +54,7 @@ CREATE = """
         uploaded_by jsonb NOT NULL,
         uploaded_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL,
+        rows_corrected integer NOT NULL DEFAULT 0,
         groups_total integer NOT NULL DEFAULT 0,
         groups_added integer NOT NULL DEFAULT 0,
         groups_skipped integer NOT NULL DEFAULT 0,
@@ -159,6 +161,21 @@ def _write_version(cursor: ViewCursor, run: Sequence[Record]) -> None:
     )
 
 
+def _correct_rows(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    """Count the rows that can be read because of corrections."""
+    _write_version(cursor, run)
+    rows = Counter[UUID]()
+    for r, event in events_of(run, AddressCorrected):
+        rows[r.originator_id] += event.rows
+    cursor.execute(
+        """
+        UPDATE imports AS i SET rows_corrected = rows_corrected + t.rows
+        FROM unnest(%s::uuid[], %s::int[]) AS t (id, rows) WHERE i.import_id = t.id
+        """,
+        columns(rows.items(), 2),
+    )
+
+
 def _start_run(cursor: ViewCursor, run: Sequence[Record]) -> None:
     _write_state(cursor, run)
     cursor.execute(
@@ -214,7 +231,7 @@ def _count_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
             AS t (id, done, added, skipped, users, created, joined, unchanged, there, left_out)
         WHERE i.import_id = t.id
         """,
-        columns(((import_id, *astuple(counts)) for import_id, counts in batches.items()), 10),
+        columns(((import_id, *astuple(counts)[:9]) for import_id, counts in batches.items()), 10),
     )
 
 
@@ -264,7 +281,7 @@ IMPORT_LIST = View(
         UserRemoved: _write_version,
         UserRestored: _write_version,
         UserAdded: _write_version,
-        AddressCorrected: _write_version,
+        AddressCorrected: _correct_rows,
         GroupLeftOut: _write_version,
         GroupTakenIn: _write_version,
         CommitStarted: _start_commit,
@@ -280,5 +297,5 @@ IMPORT_LIST = View(
         UndoStopped: _write_state,
         UndoCompleted: _write_state,
     },
-    version=3,
+    version=4,
 )

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 class PlanSummary(Struct, frozen=True, kw_only=True):
     """What adding the groups of a file would do now, in total and in words.
 
-    `same_file_as` are earlier imports of the same bytes that added groups.
+    `rows_not_read` are the rows with something that can't be used, without those that were corrected. `same_file_as`
+    are earlier imports of the same bytes that added groups.
     """
 
     text: str
     groups: GroupTotals
     memberships: MembershipTotals
     users: UserTotals
+    rows_not_read: int
     same_file_as: Sequence[EarlierImport] = ()
 
     @property
@@ -45,11 +47,15 @@ class PlanDocument(PlanSummary, frozen=True, kw_only=True):
     digest: str
 
 
-def plan_summary(plan: ImportPlan, same_file_as: Sequence[EarlierImport] = ()) -> PlanSummary:
+def plan_summary(plan: ImportPlan, rows_not_read: int, same_file_as: Sequence[EarlierImport] = ()) -> PlanSummary:
     """Return a plan as it is told."""
-    return PlanSummary(text=plan_text(plan.totals), same_file_as=same_file_as, **asdict(plan.totals))
+    told = asdict(plan.totals)
+    return PlanSummary(text=plan_text(plan.totals), rows_not_read=rows_not_read, same_file_as=same_file_as, **told)
 
 
-def plan_document(version: int, plan: ImportPlan, same_file_as: Sequence[EarlierImport] = ()) -> PlanDocument:
+def plan_document(
+    version: int, plan: ImportPlan, rows_not_read: int, same_file_as: Sequence[EarlierImport] = ()
+) -> PlanDocument:
     """Return the plan of an import as it is told."""
-    return PlanDocument(version=version, digest=plan.digest, **asdict(plan_summary(plan, same_file_as)))
+    told = asdict(plan_summary(plan, rows_not_read, same_file_as))
+    return PlanDocument(version=version, digest=plan.digest, **told)

@@ -14,14 +14,14 @@ from projections.groups_added.read import GroupAddedRow, GroupSkippedRow
 from projections.import_list.read import ImportRow, ImportState
 from projections.reports.file_licences import licensed_twins
 from projections.reports.review_edits import edits_of
+from projections.reports.rows_said import SaidProblem, said_problems
 from projections.reports.sentences import SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from application.ports import Blobs
-    from domain.problems import Problem
-    from domain.roster import RosterGroup
+    from domain.roster import Limits, RosterGroup
     from projections.view import OpenViews, ViewCursor
 
 Outcome: TypeAlias = Literal["added", "already_in_group", "left_out", "removed", "not_added", "problem", "warning"]
@@ -45,7 +45,8 @@ USERS_AT_ONCE = 10_000
 class ReportRow(Struct, frozen=True):
     """A cell of the file that names a user or has a problem: its place, group and user, the outcome, and the reason.
 
-    `row` is the row as a spreadsheet counts it, or None if that is the line.
+    `group` and `user` are what the row says, whatever is wrong with it. `row` is the row as a spreadsheet counts it, or
+    None if that is the line.
     """
 
     line: int
@@ -57,13 +58,14 @@ class ReportRow(Struct, frozen=True):
     reason: str
 
 
-def report(views: OpenViews, blobs: Blobs, row: ImportRow) -> Iterator[ReportRow]:
+def report(views: OpenViews, blobs: Blobs, row: ImportRow, limits: Limits) -> Iterator[ReportRow]:
     """Return the report group by group, then the problems. Only some groups are in memory at a time.
 
-    No connection is held between two rows, because the client that reads them may be slow.
+    For what the rows with problems say, the file is read once more. No connection is held between two rows of the
+    report, because the client that reads them may be slow.
     """
     if row.read is None:
-        yield from map(_problem_row, row.file_problems)
+        yield from map(_problem_row, map(SaidProblem, row.file_problems))
     else:
         roster = StoredRoster(partial(blobs.chunk, row.subscription_id, "roster", row.read.roster))
         with views() as cursor:
@@ -74,7 +76,8 @@ def report(views: OpenViews, blobs: Blobs, row: ImportRow) -> Iterator[ReportRow
                 results = _group_results(cursor, row, plan, numbers)
             for number in numbers:
                 yield from results[number].rows(roster.group(number), places)
-        yield from (_problem_row(problem) for problem in roster.problems() if not plan.has_solved(problem))
+        problems = (problem for problem in roster.problems() if not plan.has_solved(problem))
+        yield from map(_problem_row, said_problems(row, blobs, limits, problems))
 
 
 def _ranges(sizes: Sequence[int]) -> Iterator[range]:
@@ -137,11 +140,11 @@ class _GroupResult(Struct, frozen=True):
 
     def rows(self, group: RosterGroup, places: _Places) -> Iterator[ReportRow]:
         """Return a row for each user of the group, as the file or the review says; one if there are none."""
-        name, number = self.plan.name(group), group.number
+        name, number = group.name, group.number
         corrected = self.plan.corrected.get(number, {})
         if not (group.members or self.plan.brings_users(number)):
             place = places.of(group.line, group.column)
-            yield ReportRow(*place, name, "", "not_added", SKIPPED["no-users"])
+            yield ReportRow(*place, name, "", "not_added", self._told(number, SKIPPED["no-users"]))
         in_file = {member.email for member in group.members} if corrected else set[str]()
         for member in group.members:
             place = places.of(member.line, member.column)
@@ -156,7 +159,13 @@ class _GroupResult(Struct, frozen=True):
         edited = f"corrected to {email} in the review" if email != said else ""
         if place == NOWHERE:
             edited = edited or "added in the review"
-        return ReportRow(*place, name, said, outcome, "; ".join(filter(None, (edited, reason))))
+        return ReportRow(*place, name, said, outcome, self._told(number, edited, reason))
+
+    def _told(self, number: int, *reasons: str) -> str:
+        """Return reasons, the first of which is that the group was renamed, if it was."""
+        name = self.plan.names.get(number)
+        renamed = f"renamed to “{name}” in the review" if name else ""
+        return "; ".join(filter(None, (renamed, *reasons)))
 
     def _outcome(self, number: int, email: str) -> tuple[Outcome, str]:
         if isinstance(self.done, GroupSkippedRow) and self.done.reason == "left-out":
@@ -201,7 +210,8 @@ class _Places:
         return self._cells.get((number, value), NOWHERE)
 
 
-def _problem_row(problem: Problem) -> ReportRow:
+def _problem_row(said: SaidProblem) -> ReportRow:
+    problem = said.problem
     outcome: Outcome = "problem" if problem.severity == "error" else "warning"
     place, reason = (problem.line, problem.row or None, problem.column), f"{problem.message} {problem.remedy}"
-    return ReportRow(*place, "", problem.value, outcome, reason)
+    return ReportRow(*place, said.group, said.user, outcome, reason)

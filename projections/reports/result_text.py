@@ -122,9 +122,10 @@ def completed_text(event: CommitCompleted) -> str:
 
 
 def is_incomplete(row: ImportRow) -> bool:
-    """Return whether something of the file was skipped or left out, or couldn't be read."""
+    """Return whether something of the file was skipped, left out or not reached, or couldn't be read."""
     progress = row.progress
-    return bool(progress.groups_skipped or progress.users_left_out or row.counts.rows_not_read)
+    remaining = progress.groups_total - progress.groups_added - progress.groups_skipped
+    return bool(remaining or progress.groups_skipped or progress.users_left_out or row.counts.rows_not_read)
 
 
 def _told(counts: list[tuple[int, str, Counted]], noun: str) -> Iterator[Count]:

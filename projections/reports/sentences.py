@@ -273,25 +273,33 @@ def attempts(error: LastError) -> str:
 
 def _edited(event: Edit) -> str:
     match event:
-        case GroupRenamed(group, old, new, reset=True):
-            return f"Renamed group {group} of the file from “{old}” back to “{new}”"
-        case GroupRenamed(group, old, new):
-            return f"Renamed group {group} of the file from “{old}” to “{new}”"
-        case UserRemoved(group, email):
-            return f"Removed {email} from group {group} of the file"
-        case UserRestored(group, email):
-            return f"Put {email} back into group {group} of the file"
-        case UserAdded(group, email):
-            return f"Added {email} to group {group} of the file"
-        case AddressCorrected(old, new, groups):
-            where = f"group {groups[0]}" if len(groups) == 1 else counted(len(groups), "group")
+        case GroupRenamed(_, old, new, reset=True):
+            return f"Renamed group “{old}” of the file back to “{new}”"
+        case GroupRenamed(_, old, new):
+            return f"Renamed group “{old}” of the file to “{new}”"
+        case UserRemoved(group, email, name):
+            return f"Removed {email} from {_edited_group(group, name)}"
+        case UserRestored(group, email, name):
+            return f"Put {email} back into {_edited_group(group, name)}"
+        case UserAdded(group, email, name):
+            return f"Added {email} to {_edited_group(group, name)}"
+        case AddressCorrected(old, new, groups, name):
+            several = f"{counted(len(groups), 'group')} of the file"
+            where = _edited_group(groups[0], name) if len(groups) == 1 else several
             if new == old:
-                return f"Took back the correction of “{old}” in {where} of the file"
-            return f"Corrected “{old}” to {new} in {where} of the file"
-        case GroupLeftOut(group):
-            return f"Left group {group} of the file out"
-        case GroupTakenIn(group):
-            return f"Took group {group} of the file in again"
+                return f"Took back the correction of “{old}” in {where}"
+            return f"Corrected “{old}” to {new} in {where}"
+        case GroupLeftOut(group, name, in_file):
+            return f"Left {_edited_group(group, name, in_file)} out"
+        case GroupTakenIn(group, name, in_file):
+            return f"Took {_edited_group(group, name, in_file)} in again"
+
+
+def _edited_group(number: int, name: str, in_file: str = "") -> str:
+    """Return how to speak of a group of a file that is edited; early imports didn't record its name."""
+    if not name:
+        return f"group {number} of the file"
+    return f"group “{name}” (“{in_file}” in the file)" if in_file else f"group “{name}” of the file"
 
 
 def _group_of_file(number: int, name: str) -> str:

@@ -141,7 +141,7 @@ def _rename_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 
 def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    """Remove users, or forget those who were added."""
+    """Remove users, or forget those who were only added (see `domain.edits`)."""
     cursor.execute(
         """
         WITH u AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::text[]) AS u (import_id, number, email)),
@@ -150,7 +150,12 @@ def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 WHERE (a.import_id, a.number, a.email) = (u.import_id, u.number, u.email)
                 RETURNING a.import_id, a.number, a.email
             )
-        INSERT INTO review_removed (import_id, number, email) SELECT * FROM u EXCEPT SELECT * FROM forgotten
+        INSERT INTO review_removed (import_id, number, email)
+        SELECT * FROM u EXCEPT SELECT * FROM forgotten AS f WHERE NOT EXISTS (
+            SELECT FROM review_corrected AS c
+            WHERE c.import_id = f.import_id AND c.number = f.number AND c.new = f.email
+        )
+        ON CONFLICT DO NOTHING
         """,
         columns(((r.originator_id, event.group, event.email) for r, event in events_of(run, UserRemoved)), 3),
     )
@@ -210,6 +215,7 @@ def review(blobs: Blobs) -> View:
             "review_group_problems",
         ),
         create=CREATE,
+        version=2,
         handlers={
             FormatDetected: partial(_insert_problems, blobs),
             EncodingChosen: partial(_replace_problems, blobs),

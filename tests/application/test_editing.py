@@ -106,6 +106,40 @@ def test_each_user_of_a_group_is_there_once_and_an_edit_made_again_changes_nothi
         assert edited_plan(roster, [*every, *every[-1:]]) == plan
 
 
+@given(asked=st.lists(ASKED, max_size=8), number=NUMBERS)
+def test_one_removal_is_enough_whatever_was_edited_before(
+    roster: StoredRoster, asked: list[AskedEdit], number: int
+) -> None:
+    every = accepted(roster, asked)
+    group = roster.group(number)
+    for email in edited_plan(roster, [*every, TakeIn(number)]).users(group):
+        assert email not in edited_plan(roster, [*every, TakeIn(number), Remove(number, email)]).users(group)
+
+
+@given(
+    st.permutations(
+        [UserAdded(SALES, NEW), AddressCorrected(ANN, NEW, (SALES,)), AddressCorrected(BROKEN, NEW, (SALES,))]
+    )
+)
+def test_one_removal_is_enough_of_somebody_whom_several_edits_brought_in(
+    roster: StoredRoster, brought: list[UserAdded | AddressCorrected]
+) -> None:
+    """No decision leads there any more, but events are for ever."""
+    folded = Edits(Plan("", len(roster)))
+    for event in (*brought, UserRemoved(SALES, NEW)):
+        folded.add(event)
+    assert NEW in folded.plan().addresses(roster.group(SALES))
+    assert NEW not in folded.plan().users(roster.group(SALES))
+
+
+@given(asked=st.lists(ASKED, max_size=8))
+def test_a_row_can_be_read_once_all_that_is_wrong_in_it_is_corrected(
+    roster: StoredRoster, asked: list[AskedEdit]
+) -> None:
+    plan = edited_plan(roster, accepted(roster, asked))
+    assert plan.rows_corrected == (1 if all(BROKEN in plan.corrected.get(each, {}) for each in (SALES, ASIA)) else 0)
+
+
 def reviewing(ports: MemoryPorts) -> Origin:
     origin = importing_as(subscribed(ports, ANN, BEN, CEM, NEW))
     upload(ports, origin, "people.csv", "text/csv", FILE.encode(), Limits())
@@ -129,10 +163,10 @@ def test_several_edits_are_one_append(ports: MemoryPorts) -> None:
     done = edit(ports, origin, asked, 2)
     assert done.version == 6
     assert events_after(ports, origin, 2) == [
-        AddressCorrected(BROKEN, CEM, (SALES, ASIA)),
-        UserRemoved(EUROPE, BEN),
-        UserAdded(ASIA, NEW),
-        UserRestored(EUROPE, BEN),
+        AddressCorrected(BROKEN, CEM, (SALES, ASIA), rows=1),
+        UserRemoved(EUROPE, BEN, "Europe"),
+        UserAdded(ASIA, NEW, "Asia"),
+        UserRestored(EUROPE, BEN, "Europe"),
     ]
     assert edit(ports, origin, asked[:1], 2).version == 6, "what holds already needs no version"
 

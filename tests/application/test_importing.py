@@ -141,7 +141,7 @@ def test_edits_change_the_plan(ports: MemoryPorts) -> None:
     assert version == 4
     assert events_of(ports, origin)[2:] == [
         GroupRenamed(1, "Sales", "Sales Europe"),
-        UserRemoved(1, "ben@example.com"),
+        UserRemoved(1, "ben@example.com", "Sales Europe"),
     ]
     plan = plan_of(ports, origin, 4)
     assert (plan.names, plan.removed) == ({1: "Sales Europe"}, {1: frozenset({"ben@example.com"})})

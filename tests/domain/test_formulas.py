@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.formulas import as_meant, may_be_marked, without_formula
+from domain.formulas import as_meant, may_be_marked, without_formula, without_formulas
 
 TEXTS = st.text(st.one_of(st.sampled_from("=+-@＝;,|'\" a1"), st.characters(exclude_categories=("Cc", "Cs", "Zl"))))
 
@@ -27,3 +27,18 @@ def test_an_apostrophe_before_what_would_be_a_formula_is_no_part_of_the_cell(cel
 @pytest.mark.parametrize("cell", ["'quoted'", "O'Brien", "l'@telier", "'", "Sales '-'", ""])
 def test_other_apostrophes_stay(cell: str) -> None:
     assert as_meant(cell) == cell
+
+
+@given(st.lists(st.text(st.sampled_from("=+-@＝;,|' a1"), min_size=1), min_size=1))
+def test_lines_without_formulas_mean_what_they_did(cells: list[str]) -> None:
+    written = without_formulas(",".join(f'"{cell}"' for cell in cells))
+    assert [as_meant(cell) for cell in written[1:-1].split('","')] == [as_meant(cell) for cell in cells]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", "\n"])
+@pytest.mark.parametrize("before", ["", '"', ' "', '""', '" '])
+def test_nothing_in_lines_is_a_formula(separator: str, before: str) -> None:
+    written = without_formulas(f"{before}=1{separator}{before}@x")
+    marked = f"{before.rstrip()}'{' ' if before.endswith(' ') else ''}"
+    assert written == f"{marked}=1{separator}{marked}@x"
+    assert without_formulas(written) == written

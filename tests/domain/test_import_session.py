@@ -179,23 +179,23 @@ class TestEdits:
     def test_a_user_who_was_removed_is_put_back_or_added_by_the_same_event(self) -> None:
         removed = (UPLOADED, DETECTED, UserRemoved(1, ANN))
         given(fold, *removed).when(lambda s: restore_user(reviewing(s), a_group(1, "Sales", ANN), ANN)).then(
-            UserRestored(1, ANN)
+            UserRestored(1, ANN, "Sales")
         )
         given(fold, *removed).when(lambda s: add_user(reviewing(s), a_group(1, "Sales", ANN), ANN)).then(
-            UserRestored(1, ANN)
+            UserRestored(1, ANN, "Sales")
         )
 
     def test_one_who_was_added_and_is_removed_is_forgotten(self) -> None:
         added_user = (UPLOADED, DETECTED, UserAdded(1, BEN))
         given(fold, *added_user).when(lambda s: remove_user(reviewing(s), a_group(1, "Sales", ANN), BEN)).then(
-            UserRemoved(1, BEN)
+            UserRemoved(1, BEN, "Sales")
         )
         assert not reviewing(given(fold, *added_user, UserRemoved(1, BEN)).state).plan.edited
 
     def test_a_correction_to_one_who_was_added_takes_their_place(self) -> None:
         given(fold, UPLOADED, DETECTED, UserAdded(1, BEN)).when(
-            lambda s: correct_address(reviewing(s), [1, 2], ANN, BEN)
-        ).then([UserRemoved(1, BEN), AddressCorrected(ANN, BEN, (1, 2))])
+            lambda s: correct_address(reviewing(s), [a_group(), a_group(2, "Asia")], ANN, BEN)
+        ).then([UserRemoved(1, BEN, "Sales"), AddressCorrected(ANN, BEN, (1, 2))])
 
     def test_renaming_to_the_same_name_changes_nothing(self) -> None:
         given(fold, UPLOADED, DETECTED, GroupRenamed(1, "Sales", "Europe")).when(
@@ -220,22 +220,36 @@ class TestEdits:
         ).then_refused(EditsInTheWay, "Upload the file again")
 
     def test_a_group_is_left_out_and_taken_in_again(self) -> None:
-        given(fold, UPLOADED, DETECTED).when(lambda s: leave_group_out(reviewing(s), 2)).then(GroupLeftOut(2))
-        given(fold, UPLOADED, DETECTED, GroupLeftOut(2)).when(lambda s: take_group_in(reviewing(s), 2)).then(
-            GroupTakenIn(2)
+        asia = a_group(2, "Asia")
+        given(fold, UPLOADED, DETECTED).when(lambda s: leave_group_out(reviewing(s), asia)).then(
+            GroupLeftOut(2, "Asia")
+        )
+        given(fold, UPLOADED, DETECTED, GroupLeftOut(2)).when(lambda s: take_group_in(reviewing(s), asia)).then(
+            GroupTakenIn(2, "Asia")
         )
         left_out, taken_in = (UPLOADED, DETECTED, GroupLeftOut(2)), GroupTakenIn(2)
         assert reviewing(fold(None, left_out)).plan.users(to_add(2, "Sales", ANN)) == []
         assert reviewing(fold(None, [*left_out, taken_in])).plan.users(to_add(2, "Sales", ANN)) == [ANN]
 
+    def test_a_renamed_group_is_left_out_and_taken_in_with_both_names(self) -> None:
+        renamed = (UPLOADED, DETECTED, GroupRenamed(2, "Asia", "East"))
+        given(fold, *renamed).when(lambda s: leave_group_out(reviewing(s), a_group(2, "Asia"))).then(
+            GroupLeftOut(2, "East", "Asia")
+        )
+        given(fold, *renamed, GroupLeftOut(2)).when(lambda s: take_group_in(reviewing(s), a_group(2, "Asia"))).then(
+            GroupTakenIn(2, "East", "Asia")
+        )
+
     def test_leaving_out_or_taking_in_again_changes_nothing_a_second_time(self) -> None:
-        given(fold, UPLOADED, DETECTED, GroupLeftOut(2)).when(lambda s: leave_group_out(reviewing(s), 2)).then_nothing()
-        given(fold, UPLOADED, DETECTED).when(lambda s: take_group_in(reviewing(s), 2)).then_nothing()
+        given(fold, UPLOADED, DETECTED, GroupLeftOut(2)).when(
+            lambda s: leave_group_out(reviewing(s), a_group(2))
+        ).then_nothing()
+        given(fold, UPLOADED, DETECTED).when(lambda s: take_group_in(reviewing(s), a_group(2))).then_nothing()
 
     def test_a_user_is_removed_from_one_group(self) -> None:
         given(fold, UPLOADED, DETECTED, UserRemoved(2, ANN)).when(
             lambda s: remove_user(reviewing(s), a_group(1, "Sales", ANN, BEN), ANN)
-        ).then(UserRemoved(1, ANN))
+        ).then(UserRemoved(1, ANN, "Sales"))
 
     def test_removing_a_user_again_changes_nothing(self) -> None:
         given(fold, UPLOADED, DETECTED, UserRemoved(1, ANN)).when(

@@ -170,9 +170,16 @@ class Simulation:
         match what:
             case "correct":
                 corrected.add(number)
-                self._record(subscription, stream, AddressCorrected("x", self._pick(USERS), (number,)), stream)
+                self._record(
+                    subscription,
+                    stream,
+                    AddressCorrected("x", self._pick([*USERS, "new@example.com"]), (number,), rows=1),
+                    stream,
+                )
             case "correct back" if corrected:
-                self._record(subscription, stream, AddressCorrected("x", "x", tuple(sorted(corrected))), stream)
+                self._record(
+                    subscription, stream, AddressCorrected("x", "x", tuple(sorted(corrected)), rows=-1), stream
+                )
                 corrected.clear()
             case "add" if number not in added:
                 added.add(number)

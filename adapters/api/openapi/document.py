@@ -249,6 +249,8 @@ def _complete_content(operation_id: str, status: str, response: Node) -> None:
                 response["content"] = {"application/zip": {"schema": BINARY}}
             case "downloadReport":
                 response["content"] = {"text/csv": {"schema": {"type": "string"}, "example": TEXTS["report"]}}
+            case "downloadRowsNotAdded":
+                response["content"] = {"text/csv": {"schema": {"type": "string"}, "example": TEXTS["rows not added"]}}
             case "downloadGroupUsers" | "downloadUnlicensed":
                 response["content"] = {"text/csv": {"schema": {"type": "string"}, "example": TEXTS["licences"]}}
             case "downloadExport":

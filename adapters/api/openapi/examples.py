@@ -80,7 +80,8 @@ BODIES: dict[str, Any] = {
 TEXTS = {
     "licences": "email,FirstName,LastName\nann@example.com,Ann,Lee\n",
     "sample": "Groupname,Email,Email\nSales,ann@example.com,ben@example.com\n",
-    "report": "line,column,group,user,outcome,reason\r\n2,2,Sales,ann@example.com,added,\r\n",
+    "report": "line,row,column,group,user,outcome,reason\r\n2,,2,Sales,ann@example.com,added,\r\n",
+    "rows not added": "Groupname,Email,Email,Reason\r\nSales,eve@example.com,,No licence.\r\n",
     "lines": '{"name":"Sales","users":["ann@example.com","ben@example.com"]}\n',
     "progress": "id: 4\nevent: progress\ndata: "
     '{"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":3,"eta_seconds":null,'
@@ -196,6 +197,7 @@ SCHEMAS: dict[str, Any] = {
         "groups": {"creates": 1, "adds_to": 0, "joins": 0, "unchanged": 0, "nobody_to_add": 0, "left_out": 0},
         "memberships": {"to_add": 2, "already_there": 0, "not_licensed": 1, "removed": 0},
         "users": {"to_add": 2, "already_there": 0, "not_licensed": 1},
+        "rows_not_read": 1,
         "same_file_as": [],
     },
     "EncodingDocument": {
@@ -245,7 +247,7 @@ SCHEMAS: dict[str, Any] = {
         "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
         "client_request_id": "nightly-sync-7",
         "type": "GroupRenamed",
-        "text": "Renamed group 1 of the file from “Sales” to “Sales Europe”",
+        "text": "Renamed group “Sales” of the file to “Sales Europe”",
         "data": {"group": 1, "old": "Sales", "new": "Sales Europe"},
     },
     "AuditDocument": {
@@ -256,7 +258,7 @@ SCHEMAS: dict[str, Any] = {
         "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
         "client_request_id": "nightly-sync-7",
         "type": "GroupRenamed",
-        "text": "Renamed group 1 of the file from “Sales” to “Sales Europe”",
+        "text": "Renamed group “Sales” of the file to “Sales Europe”",
         "import_id": IMPORT,
         "group_id": None,
     },

@@ -111,6 +111,7 @@ WHO: dict[str, Who] = {
     "followProgress": READER,
     "downloadReport": READER,
     "downloadEvidence": READER,
+    "downloadRowsNotAdded": READER,
     "downloadExport": READER,
     "downloadGroupUsers": READER,
     "listUnlicensed": READER,

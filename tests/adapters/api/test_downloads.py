@@ -29,6 +29,7 @@ DOWNLOADS = {
 PATHS = {
     "downloadFile": "{import}/file",
     "downloadReport": "{import}/report.csv",
+    "downloadRowsNotAdded": "{import}/rows-not-added.csv",
     "downloadUnlicensed": "{import}/unlicensed.csv",
     "downloadExport": "/export/audit.csv",
     "downloadGroupUsers": "/groups/{group}/users.csv",

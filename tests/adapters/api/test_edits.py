@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.adapters.api.importing import committed, if_match, subscribed, types, uploaded, whole
+from tests.adapters.api.importing import committed, if_match, reaching, subscribed, types, uploaded, whole
 
 if TYPE_CHECKING:
     import httpx
@@ -77,10 +77,62 @@ def test_an_import_is_put_right_and_added(client: httpx.Client, where: str) -> N
     groups = {group["name"]: group["id"] for group in whole(client, f"{subscription}/groups")}
     members = [row["email"] for row in whole(client, f"{subscription}/groups/{groups['EMEA']}/users")]
     assert members == [ANN, CEM, DAN]
-    rows = [row.split(",") for row in client.get(f"{where}/report.csv").text.splitlines()[1:]]
-    outcomes = [(row[-4], row[-3], row[-2]) for row in rows]
-    assert ("EMEA", "anne@example.com", "added") in outcomes
-    assert ("EMEA", DAN, "added") in outcomes
+    rows = [row.split(",", 6) for row in client.get(f"{where}/report.csv").text.splitlines()[1:]]
+    outcomes = [(row[3], row[4], row[5]) for row in rows]
+    assert ("Europe", "anne@example.com", "added") in outcomes
+    assert ("Europe", DAN, "added") in outcomes
+    renamed = "renamed to “EMEA” in the review"
+    assert [(row[0], row[4], row[6]) for row in rows if row[3] == "Europe"] == [
+        ("3", "anne@example.com", f"{renamed}; corrected to {ANN} in the review"),
+        ("3", "eve@@example.com", f"{renamed}; corrected to {CEM} in the review"),
+        ("0", DAN, f"{renamed}; added in the review"),
+    ]
+
+
+def test_a_row_that_was_corrected_does_not_count_as_one_that_could_not_be_read(
+    client: httpx.Client, where: str
+) -> None:
+    def not_read() -> list[int]:
+        subscription = where.rsplit("/imports", 1)[0]
+        counted = [client.get(where).json(), client.get(f"{subscription}/imports").json()[0]]
+        return [
+            *(each["counts"]["rows_not_read"] for each in counted),
+            client.get(f"{where}/plan").json()["rows_not_read"],
+        ]
+
+    correct = {"edit": "correct", "old": "eve@@example.com"}
+    assert not_read() == [2, 2, 2]
+    assert edited(client, where, {**correct, "new": CEM, "group": 2}).is_success
+    assert not_read() == [1, 1, 1]
+    assert edited(client, where, {**correct, "new": CEM}).is_success
+    assert not_read() == [0, 0, 0]
+    assert edited(client, where, {**correct, "new": None}).is_success
+    assert not_read() == [2, 2, 2]
+    answer = edited(client, where, {**correct, "new": CEM})
+    assert answer.json()["counts"]["rows_not_read"] == 0
+    answer = client.post(f"{where}/commit", headers={"If-Match": answer.headers["etag"]})
+    assert answer.json()["counts"]["rows_not_read"] == 0
+    assert reaching(client, where, "completed")["counts"]["rows_not_read"] == 0
+
+
+def test_the_history_names_the_groups_and_both_names_of_a_renamed_one(client: httpx.Client, where: str) -> None:
+    edits: list[dict[str, Any]] = [
+        {"edit": "leave_out", "group": 1},
+        {"edit": "rename", "group": 2, "name": "EMEA"},
+        {"edit": "leave_out", "group": 2},
+        {"edit": "take_in", "group": 2},
+        {"edit": "remove", "group": 2, "email": "anne@example.com"},
+        {"edit": "correct", "old": BEN, "new": DAN},
+    ]
+    assert edited(client, where, *edits).is_success
+    assert [event["text"] for event in whole(client, f"{where}/history")][2:] == [
+        "Left group “Sales” of the file out",
+        "Renamed group “Europe” of the file to “EMEA”",
+        "Left group “EMEA” (“Europe” in the file) out",
+        "Took group “EMEA” (“Europe” in the file) in again",
+        "Removed anne@example.com from group “EMEA” of the file",
+        f"Corrected “{BEN}” to {DAN} in group “Sales” of the file",
+    ]
 
 
 def test_all_or_none_and_the_problem_says_which(client: httpx.Client, where: str) -> None:
@@ -120,9 +172,9 @@ def test_what_was_edited_is_taken_back_by_null(client: httpx.Client, where: str)
     assert client.get(f"{where}/plan").json()["digest"] == plan["digest"]
     texts = [row["text"] for row in whole(client, f"{where}/history")][2:]
     assert texts == [
-        "Renamed group 1 of the file from “Sales” to “Other”",
+        "Renamed group “Sales” of the file to “Other”",
         f"Corrected “eve@@example.com” to {CEM} in 2 groups of the file",
-        "Renamed group 1 of the file from “Other” back to “Sales”",
+        "Renamed group “Other” of the file back to “Sales”",
         "Took back the correction of “eve@@example.com” in 2 groups of the file",
     ]
     subscription = where.rsplit("/imports", 1)[0]

@@ -582,7 +582,10 @@ class TestEdit:
             client.delete(foreign, headers=seen),
             client.post(f"{foreign}/commit", headers=seen),
             client.post(f"{foreign}/stop"),
-            *(client.get(f"{foreign}{of}") for of in ("", "/groups", "/file", "/history", "/report.csv", "/progress")),
+            *(
+                client.get(f"{foreign}{of}")
+                for of in ("", "/groups", "/file", "/history", "/report.csv", "/rows-not-added.csv", "/progress")
+            ),
         ):
             assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), answer.request.url
 

@@ -358,6 +358,31 @@ class TestWithoutATerminal:
         assert desk.recorded() == before
 
 
+class TestRowsNotAdded:
+    def test_are_written_to_a_file_that_can_be_fixed_and_imported(
+        self, desk: Desk, roster: str, tmp_path: Path
+    ) -> None:
+        done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes", "--json")
+        import_id = json.loads(done.stdout)["import"]["id"]
+        file = tmp_path / "rows-not-added.csv"
+        assert run(desk.environ, "rows-not-added", import_id, "-o", str(file)).returncode == 0
+        rows = file.read_text(encoding="utf-8-sig")
+        assert rows.splitlines()[0] == 'email,"FirstName","LastName","Groupname","Groupname","Reason"'
+        assert [row.split(",")[:4] for row in rows.splitlines()[1:]] == [
+            ["eve@@example.com", "Eve", "Xu", "Design"],
+            ["zoe@example.com", "Zoe", "Ito", "Sales"],
+        ]
+        file.write_text(rows.replace("eve@@example.com", "cid@example.com"), encoding="utf-8")
+        again = run(desk.environ, "import", str(file), "-s", "Contoso", "--yes").stdout
+        assert "Completed: 1 group added to, 1 skipped; 1 membership added, 1 left out (no licence)." in again
+
+    def test_of_a_refused_file_there_are_none(self, desk: Desk, tmp_path: Path) -> None:
+        file = _file(tmp_path, "roster.csv", REFUSED)
+        document = json.loads(run(desk.environ, "import", file, "-s", "Contoso", "--yes", "--json").stdout)
+        refused = run(desk.environ, "rows-not-added", document["import"]["id"])
+        assert (refused.returncode, "so none of its rows was added" in refused.stderr) == (1, True)
+
+
 class TestThePlan:
     def test_that_changed_is_shown_before_and_now_and_asked_again(self, desk: Desk, roster: str) -> None:
         words = ("group", "create", "Sales", "-s", "Contoso")
@@ -546,6 +571,27 @@ class TestStop:
         assert f"Groups 1 to {added} of the file are done. Groups {added + 1} to {MANY} were not added." in shown
         assert f"rollcall import-resume {held.import_id}" in shown
         assert desk.state(held.import_id).state == "stopped"
+
+    def test_and_finish_keeps_what_was_added(self, desk: Desk, held: _HeldCommit) -> None:
+        held.let_one_batch_run()
+        held.terminal.type("\x03")
+        eventually(lambda: desk.waiting_for_turns(held.import_id) == 2)
+        held.let_go()
+        assert held.terminal.end() == 130
+        assert f"rollcall import-close {held.import_id}" in held.terminal.shown
+        added = desk.state(held.import_id).progress.groups_added
+        closed = run(desk.environ, "import-close", str(held.import_id)[:8])
+        assert closed.returncode == 0
+        assert f"Finished early: {added} groups created; {2 * added:,} memberships added." in closed.stdout
+        assert f"Groups 1 to {added} of the file are done." in closed.stdout
+        assert f"rollcall rows-not-added {held.import_id} -o rows-not-added.csv" in closed.stdout
+        again = json.loads(run(desk.environ, "import-close", str(held.import_id), "--json").stdout)
+        assert (again["state"], again["progress"]["groups_added"]) == ("closed", added)
+        refused = run(desk.environ, "import-resume", str(held.import_id))
+        assert (refused.returncode, desk.count("directory_groups")) == (0, added), "it shows the result"
+        rows = run(desk.environ, "rows-not-added", str(held.import_id)).stdout.splitlines()
+        assert len(rows) == 1 + MANY - added
+        assert rows[1].endswith(",The import was finished before this group was added.")
 
     def test_and_resume_add_every_group_once(self, desk: Desk, held: _HeldCommit) -> None:
         held.terminal.type("\x03")

@@ -89,9 +89,10 @@ class TestTheWholeFlow:
         with page.expect_download() as download:
             page.get_by_role("link", name="Report").click()
         report = download.value.path().read_text(encoding="utf-8")
-        assert "Everybody,ben.ortega@example.com,removed,removed in the review" in report
+        told = "removed,renamed to “Everybody” in the review; removed in the review"
+        assert f"All Staff,ben.ortega@example.com,{told}" in report
         page.get_by_role("link", name="History").click()
-        expect(page.get_by_text("Renamed group 2 of the file from “All Staff” to “Everybody”")).to_be_visible()
+        expect(page.get_by_text("Renamed group “All Staff” of the file to “Everybody”")).to_be_visible()
 
     def test_with_the_group_based_sample_merges_and_can_be_found_again(
         self, console: Console, page: Page, subscription: str

@@ -59,25 +59,25 @@ def test_a_bad_address_is_corrected_at_its_problem(console: Console, review: str
 
 def test_users_are_added_removed_and_put_back(console: Console, review: str) -> None:
     added = submit(console, review, "groups/1/add", "open=1", email=CEM.upper())
-    assert f"Added {CEM} to group 1 of the file" in said(added)
+    assert f"Added {CEM} to group “Sales” of the file" in said(added)
     assert "added in this review" in said(added)
     refused = submit(console, review, "groups/1/add", "open=1", email="nobody")
     assert (refused.status_code, 'value="nobody"' in refused.text) == (400, True)
     removed = submit(console, review, "groups/1/remove", "open=1", email=ANN)
     assert f"Put {ANN} back into this group" in removed.text
     restored = submit(console, review, "groups/1/restore", "open=1", email=ANN)
-    assert f"Put {ANN} back into group 1 of the file" in said(restored)
+    assert f"Put {ANN} back into group “Sales” of the file" in said(restored)
     assert f"Put {ANN} back into this group" not in restored.text
 
 
 def test_an_edit_is_taken_back_and_that_too(console: Console, review: str) -> None:
     renamed = submit(console, review, "groups/1/rename", "open=1", name="Other")
-    assert "Renamed group 1 of the file from “Sales” to “Other”" in said(renamed)
+    assert "Renamed group “Sales” of the file to “Other”" in said(renamed)
     since = field(renamed, "since")
     back = submit(console, review, "edits/undo", "open=1", since=since)
-    assert "Renamed group 1 of the file from “Other” back to “Sales”" in said(back)
+    assert "Renamed group “Other” of the file back to “Sales”" in said(back)
     again = submit(console, review, "edits/undo", since=field(back, "since"))
-    assert "from “Sales” to “Other”" in said(again)
+    assert "Renamed group “Sales” of the file to “Other”" in said(again)
     assert console.ask("POST", f"{review}/edits/undo", data={"version": "2", "since": "2"}).status_code == 412
 
 

@@ -394,7 +394,17 @@ def test_a_foreign_id_is_answered_byte_for_byte_as_a_missing_one(
 ) -> None:
     created = running.client.post(SUBSCRIPTIONS, json={"name": "Fabrikam", "seats": 1})
     other, missing = created.headers["Location"], import_.rpartition("/")[2]
-    for below in ("", "/groups", "/groups/1/users", "/problems", "/history", "/groups-added", "/file", "/report.csv"):
+    for below in (
+        "",
+        "/groups",
+        "/groups/1/users",
+        "/problems",
+        "/history",
+        "/groups-added",
+        "/file",
+        "/report.csv",
+        "/rows-not-added.csv",
+    ):
         foreign = running.client.get(f"{other}/imports/{missing}{below}")
         unknown = str(uuid4())
         nowhere = running.client.get(f"{other}/imports/{unknown}{below}")

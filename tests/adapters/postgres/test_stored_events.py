@@ -110,6 +110,14 @@ STORED: list[tuple[Event, str]] = [
         '{"type":"import.address-corrected","old":"ann(at)example.com","new":"ann@example.com","groups":[1,3]}',
     ),
     (GroupLeftOut(2), '{"type":"import.group-left-out","group":2}'),
+    (
+        GroupLeftOut(2, "East", "Asia"),
+        '{"type":"import.group-left-out","group":2,"name":"East","in_file":"Asia"}',
+    ),
+    (
+        AddressCorrected("ann(at)", "ann@example.com", (1,), "Sales", 1),
+        '{"type":"import.address-corrected","old":"ann(at)","new":"ann@example.com","groups":[1],"name":"Sales","rows":1}',
+    ),
     (GroupTakenIn(2), '{"type":"import.group-taken-in","group":2}'),
     (CommitStarted(4, 3), '{"type":"import.commit-started","reviewed":4,"groups":3}'),
     (

@@ -13,6 +13,7 @@ import pytest
 from application.records import Event
 from domain.access import TokenIssued
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.edits import AddressCorrected, GroupLeftOut, GroupTakenIn, UserRemoved
 from domain.import_session import CommitCompleted, CommitStopped, FileUploaded, FormatDetected, FormatRejected
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from domain.undo import GroupKept, GroupUndone
@@ -58,6 +59,13 @@ def test_actions_have_a_slug_and_a_title() -> None:
         (UsersLeftOut(7, ("a@example.com", "b@example.com")), "Left 2 users out of group 7 of the file: no licence"),
         (GroupSkipped(7, "no-licensed-users"), "Skipped group 7 of the file: none of its users has a licence"),
         (GroupSkipped(7, "left-out", name="NA"), "Skipped group “NA”: it was left out in the review"),
+        (UserRemoved(7, "a@example.com"), "Removed a@example.com from group 7 of the file"),
+        (UserRemoved(7, "a@example.com", "Sales"), "Removed a@example.com from group “Sales” of the file"),
+        (AddressCorrected("a@", "a@b.org", (7,), "Sales"), "Corrected “a@” to a@b.org in group “Sales” of the file"),
+        (AddressCorrected("a@", "a@b.org", (7, 8)), "Corrected “a@” to a@b.org in 2 groups of the file"),
+        (GroupLeftOut(7), "Left group 7 of the file out"),
+        (GroupLeftOut(7, "Sales"), "Left group “Sales” of the file out"),
+        (GroupTakenIn(7, "Sales EU", "Sales"), "Took group “Sales EU” (“Sales” in the file) in again"),
         (
             GroupAdded(2, UUID(int=1), "Sales", False, 1, 0, joins=True),
             "Added 1 user to the same group “Sales”",
