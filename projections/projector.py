@@ -206,6 +206,19 @@ class Projector:
                     continue
         raise ViewBusy(view=self.view.name)
 
+    def condemn(self, cursor: ViewCursor, bookmark: Bookmark) -> None:
+        """Have the view rebuilt up to a bookmark, because what it shows was erased from the log.
+
+        Those who have read the log before can't write to the view any more, nor finish a rebuild.
+        """
+        cursor.execute(
+            "UPDATE view_positions SET position = %s, proof = %s, fingerprint = %s WHERE view = %s",
+            (bookmark.position, bookmark.proof, CONDEMNED, self.view.name),
+        )
+        self._hold_rebuild(cursor)
+        cursor.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(self._scratch))
+        self._announce(cursor, 0)
+
     # --- its row ---
 
     def _read_row(self) -> tuple[Bookmark, str]:
