@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from adapters.postgres.personal_data import Naming
     from domain.forgetting import Redaction
+    from domain.leaves import LeafTile
 
 EVENTS_OF_GROUPS = {"group.created", "group.name-changed", "group.deleted"}
 

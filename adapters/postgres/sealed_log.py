@@ -186,10 +186,10 @@ class SealedLog:
         with self._datastore.views() as cursor:
             return _nodes(cursor)
 
-    def erased(self) -> dict[int, Kept]:
-        """Return what is kept of the records that were erased, by position."""
+    def erased(self, among: Sequence[int] | None = None) -> dict[int, Kept]:
+        """Return what is kept of the records that were erased, or of some of them, by position."""
         with self._datastore.views() as cursor:
-            return kept_of(cursor)
+            return kept_of(cursor, among)
 
     def new_texts(self) -> dict[int, NewTexts]:
         """Return what sealed events say about erased records before them, by position. The latest ones count."""

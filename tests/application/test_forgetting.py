@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4, uuid5
 
@@ -12,6 +13,7 @@ from adapters.person_export import export_person
 from adapters.postgres import erasing
 from adapters.postgres.rewriting import Rewriting
 from adapters.postgres.sign_ins import SignInDetails
+from adapters.proofs import inclusion
 from application import forgetting
 from application.committing import start_commit
 from application.forgetting import ForgettingResult, forget, plan_forgetting
@@ -27,7 +29,7 @@ from domain.errors import ImportRunning
 from domain.forgetting import FORGOTTEN_NAME, PSEUDONYM, PersonForgotten
 from domain.group import GroupCreated
 from domain.identity import Account
-from domain.merkle import root_of
+from domain.merkle import leaf_hash, proves_inclusion, root_of
 from domain.signed_note import Checkpoint
 from domain.subscription import User
 from projections.group_events import group_events
@@ -302,6 +304,19 @@ def test_consumers_hear_of_it_and_which_events_to_read_again(unattended: Rollcal
     assert f'"person":"{done.person}"'.encode() in bytes(last.data)
     assert all(each in rewritten for each in named)
     assert all(f'"{each}"'.encode() in bytes(last.data) for each in named)
+
+
+def test_a_record_that_was_erased_is_proven_by_what_was_kept(unattended: Rollcall) -> None:
+    origin = everything_about(unattended)
+    kept = checkpoint(unattended)
+    (version,) = (r.originator_version for r in unattended.events.history(origin.subscription_id, limit=1))
+    forgotten(unattended, origin, ANN)
+    proof = inclusion(unattended, origin.subscription_id, origin.subscription_id, version + 1, kept.size)
+    hashes = [b64decode(each) for each in proof.hashes]
+    assert proves_inclusion(b64decode(proof.leaf), proof.index, proof.size, hashes, kept.root)
+    leaf = b64decode(proof.frame) + b64decode(proof.event.commitment) + b64decode(proof.origin.commitment)
+    assert leaf_hash(leaf) == b64decode(proof.leaf)
+    assert (proof.event.text, proof.event.salt, proof.origin.text) == (None, None, None)
 
 
 # --- what verify finds ------------------------------------------------------------------------------------------------
