@@ -7,7 +7,7 @@ can be repeated, so after a crash the same command goes on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from application.granting import revoke_access, revoke_token
 from application.identifying import release_identity
 from application.licensing import revoke_licences
 from application.ports import Conflict
+from application.records import Event
 from application.streams import SUBSCRIPTION, first_event
 from domain.access import ROLLCALL
 from domain.addresses import parse_email
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from application.records import Origin
 
 ATTEMPTS = 5
+EVENTS: tuple[type, ...] = get_args(Event)
 
 
 class Holdings(Struct, frozen=True):
@@ -77,6 +79,10 @@ class Erasure(Protocol):
         """Return how much names a canonical address in a subscription, or in Rollcall as a whole."""
         ...
 
+    def head(self) -> int:
+        """Return the position of the latest event."""
+        ...
+
     def tokens_of(self, scope: UUID, email: str) -> list[UUID]:
         """Return the tokens that a person has issued in a scope and that are not revoked."""
         ...
@@ -88,7 +94,8 @@ class Erasure(Protocol):
     def erase(self, scopes: Sequence[UUID], origin: Origin, email: str, at: datetime) -> ForgettingResult:
         """Erase a person from what is stored of these scopes, all at once, and have the views rebuilt.
 
-        Raises Conflict if the person has a licence or a role, Busy, and ImportRunning.
+        Raises Conflict if the person has a licence or a role, or if a view doesn't show everything yet that names them;
+        Busy, and ImportRunning.
         """
         ...
 
@@ -118,8 +125,8 @@ def plan_forgetting(ports: Ports, erasure: Erasure, origin: Origin, email: str) 
 def forget(ports: Ports, erasure: Erasure, origin: Origin, email: str) -> ForgettingResult:
     """Forget a person in the origin's subscription.
 
-    If they come back while this runs, it begins again, a few times. Raises NotFound for the subscription, EmailInvalid,
-    ImportRunning and Busy.
+    If they come back while this runs, or the views don't catch up, it begins again, a few times. Raises NotFound for the
+    subscription, EmailInvalid, ImportRunning and Busy.
     """
     scope, canonical = origin.subscription_id, parse_email(email, ports.private_domains)
     first_event(ports, origin, SUBSCRIPTION, scope)
@@ -129,6 +136,7 @@ def forget(ports: Ports, erasure: Erasure, origin: Origin, email: str) -> Forget
         for each in scopes:
             _end_access(ports, erasure, replace(origin, subscription_id=each), canonical)
         revoke_licences(ports, origin, [canonical])
+        ports.readable.wait(erasure.head(), EVENTS)
         try:
             result = erasure.erase(scopes, origin, canonical, ports.now())
         except Conflict:

@@ -206,18 +206,22 @@ class Projector:
                     continue
         raise ViewBusy(view=self.view.name)
 
-    def condemn(self, cursor: ViewCursor, bookmark: Bookmark) -> None:
-        """Have the view rebuilt up to a bookmark, because what it shows was erased from the log.
+    def condemn(self, cursor: ViewCursor, position: int) -> bool:
+        """Have the view rebuilt, because events up to a position were rewritten. False if it doesn't show all of them.
 
-        Those who have read the log before can't write to the view any more, nor finish a rebuild.
+        Whoever has read these events before may write them to a view that lags behind, also after it is rebuilt. A
+        rebuild that has begun can't be finished.
         """
         cursor.execute(
-            "UPDATE view_positions SET position = %s, proof = %s, fingerprint = %s WHERE view = %s",
-            (bookmark.position, bookmark.proof, CONDEMNED, self.view.name),
+            "UPDATE view_positions SET fingerprint = %s WHERE view = %s AND position >= %s",
+            (CONDEMNED, self.view.name, position),
         )
+        if not cursor.rowcount:
+            return False
         self._hold_rebuild(cursor)
         cursor.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(self._scratch))
         self._announce(cursor, 0)
+        return True
 
     # --- its row ---
 

@@ -29,6 +29,7 @@ from domain.merkle import root_of
 from domain.signed_note import Checkpoint
 from tests.bench.servers import database, postgres
 from tests.conftest import settings_for, subscribed
+from tests.following import following
 from tests.histories import USERS, everything_happens, run_commit, uploaded
 
 if TYPE_CHECKING:
@@ -372,7 +373,8 @@ def leave_untouched(log: Log, count: int) -> int:
 def prepare(rollcall: Rollcall) -> None:
     """Write a log in which everything happens, of three tiles, with gaps as appends leave them that are rolled back."""
     with pytest.MonkeyPatch.context() as patched:
-        forget(rollcall, rollcall.erasure, everything_happens(rollcall, patched), USERS[1])
+        origin = everything_happens(rollcall, patched)
+    forget(following(rollcall), rollcall.erasure, origin, USERS[1])
     origin = subscribed(rollcall, *USERS)
     for number in range(4):
         with rollcall.datastore.views() as cursor:

@@ -31,12 +31,12 @@ from adapters.postgres.rights import role_keys
 from adapters.postgres.sealed_log import lock_tree, seal_next
 from adapters.postgres.statements import statement
 from application.forgetting import ForgettingResult
+from application.ports import Conflict
 from application.records import Record, decode_origin
 from application.redacting import redacted_roster
 from domain.access import ROLLCALL
 from domain.errors import Busy
 from domain.forgetting import ERASED_AN_EVENT, PersonForgotten, Redaction, forgetting_id, pseudonym
-from projections.positions import bookmark_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +68,12 @@ class PostgresErasure:
         with self._datastore.connect() as connection, connection.cursor() as cursor:
             return find(cursor, scope, Redaction(email, NOBODY)).holdings()
 
+    def head(self) -> int:
+        """Return the position of the latest event."""
+        with self._datastore.views() as cursor:
+            row = cursor.execute("SELECT coalesce(max(notification_id), 0) AS head FROM events").fetchone()
+        return int(row["head"]) if row else 0
+
     def tokens_of(self, scope: UUID, email: str) -> list[UUID]:
         """Return the tokens that a person has issued in a scope and that are not revoked."""
         with self._datastore.views() as cursor:
@@ -94,7 +100,7 @@ class PostgresErasure:
         """Erase a person from what is stored of these scopes, all at once, and have the views rebuilt.
 
         What there is already is looked up before everybody else has to wait. Raises Conflict if the person has a
-        licence or a role, Busy, and ImportRunning.
+        licence or a role, or if a view doesn't show everything yet that names them; Busy, and ImportRunning.
         """
         person = Redaction(email, pseudonym(urandom(8)))
         with self._datastore.connect() as connection:
@@ -127,7 +133,7 @@ class PostgresErasure:
     ) -> ForgettingResult:
         lock_tree(cursor)
         _seal_all(cursor)
-        results, topics, last = [], set[str](), None
+        results, topics, last, newest = [], set[str](), None, 0
         for scope, look in looks.items():
             found = look.up_to_now(cursor)
             person = look.person
@@ -136,14 +142,16 @@ class PostgresErasure:
             results.append(found.holdings())
             if found.records or found.files or found.rosters:
                 topics |= {each.topic for each in found.records}
+                newest = max([newest, *(each.position for each in found.records)])
                 last = _append(cursor, scope, person, origin, at, results[-1], erased)
         everywhere = ROLLCALL in looks
         if last is None:
             return ForgettingResult(None, results[0], everywhere)
         _seal_all(cursor)
         for projector in self._projectors:
-            if projector.view.names_people and any(_tag(kind) in topics for kind in projector.view.handlers):
-                projector.condemn(cursor, bookmark_at(last))
+            names_them = projector.view.names_people and any(_tag(kind) in topics for kind in projector.view.handlers)
+            if names_them and not projector.condemn(cursor, newest):
+                raise Conflict
         return ForgettingResult(person.stand_in, results[0], everywhere, last.position)
 
 
@@ -159,7 +167,13 @@ class _Look:
         self._records = list(records_naming(cursor, scope, person, self._blobs))
 
     def up_to_now(self, cursor: Cursor[DictRow]) -> Found:
-        """Return it with what has come since."""
+        """Return it with what has come since; all of it anew if somebody else was forgotten meanwhile."""
+        cursor.execute(
+            "SELECT FROM events WHERE subscription_id = %s AND notification_id > %s AND topic = %s LIMIT 1",
+            (self.scope, self._head, TOPIC),
+        )
+        if cursor.rowcount:
+            return find(cursor, self.scope, self.person)
         blobs = self._blobs | blobs_naming(cursor, self.scope, self.person, blobs_of(cursor, self.scope) - self._looked)
         known = [each for each in self._records if each.position <= self._head]
         later = records_naming(cursor, self.scope, self.person, blobs, self._head)

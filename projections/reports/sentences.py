@@ -21,7 +21,7 @@ from domain.edits import (
     UserRestored,
 )
 from domain.files.encodings import ENCODINGS
-from domain.forgetting import PersonForgotten
+from domain.forgetting import FORGOTTEN_NAME, PSEUDONYM, PersonForgotten
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
@@ -176,7 +176,14 @@ def types_of(name: str) -> tuple[str, ...]:
 
 
 def sentence(event: Event) -> str:
-    """Return what happened. Names and addresses are included as they are: escape them wherever you output markup."""
+    """Return what happened. Names and addresses are included as they are: escape them wherever you output markup.
+
+    Instead of a pseudonym, it says that somebody was forgotten.
+    """
+    return PSEUDONYM.sub(FORGOTTEN_NAME, _sentence(event))
+
+
+def _sentence(event: Event) -> str:
     match event:
         case FileUploaded(name, _, size):
             return f"File uploaded: {name} ({counted(size, 'byte')})"

@@ -25,7 +25,7 @@ from application.ports import RequestKey
 from application.records import Actor, Origin
 from application.verifying import verify
 from domain.access import ROLLCALL, token_text
-from domain.errors import ImportRunning
+from domain.errors import Busy, ImportRunning
 from domain.forgetting import FORGOTTEN_NAME, PSEUDONYM, PersonForgotten
 from domain.group import GroupCreated
 from domain.identity import Account
@@ -33,8 +33,10 @@ from domain.merkle import leaf_hash, proves_inclusion, root_of
 from domain.signed_note import Checkpoint
 from domain.subscription import User
 from projections.group_events import group_events
-from projections.positions import ViewMoved, bookmark_at
-from tests.conftest import advance_views, subscribed
+from projections.projector import Projector, RebuildSuperseded
+from projections.reports.sentences import sentence
+from tests.conftest import subscribed
+from tests.following import following, rebuild
 from tests.histories import everything_happens, run_commit, uploaded
 from tests.traces import traces
 
@@ -56,16 +58,7 @@ ben@example.com,Benedikt,Zweig,Sales,
 
 def forgotten(rollcall: Rollcall, origin: Origin, email: str) -> ForgettingResult:
     """Forget somebody, and let the views be rebuilt as a worker would."""
-    done = forget(rollcall, rollcall.erasure, origin, email)
-    rebuild(rollcall)
-    return done
-
-
-def rebuild(rollcall: Rollcall) -> None:
-    for projector in rollcall.projectors:
-        if projector.standing() == "lost":
-            projector.rebuild()
-    advance_views(rollcall)
+    return forget(following(rollcall), rollcall.erasure, origin, email)
 
 
 def checkpoint(rollcall: Rollcall) -> Checkpoint:
@@ -148,6 +141,7 @@ def test_history_keeps_its_shape(unattended: Rollcall) -> None:
     assert isinstance(created.event, GroupCreated)
     assert created.event.users == (done.person, BEN)
     assert created.event.name == f"Friends of {done.person}"
+    assert sentence(created.event) == "Created group “Friends of a forgotten person” with 2 users"
     assert created.origin.actor == Actor("administrator", str(done.person), FORGOTTEN_NAME)
     held = unattended.events.held(origin.subscription_id, "group-name", [f"friends of {done.person}"])
     assert held == {f"friends of {done.person}": created.originator_id}
@@ -225,7 +219,7 @@ STEPS = [
     (Rewriting, "_keep"),
     (erasing, "erase_other_texts"),
     (erasing, "_append"),
-    (erasing, "bookmark_at"),
+    (Projector, "condemn"),
     (erasing.PostgresErasure, "is_finished"),
     (erasing.PostgresErasure, "sweep"),
 ]
@@ -249,7 +243,7 @@ def test_what_was_interrupted_at_any_step_goes_on(
     with monkeypatch.context() as patched:
         patched.setattr(owner, step, killed)
         with pytest.raises(Killed):
-            forget(unattended, unattended.erasure, origin, ANN)
+            forget(following(unattended), unattended.erasure, origin, ANN)
     assert verify(unattended.sealed_log, [before]).finding is None, "nothing is half erased"
     forgotten(unattended, origin, ANN)
     assert traces(unattended.datastore, ANN, "quisling") == []
@@ -262,19 +256,32 @@ def test_a_running_import_that_names_the_person_has_to_end_first(unattended: Rol
     assert importing.import_id
     start_commit(unattended, importing, unattended.events.versions([importing.import_id])[importing.import_id])
     with pytest.raises(ImportRunning):
-        forget(unattended, unattended.erasure, origin, ANN)
+        forget(following(unattended), unattended.erasure, origin, ANN)
 
 
-def test_who_has_read_the_log_before_cannot_write_it_to_a_view_any_more(unattended: Rollcall) -> None:
+def test_views_have_to_show_first_what_names_the_person(unattended: Rollcall) -> None:
+    """Otherwise somebody who has read the log before could write it to them afterwards."""
     origin = everything_about(unattended)
-    stale = {each.view.name: (each, each.bookmark()) for each in unattended.projectors}
-    with unattended.datastore.connect() as connection:
-        batches = {name: each.following(connection, mark) for name, (each, mark) in stale.items()}
+    with pytest.raises(Busy):
         forget(unattended, unattended.erasure, origin, ANN)
-        for name, (each, mark) in stale.items():
-            if each.view.names_people:
-                with pytest.raises(ViewMoved):
-                    each.move(connection, mark, bookmark_at(batches[name][-1]), batches[name])
+    rebuild(unattended)
+    assert verify(unattended.sealed_log, []).erased == 0
+
+
+def test_a_rebuild_that_has_begun_is_not_finished(unattended: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = everything_about(unattended)
+    rebuild(unattended)
+    directory = unattended.projectors[0]
+    swap = Projector._swap  # noqa: SLF001 - the last step of a rebuild
+
+    def forgetting_before(*arguments: Any) -> int:
+        monkeypatch.setattr(Projector, "_swap", swap)
+        forget(following(unattended), unattended.erasure, origin, ANN)
+        return swap(*arguments)
+
+    monkeypatch.setattr(Projector, "_swap", forgetting_before)
+    with pytest.raises(RebuildSuperseded):
+        directory.rebuild()
     rebuild(unattended)
     assert traces(unattended.datastore, ANN) == []
 
