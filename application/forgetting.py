@@ -125,7 +125,7 @@ def plan_forgetting(ports: Ports, erasure: Erasure, origin: Origin, email: str) 
 def forget(ports: Ports, erasure: Erasure, origin: Origin, email: str) -> ForgettingResult:
     """Forget a person in the origin's subscription.
 
-    If they come back while this runs, or the views don't catch up, it begins again, a few times. Raises NotFound for the
+    If they come back meanwhile, or the views don't catch up, it begins again, a few times. Raises NotFound for the
     subscription, EmailInvalid, ImportRunning and Busy.
     """
     scope, canonical = origin.subscription_id, parse_email(email, ports.private_domains)
