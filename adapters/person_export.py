@@ -99,21 +99,26 @@ class PersonDocument(Struct, frozen=True):
 
 def export_person(rollcall: Rollcall, subscription_id: UUID, email: str) -> PersonDocument:
     """Return what a subscription holds of a canonical address, by the log and the files as they are now."""
+    person = Redaction(email, NOBODY)
     with rollcall.views() as cursor:
-        found = find(cursor, subscription_id, Redaction(email, NOBODY))
+        found = find(cursor, subscription_id, person)
         records = records_at(cursor, ((subscription_id, each.position) for each in found.records))
         licence = directory.find_licence(cursor, subscription_id, email)
         grants = access.grants(cursor, subscription_id, email=email)
         memberships = list(_memberships(cursor, subscription_id, email))
-    named = {each.position for each in found.records if each.in_event or each.in_origin}
     return PersonDocument(
         email,
         _licence(licence),
         [HeldRole(each.role, each.granted_at, each.granted_by) for each in grants],
         memberships,
-        [_record(record) for position, record in sorted(records.items()) if position in named],
+        [_record(record) for _, record in sorted(records.items()) if _names(record, person)],
         list(_imports(rollcall, subscription_id, email, found, list(records.values()))),
     )
+
+
+def _names(record: Record, person: Redaction) -> bool:
+    """Return whether a record itself names a person, not only its file."""
+    return any(person.names_in(json.encode(each)) for each in (record.event, record.origin))
 
 
 def _licence(row: LicenceRow | None) -> HeldLicence | None:

@@ -267,6 +267,7 @@ def truncate(log: Log, size: int) -> None:
     shorter = ", ".join(f"{column} = substring({column} FOR {left * width})" for column, width in parts.items())
     last = log.rows[size - 1].position if size else 0
     log.do(f"UPDATE tree_leaves SET last_position = %s, {shorter} WHERE number = %s", last, tile)
+    log.do("DELETE FROM erasures WHERE position > %s", last)
     log.do("DELETE FROM tree_nodes WHERE level > 1 OR number * 256 > %s", tile)
     log.do("UPDATE tree_nodes SET hashes = substring(hashes FOR %s - number::int * 256 * 32)", tile * 32)
     log.do("DELETE FROM tree_nodes WHERE length(hashes) = 0")

@@ -21,7 +21,8 @@ def needles(email: str) -> list[bytes]:
     """Return an address as it could be spelt, encoded or digested, in lower case."""
     plain = email.encode()
     spelt = [plain, email.encode("utf-16-le"), email.encode("utf-16-be"), plain.hex().encode()]
-    spelt += [b64encode(b"x" * lead + plain)[4 if lead else 0 :].rstrip(b"=")[1:-2].lower() for lead in range(3)]
+    if len(plain) > len("ann@e.com"):  # a short one could be anywhere
+        spelt += [b64encode(b"x" * lead + plain)[4 if lead else 0 :].rstrip(b"=")[1:-2].lower() for lead in range(3)]
     for digest in (md5, sha1, sha256):
         spelt += [digest(plain).digest(), digest(plain).hexdigest().encode()]
     return spelt
