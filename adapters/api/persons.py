@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from adapters.composition import Rollcall
+from adapters.http.downloads import note_download
 from adapters.http.lookups import find_subscription, require_subscription
 from adapters.http.problems import accepted_response, responses
 from adapters.http.reads import read
@@ -63,7 +64,10 @@ def export_person_data(
     if not email.endswith(ENDING):
         raise NotFoundException
     find_subscription(rollcall, subscription_id)
-    return export_person(rollcall, subscription_id, email_in_path(request, email, ENDING))
+    found = export_person(rollcall, subscription_id, email_in_path(request, email, ENDING))
+    # Without the address, or to look whether somebody is forgotten would store it again.
+    note_download(request, rollcall, subscription_id, "person", "person.json")
+    return found
 
 
 @post(

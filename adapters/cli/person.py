@@ -14,7 +14,9 @@ from adapters.cli.process import open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, REFUSED, Terminal
 from adapters.person_export import export_person
 from application.forgetting import ForgettingPlan, Holdings, forget, plan_forgetting
+from application.recording_downloads import record_download
 from domain.addresses import parse_email
+from domain.downloads import FileDownloaded
 from projections.reports.wording import counted
 
 if TYPE_CHECKING:
@@ -51,7 +53,9 @@ def person_export(*, email: str, name_or_id: str, as_json: bool) -> int:
     with open_rollcall() as rollcall:
         found = find_subscription(rollcall, name_or_id)
         canonical = parse_email(email, rollcall.private_domains)
-        terminal.emit(export_person(rollcall, found.id, canonical))
+        held = export_person(rollcall, found.id, canonical)
+        record_download(rollcall, operator_origin(found.id), FileDownloaded("person", "person.json"))
+    terminal.emit(held)
     return DONE
 
 
