@@ -159,7 +159,8 @@ def _say_intact(terminal: Terminal, result: Verified, found: CheckpointsFound, n
     outside = sum(place != IN_DATABASE for _, place in found.trusted)
     terminal.say(f"{counted(len(found.trusted), 'checkpoint')} checked, {outside:,} of them kept outside the database.")
     if result.erased:
-        terminal.say(f"{counted(result.erased, 'record')} no longer as written: people were forgotten, as events say.")
+        were = "record was" if result.erased == 1 else "records were"
+        terminal.say(f"{result.erased:,} {were} rewritten because people were forgotten. Events name them all.")
     if newer:
         terminal.say(f"{counted(newer, 'newer record')} without a checkpoint yet.")
     for many, why in ((found.other_epochs, "of an earlier epoch"), (found.unknown_keys, "signed by unknown keys")):
