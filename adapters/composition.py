@@ -15,6 +15,7 @@ from adapters.postgres.checkpoint_store import CheckpointStore
 from adapters.postgres.commit_failures import CommitFailures
 from adapters.postgres.datastore import Datastore
 from adapters.postgres.embedded import embedded_server
+from adapters.postgres.erasing import PostgresErasure
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.last_uses import LastUses
 from adapters.postgres.locks import AdvisoryLocks, AdvisoryTurns
@@ -71,6 +72,7 @@ class Rollcall(Ports):
     sealed_log: SealedLog
     checkpoints: CheckpointStore
     signer: CheckpointSigner
+    erasure: PostgresErasure
     health: Health
 
     def views(self) -> AbstractContextManager[ViewCursor]:
@@ -137,6 +139,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             sealed_log=sealed_log,
             checkpoints=checkpoints,
             signer=CheckpointSigner(sealed_log, checkpoints, settings.checkpoints, now),
+            erasure=PostgresErasure(datastore, projectors),
             health=Health(datastore, events, readable, projectors, sealed_log, checkpoints),
         )
         yield replace(rollcall, **overrides)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from domain.access import TokenIssued
 from domain.errors import NotFound, Refused
-from domain.leaves import Frame, commitment, leaf_hashes
+from domain.leaves import Frame, Kept, commitment, leaf_hash_of
 from domain.merkle import prove_consistency, prove_inclusion
 from domain.signed_note import unverified
 
@@ -42,7 +42,10 @@ class TreeSmaller(NotInTree):
 
 
 class CommittedText(Struct, frozen=True):
-    """What a leaf commits to: the SHA-256 of the salt and the text. Without the text, the commitment stands for it."""
+    """What a leaf commits to: the SHA-256 of the salt and the text. Without the text, the commitment stands for it.
+
+    So it is for tokens, and for texts that were erased because they named a person who was forgotten.
+    """
 
     commitment: str
     salt: str | None
@@ -96,15 +99,16 @@ def inclusion(rollcall: Rollcall, subscription_id: UUID, stream: UUID, version: 
         raise NotInTree(size=size)
     index, record, salts = found
     hashes = prove_inclusion(index, size, rollcall.sealed_log.subtree)
+    kept = rollcall.sealed_log.erased([position]).get(position, Kept(None, None))
     is_withheld = Frame.parse(record.frames[0]).topic in WITHHELD
     return InclusionDocument(
         index,
         size,
-        _base64(leaf_hashes(record, salts)[0]),
+        _base64(leaf_hash_of(record, salts, kept)),
         list(map(_base64, hashes)),
         _base64(record.frames[0]),
-        _committed(salts.events[0], record.states[0], withheld=is_withheld),
-        _committed(salts.origins[0], record.origins[0]),
+        _committed(salts.events[0], record.states[0], kept.event, withheld=is_withheld),
+        _committed(salts.origins[0], record.origins[0], kept.origin),
     )
 
 
@@ -120,7 +124,9 @@ def _require_size(rollcall: Rollcall, size: int) -> None:
         raise TreeSmaller(size=there)
 
 
-def _committed(salt: bytes, text: bytes, *, withheld: bool = False) -> CommittedText:
+def _committed(salt: bytes, text: bytes, kept: bytes | None, *, withheld: bool = False) -> CommittedText:
+    if kept:
+        return CommittedText(_base64(kept), None, None)
     stands_for = _base64(commitment(salt, text))
     return (
         CommittedText(stands_for, None, None) if withheld else CommittedText(stands_for, _base64(salt), text.decode())

@@ -111,6 +111,6 @@ class ViewRunner:
 
 
 REASONS = {
-    "lost": "it shows events that the log has lost, or a part of it is missing",
+    "lost": "it shows what the log has lost or what was erased, or a part of it is missing",
     "outdated": "it was written by an earlier version of Rollcall",
 }

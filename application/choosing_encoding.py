@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from application.decisions import Decision, decide_and_append, unless_stale
 from application.importing import ImportResult, file_and_reading, find_session, session_decision
+from application.ports import BlobMissing
 from domain import import_session
 from domain.files.encodings import ENCODINGS, readings, samples
 from domain.import_session import FormatDetected, ImportEvent, ImportSession, Reviewing
@@ -35,10 +36,13 @@ class EncodingChoice(Struct, frozen=True):
 def encoding_choices(ports: Ports, subscription_id: UUID, sha256: str) -> list[EncodingChoice]:
     """Return the encodings that a stored file could be in, the likeliest first, by the first cells beyond ASCII.
 
-    There are none if its beginning, some megabytes, is ASCII.
+    There are none if its beginning, some megabytes, is ASCII. There are none either if the file was erased.
     """
-    chunks = range(min(ports.blobs.chunk_count(subscription_id, "file", sha256), SAMPLED_CHUNKS))
-    content = b"".join(ports.blobs.chunk(subscription_id, "file", sha256, number) for number in chunks)
+    try:
+        chunks = range(min(ports.blobs.chunk_count(subscription_id, "file", sha256), SAMPLED_CHUNKS))
+        content = b"".join(ports.blobs.chunk(subscription_id, "file", sha256, number) for number in chunks)
+    except BlobMissing:
+        return []
     lines = content[: content.rfind(b"\n") + 1] or content
     if lines.isascii():
         return []

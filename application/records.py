@@ -10,13 +10,21 @@ from msgspec import Struct, json
 
 from domain.access import AccessEvent, TokenEvent
 from domain.downloads import FileDownloaded
+from domain.forgetting import PersonForgotten
 from domain.group import GroupEvent
 from domain.identity import IdentityEvent
 from domain.import_session import ImportEvent
 from domain.subscription import SubscriptionEvent
 
 Event: TypeAlias = (
-    ImportEvent | GroupEvent | SubscriptionEvent | AccessEvent | TokenEvent | IdentityEvent | FileDownloaded
+    ImportEvent
+    | GroupEvent
+    | SubscriptionEvent
+    | AccessEvent
+    | TokenEvent
+    | IdentityEvent
+    | FileDownloaded
+    | PersonForgotten
 )
 
 

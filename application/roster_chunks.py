@@ -79,7 +79,7 @@ class RosterIndex(Struct, frozen=True, omit_defaults=True):
         return SheetRows(self.hidden, numbers[:half], numbers[half:])
 
 
-class _StoredGroups(Struct, frozen=True, array_like=True):
+class StoredGroups(Struct, frozen=True, array_like=True):
     """Groups and, one group after the other, their memberships: columns of numbers, of four bytes each.
 
     `places` are the lines of a group's first memberships by the group's place in the chunk (see `GroupEntry.lines`).
@@ -93,7 +93,7 @@ class _StoredGroups(Struct, frozen=True, array_like=True):
     places: dict[int, bytes]
 
 
-class _StoredAddresses(Struct, frozen=True, array_like=True):
+class StoredAddresses(Struct, frozen=True, array_like=True):
     """Addresses end to end in UTF-8, the number of bytes of each, and the lines of the users, less the one before."""
 
     text: bytes
@@ -142,10 +142,11 @@ def to_chunks(roster: Roster) -> list[bytes]:
     addresses = (_stored_addresses(roster.users, page) for page in pages)
     first, last = iter(roster.users.first_names), iter(roster.users.last_names)
     names = (RosterNames([*islice(first, ENTRIES_A_CHUNK)], [*islice(last, ENTRIES_A_CHUNK)]) for _ in pages)
-    return [_packed(chunk) for chunk in chain([index], groups, addresses, names, problems)]
+    return [packed(chunk) for chunk in chain([index], groups, addresses, names, problems)]
 
 
-def _packed(chunk: object) -> bytes:
+def packed(chunk: object) -> bytes:
+    """Return what is stored of a chunk."""
     return zlib.compress(msgpack.encode(chunk), _FASTEST)
 
 
@@ -175,9 +176,9 @@ def _portions(items: Iterable[T], weight: Callable[[T], int], limit: int) -> Ite
 # --- groups ---------------------------------------------------------------------------------------------------------
 
 
-def _stored_groups(entries: Sequence[GroupEntry]) -> _StoredGroups:
+def _stored_groups(entries: Sequence[GroupEntry]) -> StoredGroups:
     users, columns = users_and_columns(b"".join([entry.cells for entry in entries]))
-    return _StoredGroups(
+    return StoredGroups(
         [entry.name for entry in entries],
         _bytes(entry.line for entry in entries),
         _bytes(entry.column for entry in entries),
@@ -191,7 +192,7 @@ class RosterGroups:
     """The groups of a chunk, with their memberships as columns."""
 
     def __init__(self, chunk: bytes, sizes: Sequence[int]) -> None:
-        stored = unpacked(chunk, _StoredGroups)
+        stored = unpacked(chunk, StoredGroups)
         self.names = stored.names
         self.lines = _numbers(stored.lines)
         self.columns = _numbers(stored.columns)
@@ -213,17 +214,17 @@ class RosterGroups:
 # --- users ----------------------------------------------------------------------------------------------------------
 
 
-def _stored_addresses(users: RosterUsers, page: slice) -> _StoredAddresses:
+def _stored_addresses(users: RosterUsers, page: slice) -> StoredAddresses:
     addresses = [email.encode() for email in users.emails[page]]
     lines = users.lines[page]
-    return _StoredAddresses(b"".join(addresses), bytes(map(len, addresses)), _bytes(map(sub, lines, chain([0], lines))))
+    return StoredAddresses(b"".join(addresses), bytes(map(len, addresses)), _bytes(map(sub, lines, chain([0], lines))))
 
 
 class RosterAddresses:
     """The addresses of some users, and the lines on which they are, in a user-based file."""
 
     def __init__(self, chunk: bytes) -> None:
-        stored = unpacked(chunk, _StoredAddresses)
+        stored = unpacked(chunk, StoredAddresses)
         self._text = stored.text
         self._ends = array("I", accumulate(stored.lengths, initial=0))
         self.lines = array("I", accumulate(_numbers(stored.lines)))

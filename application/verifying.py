@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from domain.leaves import TILE, LeafTile, Salts, Sealable, leaf_hashes
+from domain.leaves import TILE, Kept, LeafTile, Salts, Sealable, commitment, leaf_hash_of, leaf_hashes, scope_in
 from domain.merkle import Frontier, complete_root
 from domain.signed_note import Checkpoint
 
@@ -16,8 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 TILE_LEVEL = TILE.bit_length() - 1
-Kind: TypeAlias = Literal["altered", "missing", "inserted", "damaged", "cut", "rewritten"]
+Kind: TypeAlias = Literal["altered", "missing", "inserted", "damaged", "cut", "rewritten", "erased"]
 NO_RECORDS = Sealable((), (), (), ())
+
+
+class NewTexts(NamedTuple):
+    """What sealed events say about a record that was erased: the commitments to its new texts, in this subscription."""
+
+    scope: bytes
+    event: bytes | None
+    origin: bytes | None
 
 
 class SealedRecords(Protocol):
@@ -35,11 +43,20 @@ class SealedRecords(Protocol):
         """Return the stored nodes above full tiles, by level (1 is above the leaves' tiles) and number."""
         ...
 
+    def erased(self) -> Mapping[int, Kept]:
+        """Return what is kept of the records that were erased, by position."""
+        ...
+
+    def new_texts(self) -> Mapping[int, NewTexts]:
+        """Return what sealed events say about erased records before them, by position. The latest ones count."""
+        ...
+
 
 class Finding(Struct, frozen=True):
     """The first record that does not fit. It is `number`, counted from 1, or one from there to `last`.
 
     - `altered`, `missing`, `inserted`: the record at `position` is not as it was sealed, is gone, or was added.
+    - `erased`: its texts were replaced, and it is not as an event says that this left it.
     - `damaged`: the stored tree lacks a part, or has a wrong one. Nodes above sound leaves are `is_repairable`.
     - `cut`: the tree ends before `last`, but `checkpoint` was made over more.
     - `rewritten`: the tree of this many records is not that of `checkpoint` any more.
@@ -56,11 +73,12 @@ class Finding(Struct, frozen=True):
 
 
 class Verified(Struct, frozen=True):
-    """How many records were checked, how many of them checkpoints vouch for, and what was found."""
+    """How many records were checked, how many checkpoints vouch for, what was found, and how many were erased."""
 
     records: int
     covered: int
     finding: Finding | None = None
+    erased: int = 0
 
 
 def verify(log: SealedRecords, checkpoints: Iterable[Checkpoint]) -> Verified:
@@ -68,9 +86,12 @@ def verify(log: SealedRecords, checkpoints: Iterable[Checkpoint]) -> Verified:
 
     Checkpoints have to be read before, because the log grows meanwhile.
     """
-    check = _Check(log, checkpoints)
-    finding = next(check.findings(), None)
-    return Verified(check.tree.size, check.covered, finding)
+    expected = list(checkpoints)
+    while True:
+        check = _Check(log, expected)
+        finding = next(check.findings(), None)
+        if finding is None or check.new_texts == log.new_texts():  # otherwise somebody was forgotten meanwhile
+            return Verified(check.tree.size, check.covered, finding, len(check.erased))
 
 
 class _Check:
@@ -82,6 +103,8 @@ class _Check:
         self._roots: list[bytes] = []
         self.tree = Frontier()
         self.covered = 0
+        self.erased = log.erased()
+        self.new_texts = log.new_texts()
 
     def findings(self) -> Iterator[Finding]:
         """Yield what doesn't fit, in order. After the first finding nothing is certain."""
@@ -123,14 +146,31 @@ class _Check:
         found, wanted = records.positions, tile.positions
         differences = (at for at, (one, other) in enumerate(zip_longest(found, wanted)) if one != other)
         same = next(differences, len(found))
-        hashes = leaf_hashes(records.part(0, same), Salts(*(each[:same] for each in tile.salts)))
+        salts = Salts(*(each[:same] for each in tile.salts))
+        hashes = list(leaf_hashes(records.part(0, same), salts))
+        erased = self.erased.keys() & found[:same]
+        for at in range(same) if erased else ():
+            if found[at] in erased:
+                hashes[at] = leaf_hash_of(records.part(at, at + 1), salts.part(at, at + 1), self.erased[found[at]])
         for at, (one, other) in enumerate(zip(hashes, tile.hashes, strict=False)):
             if one != other:
                 yield self._at("altered", at, found[at])
+            if found[at] in erased and not self._is_recorded(records.part(at, at + 1), salts.part(at, at + 1)):
+                yield self._at("erased", at, found[at])
         if same < len(found) and (same == len(wanted) or found[same] < wanted[same]):
             yield self._at("inserted", same, found[same])
         elif same < len(wanted):
             yield self._at("missing", same, wanted[same])
+
+    def _is_recorded(self, record: Sealable, salts: Salts) -> bool:
+        """Return whether the new texts of an erased record are those that an event of its subscription names."""
+        kept, said = self.erased[record.positions[0]], self.new_texts.get(record.positions[0])
+        return (
+            said is not None
+            and said.scope == scope_in(record.frames[0])
+            and (kept.event is None or said.event == commitment(salts.events[0], record.states[0]))
+            and (kept.origin is None or said.origin == commitment(salts.origins[0], record.origins[0]))
+        )
 
     def _grow(self, tile: LeafTile) -> Iterator[Finding]:
         """Add a tile to the tree. Where a checkpoint is within it, leaf by leaf."""

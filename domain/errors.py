@@ -327,3 +327,21 @@ class Busy(RollcallError):
     """Too many people are changing this at the same time. Try again in a moment."""
 
     code = "busy"
+
+
+class ImportRunning(Refused):
+    """The import {id} is adding groups or being undone, and its file names this person.
+
+    Wait until it has ended, or stop it. Then try again.
+    """
+
+    code = "import-running"
+
+
+class FileErased(Refused):
+    """The file of this import was erased, because it named a person who was forgotten.
+
+    What it says about everybody else is still in the review.
+    """
+
+    code = "file-erased"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SALT_BYTES = 16
 POSITION_BYTES = 8
+_SCOPE = slice(33, 49)  # after the version, the position, the stream and its version
 TILE = 256
 """How many leaves or nodes are stored together, as in c2sp.org/tlog-tiles."""
 
@@ -98,6 +99,17 @@ class Salts(NamedTuple):
     events: Sequence[bytes]
     origins: Sequence[bytes]
 
+    def part(self, begin: int, end: int | None = None) -> Salts:
+        """Return those of some of the records."""
+        return Salts(self.events[begin:end], self.origins[begin:end])
+
+
+class Kept(NamedTuple):
+    """The commitments of a record whose texts were erased, as they were sealed; None for a text that wasn't."""
+
+    event: bytes | None
+    origin: bytes | None
+
 
 class LeafTile(NamedTuple):
     """Up to 256 consecutive leaves: their positions in the log, salts and hashes."""
@@ -122,6 +134,19 @@ def leaf_hashes(records: Sealable, salts: Salts) -> tuple[bytes, ...]:
             last_origin, last_salt, in_leaf = origin, other, commitment(other, origin)
         hashes.append(sha256(LEAF + frame + sha256(salt + state).digest() + in_leaf).digest())  # inline: it is most
     return tuple(hashes)
+
+
+def scope_in(frame: bytes) -> bytes:
+    """Return the subscription in a record's frame, as 16 bytes."""
+    return frame[_SCOPE]
+
+
+def leaf_hash_of(record: Sealable, salts: Salts, kept: Kept | None = None) -> bytes:
+    """Return the hash of one record's leaf, as `leaf_hashes` does, also if its texts were erased since."""
+    event, origin = kept or (None, None)
+    event = event or commitment(salts.events[0], record.states[0])
+    origin = origin or commitment(salts.origins[0], record.origins[0])
+    return sha256(LEAF + record.frames[0] + event + origin).digest()
 
 
 def new_salts(records: Sealable, random: bytes) -> Salts:

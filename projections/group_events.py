@@ -1,9 +1,9 @@
 """The group events that other systems consume, as CloudEvents 1.0 (https://cloudevents.io).
 
-Each event of a group becomes exactly one public event. Its id is its rank among the group events of its subscription, a
-hyphen, and a digest of that event and of all before it. A rebuild cannot change the id, and it tells nothing about the
-position in the log. An event that takes the place of a lost one has another id: see
-docs/decisions/0015-a-log-that-went-back.md. What an event says is read from the log.
+Each event of a group becomes exactly one public event, and so does each that says that a person was forgotten. Its id
+is its rank among the public events of its subscription, a hyphen, and a digest of that event and of all before it. A
+rebuild cannot change the id, and it tells nothing about the position in the log. An event that takes the place of a
+lost one has another id: see docs/decisions/0015-a-log-that-went-back.md. What an event says is read from the log.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Raw, Struct, json
 
 from domain.errors import RollcallError
+from domain.forgetting import PersonForgotten
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from projections.arrays import array
 from projections.log import records_at
@@ -65,7 +66,7 @@ PAGE_BYTES = 1_000_000
 NO_EVENT = EventId(0, "")
 
 PublicType: TypeAlias = Literal[
-    "group.created", "group.users_added", "group.users_removed", "group.renamed", "group.deleted"
+    "group.created", "group.users_added", "group.users_removed", "group.renamed", "group.deleted", "person.forgotten"
 ]
 
 CREATE = """
@@ -79,7 +80,7 @@ CREATE = """
 """
 
 
-HANDLED = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted)
+HANDLED = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted, PersonForgotten)
 
 
 def _insert_events(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -107,7 +108,7 @@ def _last_ids(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, E
     return {row["id"]: EventId(row["rank"], row["digest"]) for row in cursor}
 
 
-def _public(event: Event) -> tuple[PublicType, dict[str, object]]:
+def _public(event: Event, rewritten: Sequence[str]) -> tuple[PublicType, dict[str, object]]:
     match event:
         case GroupCreated(name, users):
             return "group.created", {"name": name, "users": users}
@@ -119,6 +120,8 @@ def _public(event: Event) -> tuple[PublicType, dict[str, object]]:
             return "group.renamed", {"old_name": old, "name": new}
         case GroupDeleted(name):
             return "group.deleted", {"name": name}
+        case PersonForgotten(person):
+            return "person.forgotten", {"person": person, "events": rewritten}
         case _:
             raise ValueError(event)
 
@@ -128,12 +131,13 @@ GROUP_EVENTS = View(
     tables=("group_events",),
     create=CREATE,
     handlers=dict.fromkeys(HANDLED, _insert_events),
-    version=2,
+    version=3,
+    names_people=False,
 )
 
 
 class CloudEvent(Struct, frozen=True):
-    """One public event: `source` is the subscription, `subject` the group, `id` is unique within the source."""
+    """One public event: `source` is the subscription, `subject` the group or person. `id` is unique in the source."""
 
     specversion: Literal["1.0"]
     id: str
@@ -180,20 +184,34 @@ def group_events(
     if after is not None:
         _refuse_lost(cursor, subscription_id, after)  # after the page was read: a view may be replaced in between
     ids = [(EventId(row["rank"], row["digest"]), records.get(row["position"])) for row in rows]
-    found = [_cloud_event(event_id, record) for event_id, record in ids if record and type(record.event) in HANDLED]
+    handled = [(event_id, record) for event_id, record in ids if record and type(record.event) in HANDLED]
+    found = [_cloud_event(event_id, record, _rewritten(cursor, record)) for event_id, record in handled]
     last = ids[-1][0] if ids else None
     newest = _last_ids(cursor, [subscription_id]).get(subscription_id, NO_EVENT)
     return EventPage(found, last, last is not None and last.rank < newest.rank)
 
 
-def _cloud_event(event_id: EventId, record: Record) -> CloudEvent:
-    kind, data = _public(record.event)
+def _rewritten(cursor: ViewCursor, record: Record) -> list[str]:
+    """Return the ids of the events in which a pseudonym stands now for a person who was forgotten."""
+    if not isinstance(record.event, PersonForgotten):
+        return []
+    cursor.execute(
+        "SELECT rank, digest FROM group_events AS g JOIN unnest(%s::bigint[]) AS t (position) USING (position)"
+        " WHERE g.subscription_id = %s ORDER BY rank",
+        ([each.position for each in record.event.erased if each.event], record.origin.subscription_id),
+    )
+    return [str(EventId(row["rank"], row["digest"])) for row in cursor]
+
+
+def _cloud_event(event_id: EventId, record: Record, rewritten: Sequence[str]) -> CloudEvent:
+    kind, data = _public(record.event, rewritten)
+    subject = f"persons/{data['person']}" if kind == "person.forgotten" else f"groups/{record.originator_id}"
     return CloudEvent(
         "1.0",
         str(event_id),
         f"/api/v1/subscriptions/{record.origin.subscription_id}",
         kind,
-        f"groups/{record.originator_id}",
+        subject,
         record.at,
         "application/json",
         Raw(json.encode(data)),

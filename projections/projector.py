@@ -206,6 +206,23 @@ class Projector:
                     continue
         raise ViewBusy(view=self.view.name)
 
+    def condemn(self, cursor: ViewCursor, position: int) -> bool:
+        """Have the view rebuilt, because events up to a position were rewritten. False if it doesn't show all of them.
+
+        Whoever has read these events before may write them to a view that lags behind, also after it is rebuilt. A
+        rebuild that has begun can't be finished.
+        """
+        cursor.execute(
+            "UPDATE view_positions SET fingerprint = %s WHERE view = %s AND position >= %s",
+            (CONDEMNED, self.view.name, position),
+        )
+        if not cursor.rowcount:
+            return False
+        self._hold_rebuild(cursor)
+        cursor.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(self._scratch))
+        self._announce(cursor, 0)
+        return True
+
     # --- its row ---
 
     def _read_row(self) -> tuple[Bookmark, str]:

@@ -42,6 +42,9 @@ class View(Struct, frozen=True, dict=True):
     Rollcall then rebuilds the view (see docs/decisions/0014-fingerprints-of-views.md). A test tells you when to.
     """
 
+    names_people: bool = True
+    """Whether the view keeps texts that may name people, so that it is rebuilt when somebody is forgotten."""
+
     @cached_property
     def fingerprint(self) -> str:
         """Return what stands for everything the view stores: its version, and a digest of its SQL and its events."""

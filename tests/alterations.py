@@ -22,12 +22,14 @@ from rich.console import Console
 from adapters.composition import composed
 from adapters.memory.ports import AlwaysReadable
 from adapters.postgres.sealed_log import SealedLog
+from application.forgetting import forget
 from application.verifying import Finding, verify
-from domain.leaves import TILE
+from domain.leaves import TILE, commitment
 from domain.merkle import root_of
 from domain.signed_note import Checkpoint
 from tests.bench.servers import database, postgres
 from tests.conftest import settings_for, subscribed
+from tests.following import following
 from tests.histories import USERS, everything_happens, run_commit, uploaded
 
 if TYPE_CHECKING:
@@ -265,9 +267,37 @@ def truncate(log: Log, size: int) -> None:
     shorter = ", ".join(f"{column} = substring({column} FOR {left * width})" for column, width in parts.items())
     last = log.rows[size - 1].position if size else 0
     log.do(f"UPDATE tree_leaves SET last_position = %s, {shorter} WHERE number = %s", last, tile)
+    log.do("DELETE FROM erasures WHERE position > %s", last)
     log.do("DELETE FROM tree_nodes WHERE level > 1 OR number * 256 > %s", tile)
     log.do("UPDATE tree_nodes SET hashes = substring(hashes FOR %s - number::int * 256 * 32)", tile * 32)
     log.do("DELETE FROM tree_nodes WHERE length(hashes) = 0")
+
+
+def erase(log: Log) -> int | None:
+    """Replace what an event says, and keep its commitment, as if a person had been forgotten: no event says so."""
+    row = log.one()
+    sealed = log.tree.sealed(row.position)
+    assert sealed
+    _, record, salts = sealed
+    kept = commitment(salts.events[0], record.states[0])
+    log.do("INSERT INTO erasures (position, event_commitment) VALUES (%s, %s)", row.position, kept)
+    log.do("UPDATE events SET state = '{}' WHERE notification_id = %s", row.position)
+    return row.number
+
+
+def keep_otherwise(log: Log) -> int | None:
+    """Alter what is kept of a record that was erased, or what took the place of its text."""
+    erased = log.connection.execute("SELECT position FROM erasures WHERE event_commitment IS NOT NULL").fetchall()
+    position = log.random.choice([each["position"] for each in erased])
+    change = log.random.choice(
+        [
+            "UPDATE erasures SET event_commitment = sha256(event_commitment) WHERE position = %s",
+            "DELETE FROM erasures WHERE position = %s",
+            "UPDATE events SET state = state || '\\x20' WHERE notification_id = %s",
+        ]
+    )
+    log.do(change, position)
+    return next(row.number for row in log.rows if row.position == position)
 
 
 ALTERATIONS: tuple[Callable[[Log], int | None], ...] = (
@@ -280,6 +310,8 @@ ALTERATIONS: tuple[Callable[[Log], int | None], ...] = (
     rewrite,
     splice,
     alter_tree,
+    erase,
+    keep_otherwise,
 )
 
 
@@ -309,6 +341,9 @@ def alter_many(log: Log, count: int) -> Figures:
 
 def is_named(log: Log, alter: Callable[[Log], int | None], finding: Finding | None, number: int) -> bool:
     """Return whether a finding names the first record that was altered, or the records since the last checkpoint."""
+    if finding and finding.kind == "erased" and alter not in {erase, keep_otherwise}:
+        # What was altered may be the event that names the erased record.
+        return any(row.topic == "person.forgotten" and row.number >= number for row in log.rows)
     if finding is None or not finding.number <= number <= finding.last:
         return False
     since = max((each.size for each in log.checkpoints if each.size < number), default=0) + 1
@@ -320,7 +355,7 @@ def leave_untouched(log: Log, count: int) -> int:
     alarms = 0
     for _ in range(count):
         with log.connection.transaction():
-            for table in ("tree_leaves", "tree_nodes"):
+            for table in ("tree_leaves", "tree_nodes", "erasures"):
                 log.do(f"DELETE FROM {table}")
             kept = log.random.choice(log.rows).position
             log.do(
@@ -339,7 +374,8 @@ def leave_untouched(log: Log, count: int) -> int:
 def prepare(rollcall: Rollcall) -> None:
     """Write a log in which everything happens, of three tiles, with gaps as appends leave them that are rolled back."""
     with pytest.MonkeyPatch.context() as patched:
-        everything_happens(rollcall, patched)
+        origin = everything_happens(rollcall, patched)
+    forget(following(rollcall), rollcall.erasure, origin, USERS[1])
     origin = subscribed(rollcall, *USERS)
     for number in range(4):
         with rollcall.datastore.views() as cursor:

@@ -55,7 +55,9 @@ def show_encoding(
 @put(
     f"{IMPORT}/encoding",
     responses=accepted_response(ImportDocument)
-    | responses("not-found", "wrong-state", "stale", "version-required", "edits-in-the-way", "encoding-unfit"),
+    | responses(
+        "not-found", "wrong-state", "stale", "version-required", "edits-in-the-way", "encoding-unfit", "file-erased"
+    ),
     opt=ADMINISTRATORS,
 )
 async def choose_encoding(

@@ -41,6 +41,7 @@ class VerifiedDocument(Struct, frozen=True):
     intact: bool
     records: int
     covered: int
+    erased: int
     checkpoints: int
     finding: str | None
     number: int | None
@@ -127,6 +128,11 @@ def _sentence(rollcall: Rollcall, finding: Finding, found: CheckpointsFound) -> 
             )
         case "rewritten":
             return f"Records and tree were rewritten: {vouched} that are others. The first that doesn't fit is {first}."
+        case "erased":
+            return (
+                f"{which} was erased, as when a person is forgotten, but it is not as an event of that says. Somebody"
+                " else altered it."
+            )
         case "damaged":
             advice = "“rollcall audit repair” makes its upper nodes again." if finding.is_repairable else ""
             return f"The stored tree is damaged from record {number} on. {advice}".rstrip()
@@ -138,6 +144,7 @@ def _document(result: Verified, found: CheckpointsFound, message: str | None) ->
         intact=message is None,
         records=result.records,
         covered=result.covered,
+        erased=result.erased,
         checkpoints=len(found.trusted),
         finding=finding.kind if finding else None,
         number=finding.number if finding else None,
@@ -151,6 +158,9 @@ def _say_intact(terminal: Terminal, result: Verified, found: CheckpointsFound, n
     terminal.say(f"Nobody altered the log: {counted(result.covered, 'record')} are as they were signed.")
     outside = sum(place != IN_DATABASE for _, place in found.trusted)
     terminal.say(f"{counted(len(found.trusted), 'checkpoint')} checked, {outside:,} of them kept outside the database.")
+    if result.erased:
+        were = "record was" if result.erased == 1 else "records were"
+        terminal.say(f"{result.erased:,} {were} rewritten because people were forgotten. Events name them all.")
     if newer:
         terminal.say(f"{counted(newer, 'newer record')} without a checkpoint yet.")
     for many, why in ((found.other_epochs, "of an earlier epoch"), (found.unknown_keys, "signed by unknown keys")):

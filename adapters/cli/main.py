@@ -21,6 +21,7 @@ import psycopg_pool
 from adapters.cli import access, audit, events, exports, groups, imports, licences, service, sign_in, subscriptions
 from adapters.cli.demo import demo
 from adapters.cli.import_undo import import_undo
+from adapters.cli.person import person
 from adapters.cli.process import PROGRAM, command_line
 from adapters.cli.terminal import DONE, OUTPUT_CLOSED, REFUSED, STOPPED, USAGE, OutputClosed, Terminal, visible
 from adapters.settings import SettingsError
@@ -46,6 +47,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         groups.groups,
         groups.group,
         exports.export_command,
+        person,
     ),
     "Access": (access.access, access.token, sign_in.sign_in_link, sign_in.identity, sign_in.sign_in),
     "Audit and integration": (audit.audit, events.events),

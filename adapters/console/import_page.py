@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
@@ -15,6 +16,7 @@ from adapters.console.pages import Extent, Page, page
 from adapters.http.lookups import open_roster
 from adapters.http.plans import find_plan
 from application.choosing_encoding import EncodingChoice, encoding_choices
+from application.ports import BlobMissing
 from domain.edits import Edit
 from domain.errors import PlanChanged, Refused, Stale
 from domain.files.encodings import ENCODINGS
@@ -213,7 +215,10 @@ def _progress(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str
 
 
 def _rejected(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str, Any]:
-    content = rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, 0) if row.size_bytes else b""
+    content = b""
+    if row.size_bytes:
+        with suppress(BlobMissing):  # erased, because it named a person who was forgotten
+            content = rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, 0)
     return {
         "key": rollcall.new_id(),
         "limits": rollcall.settings.limits,

@@ -6,6 +6,7 @@ so the bundle of an import that has come to rest stays the same.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING
@@ -32,6 +33,7 @@ from adapters.evidence.page import Told, render
 from adapters.exports import import_report
 from adapters.postgres.sealed_stream import Unsealed, records_of
 from adapters.proofs import NoCheckpoint
+from application.ports import BlobMissing
 from domain.errors import Refused
 from domain.multiproof import prove_many
 from domain.signed_note import signed, unverified
@@ -65,7 +67,9 @@ def write_bundle(rollcall: Rollcall, row: ImportRow, out: IO[bytes]) -> None:
     files = _Files(Archive(out))
     told = Told(row.subscription_id, row.id)
     indexes: list[int] = []
-    files.add(UPLOAD + _ending(row.file_name), _blob(rollcall, row, "file", row.sha256))
+    with suppress(BlobMissing):  # it was erased, because it named a person who was forgotten
+        rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256)
+        files.add(UPLOAD + _ending(row.file_name), _blob(rollcall, row, "file", row.sha256))
     files.add(EVENTS, _events(rollcall, row, told, indexes))
     for digest in told.rosters:
         files.add(ROSTERS + digest, _blob(rollcall, row, "roster", digest))
@@ -128,7 +132,8 @@ def _events(rollcall: Rollcall, row: ImportRow, told: Told, indexes: list[int]) 
 
 
 def _records(found: SealedRecords) -> Iterator[EvidenceRecord]:
-    for index, frame, event, origin, event_salt, origin_salt in zip(
-        found.indexes, *found.records[1:], *found.salts, strict=True
+    for index, position, frame, event, origin, event_salt, origin_salt in zip(
+        found.indexes, *found.records, *found.salts, strict=True
     ):
-        yield EvidenceRecord(index, frame, event.decode(), event_salt, origin.decode(), origin_salt)
+        kept = found.kept.get(position, (None, None))
+        yield EvidenceRecord(index, frame, event.decode(), event_salt, origin.decode(), origin_salt, *kept)

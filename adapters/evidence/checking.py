@@ -25,7 +25,7 @@ from adapters.evidence.contents import (
     parse_manifest,
 )
 from adapters.evidence.page import Told
-from domain.leaves import Frame, Salts, Sealable, leaf_hashes
+from domain.leaves import Frame, Kept, Salts, Sealable, leaf_hash_of
 from domain.multiproof import ProofUnfit, root_of_many
 from domain.signed_note import Checkpoint, NoteForged, NoteMalformed, opened, opened_text
 
@@ -182,7 +182,8 @@ class _Records:
             raise ValueError(f"version {version:,} of the import is missing before it.")
         texts = Sealable([frame.position], [record.frame], [record.event.encode()], [record.origin.encode()])
         self.indexes.append(record.index)
-        self.leaves += leaf_hashes(texts, Salts([record.event_salt], [record.origin_salt]))
+        kept = Kept(record.erased_event, record.erased_origin)
+        self.leaves.append(leaf_hash_of(texts, Salts([record.event_salt], [record.origin_salt]), kept))
         try:
             self.told.take(record)
         except (ValidationError, DecodeError, ValueError):
@@ -193,7 +194,7 @@ def _compare_stored(manifest: Manifest, told: Told) -> Iterator[str]:
     """Compare the digests in the events with those of the files."""
     digests = {each.name: each.sha256 for each in manifest.files}
     uploads = [name for name in digests if name.startswith(UPLOAD)]
-    if told.uploaded is None or [digests[name] for name in uploads] != [told.uploaded.sha256]:
+    if told.uploaded is None or (uploads and [digests[name] for name in uploads] != [told.uploaded.sha256]):
         yield "The uploaded file isn't the one that its event names."
     if {name: digest for name, digest in digests.items() if name.startswith(ROSTERS)} != {
         ROSTERS + digest: digest for digest in told.rosters

@@ -26,10 +26,12 @@ TITLE = "rollcall evidence 1"
 LONGEST_PROOF_BYTES = 1 << 28
 
 
-class EvidenceRecord(Struct, frozen=True, forbid_unknown_fields=True):
+class EvidenceRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A record of the log with the index of its leaf, as a line of JSON; its frame and its salts are in base64.
 
     The leaf is the frame, SHA-256(event_salt ‖ event) and SHA-256(origin_salt ‖ origin). The texts are the stored ones.
+    If one was erased, because it named a person who was forgotten, the commitment that was kept of it takes the place
+    of the digest in the leaf: `erased_event`, `erased_origin`. The text is then the one that was put in its place.
     """
 
     index: int
@@ -38,6 +40,8 @@ class EvidenceRecord(Struct, frozen=True, forbid_unknown_fields=True):
     event_salt: bytes
     origin: str
     origin_salt: bytes
+    erased_event: bytes | None = None
+    erased_origin: bytes | None = None
 
 
 class EvidenceProof(Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,6 +28,12 @@ KINDS: dict[str, Kind] = {
         "earlier state. Discard what you built from the events and follow them from the beginning: leave `after` out. "
         "If you keep the ids you have read, you can also go on from the last one that is accepted.",
     ),
+    "file-erased": Kind(
+        HTTPStatus.GONE,
+        "File erased",
+        "The uploaded file named a person who was forgotten, so it was erased. Its digest, and what it says about "
+        "everybody else, are still there.",
+    ),
     "method-not-allowed": Kind(
         HTTPStatus.METHOD_NOT_ALLOWED,
         "Method not allowed",
@@ -149,6 +155,12 @@ KINDS: dict[str, Kind] = {
         "Not possible in this state",
         "You can edit an import while it is in review, stop it while its groups are being added or undone, continue or "
         "finish it after it was stopped, and undo it once it is completed, finished or stopped.",
+    ),
+    "import-running": Kind(
+        HTTPStatus.CONFLICT,
+        "Import running",
+        "A person can't be forgotten while an import whose file names them adds groups or is undone. Wait until it has "
+        "ended, or stop it, and try again.",
     ),
     "nothing-to-add": Kind(
         HTTPStatus.CONFLICT,

@@ -9,7 +9,8 @@ from litestar.concurrency import sync_to_thread
 
 from adapters.http.problems import Invalid
 from application.choosing_encoding import choose_encoding
-from domain.errors import EncodingUnfit, WrongState
+from application.ports import BlobMissing
+from domain.errors import EncodingUnfit, FileErased, WrongState
 from domain.files.encodings import ENCODINGS
 from domain.problems import FileProblems
 
@@ -26,7 +27,8 @@ async def read_again(
 ) -> ImportResult:
     """Read an import's file in another encoding, and record that.
 
-    Raises Invalid for an unknown encoding, EncodingUnfit, and what `FileReader.read` and `choose_encoding` raise.
+    Raises Invalid for an unknown encoding, EncodingUnfit, FileErased, and what `FileReader.read` and `choose_encoding`
+    raise.
     """
     if encoding not in ENCODINGS:
         raise Invalid(reason=f"Use one of {', '.join(ENCODINGS)}.", field="encoding")
@@ -41,6 +43,9 @@ async def read_again(
 
 
 def _fetch(rollcall: Rollcall, row: ImportRow, file: IO[bytes]) -> None:
-    for number in range(rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256)):
-        file.write(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number))
+    try:
+        for number in range(rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256)):
+            file.write(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number))
+    except BlobMissing as missing:
+        raise FileErased from missing
     file.flush()

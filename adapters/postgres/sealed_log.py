@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.rows import tuple_row
 
+from adapters.postgres.erased_records import kept_of, new_texts
 from adapters.postgres.statements import statement
 from domain.errors import RollcallError
 from domain.leaves import (
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from adapters.postgres.datastore import Datastore
+    from application.verifying import NewTexts
+    from domain.leaves import Kept
 
 READ_AT_ONCE = 2_048
 """How many records are read at once. The largest, of 1,000 licences, have some 80,000 bytes."""
@@ -61,17 +64,8 @@ class SealedLog:
     def seal(self, most: int = READ_AT_ONCE) -> bool:
         """Add the next records of the log to the tree, `most` at once; False if that was all there were."""
         with self._datastore.transaction() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock('tree_leaves'::regclass::oid::bigint)")
-            tile, after = _end_of_tree(cursor)
-            at_once = max(most - len(tile.positions), 1)  # so that the next ones begin with a tile
-            records = read_records(cursor, after, at_once)
-            if records.positions:
-                salts = new_salts(records, urandom(2 * SALT_BYTES * len(records.positions)))
-                tiles = list(filled(tile, records, salts))
-                _write_tiles(cursor, tiles)
-                full = [each for each in tiles if len(each.hashes) == TILE]
-                _add_nodes(cursor, 1, [(each.number, complete_root(each.hashes)) for each in full])
-        return len(records.positions) == at_once
+            lock_tree(cursor)
+            return seal_next(cursor, most)
 
     def size(self) -> int:
         """Return how many records the tree holds."""
@@ -137,7 +131,7 @@ class SealedLog:
     def rebuild_nodes(self) -> int:
         """Make the nodes above the leaves again, and return how many were others; raises LeavesDamaged."""
         with self._datastore.transaction() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock('tree_leaves'::regclass::oid::bigint)")
+            lock_tree(cursor)
             before = _nodes(cursor)
             cursor.execute("DELETE FROM tree_nodes")
             for tiles in _full_tiles(cursor):
@@ -192,6 +186,16 @@ class SealedLog:
         with self._datastore.views() as cursor:
             return _nodes(cursor)
 
+    def erased(self, among: Sequence[int] | None = None) -> dict[int, Kept]:
+        """Return what is kept of the records that were erased, or of some of them, by position."""
+        with self._datastore.views() as cursor:
+            return kept_of(cursor, among)
+
+    def new_texts(self) -> dict[int, NewTexts]:
+        """Return what sealed events say about erased records before them, by position. The latest ones count."""
+        with self._datastore.views() as cursor:
+            return new_texts(cursor)
+
 
 def _nodes(cursor: Cursor[DictRow]) -> dict[tuple[int, int], bytes]:
     rows = cursor.execute("SELECT * FROM tree_nodes", binary=True).fetchall()
@@ -214,6 +218,25 @@ def _full_tiles(cursor: Cursor[DictRow]) -> Iterator[list[LeafTile]]:
         if is_last:
             return
         number += TILES_AT_ONCE
+
+
+def lock_tree(cursor: Cursor[DictRow]) -> None:
+    """Be the only one that changes the tree, until the transaction ends."""
+    cursor.execute("SELECT pg_advisory_xact_lock('tree_leaves'::regclass::oid::bigint)")
+
+
+def seal_next(cursor: Cursor[DictRow], most: int = READ_AT_ONCE) -> bool:
+    """Add the next records of the log to the tree, which is locked; False if that was all there were."""
+    tile, after = _end_of_tree(cursor)
+    at_once = max(most - len(tile.positions), 1)  # so that the next ones begin with a tile
+    records = read_records(cursor, after, at_once)
+    if records.positions:
+        salts = new_salts(records, urandom(2 * SALT_BYTES * len(records.positions)))
+        tiles = list(filled(tile, records, salts))
+        write_tiles(cursor, tiles)
+        full = [each for each in tiles if len(each.hashes) == TILE]
+        _add_nodes(cursor, 1, [(each.number, complete_root(each.hashes)) for each in full])
+    return len(records.positions) == at_once
 
 
 def _end_of_tree(cursor: Cursor[DictRow]) -> tuple[LeafTile, int]:
@@ -249,7 +272,8 @@ def tile_of(row: DictRow) -> LeafTile:
     return LeafTile(row["number"], unpack_positions(row["positions"]), salts, pieces(row["hashes"]))
 
 
-def _write_tiles(cursor: Cursor[DictRow], tiles: Sequence[LeafTile]) -> None:
+def write_tiles(cursor: Cursor[DictRow], tiles: Sequence[LeafTile]) -> None:
+    """Write tiles that are new or have changed."""
     cursor.execute(
         "INSERT INTO tree_leaves (number, last_position, positions, event_salts, origin_salts, hashes)"
         " SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[])"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from adapters.postgres.erased_records import kept_of
 from adapters.postgres.sealed_log import READ_AT_ONCE, read_records, tile_of
 from domain.errors import Refused
 from domain.leaves import TILE, Salts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     from psycopg import Cursor
     from psycopg.rows import DictRow
 
     from adapters.postgres.datastore import Datastore
-    from domain.leaves import Sealable
+    from domain.leaves import Kept, Sealable
 
 
 class Unsealed(Refused):
@@ -26,11 +27,12 @@ class Unsealed(Refused):
 
 
 class SealedRecords(NamedTuple):
-    """Consecutive records with the indexes of their leaves and their salts."""
+    """Consecutive records with the indexes of their leaves, their salts, and what is kept of those that were erased."""
 
     indexes: Sequence[int]
     records: Sealable
     salts: Salts
+    kept: Mapping[int, Kept]
 
 
 def records_of(datastore: Datastore, stream: UUID) -> Iterator[SealedRecords]:
@@ -85,4 +87,4 @@ def _sealed(cursor: Cursor[DictRow], records: Sealable) -> SealedRecords:
                 origins.append(origin)
     if len(found) < len(records.positions):
         raise Unsealed
-    return SealedRecords(found, records, Salts(events, origins))
+    return SealedRecords(found, records, Salts(events, origins), kept_of(cursor, records.positions))

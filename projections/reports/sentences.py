@@ -21,6 +21,7 @@ from domain.edits import (
     UserRestored,
 )
 from domain.files.encodings import ENCODINGS
+from domain.forgetting import FORGOTTEN_NAME, PSEUDONYM, PersonForgotten
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
@@ -118,6 +119,7 @@ _TITLES: dict[type[Event], str] = {
     IdentityReleased: "Account unlinked",
     SessionsEnded: "Signed out everywhere",
     FileDownloaded: "File downloaded",
+    PersonForgotten: "Person forgotten",
 }
 TITLES: Mapping[str, str] = {event.__name__: title for event, title in _TITLES.items()}
 """A title for each event, by the event's name: the `type` of a row in a history or in the audit log."""
@@ -157,6 +159,7 @@ ACTIONS: Mapping[str, Action] = {
         "Subscription or seats changed", (SubscriptionCreated, SubscriptionRenamed, SeatsChanged)
     ),
     "file-downloaded": Action("File downloaded", (FileDownloaded,)),
+    "person-forgotten": Action("Person forgotten", (PersonForgotten,)),
     "sign-in-changed": Action("Sign-in changed", (IdentityBound, IdentityReleased, SessionsEnded)),
 }
 """The actions that the audit log can be filtered by, by slug. Slugs appear in addresses: add, never rename.
@@ -173,7 +176,14 @@ def types_of(name: str) -> tuple[str, ...]:
 
 
 def sentence(event: Event) -> str:
-    """Return what happened. Names and addresses are included as they are: escape them wherever you output markup."""
+    """Return what happened. Names and addresses are included as they are: escape them wherever you output markup.
+
+    Instead of a pseudonym, it says that somebody was forgotten.
+    """
+    return PSEUDONYM.sub(FORGOTTEN_NAME, _sentence(event))
+
+
+def _sentence(event: Event) -> str:
     match event:
         case FileUploaded(name, _, size):
             return f"File uploaded: {name} ({counted(size, 'byte')})"
@@ -239,6 +249,8 @@ def sentence(event: Event) -> str:
             return f"Revoked the licence of {email}"
         case LicencesRevoked(emails):
             return f"Revoked the licences of {counted(len(emails), 'user')}"
+        case PersonForgotten(records=records):
+            return f"Forgot a person, who was named in {counted(records, 'record')}"
         case _:
             return _about_access(event)
 

@@ -23,6 +23,7 @@ from adapters.memory.ports import AlwaysReadable
 from adapters.sealer import CheckpointSigner
 from adapters.settings import CheckpointSettings
 from application.editing import rename_group
+from application.forgetting import forget
 from application.licensing import change_subscription
 from domain.signed_note import signed
 from projections.audit_log.read import audit_log
@@ -31,6 +32,7 @@ from projections.reports.audit_filters import AuditFilter
 from tests.adapters.cli.terminals import environment, run
 from tests.adapters.server.serving import asked
 from tests.conftest import advance_views, cloned, settings_for, subscribed, working
+from tests.following import following
 from tests.histories import run_commit, uploaded
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from application.records import Origin
+    from tests.conftest import Compose
 
 pytestmark = pytest.mark.database
 
@@ -103,6 +106,21 @@ def archived(contents: dict[str, bytes]) -> bytes:
         archive.add(name, [content])
     archive.close()
     return out.getvalue()
+
+
+def test_a_bundle_has_nothing_of_a_forgotten_person_and_is_proven_nevertheless(compose: Compose) -> None:
+    opened = compose(readable=AlwaysReadable())
+    rollcall = replace(opened, settings=structs.replace(opened.settings, checkpoints=SETTINGS))
+    origin = subscribed(rollcall, "ann@example.com", "ben@example.com")
+    importing = uploaded(rollcall, origin, "staff.csv", FILE)
+    run_commit(rollcall, importing)
+    seal(rollcall)
+    forget(following(rollcall), rollcall.erasure, origin, "ann@example.com")
+    seal(rollcall)
+    bundle = bundled(rollcall, importing)
+    assert findings(bundle) == []
+    assert "upload.csv" not in files(bundle)
+    assert not [name for name, content in files(bundle).items() if b"ann@example.com" in content]
 
 
 # --- what is in it ---

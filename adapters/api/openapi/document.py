@@ -30,6 +30,7 @@ from adapters.api.openapi.tables import (
     TAGS,
     Node,
 )
+from adapters.api.persons import PersonToForget
 from adapters.api.progress import ProgressDocument
 from adapters.api.review import NewName
 from adapters.api.samples import KINDS as SAMPLE_KINDS
@@ -138,6 +139,8 @@ def _tag(path: str) -> str:
             return what.capitalize()
         case ["subscriptions", _, "users", *_]:
             return "Groups"
+        case ["subscriptions", _, "persons", *_]:
+            return "Persons"
         case ["subscriptions", _, "export", *_]:
             return "Exports"
         case ["subscriptions", _, _, *_]:
@@ -294,6 +297,7 @@ def _add_schemas(schemas: Node) -> None:
         SelectedUsers,
         SelectedMembers,
         NewLicences,
+        PersonToForget,
         CloudEvent,
         ProgressDocument,
     )

@@ -73,6 +73,7 @@ BODIES: dict[str, Any] = {
             {"edit": "rename", "group": 1, "name": "Sales Europe"},
         ]
     },
+    "PersonToForget": {"email": "carla@example.com"},
     "NewGrant": {"email": "ann@example.com", "role": "administrator"},
     "TokenRequest": {"name": "Nightly sync", "role": "consumer", "subscription_id": SUBSCRIPTION},
 }
@@ -270,6 +271,17 @@ SCHEMAS: dict[str, Any] = {
         "type": "AccessGranted",
         "text": "Granted ann@example.com the administrator role",
         "subscription_id": SUBSCRIPTION,
+    },
+    "ForgottenDocument": {
+        "person": "forgotten-0f1e2d3c4b5a6978@forgotten.invalid",
+        "records": 12,
+        "groups": 3,
+        "imports": 2,
+        "files": 2,
+        "everywhere": True,
+        "licence": False,
+        "roles": 0,
+        "tokens": 0,
     },
     "GrantRow": {
         "email": "ann@example.com",

@@ -11,6 +11,7 @@ TAGS = {
     "Licences": "A licence gives a user one of the subscription's seats.",
     "Imports": "Upload a file, review and correct it, add its groups, follow the progress, stop, finish, undo.",
     "Groups": "The groups of a subscription and their users.",
+    "Persons": "What is held of a person, and forgetting them.",
     "Exports": "Files of everything in a subscription.",
     "Following": "The audit log for auditors with its proofs, and events for other systems.",
     "Access": "People's roles in a subscription, and API tokens.",
@@ -40,6 +41,9 @@ OPERATIONS = {
 PATHS = {
     "/api/v1/subscriptions/{subscription_id}/users/{email}": (
         "/api/v1/subscriptions/{subscription_id}/users/{email}/groups"
+    ),
+    "/api/v1/subscriptions/{subscription_id}/persons/{email}": (
+        "/api/v1/subscriptions/{subscription_id}/persons/{email}/export"
     ),
 }
 """What follows an address in a path, which the framework doesn't know."""
@@ -101,6 +105,7 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "listUnlicensed": {"200": ("ETag",)},
     "downloadUnlicensed": {"200": ("Content-Disposition",)},
     "revokeLicence": {"202": ("Location",)},
+    "forgetPerson": {"202": ("Location",)},
     "createGroup": {"201": ("Location",), "202": ("Location",)},
     "renameGroup": {"202": ("Location",)},
     "deleteGroup": {"202": ("Location",)},

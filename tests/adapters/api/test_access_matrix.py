@@ -117,6 +117,9 @@ WHO: dict[str, Who] = {
     "listUnlicensed": READER,
     "downloadUnlicensed": READER,
     "licenseUsers": ADMINISTRATOR,
+    # People
+    "exportPersonData": ADMINISTRATOR,
+    "forgetPerson": ADMINISTRATOR,
     # Public
     "downloadSample": EVERYBODY,
     "showLiveness": EVERYBODY,

@@ -27,6 +27,7 @@ from domain.edits import (
     UserRemoved,
     UserRestored,
 )
+from domain.forgetting import Erased, PersonForgotten
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
@@ -207,6 +208,13 @@ STORED: list[tuple[Event, str]] = [
         f'{{"type":"file.downloaded","what":"group-users","name":"group.csv","group_id":"{GROUP}"}}',
     ),
     (SessionsEnded("ann@example.com"), '{"type":"identity.sessions-ended","email":"ann@example.com"}'),
+    (
+        PersonForgotten("forgotten-1@forgotten.invalid", 2, 1, 0, 0, (Erased(7, "5e1f"), Erased(8, origin="af01"))),
+        (
+            '{"type":"person.forgotten","person":"forgotten-1@forgotten.invalid","records":2,"groups":1,"imports":0,'
+            '"files":0,"erased":[{"position":7,"event":"5e1f"},{"position":8,"origin":"af01"}]}'
+        ),
+    ),
 ]
 ORIGIN_TEXT = (
     '{"subscription_id":"11111111-1111-4111-8111-111111111111",'
