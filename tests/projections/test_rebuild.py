@@ -14,7 +14,8 @@ from psycopg.sql import SQL, Identifier
 from adapters.composition import composed
 from adapters.postgres.datastore import Datastore
 from application.importing import stored_roster
-from application.records import Event
+from application.records import Event, NewRecord
+from domain.forgetting import PersonForgotten, forgetting_id, pseudonym
 from domain.group import GroupCreated, UsersAddedToGroup
 from projections import group_events, projector
 from projections.audit_log import read as audit_log
@@ -64,6 +65,9 @@ def full_database(server: str, template: str) -> Iterator[tuple[str, Origin]]:
             working(rollcall, commits=False),
         ):
             origin = everything_happens(rollcall, patch)
+            # Not the forgetting itself, which leaves less to show: what views make of its event.
+            forgotten = PersonForgotten(pseudonym(b"\0" * 8), 1, 1, 0, 0)
+            rollcall.events.append(origin, [NewRecord(forgetting_id(origin.subscription_id), 1, forgotten)])
             assert rollcall.health.catch_up()
         yield str(conninfo_to_dict(conninfo)["dbname"]), origin
 
