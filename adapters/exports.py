@@ -60,9 +60,9 @@ def export(
             return csv_pieces(CHANGES_HEADER, map(_change, changes))
 
 
-def import_report(rollcall: Rollcall, row: ImportRow) -> Iterator[bytes]:
-    """Yield the report of an import as CSV, as of now."""
-    rows = reporting.report(rollcall.views, rollcall.blobs, row, rollcall.settings.limits)
+def import_report(rollcall: Rollcall, row: ImportRow, views: OpenViews | None = None) -> Iterator[bytes]:
+    """Yield the report of an import as CSV, as of now, or as the `views` of another time show it."""
+    rows = reporting.report(views or rollcall.views, rollcall.blobs, row, rollcall.settings.limits)
     return csv_pieces(REPORT_HEADER, (structs.astuple(each) for each in rows))
 
 

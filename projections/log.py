@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
+    from application.records import Event
     from projections.view import ViewCursor
 
 
@@ -50,6 +51,45 @@ def records_of_streams(
         binary=True,
     )
     return {(record.originator_id, record.originator_version): record for record in map(_record, cursor)}
+
+
+def records_of_stream(
+    cursor: ViewCursor, stream: UUID, kinds: Iterable[type[Event]], until: int | None = None
+) -> list[Record]:
+    """Return the events of these kinds of a stream, in order, up to a version if one is given."""
+    cursor.execute(
+        """
+        SELECT notification_id, r.originator_id, r.originator_version, at, origin, state, import_group
+        FROM records AS r
+        WHERE r.originator_id = %(stream)s AND r.topic = ANY(%(topics)s)
+          AND (%(until)s::bigint IS NULL OR r.originator_version <= %(until)s)
+        ORDER BY r.originator_version
+        """,
+        {"stream": stream, "topics": [str(kind.__struct_config__.tag) for kind in kinds], "until": until},
+        binary=True,
+    )
+    return [_record(row) for row in cursor]
+
+
+def edits_before_commit(cursor: ViewCursor, import_id: UUID, kinds: Iterable[type[Event]]) -> list[Record]:
+    """Return the events of these kinds from an import's review, in order: those before its groups were first added.
+
+    There may be very many events after that.
+    """
+    cursor.execute(
+        """
+        SELECT notification_id, r.originator_id, r.originator_version, at, origin, state, import_group
+        FROM records AS r
+        WHERE r.originator_id = %(import)s AND r.topic = ANY(%(topics)s) AND r.originator_version < (
+            SELECT originator_version FROM events WHERE originator_id = %(import)s AND topic = 'import.commit-started'
+            ORDER BY originator_version LIMIT 1
+        )
+        ORDER BY r.originator_version
+        """,
+        {"import": import_id, "topics": [str(kind.__struct_config__.tag) for kind in kinds]},
+        binary=True,
+    )
+    return [_record(row) for row in cursor]
 
 
 def _record(row: DictRow) -> Record:

@@ -8,19 +8,26 @@ then. So there is no second version of any query (see docs/decisions/0035-as-of-
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, LiteralString, Self
 
+from msgspec import json
 from psycopg import Cursor
 from psycopg.rows import DictRow
 
+from domain.naming import group_key
+from domain.problems import grouped
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from psycopg import Connection
     from psycopg.abc import Params, Query
 
+    from domain.edits import Plan
+    from domain.problems import Problem
     from projections.view import ViewCursor
 
 # NOT MATERIALIZED lets the planner use the tables' indexes. A relation sees those before it, and below its own name the
@@ -60,9 +67,21 @@ DIRECTORY: Mapping[str, LiteralString] = {
         )
     """,
 }
+ADDED: Mapping[str, LiteralString] = {
+    "events": "SELECT * FROM events WHERE notification_id <= {then}",
+    "groups_added": """
+        SELECT import_id, number, position, outcome, already_there, left_out,
+            CASE WHEN undone <= {then} THEN undone END AS undone, kept AND undone <= {then} AS kept
+        FROM groups_added WHERE position <= {then}
+    """,
+    "groups_left_out": """
+        SELECT l.import_id, l.number, l.email FROM groups_left_out AS l JOIN groups_added USING (import_id, number)
+    """,
+}
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "directory_groups": ("directory_members",),
     "directory_in_no_group": ("directory_members", "directory_licences"),
+    "groups_left_out": ("groups_added",),
 }
 
 POSITION = """
@@ -87,12 +106,19 @@ def position_at(cursor: ViewCursor, subscription_id: UUID, at: datetime) -> int:
     return (row["position"] if row else None) or 0
 
 
-class CursorThen(Cursor[DictRow]):
-    """A cursor for the views as they were at a position. What it can't show then is missing, or as it is now."""
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, connection: Connection[Any], position: int) -> None:
+
+class CursorThen(Cursor[DictRow]):
+    """A cursor for the views as they were at a position. What it can't show then is missing, or as it is now.
+
+    `review` are relations for the review of an import (see `review_then`).
+    """
+
+    def __init__(self, connection: Connection[Any], position: int, review: Mapping[str, str] = EMPTY) -> None:
         super().__init__(connection, row_factory=connection.row_factory)
-        self._relations = {name: sql.format(then=int(position)) for name, sql in DIRECTORY.items()}
+        relations = {**DIRECTORY, **ADDED}
+        self._relations = {name: sql.format(then=int(position)) for name, sql in relations.items()} | dict(review)
 
     def execute(self, query: Query, params: Params | None = None, **options: Any) -> Self:
         """Run a statement on what was."""
@@ -111,3 +137,64 @@ class CursorThen(Cursor[DictRow]):
             relations = relations.replace("%", "%%")
         has_own = re.match(r"\s*WITH\s", query)
         return f"WITH {relations}, {query[has_own.end() :]}" if has_own else f"WITH {relations} {query}"
+
+
+# --- the review of an import ----------------------------------------------------------------------------------------
+
+
+def review_then(import_id: UUID, plan: Plan, problems: Sequence[Problem] | None) -> dict[str, str]:
+    """Return relations for the review of an import under a plan, and with other problems than now if some are given.
+
+    No other import has a review then.
+    """
+    edits = {
+        "review_renamed (number int, name text, name_key text)": [
+            {"number": number, "name": name, "name_key": group_key(name)} for number, name in plan.names.items()
+        ],
+        "review_removed (number int, email text)": _pairs(plan.removed),
+        "review_added (number int, email text)": _pairs(plan.added),
+        "review_corrected (number int, old text, new text)": [
+            {"number": number, "old": old, "new": new}
+            for number, addresses in plan.corrected.items()
+            for old, new in addresses.items()
+        ],
+        "review_left_out (number int)": [{"number": number} for number in plan.left_out],
+    }
+    if problems is not None:
+        rows = list(enumerate(grouped(problems), start=1))
+        what = "ordinal int, code text, line int, col int, header text, value text, detail text, groups int[]"
+        edits[f"review_problems ({what}, sheet_row int, found int, examples jsonb)"] = [
+            _problem(ordinal, problem) for ordinal, problem in rows
+        ]
+        edits["review_group_problems (number int, ordinal int)"] = [
+            {"number": number, "ordinal": ordinal} for ordinal, each in rows for number in dict.fromkeys(each.groups)
+        ]
+    return dict(_relation(import_id, named, some) for named, some in edits.items())
+
+
+def _pairs(users: Mapping[int, Iterable[str]]) -> list[dict[str, Any]]:
+    return [{"number": number, "email": email} for number, some in users.items() for email in some]
+
+
+def _problem(ordinal: int, problem: Problem) -> dict[str, Any]:
+    return {
+        "ordinal": ordinal,
+        "code": problem.code,
+        "line": problem.line,
+        "col": problem.column,
+        "header": problem.header,
+        "value": problem.value,
+        "detail": problem.detail,
+        "groups": list(problem.groups),
+        "sheet_row": problem.row,
+        "found": problem.count,
+        "examples": problem.examples,
+    }
+
+
+def _relation(import_id: UUID, named: str, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return the name of a relation with these columns, and what it consists of. PostgreSQL takes no NUL in a text."""
+    name, _, columns = named.partition(" ")
+    content = json.encode(rows).decode().replace("\\u0000", "").replace("'", "''")
+    what = f"jsonb_to_recordset('{content}'::jsonb) AS t {columns}"
+    return name, f"SELECT '{import_id}'::uuid AS import_id, t.* FROM {what}"

@@ -11,8 +11,8 @@ from msgspec import Meta, Struct, convert, json
 
 from adapters.api.review import NewName
 from adapters.composition import Rollcall
-from adapters.http.lookups import find_subscription, group_in
-from adapters.http.paging import After, Limit, Search, Since, Until, decode_after, document_list, list_response
+from adapters.http.lookups import find_subscription, group_in, group_records
+from adapters.http.paging import After, Limit, Search, Since, Until, decode_after, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.reads import read
 from adapters.http.requests import (
@@ -36,6 +36,8 @@ from application.grouping import GroupResult
 from projections.directory import read as directory
 from projections.directory.read import GroupRow
 from projections.reports.group_list import GroupFilter, GroupSort, default_sort, group_list, kind_of_place, place
+from projections.reports.history import GroupHistoryRow, group_history_row
+from projections.reports.provenance import Provenance, provenance
 
 GROUPS = "/subscriptions/{subscription_id:uuid}/groups"
 GROUP = f"{GROUPS}/{{group_id:uuid}}"
@@ -71,9 +73,10 @@ class JoinedDocument(Struct, frozen=True):
 
 
 class MemberDocument(Struct, frozen=True):
-    """A user of a group: an object, unlike its row, so that fields can be added."""
+    """A user of a group, and how they got into it."""
 
     email: str
+    added: Provenance
 
 
 @read(GROUPS, responses=responses("not-found"), opt=READERS)
@@ -126,12 +129,32 @@ def list_group_users(
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[MemberDocument]]:
-    """List the users of a group by address, on request those who were in it at a time."""
+    """List the users of a group by address, on request those who were in it at a time.
+
+    `added` tells when each was added and by whom. If an import did it, `source` is the cell of its file.
+    """
     start = decode_after(after, str) or ""
     with views_at(rollcall, subscription_id, at) as cursor:
         group_in(cursor, subscription_id, group_id)
-        found = directory.user_emails(cursor, subscription_id, group_id, after=start, limit=limit + 1)
-    return document_list(list_response(request, found, limit, lambda email: email), MemberDocument)
+        rows = directory.users_of_group(cursor, subscription_id, group_id, after=start, limit=limit + 1)
+        joined = {(group_id, row.email): row.since for row in rows}
+        added = provenance(cursor, subscription_id, rollcall.rosters, joined)
+    found = [MemberDocument(row.email, added[group_id, row.email]) for row in rows]
+    return list_response(request, found, limit, lambda member: member.email)
+
+
+@read(f"{GROUP}/history", responses=responses("not-found"), opt=READERS)
+def show_group_history(
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    group_id: FromPath[UUID],
+    limit: Limit = 100,
+    after: After = None,
+) -> Response[list[GroupHistoryRow]]:
+    """List what happened to a group, oldest first, also if it was deleted. `data` has the users, and names."""
+    found = group_records(rollcall, subscription_id, group_id, after=decode_after(after, int) or 0, limit=limit + 1)
+    return list_response(request, list(map(group_history_row, found)), limit, lambda row: row.version)
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------
@@ -244,6 +267,7 @@ ROUTES = (
     show_group,
     list_group_users,
     create_group,
+    show_group_history,
     rename_group,
     delete_group,
     add_group_users,

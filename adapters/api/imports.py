@@ -17,7 +17,7 @@ from adapters.http.downloads import note_download
 from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import, find_subscription
 from adapters.http.paging import After, Limit, Since, Until, decode_after, document_list, list_response
-from adapters.http.plans import find_plan, told_plan
+from adapters.http.plans import find_plan
 from adapters.http.problems import FileRefused, accepted_response, responses
 from adapters.http.rate_limits import RateLimits
 from adapters.http.reads import read
@@ -35,6 +35,7 @@ from adapters.http.requests import (
     parse_time,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
+from adapters.http.then import At, Version, find_replay
 from adapters.http.uploads import FileBody, take_upload
 from application.committing import start_commit, stop
 from application.importing import ImportResult, close, discard
@@ -48,7 +49,7 @@ from projections.import_list import read as import_list
 from projections.import_list.read import ImportDocument, ImportState, document, imported
 from projections.reports import history
 from projections.reports.history import HistoryRow
-from projections.reports.import_plan import PlanDocument
+from projections.reports.import_plan import PlanDocument, plan_document
 from projections.reports.problem_rows import problem_rows
 
 PLAN = "The `digest` of the plan that you have seen."
@@ -129,10 +130,17 @@ def list_imports(
 
 @read(IMPORT, responses=responses("not-found"), opt=READERS)
 def show_import(
-    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    version: Version = None,
+    at: At = None,
 ) -> Response[ImportDocument]:
-    """Show an import. Send its `ETag` as `If-Match` when you edit, discard, commit or close it."""
-    row = find_import(rollcall, subscription_id, import_id)
+    """Show an import. Send its `ETag` as `If-Match` when you edit, discard, commit or close it.
+
+    With `version` or `at`, this is how it stood then.
+    """
+    row = find_replay(rollcall, subscription_id, import_id, version, at).row
     return Response(document(row), headers=etag(row.version))
 
 
@@ -185,15 +193,22 @@ def discard_import(
 
 @read(f"{IMPORT}/plan", responses=responses("not-found", "wrong-state"), opt=READERS)
 def show_plan(
-    rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    version: Version = None,
+    at: At = None,
 ) -> Response[PlanDocument]:
     """Show what adding the groups of an import would do now, in total. The review says it for each group.
 
     After a stop, it is about the groups that remain. Send the `digest` when you commit, so that exactly this happens.
+    With `version` or `at`, this is the plan of then, with the licences and groups of then.
     """
-    row = find_import(rollcall, subscription_id, import_id)
-    with rollcall.views() as cursor:
-        found = told_plan(cursor, row, find_plan(rollcall, cursor, row))
+    replay = find_replay(rollcall, subscription_id, import_id, version, at)
+    with replay.views() as cursor:
+        planned = find_plan(rollcall, cursor, replay.row)
+        rows_not_read = replay.row.counts.rows_not_read
+        found = plan_document(planned.version, planned.planned, rows_not_read, replay.same_file(cursor))
     return Response(found, headers=etag(found.version))
 
 
@@ -339,10 +354,12 @@ def show_history(
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[HistoryRow]]:
-    """List the events of an import in order."""
-    find_import(rollcall, subscription_id, import_id)
+    """List the events of an import in order. Where a group was added, `data` has `users`: the addresses added."""
+    row = find_import(rollcall, subscription_id, import_id)
     found = rollcall.events.history(import_id, after=decode_after(after, int) or 0, limit=limit + 1)
-    return list_response(request, list(map(history.history_row, found)), limit, lambda row: row.version)
+    with rollcall.views() as cursor:
+        rows = history.import_history(cursor, row, found)
+    return list_response(request, rows, limit, lambda row: row.version)
 
 
 ROUTES = (

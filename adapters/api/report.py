@@ -17,15 +17,14 @@ from adapters.http.lookups import find_import
 from adapters.http.problems import responses
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import READERS
+from adapters.http.then import At, Version, find_replay
 from adapters.postgres import wakeups
 from domain.errors import RollcallError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from projections.import_list.read import ImportRow
-
-REPORT_VIEWS = ("import_list", "review", "groups_added", "audit_log", "directory")
+REPORT_VIEWS = ("import_list", "review", "groups_added", "directory")
 
 
 class ViewsBehind(RollcallError):
@@ -42,17 +41,24 @@ class ViewsBehind(RollcallError):
     opt=READERS,
 )
 def report(
-    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    import_id: FromPath[UUID],
+    version: Version = None,
+    at: At = None,
 ) -> Stream:
     """Download the result of every row of the file: each user of each group, group by group, then the problems.
 
     `line` and `column` say where it is in the file, `row` which row of a spreadsheet that is, if that is another one.
     Users whom the review added are at line 0. `group` and `user` are what the row says, whatever is wrong with it; the
-    reason names a corrected address and a new name. The report shows the state at the time of the request.
+    reason names a corrected address and a new name. The report shows the state at the time of the request or, with
+    `version` or `at`, that of then.
     """
-    row, name = _current(rollcall, subscription_id, import_id), f"report-{import_id}.csv"
+    _catch_up(rollcall, subscription_id, import_id)
+    replay, name = find_replay(rollcall, subscription_id, import_id, version, at), f"report-{import_id}.csv"
     note_download(request, rollcall, subscription_id, "report", name, import_id=import_id)
-    return _csv(import_report(rollcall, row), name)
+    return _csv(import_report(rollcall, replay.row, replay.views), name)
 
 
 @get(
@@ -72,18 +78,18 @@ def rows_not_added(
     users who don't join the group. Names and addresses are those of the review. Users who were removed in the review,
     and groups that were left out, aren't there. In a review, these are the rows that wouldn't be added now.
     """
-    row, name = _current(rollcall, subscription_id, import_id), f"rows-not-added-{import_id}.csv"
+    _catch_up(rollcall, subscription_id, import_id)
+    row, name = find_import(rollcall, subscription_id, import_id), f"rows-not-added-{import_id}.csv"
     pieces = rows_to_fix(rollcall, row)
     note_download(request, rollcall, subscription_id, "rows-not-added", name, import_id=import_id)
     return _csv(pieces, name)
 
 
-def _current(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> ImportRow:
-    """Return an import once all that is known of it can be read; raises NotFound and ViewsBehind."""
+def _catch_up(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> None:
+    """Wait until all that is known of an import can be read; raises NotFound and ViewsBehind."""
     find_import(rollcall, subscription_id, import_id)
     if not rollcall.health.catch_up(*REPORT_VIEWS, seconds=wakeups.READABLE_WITHIN_SECONDS):
         raise ViewsBehind
-    return find_import(rollcall, subscription_id, import_id)
 
 
 def _csv(pieces: Iterator[bytes], name: str) -> Stream:

@@ -30,6 +30,7 @@ from adapters.http.requests import (
 )
 from adapters.http.reviews import OnlyGroups, group_filter
 from adapters.http.security import ADMINISTRATORS, READERS
+from adapters.http.then import At, Version, find_replay
 from application.editing import leave_group_out, remove_user, rename_group, take_group_in
 from application.importing import plan_at
 from domain.errors import NotFound
@@ -43,7 +44,6 @@ from projections.review.read import ReviewedGroup
 
 ONLY = "Only groups with problems, or to which this happens if the groups are added now."
 USER = "Only groups that will have a user whose address, or name in the file, has this text: as the review was edited."
-UPLOADED = 1  # at this version the file is stored but not read yet
 
 
 @read(f"{IMPORT}/groups", responses=responses("not-found", "wrong-state"), opt=READERS)
@@ -55,24 +55,24 @@ def list_reviewed_groups(
     q: Search = "",
     only: Annotated[OnlyGroups | None, QueryParameter(description=ONLY)] = None,
     user: Annotated[str, QueryParameter(max_length=LONGEST_NAME, description=USER)] = "",
-    version: Annotated[int | None, QueryParameter(ge=1, description="The review as it was at this version.")] = None,
+    version: Version = None,
+    at: At = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[ReviewedGroup]]:
-    """Review an import: the groups as they would be added, or as they were at a version."""
-    row = find_import(rollcall, subscription_id, import_id)
-    if version is not None and version > row.version:
-        raise NotFound(what="version", id=version)
-    found: list[ReviewedGroup] = []
-    if row.read is not None and version != UPLOADED:
-        plan = plan_at(rollcall, import_id, version) if version is not None else None
-        asked = {"search": checked_text(q), "person": checked_text(user, "user")}
-        start = decode_after(after, int) or 0
-        with rollcall.views() as cursor:
-            roster = open_roster(rollcall, cursor, row, plan)
-            wanted = group_filter(rollcall, cursor, row, roster, only=only, plan=plan, **asked)
+    """Review an import: the groups as they would be added.
+
+    With `version` or `at`, this is the review as it stood then, with the licences and groups of then.
+    """
+    replay = find_replay(rollcall, subscription_id, import_id, version, at)
+    row, found = replay.row, list[ReviewedGroup]()
+    if row.read is not None:
+        search, person, start = checked_text(q), checked_text(user, "user"), decode_after(after, int) or 0
+        with replay.views() as cursor:
+            roster = open_roster(rollcall, cursor, row)
+            wanted = group_filter(rollcall, cursor, row, roster, search=search, only=only, person=person)
             found = review.groups(cursor, subscription_id, import_id, roster, wanted, after=start, limit=limit + 1)
-    return list_response(request, found, limit, lambda group: group.number, etag(version or row.version))
+    return list_response(request, found, limit, lambda group: group.number, etag(row.version))
 
 
 @read(f"{IMPORT}/groups/{{number:int}}/users", responses=responses("not-found"), opt=READERS)
@@ -82,13 +82,15 @@ def list_reviewed_users(
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
     number: FromPath[int],
+    version: Version = None,
+    at: At = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[ReviewedUser]]:
-    """List the users of one group of an import, in the order of the file."""
-    row = find_import(rollcall, subscription_id, import_id)
-    start = decode_after(after, int) or 0
-    with rollcall.views() as cursor:
+    """List the users of one group of an import, in the order of the file; on request as the review stood then."""
+    replay = find_replay(rollcall, subscription_id, import_id, version, at)
+    row, start = replay.row, decode_after(after, int) or 0
+    with replay.views() as cursor:
         roster = open_roster(rollcall, cursor, row)
         found = reviewed_users(cursor, subscription_id, import_id, roster, number, after=start, limit=limit + 1)
     return list_response(request, found, limit, lambda _: start + limit, etag(row.version))
@@ -102,18 +104,21 @@ def list_problems(
     import_id: FromPath[UUID],
     code: Annotated[str | None, QueryParameter(max_length=100, description="Only problems with this code.")] = None,
     severity: Annotated[Severity | None, QueryParameter(description="Only problems of this severity.")] = None,
+    version: Version = None,
+    at: At = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[ProblemRow]]:
-    """List the problems in the file, in its order."""
-    row = find_import(rollcall, subscription_id, import_id)
+    """List the problems in the file, in its order; on request as the review stood then."""
+    replay = find_replay(rollcall, subscription_id, import_id, version, at)
+    row = replay.row
     codes = problem_codes(code, severity)
     start = decode_after(after, int) or 0
     if row.read is None:
         numbered = enumerate(row.file_problems, start=1)
         found = [(number, problem) for number, problem in numbered if problem.code in codes and number > start]
     else:
-        with rollcall.views() as cursor:
+        with replay.views() as cursor:
             roster = open_roster(rollcall, cursor, row)
             where = (cursor, subscription_id, import_id, roster)
             found = problems(*where, codes=codes, after=start, limit=limit + 1)

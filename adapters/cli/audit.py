@@ -9,6 +9,7 @@ import click
 from adapters.cli.audit_evidence import audit_evidence
 from adapters.cli.audit_filters import KINDS_TEXT, FilterOptions, filter_options, wanted_changes
 from adapters.cli.audit_repair import audit_repair
+from adapters.cli.audit_replay import audit_replay
 from adapters.cli.audit_verify import audit_key, audit_verify
 from adapters.cli.lookup import find_subscription
 from adapters.cli.options import json_option, limit_option, one_more
@@ -60,6 +61,7 @@ def audit(
 
 
 audit.add_command(audit_verify)
+audit.add_command(audit_replay)
 audit.add_command(audit_key)
 audit.add_command(audit_repair)
 audit.add_command(audit_evidence)

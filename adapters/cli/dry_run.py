@@ -66,7 +66,7 @@ def dry_run(
         meant = file_licences.licensed_twins_of_file(cursor, subscription.id, roster)
         planned = plan_of(cursor, subscription.id, roster, plan)
         read_as = detected(read, "")
-        counts = import_list.counts(read_as, rows_corrected=plan.rows_corrected)
+        counts = import_list.counts(read_as, corrected=plan.rows_corrected)
         earlier = import_list.same_file(cursor, subscription.id, sha256(content).hexdigest())
         told = plan_summary(planned, counts.rows_not_read, earlier)
     if terminal.as_json:

@@ -8,8 +8,9 @@ import click
 from msgspec import Struct
 
 from adapters.as_of import views_then
-from adapters.cli.lookup import find_group_id, find_group_in, find_subscription
+from adapters.cli.lookup import find_group_id, find_subscription
 from adapters.cli.many import change_many
+from adapters.cli.memberships import group_argument, group_history, group_users, groups_of_user, show_groups_of_user
 from adapters.cli.options import (
     at_option,
     chosen_by_filter,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
     from projections.directory.read import GroupRow, SubscriptionRow
 
-group_argument = click.argument("group", metavar="GROUP")
 emails_argument = click.argument("emails", metavar="ADDRESS...", nargs=-1, required=True)
 
 
@@ -248,32 +248,6 @@ def _changed(rollcall: Rollcall, terminal: Terminal, found: SubscriptionRow, gro
     return DONE
 
 
-@group.command("users", short_help="List the users of a group")
-@group_argument
-@click.option("--search", metavar="TEXT", default="", help="Only users whose address or name contains this text.")
-@at_option
-@subscription_option
-@limit_option
-@json_option
-def group_users(
-    *, group: str, search: str, at: datetime | None, name_or_id: str, limit: int | None, as_json: bool
-) -> int:
-    """List the users of GROUP, by address. With --at, GROUP is the name that it had then, or an id."""
-    terminal = Terminal(as_json=as_json)
-    with open_rollcall("directory") as rollcall:
-        found = find_subscription(rollcall, name_or_id)
-        with views_then(rollcall, found.id, at) as cursor:
-            row = find_group_in(cursor, found.id, group)
-            rows = directory.users_of_group(cursor, found.id, row.id, search=search, limit=one_more(limit))
-    terminal.listing(
-        rows,
-        (Column("email"), Column("first name"), Column("last name")),
-        lambda row: (row.email, row.first_name, row.last_name),
-        limit,
-    )
-    return DONE
-
-
 def _row(rollcall: Rollcall, found: SubscriptionRow, group_id: UUID) -> GroupRow:
     rollcall.health.catch_up("directory")
     with rollcall.views() as cursor:
@@ -313,11 +287,10 @@ def groups(
     with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         with views_then(rollcall, found.id, at) as cursor:
-            if email is None:
-                rows = group_list(cursor, found.id, wanted, sort or default_sort(wanted), limit=one_more(limit))
-            else:
-                user = email_key(email)
-                rows = directory.groups_of_user(cursor, found.id, user, search=search, limit=one_more(limit))
+            if email is not None:
+                joined = groups_of_user(cursor, found.id, rollcall.rosters, email_key(email), search, limit)
+                return show_groups_of_user(terminal, joined, limit)
+            rows = group_list(cursor, found.id, wanted, sort or default_sort(wanted), limit=one_more(limit))
     terminal.listing(
         rows,
         (
@@ -330,3 +303,7 @@ def groups(
         limit,
     )
     return DONE
+
+
+group.add_command(group_users)
+group.add_command(group_history)

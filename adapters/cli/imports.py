@@ -27,7 +27,7 @@ from application.importing import close
 from domain.files.encodings import ENCODINGS
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportFilter, ImportState
-from projections.reports.history import history_row
+from projections.reports import history
 from projections.reports.result_text import result_text
 
 if TYPE_CHECKING:
@@ -199,10 +199,13 @@ def _import_cells(row: ImportDocument) -> tuple[str | Text, ...]:
 def import_history(*, import_id: str, limit: int | None, as_json: bool) -> int:
     """Show what happened in an import, event by event: who did what, and when."""
     terminal = Terminal(as_json=as_json)
-    with open_rollcall("import_list") as rollcall:
-        records = rollcall.events.history(find_import(rollcall, import_id).id, limit=one_more(limit))
+    with open_rollcall("import_list", "groups_added") as rollcall:
+        row = find_import(rollcall, import_id)
+        records = rollcall.events.history(row.id, limit=one_more(limit))
+        with rollcall.views() as cursor:
+            rows = history.import_history(cursor, row, records)
     terminal.listing(
-        [history_row(record) for record in records],
+        rows,
         (
             Column("version", number=True),
             Column("at", whole=True, optional=True),

@@ -18,7 +18,8 @@ from adapters.console.addresses import require_addresses, split_addresses, unusa
 from adapters.console.as_of import AtPart, as_of
 from adapters.console.forms import NOTHING_ENTERED, E, Form, NoticeCount, Refusal, answer_form
 from adapters.console.groups import A_PAGE, ADDRESSES_BYTES, GROUPS
-from adapters.console.pages import Before, Page, listing, not_found_page, page
+from adapters.console.pages import Before, Page, Version, listing, not_found_page, page
+from adapters.http.lookups import group_records
 from adapters.http.paging import After, Search, decode_after
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected, checked_text, origin_of, request_key
@@ -28,8 +29,11 @@ from application.decisions import CommandResult
 from application.records import Origin
 from domain.addresses import email_key
 from domain.errors import NotFound, Refused
+from domain.group import GroupDeleted
 from projections.directory import read as directory
 from projections.import_list import read as import_list
+from projections.reports.history import group_history_row
+from projections.reports.provenance import provenance
 
 GROUP = f"{GROUPS}/{{group_id:uuid}}"
 
@@ -104,6 +108,8 @@ def _group_page(
         found = directory.users_of_group(
             rows, subscription_id, group_id, search=place.q, after=behind, limit=A_PAGE + 1
         )
+        shown = {(group_id, user.email): user.since for user in found}
+        added = provenance(rows, subscription_id, rollcall.rosters, shown)
         created_by = import_list.find_import(rows, row.import_id) if row.import_id else None
     path = f"/subscriptions/{subscription_id}/groups/{group_id}"
     return page(
@@ -121,6 +127,7 @@ def _group_page(
         place=place,
         q=place.q,
         edit=edit,
+        came={email: each for (_, email), each in added.items()},
         added=counts.added,
         already_there=counts.already_there,
         removed=counts.removed,
@@ -130,6 +137,48 @@ def _group_page(
         **listing(found, A_PAGE, place.after, lambda row: row.email, place.before, None if place.q else row.users),
         **then.context,
     )
+
+
+@read(f"{GROUP}/history", opt=READERS)
+def show_group_history(
+    request: AnyRequest,
+    rollcall: Injected[Rollcall],
+    subscription_id: FromPath[UUID],
+    group_id: FromPath[UUID],
+    after: Version = 0,
+) -> Page:
+    """Show what happened to a group, oldest first, also if it was deleted."""
+    try:
+        found = group_records(rollcall, subscription_id, group_id, after=after, limit=A_PAGE + 1)
+    except NotFound:
+        return not_found_page(request, rollcall, subscription_id, "groups", "group")
+    events = list(map(group_history_row, found[:A_PAGE]))
+    with rollcall.views() as rows:
+        row = directory.find_group(rows, subscription_id, group_id)
+        imports = import_list.find_imports(rows, [each.import_id for each in events if each.import_id])
+    return page(
+        request,
+        rollcall,
+        "group-history.html",
+        subscription_id=subscription_id,
+        section="groups",
+        name=row.name if row else name_of_deleted(rollcall, group_id),
+        exists=row is not None,
+        group_id=group_id,
+        events=events,
+        imports=imports,
+        following=found[A_PAGE - 1].originator_version if len(found) > A_PAGE else None,
+        paged=after > 0,
+    )
+
+
+def name_of_deleted(rollcall: Rollcall, group_id: UUID) -> str:
+    """Return the last name of a group that was deleted."""
+    last = rollcall.events.versions([group_id]).get(group_id, 0)
+    for record in rollcall.events.history(group_id, after=last - 1, limit=1):
+        if isinstance(record.event, GroupDeleted):
+            return record.event.name
+    return "Group"
 
 
 # --- its forms ------------------------------------------------------------------------------------------------------
@@ -252,4 +301,4 @@ def delete(
     return answer_form(request, rollcall, subscription_id, command, lambda _: where, refused)
 
 
-ROUTES = (show_group, rename, add, remove, delete)
+ROUTES = (show_group, show_group_history, rename, add, remove, delete)

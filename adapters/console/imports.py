@@ -12,7 +12,7 @@ from adapters.composition import Rollcall
 from adapters.console.import_page import import_page
 from adapters.console.list_queries import ImportsQuery, Part, SincePart, UntilPart
 from adapters.console.page_query import PageQuery, ResultFilter, Tab
-from adapters.console.pages import Before, Page, listing, page
+from adapters.console.pages import Before, Page, Version, listing, page
 from adapters.http.lookups import find_import
 from adapters.http.paging import MOST, After, Search, decode_after
 from adapters.http.reads import read
@@ -28,7 +28,6 @@ IMPORTS = "/subscriptions/{subscription_id:uuid}/imports"
 IMPORT = f"{IMPORTS}/{{import_id:uuid}}"
 A_PAGE = 50
 
-Version = Annotated[int, QueryParameter(ge=0, le=MOST)]
 Licensed = Annotated[int | None, QueryParameter(ge=0, le=MOST, description="A count to show in a notice.")]
 GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
 
@@ -110,6 +109,8 @@ def show_history(
     """Show the events of an import, oldest first."""
     row = find_import(rollcall, subscription_id, import_id)
     found = rollcall.events.history(import_id, after=after, limit=A_PAGE + 1)
+    with rollcall.views() as rows:
+        events = history.import_history(rows, row, found[:A_PAGE])
     return page(
         request,
         rollcall,
@@ -117,7 +118,7 @@ def show_history(
         subscription_id=subscription_id,
         section="imports",
         row=row,
-        events=[history.history_row(record) for record in found[:A_PAGE]],
+        events=events,
         following=found[A_PAGE - 1].originator_version if len(found) > A_PAGE else None,
         paged=after > 0,
         can_prove=bool(rollcall.settings.checkpoints.secrets),

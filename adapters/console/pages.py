@@ -168,6 +168,9 @@ def _address(principal: Principal) -> str:
 Before: TypeAlias = Annotated[int, QueryParameter(ge=0, le=MOST, description="How many rows come before the page.")]
 
 
+Version: TypeAlias = Annotated[int, QueryParameter(ge=0, le=MOST)]
+
+
 class Extent(NamedTuple):
     """Which rows of a list a page shows, from 1: how many come before, how many it shows, and of how many if known."""
 

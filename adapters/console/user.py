@@ -29,7 +29,7 @@ from domain.addresses import email_key
 from domain.errors import NotFound, Refused
 from domain.naming import group_key, printable
 from projections.directory import read as directory
-from projections.import_list import read as import_list
+from projections.reports.provenance import provenance
 
 if TYPE_CHECKING:
     from application.decisions import CommandResult
@@ -98,7 +98,8 @@ def _user_page(
             return not_found_page(request, rollcall, subscription_id, "users", "user")
         found = directory.groups_of_user(rows, subscription_id, key, search=q, after=behind, limit=A_PAGE + 1)
         total = directory.group_counts(rows, subscription_id, [key]).get(key, 0)
-        imports = import_list.find_imports(rows, [each.import_id for each in found if each.import_id])
+        joined = {(each.id, key): each.since for each in found}
+        added = provenance(rows, subscription_id, rollcall.rosters, joined)
     return page(
         request,
         rollcall,
@@ -112,7 +113,8 @@ def _user_page(
         notice=notice,
         row=row,
         total=total,
-        imports=imports,
+        imports={},
+        came={group: each for (group, _), each in added.items()},
         **listing(found, A_PAGE, after, group_position, before, None if q else total),
         q=q,
         **then.context,

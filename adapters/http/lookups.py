@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from adapters.postgres.blobs import read_chunk
 from domain.errors import NotFound
+from domain.group import GroupCreated
 from domain.subscription import SubscriptionCreated
 from projections.directory import read as directory
 from projections.import_list import read as import_list
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from adapters.composition import Rollcall
+    from application.records import Record
     from application.rosters import StoredRoster
     from domain.edits import Plan
     from projections.directory.read import GroupRow, LicenceRow, SubscriptionRow
@@ -65,6 +67,16 @@ def group_in(cursor: ViewCursor, subscription_id: UUID, group_id: UUID) -> Group
     if row is None:
         raise NotFound(what="group", id=group_id)
     return row
+
+
+def group_records(
+    rollcall: Rollcall, subscription_id: UUID, group_id: UUID, *, after: int = 0, limit: int | None = None
+) -> list[Record]:
+    """Return the events of a group that exists or existed, in order, behind version `after`; raises NotFound."""
+    first = next(iter(rollcall.events.history(group_id, limit=1)), None)
+    if first is None or first.origin.subscription_id != subscription_id or not isinstance(first.event, GroupCreated):
+        raise NotFound(what="group", id=group_id)
+    return rollcall.events.history(group_id, after=after, limit=limit)
 
 
 def find_import(rollcall: Rollcall, subscription_id: UUID, import_id: UUID) -> ImportRow:

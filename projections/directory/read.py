@@ -225,11 +225,18 @@ def memberships_among(
 
 
 class MemberRow(Struct, frozen=True):
-    """A user of a group, with the names on the licence; empty if the user has none."""
+    """A user of a group, with the names on the licence, and the position of the event since which they are in it."""
 
     email: str
     first_name: str
     last_name: str
+    since: int
+
+
+class JoinedGroupRow(GroupRow, frozen=True, kw_only=True):
+    """A group that a user is in, and the position of the event since which they are."""
+
+    since: int
 
 
 def users_of_group(
@@ -247,7 +254,7 @@ def users_of_group(
     """
     cursor.execute(
         """
-        SELECT m.email, coalesce(l.first_name, '') AS first_name, coalesce(l.last_name, '') AS last_name
+        SELECT m.email, coalesce(l.first_name, '') AS first_name, coalesce(l.last_name, '') AS last_name, m.since
         FROM directory_members AS m LEFT JOIN directory_licences AS l USING (subscription_id, email)
         WHERE m.group_position = (
               SELECT position FROM directory_groups WHERE (subscription_id, group_id) = (%(subscription)s, %(group)s)
@@ -276,12 +283,12 @@ def groups_of_user(
     search: str = "",
     after: tuple[str, UUID] | None = None,
     limit: int | None = 100,
-) -> list[GroupRow]:
+) -> list[JoinedGroupRow]:
     """Return a page of a user's groups, ordered and searched like `groups`."""
     key, group_id = after or (None, None)
     cursor.execute(
         """
-        SELECT g.group_id, g.name, g.users, g.created_at, g.import_id
+        SELECT g.group_id AS id, g.name, g.users, g.created_at, g.import_id, m.since
         FROM directory_members AS m JOIN directory_groups AS g ON g.position = m.group_position
         WHERE m.subscription_id = %(subscription)s AND m.email = %(email)s AND m.until IS NULL
           AND strpos(g.name_key, %(search)s) > 0
@@ -297,7 +304,7 @@ def groups_of_user(
             "limit": limit,
         },
     )
-    return [GroupRow(*row.values()) for row in cursor]
+    return [JoinedGroupRow(**row) for row in cursor]
 
 
 def group_counts(cursor: ViewCursor, subscription_id: UUID, emails: Sequence[str]) -> dict[str, int]:

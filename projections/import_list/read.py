@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from application.importing import ImportResult
+    from domain.import_session import ImportSession
     from projections.view import ViewCursor
 
 ImportState: TypeAlias = Literal[
@@ -270,6 +271,18 @@ def same_file(
     ]
 
 
+def imports_of_file(cursor: ViewCursor, subscription_id: UUID, sha256: str, *, limit: int) -> list[ImportRow]:
+    """Return the imports of these bytes, newest first."""
+    cursor.execute(
+        f"""
+        SELECT {COLUMNS} FROM {IMPORTS} WHERE subscription_id = %s AND file ->> 'sha256' = %s
+        ORDER BY uploaded_at DESC, imports.import_id LIMIT %s
+        """,
+        (subscription_id, sha256, limit),
+    )
+    return [_import(row) for row in cursor]
+
+
 def run_queue(cursor: ViewCursor) -> dict[UUID, LastError | None]:
     """Return all imports whose groups are being added or undone or wait to be, in the order in which they were started.
 
@@ -411,8 +424,6 @@ def imported(result: ImportResult) -> ImportRow:
     read = result.read if isinstance(result.read, FormatDetected) else None
     progress = getattr(result.session, "progress", Progress())
     undo = getattr(result.session, "undo", UndoProgress())
-    plan = result.session.plan if isinstance(result.session, Reviewing) else None
-    rows_corrected = plan.rows_corrected if plan else progress.rows_corrected
     return ImportRow(
         id=result.id,
         subscription_id=result.origin.subscription_id,
@@ -422,37 +433,46 @@ def imported(result: ImportResult) -> ImportRow:
         state=convert(result.session.__struct_config__.tag, ImportState),
         version=result.version,
         read=read,
-        progress=ImportProgress(
-            read.groups if read else 0,
-            progress.added,
-            progress.skipped,
-            progress.users,
-            groups_undone=undo.groups,
-            groups_deleted=undo.deleted,
-            groups_kept=undo.kept,
-            users_removed=undo.removed,
-            groups_created=progress.created,
-            groups_added_to=progress.added - progress.created - progress.joined - progress.unchanged,
-            groups_joined=progress.joined,
-            groups_unchanged=progress.unchanged,
-            users_already_there=progress.there,
-            users_left_out=progress.left_out,
-        ),
+        progress=progress_of(read.groups if read else 0, progress, undo),
         uploaded_by=result.origin.actor,
         uploaded_at=result.uploaded or updated_at,
         updated_at=updated_at,
         file_problems=() if isinstance(result.read, FormatDetected) else result.read.problems,
         undone_by=result.undone_by,
-        rows_corrected=rows_corrected,
+        rows_corrected=rows_corrected(result.session),
     )
 
 
-def counts(read: FormatDetected | None, file_problems: Iterable[Problem] = (), rows_corrected: int = 0) -> ImportCounts:
+def rows_corrected(session: ImportSession) -> int:
+    """Return how many rows of an import's file can be read because of its edits."""
+    counted = session.plan if isinstance(session, Reviewing) else getattr(session, "progress", Progress())
+    return counted.rows_corrected
+
+
+def progress_of(groups: int, progress: Progress, undo: UndoProgress) -> ImportProgress:
+    """Return how much of an import with so many groups is done, by its events alone."""
+    return ImportProgress(
+        groups,
+        progress.added,
+        progress.skipped,
+        progress.users,
+        groups_undone=undo.groups,
+        groups_deleted=undo.deleted,
+        groups_kept=undo.kept,
+        users_removed=undo.removed,
+        groups_created=progress.created,
+        groups_added_to=progress.added - progress.created - progress.joined - progress.unchanged,
+        groups_joined=progress.joined,
+        groups_unchanged=progress.unchanged,
+        users_already_there=progress.there,
+        users_left_out=progress.left_out,
+    )
+
+
+def counts(read: FormatDetected | None, file_problems: Iterable[Problem] = (), corrected: int = 0) -> ImportCounts:
     """Return how much a file contains, some rows of which were corrected; for a refused file, only problems count."""
     if read is None:
         problems = Counter(problem.code for problem in file_problems)
         return ImportCounts(0, 0, 0, 0, dict(sorted(problems.items())))
     found = dict(sorted(read.problems.items()))
-    return ImportCounts(
-        read.rows, read.groups, read.users, read.memberships, found, read.rows_not_read - rows_corrected
-    )
+    return ImportCounts(read.rows, read.groups, read.users, read.memberships, found, read.rows_not_read - corrected)

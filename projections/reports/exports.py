@@ -131,7 +131,7 @@ def _with_groups(
 
 def _page_of_groups(
     views: OpenViews, subscription_id: UUID, email: str, after: tuple[str, UUID] | None
-) -> list[GroupRow]:
+) -> Sequence[GroupRow]:
     with views() as cursor:
         return directory.groups_of_user(cursor, subscription_id, email, after=after, limit=WIDEST)
 

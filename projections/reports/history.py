@@ -1,17 +1,25 @@
-"""The history of an import: its events in order."""
+"""The history of an import, and that of a group: its events in order."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from msgspec import Struct, to_builtins
+from msgspec.structs import asdict, replace
 
 from application.records import Actor
+from domain.addition import GroupAdded
+from projections.groups_added import read as groups_added
 from projections.reports.sentences import sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from application.records import Record
+    from projections.import_list.read import ImportRow
+    from projections.view import ViewCursor
 
 
 class HistoryRow(Struct, frozen=True):
@@ -25,6 +33,36 @@ class HistoryRow(Struct, frozen=True):
     type: str
     text: str
     data: dict[str, object]
+
+
+class GroupHistoryRow(HistoryRow, frozen=True, kw_only=True):
+    """One event of a group; if an import made it, with that and the number of the group in its file."""
+
+    import_id: UUID | None
+    import_group: int | None
+
+
+def import_history(cursor: ViewCursor, row: ImportRow, records: Sequence[Record]) -> list[HistoryRow]:
+    """Return events of an import as rows of its history. Those of groups that were added have `users`: who was."""
+    numbers = [record.event.group for record in records if isinstance(record.event, GroupAdded)]
+    added: dict[int, list[str]] = {number: [] for number in numbers}
+    if numbers:
+        wanted = range(min(numbers), max(numbers) + 1)
+        for number, email in groups_added.users_added(cursor, row.subscription_id, row.id, wanted):
+            added.setdefault(number, []).append(email)
+    return [
+        replace(each, data={**each.data, "users": added[record.event.group]})
+        if isinstance(record.event, GroupAdded)
+        else each
+        for record, each in zip(records, map(history_row, records), strict=True)
+    ]
+
+
+def group_history_row(record: Record) -> GroupHistoryRow:
+    """Return a recorded event of a group as a row of its history."""
+    return GroupHistoryRow(
+        **asdict(history_row(record)), import_id=record.origin.import_id, import_group=record.import_group
+    )
 
 
 def history_row(record: Record) -> HistoryRow:

@@ -109,6 +109,21 @@ TOKEN = {
     "last_used_at": None,
 }
 
+ADDED = {
+    "at": AT,
+    "actor": ACTOR,
+    "source": {
+        "import_id": IMPORT,
+        "file_name": "groups.csv",
+        "group": 1,
+        "line": 2,
+        "column": 3,
+        "in_file": "ann@@example.com",
+        "edited_by": ACTOR,
+        "edited_at": AT,
+    },
+}
+
 SCHEMAS: dict[str, Any] = {
     "SubscriptionDocument": {
         "id": SUBSCRIPTION,
@@ -140,7 +155,27 @@ SCHEMAS: dict[str, Any] = {
         "not_done": 0,
         "kept": [],
     },
-    "MemberDocument": {"email": "ann@example.com"},
+    "MemberDocument": {"email": "ann@example.com", "added": ADDED},
+    "UserGroupDocument": {
+        "id": GROUP,
+        "name": "Sales",
+        "users": 2,
+        "created_at": AT,
+        "import_id": IMPORT,
+        "added": ADDED,
+    },
+    "GroupHistoryRow": {
+        "version": 2,
+        "at": AT,
+        "actor": ACTOR,
+        "request_id": "2f1f8e3a-0c4b-4d6e-9a57-3b1d8c5e7f20",
+        "client_request_id": None,
+        "type": "UsersAddedToGroup",
+        "text": "Added ann@example.com to the group",
+        "data": {"users": ["ann@example.com"]},
+        "import_id": IMPORT,
+        "import_group": 1,
+    },
     "ImportDocument": {
         "id": IMPORT,
         "subscription_id": SUBSCRIPTION,

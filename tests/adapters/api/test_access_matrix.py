@@ -79,6 +79,7 @@ WHO: dict[str, Who] = {
     "showGroup": READER,
     "listGroupUsers": READER,
     "listUserGroups": READER,
+    "showGroupHistory": READER,
     "listChanges": READER,
     "showCheckpoint": READER,
     "proveInclusion": READER,

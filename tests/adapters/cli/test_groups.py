@@ -122,3 +122,24 @@ def test_groups_and_their_users_are_listed_as_they_were(contoso: Contoso) -> Non
         (("--user", ANN, "--sort", "users"), "by name"),
     ):
         assert message in contoso.said("groups", *words, code=2)
+
+
+def test_memberships_say_where_they_come_from(contoso: Contoso, tmp_path: Path) -> None:
+    contoso.said("group", "create", "Sales", "--user", ANN)
+    file = tmp_path / "people.csv"
+    file.write_text(f"Groupname,Email,Email\nAsia,,{BEN}\nSales,{ANN},{BEN}\n")
+    contoso.said("import", str(file), "--yes")
+    by_hand, imported = contoso.document("group", "users", "Sales")
+    assert (by_hand["added"]["source"], imported["added"]["source"]["line"]) == (None, 3)
+    told = contoso.said("group", "users", "Sales")
+    assert "by hand" in told
+    assert "people.csv, line 3, column 3" in " ".join(told.split())
+    assert [each["added"]["source"]["group"] for each in contoso.document("groups", "--user", BEN)] == [1, 2]
+    assert "people.csv, line 2, column 3" in contoso.said("groups", "--user", BEN)
+    created, added = contoso.document("group", "history", "Sales")
+    assert (created["type"], added["data"]["users"], added["import_group"]) == ("GroupCreated", [BEN], 2)
+    assert "people.csv" in contoso.said("group", "history", "sales")
+    contoso.said("group", "delete", "Sales")
+    (import_id,) = {added["import_id"]}
+    assert len(contoso.document("group", "history", imported_group := contoso.document("audit")[0]["group_id"])) == 3
+    assert contoso.document("group", "history", import_id, code=1)["error"]["code"] == "not-found", imported_group

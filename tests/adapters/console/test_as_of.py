@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 
@@ -55,3 +56,24 @@ def test_a_day_is_shown_at_its_end_and_today_as_it_is(console: Console) -> None:
     assert "can’t be changed here" not in said(console.ask("GET", f"{subscription}/users?at={today}"))
     for wrong in ("2999-01-01", "2999-01-01T00:00:00Z", "1 March", "2026-13-01"):
         assert console.ask("GET", f"{subscription}/groups?at={wrong}").status_code == 400
+
+
+def test_pages_say_where_memberships_come_from(console: Console) -> None:
+    subscription = console.subscription(ANN_, BEN)
+    path = f"{API}{subscription}"
+    group = console.client.post(f"{path}/groups", json={"name": "Sales", "users": [ANN_]}).json()["id"]
+    file = f"Groupname,Email,Email\nAsia,,{BEN}\nSales,{ANN_},{BEN}\n"
+    importing = console.reviewing(subscription, file, "people.csv")
+    console.start(importing)
+    console.run(importing)
+    page = said(console.ask("GET", f"{subscription}/groups/{group}"))
+    assert "people.csv line 3, column 3" in page
+    assert "Added manually" in page
+    assert "people.csv line 2, column 3" in said(console.ask("GET", f"{subscription}/users/{BEN}"))
+    history = said(console.ask("GET", f"{subscription}/groups/{group}/history"))
+    assert "Created group “Sales” with 1 user" in history
+    assert "people.csv group 2 of the file" in history
+    assert BEN in said(console.ask("GET", f"{importing}/history"))
+    console.client.delete(f"{path}/groups/{group}")
+    assert "History of Sales" in said(console.ask("GET", f"{subscription}/groups/{group}/history"))
+    assert console.ask("GET", f"{subscription}/groups/{uuid4()}/history").status_code == 404

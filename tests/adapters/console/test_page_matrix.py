@@ -71,6 +71,7 @@ PAGES: dict[str, Who] = {
     f"GET {S}/groups/delete": ADMINISTRATOR,
     f"POST {S}/groups/delete": ADMINISTRATOR,
     f"GET {S}/licences/revoke-many": ADMINISTRATOR,
+    f"GET {G}/history": READER,
     f"POST {S}/licences/revoke-many": ADMINISTRATOR,
     f"GET {S}/users": READER,
     f"GET {S}/users/{{email}}": READER,

@@ -259,7 +259,7 @@ class TestRevoking:
         assert licensed(console, subscription) == [BEN]
         for group in groups:
             users = console.client.get(f"{API}{subscription}/groups/{group}/users").json()
-            assert users == [{"email": BEN}]
+            assert [user["email"] for user in users] == [BEN]
 
 
 class TestAFile:

@@ -1,0 +1,193 @@
+"""A review as it stood is what the same routes answered then."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.http.bell import Bell
+from adapters.metrics import Metrics
+from adapters.server.app import create_app
+from application import pace
+from application.choosing_encoding import choose_encoding
+from application.committing import CommitRun, start_commit, stop
+from application.editing import Add, AskedEdit, Correct, LeaveOut, Remove, Rename, Restore, edit
+from application.importing import close
+from application.reading import ReadRoster, read_file
+from application.undoing import UndoRun, start_undo
+from domain.errors import NothingToAdd, Refused
+from domain.roster import Limits
+from tests.adapters.api.tokens import bearing, token
+from tests.adapters.http.test_problems import assert_problem
+from tests.conftest import advance_views, subscribed
+from tests.contracts.test_plans import CHANGES, EDITS, FILES, NEW, USERS, change, imported
+from tests.histories import CZECH, uploaded
+
+if TYPE_CHECKING:
+    from adapters.composition import Rollcall
+    from application.records import Origin
+
+pytestmark = pytest.mark.database
+
+Answers: TypeAlias = dict[str, tuple[int, Any]]
+
+ROUTES = (
+    "",
+    "/groups",
+    "/groups?only=problems",
+    "/groups?only=adds_to",
+    "/groups?user=user1",
+    "/groups/1/users",
+    "/groups/2/users",
+    "/problems",
+    "/plan",
+    "/report.csv",
+)
+STEPS = st.lists(
+    st.one_of(
+        EDITS.filter(bool).map(lambda some: some[0]),
+        CHANGES.filter(bool).map(lambda some: some[0]),
+        st.tuples(st.sampled_from(["commit", "batch", "batch", "stop", "close", "undo"]), st.just(0), st.just("")),
+    ),
+    max_size=9,
+)
+
+
+class Asking:
+    """Sends requests about a subscription to the app within this process, with one token."""
+
+    def __init__(self, rollcall: Rollcall, origin: Origin) -> None:
+        self._rollcall = rollcall
+        self._app: Any = create_app(rollcall, Bell(rollcall.wakeups), Metrics(rollcall))
+        self._headers = bearing(token(rollcall.events, "auditor", origin.subscription_id))
+
+    def answers(self, importing: Origin, **then: str | int) -> Answers:
+        """Return the answers of all routes, on request as of a version or time."""
+        advance_views(self._rollcall)  # each download is an event, and the report waits for the views
+        found = self._get(importing, [f"{route}{'&' if '?' in route else '?'}{urlencode(then)}" for route in ROUTES])
+        return {route: (answer.status_code, _told(answer)) for route, answer in zip(ROUTES, found, strict=True)}
+
+    def get(self, importing: Origin, **then: str | int) -> httpx.Response:
+        """Return the answer to a request for the import."""
+        return self._get(importing, [f"?{urlencode(then)}"])[0]
+
+    def _get(self, importing: Origin, paths: list[str]) -> list[httpx.Response]:
+        where = f"/api/v1/subscriptions/{importing.subscription_id}/imports/{importing.import_id}"
+        transport = httpx.ASGITransport(app=self._app)
+
+        async def ask() -> list[httpx.Response]:
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost", headers=self._headers
+            ) as client:
+                return [await client.get(f"{where}{path}") for path in paths]
+
+        return asyncio.run(ask())
+
+
+def _told(answer: httpx.Response) -> Any:
+    """Return what an answer says, without what isn't recorded: the request, the pace, and failed attempts."""
+    if "json" not in answer.headers["content-type"]:
+        return answer.text
+    found = answer.json()
+    if isinstance(found, dict):
+        found.pop("request_id", None)
+        if "progress" in found:
+            found["progress"] |= {"eta_seconds": None, "last_error": None}
+    return found
+
+
+def take(rollcall: Rollcall, importing: Origin, what: str, where: Any, value: Any) -> None:
+    """Edit the review, change the directory, or go on with the commit, if that can be done."""
+    assert importing.import_id
+    version = rollcall.events.versions([importing.import_id])[importing.import_id]
+    asked: dict[str, AskedEdit] = {}
+    if isinstance(where, int):
+        asked = {
+            "rename": Rename(where + 1, value),
+            "remove": Remove(where + 1, value),
+            "restore": Restore(where + 1, value),
+            "add": Add(where + 1, value),
+            "leave out": LeaveOut(where + 1),
+        }
+    with suppress(Refused, NothingToAdd):
+        match what:
+            case "commit":
+                start_commit(rollcall, importing, version)
+            case "stop":
+                stop(rollcall, importing)
+            case "close":
+                close(rollcall, importing, version)
+            case "undo":
+                start_undo(rollcall, importing, version)
+            case "batch":
+                CommitRun(rollcall, importing.import_id).run_batch()
+                UndoRun(rollcall, importing.import_id).run_batch()
+            case _ if isinstance(where, int):
+                edit(rollcall, importing, [asked.get(what, Correct(what, value))], None)
+            case _:
+                change(rollcall, importing, what, where, value)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(licensed=st.sets(st.sampled_from([*USERS, NEW])), before=CHANGES, groups=FILES, steps=STEPS)
+def test_a_version_and_a_time_show_what_was_shown_then(
+    unattended: Rollcall,
+    licensed: set[str],
+    before: list[tuple[str, str, Any]],
+    groups: list[set[str]],
+    steps: list[tuple[str, Any, Any]],
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pace, "GROUPS_A_BATCH", 1)
+        origin = subscribed(unattended, *sorted(licensed))
+        asking = Asking(unattended, origin)
+        for each in before:
+            change(unattended, origin, *each)
+        importing = imported(unattended, origin, groups, [])
+        assert importing.import_id
+        by_version: dict[int, Answers] = {}
+        by_time: dict[str, Answers] = {}
+        for step in [None, *steps]:
+            if step:
+                take(unattended, importing, *step)
+            advance_views(unattended)
+            version = unattended.events.versions([importing.import_id])[importing.import_id]
+            at = datetime.now(UTC).isoformat()
+            by_version[version] = by_time[at] = asking.answers(importing)
+        take(unattended, importing, "create", "The last one", {USERS[0]})
+        advance_views(unattended)
+        last = max(by_version)
+        for version, answers in by_version.items():
+            if version != last:
+                assert asking.answers(importing, version=version) == answers, version
+        for at, answers in by_time.items():
+            assert asking.answers(importing, at=at) == answers, at
+
+
+def test_a_file_that_was_read_again_shows_how_it_was_read_before(unattended: Rollcall) -> None:
+    origin = subscribed(unattended, USERS[0])
+    asking = Asking(unattended, origin)
+    content = (CZECH + "Účetní oddělení,nobody\n").encode("windows-1250")
+    importing = uploaded(unattended, origin, "guessed.csv", content)
+    advance_views(unattended)
+    before = asking.answers(importing)
+    read = read_file(content, "guessed.csv", Limits(), "cp852")
+    assert isinstance(read, ReadRoster)
+    choose_encoding(unattended, importing, read, None)
+    advance_views(unattended)
+    assert asking.answers(importing) != before
+    assert asking.answers(importing, version=2) == before
+    uploaded_only = asking.answers(importing, version=1)
+    assert (uploaded_only[""][1]["state"], uploaded_only["/groups"][1]) == ("uploaded", [])
+    assert_problem(asking.get(importing, version="9"), 404, "not-found")
+    assert_problem(asking.get(importing, at="2000-01-01T00:00:00Z"), 404, "not-found")
+    both = asking.get(importing, at="2000-01-01T00:00:00Z", version="1")
+    assert_problem(both, 400, "invalid", "at")
