@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from projections.review.read import ReviewedGroup
     from projections.view import ViewCursor
 
-A_PAGE = 45  # so that a page of long names and addresses stays below 100 kB
+A_PAGE = 42  # so that a page of long names and addresses stays below 100 kB
 PLANNED: frozenset[ImportState] = frozenset({"reviewing", "stopped"})
 
 

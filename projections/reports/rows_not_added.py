@@ -3,7 +3,7 @@
 It has the columns and the delimiter of the file, and a last column with the reason. A row of a user-based file keeps
 the groups that the user doesn't join, one of a group-based file the users who don't. Names and addresses are those of
 the review, where it has changed them. What somebody took out of the review on purpose is nothing to fix, so it isn't
-there: users who were removed, and groups that were left out (docs/decisions/0037-rows-not-added.md).
+there: users who were removed, and groups that were left out (docs/decisions/0039-rows-not-added.md).
 """
 
 from __future__ import annotations

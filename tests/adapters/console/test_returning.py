@@ -150,7 +150,7 @@ IMPORT = "imports/00000000-0000-4000-8000-000000000001"  # the same in each work
         (f"{IMPORT}/groups/1/rename", f"{IMPORT}/groups/1/rename", IMPORT),
         (f"{IMPORT}/groups/1/rename", None, IMPORT),
         (f"{IMPORT}/commit", None, IMPORT),
-        (f"groups/{IMPORT[8:]}/remove-many", None, f"groups/{IMPORT[8:]}"),
+        (f"groups/{IMPORT[8:]}/add", None, f"groups/{IMPORT[8:]}"),
         ("users/join", "users/ann@example.com", "users/ann@example.com"),
         ("users/join", "users/join", "users"),
         ("settings/access/revoke", None, "settings"),
