@@ -139,7 +139,7 @@ def test_a_licence_is_revoked_and_its_user_leaves_the_groups(running: Served, su
     for address in ("BEN/low@example.com", "ben%2Flow@example.com"):
         answer = running.client.delete(f"{subscription}/licences/{address}")
         assert (answer.status_code, answer.content) == (204, b"")
-    assert running.client.get(f"{where}/users").json() == [{"email": "ann@example.com"}]
+    assert [each["email"] for each in running.client.get(f"{where}/users").json()] == ["ann@example.com"]
     assert_problem(running.client.get(f"{subscription}/licences/ben/low@example.com"), 404, "not-found")
     assert running.client.get(subscription).json()["seats_taken"] == 1
     texts = [each["text"] for each in running.client.get(f"{subscription}/audit?limit=2").json()]
@@ -292,7 +292,7 @@ def test_groups_are_listed_searched_and_shown_with_their_users(running: Served, 
     (sales,) = running.client.get(f"{subscription}/groups?q=SALE").json()
     assert running.client.get(f"{subscription}/groups/{sales['id']}").json() == sales
     users = [each for page in walked(running, f"{subscription}/groups/{sales['id']}/users?limit=1") for each in page]
-    assert users == [{"email": "ann@example.com"}, {"email": "ben@example.com"}]
+    assert [each["email"] for each in users] == ["ann@example.com", "ben@example.com"]
 
 
 def test_nothing_of_another_subscription_is_visible(running: Served, subscription: str) -> None:

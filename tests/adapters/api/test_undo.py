@@ -11,6 +11,7 @@ from application.undoing import UndoRun
 from tests.adapters.api.importing import committed, if_match, lines, reaching, subscribed, types, uploaded, whole
 from tests.adapters.server.serving import served
 from tests.conftest import working
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ def changed(client: httpx.Client, subscription: str) -> str:
     client.post(f"{subscription}/groups", json={"name": "Sales", "users": [ANN]})
     where = uploaded(client, subscription, FILE)
     committed(client, where)
+    eventually(lambda: len(names(client, subscription)) == 4)
     groups = {
         group["name"]: f"{subscription}/groups/{group['id']}" for group in whole(client, f"{subscription}/groups")
     }
