@@ -13,6 +13,8 @@ from application.ports import BlobMissing
 from application.reading import ReadRoster, read_file
 from application.rosters import StoredRoster
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.errors import FileErased
+from domain.forgetting import forgetting_id
 from domain.import_session import EncodingChosen
 from domain.problems import FileProblems
 from domain.undo import GroupKept, GroupUndone
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from projections.import_list.read import ImportRow
     from projections.view import ViewCursor
 
-
+MISSING = "missing"
 RESULT: LiteralString = "SELECT number, position, outcome, already_there, left_out, undone, kept FROM groups_added"
 
 
@@ -62,7 +64,17 @@ def _of_bytes(rollcall: Rollcall, row: ImportRow) -> list[Difference]:
     if row.read is not None:
         stored.append(("the stored roster", "roster", row.read.roster))
     found = ((what, digest, _digest(rollcall, row, kind, digest)) for what, kind, digest in stored)
-    return [Difference(what, digest, is_now) for what, digest, is_now in found if digest != is_now]
+    erasable = {("the stored file", MISSING)} if _has_forgotten(rollcall, row) else set()
+    return [
+        Difference(what, digest, is_now)
+        for what, digest, is_now in found
+        if digest != is_now and (what, is_now) not in erasable
+    ]
+
+
+def _has_forgotten(rollcall: Rollcall, row: ImportRow) -> bool:
+    """Return whether somebody was forgotten in the subscription, and with them the files that named them."""
+    return bool(rollcall.events.history(forgetting_id(row.subscription_id), limit=1))
 
 
 def _digest(rollcall: Rollcall, row: ImportRow, kind: BlobKind, digest: str) -> str:
@@ -71,7 +83,7 @@ def _digest(rollcall: Rollcall, row: ImportRow, kind: BlobKind, digest: str) -> 
         for number in range(rollcall.blobs.chunk_count(row.subscription_id, kind, digest)):
             read.update(rollcall.blobs.chunk(row.subscription_id, kind, digest, number))
     except BlobMissing:
-        return "missing"
+        return MISSING
     return read.hexdigest()
 
 
@@ -203,7 +215,12 @@ def _missing(cursor: ViewCursor, what: str, table: LiteralString, positions: Ite
 
 
 def differing_verdicts(rollcall: Rollcall, row: ImportRow) -> list[Difference]:
-    """Return what today's reader would say of the stored bytes that it didn't say when they were read."""
+    """Return what today's reader would say of the stored bytes that it didn't say when they were read.
+
+    Raises FileErased if they were erased together with a person who was forgotten.
+    """
+    if _digest(rollcall, row, "file", row.sha256) == MISSING and _has_forgotten(rollcall, row):
+        raise FileErased
     chunks = range(rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256))
     content = b"".join(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number) for number in chunks)
     chosen = row.read.encoding if isinstance(row.read, EncodingChosen) else ""

@@ -14,6 +14,7 @@ from adapters.postgres import erasing
 from adapters.postgres.rewriting import Rewriting
 from adapters.postgres.sign_ins import SignInDetails
 from adapters.proofs import inclusion
+from adapters.replaying import differences, differing_verdicts
 from application import forgetting
 from application.committing import start_commit
 from application.forgetting import ForgettingResult, forget, plan_forgetting
@@ -25,7 +26,7 @@ from application.ports import RequestKey
 from application.records import Actor, Origin
 from application.verifying import verify
 from domain.access import ROLLCALL, token_text
-from domain.errors import Busy, ImportRunning
+from domain.errors import Busy, FileErased, ImportRunning
 from domain.forgetting import FORGOTTEN_NAME, PSEUDONYM, PersonForgotten
 from domain.group import GroupCreated
 from domain.identity import Account
@@ -33,6 +34,7 @@ from domain.merkle import leaf_hash, proves_inclusion, root_of
 from domain.signed_note import Checkpoint
 from domain.subscription import User
 from projections.group_events import group_events
+from projections.import_list import read as import_list
 from projections.projector import Projector, RebuildSuperseded
 from projections.reports.sentences import sentence
 from tests.conftest import subscribed
@@ -407,3 +409,20 @@ def test_many_records_take_several_events(unattended: Rollcall, monkeypatch: pyt
     events = [r.event for r in unattended.events.read_log(0, 1_000) if isinstance(r.event, PersonForgotten)]
     assert len([each for each in events if each.records == done.held.records]) == -(-done.held.records // 3)
     assert verify(unattended.sealed_log, [before]).finding is None
+
+
+def test_imports_are_replayed_exactly_without_the_person_and_the_erased_files(
+    unattended: Rollcall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything_happens(unattended, monkeypatch)
+    origin = everything_about(unattended)
+    rebuild(unattended)
+    assert forgotten(unattended, origin, ANN).held.files
+    rebuild(unattended)
+    with unattended.views() as cursor:
+        imports = import_list.imports(cursor, origin.subscription_id, limit=None)
+    found = {each.file_name: differences(unattended, each) for each in imports}
+    assert not any(found.values()), found
+    erased = next(each for each in imports if each.file_name == "latin.csv")
+    with pytest.raises(FileErased):
+        differing_verdicts(unattended, erased)
