@@ -69,6 +69,7 @@ WRONG_STATES: dict[tuple[ImportCommand, str], str] = {
     ("edit", "closed"): "This import was finished, so you can't edit it any more. Change the groups themselves.",
     ("edit", "discarded"): "This import was discarded, so you can't edit it any more. Upload the file again.",
     ("commit", "committing"): "The groups of this import are already being added.",
+    ("plan", "uploaded"): "At this version the file was stored but not read yet, so nothing was planned.",
     ("plan", "committing"): "The groups of this import are being added. See its progress.",
     ("plan", "completed"): "This import is completed, so nothing is planned any more. See what was added.",
     ("plan", "closed"): "This import was finished, so nothing is planned any more. See what was added.",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 NoticeName = Annotated[str, QueryParameter(description="The name of a group to tell in a notice.", max_length=255)]
 
 
-A_PAGE = 50
+A_PAGE = 40  # so that a page that says where each membership is from stays below 100 kB
 
 
 class JoinNotice(NamedTuple):

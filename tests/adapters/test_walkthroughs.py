@@ -70,7 +70,7 @@ def test_the_api_tour_works_as_printed(running: Served, module_database: str, tm
         '{"state":"undone",',
     ):
         assert part in done.stdout, part
-    assert re.search("(?m)^2,,3,Sales Europe,ben@example.com,removed,", done.stdout)
+    assert re.search("(?m)^2,,3,Sales,ben@example.com,removed,", done.stdout)
     assert re.search("(?m)^3,,3,Support,nonsense,added,corrected to ann@example.com", done.stdout)
 
 

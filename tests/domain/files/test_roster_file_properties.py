@@ -19,6 +19,7 @@ from domain.errors import GroupNameInvalid
 from domain.files.roster_file import read_roster
 from domain.files.rows import QUOTED_LINES
 from domain.files.suspicions import BLANK_WORDS
+from domain.formulas import as_meant
 from domain.naming import collapsed, group_key, parse_group_name, without_controls
 from domain.problems import FileProblems
 from domain.roster import Limits, Roster
@@ -272,7 +273,7 @@ SUSPICIONS |= {"encoding-guessed", "names-joined"}
 
 
 def kept(name: str) -> str:
-    return "" if name in BLANK_WORDS else collapsed(name)
+    return "" if name in BLANK_WORDS else collapsed(as_meant(name))
 
 
 def is_group_name(text: str) -> bool:
@@ -328,7 +329,7 @@ def test_a_user_based_file_is_read_as_it_was_written(file: tuple[bytes, str, lis
     expected: dict[str, list[str]] = {}
     for row in rows:
         for name in row[3:]:
-            expected.setdefault(group_key(name), []).append(row[0])
+            expected.setdefault(group_key(as_meant(name)), []).append(row[0])
     assert {group_key(group.name): [member.email for member in group.members] for group in read} == expected
     assert [group_key(group.name) for group in read] == list(expected)
 
@@ -342,5 +343,5 @@ def test_a_group_based_file_is_read_as_it_was_written(file: tuple[bytes, str, li
     assert read.delimiter == delimiter
     assert read.problem_counts.keys() <= SUSPICIONS
     assert [(group.name, [member.email for member in group.members]) for group in read] == [
-        (collapsed(row[0]), row[1:]) for row in rows
+        (collapsed(as_meant(row[0])), row[1:]) for row in rows
     ]
