@@ -292,7 +292,7 @@ def _shown(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, asked
         return redirect_when_readable(request, rollcall, subscription_id, None, _back(change.question, asked))
     if not asked.done or asked.stopped or asked.busy or asked.digest != change.found.digest():
         return _asking(request, rollcall, subscription_id, asked, change)
-    return _page(request, rollcall, subscription_id, asked, change, going=True)
+    return _page(request, rollcall, subscription_id, asked, change, {"going": True, "changed": False})
 
 
 def _asking(
@@ -301,23 +301,21 @@ def _asking(
     with rollcall.views() as rows:
         told = change.found.impact(rows, subscription_id)
     posted = request.method == "POST"
-    return _page(
-        request,
-        rollcall,
-        subscription_id,
-        asked,
-        change,
-        status=status,
-        told=told,
-        changed=bool(asked.digest) and not asked.stopped and not asked.busy,
-        own_address=change.question.back if posted else "",
-    )
+    changed = bool(asked.digest) and not asked.stopped and not asked.busy
+    own_address = change.question.back if posted else ""
+    shown = {"told": told, "going": False, "changed": changed, "own_address": own_address}
+    return _page(request, rollcall, subscription_id, asked, change, shown, status)
 
 
 def _page(
-    request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, asked: Asked, change: Change, **context: object
+    request: AnyRequest,
+    rollcall: Rollcall,
+    subscription_id: UUID,
+    asked: Asked,
+    change: Change,
+    context: dict[str, object],
+    status: int = 200,
 ) -> Page:
-    common = {"status": 200, "going": False, "changed": False}
     return page(
         request,
         rollcall,
@@ -330,7 +328,8 @@ def _page(
         found=change.found,
         total=asked.done + len(change.found.keys),
         digest=change.found.digest(),
-        **(common | context),  # type: ignore[arg-type]
+        status=status,
+        **context,
     )
 
 

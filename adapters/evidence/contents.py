@@ -79,7 +79,8 @@ def parse_manifest(text: str) -> Manifest:
     title, *lines = text[:-1].split("\n")
     head, files = lines[:3], [line.split(" ") for line in lines[3:]]
     names = [line.partition(" ")[0] for line in head]
-    if title != TITLE or names != ["log", "subscription", "import"] or any(len(each) != 3 for each in files):  # noqa: PLR2004
+    is_listed = all(len(each) == len(Listed.__struct_fields__) for each in files)
+    if title != TITLE or names != ["log", "subscription", "import"] or not is_listed:
         raise ValueError(text)
     origin, subscription, import_id = (line.partition(" ")[2] for line in head)
     listed = tuple(Listed(name, digest, int(size)) for digest, size, name in files)

@@ -118,7 +118,7 @@ class Rewriting:
                     events[at] = event.salt if event else events[at]
                     origins[at] = origin.salt if origin else origins[at]
             write_tiles(self._cursor, [tile._replace(salts=Salts(events, origins))])
-        assert kept.keys() == texts.keys(), "all were sealed before"  # noqa: S101
+        assert kept.keys() == texts.keys(), "all were sealed before"  # noqa: S101 - `erase` has sealed the log
         return kept
 
     def _keep(self, kept: dict[int, Kept]) -> None:

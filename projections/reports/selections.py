@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -53,9 +54,9 @@ class Selection(Struct, frozen=True):
         """Return what no other selection has; that of the rest, which follows the first so many."""
         return sha256(json.encode([*islice(self.keys.items(), after, None)])).hexdigest()
 
+    @abstractmethod
     def impact(self, cursor: ViewCursor, subscription_id: UUID) -> Impact:
         """Return what changing all of them does."""
-        raise NotImplementedError
 
 
 class GroupsToDelete(Selection, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,9 @@ from msgspec import json
 
 from domain.addresses import email_key
 from domain.forgetting import PSEUDONYM, Redaction, pseudonym
+
+if TYPE_CHECKING:
+    from random import Random
 
 ANN = "ann@example.com"
 NEW = pseudonym(b"\0" * 8)
@@ -70,8 +75,8 @@ def test_what_says_who_somebody_is_is_blanked_beside_the_address() -> None:
     st.sampled_from(["", " ", ">", ")", " x", '"', ",", ";", ".", ". ", "\t", "\n"]),
     st.randoms(use_true_random=False),
 )
-def test_no_address_is_left_in_any_case_and_place(email: str, before: str, after: str, random: object) -> None:
-    spelt = "".join(each.upper() if getattr(random, "random")() < 0.5 else each for each in email)  # noqa: B009
+def test_no_address_is_left_in_any_case_and_place(email: str, before: str, after: str, drawn: Random) -> None:
+    spelt = "".join(each.upper() if drawn.random() < 0.5 else each for each in email)
     person = Redaction(email_key(email), NEW)
     text = f"{before}{spelt}{after} {before}{spelt}{after}"
     redacted = person.text(text)
