@@ -45,7 +45,10 @@ class Difference(Struct, frozen=True):
 
 
 def differences(rollcall: Rollcall, row: ImportRow) -> list[Difference]:
-    """Return where the stored bytes or the views differ from what the events of an import say."""
+    """Return where the stored bytes or the views differ from what the events of an import say.
+
+    That a file `is_erased` is no difference.
+    """
     records = rollcall.events.history(row.id)
     found = _of_bytes(rollcall, row)
     with rollcall.views() as cursor:
@@ -60,21 +63,19 @@ def differences(rollcall: Rollcall, row: ImportRow) -> list[Difference]:
 
 
 def _of_bytes(rollcall: Rollcall, row: ImportRow) -> list[Difference]:
-    stored: list[tuple[str, BlobKind, str]] = [("the stored file", "file", row.sha256)]
+    stored: list[tuple[str, BlobKind, str]] = []
+    if not is_erased(rollcall, row):
+        stored.append(("the stored file", "file", row.sha256))
     if row.read is not None:
         stored.append(("the stored roster", "roster", row.read.roster))
     found = ((what, digest, _digest(rollcall, row, kind, digest)) for what, kind, digest in stored)
-    erasable = {("the stored file", MISSING)} if _has_forgotten(rollcall, row) else set()
-    return [
-        Difference(what, digest, is_now)
-        for what, digest, is_now in found
-        if digest != is_now and (what, is_now) not in erasable
-    ]
+    return [Difference(what, digest, is_now) for what, digest, is_now in found if digest != is_now]
 
 
-def _has_forgotten(rollcall: Rollcall, row: ImportRow) -> bool:
-    """Return whether somebody was forgotten in the subscription, and with them the files that named them."""
-    return bool(rollcall.events.history(forgetting_id(row.subscription_id), limit=1))
+def is_erased(rollcall: Rollcall, row: ImportRow) -> bool:
+    """Return whether the file of an import is gone, and may have been erased with a person who was forgotten."""
+    forgotten = rollcall.events.history(forgetting_id(row.subscription_id), limit=1)
+    return bool(forgotten) and _digest(rollcall, row, "file", row.sha256) == MISSING
 
 
 def _digest(rollcall: Rollcall, row: ImportRow, kind: BlobKind, digest: str) -> str:
@@ -219,7 +220,7 @@ def differing_verdicts(rollcall: Rollcall, row: ImportRow) -> list[Difference]:
 
     Raises FileErased if they were erased together with a person who was forgotten.
     """
-    if _digest(rollcall, row, "file", row.sha256) == MISSING and _has_forgotten(rollcall, row):
+    if is_erased(rollcall, row):
         raise FileErased
     chunks = range(rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256))
     content = b"".join(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number) for number in chunks)

@@ -20,7 +20,7 @@ from application.records import Event
 from application.streams import SUBSCRIPTION, first_event
 from domain.access import ROLLCALL
 from domain.addresses import parse_email
-from domain.errors import Busy
+from domain.errors import Busy, NotShownYet, RollcallError
 from domain.forgetting import PersonForgotten
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class Erasure(Protocol):
     def erase(self, scopes: Sequence[UUID], origin: Origin, email: str, at: datetime) -> ForgettingResult:
         """Erase a person from what is stored of these scopes, all at once, and have the views rebuilt.
 
-        Raises Conflict if the person has a licence or a role, or if a view doesn't show everything yet that names them;
-        Busy, and ImportRunning.
+        Raises Conflict if the person has a licence or a role, NotShownYet if a view doesn't show everything yet that
+        names them, Busy, and ImportRunning.
         """
         ...
 
@@ -126,10 +126,11 @@ def forget(ports: Ports, erasure: Erasure, origin: Origin, email: str) -> Forget
     """Forget a person in the origin's subscription.
 
     If they come back meanwhile, or the views don't catch up, it begins again, a few times. Raises NotFound for the
-    subscription, EmailInvalid, ImportRunning and Busy.
+    subscription, EmailInvalid, ImportRunning, NotShownYet and Busy.
     """
     scope, canonical = origin.subscription_id, parse_email(email, ports.private_domains)
     first_event(ports, origin, SUBSCRIPTION, scope)
+    refusal: RollcallError = Busy()
     for _ in range(ATTEMPTS):
         everywhere = not erasure.has_roles_elsewhere(scope, canonical)
         scopes = [scope, *([ROLLCALL] if everywhere else [])]
@@ -140,12 +141,16 @@ def forget(ports: Ports, erasure: Erasure, origin: Origin, email: str) -> Forget
         try:
             result = erasure.erase(scopes, origin, canonical, ports.now())
         except Conflict:
+            refusal = Busy()
+            continue
+        except NotShownYet as error:
+            refusal = error
             continue
         is_shown = ports.readable.wait(result.position, [PersonForgotten]) and erasure.is_finished()
         for each in scopes:
             erasure.sweep(each, canonical)
         return replace(result, readable=is_shown)
-    raise Busy
+    raise refusal
 
 
 def _end_access(ports: Ports, erasure: Erasure, origin: Origin, email: str) -> None:

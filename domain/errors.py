@@ -330,6 +330,15 @@ class Busy(RollcallError):
     code = "busy"
 
 
+class NotShownYet(RollcallError):
+    """The console doesn't show everything yet that names this person, so nothing was erased. Try again in a moment.
+
+    If they had a licence, roles or tokens here, these are revoked already.
+    """
+
+    code = "busy"
+
+
 class ImportRunning(Refused):
     """The import {id} is adding groups or being undone, and its file names this person.
 

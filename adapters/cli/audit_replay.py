@@ -11,17 +11,21 @@ from adapters.cli.lookup import find_import
 from adapters.cli.options import import_argument, json_option
 from adapters.cli.process import open_rollcall
 from adapters.cli.terminal import DONE, REFUSED, Column, Terminal
-from adapters.replaying import Difference, differences, differing_verdicts
+from adapters.replaying import Difference, differences, differing_verdicts, is_erased
 from projections.reports.wording import counted
 
 
 class ReplayReport(Struct, frozen=True):
-    """What a replay has found, as JSON: it is `exact` if there are no differences."""
+    """What a replay has found, as JSON: it is `exact` if there are no differences.
+
+    `file_erased` means that the file couldn't be compared, because it was erased with a person who was forgotten.
+    """
 
     import_id: UUID
     version: int
     exact: bool
     differences: list[Difference]
+    file_erased: bool
 
 
 @click.command("replay", short_help="Rebuild an import from its events, and compare")
@@ -38,8 +42,9 @@ def audit_replay(*, import_id: str, reader: bool, as_json: bool) -> int:
     with open_rollcall() as rollcall:
         row = find_import(rollcall, import_id)
         found = differing_verdicts(rollcall, row) if reader else differences(rollcall, row)
+        erased = is_erased(rollcall, row)
     if as_json:
-        terminal.emit(ReplayReport(row.id, row.version, not found, found))
+        terminal.emit(ReplayReport(row.id, row.version, not found, found, erased))
     elif found:
         terminal.table(
             (Column("what differs"), Column("expected"), Column("found")),
@@ -50,5 +55,8 @@ def audit_replay(*, import_id: str, reader: bool, as_json: bool) -> int:
         terminal.say("Today's reader says the same of the file as when it was uploaded.")
     else:
         events = counted(row.version, "event")
-        terminal.say(f"Exact: the file, its roster and every view are what the {events} of this import say.")
+        compared = "the roster" if erased else "the file, its roster"
+        terminal.say(f"Exact: {compared} and every view are what the {events} of this import say.")
+        if erased:
+            terminal.say("The file itself is gone: it named a person who was forgotten.")
     return REFUSED if found else DONE

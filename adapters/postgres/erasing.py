@@ -31,11 +31,10 @@ from adapters.postgres.rights import role_keys
 from adapters.postgres.sealed_log import lock_tree, seal_next
 from adapters.postgres.statements import statement
 from application.forgetting import ForgettingResult
-from application.ports import Conflict
 from application.records import Record, decode_origin
 from application.redacting import redacted_roster
 from domain.access import ROLLCALL
-from domain.errors import Busy
+from domain.errors import Busy, NotShownYet
 from domain.forgetting import ERASED_AN_EVENT, PersonForgotten, Redaction, forgetting_id, pseudonym
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class PostgresErasure:
         """Erase a person from what is stored of these scopes, all at once, and have the views rebuilt.
 
         What there is already is looked up before everybody else has to wait. Raises Conflict if the person has a
-        licence or a role, or if a view doesn't show everything yet that names them; Busy, and ImportRunning.
+        licence or a role, NotShownYet if a view doesn't show everything yet that names them, Busy, and ImportRunning.
         """
         person = Redaction(email, pseudonym(urandom(8)))
         with self._datastore.connect() as connection:
@@ -151,7 +150,7 @@ class PostgresErasure:
         for projector in self._projectors:
             names_them = projector.view.names_people and any(_tag(kind) in topics for kind in projector.view.handlers)
             if names_them and not projector.condemn(cursor, newest):
-                raise Conflict
+                raise NotShownYet
         return ForgettingResult(person.stand_in, results[0], everywhere, last.position)
 
 

@@ -14,7 +14,7 @@ from adapters.postgres import erasing
 from adapters.postgres.rewriting import Rewriting
 from adapters.postgres.sign_ins import SignInDetails
 from adapters.proofs import inclusion
-from adapters.replaying import differences, differing_verdicts
+from adapters.replaying import differences, differing_verdicts, is_erased
 from application import forgetting
 from application.committing import start_commit
 from application.forgetting import ForgettingResult, forget, plan_forgetting
@@ -26,7 +26,7 @@ from application.ports import RequestKey
 from application.records import Actor, Origin
 from application.verifying import verify
 from domain.access import ROLLCALL, token_text
-from domain.errors import Busy, FileErased, ImportRunning
+from domain.errors import FileErased, ImportRunning, NotShownYet
 from domain.forgetting import FORGOTTEN_NAME, PSEUDONYM, PersonForgotten
 from domain.group import GroupCreated
 from domain.identity import Account
@@ -264,7 +264,7 @@ def test_a_running_import_that_names_the_person_has_to_end_first(unattended: Rol
 def test_views_have_to_show_first_what_names_the_person(unattended: Rollcall) -> None:
     """Otherwise somebody who has read the log before could write it to them afterwards."""
     origin = everything_about(unattended)
-    with pytest.raises(Busy):
+    with pytest.raises(NotShownYet):
         forget(unattended, unattended.erasure, origin, ANN)
     rebuild(unattended)
     assert verify(unattended.sealed_log, []).erased == 0
@@ -424,5 +424,6 @@ def test_imports_are_replayed_exactly_without_the_person_and_the_erased_files(
     found = {each.file_name: differences(unattended, each) for each in imports}
     assert not any(found.values()), found
     erased = next(each for each in imports if each.file_name == "latin.csv")
+    assert is_erased(unattended, erased)
     with pytest.raises(FileErased):
         differing_verdicts(unattended, erased)
