@@ -123,8 +123,9 @@ class UserBasedReader(RosterReader):
             self._missing += 1
             self._report("group-name-missing", row.line, _FIRST_GROUP_COLUMN, "")
             return
+        names = self._name(row, 2, named), self._name(row, 3, named)  # of every row, so that all faults are told at once
         for email in emails:
-            user = self._user(row, email, named)
+            user = self._user(row, email, names, named)
             for number, column in named.items():
                 self._add_member(number, user, row.line_of(column), column)
             for number, column in repeats:
@@ -157,8 +158,8 @@ class UserBasedReader(RosterReader):
         self._report("email-missing", row.line, 1, "", tuple(named))
         return []
 
-    def _user(self, row: Row, email: str, named: _NamedGroups) -> int:
-        first, last = self._name(row, 2, named), self._name(row, 3, named)
+    def _user(self, row: Row, email: str, names: tuple[str, str], named: _NamedGroups) -> int:
+        first, last = names
         index = self._index_by_email.get(email)
         if index is None:
             if not email.isascii():

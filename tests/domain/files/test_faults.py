@@ -51,3 +51,8 @@ def test_the_values_of_problems_are_short_and_safe_to_print() -> None:
     assert len(problem.value) < 220
     assert problem.message.isprintable()
     assert problem.header == "email"
+
+
+def test_every_fault_of_a_row_is_reported_at_once() -> None:
+    read = roster(USERS + f"nobody,{'x' * 300},{'y' * 300},A\n")
+    assert places(read.problems) == [("email-invalid", 2, 1), ("cell-too-long", 2, 2), ("cell-too-long", 2, 3)]

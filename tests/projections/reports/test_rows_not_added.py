@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
     from application.records import Origin
     from domain.edits import Plan
+    from domain.problems import Problem
 
 pytestmark = pytest.mark.database
 
@@ -157,17 +159,22 @@ def test_uploading_it_adds_what_was_missing_and_shows_the_faults_that_were_there
 def errors(roster: Roster) -> set[tuple[str, str]]:
     """Return what is wrong in a file, and with which cells. Of a quotation that isn't closed, nobody knows its end."""
     found = (problem for problem in roster.problems if problem.severity == "error")
-    return {(problem.code, "" if problem.code == "quote-unclosed" else problem.value) for problem in found}
+    return {(problem.code, "" if problem.code == "quote-unclosed" else value_of(problem)) for problem in found}
 
 
 def faults_to_fix(roster: Roster, plan: Plan) -> set[tuple[str, str]]:
     """Return the cells that are no address and keep somebody out of a group that wasn't left out."""
     return {
-        (problem.code, problem.value)
+        (problem.code, value_of(problem))
         for problem in roster.problems
         if problem.code == "email-invalid"
         and any(number not in plan.left_out and not plan.solves(problem, number) for number in problem.groups)
     }
+
+
+def value_of(problem: Problem) -> str:
+    """Return what the cell says, without the blanks and line feeds around it, which aren't written again."""
+    return re.sub(r"^(\\n|\s)+|(\\n|\s)+$", "", problem.value)
 
 
 def count_broken(roster: Roster) -> int:
