@@ -123,7 +123,7 @@ class UserBasedReader(RosterReader):
             self._missing += 1
             self._report("group-name-missing", row.line, _FIRST_GROUP_COLUMN, "")
             return
-        names = self._name(row, 2, named), self._name(row, 3, named)  # of every row, so that all faults are told at once
+        names = self._name(row, 2, named), self._name(row, 3, named)  # of each row, so that all faults are told at once
         for email in emails:
             user = self._user(row, email, names, named)
             for number, column in named.items():

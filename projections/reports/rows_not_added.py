@@ -17,7 +17,7 @@ from domain.edits import NOBODY
 from domain.errors import NoRowsRead
 from domain.files.file_rows import BrokenRow, with_reason
 from domain.formulas import as_meant, without_formula, without_formulas
-from domain.naming import collapsed
+from domain.naming import collapsed, group_key
 from projections.directory import read as directory
 from projections.groups_added import read as groups_added
 from projections.reports.file_licences import licensed_twins
@@ -27,7 +27,7 @@ from projections.reports.rows_asked import AskedRow, AskedRows
 from projections.reports.rows_said import file_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from application.ports import Blobs
     from domain.edits import Plan
@@ -64,7 +64,7 @@ def rows_not_added(views: OpenViews, blobs: Blobs, row: ImportRow, limits: Limit
     with views() as cursor:
         plan, done = edits_of(cursor, row.id), groups_added.last_done(cursor, row.id)
     asked = AskedRows(source, roster, plan, limits.private_domains)
-    rows = _rows(views, _Reasons(row, plan, done), asked, _Written(source))
+    rows = _rows(views, _Reasons(row, roster, plan, done), asked, _Written(source))
     return NotAddedFile((*map(collapsed, source.header), HEADER), source.delimiter, rows)
 
 
@@ -87,8 +87,9 @@ def _rows(views: OpenViews, reasons: _Reasons, asked: AskedRows, written: _Writt
 class _Reasons:
     """Why users don't join groups: in a review by the licences that there are now, otherwise by what has happened."""
 
-    def __init__(self, row: ImportRow, plan: Plan, done: int) -> None:
+    def __init__(self, row: ImportRow, roster: StoredRoster, plan: Plan, done: int) -> None:
         self._row = row
+        self._roster = roster
         self._plan = plan
         self._done = done
 
@@ -102,11 +103,24 @@ class _Reasons:
             without = {each for each in kept if each[1] in unlicensed}
         else:
             reason = NOT_ADDED.get(self._row.state, STOPPED)
-            later = {each: reason for each in kept if each[0] > self._done}
-            without = groups_added.left_out_among(cursor, self._row.id, kept - later.keys())
+            rest = {each for each in kept if each[0] > self._done}
+            later = dict.fromkeys(rest - self._already_there(cursor, rest), reason)
+            without = groups_added.left_out_among(cursor, self._row.id, kept - rest)
         meant = licensed_twins(cursor, self._row.subscription_id, {email for _, email in without})
         twins = {email: f"{NO_LICENCE}, but “{twin}” has one" for email, twin in meant.items()}
         return later | {each: twins.get(each[1], NO_LICENCE) for each in without}
+
+    def _already_there(self, cursor: ViewCursor, memberships: Collection[Membership]) -> set[Membership]:
+        """Return those of these memberships that exist, so that adding the groups would add nothing."""
+        if not memberships:
+            return set()
+        numbers = sorted({at for at, _ in memberships})
+        names = zip(numbers, self._roster.names_of_groups(numbers), strict=True)
+        keys = {at: group_key(self._plan.names.get(at, name)) for at, name in names}
+        ids = directory.group_ids_by_key(cursor, self._row.subscription_id, keys.values())
+        emails = {email for _, email in memberships}
+        there = directory.memberships_among(cursor, self._row.subscription_id, ids.values(), emails)
+        return {(at, email) for at, email in memberships if (ids.get(keys[at]), email) in there}
 
 
 class _Written:

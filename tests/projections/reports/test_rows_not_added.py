@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from adapters.csv_text import csv_pieces
@@ -118,6 +118,11 @@ End = Literal["reviewing", "completed", "stopped", "closed"]
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=files(), edits=EDITS, end=st.sampled_from(["reviewing", "completed", "stopped", "closed"]))
+@example(
+    content=f"email,FirstName,LastName,Groupname,Groupname\n{ANN},,,One,Sales\n".encode(),
+    edits=[Rename(1, "Sales")],
+    end="stopped",
+).via("who joined by a group that was renamed to the same name isn't missing from the next one")
 def test_uploading_it_adds_what_was_missing_and_shows_the_faults_that_were_there(
     unattended: Rollcall, content: bytes, edits: list[AskedEdit], end: End
 ) -> None:
