@@ -178,8 +178,8 @@ def faults_to_fix(roster: Roster, plan: Plan) -> set[tuple[str, str]]:
 
 
 def value_of(problem: Problem) -> str:
-    """Return what the cell says, without the blanks and line feeds around it, which aren't written again."""
-    return re.sub(r"^(\\n|\s)+|(\\n|\s)+$", "", problem.value)
+    """Return what the cell says, without the blanks around it, which aren't written again."""
+    return re.sub(r"^(\\[nrt]|\s)+|(\\[nrt]|\s)+$", "", problem.value)
 
 
 def count_broken(roster: Roster) -> int:
