@@ -178,8 +178,8 @@ def faults_to_fix(roster: Roster, plan: Plan) -> set[tuple[str, str]]:
 
 
 def value_of(problem: Problem) -> str:
-    """Return what the cell says, without the blanks around it, which aren't written again."""
-    return re.sub(r"^(\\[nrt]|\s)+|(\\[nrt]|\s)+$", "", problem.value)
+    """Return what the cell says, with single blanks, because others aren't always written again."""
+    return re.sub(r"(\\[nrt]|\s)+", " ", problem.value).strip()
 
 
 def count_broken(roster: Roster) -> int:
