@@ -1,5 +1,8 @@
 """Seals the log: adds its records to the tree as they come, and signs and publishes a checkpoint at least every minute.
 
+Whoever asks for evidence gets one at once, and asks a worker for it: a web process may not see the folder of
+checkpoints, which says whether the log was restored.
+
 Any number of processes may do so at the same time: what one has done, the others find done.
 """
 
@@ -117,22 +120,23 @@ class CheckpointSigner:
 
 
 class Sealer:
-    """Seals records as they come, and signs when a minute has passed."""
+    """Seals records as they come, and signs when a minute has passed, or somebody waits for it."""
 
     def __init__(self, tree: SealedLog, signer: CheckpointSigner, wakeups: Wakeups) -> None:
         self._tree = tree
         self._signer = signer
         self._wakeups = wakeups
         self._signed = -SIGN_SECONDS
+        self._answered = 0
 
     def run(self, stopping: Event) -> None:
         """Seal and sign until `stopping` is set."""
         while not stopping.is_set():
-            count = self._wakeups.count_appends()
+            count, asked = self._wakeups.count_appends(), self._wakeups.count_asked()
             while self._tree.seal() and not stopping.is_set():
                 pass
-            if monotonic() - self._signed >= SIGN_SECONDS:
-                self._signed = monotonic()
+            if asked > self._answered or monotonic() - self._signed >= SIGN_SECONDS:
+                self._answered, self._signed = asked, monotonic()
                 self._sign()
             if self._wakeups.wait_for_append(count, stopping, LOOK_SECONDS):
                 stopping.wait(REST_SECONDS)

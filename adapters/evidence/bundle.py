@@ -1,7 +1,7 @@
 """Making the evidence of an import: everything from which somebody else can check what happened, in one archive.
 
 The same events and checkpoint give the same bytes. The checkpoint is the earliest that vouches for all of the events,
-so the bundle of an import that has come to rest stays the same.
+so the bundle of an import that has come to rest stays the same. If there is none yet, a worker is asked to sign one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from adapters.evidence.contents import (
 )
 from adapters.evidence.page import Told, render
 from adapters.exports import import_report
-from adapters.postgres.sealed_stream import Unsealed, records_of
+from adapters.postgres.sealed_stream import Unsealed, last_append, records_of
+from adapters.postgres.wakeups import CHECKPOINTS
 from adapters.proofs import NoCheckpoint
 from application.ports import BlobMissing
 from domain.errors import Refused
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from projections.import_list.read import ImportRow
 
 KINDS = {".csv", ".txt"}
+CHECKPOINT_SECONDS = 5.0
+"""How long a bundle waits for a checkpoint. A worker that has nothing else to do signs within one second."""
 
 
 class NoSigningKey(Refused):
@@ -60,23 +63,18 @@ def write_bundle(rollcall: Rollcall, row: ImportRow, out: IO[bytes]) -> None:
     keys = rollcall.settings.checkpoints.signing_keys()
     if not keys:
         raise NoSigningKey
-    newest = rollcall.checkpoints.newest()
-    if newest is None:
-        raise NoCheckpoint
-    origin = unverified(newest).origin
+    last = last_append(rollcall.datastore, row.id)
+    note = _checkpoint(rollcall, last)
+    origin, size = unverified(note)[:2]
     files = _Files(Archive(out))
     told = Told(row.subscription_id, row.id)
     indexes: list[int] = []
     with suppress(BlobMissing):  # it was erased, because it named a person who was forgotten
         rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256)
         files.add(UPLOAD + _ending(row.file_name), _blob(rollcall, row, "file", row.sha256))
-    files.add(EVENTS, _events(rollcall, row, told, indexes))
+    files.add(EVENTS, _events(rollcall, row, last, told, indexes))
     for digest in told.rosters:
         files.add(ROSTERS + digest, _blob(rollcall, row, "roster", digest))
-    note = rollcall.checkpoints.covering(origin, indexes[-1] + 1)
-    if note is None:
-        raise Unsealed
-    size = unverified(note).size
     files.add(CHECKPOINT, [note.encode()])
     files.add(PROOF, [json.encode(EvidenceProof(size, prove_many(indexes, size, rollcall.sealed_log.subtree)))])
     files.add(REPORT, import_report(rollcall, row))
@@ -84,6 +82,23 @@ def write_bundle(rollcall: Rollcall, row: ImportRow, out: IO[bytes]) -> None:
     manifest = Manifest(origin, str(row.subscription_id), str(row.id), tuple(files.listed)).text()
     files.add(MANIFEST, [signed(manifest, [key.sign(manifest) for key in keys]).encode()])
     files.close()
+
+
+def _checkpoint(rollcall: Rollcall, position: int) -> str:
+    """Return the earliest checkpoint that vouches for the log up to a position, and have one signed if there is none.
+
+    Raises NoCheckpoint and Unsealed if no worker does in time.
+    """
+    deadline = rollcall.elapsed() + CHECKPOINT_SECONDS
+    while True:
+        count = rollcall.wakeups.count_changes(CHECKPOINTS)
+        newest, found = rollcall.checkpoints.newest(), rollcall.sealed_log.sealed(position)
+        if newest and found and (note := rollcall.checkpoints.covering(unverified(newest).origin, found[0] + 1)):
+            return note
+        if rollcall.elapsed() >= deadline:
+            raise Unsealed if newest else NoCheckpoint
+        rollcall.wakeups.ask_for_checkpoint()
+        rollcall.wakeups.wait_for_change(CHECKPOINTS, count)
 
 
 class _Files:
@@ -121,9 +136,9 @@ def _blob(rollcall: Rollcall, row: ImportRow, kind: BlobKind, digest: str) -> It
         yield rollcall.blobs.chunk(row.subscription_id, kind, digest, number)
 
 
-def _events(rollcall: Rollcall, row: ImportRow, told: Told, indexes: list[int]) -> Iterator[bytes]:
-    """Yield the records as lines, and note what they tell and the indexes of their leaves."""
-    for found in records_of(rollcall.datastore, row.id):
+def _events(rollcall: Rollcall, row: ImportRow, last: int, told: Told, indexes: list[int]) -> Iterator[bytes]:
+    """Yield the records up to the last one as lines, and note what they tell and the indexes of their leaves."""
+    for found in records_of(rollcall.datastore, row.id, last):
         indexes += found.indexes
         records = list(_records(found))
         for record in records:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 - a NamedTuple's field
 from typing import TYPE_CHECKING, NamedTuple
 
+from adapters.postgres.wakeups import CHECKPOINTS
+from projections.positions import Announcement, announce
+
 if TYPE_CHECKING:
     from adapters.postgres.datastore import Datastore
     from domain.signed_note import Checkpoint
@@ -24,12 +27,13 @@ class CheckpointStore:
         self._datastore = datastore
 
     def keep(self, checkpoint: Checkpoint, note: str, at: datetime) -> None:
-        """Keep a note durably, unless there is one of its origin and size."""
+        """Keep a note durably, unless there is one of its origin and size, and tell whoever waits for it."""
         with self._datastore.views() as cursor:
             cursor.execute(
                 "INSERT INTO checkpoints (origin, size, note, at) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
                 (checkpoint.origin, checkpoint.size, note, at),
             )
+            announce(cursor, self._datastore.schema, Announcement(CHECKPOINTS, checkpoint.size, None))
 
     def newest(self, origin: str | None = None) -> str | None:
         """Return the note that was signed last, or the largest of an origin; None if there is none."""

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Unsealed(Refused):
-    """The last events aren't sealed yet. Try again in a minute."""
+    """The last events aren't sealed and signed yet. Try again in a minute.
+
+    If that goes on, ask your operator whether a worker runs that has ROLLCALL_CHECKPOINT_KEY.
+    """
 
     code = "not-sealed"
 
@@ -35,12 +38,22 @@ class SealedRecords(NamedTuple):
     kept: Mapping[int, Kept]
 
 
-def records_of(datastore: Datastore, stream: UUID) -> Iterator[SealedRecords]:
-    """Yield the records of all appends to a stream until now, in order, some at a time; raises Unsealed.
+def last_append(datastore: Datastore, stream: UUID) -> int:
+    """Return the position of the last append to a stream, which has events."""
+    with datastore.views() as cursor:
+        cursor.execute(
+            "SELECT append_position FROM events WHERE originator_id = %s ORDER BY originator_version DESC LIMIT 1",
+            (stream,),
+        )
+        return int((cursor.fetchone() or {"append_position": 0})["append_position"])
+
+
+def records_of(datastore: Datastore, stream: UUID, end: int) -> Iterator[SealedRecords]:
+    """Yield the records of all appends to a stream up to a position, in order, some at a time; raises Unsealed.
 
     The events of one append are one change. So a group's events come with those of the import that caused them.
     """
-    for after, until in _runs(datastore, stream):
+    for after, until in _runs(datastore, stream, end):
         last = after
         while last < until:
             with datastore.views() as cursor:
@@ -49,17 +62,20 @@ def records_of(datastore: Datastore, stream: UUID) -> Iterator[SealedRecords]:
             last = found.positions[-1]
 
 
-def _runs(datastore: Datastore, stream: UUID) -> list[tuple[int, int]]:
+def _runs(datastore: Datastore, stream: UUID, end: int) -> list[tuple[int, int]]:
     """Return where appends to a stream are in the log: after a position, and up to another one. Neighbours are one."""
     with datastore.views() as cursor:
         cursor.execute(
             """
             SELECT made.position, coalesce(before.position, 0) AS before
-            FROM (SELECT DISTINCT append_position AS position FROM events WHERE originator_id = %s) AS made
+            FROM (
+                SELECT DISTINCT append_position AS position FROM events
+                WHERE originator_id = %s AND append_position <= %s
+            ) AS made
             CROSS JOIN LATERAL (SELECT max(position) AS position FROM appends WHERE position < made.position) AS before
             ORDER BY 1
             """,
-            (stream,),
+            (stream, end),
         )
         runs: list[tuple[int, int]] = []
         for row in cursor:

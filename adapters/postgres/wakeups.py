@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 1.0
 READABLE_WITHIN_SECONDS = 3.0
+CHECKPOINTS = "checkpoints"
+"""What is announced as signed, and asked for, like what a view shows."""
 WAITING_AT_ONCE = 24  # of the threads that answer requests; the others are for those who have nothing to wait for
 
 
@@ -53,6 +55,7 @@ class Wakeups:
         self._positions: dict[str, int] = {}
         self._looked = 0.0
         self._appends = 0
+        self._asked = 0
         self._follows_appends = False
         self._changes: Counter[str] = Counter()
         self._listeners: list[Callable[[Announcement | None], None]] = []
@@ -88,6 +91,15 @@ class Wakeups:
     def wait_for_append(self, count: int, stopping: Event, seconds: float = LOOK_AGAIN_SECONDS) -> bool:
         """Wait for an append after this count or until `stopping` is set; False if neither happens in time."""
         return _wait(self._appended, lambda: self._appends > count, stopping, seconds)
+
+    def ask_for_checkpoint(self) -> None:
+        """Have the workers seal and sign what there is now, instead of within a minute. They may not hear it."""
+        with self._datastore.views() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", (self._events_channel, CHECKPOINTS))
+
+    def count_asked(self) -> int:
+        """Return how often somebody asked for a checkpoint so far, which also wakes whoever waits for an append."""
+        return self._asked
 
     def count_changes(self, view: str) -> int:
         """Return how often a view has shown something new so far, for `wait_for_change`."""
@@ -175,6 +187,7 @@ class Wakeups:
         if channel == self._events_channel:
             with self._lock:
                 self._appends += 1
+                self._asked += payload == CHECKPOINTS
                 self._appended.notify_all()
             return
         with suppress(DecodeError):  # any client of the database can notify

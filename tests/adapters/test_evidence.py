@@ -15,11 +15,13 @@ from msgspec import json, structs
 
 from adapters.checkpoint_keys import SigningKey
 from adapters.composition import Rollcall, composed
+from adapters.evidence import bundle
 from adapters.evidence.archive import Archive
 from adapters.evidence.bundle import write_bundle
 from adapters.evidence.checking import check_bundle
 from adapters.evidence.contents import EVENTS, MANIFEST, PAGE, PROOF
 from adapters.memory.ports import AlwaysReadable
+from adapters.postgres.checkpoint_store import CheckpointStore
 from adapters.sealer import CheckpointSigner
 from adapters.settings import CheckpointSettings
 from application.editing import rename_group
@@ -34,6 +36,7 @@ from tests.adapters.server.serving import asked
 from tests.conftest import advance_views, cloned, settings_for, subscribed, working
 from tests.following import following
 from tests.histories import run_commit, uploaded
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,10 +120,10 @@ def test_a_bundle_has_nothing_of_a_forgotten_person_and_is_proven_nevertheless(c
     seal(rollcall)
     forget(following(rollcall), rollcall.erasure, origin, "ann@example.com")
     seal(rollcall)
-    bundle = bundled(rollcall, importing)
-    assert findings(bundle) == []
-    assert "upload.csv" not in files(bundle)
-    assert not [name for name, content in files(bundle).items() if b"ann@example.com" in content]
+    content = bundled(rollcall, importing)
+    assert findings(content) == []
+    assert "upload.csv" not in files(content)
+    assert not [name for name, text in files(content).items() if b"ann@example.com" in text]
 
 
 # --- what is in it ---
@@ -252,7 +255,9 @@ def get(imported: Imported, rollcall: Rollcall) -> Any:
     return asked(rollcall, "GET", path)
 
 
-def test_it_is_downloaded_once_it_is_sealed_and_the_server_can_sign(imported: Imported) -> None:
+def test_it_is_downloaded_once_it_is_sealed_and_the_server_can_sign(
+    imported: Imported, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rollcall = imported.rollcall
     with working(rollcall, commits=False):
         answer = get(imported, rollcall)
@@ -270,9 +275,41 @@ def test_it_is_downloaded_once_it_is_sealed_and_the_server_can_sign(imported: Im
         answer = get(imported, unable)
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/no-signing-key")
     new = uploaded(rollcall, imported.origin, "new.csv", FILE)
+    monkeypatch.setattr(bundle, "CHECKPOINT_SECONDS", 0)  # no worker here seals
     with working(rollcall, commits=False):
         answer = get(imported._replace(origin=new), rollcall)
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/not-sealed")
+
+
+def test_a_worker_signs_at_once_what_somebody_wants_evidence_of(compose: Compose) -> None:
+    opened = compose()
+    rollcall = replace(
+        opened,
+        settings=structs.replace(opened.settings, checkpoints=SETTINGS),
+        signer=CheckpointSigner(opened.sealed_log, opened.checkpoints, SETTINGS, opened.now),
+    )
+    origin = subscribed(replace(rollcall, readable=AlwaysReadable()), "ann@example.com")
+    with working(rollcall):
+        eventually(rollcall.checkpoints.newest)  # the next one would be signed in a minute
+        importing = uploaded(rollcall, origin, "staff.csv", FILE)
+        path = f"/api/v1/subscriptions/{origin.subscription_id}/imports/{importing.import_id}/evidence.zip"
+        answer = asked(rollcall, "GET", path)
+    assert answer.status_code == 200, answer.text
+    assert findings(answer.content) == []
+
+
+def test_what_is_recorded_while_a_bundle_is_made_is_not_in_it(imported: Imported) -> None:
+    class Meanwhile(CheckpointStore):
+        def covering(self, origin: str, size: int) -> str | None:
+            note = super().covering(origin, size)
+            rename_group(imported.rollcall, importing, 1, "Renamed meanwhile", None)
+            return note
+
+    importing = uploaded(imported.rollcall, imported.origin, "meanwhile.csv", FILE)
+    seal(imported.rollcall)
+    before = bundled(imported.rollcall, importing)
+    meanwhile = replace(imported.rollcall, checkpoints=Meanwhile(imported.rollcall.datastore))
+    assert files(bundled(meanwhile, importing))[EVENTS] == files(before)[EVENTS]
 
 
 def test_the_command_line_writes_and_checks_it(imported: Imported, tmp_path: Path) -> None:
