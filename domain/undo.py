@@ -5,7 +5,7 @@ Events are stored: their tags and field names never change. Add fields with defa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from domain.addition import GroupAdded
+
+UndoOutcome: TypeAlias = Literal["deleted", "users_removed", "nothing_left", "kept"]
+"""What became of a group: it was deleted, users were removed from it, nothing was left to take back, or it was kept."""
 
 VERSIONS_AN_EVENT = 20
 """How many of the changes by others an event lists, the latest ones: a group may have been changed many times."""
@@ -56,6 +59,11 @@ class GroupUndone(Struct, frozen=True, gc=False, omit_defaults=True, tag="import
     changes: int = 0
     versions: tuple[int, ...] = ()
 
+    @property
+    def outcome(self) -> UndoOutcome:
+        """What became of the group."""
+        return "deleted" if self.deleted else "users_removed" if self.users_removed else "nothing_left"
+
 
 class GroupKept(Struct, frozen=True, tag="import.group-kept"):
     """A group was kept as it is, because others have changed since what the import did.
@@ -69,6 +77,11 @@ class GroupKept(Struct, frozen=True, tag="import.group-kept"):
     users_kept: int
     changes: int
     versions: tuple[int, ...]
+
+    @property
+    def outcome(self) -> UndoOutcome:
+        """What became of the group."""
+        return "kept"
 
 
 class UndoStopped(Struct, frozen=True, tag="import.undo-stopped"):

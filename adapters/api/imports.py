@@ -305,10 +305,11 @@ OfOutcome: TypeAlias = Annotated[
     QueryParameter(description="Only groups of which this became. By default all but `skipped`."),
 ]
 OnlyGroups: TypeAlias = Annotated[
-    Literal["users_added", "already_there", "left_out", "kept"] | None,
+    Literal["users_added", "already_there", "left_out", "deleted", "users_removed", "kept", "not_undone"] | None,
     QueryParameter(
         description="Only groups with users who were added, were in the group already, or were left out for want of a "
-        "licence (skipped groups, too); or in which an undo has kept something."
+        "licence (skipped groups, too); or which an undo has deleted, from which it has removed users (deleted ones, "
+        "too), in which it has kept something, or to which it has not come."
     ),
 ]
 
@@ -334,7 +335,8 @@ def list_groups_added(
     """List the groups that an import added, in the order of the file, and what an undo did to them.
 
     Each count of the import's `progress` has its list: `?outcome=created` has `groups_created`, and so on;
-    `?only=users_added`, `already_there` and `left_out` have the groups whose users add up to it.
+    `?only=users_added`, `already_there` and `left_out` have the groups whose users add up to it, and `?only=deleted`,
+    `users_removed` and `kept` those of the counts of an undo. The users are in `memberships`.
     """
     find_import(rollcall, subscription_id, import_id)
     start = decode_after(after, int) or 0

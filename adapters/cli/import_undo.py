@@ -20,6 +20,7 @@ from projections.groups_added import read as groups_added
 from projections.groups_added.read import GroupAddedRow, GroupUndo
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportDocument
+from projections.reports.result_text import undo_text
 from projections.reports.sentences import attempts
 from projections.reports.undo_plan import KeptGroup, UndoPlan, undo_plan
 from projections.reports.wording import counted
@@ -163,16 +164,10 @@ def _ended(rollcall: Rollcall, terminal: Terminal, row: ImportRow) -> int:
 
 
 def _outcome(terminal: Terminal, row: ImportRow) -> None:
-    progress = row.progress
-    what = (
-        f"{counted(progress.groups_deleted, 'group')} deleted, {counted(progress.users_removed, 'membership')} removed"
-    )
-    if progress.groups_kept:
-        what += f"; {counted(progress.groups_kept, 'group')} kept"
+    what = undo_text(row.progress)
     terminal.say()
     if row.state == "undone":
         terminal.say(Text("Undone: ", style="green"), f"{what}.")
         return
     terminal.say(Text("Stopped: ", style="yellow"), f"{what}.")
-    remaining = progress.groups_added - progress.groups_undone
-    terminal.say(f"{counted(remaining, 'group')} remaining. To continue:\n  {command_line('import-undo', str(row.id))}")
+    terminal.say(f"To continue:\n  {command_line('import-undo', str(row.id))}")

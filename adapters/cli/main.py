@@ -20,6 +20,7 @@ import psycopg_pool
 
 from adapters.cli import access, audit, events, exports, groups, imports, licences, service, sign_in, subscriptions
 from adapters.cli.demo import demo
+from adapters.cli.import_memberships import import_memberships_command
 from adapters.cli.import_undo import import_undo
 from adapters.cli.person import person
 from adapters.cli.process import PROGRAM, command_line
@@ -39,6 +40,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         import_undo,
         imports.imports,
         imports.import_history,
+        import_memberships_command,
         exports.rows_not_added,
     ),
     "Subscriptions": (

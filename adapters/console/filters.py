@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from projections.reports.result_text import (
+    UNDO_STATES,
     Counted,
     changed_nothing,
+    counts_of,
     is_incomplete,
     nothing_text,
-    result_counts,
     result_text,
+    undo_counts,
+    undo_text,
 )
 from projections.reports.sentences import FORMATS, SKIPPED, attempts
 from projections.reports.wording import counted
@@ -67,6 +70,10 @@ STATES = {
     "remaining": State("Remaining", "accent"),
     "expired": State("Expired", "warning"),
     "skipped": State("Skipped", "warning"),
+    "membership_added": State("Added", "good"),
+    "membership_already_there": State("Already there", "neutral"),
+    "membership_left_out": State("No licence", "bad"),
+    "membership_removed": State("Removed", "neutral"),
     "corrected": State("Corrected in the review", "good"),
     "done": State("Done", "good"),
 }
@@ -133,10 +140,14 @@ LISTS: dict[Counted, str] = {
     "joined": "show=added&outcome=joined",
     "unchanged": "show=added&outcome=unchanged",
     "skipped": "show=left&outcome=skipped",
-    "users_added": "show=added&outcome=users_added",
-    "already_there": "show=added&outcome=already_there",
+    "users_added": "show=memberships&outcome=users_added",
+    "already_there": "show=memberships&outcome=already_there",
     "users_left_out": "show=unlicensed",
     "rows_not_read": "show=unread",
+    "groups_deleted": "show=added&outcome=deleted",
+    "users_removed": "show=memberships&outcome=users_removed",
+    "groups_kept": "show=kept",
+    "groups_not_undone": "show=added&outcome=not_undone",
 }
 """The query of an import's page that lists what a count of its result counts."""
 
@@ -183,9 +194,8 @@ def end_text(row: ImportRow) -> str:
     """Return how an import has ended and what it has done, in a sentence."""
     progress = row.progress
     if row.state in {"undone", "partly_undone"}:
-        kept = f", {counted(progress.groups_kept, 'group')} kept" if progress.groups_kept else ""
-        done = f"{counted(progress.groups_deleted, 'group')} deleted, {counted(progress.users_removed, 'user')} removed"
-        return f"{row.file_name}: {end_word(row)}. {done}{kept}."
+        done = undo_text(progress)
+        return f"{row.file_name}: {end_word(row)}. {done[0].upper()}{done[1:]}."
     return f"{row.file_name}: {end_word(row)}. {result_text(progress, row.counts.rows_not_read)}."
 
 
@@ -201,9 +211,11 @@ FILTERS: dict[str, Callable[..., object]] = {
     "in_path": in_path,
     "state": STATES.__getitem__,
     "import_state": import_state,
-    "counts": lambda row: result_counts(row.progress, row.counts.rows_not_read),
+    "counts": counts_of,
     "list_of": lambda count: LISTS[count.counted],
-    "nothing_text": nothing_text,
+    "nothing_text": lambda row: "" if row.state in UNDO_STATES else nothing_text(row.progress),
+    "undo_counts": undo_counts,
+    "undo_text": undo_text,
     "percent": percent,
     "run_word": run_word,
     "end_word": end_word,

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from adapters.console.import_parts import A_PAGE, extent_of, names_of, page_of_groups, plan_of
 from adapters.console.page_query import DEFAULT_QUERY
 from adapters.http.lookups import open_roster
+from projections.directory import read as directory
 from projections.groups_added import read as groups_added
+from projections.groups_added.read import GroupAddedRow
+from projections.reports.import_memberships import import_memberships
 from projections.reports.review_edits import edits_of
 from projections.reports.rows_not_read import rows_not_read
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from adapters.console.page_query import PageQuery, Tab
     from projections.groups_added.read import GroupFilter
     from projections.import_list.read import ImportRow
+    from projections.reports.import_memberships import MembershipOutcome
     from projections.view import ViewCursor
 
 
@@ -54,6 +58,8 @@ def _added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuer
         "joined": progress.groups_joined,
         "unchanged": progress.groups_unchanged,
         "users_added": progress.groups_added - progress.groups_unchanged,
+        "deleted": progress.groups_deleted,
+        "not_undone": progress.groups_added - progress.groups_undone,
     }
     only = None if query.outcome == "remaining" else query.outcome
     return _groups_added(rollcall, rows, row, query, only, totals.get(only))
@@ -78,7 +84,37 @@ def _groups_added(
     shown = found[:A_PAGE]
     extent = extent_of(query, found, total)
     names = _names_in_file(rollcall, rows, row, [group.number for group in shown])
-    return {"added": shown, "following": following, "extent": extent, "names_in_file": names}
+    ids = {group.group_id for group in shown if isinstance(group, GroupAddedRow)}
+    exist = directory.groups_among(rows, row.subscription_id, ids)
+    return {"added": shown, "following": following, "extent": extent, "names_in_file": names, "exist": exist}
+
+
+OF_USERS: dict[str | None, MembershipOutcome] = {
+    "users_added": "added",
+    "already_there": "already_there",
+    "left_out": "left_out",
+    "users_removed": "removed",
+}
+"""What became of the users whom the query narrows the memberships down to."""
+
+
+def _memberships(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any]:
+    """Return a page of the memberships. It begins in the group `after`, of whose users `users` came before."""
+    progress, only = row.progress, OF_USERS.get(query.outcome)
+    totals: dict[MembershipOutcome | None, int] = {
+        None: progress.users_added + progress.users_already_there + progress.users_left_out,
+        "added": progress.users_added,
+        "already_there": progress.users_already_there,
+        "left_out": progress.users_left_out,
+        "removed": progress.users_removed,
+    }
+    roster, place = open_roster(rollcall, rows, row), (query.after, query.users)
+    found = import_memberships(rows, row, roster, only, after=place, limit=A_PAGE + 1)
+    following = dict(zip(("after", "users"), found[A_PAGE - 1][0], strict=True)) if len(found) > A_PAGE else None
+    shown = [each for _, each in found[:A_PAGE]]
+    exist = directory.groups_among(rows, row.subscription_id, {each.group_id for each in shown if each.group_id})
+    extent = extent_of(query, found, totals[only])
+    return {"memberships": shown, "following": following, "extent": extent, "exist": exist}
 
 
 def _not_added(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, query: PageQuery) -> dict[str, Any]:
@@ -136,6 +172,7 @@ def _names_in_file(rollcall: Rollcall, rows: ViewCursor, row: ImportRow, numbers
 
 LISTS: dict[Tab, Callable[[Rollcall, ViewCursor, ImportRow, PageQuery], dict[str, Any]]] = {
     "added": _added,
+    "memberships": _memberships,
     "kept": _kept,
     "left": _not_added,
     "unlicensed": _left_out,

@@ -12,7 +12,7 @@ from adapters.http.requests import checked_text
 from adapters.http.reviews import OnlyGroups
 from projections.groups_added.read import GroupFilter
 
-Tab: TypeAlias = Literal["groups", "problems", "unlicensed", "added", "left", "kept", "unread"]
+Tab: TypeAlias = Literal["groups", "problems", "unlicensed", "added", "memberships", "left", "kept", "unread"]
 ResultFilter: TypeAlias = Literal[GroupFilter, "remaining"]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
@@ -25,7 +25,7 @@ class PageQuery(Struct, frozen=True):
     come before that page. `open` is the number of the group whose users are shown, from the
     one at `users` on, and `edit` that of the group whose name can be edited; 0 is none. `fix` says which address on the
     page can be corrected: that of a user such as `u3`, or that in a problem such as `p3`.
-    `outcome` narrows the groups of a result down to those that one of its counts counts.
+    `outcome` narrows the groups of a result, or its memberships, down to those that one of its counts counts.
     """
 
     show: Tab | None = None

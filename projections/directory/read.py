@@ -147,6 +147,15 @@ def find_group(cursor: ViewCursor, subscription_id: UUID, group_id: UUID) -> Gro
     return GroupRow(*row.values()) if row else None
 
 
+def groups_among(cursor: ViewCursor, subscription_id: UUID, group_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of these ids that are of groups that exist."""
+    cursor.execute(
+        "SELECT group_id FROM directory_groups WHERE subscription_id = %s AND group_id = ANY(%s)",
+        (subscription_id, list(group_ids)),
+    )
+    return {row["group_id"] for row in cursor}
+
+
 def groups(
     cursor: ViewCursor,
     subscription_id: UUID,

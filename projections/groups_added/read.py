@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from application.records import Actor
 from domain.addition import GroupAdded, GroupOutcome, GroupSkipped, SkipReason
-from domain.undo import GroupKept, GroupUndone
+from domain.undo import GroupKept, GroupUndone, UndoOutcome
 from projections.arrays import arrays
 from projections.log import records_at, records_of_streams
 from projections.reports.sentences import sentence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from application.records import Record
     from projections.view import ViewCursor
-
-UndoOutcome: TypeAlias = Literal["deleted", "users_removed", "nothing_left", "kept"]
 
 
 class LaterChange(Struct, frozen=True):
@@ -78,11 +76,23 @@ class GroupSkippedRow(Struct, frozen=True):
     name: str = ""
 
 
-GroupFilter: TypeAlias = Literal[GroupOutcome, "added", "users_added", "already_there", "left_out", "kept"]
+GroupFilter: TypeAlias = Literal[
+    GroupOutcome,
+    "added",
+    "users_added",
+    "already_there",
+    "left_out",
+    "with_users",
+    "deleted",
+    "users_removed",
+    "kept",
+    "not_undone",
+]
 """Only groups of which this became, or in which this became of users.
 
-`added` are all but the skipped ones. `left_out` are those that left users out for want of a licence, also skipped ones.
-An undo has kept something in the `kept` ones.
+`added` are all but the skipped ones. `left_out` are those that left users out for want of a licence, also skipped ones;
+`with_users` are both. An undo has deleted the `deleted` ones, has removed users from the `users_removed` ones, which
+are those and others, has kept something in the `kept` ones, and hasn't come to the `not_undone` ones.
 """
 
 CONDITIONS: dict[GroupFilter, LiteralString] = {
@@ -95,7 +105,11 @@ CONDITIONS: dict[GroupFilter, LiteralString] = {
     "users_added": "outcome IN ('created', 'added_to', 'joined')",
     "already_there": "already_there",
     "left_out": "left_out > 0",
+    "with_users": "(outcome <> 'skipped' OR left_out > 0)",
+    "deleted": "undo = 'deleted'",
+    "users_removed": "undo IN ('deleted', 'users_removed')",
     "kept": "kept",
+    "not_undone": "outcome <> 'skipped' AND undo IS NULL",
 }
 
 
@@ -200,16 +214,13 @@ def _undone(cursor: ViewCursor, subscription_id: UUID, positions: Sequence[int])
 
 def group_undo(event: GroupUndone | GroupKept, changes: Mapping[tuple[UUID, int], Record]) -> GroupUndo:
     """Return what became of a group in an undo; `changes` are events of the group by its id and their version."""
-    outcome: UndoOutcome = "kept"
-    if isinstance(event, GroupUndone):
-        outcome = "deleted" if event.deleted else "users_removed" if event.users_removed else "nothing_left"
     removed = event.users_removed if isinstance(event, GroupUndone) else 0
     changed_by = tuple(
         LaterChange(record.at, record.origin.actor, sentence(record.event))
         for version in event.versions
         if (record := changes.get((event.group_id, version)))
     )
-    return GroupUndo(outcome, removed, event.users_kept, event.changes, changed_by)
+    return GroupUndo(event.outcome, removed, event.users_kept, event.changes, changed_by)
 
 
 def _with_events(cursor: ViewCursor, subscription_id: UUID) -> list[tuple[DictRow, Record]]:
@@ -220,7 +231,7 @@ def _with_events(cursor: ViewCursor, subscription_id: UUID) -> list[tuple[DictRo
 
 
 def users_added(
-    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, numbers: range
+    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, numbers: Collection[int]
 ) -> Iterator[tuple[int, str]]:
     """Return the users that an import added, each after the number of the group of the file that added them.
 
@@ -231,7 +242,7 @@ def users_added(
         SELECT e.import_group, u.email FROM (
             SELECT DISTINCT e.append_position
             FROM groups_added AS g JOIN events AS e ON e.notification_id = g.position
-            WHERE g.import_id = %(import)s AND g.number >= %(start)s AND g.number < %(stop)s AND g.outcome <> 'skipped'
+            WHERE g.import_id = %(import)s AND g.number = ANY(%(numbers)s) AND g.outcome <> 'skipped'
         ) AS appended
         CROSS JOIN LATERAL (
             SELECT * FROM events WHERE notification_id <= appended.append_position AND notification_id > (
@@ -241,20 +252,64 @@ def users_added(
         ) AS e
         CROSS JOIN jsonb_array_elements_text(convert_from(e.state, 'UTF8')::jsonb -> 'users') AS u (email)
         WHERE e.subscription_id = %(subscription)s AND e.topic IN ('group.created', 'group.users-added')
-          AND e.import_group >= %(start)s AND e.import_group < %(stop)s
+          AND e.import_group = ANY(%(numbers)s)
         """,
-        {"import": import_id, "start": numbers.start, "stop": numbers.stop, "subscription": subscription_id},
+        {"import": import_id, "numbers": list(numbers), "subscription": subscription_id},
     )
     return ((row["import_group"], row["email"]) for row in cursor.fetchall())
 
 
-def users_left_out(cursor: ViewCursor, import_id: UUID, numbers: range) -> Iterator[tuple[int, str]]:
+def users_left_out(cursor: ViewCursor, import_id: UUID, numbers: Collection[int]) -> Iterator[tuple[int, str]]:
     """Return the users that an import left out of these groups of the file, each after the number of the group."""
     cursor.execute(
-        "SELECT number, email FROM groups_left_out WHERE import_id = %s AND number >= %s AND number < %s",
-        (import_id, numbers.start, numbers.stop),
+        "SELECT number, email FROM groups_left_out WHERE import_id = %s AND number = ANY(%s)",
+        (import_id, list(numbers)),
     )
     return ((row["number"], row["email"]) for row in cursor.fetchall())
+
+
+def users_removed(
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    import_id: UUID,
+    numbers: Collection[int],
+    *,
+    passed_over: int,
+    limit: int,
+) -> list[tuple[int, UUID, str]]:
+    """Return users whom an undo removed, after the numbers and the ids of their groups, without the first few.
+
+    Those of deleted groups are among them: they were in it until then. The directory has them by the event that removed
+    them or deleted the group, which is in the same append as the one that says what became of the group.
+    """
+    cursor.execute(
+        """
+        SELECT e.import_group AS number, e.originator_id AS group_id, m.email FROM (
+            SELECT DISTINCT e.append_position
+            FROM groups_added AS g JOIN events AS e ON e.notification_id = g.undone
+            WHERE g.import_id = %(import)s AND g.number = ANY(%(numbers)s)
+        ) AS appended
+        CROSS JOIN LATERAL (
+            SELECT * FROM events WHERE notification_id <= appended.append_position AND notification_id > (
+                SELECT coalesce(max(position), 0) FROM appends WHERE position < appended.append_position
+            )
+            OFFSET 0  -- as above
+        ) AS e
+        JOIN events AS created ON created.originator_id = e.originator_id AND created.originator_version = 1
+        JOIN directory_members AS m ON m.group_position = created.notification_id AND m.until = e.notification_id
+        WHERE e.subscription_id = %(subscription)s AND e.topic IN ('group.deleted', 'group.users-removed')
+          AND e.import_group = ANY(%(numbers)s)
+        ORDER BY number, m.email OFFSET %(passed_over)s LIMIT %(limit)s
+        """,
+        {
+            "subscription": subscription_id,
+            "import": import_id,
+            "numbers": list(numbers),
+            "passed_over": passed_over,
+            "limit": limit,
+        },
+    )
+    return [(row["number"], row["group_id"], row["email"]) for row in cursor]
 
 
 def page_of_left_out(

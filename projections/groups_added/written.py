@@ -26,10 +26,12 @@ CREATE = """
         already_there boolean NOT NULL,
         left_out integer NOT NULL,
         undone bigint,
+        undo text,
         kept boolean NOT NULL DEFAULT false,
         PRIMARY KEY (import_id, number)
     );
     CREATE INDEX IF NOT EXISTS groups_kept ON groups_added (import_id, number) WHERE kept;
+    CREATE INDEX IF NOT EXISTS groups_undone ON groups_added (import_id, undo, number) WHERE undo IS NOT NULL;
     CREATE INDEX IF NOT EXISTS groups_not_created ON groups_added (import_id, outcome, number)
         WHERE outcome <> 'created';
     CREATE INDEX IF NOT EXISTS groups_with_members ON groups_added (import_id, number) WHERE already_there;
@@ -75,14 +77,15 @@ def _insert_left_out(cursor: ViewCursor, run: Sequence[Record]) -> None:
 def _write_undone(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
-        UPDATE groups_added AS g SET undone = t.position, kept = t.kept
-        FROM unnest(%b::uuid[], %b::int[], %b::bigint[], %b::boolean[]) AS t (import_id, number, position, kept)
+        UPDATE groups_added AS g SET undone = t.position, undo = t.undo, kept = t.kept
+        FROM unnest(%b::uuid[], %b::int[], %b::bigint[], %b::text[], %b::boolean[])
+            AS t (import_id, number, position, undo, kept)
         WHERE (g.import_id, g.number) = (t.import_id, t.number)
         """,
         arrays(
-            "uuid int bigint boolean",
+            "uuid int bigint text boolean",
             (
-                (record.originator_id, event.group, record.position, event.changes > 0)
+                (record.originator_id, event.group, record.position, event.outcome, event.changes > 0)
                 for record in run
                 if isinstance(event := record.event, GroupUndone | GroupKept)
             ),
@@ -94,7 +97,7 @@ GROUPS_ADDED = View(
     name="groups_added",
     tables=("groups_added", "groups_left_out"),
     create=CREATE,
-    version=4,
+    version=5,
     handlers={
         UsersLeftOut: _insert_left_out,
         GroupAdded: _insert_groups,

@@ -46,10 +46,8 @@ def import_history(cursor: ViewCursor, row: ImportRow, records: Sequence[Record]
     """Return events of an import as rows of its history. Those of groups that were added have `users`: who was."""
     numbers = [record.event.group for record in records if isinstance(record.event, GroupAdded)]
     added: dict[int, list[str]] = {number: [] for number in numbers}
-    if numbers:
-        wanted = range(min(numbers), max(numbers) + 1)
-        for number, email in groups_added.users_added(cursor, row.subscription_id, row.id, wanted):
-            added.setdefault(number, []).append(email)
+    for number, email in groups_added.users_added(cursor, row.subscription_id, row.id, numbers):
+        added[number].append(email)
     return [
         replace(each, data={**each.data, "users": added[record.event.group]})
         if isinstance(record.event, GroupAdded)

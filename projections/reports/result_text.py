@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from domain.import_session import CommitCompleted
-    from projections.import_list.read import ImportRow
+    from projections.import_list.read import ImportProgress, ImportRow, ImportState
+
+UNDO_STATES: frozenset[ImportState] = frozenset({"undoing", "partly_undone", "undone"})
 
 
 class Result(Protocol):
@@ -64,6 +66,10 @@ Counted: TypeAlias = Literal[
     "already_there",
     "users_left_out",
     "rows_not_read",
+    "groups_deleted",
+    "users_removed",
+    "groups_kept",
+    "groups_not_undone",
 ]
 """What is counted. Each has a list of its own."""
 
@@ -97,7 +103,35 @@ def result_counts(result: Result, rows_not_read: int = 0) -> list[Count]:
     ]
     rows: list[tuple[int, str, Counted]] = [(rows_not_read, "with something that couldn’t be read", "rows_not_read")]
     found = [*_told(groups, "group"), *_told(users, "membership"), *_told(rows, "row")]
-    return [found[0]._replace(before=""), *found[1:]] if found else []
+    return _from_the_first(found)
+
+
+def undo_counts(progress: ImportProgress) -> list[Count]:
+    """Return what an undo has done, count by count, without those that are 0: groups, then memberships."""
+    groups: list[tuple[int, str, Counted]] = [
+        (progress.groups_deleted, "deleted", "groups_deleted"),
+        (progress.groups_kept, "kept", "groups_kept"),
+        (progress.groups_added - progress.groups_undone, "remaining", "groups_not_undone"),
+    ]
+    users: list[tuple[int, str, Counted]] = [(progress.users_removed, "removed", "users_removed")]
+    found = [*_told(groups, "group"), *_told(users, "membership")]
+    return _from_the_first(found)
+
+
+def _from_the_first(counts: list[Count]) -> list[Count]:
+    return [counts[0]._replace(before=""), *counts[1:]] if counts else []
+
+
+def undo_text(progress: ImportProgress) -> str:
+    """Return what an undo has done: `3 groups deleted, 1 kept; 12 memberships removed`."""
+    return "".join(map(str, undo_counts(progress))) or "nothing was left to take back"
+
+
+def counts_of(row: ImportRow) -> list[Count]:
+    """Return what an import or, once it has begun, its undo has done, count by count."""
+    if row.state in UNDO_STATES:
+        return undo_counts(row.progress)
+    return result_counts(row.progress, row.counts.rows_not_read)
 
 
 def result_text(result: Result, rows_not_read: int = 0) -> str:

@@ -39,6 +39,7 @@ ANSWERS = {
     "ReviewedGroup": "/imports/{import_id}/groups",
     "ReviewedUser": "/imports/{import_id}/groups/1/users",
     "AddedDocument": "/imports/{import_id}/groups-added",
+    "ImportMembership": "/imports/{import_id}/memberships",
     "HistoryRow": "/imports/{import_id}/history",
     "GroupRow": "/groups",
     "AuditDocument": "/audit",

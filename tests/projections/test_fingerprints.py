@@ -29,7 +29,7 @@ RECORDED = {
     "directory": ("4-da402ba7af5136c5", "f26f7995f461af92"),
     "review": ("2-2e37d6fb959e7a96", "d3107a46b103df93"),
     "import_list": ("4-61793e849f960756", "72f7ea5dce901866"),
-    "groups_added": ("4-b08eb6a110aed9a2", "e7cd1cbd288588ce"),
+    "groups_added": ("5-993b77dc499ac9d7", "1607c7a4c9712a91"),
     "audit_log": ("3-1f085029d3c478fb", "717eb572fa38ba92"),
     "group_events": ("3-e87558ff8ec02789", "f2a20ca4aab5fb6b"),
     "access": ("1-1d8a934528428ff0", "c326fe83ac90b9d1"),

@@ -99,6 +99,7 @@ WHO: dict[str, Who] = {
     "undoImport": ADMINISTRATOR,
     "stopImport": ADMINISTRATOR,
     "listGroupsAdded": READER,
+    "listMemberships": READER,
     "showHistory": READER,
     "listReviewedGroups": READER,
     "listReviewedUsers": READER,

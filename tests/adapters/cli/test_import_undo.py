@@ -58,10 +58,12 @@ def test_it_asks_and_then_undoes(contoso: Contoso, environ: dict[str, str], chan
         terminal.wait_for(re.escape("Undo the import of “groups.csv”? [y/N]: "))
         terminal.type("y\n")
         assert terminal.end() == 0
-    assert "Undone: 1 group deleted, 2 memberships removed; 1 group kept." in terminal.shown
+    assert "Undone: 1 group deleted, 1 kept; 2 memberships removed." in terminal.shown
     assert names(contoso) == ["Asia"]
     again = run(environ, "import-undo", changed, "--yes")
     assert (again.returncode, "Undone: 1 group deleted" in again.stdout) == (0, True)
+    removed = json.loads(run(environ, "import-memberships", changed, "--outcome", "removed", "--json").stdout)
+    assert [(each["group"], each["email"]) for each in removed] == [("Sales", ANN), ("Sales", BEN)]
 
 
 def test_unless_it_is_confirmed_nothing_changes(contoso: Contoso, environ: dict[str, str], changed: str) -> None:
@@ -101,5 +103,5 @@ def test_ctrl_c_stops_it_and_it_continues(contoso: Contoso, environ: dict[str, s
     assert f"rollcall import-undo {import_id}" in terminal.shown
     done = run(environ, "import-undo", import_id, "--yes")
     assert "The rest of the undo deletes" in done.stdout
-    assert f"Undone: {groups:,} groups deleted, {2 * groups:,} memberships removed." in done.stdout
+    assert f"Undone: {groups:,} groups deleted; {2 * groups:,} memberships removed." in done.stdout
     assert names(contoso) == []

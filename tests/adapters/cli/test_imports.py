@@ -358,6 +358,24 @@ class TestWithoutATerminal:
         assert desk.recorded() == before
 
 
+class TestMemberships:
+    def test_are_listed_with_what_became_of_them(self, desk: Desk, roster: str) -> None:
+        words = ("group", "create", "Sales", "-s", "Contoso", "--user", "ann@example.com")
+        assert run(desk.environ, *words).returncode == 0
+        done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes", "--json")
+        report = json.loads(done.stdout)["import"]
+        listed = json.loads(run(desk.environ, "import-memberships", report["id"], "--json").stdout)
+        outcomes = [(each["group"], each["email"], each["outcome"]) for each in listed]
+        assert outcomes == [
+            ("Design", "ann@example.com", "added"),
+            ("Design", "ben@example.com", "added"),
+            ("Sales", "ann@example.com", "already_there"),
+            ("Sales", "zoe@example.com", "left_out"),
+        ]
+        shown = run(desk.environ, "import-memberships", report["id"], "--outcome", "already_there").stdout.splitlines()
+        assert [line.split() for line in shown[1:]] == [["ann@example.com", "Sales", "already", "there", "2"]]
+
+
 class TestRowsNotAdded:
     def test_are_written_to_a_file_that_can_be_fixed_and_imported(
         self, desk: Desk, roster: str, tmp_path: Path

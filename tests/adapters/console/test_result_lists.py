@@ -6,9 +6,11 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
+from uuid import UUID
 
 import pytest
 
+from application.undoing import UndoRun
 from tests.adapters.api.importing import API, if_match, lines, whole
 from tests.adapters.console.test_pages import said
 
@@ -30,8 +32,6 @@ Unwanted,{ANN},
 ,{ANN},{BEN}
 Mixed,{BEN},nonsense
 """
-USERS_ADDED, ALREADY_THERE = 2, 3
-"""The columns of the list of groups that have these counts, from 0."""
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,29 @@ def imported(console: Console) -> str:
     assert done.is_success, done.text
     console.start(page)
     console.run(page)
+    return page
+
+
+@pytest.fixture(scope="module")
+def undone(console: Console) -> str:
+    """Return an import of which an undo deletes two groups, and keeps or removes users of others."""
+    subscription = console.subscription(ANN, BEN, CEM)
+    console.client.post(f"{API}{subscription}/groups", json={"name": "Old", "users": [ANN]})
+    file = f"Groupname,Email,Email\nGone,{ANN},{BEN}\nOld,{ANN},{BEN}\nKept,{ANN},\nTwin,{CEM},\nSame,{CEM},\n"
+    page = console.reviewing(subscription, file)
+    edits = [{"edit": "rename", "group": 5, "name": "Twin"}, {"edit": "add", "group": 4, "email": BEN}]
+    where = f"{API}{page}"
+    assert console.client.patch(where, json={"edits": edits}, headers=if_match(console.client, where)).is_success
+    console.start(page)
+    console.run(page)
+    groups = {each["name"]: each["id"] for each in console.client.get(f"{API}{subscription}/groups").json()}
+    kept = f"{API}{subscription}/groups/{groups['Kept']}"
+    assert console.client.post(f"{kept}/users", json={"emails": [BEN]}).is_success
+    assert console.client.post(f"{where}/undo", headers=if_match(console.client, where)).is_success
+    undo = UndoRun(console.rollcall, UUID(page.rpartition("/")[2]))
+    while undo.run_batch():
+        pass
+    assert console.rollcall.health.catch_up()
     return page
 
 
@@ -74,10 +97,6 @@ def links(text: str, page: str, within: str) -> dict[str, tuple[int, str]]:
     return {unescape(what).strip(): (int(count), urljoin(page, unescape(where))) for where, count, what in found}
 
 
-def number(cell: str) -> int:
-    return int(cell.replace(",", ""))
-
-
 def test_each_count_has_a_list_with_just_what_it_counts(console: Console, imported: str) -> None:
     counts = links(console.ask("GET", imported).text, imported, "results")
     assert {what: count for what, (count, _) in counts.items()} == {
@@ -93,15 +112,7 @@ def test_each_count_has_a_list_with_just_what_it_counts(console: Console, import
     }
     assert len({where for _, where in counts.values()}) == len(counts)
     for what, (count, where) in counts.items():
-        rows = rows_of(console, where)
-        if what == "memberships added":
-            assert sum(number(row[USERS_ADDED]) for row in rows) == count
-            assert all(number(row[USERS_ADDED]) for row in rows)
-        elif what == "already there":
-            assert sum(number(row[ALREADY_THERE]) for row in rows) == count
-            assert all(number(row[ALREADY_THERE]) for row in rows)
-        else:
-            assert len(rows) == count, what
+        assert len(rows_of(console, where)) == count, what
 
 
 def test_the_lists_name_what_they_list(console: Console, imported: str) -> None:
@@ -116,6 +127,19 @@ def test_the_lists_name_what_they_list(console: Console, imported: str) -> None:
         ["x@example.com", "Strangers"],
         ["y@example.com", "Strangers"],
     ]
+    assert rows_of(console, f"{imported}?show=memberships&outcome=users_added") == [
+        [ANN, "New one", "Added", "2"],
+        [BEN, "New one", "Added", "2"],
+        [ANN, "New two", "Added", "3"],
+        [BEN, "Existing", "Added", "4"],
+        [CEM, "New one", "Added", "6"],
+        [BEN, "Mixed", "Added", "11"],
+    ]
+    assert rows_of(console, f"{imported}?show=memberships&outcome=already_there") == [
+        [ANN, "Existing", "Already there", "4"],
+        [ANN, "Same", "Already there", "5"],
+    ]
+    assert len(rows_of(console, f"{imported}?show=memberships")) == 6 + 2 + 3
     unread = rows_of(console, f"{imported}?show=unread")
     assert [row[0] for row in unread] == ["7", "10", "11"]
     assert "“nonsense” is not a valid e-mail address" in unread[2][1]
@@ -155,6 +179,11 @@ def test_a_list_of_many_has_pages_that_follow_each_other(console: Console) -> No
     assert len(rows_of(console, f"{page}?show=added&outcome=created")) == 51
     second = console.ask("GET", f"{page}?show=unlicensed&after=1&users=42&before=42").text
     assert "43–84 of 120" in second
+    everybody = rows_of(console, f"{page}?show=memberships")
+    assert len(everybody) == len({tuple(row) for row in everybody}) == 51 + 120
+    left_out = rows_of(console, f"{page}?show=memberships&outcome=left_out")
+    assert sorted(row[:2] for row in left_out) == sorted(out)
+    assert [row[0] for row in rows_of(console, f"{page}?show=memberships&outcome=users_added")] == [ANN] * 51
 
 
 def test_groups_that_were_not_reached_have_their_own_list(console: Console) -> None:
@@ -169,7 +198,83 @@ def test_groups_that_were_not_reached_have_their_own_list(console: Console) -> N
         assert "outcome=remaining" in console.ask("GET", page).text
 
 
+class TestOfAnUndo:
+    def test_each_count_has_a_list_with_just_what_it_counts(self, console: Console, undone: str) -> None:
+        counts = links(console.ask("GET", undone).text, undone, "results")
+        assert {what: count for what, (count, _) in counts.items()} == {
+            "groups deleted": 2,
+            "group kept: others had changed what the import did": 1,
+            "memberships removed": 5,
+        }
+        for what, (count, where) in counts.items():
+            assert len(rows_of(console, where)) == count, what
+
+    def test_the_lists_name_whom_the_undo_removed_from_what(self, console: Console, undone: str) -> None:
+        """Also of a group that two groups of the file have become, which was deleted with the first of them."""
+        removed = rows_of(console, f"{undone}?show=memberships&outcome=users_removed")
+        assert removed == [
+            [ANN, "Gone", "Removed"],
+            [BEN, "Gone", "Removed"],
+            [BEN, "Old", "Removed"],
+            [BEN, "Twin", "Removed"],
+            [CEM, "Twin", "Removed"],
+        ]
+        deleted = rows_of(console, f"{undone}?show=added&outcome=deleted")
+        assert [row[0] for row in deleted] == ["Gone", "Twin"]
+
+    def test_a_deleted_group_leads_to_its_history(self, console: Console, undone: str) -> None:
+        text = console.ask("GET", f"{undone}?show=added&outcome=deleted").text
+        found = re.findall(r'<a href="([^"]*)"><bdi>(?:Gone|Twin)</bdi>', text)
+        assert len(found) == 2
+        for where in found:
+            assert "Deleted group" in console.ask("GET", where).text
+
+    def test_the_list_of_imports_links_the_same_counts(self, console: Console, undone: str) -> None:
+        address = f"{undone.rsplit('/', 1)[0]}"
+        counts = links(console.ask("GET", address).text, address, "counts")
+        on_its_page = links(console.ask("GET", undone).text, undone, "results")
+        assert sorted(counts.values()) == sorted(on_its_page.values())
+
+    def test_they_are_listed_over_http(self, console: Console, undone: str) -> None:
+        progress = console.client.get(f"{API}{undone}").json()["progress"]
+        removed = whole(console.client, f"{API}{undone}/memberships?limit=2&outcome=removed")
+        assert [(row["group"], row["email"]) for row in removed] == [
+            ("Gone", ANN),
+            ("Gone", BEN),
+            ("Old", BEN),
+            ("Twin", BEN),
+            ("Twin", CEM),
+        ]
+        assert len(removed) == progress["users_removed"]
+        for only, count in (("deleted", "groups_deleted"), ("kept", "groups_kept")):
+            assert len(whole(console.client, f"{API}{undone}/groups-added?only={only}")) == progress[count], only
+        assert whole(console.client, f"{API}{undone}/groups-added?only=not_undone") == []
+        reduced = whole(console.client, f"{API}{undone}/groups-added?only=users_removed")
+        assert [row["name"] for row in reduced] == ["Gone", "Old", "Twin"]
+
+
 class TestOverHttp:
+    def test_each_count_of_memberships_has_its_list(self, console: Console, imported: str) -> None:
+        progress = console.client.get(f"{API}{imported}").json()["progress"]
+        where = f"{API}{imported}/memberships"
+        everything = whole(console.client, f"{where}?limit=3")
+        for outcome, count in (
+            ("added", "users_added"),
+            ("already_there", "users_already_there"),
+            ("left_out", "users_left_out"),
+            ("removed", "users_removed"),
+        ):
+            rows = whole(console.client, f"{where}?limit=2&outcome={outcome}")
+            assert rows == [row for row in everything if row["outcome"] == outcome]
+            assert len(rows) == progress[count], outcome
+        report = console.client.get(f"{API}{imported}/report.csv").text
+        for row in everything:
+            place = f"{row['line']},,{row['column']}," if row["line"] else "0,,0,"
+            outcome = row["outcome"].replace("there", "in_group")
+            assert any(
+                line.startswith(place) and f",{row['email']},{outcome}," in line for line in report.splitlines()
+            ), row
+
     def test_each_count_of_the_progress_has_its_list(self, console: Console, imported: str) -> None:
         progress = console.client.get(f"{API}{imported}").json()["progress"]
         where = f"{API}{imported}/groups-added"

@@ -71,10 +71,10 @@ def test_it_is_watched_stopped_and_continued(console: Console, imported: str) ->
     assert "1 of 3 groups done" in said(progress)
     assert console.ask("POST", f"{imported}/stop").status_code == 303
     stopped = said(console.ask("GET", imported))
-    assert "Undo stopped: 1 group deleted, 2 users removed, 2 remaining" in stopped
+    assert "Undo stopped: 1 group deleted, 2 remaining; 2 memberships removed" in stopped
     press_undo(console, imported)
     run_undo(console, imported)
-    assert "Undone: 2 groups deleted, 3 users removed, 1 group kept" in said(console.ask("GET", imported))
+    assert "Undone: 2 groups deleted, 1 kept; 3 memberships removed" in said(console.ask("GET", imported))
 
 
 def test_the_result_lists_what_was_kept_and_who_changed_it(console: Console, imported: str) -> None:

@@ -401,6 +401,7 @@ def test_a_foreign_id_is_answered_byte_for_byte_as_a_missing_one(
         "/problems",
         "/history",
         "/groups-added",
+        "/memberships",
         "/file",
         "/report.csv",
         "/rows-not-added.csv",
