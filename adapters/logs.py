@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from contextlib import suppress
 from threading import Lock
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Lines:
@@ -25,6 +31,18 @@ class Lines:
             sys.stderr.flush()
 
     debug = info = warning = error = critical = exception = msg
+
+
+def ascii_json(fields: object, *, default: Callable[[Any], Any]) -> str:
+    """Return fields in JSON that is pure ASCII; `default` makes what JSON doesn't have into what it has.
+
+    Most are ASCII as they are, and msgspec takes a tenth of the time.
+    """
+    with suppress(ValueError):  # a text that isn't Unicode
+        line = msgspec.json.encode(fields, enc_hook=default).decode()
+        if line.isascii():
+            return line
+    return json.dumps(fields, default=default)
 
 
 def configure(process: str, *, debug: bool = False) -> None:
@@ -49,7 +67,7 @@ def configure(process: str, *, debug: bool = False) -> None:
         # The rich traceback would show local variables, including tokens.
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if for_people
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(ascii_json)
     )
     exceptions: list[structlog.typing.Processor] = [] if for_people else [structlog.processors.format_exc_info]
     formatter = structlog.stdlib.ProcessorFormatter(

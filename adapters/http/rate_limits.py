@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import sha256
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -215,7 +216,11 @@ def client_of(connection: AnyConnection) -> str:
 
     A socket for both versions shows IPv4 clients as ::ffff:a.b.c.d (RFC 4291, section 2.5.5.2): all in one network.
     """
-    host = connection.client.host if connection.client else ""
+    return _counted_address(connection.client.host if connection.client else "")
+
+
+@lru_cache(maxsize=1_000)
+def _counted_address(host: str) -> str:
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

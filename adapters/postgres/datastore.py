@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from hashlib import sha256
 from select import POLLIN, poll
 from ssl import get_default_verify_paths
@@ -56,6 +56,13 @@ SESSION_SETTINGS = {
 }
 
 
+class Kept(local):
+    """The connection that a thread uses for everything, if it is to use one, once it has needed it."""
+
+    is_keeping = False
+    connection: Connection[DictRow] | None = None
+
+
 class Datastore:
     """Connections to one schema of a PostgreSQL server; `conninfo` is a URL or a libpq connection string.
 
@@ -79,7 +86,7 @@ class Datastore:
         self.schema = schema
         self.pool = _pool(self.conninfo, 1, pool_size)
         self.lock_pool = _pool(self.conninfo, 0, pool_size)
-        self._kept = local()
+        self._kept = Kept()
 
     def __enter__(self) -> Self:
         """Open both pools."""
@@ -97,28 +104,32 @@ class Datastore:
     @contextmanager
     def get_connection(self, timeout: float | None = None) -> Iterator[Connection[DictRow]]:
         """Lend a connection that commits every statement by itself; raises psycopg's PoolTimeout."""
-        kept: ExitStack | None = getattr(self._kept, "stack", None)
-        if kept is None:
-            with ExitStack() as lent:
-                yield self._lend(lent, timeout)
+        kept = self._kept
+        connection = kept.connection or self._take(timeout)
+        if kept.is_keeping:
+            kept.connection = connection
+            yield connection
             return
-        if self._kept.connection is None:
-            self._kept.connection = self._lend(kept, timeout)
-        yield self._kept.connection
+        try:
+            yield connection
+        finally:
+            self.pool.putconn(connection)
 
-    def _lend(self, lent: ExitStack, timeout: float | None) -> Connection[DictRow]:
+    def _take(self, timeout: float | None) -> Connection[DictRow]:
         with waiting(self.pool.timeout if timeout is None else timeout) as seconds:
-            return lent.enter_context(self.pool.connection(seconds))
+            return self.pool.getconn(seconds)
 
     @contextmanager
     def one_connection(self) -> Iterator[None]:
         """Lend this thread the same connection again and again while the block runs. Blocks may not be nested."""
-        with ExitStack() as self._kept.stack:
-            self._kept.connection = None
-            try:
-                yield
-            finally:
-                del self._kept.stack
+        kept = self._kept
+        kept.is_keeping = True
+        try:
+            yield
+        finally:
+            connection, kept.connection, kept.is_keeping = kept.connection, None, False
+            if connection is not None:
+                self.pool.putconn(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor[DictRow]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from uuid import uuid4
 
 import structlog
@@ -20,11 +20,49 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 STALLED_SECONDS = 30.0
+GATHERED_BYTES = 65_536
 SENDING_SECONDS = 30.0
 SENDING_BYTES = 1_000
 
 Awaited: TypeAlias = tuple[str, RequestResponseCycle | None]
 """What the client has yet to send: the head or the body, and of which request."""
+
+
+class GatheringTransport:
+    """Sends what is written in one go together: the head of an answer, its body and its end.
+
+    uvicorn writes them one after the other, and each would be a system call here and wake the client up.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._gathered: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Return whatever else the transport has."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send this with what follows, but not later than at the next turn of the event loop."""
+        if not self._gathered:
+            self._loop.call_soon(self.flush)
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size > GATHERED_BYTES:  # so that a client that reads slowly is noticed
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was written."""
+        if self._gathered:
+            data, self._gathered, self._size = b"".join(self._gathered), [], 0
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        self.flush()
+        self._transport.close()
 
 
 class HttpConnection(H11Protocol):
@@ -37,6 +75,7 @@ class HttpConnection(H11Protocol):
     connection after its `timeout_keep_alive`.)
     """
 
+    _gathering: GatheringTransport
     _cutting: asyncio.TimerHandle | None = None
     _checking: asyncio.TimerHandle | None = None
     _received = 0
@@ -68,7 +107,14 @@ class HttpConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Start to check the connection."""
         super().connection_made(transport)
+        self._gathering = GatheringTransport(transport, self.loop)
+        self.transport = cast("asyncio.Transport", self._gathering)
         self._check_later()
+
+    def on_response_complete(self) -> None:
+        """Send the answer."""
+        self._gathering.flush()
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         """Count what arrives."""

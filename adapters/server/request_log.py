@@ -108,7 +108,7 @@ async def _refuse(send: Send, request_id: str) -> None:
 
 def redacted_path(path: str) -> str:
     """Return a path as it may be logged: without the secret of a sign-in link."""
-    return SECRET.sub("…", path)
+    return SECRET.sub("…", path) if "/sign-in/link/" in path else path
 
 
 def _client_request_id(scope: HTTPScope) -> str | None:
