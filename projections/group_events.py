@@ -77,6 +77,7 @@ CREATE = """
         digest text NOT NULL,
         PRIMARY KEY (subscription_id, rank)
     );
+    CREATE INDEX IF NOT EXISTS group_events_by_position ON group_events (position);
 """
 
 
@@ -131,7 +132,7 @@ GROUP_EVENTS = View(
     tables=("group_events",),
     create=CREATE,
     handlers=dict.fromkeys(HANDLED, _insert_events),
-    version=3,
+    version=4,
     names_people=False,
 )
 

@@ -31,7 +31,7 @@ RECORDED = {
     "import_list": ("4-61793e849f960756", "72f7ea5dce901866"),
     "groups_added": ("5-993b77dc499ac9d7", "1607c7a4c9712a91"),
     "audit_log": ("3-1f085029d3c478fb", "717eb572fa38ba92"),
-    "group_events": ("3-e87558ff8ec02789", "f2a20ca4aab5fb6b"),
+    "group_events": ("4-039744f85e575973", "f2a20ca4aab5fb6b"),
     "access": ("1-1d8a934528428ff0", "c326fe83ac90b9d1"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""
