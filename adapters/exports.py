@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from msgspec import json, structs
 
 from adapters.csv_text import csv_pieces
+from application.erased_files import file_erased
 from domain.files.licence_file import HEADER as USERS_HEADER
 from projections.audit_log.read import AuditRow, document
 from projections.reports import exports
@@ -67,7 +68,10 @@ def import_report(rollcall: Rollcall, row: ImportRow, views: OpenViews | None = 
 
 
 def rows_to_fix(rollcall: Rollcall, row: ImportRow) -> Iterator[bytes]:
-    """Yield the rows that an import didn't add as a file to fix and import, as of now; raises NoRowsRead."""
+    """Yield the rows that an import didn't add as a file to fix and import; raises NoRowsRead and FileErased."""
+    erased = file_erased(rollcall, row.subscription_id, row.id, row.sha256)
+    if erased and row.read is not None:
+        raise erased
     found = rows_not_added(rollcall.views, rollcall.blobs, row, rollcall.settings.limits)
     return csv_pieces(found.header, found.rows, found.delimiter)
 

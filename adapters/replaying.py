@@ -9,12 +9,11 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from adapters.replays import reviewed_plan, row_at
+from application.erased_files import UNEXPLAINED, file_erased
 from application.ports import BlobMissing
 from application.reading import ReadRoster, read_file
 from application.rosters import StoredRoster
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
-from domain.errors import FileErased
-from domain.forgetting import forgetting_id
 from domain.import_session import EncodingChosen
 from domain.problems import FileProblems
 from domain.undo import GroupKept, GroupUndone
@@ -73,9 +72,9 @@ def _of_bytes(rollcall: Rollcall, row: ImportRow) -> list[Difference]:
 
 
 def is_erased(rollcall: Rollcall, row: ImportRow) -> bool:
-    """Return whether the file of an import is gone, and may have been erased with a person who was forgotten."""
-    forgotten = rollcall.events.history(forgetting_id(row.subscription_id), limit=1)
-    return bool(forgotten) and _digest(rollcall, row, "file", row.sha256) == MISSING
+    """Return whether the file of an import is gone, and the log says why it may have been erased."""
+    erased = file_erased(rollcall, row.subscription_id, row.id, row.sha256)
+    return erased is not None and erased.why != UNEXPLAINED
 
 
 def _digest(rollcall: Rollcall, row: ImportRow, kind: BlobKind, digest: str) -> str:
@@ -218,10 +217,10 @@ def _missing(cursor: ViewCursor, what: str, table: LiteralString, positions: Ite
 def differing_verdicts(rollcall: Rollcall, row: ImportRow) -> list[Difference]:
     """Return what today's reader would say of the stored bytes that it didn't say when they were read.
 
-    Raises FileErased if they were erased together with a person who was forgotten.
+    Raises FileErased if they are gone.
     """
-    if is_erased(rollcall, row):
-        raise FileErased
+    if erased := file_erased(rollcall, row.subscription_id, row.id, row.sha256):
+        raise erased
     chunks = range(rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256))
     content = b"".join(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number) for number in chunks)
     chosen = row.read.encoding if isinstance(row.read, EncodingChosen) else ""

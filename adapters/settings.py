@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 from adapters.variables import PREFIX, VARIABLES
 from domain.addresses import PrivateDomains
 from domain.errors import RollcallError
+from domain.retention import Retention
 from domain.roster import Limits
 from domain.signed_note import VerifierKey
 
@@ -124,6 +126,7 @@ class Settings(Struct, frozen=True):
     sign_ins: SignInLifetime
     rates: Rates
     checkpoints: CheckpointSettings
+    retention: Retention = Retention()
 
     def __repr__(self) -> str:
         """Leave out the database's password."""
@@ -178,6 +181,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             directory=values["CHECKPOINT_DIR"],
             url=values["CHECKPOINT_URL"],
         ),
+        retention=_retention(values["RETENTION_DAYS"], values["RETENTION_UNUSED_DAYS"]),
     )
 
 
@@ -205,10 +209,16 @@ def _incomplete(values: Mapping[str, Any]) -> Iterator[str]:
     elif values["OIDC_TRUST_EMAIL"] and values["OIDC_ISSUER"] is None:
         yield f"{PREFIX}OIDC_TRUST_EMAIL has no effect without {PREFIX}OIDC_ISSUER. Set both or neither."
 
+    if (values["RETENTION_UNUSED_DAYS"] or 0) > (values["RETENTION_DAYS"] or inf):
+        yield f"{PREFIX}RETENTION_UNUSED_DAYS must not be more than {PREFIX}RETENTION_DAYS."
     if not values["CHECKPOINT_KEY"]:
         for name in ("CHECKPOINT_DIR", "CHECKPOINT_URL"):
             if values[name]:
                 yield f"{PREFIX}{name} has no effect without {PREFIX}CHECKPOINT_KEY. Set both or neither."
+
+
+def _retention(days: int | None, unused_days: int | None) -> Retention:
+    return Retention(days, days if unused_days is None else unused_days)
 
 
 def _oidc(values: Mapping[str, Any]) -> Oidc | None:

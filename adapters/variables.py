@@ -17,6 +17,8 @@ from domain.signed_note import VerifierKey, parse_verifier_key
 
 PREFIX = "ROLLCALL_"
 SYSTEM_DATA_DIR = Path("/var/lib/rollcall")
+MOST_DAYS = 36_500
+DAYS = "a whole number of days from 1 to 36_500"
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -150,6 +152,12 @@ def _user_data_dir(environ: Mapping[str, str]) -> Path:
         if (base := Path(environ.get(name, ""))).is_absolute():
             return base / below
     return SYSTEM_DATA_DIR
+
+
+def _days(text: str) -> int:
+    if not 1 <= (days := int(text)) <= MOST_DAYS:
+        raise ValueError
+    return days
 
 
 def _number(name: str, default: int, least: int, most: int, meaning: str) -> Variable:
@@ -311,6 +319,22 @@ VARIABLES = (
         default="none",
         expected="https://HOST/… (http:// for loopback only)",
         parse=_url,
+        when_unset=lambda _: None,
+    ),
+    Variable(
+        name="RETENTION_DAYS",
+        meaning="The number of days that the file of an import is kept after the import has ended. See forgetting.md.",
+        default="none: kept for ever",
+        expected=DAYS,
+        parse=_days,
+        when_unset=lambda _: None,
+    ),
+    Variable(
+        name="RETENTION_UNUSED_DAYS",
+        meaning="The same for the files of rejected and discarded imports, and for licence files after their upload.",
+        default="that of RETENTION_DAYS",
+        expected=DAYS,
+        parse=_days,
         when_unset=lambda _: None,
     ),
     _number(

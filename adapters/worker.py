@@ -21,7 +21,7 @@ from domain.import_session import Committing, Undoing
 from projections.import_list import read as import_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
     from uuid import UUID
@@ -59,10 +59,10 @@ class Worker:
         datastore: Datastore,
         *,
         failures: CommitFailures,
-        seal: Callable[[Event], None],
+        jobs: Mapping[str, Callable[[Event], None]],
         commits: int,
     ) -> None:
-        """Take what seals the log, and the number of commits to run side by side.
+        """Take what else is to be run, by name, and the number of commits to run side by side.
 
         With 0, the worker only keeps the views up to date.
         """
@@ -77,7 +77,7 @@ class Worker:
         if commits:
             committer = Committer(ports, failures, locks, wakeups, datastore.views, commits)
             self._threads.append(self._thread("commits", partial(committer.run, self._stopping)))
-            self._threads.append(self._thread("seals", partial(seal, self._stopping)))
+            self._threads += [self._thread(name, partial(run, self._stopping)) for name, run in jobs.items()]
 
     def __enter__(self) -> Self:
         for thread in self._threads:

@@ -14,6 +14,7 @@ from domain.forgetting import PersonForgotten
 from domain.group import GroupEvent
 from domain.identity import IdentityEvent
 from domain.import_session import ImportEvent
+from domain.retention import FileExpired
 from domain.subscription import SubscriptionEvent
 
 Event: TypeAlias = (
@@ -25,6 +26,7 @@ Event: TypeAlias = (
     | IdentityEvent
     | FileDownloaded
     | PersonForgotten
+    | FileExpired
 )
 
 

@@ -349,9 +349,11 @@ class ImportRunning(Refused):
 
 
 class FileErased(Refused):
-    """The file of this import was erased, because it named a person who was forgotten.
-
-    What it says about everybody else is still in the review.
-    """
+    """The file of this import is gone. {why} What was read from it is still here."""
 
     code = "file-erased"
+
+    @property
+    def why(self) -> str:
+        """What happened to it, in a sentence."""
+        return str(self.fields["why"])

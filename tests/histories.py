@@ -38,6 +38,7 @@ from domain.downloads import FileDownloaded
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import Account, IdentityBound, IdentityReleased, SessionsEnded, identity_id
 from domain.naming import group_key
+from domain.retention import FileExpired, expiry_id
 from domain.roster import Limits
 from domain.subscription import (
     LicencesAllocated,
@@ -108,6 +109,8 @@ def everything_happens(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> O
     identity_changes(rollcall, origin)
     record_download(rollcall, second, FileDownloaded("report", "report.csv"))
     record_download(rollcall, origin, FileDownloaded("group-users", "group.csv", UUID(int=7)))
+    assert second.import_id
+    in_one_append(rollcall, second, (expiry_id(second.import_id), FileExpired("groups.txt", 30)))
     return origin
 
 

@@ -38,10 +38,9 @@ from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.then import At, Version, find_replay
 from adapters.http.uploads import FileBody, take_upload
 from application.committing import start_commit, stop
+from application.erased_files import file_erased
 from application.importing import ImportResult, close, discard
-from application.ports import BlobMissing
 from domain.addition import GroupOutcome, SkipReason
-from domain.errors import FileErased
 from domain.naming import LONGEST_NAME
 from projections.groups_added import read as groups_added
 from projections.groups_added.read import GroupAddedRow, GroupSkippedRow, GroupUndo
@@ -153,12 +152,14 @@ def show_import(
 def show_file(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], import_id: FromPath[UUID]
 ) -> Stream:
-    """Download the file exactly as it was uploaded, unless it was erased because it named a forgotten person."""
+    """Download the file exactly as it was uploaded.
+
+    The answer is 410 if it was erased: after its retention, or because it named a person who was forgotten.
+    """
     row = find_import(rollcall, subscription_id, import_id)
-    try:
-        chunks = range(rollcall.blobs.chunk_count(subscription_id, "file", row.sha256))
-    except BlobMissing as missing:
-        raise FileErased from missing
+    if erased := file_erased(rollcall, subscription_id, import_id, row.sha256):
+        raise erased
+    chunks = range(rollcall.blobs.chunk_count(subscription_id, "file", row.sha256))
     note_download(request, rollcall, subscription_id, "file", row.file_name, import_id=import_id)
     return Stream(
         (rollcall.blobs.chunk(subscription_id, "file", row.sha256, number) for number in chunks),

@@ -65,7 +65,7 @@ def report(
     f"{IMPORT}/rows-not-added.csv",
     media_type="text/csv",
     sync_to_thread=True,
-    responses=responses("not-found", "wrong-state"),
+    responses=responses("not-found", "wrong-state", "file-erased"),
     opt=READERS,
 )
 def rows_not_added(

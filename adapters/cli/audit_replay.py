@@ -12,13 +12,15 @@ from adapters.cli.options import import_argument, json_option
 from adapters.cli.process import open_rollcall
 from adapters.cli.terminal import DONE, REFUSED, Column, Terminal
 from adapters.replaying import Difference, differences, differing_verdicts, is_erased
+from application.erased_files import why_erased
 from projections.reports.wording import counted
 
 
 class ReplayReport(Struct, frozen=True):
     """What a replay has found, as JSON: it is `exact` if there are no differences.
 
-    `file_erased` means that the file couldn't be compared, because it was erased with a person who was forgotten.
+    `file_erased` means that the file couldn't be compared, because it was erased: after its retention, or because it
+    named a person who was forgotten.
     """
 
     import_id: UUID
@@ -43,6 +45,7 @@ def audit_replay(*, import_id: str, reader: bool, as_json: bool) -> int:
         row = find_import(rollcall, import_id)
         found = differing_verdicts(rollcall, row) if reader else differences(rollcall, row)
         erased = is_erased(rollcall, row)
+        why = why_erased(rollcall, row.subscription_id, row.id) if erased else ""
     if as_json:
         terminal.emit(ReplayReport(row.id, row.version, not found, found, erased))
     elif found:
@@ -58,5 +61,5 @@ def audit_replay(*, import_id: str, reader: bool, as_json: bool) -> int:
         compared = "the roster" if erased else "the file, its roster"
         terminal.say(f"Exact: {compared} and every view are what the {events} of this import say.")
         if erased:
-            terminal.say("The file itself is gone: it named a person who was forgotten.")
+            terminal.say(f"The file itself is gone. {why}")
     return REFUSED if found else DONE

@@ -9,7 +9,15 @@ from msgspec import Struct, structs
 
 from adapters.console.excerpt import BYTES, excerpt
 from adapters.console.forms import Refusal
-from adapters.console.import_parts import A_PAGE, PLANNED, extent_of, names_of, page_of_groups, plan_of
+from adapters.console.import_parts import (
+    A_PAGE,
+    PLANNED,
+    extent_of,
+    names_of,
+    page_of_groups,
+    plan_of,
+    why_file_is_gone,
+)
 from adapters.console.import_result import result
 from adapters.console.page_query import PageQuery
 from adapters.console.pages import Extent, Page, page
@@ -81,6 +89,7 @@ def import_page(
         query=query,
         refusal=refusal,
         licensed=licensed,
+        file_gone=why_file_is_gone(rollcall, row),
         edits_made=_edits_made(request, rollcall, row, edited) if edited else None,
         **content(rollcall, row, query),
     )

@@ -8,6 +8,7 @@ from adapters.console.pages import Extent
 from adapters.http.lookups import open_roster
 from adapters.http.plans import find_plan, told_plan
 from adapters.http.reviews import group_filter
+from application.erased_files import file_erased
 from projections.reports import plan_changes
 from projections.review import read as review
 
@@ -30,6 +31,12 @@ def plan_of(rollcall: Rollcall, rows: ViewCursor, row: ImportRow) -> dict[str, A
         return {"plan": None, "seen": ""}
     found = find_plan(rollcall, rows, row)
     return {"plan": told_plan(rows, row, found), "seen": plan_changes.encoded(found.planned)}
+
+
+def why_file_is_gone(rollcall: Rollcall, row: ImportRow) -> str:
+    """Return why the file of an import is gone, for people; nothing if it is there."""
+    erased = file_erased(rollcall, row.subscription_id, row.id, row.sha256)
+    return erased.why if erased else ""
 
 
 def page_of_groups(

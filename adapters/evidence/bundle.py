@@ -6,7 +6,6 @@ so the bundle of an import that has come to rest stays the same. If there is non
 
 from __future__ import annotations
 
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING
@@ -34,7 +33,7 @@ from adapters.exports import import_report
 from adapters.postgres.sealed_stream import Unsealed, last_append, records_of
 from adapters.postgres.wakeups import CHECKPOINTS
 from adapters.proofs import NoCheckpoint
-from application.ports import BlobMissing
+from application.erased_files import file_erased
 from domain.errors import Refused
 from domain.multiproof import prove_many
 from domain.signed_note import signed, unverified
@@ -69,8 +68,7 @@ def write_bundle(rollcall: Rollcall, row: ImportRow, out: IO[bytes]) -> None:
     files = _Files(Archive(out))
     told = Told(row.subscription_id, row.id)
     indexes: list[int] = []
-    with suppress(BlobMissing):  # it was erased, because it named a person who was forgotten
-        rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256)
+    if not (erased := file_erased(rollcall, row.subscription_id, row.id, row.sha256)):
         files.add(UPLOAD + _ending(row.file_name), _blob(rollcall, row, "file", row.sha256))
     files.add(EVENTS, _events(rollcall, row, last, told, indexes))
     for digest in told.rosters:
@@ -78,7 +76,7 @@ def write_bundle(rollcall: Rollcall, row: ImportRow, out: IO[bytes]) -> None:
     files.add(CHECKPOINT, [note.encode()])
     files.add(PROOF, [json.encode(EvidenceProof(size, prove_many(indexes, size, rollcall.sealed_log.subtree)))])
     files.add(REPORT, import_report(rollcall, row))
-    files.add(PAGE, [render(told, note, files.listed)])
+    files.add(PAGE, [render(told, note, files.listed, erased.why if erased else "")])
     manifest = Manifest(origin, str(row.subscription_id), str(row.id), tuple(files.listed)).text()
     files.add(MANIFEST, [signed(manifest, [key.sign(manifest) for key in keys]).encode()])
     files.close()

@@ -72,8 +72,8 @@ class Told(Struct):
         return tag.replace("_", " ").capitalize()
 
 
-def render(told: Told, note: str, files: Sequence[Listed]) -> bytes:
-    """Return the page."""
+def render(told: Told, note: str, files: Sequence[Listed], why_gone: str = "") -> bytes:
+    """Return the page; `why_gone` says why the uploaded file isn't there, if it was erased."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -83,7 +83,9 @@ def render(told: Told, note: str, files: Sequence[Listed]) -> bytes:
     )
     template = environment.get_template("page.html")
     meanings = [(file, _meaning(file.name)) for file in files]
-    html = template.render(told=told, checkpoint=unverified(note), note=note, files=meanings, manifest=MANIFEST)
+    html = template.render(
+        told=told, checkpoint=unverified(note), note=note, files=meanings, manifest=MANIFEST, why_gone=why_gone
+    )
     return html.encode()
 
 

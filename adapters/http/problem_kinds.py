@@ -31,8 +31,8 @@ KINDS: dict[str, Kind] = {
     "file-erased": Kind(
         HTTPStatus.GONE,
         "File erased",
-        "The uploaded file named a person who was forgotten, so it was erased. Its digest, and what it says about "
-        "everybody else, are still there.",
+        "The uploaded file was erased, because it had been kept for as long as files are kept, or because it named a "
+        "person who was forgotten. Its digest, and what was read from it, are still there.",
     ),
     "method-not-allowed": Kind(
         HTTPStatus.METHOD_NOT_ALLOWED,

@@ -9,8 +9,8 @@ from litestar.concurrency import sync_to_thread
 
 from adapters.http.problems import Invalid
 from application.choosing_encoding import choose_encoding
-from application.ports import BlobMissing
-from domain.errors import EncodingUnfit, FileErased, WrongState
+from application.erased_files import file_erased
+from domain.errors import EncodingUnfit, WrongState
 from domain.files.encodings import ENCODINGS
 from domain.problems import FileProblems
 
@@ -43,9 +43,8 @@ async def read_again(
 
 
 def _fetch(rollcall: Rollcall, row: ImportRow, file: IO[bytes]) -> None:
-    try:
-        for number in range(rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256)):
-            file.write(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number))
-    except BlobMissing as missing:
-        raise FileErased from missing
+    if erased := file_erased(rollcall, row.subscription_id, row.id, row.sha256):
+        raise erased
+    for number in range(rollcall.blobs.chunk_count(row.subscription_id, "file", row.sha256)):
+        file.write(rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, number))
     file.flush()

@@ -31,8 +31,13 @@ class PostgresBlobs:
             digest.update(chunk)
         key = (subscription_id, kind, digest.hexdigest())
         with self._datastore.transaction() as cursor:
-            cursor.execute("INSERT INTO blobs VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING", (*key, count))
-            if cursor.rowcount == 1:
+            # One that is there is marked as stored again, so that its retention doesn't end before it is used.
+            inserted = cursor.execute(
+                "INSERT INTO blobs VALUES (%s, %s, %s, %s) ON CONFLICT (subscription_id, kind, sha256)"
+                " DO UPDATE SET stored_at = now() RETURNING xmax = 0 AS is_new",
+                (*key, count),
+            ).fetchone()
+            if inserted and inserted["is_new"]:
                 with cursor.copy("COPY blob_chunks FROM STDIN (FORMAT binary)") as copy:
                     copy.set_types(("uuid", "text", "text", "int4", "bytea"))
                     for number, chunk in enumerate(chunks):

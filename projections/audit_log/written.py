@@ -155,5 +155,5 @@ AUDIT_LOG = View(
     tables=("audit_log", "audit_emails"),
     create=CREATE,
     handlers=dict.fromkeys(AUDITED, _insert_changes),
-    version=3,
+    version=4,
 )

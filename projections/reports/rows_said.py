@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
+from application.ports import BlobMissing
 from application.stored_files import StoredFile
 from domain.files.file_rows import BrokenRow, FileRows
 from domain.naming import collapsed, printable
@@ -42,14 +43,20 @@ class SaidProblem(NamedTuple):
 
 
 def said_problems(row: ImportRow, blobs: Blobs, limits: Limits, problems: Iterable[Problem]) -> Iterator[SaidProblem]:
-    """Return problems, which come in the order of the file, with what their rows say."""
+    """Return problems, which come in the order of the file, with what their rows say; nothing if the file is gone."""
     rows: _Rows | None = None
+    is_erased = False
     for problem in problems:
-        if not problem.line:
+        if not problem.line or is_erased:
             yield SaidProblem(problem)
             continue
-        rows = rows or _Rows(file_rows(row, blobs, limits))
-        yield SaidProblem(problem, *rows.group_and_user(problem))
+        said = "", ""
+        try:
+            rows = rows or _Rows(file_rows(row, blobs, limits))
+            said = rows.group_and_user(problem)
+        except BlobMissing:
+            is_erased = True
+        yield SaidProblem(problem, *said)
 
 
 class _Rows:

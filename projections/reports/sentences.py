@@ -36,6 +36,7 @@ from domain.import_session import (
     ImportDiscarded,
 )
 from domain.plan import PlanTotals
+from domain.retention import FileExpired
 from domain.subscription import (
     LicencesAllocated,
     LicencesRevoked,
@@ -120,6 +121,7 @@ _TITLES: dict[type[Event], str] = {
     SessionsEnded: "Signed out everywhere",
     FileDownloaded: "File downloaded",
     PersonForgotten: "Person forgotten",
+    FileExpired: "File erased",
 }
 TITLES: Mapping[str, str] = {event.__name__: title for event, title in _TITLES.items()}
 """A title for each event, by the event's name: the `type` of a row in a history or in the audit log."""
@@ -160,6 +162,7 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "file-downloaded": Action("File downloaded", (FileDownloaded,)),
     "person-forgotten": Action("Person forgotten", (PersonForgotten,)),
+    "file-erased": Action("File erased", (FileExpired,)),
     "sign-in-changed": Action("Sign-in changed", (IdentityBound, IdentityReleased, SessionsEnded)),
 }
 """The actions that the audit log can be filtered by, by slug. Slugs appear in addresses: add, never rename.
@@ -255,10 +258,12 @@ def _sentence(event: Event) -> str:
             return _about_access(event)
 
 
-def _about_access(event: AccessEvent | TokenEvent | IdentityEvent | FileDownloaded) -> str:
+def _about_access(event: AccessEvent | TokenEvent | IdentityEvent | FileDownloaded | FileExpired) -> str:
     match event:
         case FileDownloaded(what, name):
             return f"Downloaded {DOWNLOADS[what]} ({name})"
+        case FileExpired(name, days):
+            return f"Erased {f'the file {name}' if name else 'a licence file'}, kept for {counted(days, 'day')}"
         case AccessGranted(email, role):
             return f"Granted {email} the {role} role"
         case AccessRevoked(email, role):

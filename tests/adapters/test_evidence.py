@@ -123,6 +123,7 @@ def test_a_bundle_has_nothing_of_a_forgotten_person_and_is_proven_nevertheless(c
     content = bundled(rollcall, importing)
     assert findings(content) == []
     assert "upload.csv" not in files(content)
+    assert b"not in this bundle. It named a person who was forgotten." in files(content)["index.html"]
     assert not [name for name, text in files(content).items() if b"ann@example.com" in text]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from adapters.settings import Oidc, SettingsError, describe, read_settings
 from adapters.variables import VARIABLES
+from domain.retention import Retention
 from domain.roster import Limits
 
 
@@ -255,6 +256,16 @@ def test_an_ordinary_user_has_the_embedded_server_in_their_data_directory(
 def test_root_has_the_embedded_server_where_its_account_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert read_settings({"HOME": "/root"}).data_dir == Path("/var/lib/rollcall")
+
+
+def test_files_are_kept_for_ever_unless_set_and_unused_ones_no_longer_than_others() -> None:
+    assert read_settings({}).retention == Retention(None, None)
+    assert read_settings({"ROLLCALL_RETENTION_DAYS": "365"}).retention == Retention(365, 365)
+    assert read_settings({"ROLLCALL_RETENTION_UNUSED_DAYS": "30"}).retention == Retention(None, 30)
+    (problem,) = problems(ROLLCALL_RETENTION_DAYS="30", ROLLCALL_RETENTION_UNUSED_DAYS="31")
+    assert problem == "ROLLCALL_RETENTION_UNUSED_DAYS must not be more than ROLLCALL_RETENTION_DAYS."
+    for wrong in ("0", "36501", "ever"):
+        assert "a whole number of days from 1 to 36_500" in problems(ROLLCALL_RETENTION_DAYS=wrong)[0]
 
 
 def test_every_setting_is_described() -> None:

@@ -42,6 +42,7 @@ from domain.import_session import (
     ImportDiscarded,
 )
 from domain.problems import Problem
+from domain.retention import FileExpired
 from domain.subscription import (
     LicencesAllocated,
     LicencesRevoked,
@@ -207,6 +208,7 @@ STORED: list[tuple[Event, str]] = [
         FileDownloaded("group-users", "group.csv", GROUP),
         f'{{"type":"file.downloaded","what":"group-users","name":"group.csv","group_id":"{GROUP}"}}',
     ),
+    (FileExpired("groups.csv", 30), '{"type":"file.expired","name":"groups.csv","days":30}'),
     (SessionsEnded("ann@example.com"), '{"type":"identity.sessions-ended","email":"ann@example.com"}'),
     (
         PersonForgotten("forgotten-1@forgotten.invalid", 2, 1, 0, 0, (Erased(7, "5e1f"), Erased(8, origin="af01"))),
