@@ -168,29 +168,35 @@ def _of_result(cursor: ViewCursor, row: ImportRow, records: Sequence[Record]) ->
     return found
 
 
+# The groups' own events of an import are in the same appends as those of the import that say so. The events of an
+# append follow one another.
+GROUP_EVENTS: LiteralString = """
+    SELECT e.* FROM (SELECT DISTINCT append_position AS position FROM events WHERE originator_id = %s) AS made
+    CROSS JOIN LATERAL (SELECT max(position) AS position FROM appends WHERE position < made.position) AS before
+    CROSS JOIN LATERAL (
+        SELECT * FROM events AS e
+        WHERE e.notification_id > coalesce(before.position, 0) AND e.notification_id <= made.position
+          AND e.topic LIKE 'group.%%' OFFSET 0
+    ) AS e
+"""
+
+
 def _of_memberships(cursor: ViewCursor, row: ImportRow) -> list[Difference]:
     """Compare the users in the groups' own events of the import with the memberships of the directory."""
     cursor.execute(
-        """
-        SELECT count(*) AS lacking FROM events AS e JOIN appends AS a ON a.position = e.append_position
+        f"""
+        SELECT count(*) AS lacking FROM ({GROUP_EVENTS}) AS e
         CROSS JOIN jsonb_array_elements_text(convert_from(e.state, 'UTF8')::jsonb -> 'users') AS u (email)
-        WHERE e.subscription_id = %s AND a.origin ->> 'import_id' = %s
-          AND e.topic IN ('group.created', 'group.users-added')
+        WHERE e.topic IN ('group.created', 'group.users-added')
           AND NOT EXISTS (
               SELECT FROM directory_members AS m
               WHERE (m.email, m.subscription_id, m.since) = (u.email, e.subscription_id, e.notification_id)
           )
         """,
-        (row.subscription_id, str(row.id)),
+        (row.id,),
     )
     (counts,) = cursor
-    cursor.execute(
-        """
-        SELECT e.notification_id FROM events AS e JOIN appends AS a ON a.position = e.append_position
-        WHERE e.subscription_id = %s AND a.origin ->> 'import_id' = %s AND e.topic LIKE 'group.%%'
-        """,
-        (row.subscription_id, str(row.id)),
-    )
+    cursor.execute(GROUP_EVENTS, (row.id,))
     positions = [each["notification_id"] for each in cursor]
     found = _missing(cursor, "audit log", "audit_log", positions)
     found += _missing(cursor, "group events", "group_events", positions)

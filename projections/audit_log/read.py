@@ -13,12 +13,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from msgspec import Struct, convert, structs
+from msgspec import Struct, convert
 
 from application.records import Actor
 from domain.subscription import LicencesAllocated, LicencesRevoked
 from projections.log import records_at
-from projections.reports.audit_filters import NO_FILTER, OPERATED_TYPES, AuditFilter, conditions, group_of, places
+from projections.reports.audit_filters import NO_FILTER, AuditFilter, group_of, operated, places
 from projections.reports.sentences import sentence
 
 if TYPE_CHECKING:
@@ -69,36 +69,13 @@ def operators_log(
     *,
     subscription_id: UUID | None = None,
     before: tuple[datetime, UUID, int] | None = None,
-    limit: int = 100,
+    limit: int | None = 100,
 ) -> list[AuditRow]:
     """Return a page of the changes that operators are responsible for, newest first, in all scopes or in one.
 
     `before` is the time, scope and number that the page follows.
     """
-    at, last, number = before or (None, None, None)
-    cursor.execute(
-        f"""
-        SELECT subscription_id, number, changes, position, NULL::int AS change FROM audit_log AS a
-        WHERE type IN ({OPERATED_TYPES})
-          AND (%(subscription)s::uuid IS NULL OR subscription_id = %(subscription)s)
-          AND (%(at)s::timestamptz IS NULL OR (at, subscription_id, number) < (%(at)s, %(last)s::uuid, %(number)s))
-          AND (%(email)s::text IS NULL OR (subscription_id, number) IN (
-              SELECT subscription_id, number FROM audit_emails WHERE email = %(email)s
-          ))
-          {conditions(wanted)}
-        ORDER BY at DESC, subscription_id DESC, number DESC LIMIT %(limit)s
-        """,
-        {
-            **structs.asdict(wanted),
-            "types": list(wanted.types),
-            "subscription": subscription_id,
-            "at": at,
-            "last": last,
-            "number": number,
-            "limit": limit,
-        },
-    )
-    return _rows(cursor, list(_places(cursor)))
+    return _rows(cursor, list(_places(operated(cursor, wanted, subscription_id, before, limit))))
 
 
 class _Place(NamedTuple):

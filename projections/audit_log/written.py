@@ -48,7 +48,11 @@ CREATE = f"""
     CREATE INDEX IF NOT EXISTS audit_log_by_group ON audit_log (group_id, number) WHERE group_id IS NOT NULL;
     CREATE INDEX IF NOT EXISTS audit_log_by_time ON audit_log (subscription_id, at, number) WHERE clock = 1;
     CREATE INDEX IF NOT EXISTS audit_log_of_late ON audit_log (subscription_id, number) WHERE clock = -1;
-    CREATE INDEX IF NOT EXISTS audit_log_of_operators ON audit_log (at, subscription_id, number)
+    CREATE INDEX IF NOT EXISTS audit_log_of_operators_by_type ON audit_log (type, at, subscription_id, number)
+        WHERE type IN ({OPERATED_TYPES});
+    CREATE INDEX IF NOT EXISTS audit_log_of_operators_by_actor ON audit_log (actor, type, at, subscription_id, number)
+        WHERE type IN ({OPERATED_TYPES});
+    CREATE INDEX IF NOT EXISTS audit_log_of_operators_by_scope ON audit_log (subscription_id, type, at, number)
         WHERE type IN ({OPERATED_TYPES});
     CREATE TABLE IF NOT EXISTS audit_emails (
         email text NOT NULL,

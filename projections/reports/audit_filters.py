@@ -93,6 +93,7 @@ COLUMNS: LiteralString = "a.subscription_id, a.number, a.changes, a.position, a.
 BETWEEN: LiteralString = (
     "a.number >= coalesce(%(first)s::bigint, 1) AND a.number < coalesce(%(end)s::bigint, 9223372036854775807)"
 )
+NAMED_BETWEEN: LiteralString = BETWEEN.replace("a.number", "named.number")
 NEWEST_FIRST: LiteralString = "ORDER BY number DESC, change DESC"
 ALL: LiteralString = f"""
     SELECT {COLUMNS}, NULL::int AS change FROM audit_log AS a
@@ -137,18 +138,98 @@ OF_REQUEST: LiteralString = f"""
     )
     ORDER BY made.position DESC, of_append.position DESC
 """
-# Who is in a group or was in it says at which positions they joined and left. OFFSET 0 keeps the planner from looking
-# through the whole log, while it has no statistics, for the few rows that name an address.
+# Who is in a group or was in it says at which positions they joined and left. These are sorted before the first rows of
+# a page are looked up, because somebody may be in very many groups. (SELECT …) keeps PostgreSQL from knowing that, and
+# so from reading all memberships. Numbers of a subscription are in the order of positions.
 NAMING: LiteralString = f"""
-    SELECT {COLUMNS}, a.change FROM (
-        SELECT a.*, named.change FROM audit_emails AS named JOIN audit_log AS a USING (subscription_id, number)
-        WHERE (named.email, subscription_id) = (%(email)s, %(subscription)s)
+    SELECT * FROM (
+        (
+            SELECT a.*, named.change FROM audit_emails AS named CROSS JOIN LATERAL (
+                SELECT {COLUMNS} FROM audit_log AS a
+                WHERE (a.subscription_id, a.number) = (named.subscription_id, named.number) {{0}} OFFSET 0
+            ) AS a
+            WHERE (named.email, named.subscription_id) = (%(email)s, %(subscription)s) AND {NAMED_BETWEEN}
+              AND (%(before)s::bigint IS NULL OR named.number + named.change < %(before)s)
+            ORDER BY named.number DESC, named.change DESC LIMIT %(limit)s
+        )
         UNION ALL
-        SELECT a.*, 0 FROM directory_members AS m JOIN audit_log AS a ON a.position IN (m.since, m.until)
-        WHERE (m.email, m.subscription_id) = (%(email)s, %(subscription)s) AND a.type <> 'GroupDeleted'
+        (
+            SELECT a.* FROM (
+                SELECT reached.position FROM directory_members AS m
+                CROSS JOIN LATERAL unnest(ARRAY[m.since, m.until]) AS reached (position)
+                WHERE (m.email, m.subscription_id) = ((SELECT %(email)s::text), %(subscription)s)
+                  AND (%(first)s::bigint IS NULL OR reached.position >= (
+                      SELECT position FROM audit_log WHERE subscription_id = %(subscription)s AND number >= %(first)s
+                      ORDER BY number LIMIT 1
+                  ))
+                  AND (%(end)s::bigint IS NULL OR reached.position <= (
+                      SELECT position FROM audit_log WHERE subscription_id = %(subscription)s AND number < %(end)s
+                      ORDER BY number DESC LIMIT 1
+                  ))
+                ORDER BY reached.position DESC
+            ) AS reached
+            CROSS JOIN LATERAL (
+                SELECT {COLUMNS}, 0 AS change FROM audit_log AS a
+                WHERE a.position = reached.position AND a.type <> 'GroupDeleted' AND {BETWEEN} {{0}} OFFSET 0
+            ) AS a
+            ORDER BY reached.position DESC LIMIT %(limit)s
+        )
+    ) AS a
+"""
+
+# --- what operators are responsible for, in all subscriptions: few rows of a log, which have indexes of their own ---
+
+OPERATED_ROWS: LiteralString = f"""
+    a.type IN ({OPERATED_TYPES})
+    AND (%(at)s::timestamptz IS NULL OR (a.at, a.subscription_id, a.number) < (%(at)s, %(last)s::uuid, %(number)s))
+"""
+LATEST_FIRST: LiteralString = "ORDER BY at DESC, subscription_id DESC, number DESC LIMIT %(limit)s"
+OPERATED_OF_TYPES: LiteralString = f"""
+    SELECT of_type.* FROM unnest(%(of_types)s::text[]) AS wanted (type) CROSS JOIN LATERAL (
+        SELECT {COLUMNS}, NULL::int AS change FROM audit_log AS a
+        WHERE {{}} AND a.type = wanted.type AND {OPERATED_ROWS} {{}}
+        ORDER BY a.at DESC, a.subscription_id DESC, a.number DESC LIMIT %(limit)s
+    ) AS of_type
+    {LATEST_FIRST}
+"""
+OPERATED_NAMING: LiteralString = f"""
+    SELECT * FROM (
+        SELECT a.* FROM audit_emails AS named CROSS JOIN LATERAL (
+            SELECT {COLUMNS}, NULL::int AS change FROM audit_log AS a
+            WHERE (a.subscription_id, a.number) = (named.subscription_id, named.number) AND {OPERATED_ROWS} {{}}
+            OFFSET 0
+        ) AS a
+        WHERE named.email = (SELECT %(email)s::text)
+    ) AS a
+    {LATEST_FIRST}
+"""
+# The appends of a request are found in each subscription, one after the other, so that appends need no index for it.
+OPERATED_OF_REQUEST: LiteralString = f"""
+    WITH RECURSIVE scopes (id) AS (
+        (SELECT subscription_id FROM appends ORDER BY subscription_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT subscription_id FROM appends WHERE subscription_id > scopes.id ORDER BY subscription_id LIMIT 1)
+        FROM scopes WHERE scopes.id IS NOT NULL
+    )
+    SELECT * FROM (
+        SELECT {COLUMNS}, NULL::int AS change FROM scopes CROSS JOIN LATERAL (
+            SELECT position, at FROM appends
+            WHERE subscription_id = scopes.id AND origin ->> 'request_id' = %(request_id)s
+            UNION
+            SELECT position, at FROM appends
+            WHERE subscription_id = scopes.id AND origin ? 'client_request_id'
+              AND origin ->> 'client_request_id' = %(request_id)s
+        ) AS made
+        CROSS JOIN LATERAL (
+            SELECT * FROM audit_log AS a WHERE a.at = made.at AND a.subscription_id = scopes.id AND {OPERATED_ROWS} {{}}
+            OFFSET 0
+        ) AS a
+        CROSS JOIN LATERAL (
+            SELECT FROM events AS e WHERE e.notification_id = a.position AND e.append_position = made.position OFFSET 0
+        ) AS of_append
         OFFSET 0
     ) AS a
-    WHERE {BETWEEN} AND (%(before)s::bigint IS NULL OR a.number + a.change < %(before)s)
+    {LATEST_FIRST}
 """
 
 
@@ -184,7 +265,7 @@ def places(
 
 def _query(wanted: AuditFilter) -> LiteralString:
     if wanted.email is not None:
-        return f"{NAMING} {conditions(wanted)} {NEWEST_FIRST}"
+        return f"{NAMING.format(conditions(wanted))} {NEWEST_FIRST}"
     if wanted.group_id is not None:
         return f"{OF_GROUP} {conditions(wanted, 'group_id')} {NEWEST_FIRST}"
     if wanted.request_id is not None:
@@ -196,6 +277,45 @@ def _query(wanted: AuditFilter) -> LiteralString:
     if wanted.types:
         return OF_TYPES.format(BY_TYPE, conditions(wanted, "types"))
     return f"{ALL} {conditions(wanted)} {NEWEST_FIRST}"
+
+
+def operated(
+    cursor: ViewCursor,
+    wanted: AuditFilter,
+    subscription_id: UUID | None,
+    before: tuple[datetime, UUID, int] | None,
+    limit: int | None,
+) -> list[DictRow]:
+    """Return the rows of a page of what operators are responsible for, latest first.
+
+    They come before a time, scope and number.
+    """
+    at, last, number = before or (None, None, None)
+    types = [event.__name__ for event in OPERATED if event.__name__ in wanted.types or not wanted.types]
+    given = {
+        **structs.asdict(wanted),
+        "types": types,
+        "of_types": types,
+        "subscription": subscription_id,
+        "at": at,
+        "last": last,
+        "number": number,
+        "limit": limit,
+    }
+    return list(cursor.execute(_operated_query(wanted, subscription_id), given)) if types else []
+
+
+def _operated_query(wanted: AuditFilter, subscription_id: UUID | None) -> LiteralString:
+    within: LiteralString = " AND (a.subscription_id = %(subscription)s) IS TRUE" if subscription_id else ""
+    if wanted.email is not None:
+        return OPERATED_NAMING.format(conditions(wanted) + within)
+    if wanted.request_id is not None:
+        return OPERATED_OF_REQUEST.format(conditions(wanted, "request_id") + within)
+    if wanted.actor is not None:
+        return OPERATED_OF_TYPES.format("a.actor = %(actor)s", conditions(wanted, "actor", "types") + within)
+    if subscription_id:
+        return OPERATED_OF_TYPES.format("a.subscription_id = %(subscription)s", conditions(wanted, "types"))
+    return OPERATED_OF_TYPES.format("TRUE", conditions(wanted, "types"))
 
 
 def conditions(wanted: AuditFilter, *met: str) -> LiteralString:

@@ -10,10 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.memory.ports import AlwaysReadable
-from application.records import Actor, Origin
+from application.records import Actor, Event, Origin
+from domain.access import ROLLCALL
 from domain.group import GroupCreated, GroupNameChanged
-from domain.subscription import LicencesAllocated, LicencesRevoked, User
-from projections.audit_log.read import AuditRow, audit_log
+from domain.identity import SessionsEnded
+from domain.subscription import LicencesAllocated, LicencesRevoked, SeatsChanged, User
+from projections.audit_log.read import AuditRow, audit_log, operators_log
 from projections.reports.audit_filters import AuditFilter
 from tests.conftest import advance_views, subscribed
 from tests.histories import in_one_append
@@ -56,6 +58,54 @@ def test_the_audit_log_has_what_a_filter_asks_for_whatever_happened_and_however_
                 found += page
                 before = page[-1].number
             assert found == expected, wanted
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_operators_log_has_what_a_filter_asks_for_in_all_subscriptions_or_in_one(
+    compose: Compose, seed: int
+) -> None:
+    random, moment = Random(seed), datetime(2026, 3, 1, tzinfo=UTC)  # noqa: S311 - as above
+
+    def later() -> datetime:
+        nonlocal moment
+        moment += timedelta(seconds=random.choice((0, 0.5, 30)))
+        return moment
+
+    rollcall = compose(now=later, readable=AlwaysReadable())
+    scopes = [subscribed(rollcall).subscription_id for _ in range(3)]
+    for number in range(60):
+        actor = Actor("operator", random.choice("abc"), "Somebody")
+        client = random.choice((None, f"job-{number % 3}"))
+        by = Origin(random.choice([*scopes, ROLLCALL]), actor, str(random.randrange(12)), None, client)
+        ended = SessionsEnded(random.choice(EMAILS))
+        events: list[Event] = random.sample(
+            [ended, SeatsChanged(1, 2), GroupCreated("not theirs", ())], random.choice((1, 2, 3))
+        )
+        in_one_append(rollcall, by, *((uuid4(), event) for event in events))
+    advance_views(rollcall)
+    with rollcall.views() as cursor:
+        everything = operators_log(cursor, limit=None)
+        assert len(everything) > 60
+        assert {row.type for row in everything} == {"SubscriptionCreated", "SessionsEnded", "SeatsChanged"}
+        for _ in range(100):
+            times = [None, None, None, *(row.at for row in everything)]
+            kinds = ("SessionsEnded", "SeatsChanged", "GroupCreated")
+            wanted = AuditFilter(
+                random.choice((None, None, "a", "b")),
+                tuple(random.sample(kinds, random.choice((0, 0, 1, 2)))),
+                email=random.choice((None, None, None, *EMAILS)),
+                request_id=random.choice((None, None, "7", "job-1")),
+                since=random.choice(times),
+                until=random.choice(times),
+            )
+            scope = random.choice((None, None, *scopes, ROLLCALL))
+            expected = [row for row in everything if _matches(row, wanted) and scope in {None, row.subscription_id}]
+            found: list[AuditRow] = []
+            before = None
+            while page := operators_log(cursor, wanted, subscription_id=scope, before=before, limit=7):
+                found += page
+                before = page[-1].at, page[-1].subscription_id, page[-1].number
+            assert found == expected, (wanted, scope)
 
 
 def _random_history(rollcall: Rollcall, origin: Origin, random: Random) -> None:

@@ -30,7 +30,7 @@ RECORDED = {
     "review": ("2-2e37d6fb959e7a96", "d3107a46b103df93"),
     "import_list": ("4-61793e849f960756", "72f7ea5dce901866"),
     "groups_added": ("5-993b77dc499ac9d7", "1607c7a4c9712a91"),
-    "audit_log": ("4-c82d75bf29e14c25", "58e1292498b20eee"),
+    "audit_log": ("4-d08eb3e00193f861", "58e1292498b20eee"),
     "group_events": ("4-039744f85e575973", "f2a20ca4aab5fb6b"),
     "access": ("1-1d8a934528428ff0", "c326fe83ac90b9d1"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
@@ -16,7 +16,7 @@ from application.records import Actor, Origin
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.naming import group_key
 from domain.subscription import LicencesRevoked, User
-from projections.audit_log.read import AuditRow, audit_log
+from projections.audit_log.read import AuditRow, audit_log, operators_log
 from projections.directory import read as directory
 from projections.directory.read import MemberRow
 from projections.group_events import EventId, EventLost, group_events, parse_event_id
@@ -209,6 +209,37 @@ def test_each_filter_of_the_audit_log_is_served_by_an_index_in_its_order(
         audit_log(cast("ViewCursor", plan), uuid4(), wanted)
     assert index in plan.first
     assert ("Sort" in plan.first) == (wanted not in (AuditFilter(), OF_GROUP, BY_ANN_OF_GROUP)), "a page is sorted"
+
+
+BOUND = AuditFilter(actor="ann", types=("TokenIssued",))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "scope", "index"),
+    [
+        (AuditFilter(), None, "audit_log_of_operators_by_type"),
+        (AuditFilter(since=datetime(2026, 1, 1, tzinfo=UTC)), None, "audit_log_of_operators_by_type"),
+        (AuditFilter(types=("TokenIssued", "SeatsChanged")), None, "audit_log_of_operators_by_type"),
+        (AuditFilter(actor="ann"), None, "audit_log_of_operators_by_actor"),
+        (BOUND, None, "audit_log_of_operators_by_actor"),
+        (AuditFilter(), UUID(int=1), "audit_log_of_operators_by_scope"),
+        (BOUND, UUID(int=1), "audit_log_of_operators_by_actor"),
+        (AuditFilter(email="ann@example.com"), None, "audit_emails_pkey"),
+        (AuditFilter(request_id="1"), None, "appends_by_request"),
+        (AuditFilter(request_id="1"), None, "appends_by_client_request"),
+        (AuditFilter(request_id="1"), None, "audit_log_of_operators_by_scope"),
+    ],
+    ids=str,
+)
+def test_each_filter_of_the_operators_log_is_served_by_an_index(
+    rollcall: Rollcall, wanted: AuditFilter, scope: UUID | None, index: str
+) -> None:
+    with rollcall.views() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # as above
+        plan = Explained(cursor)
+        operators_log(cast("ViewCursor", plan), wanted, subscription_id=scope)
+    assert index in plan.first
+    assert "Seq Scan" not in plan.first
 
 
 class Explained:
