@@ -10,6 +10,7 @@ from uuid import UUID
 from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
+from adapters.console.linked_texts import Told, linked_texts
 from adapters.console.list_queries import ListQuery, Part, SincePart, UntilPart, day_of, id_of
 from adapters.console.pages import Before, Page, listing, page
 from adapters.http.paging import After, decode_after
@@ -92,6 +93,8 @@ def show_audit_log(
         found = audit_log.audit_log(rows, subscription_id, wanted, before=decode_after(after, int), limit=A_PAGE + 1)
         imports = import_list.find_imports(rows, [row.import_id for row in found if row.import_id])
         group = directory.find_group(rows, subscription_id, wanted.group_id) if wanted.group_id else None
+        told = [Told(row.text, row.mention, row.group_id) for row in found[:A_PAGE]]
+        texts = linked_texts(rows, subscription_id, told)
         of_import = import_list.find_import(rows, wanted.import_id) if wanted.import_id else None
     total = found[0].number + before if found else before  # as of the first page: changes are numbered
     return page(
@@ -103,6 +106,7 @@ def show_audit_log(
         query=query,
         actions=query.actions(),
         imports=imports,
+        texts=texts,
         group=group,
         of_import=of_import if of_import and of_import.subscription_id == subscription_id else None,
         export=_export(query, wanted),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import chain
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -18,6 +19,7 @@ from adapters.console.addresses import require_addresses, split_addresses, unusa
 from adapters.console.as_of import AtPart, as_of
 from adapters.console.forms import NOTHING_ENTERED, E, Form, NoticeCount, Refusal, answer_form
 from adapters.console.groups import A_PAGE, ADDRESSES_BYTES, GROUPS
+from adapters.console.linked_texts import licensed, users_of
 from adapters.console.pages import Before, Page, Version, listing, not_found_page, page
 from adapters.http.lookups import group_records
 from adapters.http.paging import After, Search, decode_after
@@ -156,6 +158,7 @@ def show_group_history(
     with rollcall.views() as rows:
         row = directory.find_group(rows, subscription_id, group_id)
         imports = import_list.find_imports(rows, [each.import_id for each in events if each.import_id])
+        users = licensed(rows, subscription_id, chain.from_iterable(map(users_of, events)))
     return page(
         request,
         rollcall,
@@ -166,6 +169,7 @@ def show_group_history(
         exists=row is not None,
         group_id=group_id,
         events=events,
+        licensed=users,
         imports=imports,
         following=found[A_PAGE - 1].originator_version if len(found) > A_PAGE else None,
         paged=after > 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import chain
 from typing import Annotated, get_args
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
 from adapters.console.import_page import import_page
+from adapters.console.linked_texts import licensed, linked_texts, told_by, users_of
 from adapters.console.list_queries import ImportsQuery, Part, SincePart, UntilPart
 from adapters.console.page_query import PageQuery, ResultFilter, Tab
 from adapters.console.pages import Before, Page, Version, listing, page
@@ -27,6 +29,8 @@ from projections.reports import history
 IMPORTS = "/subscriptions/{subscription_id:uuid}/imports"
 IMPORT = f"{IMPORTS}/{{import_id:uuid}}"
 A_PAGE = 50
+BASE = "../../"
+"""Where the pages of a subscription are, seen from the history of an import."""
 
 Licensed = Annotated[int | None, QueryParameter(ge=0, le=MOST, description="A count to show in a notice.")]
 GroupNumber = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
@@ -111,6 +115,9 @@ def show_history(
     found = rollcall.events.history(import_id, after=after, limit=A_PAGE + 1)
     with rollcall.views() as rows:
         events = history.import_history(rows, row, found[:A_PAGE])
+        told = [told_by(record, event.text) for record, event in zip(found, events, strict=False)]
+        texts = linked_texts(rows, subscription_id, told, BASE)
+        users = licensed(rows, subscription_id, chain.from_iterable(map(users_of, events)))
     return page(
         request,
         rollcall,
@@ -118,7 +125,8 @@ def show_history(
         subscription_id=subscription_id,
         section="imports",
         row=row,
-        events=events,
+        events=list(zip(events, texts, strict=True)),
+        licensed=users,
         following=found[A_PAGE - 1].originator_version if len(found) > A_PAGE else None,
         paged=after > 0,
         can_prove=bool(rollcall.settings.checkpoints.secrets),

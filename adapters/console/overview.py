@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from adapters.composition import Rollcall
 from adapters.console.charts import Bar, stacks, steps
+from adapters.console.linked_texts import Told, linked_texts
 from adapters.console.pages import Page, page
 from adapters.http.lookups import find_subscription
 from adapters.http.reads import read
@@ -76,13 +77,15 @@ def show_overview(request: AnyRequest, rollcall: Injected[Rollcall], subscriptio
     with rollcall.views() as rows:
         groups = directory.count_groups(rows, subscription_id)
         since = datetime.combine(days[0], time(), rollcall.now().tzinfo)
+        changes = audit_log.audit_log(rows, subscription_id, limit=CHANGES)
+        texts = linked_texts(rows, subscription_id, [Told(row.text, row.mention, row.group_id) for row in changes])
         content: dict[str, Any] = {
             "groups": groups,
             "seats_chart": seats_chart(subscription, overview.seats_by_day(rows, subscription_id), days),
             "imports_chart": imports_chart(overview.imports_by_day(rows, subscription_id, since), days),
             "sizes": list(zip(overview.size_names(), overview.groups_by_size(rows, subscription_id), strict=True)),
             "in_no_group": overview.users_in_no_group(rows, subscription_id),
-            "changes": audit_log.audit_log(rows, subscription_id, limit=CHANGES),
+            "changes": list(zip(changes, texts, strict=True)),
         }
     first_steps = steps_of(subscription, groups)
     return page(

@@ -19,6 +19,7 @@ from application.records import Actor
 from domain.subscription import LicencesAllocated, LicencesRevoked
 from projections.log import records_at
 from projections.reports.audit_filters import NO_FILTER, AuditFilter, group_of, operated, places
+from projections.reports.mentions import Mention, mention
 from projections.reports.sentences import sentence
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class AuditRow(Struct, frozen=True):
     text: str
     import_id: UUID | None
     group_id: UUID | None
+    mention: Mention | None
 
 
 def audit_log(
@@ -120,6 +122,7 @@ def _row(place: _Place, record: Record, change: Event) -> AuditRow:
         sentence(change),
         record.origin.import_id,
         group_of(record),
+        mention(change),
     )
 
 

@@ -147,13 +147,13 @@ def find_group(cursor: ViewCursor, subscription_id: UUID, group_id: UUID) -> Gro
     return GroupRow(*row.values()) if row else None
 
 
-def groups_among(cursor: ViewCursor, subscription_id: UUID, group_ids: Iterable[UUID]) -> set[UUID]:
-    """Return those of these ids that are of groups that exist."""
+def groups_among(cursor: ViewCursor, subscription_id: UUID, group_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the names of those of these groups that exist, by id."""
     cursor.execute(
-        "SELECT group_id FROM directory_groups WHERE subscription_id = %s AND group_id = ANY(%s)",
+        "SELECT group_id, name FROM directory_groups WHERE subscription_id = %s AND group_id = ANY(%s)",
         (subscription_id, list(group_ids)),
     )
-    return {row["group_id"] for row in cursor}
+    return {row["group_id"]: row["name"] for row in cursor}
 
 
 def groups(

@@ -39,7 +39,8 @@ def subscription(console: Console) -> str:
 def changes(answer: httpx.Response) -> list[str]:
     """Return the changes that an audit page lists."""
     assert answer.status_code == 200, answer.text
-    return [unescape(each) for each in re.findall('<td class="alone"[^>]*><span><bdi>(.*?)</bdi>', answer.text)]
+    told = re.findall('<td class="alone"[^>]*><span>(.*?)(?: <small|</span>)', answer.text, re.DOTALL)
+    return [unescape(re.sub("<[^>]*>", "", each)).strip() for each in told]
 
 
 def test_lists_every_change_newest_first(console: Console, subscription: str) -> None:

@@ -75,7 +75,7 @@ class TestFigures:
             "Users in no group 1 of 2 users",
             "0 users 1 1 to 9 users 1 10 to 49 users 0",
             "In review 1",
-            "Created group “Empty” with 0 users",
+            "Created group “ Empty ” with 0 users",
         ):
             assert figure in told
 
