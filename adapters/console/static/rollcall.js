@@ -317,6 +317,7 @@ function goOn({ dataset: { goOn: where } }) {
 function begin() {
   once("#main[data-at]", restoreAddress);
   once(".tabs [aria-current]", showTab);
+  once(".subtabs [aria-current]", showTab);
   once("[data-go-on]", goOn);
   once("[data-reopen]", (dialog) => dialog.showPopover());
   once("form[data-upload]", upload);

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from adapters.composition import composed
@@ -26,7 +27,7 @@ from tests.histories import in_one_append
 
 if TYPE_CHECKING:
     import httpx
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page, Response
 
     from adapters.composition import Rollcall
     from application.records import Event
@@ -49,6 +50,9 @@ CLICKED = {
     "user-joining": ["[popovertarget=join]"],
 }
 """What is clicked on a page before its picture is taken."""
+FROM_ANOTHER_SITE = {"cross-site"}
+"""Pages that answer a form of another site."""
+
 THEMES = ("light", "dark")
 API = "/api/v1"
 PEOPLE = ("ann.lee", "ben.ortega", "chloe.martin", "david.okafor", "elena.rossi", "farid.haddad", "grace.kim")
@@ -103,10 +107,24 @@ def take(browser: Browser, server: Served, rollcall: Rollcall, pages: dict[str, 
                 for name, address in pages.items():
                     picture = f"{name}-{width}-{theme}"
                     if not words or any(word in picture for word in words):
-                        page.goto(address)
+                        opened(page, server, name, address)
                         for selector in CLICKED.get(name, ()):
                             page.locator(selector).nth(0).click()
                         page.screenshot(path=FOLDER / f"{picture}.png", full_page=width != WIDTHS[-1])
+
+
+def opened(page: Page, server: Served, name: str, address: str) -> Response:
+    """Open one of the pages, with a form of another site if that is what it answers, and return the response."""
+    if name in FROM_ANOTHER_SITE:
+        page.goto("about:blank")
+        page.set_content(f'<form method="post" action="{server.url}{address}"><button>Send</button></form>')
+        with page.expect_navigation() as arriving:
+            page.get_by_role("button").click()
+        answer: Response | None = arriving.value
+    else:
+        answer = page.goto(address)
+    assert answer
+    return answer
 
 
 def undos(client: httpx.Client, rollcall: Rollcall, where: str) -> tuple[str, str, str, str]:
@@ -209,8 +227,13 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     licences, many = (rollcall.blobs.put(id_, "file", [text.encode()]) for text in (people_without, import_file))
     plan = client.post(f"{where}/groups/delete", params={"plan": True}, json={"q": "office"}).json()
     deleting = f"{where}/groups/delete?query=q%3Doffice&done=5000"
+    then = quote(rollcall.now().isoformat())
+    [gone, *_] = client.get(f"{undone}/groups-added?only=deleted&limit=1").json()
+    discarded = uploaded(client, where, "Groupname,Email\nDiscarded,ann.lee@example.com\n", "discarded.csv")
+    assert client.delete(discarded, headers=if_match(client, discarded)).is_success
     addresses = {
         "subscriptions": "/",
+        "cross-site": "/sign-out",
         "sessions": "/sessions",
         "sign-in": "/sign-in",
         "sign-in-link": sign_in_link(rollcall, names["email"], served_at=""),
@@ -239,6 +262,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "completed": done,
         "completed-with-faults": faulty,
         "result-narrowed": f"{faulty}?show=added&outcome=users_added",
+        "result-memberships": f"{faulty}?show=memberships",
+        "result-already-there": f"{faulty}?show=memberships&outcome=already_there",
         "result-skipped": f"{faulty}?show=left&outcome=skipped",
         "result-left-out": f"{faulty}?show=unlicensed",
         "result-not-read": f"{faulty}?show=unread",
@@ -247,12 +272,18 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "undo-stopped": half,
         "undo-result": undone,
         "undo-added": f"{undone}?show=added",
+        "undo-deleted": f"{undone}?show=added&outcome=deleted",
+        "undo-removed": f"{undone}?show=memberships&outcome=users_removed",
         "left": f"{stopped}?show=left",
+        "discarded": discarded,
         "history": f"{done}/history",
+        "history-edited": f"{edited}/history",
+        "history-undone": f"{undone}/history",
         "imports": f"{where}/imports",
         "imports-narrowed": f"{where}/imports?state=completed",
         "no-imports": f"{fresh}/imports",
         "groups": f"{where}/groups",
+        "groups-as-of": f"{where}/groups?at={then}",
         "groups-selected": f"{where}/groups?sort=-users",
         "groups-asked": f"{where}/groups?q=wrong",
         "groups-deleting": f"{deleting}&digest={plan['digest']}",
@@ -262,15 +293,23 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "groups-none-like-it": f"{where}/groups?q=nothing",
         "no-groups": f"{fresh}/groups",
         "group": group,
+        "group-as-of": f"{group}?at={then}",
+        "group-history": f"{group}/history",
+        "group-history-deleted": f"{where}/groups/{gone['group_id']}/history",
+        "group-removing": f"{group}/remove-many?q=example",
         "group-selected": group,
         "group-renamed": f"{group}?edit=1",
         "group-empty": f"{empty}?added=2&there=1",
         "group-gone": f"{where}/groups/{uuid4()}",
         "users": f"{where}/users",
+        "users-as-of": f"{where}/users?at={then}",
+        "users-revoking": f"{where}/licences/revoke-many?query=q%3Dexample",
         "users-selected": f"{where}/users",
         "users-narrowed": f"{where}/users?only=no_name",
         "no-users": f"{fresh}/users",
         "user": f"{where}/users/ann.lee@example.com",
+        "user-as-of": f"{where}/users/ann.lee@example.com?at={then}",
+        "user-gone": f"{where}/users/nobody@example.com",
         "user-joining": f"{where}/users/chloe.martin@example.com",
         "user-odd": f"{where}/users/{LONG_ADDRESS}",
         "licences-file": f"{where}/licences/file",

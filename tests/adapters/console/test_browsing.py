@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests.adapters.api.importing import lines
 from tests.adapters.console.browsing import upload_file
-from tests.adapters.console.screenshots import made
+from tests.adapters.console.screenshots import made, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -419,8 +419,7 @@ def checks(console: Console, browser: Browser) -> dict[str, PageCheck]:
         for name, address in pages.items():
             page.set_viewport_size({"width": 1280, "height": 800})
             page.emulate_media(color_scheme="light")
-            answer = page.goto(address)
-            assert answer
+            answer = opened(page, console.server, name, address)
             page.evaluate(ROWS_LIKE_THE_FIRST_TEN)
             light = violations(page)
             page.emulate_media(color_scheme="dark")
