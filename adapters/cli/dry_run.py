@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from adapters.cli import import_plan, import_report
 from adapters.cli.import_report import DryRunReport
 from adapters.cli.import_run import known_encoding_of
+from adapters.cli.rows_not_added import save_rows_of_dry_run, say_refused
 from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN
 from adapters.cli.unlicensed import people_without_licence
 from application.editing import edited_plan
@@ -27,6 +28,8 @@ from projections.reports.suspicions import suspicions
 from projections.reports.unlicensed import Unlicensed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from adapters.cli.edit_options import EditOptions
     from adapters.cli.terminal import Terminal
     from adapters.composition import Rollcall
@@ -41,8 +44,12 @@ def dry_run(
     content: bytes,
     encoding: str,
     options: EditOptions,
+    rest: Path | None = None,
 ) -> int:
-    """Show what importing a file would do, without recording anything; return the exit code."""
+    """Show what importing a file would do, without recording anything; return the exit code.
+
+    `rest` is where to write the rows that it wouldn't add.
+    """
     name = clean_file_name(name)
     with terminal.busy(f"Reading {name}"):
         known = "" if encoding else known_encoding_of(rollcall, subscription.id, content)
@@ -54,8 +61,11 @@ def dry_run(
             terminal.emit(DryRunReport(name, len(content), None, None, None, counts, 0, shown, [], error=refused))
         else:
             import_report.refusal(terminal, name, read.problems)
+        if rest:
+            say_refused(terminal, rest)
         return REFUSED
-    roster = StoredRoster(to_chunks(read).__getitem__)
+    chunks = list(to_chunks(read))
+    roster = StoredRoster(chunks.__getitem__)
     with rollcall.views() as cursor:
         plan = edited_plan(roster, options.asked(roster), rollcall.private_domains)
         groups = preview(cursor, subscription.id, roster, plan, limit=None if terminal.as_json else ROWS_SHOWN)
@@ -74,11 +84,14 @@ def dry_run(
         what = (read_as.format, read_as.encoding, read_as.delimiter)
         report = DryRunReport(name, len(content), *what, counts, len(people), shown, groups, meant, told, people)
         terminal.emit(report)
-        return DONE
-    import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
-    if found:
-        import_report.problems(terminal, found[:ROWS_SHOWN], len(found))
-    import_report.groups_to_review(terminal, groups, len(people), len(roster), meant)
-    people_without_licence(terminal, people)
-    import_plan.show_plan(terminal, told)
+    else:
+        import_report.summary(terminal, name, "dry run, nothing is recorded", read_as)
+        if found:
+            import_report.problems(terminal, found[:ROWS_SHOWN], len(found))
+        import_report.groups_to_review(terminal, groups, len(people), len(roster), meant)
+        people_without_licence(terminal, people)
+        import_plan.show_plan(terminal, told)
+    if rest:
+        file = (name, content)
+        save_rows_of_dry_run(rollcall, terminal, subscription.id, file, (read_as, chunks), plan, rest)
     return DONE

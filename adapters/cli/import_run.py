@@ -67,7 +67,7 @@ class ImportRun:
         self._terminal = terminal
         self._subscription = subscription
         self._origin = origin
-        self._id = import_id
+        self.id = import_id
         self._options = options
         self._plan: ImportPlan | None = None
         self.report: ImportReport | ErrorDocument | None = None
@@ -150,9 +150,9 @@ class ImportRun:
 
     def _row(self) -> ImportRow:
         with self._rollcall.views() as cursor:
-            row = import_list.find_import(cursor, self._id)
+            row = import_list.find_import(cursor, self.id)
         if row is None:
-            raise NotFound(what="import", id=self._id)
+            raise NotFound(what="import", id=self.id)
         return row
 
     def _show_review(self, row: ImportRow, plan: ImportPlan) -> int | None:
@@ -255,7 +255,7 @@ class ImportRun:
         return STOPPED
 
     def _command(self, name: str) -> str:
-        return command_line(name, str(self._id))
+        return command_line(name, str(self.id))
 
     def _report(self, row: ImportRow, error: Failure | None = None) -> None:
         self._rollcall.health.catch_up("groups_added", "review")

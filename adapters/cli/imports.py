@@ -22,6 +22,7 @@ from adapters.cli.options import (
     subscription_option,
 )
 from adapters.cli.process import open_rollcall, operator_origin
+from adapters.cli.rows_not_added import rows_not_added_option, save_rows_not_added
 from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_time
 from application.importing import close
 from domain.files.encodings import ENCODINGS
@@ -54,6 +55,7 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Add the groups with
 )
 @leave_out_option
 @correct_option
+@rows_not_added_option
 @json_option
 def import_(
     *,
@@ -64,6 +66,7 @@ def import_(
     encoding: str,
     leave_out: tuple[str, ...],
     correct: tuple[tuple[str, str], ...],
+    rest: Path | None,
     as_json: bool,
 ) -> int:
     """Review FILE, confirm, and watch its groups being added.
@@ -80,11 +83,14 @@ def import_(
             raise click.UsageError(f"{NO_TERMINAL} Pass --dry-run to only see what the import would do.")
         content = content_of(file, rollcall.settings.limits.file_bytes)
         if dry:
-            return dry_run(rollcall, terminal, found, file.name, content, encoding, EditOptions(leave_out, correct))
+            options = EditOptions(leave_out, correct)
+            return dry_run(rollcall, terminal, found, file.name, content, encoding, options, rest)
         run = run_of(rollcall, terminal, found, uuid4(), EditOptions(leave_out, correct))
         code = run.upload(file.name, content, encoding, yes=yes)
         if as_json:
             terminal.emit(run.report)
+        if rest:
+            save_rows_not_added(rollcall, terminal, run.id, rest)
         return code
 
 

@@ -51,9 +51,12 @@ class NotAddedFile(NamedTuple):
     rows: Iterator[tuple[str, ...] | str]
 
 
-def rows_not_added(views: OpenViews, blobs: Blobs, row: ImportRow, limits: Limits) -> NotAddedFile:
+def rows_not_added(
+    views: OpenViews, blobs: Blobs, row: ImportRow, limits: Limits, plan: Plan | None = None
+) -> NotAddedFile:
     """Return the file for an import, as far as it has come; raises NoRowsRead.
 
+    `plan` has the edits of an import that isn't recorded, those of a dry run.
     In a review, it has what adding the groups now would leave out. No connection is held between two rows, because the
     client that reads them may be slow.
     """
@@ -62,7 +65,7 @@ def rows_not_added(views: OpenViews, blobs: Blobs, row: ImportRow, limits: Limit
     source = file_rows(row, blobs, limits)
     roster = StoredRoster(partial(blobs.chunk, row.subscription_id, "roster", row.read.roster))
     with views() as cursor:
-        plan, done = edits_of(cursor, row.id), groups_added.last_done(cursor, row.id)
+        plan, done = plan or edits_of(cursor, row.id), groups_added.last_done(cursor, row.id)
     asked = AskedRows(source, roster, plan, limits.private_domains)
     rows = _rows(views, _Reasons(row, roster, plan, done), asked, _Written(source))
     return NotAddedFile((*map(collapsed, source.header), HEADER), source.delimiter, rows)

@@ -121,6 +121,10 @@ def many(tmp_path: Path) -> str:
     return _file(tmp_path, "teams.csv", "\n".join(("Groupname,Email,Email", *lines)).encode())
 
 
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _file(place: Path, name: str, content: bytes) -> str:
     path = place / name
     path.write_bytes(content)
@@ -393,6 +397,47 @@ class TestRowsNotAdded:
         file.write_text(rows.replace("eve@@example.com", "cid@example.com"), encoding="utf-8")
         again = run(desk.environ, "import", str(file), "-s", "Contoso", "--yes").stdout
         assert "Completed: 1 group added to, 1 skipped; 1 membership added, 1 left out (no licence)." in again
+
+    def test_are_saved_at_the_end_of_an_import(self, desk: Desk, roster: str, tmp_path: Path) -> None:
+        file, again = tmp_path / "rest.csv", tmp_path / "again.csv"
+        done = run(desk.environ, "import", roster, "-s", "Contoso", "--yes", "--rows-not-added", str(file))
+        assert (done.returncode, "2 rows were left out, at least in part." in _words(done.stderr)) == (0, True)
+        [import_id] = [
+            each["id"] for each in json.loads(run(desk.environ, "imports", "-s", "Contoso", "--json").stdout)
+        ]
+        assert run(desk.environ, "rows-not-added", import_id, "-o", str(again)).returncode == 0
+        assert file.read_bytes() == again.read_bytes()
+        sound = _file(tmp_path, "sound.csv", b"Groupname,Email\nDesign,ann@example.com\n")
+        done = run(desk.environ, "import", sound, "-s", "Contoso", "--yes", "--json", "--rows-not-added", str(file))
+        assert "Every row was added" in _words(done.stderr)
+        assert json.loads(done.stdout)["import"]["state"] == "completed"
+        assert len(file.read_text(encoding="utf-8-sig").splitlines()) == 1
+
+    def test_are_saved_by_a_dry_run_as_they_would_be(self, desk: Desk, roster: str, tmp_path: Path) -> None:
+        dry, real = tmp_path / "dry.csv", tmp_path / "real.csv"
+        words = ("import", roster, "-s", "Contoso", "--correct", "eve@@example.com=ben@example.com")
+        before = desk.recorded()
+        told = run(desk.environ, *words, "--dry-run", "--rows-not-added", str(dry))
+        assert (told.returncode, "1 row would be left out, at least in part." in _words(told.stderr)) == (0, True)
+        assert desk.recorded() == before
+        assert run(desk.environ, *words, "--yes", "--rows-not-added", str(real)).returncode == 0
+        assert dry.read_bytes() == real.read_bytes()
+        assert "zoe@example.com" in dry.read_text(encoding="utf-8-sig")
+
+    @pytest.mark.parametrize("how", ["--yes", "--dry-run"])
+    def test_of_a_refused_file_are_not_saved_and_why(self, desk: Desk, tmp_path: Path, how: str) -> None:
+        file = tmp_path / "rest.csv"
+        words = ("import", _file(tmp_path, "roster.csv", REFUSED), "-s", "Contoso", how)
+        done = run(desk.environ, *words, "--rows-not-added", str(file))
+        assert (done.returncode, file.exists()) == (1, False)
+        assert "was not written: the file was refused as a whole" in _words(done.stderr)
+        assert "Fix the problems above in the file itself" in _words(done.stderr)
+
+    def test_need_a_folder_before_anything_is_imported(self, desk: Desk, roster: str, tmp_path: Path) -> None:
+        before = desk.recorded()
+        words = ("import", roster, "-s", "Contoso", "--yes", "--rows-not-added", str(tmp_path / "none" / "rest.csv"))
+        done = run(desk.environ, *words)
+        assert (done.returncode, "doesn't exist" in _words(done.stderr), desk.recorded()) == (2, True, before)
 
     def test_of_a_refused_file_there_are_none(self, desk: Desk, tmp_path: Path) -> None:
         file = _file(tmp_path, "roster.csv", REFUSED)
