@@ -6,6 +6,7 @@ With `--docs` it writes those in docs/images instead.
 from __future__ import annotations
 
 import sys
+from functools import reduce
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,6 +73,16 @@ Pаypal Admins,ann.lee@example.com,{LONG_ADDRESS},
 Nobody here,nobody@example.com,,
 ,ann.lee@example.com,,
 """
+OTHERS = {
+    "Équipe Paris": "Équipe Lyon",
+    "Sales, Europe": "Sales, Asia",
+    "<b>Marketing</b>": "<b>Media</b>",
+    ARABIC: f"{ARABIC} 2",
+    LONG_NAME: f"{LONG_NAME} 5",
+    "Pаypal Admins": "Pаypal Owners",
+}
+"""Names for other groups, so that a review of the first ones creates them."""
+
 CZECH = """email,FirstName,LastName,Groupname
 ann.lee@example.com,Jiří,Dvořák,Účetní oddělení
 ben.ortega@example.com,Žofie,Němcová,Právní oddělení
@@ -186,7 +197,9 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     running, stopped, closed = (
         uploaded(client, where, f"Groupname,Email\n{everywhere}", f"{name}.csv") for name in "abc"
     )
-    faulty = uploaded(client, where, TROUBLED.replace(ARABIC, f"{ARABIC} 2"), "with-faults.csv")
+    faulty = uploaded(
+        client, where, reduce(lambda text, pair: text.replace(*pair), OTHERS.items(), TROUBLED), "with-faults.csv"
+    )
     for each, batches in ((done, 100), (faulty, 100), (running, 6), (stopped, 5), (closed, 5)):
         assert client.post(f"{each}/commit", headers=if_match(client, each)).status_code == 202
         run_batches(rollcall, UUID(each.rsplit("/", 1)[1]), batches)
