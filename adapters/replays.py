@@ -18,14 +18,17 @@ from domain.import_session import (
     EncodingChosen,
     FormatDetected,
     FormatRejected,
+    PartlyUndone,
     Progress,
     Reviewing,
+    Undoing,
+    Undone,
     Uploaded,
 )
 from domain.undo import UndoProgress, UndoStarted
 from projections.import_list import read as import_list
 from projections.import_list.read import EarlierImport, ImportRow, ImportState, progress_of, rows_corrected
-from projections.log import records_of_stream
+from projections.log import records_of_review, records_of_stream
 from projections.then import CursorThen, position_at, review_then
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ class Replay(Struct, frozen=True):
             if version is None or other.id == row.id:
                 continue
             then = row_at(self.rollcall, cursor, other, version)
-            started = records_of_stream(cursor, other.id, [CommitStarted], version)
+            started = records_of_review(cursor, other.id, [CommitStarted], version)
             if started and (then.progress.groups_added or then.state == "committing"):
                 found.append(_earlier(then, started[0]))
         return found[:5]
@@ -127,8 +130,9 @@ def version_at(cursor: ViewCursor, stream: UUID, position: int) -> int | None:
 
 
 def _replay(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow, version: int, position: int) -> Replay:
-    then, plan = row_at(rollcall, cursor, row, version), reviewed_plan(cursor, row, version)
-    if plan is None:
+    then = row_at(rollcall, cursor, row, version)
+    plan = reviewed_plan(cursor, row, version) if then.state == "reviewing" else None
+    if plan is None:  # there was no review yet, or it was over, so its tables have what it came to
         return Replay(rollcall, then, position, {})
     read_again = row.read is not None and row.read.roster != plan.roster
     roster = rollcall.rosters.open(row.subscription_id, plan.roster)
@@ -139,7 +143,7 @@ def _replay(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow, version: int
 def reviewed_plan(cursor: ViewCursor, row: ImportRow, version: int) -> Plan | None:
     """Return the edits of an import's review up to a version, whatever happened after them; None without a roster."""
     session: ImportSession = Uploaded()
-    events = [cast("ImportEvent", each.event) for each in records_of_stream(cursor, row.id, READ, version)]
+    events = [cast("ImportEvent", each.event) for each in records_of_review(cursor, row.id, READ, version)]
     session = import_session.fold(session, events)
     return session.plan if isinstance(session, Reviewing) else None
 
@@ -150,10 +154,11 @@ def row_at(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow, version: int)
     (last,) = rollcall.events.history(row.id, after=version - 1, limit=1)
     if stream is None:
         raise NotFound(what="version", id=version)
-    found = records_of_stream(cursor, row.id, (FormatDetected, EncodingChosen, FormatRejected, UndoStarted), version)
+    found = records_of_review(cursor, row.id, (FormatDetected, EncodingChosen, FormatRejected), version)
     read = [each.event for each in found if isinstance(each.event, FormatDetected)]
     refused = [each.event.problems for each in found if isinstance(each.event, FormatRejected)]
-    undone_by = [each.origin.actor for each in found if isinstance(each.event, UndoStarted)]
+    is_undone = isinstance(stream.state, Undoing | PartlyUndone | Undone)
+    undos = records_of_stream(cursor, row.id, [UndoStarted], version) if is_undone else []
     progress = getattr(stream.state, "progress", Progress())
     undo = getattr(stream.state, "undo", UndoProgress())
     return replace(
@@ -164,6 +169,6 @@ def row_at(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow, version: int)
         progress=progress_of(read[-1].groups if read else 0, progress, undo),
         updated_at=last.at,
         file_problems=refused[-1] if refused else (),
-        undone_by=undone_by[-1] if undone_by else None,
+        undone_by=undos[-1].origin.actor if undos else None,
         rows_corrected=rows_corrected(stream.state),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from hashlib import sha256
-from itertools import compress, count
+from itertools import compress, count, groupby
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -108,33 +108,36 @@ def shared_keys(plan: Plan) -> set[str]:
 
 
 def _groups_to_decide(roster: StoredRoster, plan: Plan, facts: Facts, sums: _Sums, after: int) -> Iterator[FileGroup]:
-    """Return the groups of a file in order, but add up those of chunks in which all are created with all their users.
+    """Return the groups of a file in order, but add up those that are created with all their users.
 
     Groups that have all their users already are added up here, too. One or the other is what happens to nearly all
     groups of a large file.
     """
-    keys, shared = roster.group_keys(), shared_keys(plan)
+    keys, sizes, shared = roster.group_keys(), roster.index.sizes, shared_keys(plan)
     edited = {*plan.names, *plan.removed, *plan.left_out, *plan.corrected, *plan.added}
+
+    def is_as_in_file(number: int) -> bool:
+        return number not in edited and keys[number - 1] not in shared
+
+    def is_new(number: int) -> bool:
+        return is_as_in_file(number) and sizes[number - 1] > 0 and keys[number - 1] not in facts.existing
 
     def to_decide() -> Iterator[tuple[int, Sequence[int]]]:
         for numbers, chunk in roster.group_chunks():
-            here = slice(numbers.start - 1, numbers.stop - 1)
-            as_in_file = (
-                numbers.start > after
-                and edited.isdisjoint(numbers)
-                and shared.isdisjoint(keys[here])
-                and not facts.unlicensed(chunk.users)
-            )
-            if as_in_file and facts.existing.keys().isdisjoint(keys[here]) and all(roster.index.sizes[here]):
-                sums.add_new(len(numbers), chunk.users)
-                continue
-            for at, number in enumerate(numbers):
-                users = chunk.users[chunk.memberships(at)]
-                existing = facts.existing.get(keys[number - 1]) if as_in_file and users else None
-                if existing and set(existing.members).issuperset(users):
-                    sums.add_unchanged(number, existing.id, users)
-                else:
-                    yield number, users
+            can_add_up = numbers.start > after and not facts.unlicensed(chunk.users)
+            for new, some in groupby(numbers, is_new if can_add_up else lambda _: False):
+                run = list(some)
+                places = range(run[0] - numbers.start, run[-1] - numbers.start + 1)
+                if new:
+                    sums.add_new(len(run), chunk.users[chunk.memberships_of(places)])
+                    continue
+                for at, number in zip(places, run, strict=True):
+                    users = chunk.users[chunk.memberships(at)]
+                    existing = facts.existing.get(keys[number - 1]) if can_add_up and is_as_in_file(number) else None
+                    if users and existing and set(existing.members).issuperset(users):
+                        sums.add_unchanged(number, existing.id, users)
+                    else:
+                        yield number, users
 
     return edited_groups(roster, plan, to_decide(), after)
 

@@ -205,6 +205,10 @@ class RosterGroups:
         """Return where the memberships of the group in this place of the chunk are."""
         return slice(self._ends[at], self._ends[at + 1])
 
+    def memberships_of(self, places: range) -> slice:
+        """Return where the memberships of the groups in consecutive places of the chunk are."""
+        return slice(self._ends[places.start], self._ends[places.stop])
+
     @property
     def size(self) -> int:
         """How many bytes of memory this takes, about."""

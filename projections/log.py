@@ -71,22 +71,26 @@ def records_of_stream(
     return [_record(row) for row in cursor]
 
 
-def edits_before_commit(cursor: ViewCursor, import_id: UUID, kinds: Iterable[type[Event]]) -> list[Record]:
-    """Return the events of these kinds from an import's review, in order: those before its groups were first added.
+def records_of_review(
+    cursor: ViewCursor, import_id: UUID, kinds: Iterable[type[Event]], until: int | None = None
+) -> list[Record]:
+    """Return the events of these kinds from an import's review, in order, up to a version if one is given.
 
-    There may be very many events after that.
+    They are those before its groups were first added: there may be very many events after that.
     """
     cursor.execute(
         """
         SELECT notification_id, r.originator_id, r.originator_version, at, origin, state, import_group
         FROM records AS r
-        WHERE r.originator_id = %(import)s AND r.topic = ANY(%(topics)s) AND r.originator_version < (
+        WHERE r.originator_id = %(import)s AND r.topic = ANY(%(topics)s)
+          AND (%(until)s::bigint IS NULL OR r.originator_version <= %(until)s)
+          AND r.originator_version <= coalesce((
             SELECT originator_version FROM events WHERE originator_id = %(import)s AND topic = 'import.commit-started'
             ORDER BY originator_version LIMIT 1
-        )
+        ), %(until)s, 9223372036854775807)
         ORDER BY r.originator_version
         """,
-        {"import": import_id, "topics": [str(kind.__struct_config__.tag) for kind in kinds]},
+        {"import": import_id, "topics": [str(kind.__struct_config__.tag) for kind in kinds], "until": until},
         binary=True,
     )
     return [_record(row) for row in cursor]

@@ -354,12 +354,18 @@ def show_history(
     rollcall: Injected[Rollcall],
     subscription_id: FromPath[UUID],
     import_id: FromPath[UUID],
+    since_version: Annotated[int, QueryParameter(ge=1, description="Only from this version on.")] = 1,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[list[HistoryRow]]:
-    """List the events of an import in order. Where a group was added, `data` has `users`: the addresses added."""
+    """List the events of an import in order, each with the version that it made and with what it changed.
+
+    `?since_version=7&limit=1` has what version 7 changed against version 6; `?version=7` of other routes shows the
+    import as it stood then. Where a group was added, `data` has `users`: the addresses added.
+    """
     row = find_import(rollcall, subscription_id, import_id)
-    found = rollcall.events.history(import_id, after=decode_after(after, int) or 0, limit=limit + 1)
+    start = max(decode_after(after, int) or 0, min(since_version, row.version + 1) - 1)
+    found = rollcall.events.history(import_id, after=start, limit=limit + 1)
     with rollcall.views() as cursor:
         rows = history.import_history(cursor, row, found)
     return list_response(request, rows, limit, lambda row: row.version)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
+from projections.reports.changes import change_text
 from projections.reports.result_text import (
     UNDO_STATES,
     Counted,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from projections.import_list.read import ImportRow
+    from projections.reports.changes import ChangeKind
 
 UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3_600), ("minute", 60))
 
@@ -78,6 +80,40 @@ STATES = {
     "done": State("Done", "good"),
 }
 """The states of imports, groups, users, problems, tokens and steps."""
+
+
+CHANGES: dict[ChangeKind, State] = {
+    "uploaded": State("File uploaded", "neutral"),
+    "read": State("File read", "neutral"),
+    "read_again": State("File read again", "accent"),
+    "refused": State("File refused", "bad"),
+    "renamed": State("Renamed", "accent"),
+    "user_removed": State("User removed", "warning"),
+    "user_restored": State("User put back", "good"),
+    "user_added": State("User added", "good"),
+    "address_corrected": State("Address corrected", "accent"),
+    "group_left_out": State("Left out", "warning"),
+    "group_taken_in": State("Taken in again", "good"),
+    "started": State("Adding started", "accent"),
+    "users_left_out": State("Users left out", "warning"),
+    "created": State("Group created", "good"),
+    "added_to": State("Users added", "good"),
+    "joined": State("Users added", "good"),
+    "unchanged": State("Already there", "neutral"),
+    "skipped": State("Skipped", "warning"),
+    "stopped": State("Stopped", "warning"),
+    "completed": State("Completed", "good"),
+    "discarded": State("Discarded", "neutral"),
+    "closed": State("Finished early", "neutral"),
+    "undo_started": State("Undo started", "accent"),
+    "deleted": State("Group deleted again", "warning"),
+    "users_removed": State("Users removed again", "warning"),
+    "nothing_left": State("Nothing left to undo", "neutral"),
+    "kept": State("Kept", "warning"),
+    "undo_stopped": State("Undo stopped", "warning"),
+    "undone": State("Undone", "neutral"),
+}
+"""What an event of an import changed."""
 
 
 def number(value: float) -> str:
@@ -210,6 +246,8 @@ FILTERS: dict[str, Callable[..., object]] = {
     "counted": counted,
     "in_path": in_path,
     "state": STATES.__getitem__,
+    "change_kind": CHANGES.__getitem__,
+    "change_text": change_text,
     "import_state": import_state,
     "counts": counts_of,
     "list_of": lambda count: LISTS[count.counted],

@@ -141,7 +141,7 @@ def _changes_since(request: AnyRequest, rollcall: Rollcall, row: ImportRow, erro
     It may be the user's own doing, in another tab.
     """
     version = int(str(error.fields["expected"]))
-    changes = map(history.history_row, rollcall.events.history(row.id, after=version, limit=CHANGES_SHOWN))
+    changes = map(history.event_row, rollcall.events.history(row.id, after=version, limit=CHANGES_SHOWN))
     myself = request.scope["state"]["actor"].id
     return [f"{'You' if change.actor.id == myself else change.actor.name}: {change.text}" for change in changes]
 

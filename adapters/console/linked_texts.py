@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from application.records import Record
-    from projections.reports.history import HistoryRow
+    from projections.reports.history import EventRow
     from projections.reports.mentions import Mention
     from projections.view import ViewCursor
 
@@ -56,7 +56,7 @@ def told_by(record: Record, text: str) -> Told:
     return Told(text, mention(record.event), getattr(record.event, "group_id", None))
 
 
-def users_of(event: HistoryRow) -> list[str]:
+def users_of(event: EventRow) -> list[str]:
     """Return the users whom an event has added or removed; none if that isn't what it did."""
     users = event.data.get("users")
     return [each for each in users if isinstance(each, str)] if isinstance(users, list | tuple) else []

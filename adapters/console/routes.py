@@ -27,6 +27,7 @@ from adapters.console import (
     upload,
     user,
     users,
+    versions,
 )
 
 
@@ -45,6 +46,7 @@ def console(upload_bytes: int) -> list[Router]:
             *user.ROUTES,
             *many.ROUTES,
             *imports.ROUTES,
+            *versions.ROUTES,
             *running.ROUTES,
             *undo.ROUTES,
             *import_forms.ROUTES,

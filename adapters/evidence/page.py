@@ -15,7 +15,7 @@ from domain import import_session
 from domain.import_session import FileUploaded, FormatDetected, ImportSession
 from domain.leaves import Frame
 from domain.signed_note import unverified
-from projections.reports.history import HistoryRow, history_row
+from projections.reports.history import EventRow, event_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Told(Struct):
     import_id: UUID
     records: int = 0
     events: int = 0
-    shown: list[HistoryRow] = field(default_factory=list)
+    shown: list[EventRow] = field(default_factory=list)
     uploaded: FileUploaded | None = None
     read: FormatDetected | None = None
     rosters: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Told(Struct):
             if event.roster not in self.rosters:
                 self.rosters.append(event.roster)
         if len(self.shown) < MOST_SHOWN:
-            self.shown.append(history_row(record))
+            self.shown.append(event_row(record))
 
     @property
     def state(self) -> str:

@@ -132,7 +132,7 @@ def groups_done(
 
     All of `only` hold for each.
     """
-    conditions: LiteralString = " AND ".join(CONDITIONS[each] for each in only)
+    conditions: LiteralString = " AND ".join(["true", *(CONDITIONS[each] for each in only)])
     cursor.execute(
         f"""
         SELECT number, position, undone,

@@ -12,18 +12,19 @@ from msgspec.structs import asdict, replace
 from application.records import Actor
 from domain.addition import GroupAdded
 from projections.groups_added import read as groups_added
+from projections.reports.changes import Change, change_by
 from projections.reports.sentences import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from application.records import Record
     from projections.import_list.read import ImportRow
     from projections.view import ViewCursor
 
 
-class HistoryRow(Struct, frozen=True):
-    """One event of an import: `type` is its name (see `TITLES`), `text` a sentence for people, `data` its fields."""
+class EventRow(Struct, frozen=True):
+    """One event of a stream: `type` is its name (see `TITLES`), `text` a sentence for people, `data` its fields."""
 
     version: int
     at: datetime
@@ -35,7 +36,13 @@ class HistoryRow(Struct, frozen=True):
     data: dict[str, object]
 
 
-class GroupHistoryRow(HistoryRow, frozen=True, kw_only=True):
+class HistoryRow(EventRow, frozen=True, kw_only=True):
+    """One event of an import, and what it changed against the version before."""
+
+    change: Change
+
+
+class GroupHistoryRow(EventRow, frozen=True, kw_only=True):
     """One event of a group; if an import made it, with that and the number of the group in its file."""
 
     import_id: UUID | None
@@ -48,26 +55,29 @@ def import_history(cursor: ViewCursor, row: ImportRow, records: Sequence[Record]
     added: dict[int, list[str]] = {number: [] for number in numbers}
     for number, email in groups_added.users_added(cursor, row.subscription_id, row.id, numbers):
         added[number].append(email)
-    return [
-        replace(each, data={**each.data, "users": added[record.event.group]})
-        if isinstance(record.event, GroupAdded)
-        else each
-        for record, each in zip(records, map(history_row, records), strict=True)
-    ]
+    return [_import_row(record, added) for record in records]
+
+
+def _import_row(record: Record, added: Mapping[int, Sequence[str]]) -> HistoryRow:
+    row, users = event_row(record), tuple[str, ...]()
+    if isinstance(record.event, GroupAdded):
+        users = tuple(added[record.event.group])
+        row = replace(row, data={**row.data, "users": users})
+    return HistoryRow(**asdict(row), change=change_by(record.event, users))
 
 
 def group_history_row(record: Record) -> GroupHistoryRow:
     """Return a recorded event of a group as a row of its history."""
     return GroupHistoryRow(
-        **asdict(history_row(record)), import_id=record.origin.import_id, import_group=record.import_group
+        **asdict(event_row(record)), import_id=record.origin.import_id, import_group=record.import_group
     )
 
 
-def history_row(record: Record) -> HistoryRow:
-    """Return a recorded event as a row of the history."""
+def event_row(record: Record) -> EventRow:
+    """Return a recorded event as a row of the history of its stream."""
     data = to_builtins(record.event)
     data.pop("type")  # the stored tag; `type` says the same
-    return HistoryRow(
+    return EventRow(
         version=record.originator_version,
         at=record.at,
         actor=record.origin.actor,

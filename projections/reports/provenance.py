@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from application.records import Actor
 from domain.edits import AddressCorrected, UserAdded
 from projections.import_list import read as import_list
-from projections.log import edits_before_commit, records_at
+from projections.log import records_at, records_of_review
 from projections.reports.review_edits import edits_of
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class _GroupOfFile:
         self._group: RosterGroup = roster.group(number)
         self._users: Mapping[str, EditedUser] = {user.email: user for user in self._plan.members(self._group)}
         brought = self._plan.brings_users(number)
-        self._edits = edits_before_commit(cursor, row.id, (AddressCorrected, UserAdded)) if brought else []
+        self._edits = records_of_review(cursor, row.id, (AddressCorrected, UserAdded)) if brought else []
 
     def source(self, email: str) -> FileSource:
         """Return where in the file a user of the group is, and who corrected or added the address in the review."""

@@ -5,6 +5,7 @@ Which groups exist, and which users have a licence, is read from the directory.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -118,6 +119,15 @@ def groups(
         found += filter(wanted.includes, reviewed)
         start, step = start + step, min(4 * step, MOST_SUSPECTS)  # if few of them match, take fewer steps
     return found[:limit]
+
+
+def numbers_of_groups(
+    cursor: ViewCursor, import_id: UUID, roster: StoredRoster, wanted: GroupFilter, *, after: int, limit: int
+) -> list[int]:
+    """Return the numbers of a page of an import's groups by their names and those to look at, as in `groups`."""
+    every = range(1, len(roster) + 1) if wanted.among is None else wanted.among
+    rest = every[bisect_right(every, after) :]
+    return _matching(cursor, import_id, roster, wanted, rest, limit) if wanted.search else list(rest[:limit])
 
 
 def _suspects(

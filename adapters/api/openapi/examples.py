@@ -285,6 +285,14 @@ SCHEMAS: dict[str, Any] = {
         "type": "GroupRenamed",
         "text": "Renamed group “Sales” of the file to “Sales Europe”",
         "data": {"group": 1, "old": "Sales", "new": "Sales Europe"},
+        "change": {
+            "kind": "renamed",
+            "groups": [1],
+            "name": "Sales Europe",
+            "before": "Sales",
+            "after": "Sales Europe",
+            "users": [],
+        },
     },
     "AuditDocument": {
         "stream": IMPORT,

@@ -109,7 +109,10 @@ addEventListener("click", (event) => {
   const ids = link.dataset.swap?.split(" ");
   const swapped = row
     ? swapping(link.href, {}, [row.id], again ? AGAIN[again] : ".edit, .up")
-    : swapping(link.href, {}, ids, null).then(() => goneTo(link.href, ids[0], link.closest(".pages")));
+    : swapping(link.href, {}, ids, link.dataset.focus ?? null).then(() => {
+        goneTo(link.href, ids[0], link.closest(".pages"));
+        if (link.dataset.focus) tell(ids[0]);
+      });
   swapped.catch(() => location.assign(link.href));
 });
 

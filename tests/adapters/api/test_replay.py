@@ -80,6 +80,22 @@ class Asking:
         """Return the answer to a request for the import."""
         return self._get(importing, [f"?{urlencode(then)}"])[0]
 
+    def history(self, importing: Origin, **query: int) -> list[dict[str, Any]]:
+        """Return the history of the import."""
+        (answer,) = self._get(importing, [f"/history?{urlencode(query)}"])
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    def groups(self, importing: Origin, version: int, count: int) -> dict[int, Any]:
+        """Return what is said of each of so many groups at a version, and of their users, by number."""
+        paths = [f"/groups?version={version}", *(f"/groups/{n}/users?version={version}" for n in range(1, count + 1))]
+        listed, *users = (answer.json() for answer in self._get(importing, paths))
+        told = ("name", "left_out", "users", "removed")
+        return {
+            group["number"]: ({name: group[name] for name in told}, [(each["email"], each["status"]) for each in some])
+            for group, some in zip(listed, users, strict=True)
+        }
+
     def _get(self, importing: Origin, paths: list[str]) -> list[httpx.Response]:
         where = f"/api/v1/subscriptions/{importing.subscription_id}/imports/{importing.import_id}"
         transport = httpx.ASGITransport(app=self._app)
@@ -171,6 +187,26 @@ def test_a_version_and_a_time_show_what_was_shown_then(
                 assert asking.answers(importing, version=version) == answers, version
         for at, answers in by_time.items():
             assert asking.answers(importing, at=at) == answers, at
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(groups=FILES, edits=EDITS)
+def test_each_version_tells_the_groups_that_it_changed(
+    unattended: Rollcall, groups: list[set[str]], edits: list[tuple[str, int, str]]
+) -> None:
+    origin = subscribed(unattended, *USERS)
+    importing = imported(unattended, origin, groups, edits)
+    asking = Asking(unattended, origin)
+    advance_views(unattended)
+    history = asking.history(importing)
+    assert history[0]["change"]["kind"] == "uploaded"
+    assert asking.history(importing, since_version=len(history)) == history[-1:]
+    before = asking.groups(importing, 2, len(groups))
+    for event in history[2:]:
+        now = asking.groups(importing, event["version"], len(groups))
+        changed = [number for number in now if now[number] != before[number]]
+        assert event["change"]["groups"] == changed, event
+        before = now
 
 
 def test_a_file_that_was_read_again_shows_how_it_was_read_before(unattended: Rollcall) -> None:

@@ -89,6 +89,7 @@ PAGES: dict[str, Who] = {
     f"GET {S}/running": READER,
     f"GET {I}": READER,
     f"GET {I}/history": READER,
+    f"GET {I}/versions": READER,
     f"POST {I}/groups/{{number}}/rename": ADMINISTRATOR,
     f"POST {I}/groups/{{number}}/remove": ADMINISTRATOR,
     f"POST {I}/groups/{{number}}/restore": ADMINISTRATOR,
