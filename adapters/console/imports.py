@@ -29,6 +29,7 @@ from projections.reports import history
 IMPORTS = "/subscriptions/{subscription_id:uuid}/imports"
 IMPORT = f"{IMPORTS}/{{import_id:uuid}}"
 A_PAGE = 50
+EVENTS_A_PAGE = 42  # so that a page of long names, each a link, stays below 100 kB
 BASE = "../../"
 """Where the pages of a subscription are, seen from the history of an import."""
 
@@ -112,9 +113,9 @@ def show_history(
 ) -> Page:
     """Show the events of an import, oldest first."""
     row = find_import(rollcall, subscription_id, import_id)
-    found = rollcall.events.history(import_id, after=after, limit=A_PAGE + 1)
+    found = rollcall.events.history(import_id, after=after, limit=EVENTS_A_PAGE + 1)
     with rollcall.views() as rows:
-        events = history.import_history(rows, row, found[:A_PAGE])
+        events = history.import_history(rows, row, found[:EVENTS_A_PAGE])
         told = [told_by(record, event.text) for record, event in zip(found, events, strict=False)]
         texts = linked_texts(rows, subscription_id, told, BASE)
         users = licensed(rows, subscription_id, chain.from_iterable(map(users_of, events)))
@@ -127,7 +128,7 @@ def show_history(
         row=row,
         events=list(zip(events, texts, strict=True)),
         licensed=users,
-        following=found[A_PAGE - 1].originator_version if len(found) > A_PAGE else None,
+        following=found[EVENTS_A_PAGE - 1].originator_version if len(found) > EVENTS_A_PAGE else None,
         paged=after > 0,
         can_prove=bool(rollcall.settings.checkpoints.secrets),
     )
