@@ -90,9 +90,12 @@ class Asking:
         """Return what is said of each of so many groups at a version, and of their users, by number."""
         paths = [f"/groups?version={version}", *(f"/groups/{n}/users?version={version}" for n in range(1, count + 1))]
         listed, *users = (answer.json() for answer in self._get(importing, paths))
-        told = ("name", "left_out", "users", "removed")
+        told = ("name", "left_out", "users", "removed", "problems")
         return {
-            group["number"]: ({name: group[name] for name in told}, [(each["email"], each["status"]) for each in some])
+            group["number"]: (
+                {name: group[name] for name in told},
+                [(each["email"], each["status"], each["in_file"]) for each in some],
+            )
             for group, some in zip(listed, users, strict=True)
         }
 
