@@ -20,7 +20,7 @@ from application.records import Event
 from application.streams import SUBSCRIPTION, first_event
 from domain.access import ROLLCALL
 from domain.addresses import parse_email
-from domain.errors import Busy, NotShownYet, RollcallError
+from domain.errors import Busy, ImportRunning, NotShownYet, RollcallError
 from domain.forgetting import PersonForgotten
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class Erasure(Protocol):
         """Return how much names a canonical address in a subscription, or in Rollcall as a whole."""
         ...
 
+    def running_import(self, scope: UUID, email: str) -> UUID | None:
+        """Return an import that runs now and names a person, as far as the views show; None if none does."""
+        ...
+
     def head(self) -> int:
         """Return the position of the latest event."""
         ...
@@ -104,7 +108,7 @@ class Erasure(Protocol):
         ...
 
     def sweep(self, scope: UUID, email: str) -> None:
-        """Erase what was kept meanwhile by somebody who had read it before."""
+        """Erase what was kept meanwhile by somebody who had read it before, and what the database says of values."""
         ...
 
 
@@ -131,6 +135,9 @@ def forget(ports: Ports, erasure: Erasure, origin: Origin, email: str) -> Forget
     scope, canonical = origin.subscription_id, parse_email(email, ports.private_domains)
     first_event(ports, origin, SUBSCRIPTION, scope)
     refusal: RollcallError = Busy()
+    ports.readable.wait(erasure.head(), EVENTS)
+    if (running := erasure.running_import(scope, canonical)) is not None:
+        raise ImportRunning(id=running)
     for _ in range(ATTEMPTS):
         everywhere = not erasure.has_roles_elsewhere(scope, canonical)
         scopes = [scope, *([ROLLCALL] if everywhere else [])]

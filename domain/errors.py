@@ -340,7 +340,7 @@ class NotShownYet(RollcallError):
 
 
 class ImportRunning(Refused):
-    """The import {id} is adding groups or being undone, and its file names this person.
+    """The import {id} is adding groups or being undone, and names this person.
 
     Wait until it has ended, or stop it. Then try again.
     """

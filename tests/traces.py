@@ -50,3 +50,9 @@ def _contents(datastore: Datastore) -> Iterator[tuple[str, bytes]]:
                     yield f"{table}.{name}", content.lower()
                     with suppress(zlib.error):
                         yield f"{table}.{name}", zlib.decompress(content).lower()
+        statistics = cursor.execute(
+            "SELECT tablename, attname, concat(most_common_vals, histogram_bounds) FROM pg_stats"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        for table, name, values in statistics:
+            yield f"statistics of {table}.{name}", str(values).lower().encode()

@@ -159,7 +159,7 @@ KINDS: dict[str, Kind] = {
     "import-running": Kind(
         HTTPStatus.CONFLICT,
         "Import running",
-        "A person can't be forgotten while an import whose file names them adds groups or is undone. Wait until it has "
+        "A person can't be forgotten while an import that names them adds groups or is undone. Wait until it has "
         "ended, or stop it, and try again.",
     ),
     "nothing-to-add": Kind(

@@ -14,8 +14,9 @@ from uuid import UUID, uuid4
 from msgspec import json
 from msgspec.structs import replace
 from psycopg.errors import LockNotAvailable
+from psycopg.sql import SQL, Identifier
 
-from adapters.postgres.last_texts import erase_other_texts, require_ended
+from adapters.postgres.last_texts import erase_other_texts, require_ended, running_import
 from adapters.postgres.personal_data import (
     Found,
     StoredBlob,
@@ -66,6 +67,11 @@ class PostgresErasure:
         """Return how much names a canonical address in a scope."""
         with self._datastore.connect() as connection, connection.cursor() as cursor:
             return find(cursor, scope, Redaction(email, NOBODY)).holdings()
+
+    def running_import(self, scope: UUID, email: str) -> UUID | None:
+        """Return an import that runs now and names a person, as far as the list of imports shows; None if none does."""
+        with self._datastore.connect() as connection, connection.cursor() as cursor:
+            return running_import(cursor, scope, Redaction(email, NOBODY))
 
     def head(self) -> int:
         """Return the position of the latest event."""
@@ -118,7 +124,7 @@ class PostgresErasure:
         return all(projector.standing() != "lost" for projector in self._projectors)
 
     def sweep(self, scope: UUID, email: str) -> None:
-        """Erase snapshots that somebody kept who had read the events before."""
+        """Erase snapshots that somebody kept who had read the events before, and PostgreSQL's statistics of values."""
         with self._datastore.views() as cursor:
             cursor.execute(
                 "DELETE FROM snapshots AS s WHERE convert_from(state, 'UTF8') ILIKE ANY(%s) AND EXISTS ("
@@ -126,6 +132,11 @@ class PostgresErasure:
                 " AND subscription_id = %s)",
                 (Redaction(email, NOBODY).patterns, scope),
             )
+            with_statistics = cursor.execute(
+                "SELECT DISTINCT tablename AS name FROM pg_stats WHERE schemaname = current_schema()"
+            ).fetchall()
+            for table in with_statistics:
+                cursor.execute(SQL("ANALYZE {}").format(Identifier(table["name"])))
 
     def _erase(
         self, cursor: Cursor[DictRow], looks: dict[UUID, _Look], origin: Origin, at: datetime

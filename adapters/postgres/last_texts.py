@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
-from adapters.postgres.personal_data import READ
+from adapters.postgres.personal_data import StoredBlob, blobs_naming
 from adapters.postgres.rights import role_keys
 from application.ports import Conflict
 from domain.access import ROLLCALL
@@ -13,7 +14,6 @@ from domain.naming import group_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from uuid import UUID
 
     from psycopg import Cursor
     from psycopg.rows import DictRow
@@ -34,7 +34,7 @@ def require_ended(cursor: Cursor[DictRow], scope: UUID, email: str, found: Found
     )
     if cursor.rowcount:
         raise Conflict
-    imports = list({each.stream for each in found.records if each.topic in READ})
+    imports = list({each.stream for each in found.records if each.topic.startswith("import.")})
     cursor.execute(
         "SELECT DISTINCT ON (originator_id) originator_id AS id, topic FROM events"
         " WHERE originator_id = ANY(%s) AND topic = ANY(%s) ORDER BY originator_id, originator_version DESC",
@@ -43,6 +43,27 @@ def require_ended(cursor: Cursor[DictRow], scope: UUID, email: str, found: Found
     running = [row["id"] for row in cursor if row["topic"] in RUNS]
     if running:
         raise ImportRunning(id=running[0])
+
+
+def running_import(cursor: Cursor[DictRow], scope: UUID, person: Redaction) -> UUID | None:
+    """Return an import that runs and names a person: in its file, in its review, or by who started it."""
+    running = cursor.execute(
+        "SELECT import_id, format ->> 'roster' AS roster FROM imports WHERE subscription_id = %s"
+        " AND state IN ('committing', 'undoing') ORDER BY import_id",
+        (scope,),
+    ).fetchall()
+    for each in running:
+        if blobs_naming(cursor, scope, person, [StoredBlob("roster", each["roster"])]):
+            return UUID(str(each["import_id"]))
+        texts = cursor.execute(
+            "SELECT convert_from(e.state, 'UTF8') AS event, a.origin::text AS origin"
+            " FROM events AS e JOIN appends AS a ON a.position = e.append_position WHERE e.originator_id = %s"
+            " AND (convert_from(e.state, 'UTF8') ILIKE ANY(%s) OR a.origin::text ILIKE ANY(%s))",
+            (each["import_id"], person.patterns, person.patterns),
+        )
+        if any(person.names_in(row["event"]) or person.names_in(row["origin"]) for row in texts):
+            return UUID(str(each["import_id"]))
+    return None
 
 
 def erase_other_texts(

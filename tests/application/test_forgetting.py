@@ -16,12 +16,13 @@ from adapters.postgres.sign_ins import SignInDetails
 from adapters.proofs import inclusion
 from adapters.replaying import differences, differing_verdicts, is_erased
 from application import forgetting
-from application.committing import start_commit
+from application.committing import CommitRun, start_commit
+from application.editing import Add, Correct, edit
 from application.forgetting import ForgettingResult, forget, plan_forgetting
 from application.granting import NewToken, Person, bearer, grant_access, issue_token
 from application.grouping import add_users, create_group
 from application.identifying import bind_account
-from application.licensing import allocate_licences
+from application.licensing import allocate_licences, revoke_licences
 from application.ports import RequestKey
 from application.records import Actor, Origin
 from application.verifying import verify
@@ -110,6 +111,9 @@ def test_nothing_is_left_of_a_person_and_the_log_is_proven_as_before(
     origin = everything_about(unattended)
     rebuild(unattended)
     texts = (ANN, "annemarie", "quisling", "subject-1")
+    with unattended.views() as cursor:
+        cursor.execute("ANALYZE")
+    assert {"statistics of claims.key", "statistics of audit_emails.email"} < set(traces(unattended.datastore, ANN))
     assert {"events.state", "appends.origin", "blob_chunks.body"} < set(traces(unattended.datastore, *texts))
     before = checkpoint(unattended)
     done = forgotten(unattended, origin, ANN)
@@ -259,6 +263,103 @@ def test_a_running_import_that_names_the_person_has_to_end_first(unattended: Rol
     start_commit(unattended, importing, unattended.events.versions([importing.import_id])[importing.import_id])
     with pytest.raises(ImportRunning):
         forget(following(unattended), unattended.erasure, origin, ANN)
+    assert unattended.events.licensed(origin.subscription_id, [ANN]).users == {ANN}, "they have lost nothing yet"
+
+
+@pytest.mark.parametrize("how", ["by an edit", "by who has started it"])
+def test_a_running_import_whose_file_doesnt_name_the_person_but_which_does_has_to_end_first(
+    unattended: Rollcall, how: str
+) -> None:
+    """It would record them again when it leaves them out, or as who added its groups."""
+    origin = subscribed(unattended, ANN, BEN)
+    by_ann = structs.replace(origin, actor=Actor("administrator", ANN, "Ann"))
+    importing = uploaded(unattended, origin, "users.csv", f"Groupname,Email\nSales,{BEN}\n")
+    assert importing.import_id
+    if how == "by an edit":
+        edit(unattended, importing, [Add(1, ANN)], None)
+    version = unattended.events.versions([importing.import_id])[importing.import_id]
+    starter = structs.replace(by_ann if how != "by an edit" else origin, import_id=importing.import_id)
+    start_commit(unattended, starter, version)
+    with pytest.raises(ImportRunning):
+        forget(following(unattended), unattended.erasure, origin, ANN)
+    with pytest.raises(ImportRunning):  # also if it has started just now, and the list of imports lags behind
+        with_no_import_shown(unattended, origin)
+    run = CommitRun(unattended, importing.import_id)
+    while run.run_batch():
+        pass
+    forgotten(unattended, origin, ANN)
+    assert traces(unattended.datastore, ANN) == []
+
+
+def with_no_import_shown(rollcall: Rollcall, origin: Origin) -> None:
+    rebuild(rollcall)
+    revoke_licences(rollcall, origin, [ANN])
+    rebuild(rollcall)
+    rollcall.erasure.erase([origin.subscription_id], origin, ANN, rollcall.now())
+
+
+def test_an_import_under_review_goes_on_without_the_person(unattended: Rollcall) -> None:
+    origin = subscribed(unattended, ANN, BEN)
+    importing = uploaded(unattended, origin, "users.csv", FILE)
+    assert importing.import_id
+    edit(unattended, importing, [Correct(ANN, "anne@example.com", 1), Add(2, "anne@example.com")], None)
+    forgotten(unattended, origin, ANN)
+    assert traces(unattended.datastore, ANN) == []
+    rebuild(unattended)
+    run_commit(unattended, importing)
+    rebuild(unattended)
+    with unattended.views() as cursor:
+        everybody = cursor.execute("SELECT DISTINCT email FROM directory_members WHERE until IS NULL").fetchall()
+        row = import_list.find_import(cursor, importing.import_id)
+    assert [each["email"] for each in everybody] == [BEN]
+    assert row
+    assert differences(unattended, row) == []
+    assert verify(unattended.sealed_log, []).finding is None
+    assert traces(unattended.datastore, ANN) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "held", "others"),
+    [
+        ("Zoë@Müller.Example", "zoë@müller.example", "zoe@muller.example"),
+        ("ann@xn--mller-kva.example", "ann@müller.example", "ann@muller.example"),
+        ("ANN+NEWS@example.com", "ann+news@example.com", "ann@example.com"),
+        ("ann@example.com", "ann@example.com", "ann+news@example.com"),
+        ("ann@example.com", "ann@example.com", "jo.ann@example.com"),
+        ("ann@example.com", "ann@example.com", "ann@example.com.au"),
+    ],
+)
+def test_a_person_is_forgotten_by_any_spelling_and_nobody_else_is(
+    unattended: Rollcall, asked: str, held: str, others: str
+) -> None:
+    origin = subscribed(unattended, held, others)
+    create_group(unattended, origin, uuid4(), "Sales", [held, others])
+    run_commit(unattended, uploaded(unattended, origin, "a.csv", f"Groupname,Email\nBoard,{asked}\nBoard,{others}\n"))
+    rebuild(unattended)
+    done = forgotten(unattended, origin, asked)
+    assert (done.held.groups, done.held.files) == (2, 1)
+    assert unattended.events.licensed(origin.subscription_id, [held, others]).users == {others}
+    rebuild(unattended)
+    with unattended.views() as cursor:
+        rows = cursor.execute("SELECT email FROM directory_members WHERE until IS NULL").fetchall()
+        state = cursor.execute("SELECT string_agg(convert_from(state, 'UTF8'), ' ') AS text FROM events").fetchone()
+    assert [each["email"] for each in rows] == [others, others]
+    assert state
+    assert f'"{held}"' not in state["text"]
+    assert f'"{others}"' in state["text"]
+
+
+def test_an_administrator_can_forget_themselves(unattended: Rollcall) -> None:
+    origin = everything_about(unattended)
+    assert origin.actor.id == ANN
+    done = forgotten(unattended, origin, ANN)
+    last = unattended.events.read_log(0, 1_000)[-1]
+    assert (type(last.event), last.origin.actor) == (
+        PersonForgotten,
+        Actor("administrator", str(done.person), FORGOTTEN_NAME),
+    )
+    assert unattended.rights.roles(ANN, [origin.subscription_id])[origin.subscription_id] == frozenset()
+    assert traces(unattended.datastore, ANN) == []
 
 
 def test_views_have_to_show_first_what_names_the_person(unattended: Rollcall) -> None:

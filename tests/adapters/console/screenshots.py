@@ -25,6 +25,7 @@ from tests.adapters.console.browsing import UNHURRIED, chromium, granted, run_ba
 from tests.adapters.server.serving import served
 from tests.conftest import ANN, settings_for, working
 from tests.histories import in_one_append
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     import httpx
@@ -170,6 +171,15 @@ def take_for_docs(browser: Browser, server: Served, rollcall: Rollcall, pages: d
             page.goto(pages[name])
             page.evaluate("scrollTo(0, 0)")  # a field that has focus may have scrolled the page
             page.screenshot(path=DOCS / f"{picture}.png")
+
+
+def somebody_forgotten(client: httpx.Client, rollcall: Rollcall) -> str:
+    """Forget somebody in a subscription of their own, and return the page that says so."""
+    where, former = subscribed(client, "former@example.com"), {"email": "former@example.com"}
+    granted(rollcall, UUID(where.rpartition("/")[2]), "administrator")
+    person = client.post(f"{where}/persons/forget", json=former).json()["person"]
+    eventually(rollcall.erasure.is_finished)
+    return f"{where}/persons/forget?forgotten={person}"
 
 
 def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
@@ -331,6 +341,9 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "user-gone": f"{where}/users/nobody@example.com",
         "user-joining": f"{where}/users/chloe.martin@example.com",
         "user-odd": f"{where}/users/{LONG_ADDRESS}",
+        "person": f"{where}/persons/forget?email=ann.lee@example.com",
+        "persons": somebody_forgotten(client, rollcall),
+        "persons-refused": f"{where}/persons/forget?email=nobody",
         "licences-file": f"{where}/licences/file",
         "licences-review": f"{where}/licences/file/{licences}?name=people.csv&allocated=2",
         "licences-review-few": f"{where}/licences/file/{many}?name=groups-and-people.csv",

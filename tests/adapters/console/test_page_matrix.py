@@ -77,6 +77,8 @@ PAGES: dict[str, Who] = {
     f"GET {S}/users/{{email}}": READER,
     f"POST {S}/users/join": ADMINISTRATOR,
     f"POST {S}/users/leave": ADMINISTRATOR,
+    f"GET {S}/persons/forget": ADMINISTRATOR,
+    f"POST {S}/persons/forget": ADMINISTRATOR,
     f"POST {S}/licences": ADMINISTRATOR,
     f"POST {S}/licences/revoke": ADMINISTRATOR,
     f"GET {S}/licences/file": ADMINISTRATOR,
@@ -155,6 +157,7 @@ FORM = {
     "pick": "00000000-0000-4000-8000-000000000000",
     "all": "",
     "digest": "",
+    "confirm": "",
 }
 """Every field of every form."""
 
