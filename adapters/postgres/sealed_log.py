@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from application.verifying import NewTexts
     from domain.leaves import Kept
 
-READ_AT_ONCE = 2_048
+READ_AT_ONCE = 4_096
 """How many records are read at once. The largest, of 1,000 licences, have some 80,000 bytes."""
 TILES_AT_ONCE = 64
 TILE_LEVELS = TILE.bit_length() - 1
