@@ -110,6 +110,7 @@ def show_audit_log(
         group=group,
         of_import=of_import if of_import and of_import.subscription_id == subscription_id else None,
         export=_export(query, wanted),
+        can_prove=bool(rollcall.settings.checkpoints.secrets),
         **listing(found, A_PAGE, after, lambda row: row.number, before, None if query.narrowed else total),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from base64 import b64decode
 from hashlib import sha256
 from itertools import count
@@ -11,6 +12,7 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import json, to_builtins
+from msgspec.structs import replace
 
 from adapters.checkpoint_keys import SigningKey
 from adapters.proofs import consistency, newest_checkpoint
@@ -18,7 +20,7 @@ from adapters.sealer import CheckpointSigner
 from adapters.settings import CheckpointSettings
 from application.licensing import change_subscription
 from domain.access import read_token
-from tests.adapters.api.tokens import token
+from tests.adapters.api.tokens import bearing, token
 from tests.adapters.server.serving import asked
 from tests.conftest import advance_views, subscribed
 
@@ -201,3 +203,15 @@ def test_the_hash_of_a_tokens_secret_is_withheld_and_the_event_is_proven_neverth
     proof = get(unattended, origin, "/proofs/inclusion", stream=str(issued[0]), version=1).json()
     assert proof["event"] == {"commitment": proof["event"]["commitment"], "salt": None, "text": None}
     assert proven_root(proof) == opened(get(unattended, origin, "/checkpoint").text)[1]
+
+
+def test_the_page_of_the_audit_log_leads_to_the_checkpoint_if_there_are_any(unattended: Rollcall) -> None:
+    origin = subscribed(unattended)
+    advance_views(unattended)
+    path = f"/subscriptions/{origin.subscription_id}/audit"
+    auditor = bearing(token(unattended.events, "auditor", origin.subscription_id))
+    signing = dataclasses.replace(unattended, settings=replace(unattended.settings, checkpoints=SETTINGS))
+    for rollcall, links in ((unattended, 0), (signing, 1)):
+        page = asked(rollcall, "GET", path, headers=auditor, auth=None)
+        assert page.status_code == 200
+        assert page.text.count(f'href="/api/v1{path}/checkpoint"') == links
