@@ -106,7 +106,7 @@ def _group_page(
     with views_then(rollcall, subscription_id, then.at) as rows:
         row = directory.find_group(rows, subscription_id, group_id)
         if row is None:
-            return not_found_page(request, rollcall, subscription_id, "groups", "group")
+            return not_found_page(request, rollcall, subscription_id, "groups", "group", then.text if then.at else "")
         found = directory.users_of_group(
             rows, subscription_id, group_id, search=place.q, after=behind, limit=A_PAGE + 1
         )

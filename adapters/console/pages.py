@@ -207,10 +207,12 @@ def listing(
     return {"found": found[:limit], "following": following, "paged": after is not None, "extent": extent}
 
 
-def not_found_page(request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, section: str, what: str) -> Page:
+def not_found_page(
+    request: AnyRequest, rollcall: Rollcall, subscription_id: UUID, section: str, what: str, then: str = ""
+) -> Page:
     """Return the page for a missing group or user: the same if it was deleted, is another subscription's or never was.
 
-    `what` is "group" or "user".
+    `what` is "group" or "user". `then` is the time as of which it was asked for, if that isn't now.
     """
     return page(
         request,
@@ -220,6 +222,7 @@ def not_found_page(request: AnyRequest, rollcall: Rollcall, subscription_id: UUI
         section=section,
         status=404,
         what=what,
+        then=then,
     )
 
 

@@ -95,7 +95,7 @@ def _user_page(
     with views_then(rollcall, subscription_id, then.at) as rows:
         row = directory.find_licence(rows, subscription_id, key)
         if row is None:
-            return not_found_page(request, rollcall, subscription_id, "users", "user")
+            return not_found_page(request, rollcall, subscription_id, "users", "user", then.text if then.at else "")
         found = directory.groups_of_user(rows, subscription_id, key, search=q, after=behind, limit=A_PAGE + 1)
         total = directory.group_counts(rows, subscription_id, [key]).get(key, 0)
         joined = {(each.id, key): each.since for each in found}

@@ -52,6 +52,11 @@ def test_a_day_is_shown_at_its_end_and_today_as_it_is(console: Console) -> None:
     answer = console.ask("GET", f"{subscription}/users?at=2026-03-01")
     assert "As of the end of 1 March 2026 (UTC)" in said(answer)
     assert "Nobody had a licence then" in said(answer)
+    group = console.client.post(f"{API}{subscription}/groups", json={"name": "Sales"}).json()["id"]
+    for page in (f"groups/{group}", f"users/{ANN_}"):
+        early = console.ask("GET", f"{subscription}/{page}?at=2026-03-01")
+        assert early.status_code == 404
+        assert "wasn’t there as of the end of 1 March 2026 (UTC). Show today" in said(early)
     today = console.client.get(f"{API}{subscription}/audit").json()[0]["at"][:10]
     assert "can’t be changed here" not in said(console.ask("GET", f"{subscription}/users?at={today}"))
     for wrong in ("2999-01-01", "2999-01-01T00:00:00Z", "1 March", "2026-13-01"):
