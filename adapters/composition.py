@@ -12,6 +12,7 @@ from adapters.clock import present
 from adapters.health import Health
 from adapters.postgres.blobs import PostgresBlobs
 from adapters.postgres.checkpoint_store import CheckpointStore
+from adapters.postgres.closure import PostgresClosure
 from adapters.postgres.commit_failures import CommitFailures
 from adapters.postgres.datastore import Datastore
 from adapters.postgres.embedded import embedded_server
@@ -73,6 +74,7 @@ class Rollcall(Ports):
     checkpoints: CheckpointStore
     signer: CheckpointSigner
     erasure: PostgresErasure
+    closure: PostgresClosure
     health: Health
 
     def views(self) -> AbstractContextManager[ViewCursor]:
@@ -112,6 +114,7 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
                 projector.migrate(connection)
         stack.enter_context(wakeups)
         readable, rosters = ReadableViews(projectors, wakeups), Rosters(blobs)
+        erasure = PostgresErasure(datastore, projectors)
         sealed_log, checkpoints = SealedLog(datastore), CheckpointStore(datastore)
         rollcall = Rollcall(
             events=events,
@@ -139,7 +142,8 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             sealed_log=sealed_log,
             checkpoints=checkpoints,
             signer=CheckpointSigner(sealed_log, checkpoints, settings.checkpoints, now),
-            erasure=PostgresErasure(datastore, projectors),
+            erasure=erasure,
+            closure=PostgresClosure(datastore, projectors, erasure),
             health=Health(datastore, events, readable, projectors, sealed_log, checkpoints),
         )
         yield replace(rollcall, **overrides)

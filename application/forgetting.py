@@ -17,11 +17,12 @@ from application.identifying import release_identity
 from application.licensing import revoke_licences
 from application.ports import Conflict
 from application.records import Event
-from application.streams import SUBSCRIPTION, first_event
+from application.streams import SUBSCRIPTION, find, first_event
 from domain.access import ROLLCALL
 from domain.addresses import parse_email
 from domain.errors import Busy, ImportRunning, NotShownYet, RollcallError
 from domain.forgetting import PersonForgotten
+from domain.subscription import require_open
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,10 +131,10 @@ def forget(ports: Ports, erasure: Erasure, origin: Origin, email: str) -> Forget
     """Forget a person in the origin's subscription.
 
     If they come back meanwhile, or the views don't catch up, it begins again, a few times. Raises NotFound for the
-    subscription, EmailInvalid, ImportRunning, NotShownYet and Busy.
+    subscription, EmailInvalid, SubscriptionIsClosed, ImportRunning, NotShownYet and Busy.
     """
     scope, canonical = origin.subscription_id, parse_email(email, ports.private_domains)
-    first_event(ports, origin, SUBSCRIPTION, scope)
+    require_open(find(ports, origin, SUBSCRIPTION, scope).state)
     refusal: RollcallError = Busy()
     ports.readable.wait(erasure.head(), EVENTS)
     if (running := erasure.running_import(scope, canonical)) is not None:

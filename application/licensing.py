@@ -16,7 +16,7 @@ from application.decisions import (
     new_records,
     unchanged,
 )
-from application.ports import Claim, Claims, NoJoins
+from application.ports import Claim, Claims, NoJoins, Stream
 from application.streams import SUBSCRIPTION, find, first_event
 from domain import group, subscription
 from domain.errors import KeyReused
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from application.ports import Ports, RequestKey, Stream
+    from application.ports import Ports, RequestKey
     from application.records import Origin
     from domain.subscription import Subscription
 
@@ -102,7 +102,7 @@ def create_subscription(ports: Ports, origin: Origin, name: str, seats: int) -> 
             stream = _find_subscription(ports, origin)
             return _with_subscription(unchanged(stream_id, stream.version), stream.state)
         decision = append_to(stream_id, 0, [created])
-        return _with_subscription(decision, subscription.fold(None, [created]))
+        return _with_subscription(decision, subscription.require_open(subscription.fold(None, [created])))
 
     return decide_and_append(ports, origin, decide)
 
@@ -121,7 +121,7 @@ def change_subscription(
         changed = subscription.change_seats(stream.state, seats) if seats is not None else None
         events = [event for event in (renamed, changed) if event is not None]
         decision = append_to(stream.id, stream.version, events)
-        return _with_subscription(decision, subscription.fold(stream.state, events))
+        return _with_subscription(decision, subscription.require_open(subscription.fold(stream.state, events)))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats"))
 
@@ -189,7 +189,9 @@ def _held(ports: Ports, stream: Stream[Subscription], emails: Iterable[str]) -> 
 
 
 def _find_subscription(ports: Ports, origin: Origin) -> Stream[Subscription]:
-    return find(ports, origin, SUBSCRIPTION, origin.subscription_id)
+    """Return the open subscription of the origin; raises NotFound and SubscriptionIsClosed."""
+    found = find(ports, origin, SUBSCRIPTION, origin.subscription_id)
+    return Stream(found.id, found.version, subscription.require_open(found.state), found.origin, found.snapshot)
 
 
 def _with_subscription(decision: Decision[CommandResult], state: Subscription) -> Decision[SubscriptionResult]:

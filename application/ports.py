@@ -12,7 +12,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.records import Origin
-from domain.access import Role, Token
+from domain.access import AccessRevoked, Role, Token, TokenRevoked
+from domain.downloads import FileDownloaded
+from domain.forgetting import TextsErased
+from domain.import_session import CommitCompleted, CommitStarted, CommitStopped
+from domain.retention import FileExpired
+from domain.subscription import ErasureStarted, SubscriptionClosed, SubscriptionErased
+from domain.undo import UndoCompleted, UndoStarted, UndoStopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 E = TypeVar("E")
 
-ClaimKind: TypeAlias = Literal["group-name", "licence", "role"]
+ClaimKind: TypeAlias = Literal["group-name", "licence", "role", "closed"]
 BlobKind: TypeAlias = Literal["file", "roster"]
 
 SharedPart: TypeAlias = Literal["seats", "groups"]
@@ -37,7 +43,8 @@ SharedPart: TypeAlias = Literal["seats", "groups"]
 class Claim(Struct, frozen=True, gc=False):
     """A key that belongs to one stream of a subscription and to no other.
 
-    It is a group's name, a licensed address, or a role that an address has (see `role_key`).
+    It is a group's name, a licensed address, or a role that an address has (see `role_key`). The kind “closed” keeps
+    everybody from appending more to the subscription (see `closing`).
     """
 
     kind: ClaimKind
@@ -66,8 +73,9 @@ class Claims(Struct, frozen=True, omit_defaults=True):
     streams: one name means one group, and only users with a licence are in groups. `licences_at` protects those who
     join groups by this append, or are left out of them: since they were looked up, none of the first must have lost
     their licence, and none of the others must have got one (see `Licensed.at`). `no_joins` protects a revocation: users
-    must not have joined a group since the groups that they have to leave were looked up. `request` is the key of the
-    request that the append carries out, which no append may have carried out before.
+    must not have joined a group since the groups that they have to leave were looked up. `no_runs` protects a closing:
+    since this position, no import must have started to add groups or to be undone. `request` is the key of the request
+    that the append carries out, which no append may have carried out before.
     """
 
     taken: tuple[Claim, ...] = ()
@@ -75,6 +83,7 @@ class Claims(Struct, frozen=True, omit_defaults=True):
     relied_on: tuple[Claim, ...] = ()
     licences_at: int | None = None
     no_joins: NoJoins | None = None
+    no_runs: int | None = None
     request: RequestKey | None = None
 
 
@@ -88,9 +97,37 @@ class Licensed(Struct, frozen=True):
     at: int
 
 
+class Running(Struct, frozen=True):
+    """The imports of a subscription that add groups, and those that are undone, as of the position `at` of the log."""
+
+    adding: tuple[UUID, ...]
+    undoing: tuple[UUID, ...]
+    at: int
+
+
 class Conflict(Exception):
     """A stream has new events, or a claim no longer holds, so nothing was appended."""
 
+
+AFTER_CLOSING = (
+    SubscriptionClosed,
+    AccessRevoked,
+    TokenRevoked,
+    FileDownloaded,
+    FileExpired,
+    ErasureStarted,
+    TextsErased,
+    SubscriptionErased,
+)
+"""What can still happen in a closed subscription: access is withdrawn, data exported and erased, and files expire."""
+
+AFTER_ERASING = (TokenRevoked, SubscriptionErased)
+"""What can still happen in a subscription that is erased. Its own event is appended with the claim that says so."""
+
+RUNS = (CommitStarted, UndoStarted)
+"""What starts an import or its undo."""
+ENDS = (CommitStopped, CommitCompleted, UndoStopped, UndoCompleted)
+"""What ends it."""
 
 Fold: TypeAlias = Callable[[S | None, "Iterable[E]"], S]
 """Returns an aggregate's state after more events, given its state before; that is None before the first event."""
@@ -159,6 +196,10 @@ class EventStore(Protocol):
         """Return which of these addresses have a licence, as of the version of the subscription that is returned."""
         ...
 
+    def running(self, subscription_id: UUID) -> Running:
+        """Return which imports of a subscription are running."""
+        ...
+
     def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
         """Return the fingerprint of the request that was carried out with this key; None if none was in a week."""
         ...
@@ -166,7 +207,8 @@ class EventStore(Protocol):
     def append(self, origin: Origin, records: Sequence[NewRecord], claims: Claims = NO_CLAIMS) -> Appended:
         """Store all records durably, once, or none, and return where they stand and when they happened.
 
-        They all happen now, in the subscription of the origin. Raises Conflict.
+        They all happen now, in the subscription of the origin. Raises Conflict, and SubscriptionIsClosed if the
+        subscription is closed, unless all events are among `AFTER_CLOSING`, or if it is erased `AFTER_ERASING`.
         """
         ...
 

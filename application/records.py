@@ -10,7 +10,7 @@ from msgspec import Struct, json
 
 from domain.access import AccessEvent, TokenEvent
 from domain.downloads import FileDownloaded
-from domain.forgetting import PersonForgotten
+from domain.forgetting import PersonForgotten, TextsErased
 from domain.group import GroupEvent
 from domain.identity import IdentityEvent
 from domain.import_session import ImportEvent
@@ -27,6 +27,7 @@ Event: TypeAlias = (
     | FileDownloaded
     | PersonForgotten
     | FileExpired
+    | TextsErased
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from application.roster_chunks import (
@@ -24,6 +25,7 @@ from domain.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from domain.erasing import Everybody
     from domain.forgetting import Redaction
     from domain.problems import Example
 
@@ -64,11 +66,15 @@ def _groups(chunk: bytes, redaction: Redaction) -> bytes:
 
 
 def _addresses(chunk: bytes, users: Collection[int], stand_in: str) -> bytes:
-    stored, emails = unpacked(chunk, StoredAddresses), RosterAddresses(chunk).all()
+    emails = RosterAddresses(chunk).all()
     for at in users:
         emails[at] = stand_in
+    return _with_addresses(chunk, emails)
+
+
+def _with_addresses(chunk: bytes, emails: Sequence[str]) -> bytes:
     encoded = [email.encode() for email in emails]
-    return packed(replace(stored, text=b"".join(encoded), lengths=bytes(map(len, encoded))))
+    return packed(replace(unpacked(chunk, StoredAddresses), text=b"".join(encoded), lengths=bytes(map(len, encoded))))
 
 
 def _names(chunk: bytes, users: Collection[int]) -> bytes:
@@ -109,3 +115,32 @@ def file_names(content: bytes, redaction: Redaction) -> bool:
     texts = [content.decode(encoding, "replace") for encoding in ("utf-8", "latin-1", *WIDE)]
     texts += [content[1:].decode(encoding, "replace") for encoding in WIDE]
     return any(map(redaction.names, texts))
+
+
+def erased_roster(chunks: Sequence[bytes], everybody: Everybody) -> list[bytes]:
+    """Return the chunks of a roster with nobody and no group's name in it; the same if that is so already."""
+    index = RosterIndex.of(chunks[0])
+    pages = 1 + len(index.first)
+    names, problems = pages + index.user_chunks, pages + 2 * index.user_chunks
+    header = tuple(everybody.header(list(index.header)))
+    found = [chunks[0] if header == index.header else packed(replace(index, header=header))]
+    for chunk in chunks[1:pages]:
+        stored = unpacked(chunk, StoredGroups)
+        called = [everybody.group(name) for name in stored.names]
+        found.append(chunk if called == stored.names else packed(replace(stored, names=called)))
+    for chunk in chunks[pages:names]:
+        emails = RosterAddresses(chunk).all()
+        stand_ins = [everybody.person(email) or "" for email in emails]
+        found.append(chunk if stand_ins == emails else _with_addresses(chunk, stand_ins))
+    for chunk in chunks[names:problems]:
+        both = RosterNames.of(chunk)
+        found.append(
+            packed(RosterNames([""] * len(both.first), [""] * len(both.last)))
+            if any([*both.first, *both.last])
+            else chunk
+        )
+    for chunk in chunks[problems:]:
+        before = unpacked(chunk, list[Problem])
+        after = convert(everybody.problems(to_builtins(before)), list[Problem])
+        found.append(chunk if after == before else packed(after))
+    return found

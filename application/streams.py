@@ -17,7 +17,7 @@ from domain.access import TokenIssued, TokenState
 from domain.errors import NotFound
 from domain.group import GroupCreated, GroupState
 from domain.import_session import FileUploaded, ImportSession
-from domain.subscription import Subscription, SubscriptionCreated
+from domain.subscription import SubscriptionCreated, SubscriptionState
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -38,7 +38,7 @@ class StreamKind(Struct, Generic[S], frozen=True):
     most_folded: int = maxsize
 
 
-SUBSCRIPTION = StreamKind[Subscription]("subscription", SubscriptionCreated, subscription.fold, most_folded=50)
+SUBSCRIPTION = StreamKind[SubscriptionState]("subscription", SubscriptionCreated, subscription.fold, most_folded=50)
 GROUP = StreamKind[GroupState]("group", GroupCreated, group.fold)
 IMPORT = StreamKind[ImportSession]("import", FileUploaded, import_session.fold, most_folded=500)
 TOKEN = StreamKind[TokenState]("token", TokenIssued, access.fold_token)

@@ -23,9 +23,10 @@ Downloaded: TypeAlias = Literal[
     "audit",
     "group-users",
     "person",
+    "subscription",
 ]
 """What was downloaded: of an import its file, report, rows that were not added, users without a licence, or evidence;
-the exports; the users of a group; what is held of a person."""
+the exports; the users of a group; what is held of a person; all of a subscription."""
 
 
 class FileDownloaded(Struct, frozen=True, tag="file.downloaded"):

@@ -240,6 +240,45 @@ class SubscriptionNameMissing(SubscriptionNameInvalid):
     """Enter a subscription name."""
 
 
+class SubscriptionIsClosed(Refused):
+    """This subscription is closed, so nothing can be changed in it any more."""
+
+    code = "subscription-closed"
+
+
+class SubscriptionIsOpen(Refused):
+    """This subscription isn't closed, so its data can't be erased. Close it first."""
+
+    code = "subscription-open"
+
+
+class ImportsRunning(Refused):
+    """This subscription can't be closed while {what}. Stop that or wait until it has ended, then try again."""
+
+    code = "import-running"
+
+
+class NameNotTyped(Refused):
+    """Nothing was done. To confirm, type the name of the subscription: {name}."""
+
+    code = "name-not-typed"
+
+
+class NotExported(Refused):
+    """Nobody has exported this subscription since it was closed. Nothing was erased.
+
+    Export it first. If nobody needs its data, say why it can be erased without an export.
+    """
+
+    code = "not-exported"
+
+
+class ReasonInvalid(Refused):
+    """This reason is not valid. Use up to {limit:,} characters, without control characters."""
+
+    code = "reason-invalid"
+
+
 class SeatsInvalid(Refused):
     """{seats} is not a valid number of seats. Use {reason}."""
 

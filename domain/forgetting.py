@@ -50,6 +50,12 @@ class PersonForgotten(Struct, frozen=True, omit_defaults=True, tag="person.forgo
     erased: tuple[Erased, ...] = ()
 
 
+class TextsErased(Struct, frozen=True, tag="subscription.texts-erased"):
+    """Nobody is named any more in these records of a subscription that is being erased, at most `ERASED_AN_EVENT`."""
+
+    erased: tuple[Erased, ...]
+
+
 def forgetting_id(scope: UUID) -> UUID:
     """Return the stream of those who were forgotten in a subscription, or in Rollcall as a whole."""
     return uuid5(scope, "forgotten")

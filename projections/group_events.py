@@ -1,9 +1,10 @@
 """The group events that other systems consume, as CloudEvents 1.0 (https://cloudevents.io).
 
-Each event of a group becomes exactly one public event, and so does each that says that a person was forgotten. Its id
-is its rank among the public events of its subscription, a hyphen, and a digest of that event and of all before it. A
-rebuild cannot change the id, and it tells nothing about the position in the log. An event that takes the place of a
-lost one has another id: see docs/decisions/0015-a-log-that-went-back.md. What an event says is read from the log.
+Each event of a group becomes exactly one public event, and so does each that says that a person was forgotten, or that
+the subscription was closed or erased. Its id is its rank among the public events of its subscription, a hyphen, and a
+digest of that event and of all before it. A rebuild cannot change the id, and it tells nothing about the position in
+the log. An event that takes the place of a lost one has another id: see docs/decisions/0015-a-log-that-went-back.md.
+What an event says is read from the log.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from msgspec import Raw, Struct, json
 from domain.errors import RollcallError
 from domain.forgetting import PersonForgotten
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
+from domain.subscription import SubscriptionClosed, SubscriptionErased
 from projections.arrays import array
 from projections.log import records_at
 from projections.view import View, event_identity, insert_rows
@@ -66,7 +68,14 @@ PAGE_BYTES = 1_000_000
 NO_EVENT = EventId(0, "")
 
 PublicType: TypeAlias = Literal[
-    "group.created", "group.users_added", "group.users_removed", "group.renamed", "group.deleted", "person.forgotten"
+    "group.created",
+    "group.users_added",
+    "group.users_removed",
+    "group.renamed",
+    "group.deleted",
+    "person.forgotten",
+    "subscription.closed",
+    "subscription.erased",
 ]
 
 CREATE = """
@@ -81,7 +90,16 @@ CREATE = """
 """
 
 
-HANDLED = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted, PersonForgotten)
+HANDLED = (
+    GroupCreated,
+    UsersAddedToGroup,
+    UsersRemovedFromGroup,
+    GroupNameChanged,
+    GroupDeleted,
+    PersonForgotten,
+    SubscriptionClosed,
+    SubscriptionErased,
+)
 
 
 def _insert_events(cursor: ViewCursor, run: Sequence[Record]) -> None:
@@ -123,6 +141,10 @@ def _public(event: Event, rewritten: Sequence[str]) -> tuple[PublicType, dict[st
             return "group.deleted", {"name": name}
         case PersonForgotten(person):
             return "person.forgotten", {"person": person, "events": rewritten}
+        case SubscriptionClosed():
+            return "subscription.closed", {}
+        case SubscriptionErased():
+            return "subscription.erased", {}
         case _:
             raise ValueError(event)
 
@@ -132,13 +154,13 @@ GROUP_EVENTS = View(
     tables=("group_events",),
     create=CREATE,
     handlers=dict.fromkeys(HANDLED, _insert_events),
-    version=4,
+    version=5,
     names_people=False,
 )
 
 
 class CloudEvent(Struct, frozen=True):
-    """One public event: `source` is the subscription, `subject` the group or person. `id` is unique in the source."""
+    """One public event: `source` is the subscription, `subject` what it happened to. `id` is unique in the source."""
 
     specversion: Literal["1.0"]
     id: str
@@ -206,7 +228,7 @@ def _rewritten(cursor: ViewCursor, record: Record) -> list[str]:
 
 def _cloud_event(event_id: EventId, record: Record, rewritten: Sequence[str]) -> CloudEvent:
     kind, data = _public(record.event, rewritten)
-    subject = f"persons/{data['person']}" if kind == "person.forgotten" else f"groups/{record.originator_id}"
+    subject = f"{kind.partition('.')[0]}s/{data.get('person', record.originator_id)}"
     return CloudEvent(
         "1.0",
         str(event_id),

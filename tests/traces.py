@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sysconfig
 import zlib
 from base64 import b64encode
 from contextlib import suppress
 from hashlib import md5, sha1, sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
+
+from adapters.postgres.embedded_programs import BINARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,3 +62,22 @@ def _contents(datastore: Datastore) -> Iterator[tuple[str, bytes]]:
         )
         for table, name, values in statistics:
             yield f"statistics of {table}.{name}", str(values).lower().encode()
+
+
+PG_DUMP = Path(sysconfig.get_path("platlib"), BINARIES, "pg_dump")
+BYTES = re.compile(rb"\\\\x([0-9a-f]+)")
+"""Bytes as a dump has them."""
+
+
+def in_dump(conninfo: str, *texts: str) -> set[str]:
+    """Return which of these texts, in lower case, a dump of the database by pg_dump has, also within bytes."""
+    command: list[str | Path] = [PG_DUMP, "--dbname", conninfo, "--no-owner"]
+    dump = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 - PostgreSQL's program
+    contents = [dump.lower()]
+    for found in BYTES.finditer(dump):
+        content = bytes.fromhex(found[1].decode())
+        contents.append(content.lower())
+        with suppress(zlib.error):
+            contents.append(zlib.decompress(content).lower())
+    everything = b"\n".join(contents)
+    return {text for text in texts if any(each in everything for each in needles(text))}

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType, convert
+from msgspec.structs import replace
 
 from adapters.composition import Rollcall
-from adapters.http.lookups import find_subscription
+from adapters.http.lookups import find_subscription, require_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, changed, created_id, origin_of
-from adapters.http.security import AUTHENTICATED, SUBSCRIPTION_VIEWERS, for_roles, scopes_with
-from application import licensing
+from adapters.http.security import AUTHENTICATED, GRANTERS, SUBSCRIPTION_VIEWERS, for_roles, scopes_with
+from application import closing, licensing
 from application.licensing import SubscriptionResult
 from domain.access import ROLLCALL
-from domain.subscription import MAX_SEATS
+from domain.subscription import LONGEST_REASON, MAX_SEATS
 from projections.directory import read as directory
-from projections.directory.read import SubscriptionRow
+from projections.directory.read import SubscriptionPhase, SubscriptionRow
 
 Name = Annotated[str, Meta(min_length=1, max_length=255, examples=["Contoso"])]
 Seats = Annotated[int, Meta(ge=0, le=MAX_SEATS, examples=[500])]
@@ -41,14 +43,31 @@ class SubscriptionChange(Struct, forbid_unknown_fields=True, frozen=True):
     seats: Seats | UnsetType = UNSET
 
 
+class Closing(Struct, forbid_unknown_fields=True, frozen=True):
+    """Why a subscription is closed, if you want to say it."""
+
+    reason: Annotated[str, Meta(max_length=LONGEST_REASON, examples=["The contract ended."])] = ""
+
+
+class ErasingRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """Why the data of a subscription is erased without an export of it. Leave it out if there is an export."""
+
+    without_export: Annotated[str, Meta(max_length=LONGEST_REASON, examples=["It was a test."])] = ""
+
+
 class SubscriptionDocument(Struct, frozen=True):
-    """A subscription with its seats: unlike its row, with the free seats and without its creation time."""
+    """A subscription with its seats: unlike its row, with the free seats and without its creation time.
+
+    Nothing changes any more unless its state is `open`. While its data is erased it is `erasing`, and then `erased`.
+    """
 
     id: UUID
     name: str
     seats: int
     seats_taken: int
     seats_free: int
+    state: SubscriptionPhase = "open"
+    closed_at: datetime | None = None
 
 
 def subscription_document(row: SubscriptionRow | SubscriptionResult) -> SubscriptionDocument:
@@ -122,4 +141,59 @@ def change_subscription(
     return changed(subscription_document(done), request.url.path, readable=done.readable)
 
 
-ROUTES = (create_subscription, list_subscriptions, show_subscription, change_subscription)
+@post(
+    "/subscriptions/{subscription_id:uuid}/close",
+    sync_to_thread=True,
+    status_code=200,
+    responses=accepted_response(SubscriptionDocument)
+    | responses("not-found", "import-running", "reason-invalid", "unsupported-media-type"),
+    opt=GRANTERS,
+)
+def close_subscription(
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], data: JSONBody[Closing]
+) -> Response[SubscriptionDocument]:
+    """Close a subscription, for good: from then on, nothing can be changed in it.
+
+    Everything in it can still be read and exported until it is erased, and roles and tokens can be revoked. It is
+    refused while an import adds groups or is undone.
+    """
+    done = closing.close_subscription(rollcall, origin_of(request, subscription_id), data.reason)
+    document = subscription_document(find_subscription(rollcall, subscription_id))
+    if document.state == "open":  # the view doesn't show it yet
+        document = replace(document, state="closed", closed_at=done.at)
+    return changed(document, f"/api/v1/subscriptions/{subscription_id}", readable=done.readable)
+
+
+@post(
+    "/subscriptions/{subscription_id:uuid}/erase",
+    sync_to_thread=True,
+    status_code=200,
+    responses=accepted_response(SubscriptionDocument)
+    | responses("not-found", "subscription-open", "reason-invalid", "unsupported-media-type"),
+    opt=GRANTERS,
+)
+def erase_subscription(
+    request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], data: JSONBody[ErasingRequest]
+) -> Response[SubscriptionDocument]:
+    """Erase everybody from a closed subscription, for good: from the log, files, what was read from them, and views.
+
+    Somebody has to have exported it since it was closed, or there has to be a reason why nobody needs its data. History
+    keeps its shape: pseudonyms stand for people and groups. Everybody loses their roles, and tokens end that aren't
+    consumers'. This takes minutes for a million records. If it is interrupted, repeat the request. While the views are
+    rebuilt, the answer is 202.
+    """
+    require_subscription(rollcall, subscription_id)
+    origin = origin_of(request, subscription_id)
+    done = closing.erase_subscription(rollcall, rollcall.closure, origin, data.without_export)
+    document = subscription_document(find_subscription(rollcall, subscription_id))
+    return changed(document, f"/api/v1/subscriptions/{subscription_id}", readable=done.readable)
+
+
+ROUTES = (
+    create_subscription,
+    list_subscriptions,
+    show_subscription,
+    change_subscription,
+    close_subscription,
+    erase_subscription,
+)

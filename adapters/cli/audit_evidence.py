@@ -62,7 +62,16 @@ def verify_bundle(terminal: Terminal, bundle: Path, keys: Sequence[VerifierKey])
         )
     for finding in checked.findings:
         terminal.note(Text("error: ", style="bold red"), finding)
-    if checked.findings or not (told and told.uploaded and checkpoint and manifest):
+    if checked.findings or not (told and checkpoint and manifest):
+        return REFUSED
+    if manifest.is_everything:
+        terminal.say(
+            f"Nobody altered this export of subscription {manifest.subscription_id}. Its"
+            f" {counted(told.records, 'record')} are in the log {checkpoint.origin}, as it was signed with"
+            f" {counted(checkpoint.size, 'record')}."
+        )
+        return DONE
+    if told.uploaded is None:
         return REFUSED
     terminal.say(f"Nobody altered this bundle. It is the evidence of the import of “{told.uploaded.file_name}”.")
     terminal.say(

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from adapters.cli.stop_button import stop_button
-from adapters.cli.terminal import DONE, REFUSED, ROWS_SHOWN, STOPPED, Terminal
+from adapters.cli.terminal import DONE, OR_DRY_RUN, REFUSED, ROWS_SHOWN, STOPPED, Terminal
 from domain.errors import NotFound
 from projections.reports.wording import counted
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from application.changing_many import ManyResult, Watch
     from projections.reports.selections import Impact, Selection
-
-NO_TERMINAL = "There is no terminal to confirm on. Pass --yes to go ahead, or --dry-run to see what that would do."
 
 
 class ManyReport(Struct, frozen=True):
@@ -62,7 +60,7 @@ def change_many(
     if found.missing:
         terminal.note(f"Not found: {', '.join(found.missing[:ROWS_SHOWN])}")
     result, stopped = None, False
-    if not only_tell and (yes or _confirmed(terminal, question)):
+    if not only_tell and (yes or terminal.confirmed(question, OR_DRY_RUN)):
         result, stopped = _watched(terminal, command, len(found.keys), done)
     elif not only_tell:
         return REFUSED
@@ -90,13 +88,6 @@ def _watched(
 
         result = command(watch)
     return result, bool(pressed) and result.not_done > 0
-
-
-def _confirmed(terminal: Terminal, question: str) -> bool:
-    if terminal.can_ask():
-        return terminal.confirm(question)
-    terminal.fail(NO_TERMINAL, "not-confirmed")
-    return False
 
 
 def _tell(terminal: Terminal, result: ManyResult, done: str, *, stopped: bool) -> None:

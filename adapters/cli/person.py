@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from time import sleep
-from typing import TYPE_CHECKING
-
 import click
 from msgspec import Struct
 
 from adapters.cli.lookup import find_subscription
 from adapters.cli.options import json_option, subscription_option
-from adapters.cli.process import open_rollcall, operator_origin
-from adapters.cli.terminal import DONE, REFUSED, Terminal
+from adapters.cli.process import open_rollcall, operator_origin, wait_for_views
+from adapters.cli.terminal import DONE, OR_DRY_RUN, REFUSED, Terminal
 from adapters.person_export import export_person
 from application.forgetting import ForgettingPlan, Holdings, forget, plan_forgetting
 from application.recording_downloads import record_download
 from domain.addresses import parse_email
 from domain.downloads import FileDownloaded
 from projections.reports.wording import counted
-
-if TYPE_CHECKING:
-    from adapters.composition import Rollcall
-
-LOOK_SECONDS = 0.2
-NO_TERMINAL = "There is no terminal to confirm on. Pass --yes to go ahead, or --dry-run to see what that would do."
 
 
 class ForgottenReport(Struct, frozen=True):
@@ -82,11 +73,11 @@ def person_forget(*, email: str, name_or_id: str, yes: bool, dry_run: bool, as_j
             if as_json:
                 terminal.emit(ForgottenReport(None, plan.held, plan.everywhere))
             return DONE
-        if not (yes or _confirmed(terminal, f"Forget {plan.email} in “{found.name}”? This can't be undone.")):
+        if not (yes or terminal.confirmed(f"Forget {plan.email} in “{found.name}”? This can't be undone.", OR_DRY_RUN)):
             return REFUSED
         with terminal.busy("Forgetting"):
             done = forget(rollcall, rollcall.erasure, origin, email)
-            _wait_for_views(rollcall)
+            wait_for_views(rollcall)
     if as_json:
         terminal.emit(ForgottenReport(done.person, done.held, done.everywhere))
     elif done.person is None:
@@ -108,16 +99,3 @@ def _tell(terminal: Terminal, plan: ForgettingPlan) -> None:
         terminal.say(f"  They lose {', '.join(loses)}.")
     if not plan.everywhere:
         terminal.note("Their sign-ins and account stay, because they have a role elsewhere.")
-
-
-def _confirmed(terminal: Terminal, question: str) -> bool:
-    if terminal.can_ask():
-        return terminal.confirm(question)
-    terminal.fail(NO_TERMINAL, "not-confirmed")
-    return False
-
-
-def _wait_for_views(rollcall: Rollcall) -> None:
-    """Wait until no view shows what was erased: this process's worker, or another one, rebuilds them."""
-    while any(projector.standing() == "lost" for projector in rollcall.projectors):
-        sleep(LOOK_SECONDS)

@@ -9,6 +9,7 @@ import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -19,6 +20,8 @@ from adapters.composition import Rollcall, composed
 from adapters.settings import read_settings
 from application.records import Actor, Origin
 from domain.naming import printable
+
+LOOK_SECONDS = 0.2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +46,12 @@ def operator_origin(subscription_id: UUID, import_id: UUID | None = None) -> Ori
     except KeyError:  # the account has no name, as in many containers
         login = f"uid {os.getuid()}"
     return Origin(subscription_id, Actor("operator", login, login), f"cli-{uuid4()}", import_id)
+
+
+def wait_for_views(rollcall: Rollcall) -> None:
+    """Wait until no view shows what was erased: this process's worker, or another one, rebuilds them."""
+    while any(projector.standing() == "lost" for projector in rollcall.projectors):
+        sleep(LOOK_SECONDS)
 
 
 def command_line(*words: str) -> str:

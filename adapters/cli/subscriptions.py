@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -9,11 +12,14 @@ import click
 
 from adapters.cli.lookup import find_subscription
 from adapters.cli.options import json_option, subscription_option
-from adapters.cli.process import command_line, open_rollcall, operator_origin
-from adapters.cli.terminal import DONE, Column, Terminal
+from adapters.cli.process import command_line, open_rollcall, operator_origin, wait_for_views
+from adapters.cli.terminal import DONE, REFUSED, Column, Terminal
+from application.closing import close_subscription, erase_subscription
 from application.granting import grant_access
 from application.licensing import change_subscription, create_subscription
+from application.recording_downloads import record_download
 from domain.addresses import parse_email
+from domain.downloads import FileDownloaded
 from projections.directory import read as directory
 from projections.reports.wording import counted
 
@@ -21,9 +27,9 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
 
 
-@click.group(short_help="Create, change and list subscriptions")
+@click.group(short_help="Create, change, close and list subscriptions")
 def subscription() -> None:
-    """Create, change and list subscriptions."""
+    """Create, change, close and list subscriptions."""
 
 
 @subscription.command("create", short_help="Create a subscription")
@@ -89,6 +95,92 @@ def subscription_seats(*, seats: int, name_or_id: str, as_json: bool) -> int:
     return _change(name_or_id, seats=seats, as_json=as_json)
 
 
+@subscription.command("close", short_help="Close a subscription, for good")
+@subscription_option
+@click.option("--reason", default="", metavar="TEXT", help="Say why, for the audit log.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@json_option
+def subscription_close(*, name_or_id: str, reason: str, yes: bool, as_json: bool) -> int:
+    """Close a subscription: from then on, nothing can be changed in it. This can't be undone.
+
+    Everything in it can still be read and exported. Its data stays until you erase it.
+    """
+    terminal = Terminal(as_json=as_json)
+    with open_rollcall("directory") as rollcall:
+        found = find_subscription(rollcall, name_or_id)
+        question = f"Close “{found.name}”? Nothing can be changed in it any more. This can't be undone."
+        if not (yes or terminal.confirmed(question)):
+            return REFUSED
+        close_subscription(rollcall, operator_origin(found.id), reason)
+        rollcall.health.catch_up("directory")
+        closed = find_subscription(rollcall, str(found.id))
+    if as_json:
+        terminal.emit(closed)
+    else:
+        terminal.say(f"“{closed.name}” is closed.")
+    return DONE
+
+
+@subscription.command("export", short_help="Write everything in a subscription to a file")
+@subscription_option
+@click.option(
+    "--to",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The file to write. By default, subscription-ID.zip in this folder.",
+)
+def subscription_export(*, name_or_id: str, path: Path | None) -> int:
+    """Write everything in a subscription to a zip archive.
+
+    In it are groups and users as files to import, imports with their files and reports, the audit log, and all events.
+    If the log is signed, “rollcall audit verify FILE --key PUBLIC_KEY” checks the archive anywhere, without the
+    database. That you make it is recorded in the audit log.
+    """
+    from adapters.evidence.everything import write_everything  # late: OpenSSL takes long to load
+
+    terminal = Terminal(as_json=False)
+    with open_rollcall() as rollcall, TemporaryFile() as file:
+        found = find_subscription(rollcall, name_or_id)
+        with terminal.busy("Collecting everything"):
+            write_everything(rollcall, found, file)
+        name = f"subscription-{found.id}.zip"
+        record_download(rollcall, operator_origin(found.id), FileDownloaded("subscription", name))
+        file.seek(0)
+        target = path or Path(name)
+        with target.open("wb") as out:
+            copyfileobj(file, out)
+    terminal.say(f"Wrote {target}.")
+    return DONE
+
+
+@subscription.command("erase", short_help="Erase everybody from a closed subscription")
+@subscription_option
+@click.option("--without-export", default="", metavar="REASON", help="Say why nobody needs an export of it.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@json_option
+def subscription_erase(*, name_or_id: str, without_export: str, yes: bool, as_json: bool) -> int:
+    """Erase everybody from a closed subscription that was exported. This can't be undone.
+
+    Pseudonyms take the place of people and of groups' names in the log, in what was read from files, and in the views.
+    Uploaded files are erased. Everybody loses their roles, and tokens end that aren't consumers'. History keeps its
+    shape, and “rollcall audit verify” still proves it. If this is interrupted, repeat it.
+    """
+    terminal = Terminal(as_json=as_json)
+    with open_rollcall() as rollcall:
+        found = find_subscription(rollcall, name_or_id)
+        if not (yes or terminal.confirmed(f"Erase all people and groups of “{found.name}”? This can't be undone.")):
+            return REFUSED
+        with terminal.busy("Erasing"):
+            done = erase_subscription(rollcall, rollcall.closure, operator_origin(found.id), without_export)
+            wait_for_views(rollcall)
+    if as_json:
+        terminal.emit(done)
+    else:
+        terminal.say(f"Erased: {counted(done.records, 'record')} and {counted(done.files, 'uploaded file')}.")
+    return DONE
+
+
 def _change(name_or_id: str, *, as_json: bool, name: str | None = None, seats: int | None = None) -> int:
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
@@ -118,7 +210,8 @@ def subscription_list(*, as_json: bool) -> int:
             Column("seats", number=True),
             Column("taken", number=True),
             Column("free", number=True),
+            Column("state"),
         ),
-        lambda row: (str(row.id), row.name, f"{row.seats:,}", f"{row.seats_taken:,}", f"{row.seats_free:,}"),
+        lambda row: (str(row.id), row.name, f"{row.seats:,}", f"{row.seats_taken:,}", f"{row.seats_free:,}", row.state),
     )
     return DONE

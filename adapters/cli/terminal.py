@@ -83,6 +83,7 @@ class _Console(Console):
         raise OutputClosed
 
 
+OR_DRY_RUN = ", or --dry-run to see what that would do"
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
@@ -185,6 +186,13 @@ class Terminal:
         except (click.Abort, KeyboardInterrupt):
             self.note()  # ends the line of the question
             raise
+
+    def confirmed(self, question: str, otherwise: str = "") -> bool:
+        """Ask a yes-or-no question, or say that nobody can be asked, and what else there is to do than --yes."""
+        if self.can_ask():
+            return self.confirm(question)
+        self.fail(f"There is no terminal to confirm on. Pass --yes to go ahead{otherwise}.", "not-confirmed")
+        return False
 
     @contextmanager
     def busy(self, doing: str) -> Iterator[None]:

@@ -105,6 +105,9 @@ FIELDS = {
     "token-name-invalid": "name",
     "seats-invalid": "seats",
     "seats-in-use": "seats",
+    "name-not-typed": "confirmed",
+    "reason-invalid": "reason",
+    "not-exported": "reason",
 }
 """The field that a refusal is about, by its code."""
 

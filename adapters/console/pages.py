@@ -111,7 +111,7 @@ def page(
 
     Every page gets the user's name (`me`) and address (`address`), the time (`now`), and whether a form wasn't saved
     (`unsaved`), which is told once. Pages of a subscription also get the subscription (`subscription`), the sections
-    that the user can open (`sections`), whether they are an administrator (`administrator`), their roles as text
+    that the user can open (`sections`), whether they can change things in it (`administrator`), their roles as text
     (`my_roles`), and the imports that are `running`, if they may see them. Raises NotFound for the subscription.
     """
     principal: Principal = request.scope["state"]["principal"]
@@ -121,7 +121,8 @@ def page(
         roles = roles_in(rollcall, principal, subscription_id)
         common["subscription"] = find_subscription(rollcall, subscription_id)
         common["sections"] = sections_for(roles)
-        common["administrator"] = "administrator" in roles
+        is_open = common["subscription"].state == "open"
+        common["administrator"] = "administrator" in roles and is_open  # who can change things
         common["my_roles"] = ", ".join(sorted(roles)).capitalize()
         if READER_ROLES & roles:
             with rollcall.views() as rows:

@@ -14,17 +14,19 @@ from msgspec import Struct, ValidationError, convert, structs
 
 from adapters.composition import Rollcall
 from adapters.console.forms import NOTHING_ENTERED, RELOAD, Form, Refusal, answer_form
-from adapters.console.pages import Page, listing, page
+from adapters.console.pages import Page, listing, page, see_other
+from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, decode_after, encode_after
 from adapters.http.problems import Invalid
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles, roles_in
 from adapters.http.token_requests import TokenRequest, issue_requested_token
-from application import granting, licensing
+from application import closing, granting, licensing
 from domain.access import GRANTING, SubscriptionRole
 from domain.addresses import email_key
-from domain.errors import NotFound, Refused, SeatsInvalid
+from domain.errors import NameNotTyped, NotFound, Refused, SeatsInvalid
+from domain.naming import collapsed
 from projections import access
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from application.records import Origin
 
 SETTINGS = "/subscriptions/{subscription_id:uuid}/settings"
-A_PAGE = 15  # of each list, so that a page of long names and addresses stays below 100 kB
+A_PAGE = 14  # of each list, so that a page of long names and addresses stays below 100 kB
 NUMBER = re.compile("[0-9]{1,15}|[0-9]{1,3}(?:[ .,'’\u00a0\u202f][0-9]{3}){1,4}")
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "No expiry"}
 """The lifetimes that a token can be issued for: how many days, and how the page says it."""
@@ -103,6 +105,7 @@ def _settings(
         "refusal": refusal,
         "roles": ROLES,
         "lifetimes": LIFETIMES,
+        "exported": rollcall.closure.was_exported(subscription_id),
         "issued_token": None,
         "token_name": None,
         **listing(found, A_PAGE, place.after, lambda grant: (grant.email, grant.role)),
@@ -163,6 +166,46 @@ def number_of_seats(entered: str) -> int:
     if not NUMBER.fullmatch(entered.strip()):
         raise SeatsInvalid(seats=f"“{entered}”", reason="a whole number")
     return int(re.sub("[^0-9]", "", entered))
+
+
+@post(f"{SETTINGS}/close", sync_to_thread=True, opt=GRANTERS)
+def close(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
+    """Close the subscription, if its name was typed."""
+    entered = {name: form.field(name) for name in ("confirmed", "reason")}
+
+    def command(origin: Origin) -> CommandResult:
+        _require_name(rollcall, subscription_id, entered["confirmed"])
+        return closing.close_subscription(rollcall, origin, entered["reason"])
+
+    return _answer(request, rollcall, subscription_id, "close", command, entered)
+
+
+@post(f"{SETTINGS}/erase", sync_to_thread=True, opt=GRANTERS)
+def erase(
+    request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
+) -> Page:
+    """Erase everybody from the closed subscription, if its name was typed, and redirect to the first page.
+
+    Whoever had it erased has no role in it any more, unless they are an operator.
+    """
+    entered = {name: form.field(name) for name in ("confirmed", "reason")}
+    _, origin = authorize_granter(request, subscription_id)
+    try:
+        _require_name(rollcall, subscription_id, entered["confirmed"])
+        closing.erase_subscription(rollcall, rollcall.closure, origin, entered["reason"])
+    except NotFound:
+        raise
+    except Refused as error:
+        return _settings(request, rollcall, subscription_id, refusal=Refusal(error, entered, "erase"))
+    return see_other("/")
+
+
+def _require_name(rollcall: Rollcall, subscription_id: UUID, typed: str) -> None:
+    name = find_subscription(rollcall, subscription_id).name
+    if collapsed(typed) != name:
+        raise NameNotTyped(name=name)
 
 
 # --- access ---------------------------------------------------------------------------------------------------------
@@ -269,4 +312,4 @@ def revoke_token(
     return _answer(request, rollcall, subscription_id, "tokens", command, place=lambda: place)
 
 
-ROUTES = (show_settings, change, grant, revoke, issue_token, revoke_token)
+ROUTES = (show_settings, change, close, erase, grant, revoke, issue_token, revoke_token)

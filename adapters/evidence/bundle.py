@@ -63,13 +63,13 @@ def write_bundle(rollcall: Rollcall, row: ImportRow, out: IO[bytes]) -> None:
     if not keys:
         raise NoSigningKey
     last = last_append(rollcall.datastore, row.id)
-    note = _checkpoint(rollcall, last)
+    note = checkpoint_for(rollcall, last)
     origin, size = unverified(note)[:2]
-    files = _Files(Archive(out))
+    files = Files(Archive(out))
     told = Told(row.subscription_id, row.id)
     indexes: list[int] = []
     if not (erased := file_erased(rollcall, row.subscription_id, row.id, row.sha256)):
-        files.add(UPLOAD + _ending(row.file_name), _blob(rollcall, row, "file", row.sha256))
+        files.add(UPLOAD + ending(row.file_name), _blob(rollcall, row, "file", row.sha256))
     files.add(EVENTS, _events(rollcall, row, last, told, indexes))
     for digest in told.rosters:
         files.add(ROSTERS + digest, _blob(rollcall, row, "roster", digest))
@@ -82,7 +82,7 @@ def write_bundle(rollcall: Rollcall, row: ImportRow, out: IO[bytes]) -> None:
     files.close()
 
 
-def _checkpoint(rollcall: Rollcall, position: int) -> str:
+def checkpoint_for(rollcall: Rollcall, position: int) -> str:
     """Return the earliest checkpoint that vouches for the log up to a position, and have one signed if there is none.
 
     Raises NoCheckpoint and Unsealed if no worker does in time.
@@ -99,14 +99,15 @@ def _checkpoint(rollcall: Rollcall, position: int) -> str:
         rollcall.wakeups.wait_for_change(CHECKPOINTS, count)
 
 
-class _Files:
-    """An archive, and the list of what is in it."""
+class Files:
+    """An archive that is written, and the list of what is in it."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self.listed: list[Listed] = []
 
     def add(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Add a file to the archive and to the list; raises ArchiveTooLarge."""
         digest, size = sha256(), 0
 
         def seen() -> Iterator[bytes]:
@@ -120,10 +121,11 @@ class _Files:
         self.listed.append(Listed(name, digest.hexdigest(), size))
 
     def close(self) -> None:
+        """Write the end of the archive."""
         self._archive.close()
 
 
-def _ending(name: str) -> str:
+def ending(name: str) -> str:
     """Return the ending that a file has here: programs may open those of rosters, and no others."""
     ending = PurePath(name).suffix.lower()
     return ending if ending in KINDS else ".bin"
@@ -138,13 +140,14 @@ def _events(rollcall: Rollcall, row: ImportRow, last: int, told: Told, indexes: 
     """Yield the records up to the last one as lines, and note what they tell and the indexes of their leaves."""
     for found in records_of(rollcall.datastore, row.id, last):
         indexes += found.indexes
-        records = list(_records(found))
+        records = list(records_in(found))
         for record in records:
             told.take(record)
         yield lines(records)
 
 
-def _records(found: SealedRecords) -> Iterator[EvidenceRecord]:
+def records_in(found: SealedRecords) -> Iterator[EvidenceRecord]:
+    """Yield records as they are bundled."""
     for index, position, frame, event, origin, event_salt, origin_salt in zip(
         found.indexes, *found.records, *found.salts, strict=True
     ):

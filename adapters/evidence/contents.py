@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from msgspec import Struct, json
 
@@ -22,6 +23,10 @@ PAGE, MANIFEST, CHECKPOINT, EVENTS, PROOF, REPORT = (
 UPLOAD = "upload"
 """How the name of the uploaded file begins here. What it was called is in its event."""
 ROSTERS = "rosters/"
+FILES = "files/"
+"""How the names of uploaded files begin in the export of a subscription. Their SHA-256 follows."""
+EVERYTHING = UUID(int=0)
+"""What stands in a manifest for the import if everything in the subscription was bundled."""
 TITLE = "rollcall evidence 1"
 LONGEST_PROOF_BYTES = 1 << 28
 
@@ -60,12 +65,17 @@ class Listed(Struct, frozen=True):
 
 
 class Manifest(Struct, frozen=True):
-    """What was bundled, and by which log."""
+    """What was bundled, and by which log: an import, or EVERYTHING in a subscription."""
 
     origin: str
     subscription_id: str
     import_id: str
     files: tuple[Listed, ...]
+
+    @property
+    def is_everything(self) -> bool:
+        """Return whether a whole subscription was bundled."""
+        return self.import_id == str(EVERYTHING)
 
     def text(self) -> str:
         """Return it as the text of a note. Its second line is no number, so that it is never a checkpoint."""

@@ -159,8 +159,31 @@ KINDS: dict[str, Kind] = {
     "import-running": Kind(
         HTTPStatus.CONFLICT,
         "Import running",
-        "A person can't be forgotten while an import that names them adds groups or is undone. Wait until it has "
-        "ended, or stop it, and try again.",
+        "A person can't be forgotten while an import that names them adds groups or is undone, and a "
+        "subscription can't be closed while any import does. Wait until it has ended, or stop it, and try again.",
+    ),
+    "subscription-closed": Kind(
+        HTTPStatus.CONFLICT,
+        "Subscription closed",
+        "Nothing can be changed in a subscription that is closed. You can still read and export everything in it until "
+        "it is erased, and revoke roles and tokens.",
+    ),
+    "subscription-open": Kind(
+        HTTPStatus.CONFLICT, "Subscription not closed", "Only a closed subscription can be erased. Close it first."
+    ),
+    "not-exported": Kind(
+        HTTPStatus.CONFLICT,
+        "Not exported",
+        "A subscription is exported after it was closed and before it is erased. Export it, or say why nobody "
+        "needs its data.",
+    ),
+    "name-not-typed": Kind(
+        HTTPStatus.BAD_REQUEST,
+        "Not confirmed",
+        "Type the name of the subscription, so that you don't close another one.",
+    ),
+    "reason-invalid": Kind(
+        HTTPStatus.BAD_REQUEST, "Invalid reason", "A reason has up to 1,000 characters, without control characters."
     ),
     "nothing-to-add": Kind(
         HTTPStatus.CONFLICT,

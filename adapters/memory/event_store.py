@@ -6,9 +6,23 @@ from collections import defaultdict
 from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias
 
-from application.ports import NO_CLAIMS, Appended, Claims, Conflict, Licensed, NoJoins, fold_records
+from application.ports import (
+    AFTER_CLOSING,
+    AFTER_ERASING,
+    ENDS,
+    NO_CLAIMS,
+    RUNS,
+    Appended,
+    Claims,
+    Conflict,
+    Licensed,
+    NoJoins,
+    Running,
+    fold_records,
+)
 from application.records import Record
 from domain.addition import UsersLeftOut
+from domain.errors import SubscriptionIsClosed
 from domain.group import GroupCreated, UsersAddedToGroup
 from domain.subscription import LicencesAllocated, LicencesRevoked
 
@@ -70,19 +84,36 @@ class MemoryEventStore:
             held = self.held(subscription_id, "licence", emails)
             return Licensed(frozenset(held), len(self._streams.get(subscription_id, ())))
 
+    def running(self, subscription_id: UUID) -> Running:
+        """Return which imports of a subscription are running."""
+        with self._lock:
+            last = {
+                record.originator_id: type(record.event)
+                for record in self._log
+                if record.origin.subscription_id == subscription_id and isinstance(record.event, RUNS + ENDS)
+            }
+            adding, undoing = (tuple(each for each, its in last.items() if its is kind) for kind in RUNS)
+            return Running(adding, undoing, len(self._log))
+
     def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
         """Return the fingerprint of the request that was carried out with this key."""
         with self._lock:
             return self._requests.get((subscription_id, key))
 
     def append(self, origin: Origin, records: Sequence[NewRecord], claims: Claims = NO_CLAIMS) -> Appended:
-        """Store all records or none, and return the last position and the time; raises Conflict."""
+        """Store all records or none, and return the last position and the time.
+
+        Raises Conflict and SubscriptionIsClosed.
+        """
         subscription_id = origin.subscription_id
         with self._lock:
             at = self._now()
             if claims.request and (subscription_id, claims.request.key) in self._requests:
                 raise Conflict("the request was carried out")
             holders = _claimed(self._holders[subscription_id], claims)
+            _require_open(holders, records)
+            if claims.no_runs is not None:
+                self._require_no_runs(subscription_id, claims.no_runs)
             if claims.licences_at is not None:
                 self._require_licences_unchanged(subscription_id, claims.licences_at, records)
             if claims.no_joins is not None:
@@ -143,6 +174,18 @@ class MemoryEventStore:
         for record in self._log[no_joins.since :]:
             if record.origin.subscription_id == subscription_id and not no_joins.emails.isdisjoint(_joining(record)):
                 raise Conflict("a user has joined a group since")
+
+    def _require_no_runs(self, subscription_id: UUID, since: int) -> None:
+        for record in self._log[since:]:
+            if record.origin.subscription_id == subscription_id and isinstance(record.event, RUNS):
+                raise Conflict("an import was started since")
+
+
+def _require_open(holders: Holders, records: Sequence[NewRecord]) -> None:
+    """Raise SubscriptionIsClosed unless the records may be appended where these claims are held."""
+    for key, possible in (("closed", AFTER_CLOSING), ("erased", AFTER_ERASING)):
+        if ("closed", key) in holders and not (records and all(isinstance(new.event, possible) for new in records)):
+            raise SubscriptionIsClosed
 
 
 def _joining(record: NewRecord | Record) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class _Asked(Struct, omit_defaults=True):
     relied_on: tuple[Claim, ...] = ()
     licences_at: int | None = None
     no_joins: NoJoins | None = None
+    no_runs: int | None = None
     request: RequestKey | None = None
 
 
@@ -37,5 +38,5 @@ def encoded(claims: Claims, subscription_id: UUID) -> str:
         keys, streams = map(list, zip(*((claim.key, claim.stream) for claim in some), strict=True))
         are_its_own = streams.count(subscription_id) == len(streams)
         taken.append(_Taken(kind, keys, [] if are_its_own else streams))
-    others = claims.released, claims.relied_on, claims.licences_at, claims.no_joins, claims.request
+    others = claims.released, claims.relied_on, claims.licences_at, claims.no_joins, claims.no_runs, claims.request
     return json.encode(_Asked(taken, *others)).decode()

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from application.ports import BlobMissing
+from domain.errors import SubscriptionIsClosed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,10 @@ class PostgresBlobs:
         self._datastore = datastore
 
     def put(self, subscription_id: UUID, kind: BlobKind, chunks: Iterable[bytes]) -> str:
-        """Store the chunks durably, unless they are stored, and return the hexadecimal SHA-256 of all of them."""
+        """Store the chunks durably, unless they are stored, and return the hexadecimal SHA-256 of all of them.
+
+        Raises SubscriptionIsClosed: what nobody can record any more isn't stored, either.
+        """
         digest, count = sha256(), 0
         for count, chunk in enumerate(chunks, start=1):  # noqa: B007 - used after the loop
             digest.update(chunk)
@@ -37,6 +41,10 @@ class PostgresBlobs:
                 " DO UPDATE SET stored_at = now() RETURNING xmax = 0 AS is_new",
                 (*key, count),
             ).fetchone()
+            # After the insert, so that an erasure, which waits for inserts, sees either nobody else or this blob.
+            cursor.execute("SELECT FROM claims WHERE subscription_id = %s AND kind = 'closed'", (subscription_id,))
+            if cursor.rowcount:
+                raise SubscriptionIsClosed
             if inserted and inserted["is_new"]:
                 with cursor.copy("COPY blob_chunks FROM STDIN (FORMAT binary)") as copy:
                     copy.set_types(("uuid", "text", "text", "int4", "bytea"))

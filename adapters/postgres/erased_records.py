@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from application.records import decode_event
 from application.verifying import NewTexts
-from domain.forgetting import PersonForgotten
+from domain.forgetting import PersonForgotten, TextsErased
 from domain.leaves import Kept
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from psycopg import Cursor
     from psycopg.rows import DictRow
 
-TOPIC = str(PersonForgotten.__struct_config__.tag)
+TOPICS = [str(each.__struct_config__.tag) for each in (PersonForgotten, TextsErased)]
 FORGETTINGS = """
 SELECT notification_id, subscription_id, state FROM events
-WHERE topic = %s AND notification_id <= (SELECT max(last_position) FROM tree_leaves)
+WHERE topic = ANY(%s) AND notification_id <= (SELECT max(last_position) FROM tree_leaves)
   AND NOT EXISTS (SELECT FROM erasures WHERE position = notification_id AND event_commitment IS NOT NULL)
 ORDER BY notification_id
 """
@@ -34,9 +34,9 @@ def kept_of(cursor: Cursor[DictRow], among: Sequence[int] | None = None) -> dict
 def new_texts(cursor: Cursor[DictRow]) -> dict[int, NewTexts]:
     """Return what sealed events say about erased records before them, by position. The latest ones count."""
     found: dict[int, NewTexts] = {}
-    for row in cursor.execute(FORGETTINGS, (TOPIC,), binary=True).fetchall():
+    for row in cursor.execute(FORGETTINGS, (TOPICS,), binary=True).fetchall():
         event = decode_event(row["state"])
-        for each in event.erased if isinstance(event, PersonForgotten) else ():
+        for each in event.erased if isinstance(event, (PersonForgotten, TextsErased)) else ():
             if each.position < row["notification_id"]:
                 before = found.get(each.position, NewTexts(b"", None, None))
                 event_said = bytes.fromhex(each.event) or before.event

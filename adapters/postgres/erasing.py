@@ -142,7 +142,7 @@ class PostgresErasure:
         self, cursor: Cursor[DictRow], looks: dict[UUID, _Look], origin: Origin, at: datetime
     ) -> ForgettingResult:
         lock_tree(cursor)
-        _seal_all(cursor)
+        seal_all(cursor)
         results, topics, last, newest = [], set[str](), None, 0
         for scope, look in looks.items():
             found = look.up_to_now(cursor)
@@ -157,9 +157,9 @@ class PostgresErasure:
         everywhere = ROLLCALL in looks
         if last is None:
             return ForgettingResult(None, results[0], everywhere)
-        _seal_all(cursor)
+        seal_all(cursor)
         for projector in self._projectors:
-            names_them = projector.view.names_people and any(_tag(kind) in topics for kind in projector.view.handlers)
+            names_them = projector.view.names_people and any(tag_of(kind) in topics for kind in projector.view.handlers)
             if names_them and not projector.condemn(cursor, newest):
                 raise NotShownYet
         return ForgettingResult(person.stand_in, results[0], everywhere, last.position)
@@ -190,11 +190,13 @@ class _Look:
         return found_in(blobs, [*known, *later])
 
 
-def _tag(kind: type) -> str:
+def tag_of(kind: type) -> str:
+    """Return the tag under which events of a kind are stored."""
     return str(getattr(kind, "__struct_config__").tag)  # noqa: B009 - msgspec's, which mypy doesn't know
 
 
-def _seal_all(cursor: Cursor[DictRow]) -> None:
+def seal_all(cursor: Cursor[DictRow]) -> None:
+    """Add all that isn't in the tree, which is locked, to it."""
     while seal_next(cursor):
         pass
 

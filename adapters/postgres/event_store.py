@@ -17,7 +17,19 @@ from msgspec import json
 
 from adapters.postgres.recorder import AppendMark, EventColumns, Recorder, StoredRecord, StreamRecorder
 from adapters.postgres.snapshots import Snapshot, SnapshotMapper, SnapshotStore
-from application.ports import NO_CLAIMS, Appended, ClaimKind, Claims, Conflict, Licensed, Stream, fold_records
+from application.ports import (
+    ENDS,
+    NO_CLAIMS,
+    RUNS,
+    Appended,
+    ClaimKind,
+    Claims,
+    Conflict,
+    Licensed,
+    Running,
+    Stream,
+    fold_records,
+)
 from application.records import Event, Origin, Record, decode_event, decode_origin
 
 if TYPE_CHECKING:
@@ -173,12 +185,22 @@ class PostgresEventStore(Application[UUID]):
         users, version = self._our_recorder.select_licensed(subscription_id, emails)
         return Licensed(frozenset(users), version)
 
+    def running(self, subscription_id: UUID) -> Running:
+        """Return which imports of a subscription are running."""
+        adding, undoing = map(_topic, RUNS)
+        last, at = self._our_recorder.select_running(subscription_id, list(map(_topic, (*RUNS, *ENDS))))
+        of = {topic: tuple(each for each, its in last if its == topic) for topic in (adding, undoing)}
+        return Running(of[adding], of[undoing], at)
+
     def request_fingerprint(self, subscription_id: UUID, key: str) -> UUID | None:
         """Return the fingerprint of the request that was carried out with this key; None if none was in a week."""
         return self._our_recorder.select_request(subscription_id, key)
 
     def append(self, origin: Origin, records: Sequence[NewRecord], claims: Claims = NO_CLAIMS) -> Appended:
-        """Store all records durably, once, or none, and return the last position and the time; raises Conflict."""
+        """Store all records durably, once, or none, and return the last position and the time.
+
+        Raises Conflict and SubscriptionIsClosed.
+        """
         at = self._now()
         events = EventColumns(
             [new.originator_id for new in records],

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from adapters.postgres.personal_data import StoredBlob, blobs_naming
 from adapters.postgres.rights import role_keys
-from application.ports import Conflict
+from application.ports import ENDS, RUNS, Conflict
 from domain.access import ROLLCALL
 from domain.errors import ImportRunning
 from domain.naming import group_key
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from adapters.postgres.personal_data import Found
     from domain.forgetting import Redaction
 
-RUNS = ("import.commit-started", "import.undo-started")
-ENDS = ("import.commit-stopped", "import.commit-completed", "import.undo-stopped", "import.undo-completed")
+STARTS, STOPS = ([str(each.__struct_config__.tag) for each in kinds] for kinds in (RUNS, ENDS))
 
 
 def require_ended(cursor: Cursor[DictRow], scope: UUID, email: str, found: Found) -> None:
@@ -38,9 +37,9 @@ def require_ended(cursor: Cursor[DictRow], scope: UUID, email: str, found: Found
     cursor.execute(
         "SELECT DISTINCT ON (originator_id) originator_id AS id, topic FROM events"
         " WHERE originator_id = ANY(%s) AND topic = ANY(%s) ORDER BY originator_id, originator_version DESC",
-        (imports, [*RUNS, *ENDS]),
+        (imports, [*STARTS, *STOPS]),
     )
-    running = [row["id"] for row in cursor if row["topic"] in RUNS]
+    running = [row["id"] for row in cursor if row["topic"] in STARTS]
     if running:
         raise ImportRunning(id=running[0])
 

@@ -25,7 +25,7 @@ from eventsourcing.persistence import (
     Subscription,
 )
 from msgspec import json
-from psycopg.errors import UniqueViolation
+from psycopg.errors import ObjectNotInPrerequisiteState, UniqueViolation
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
@@ -33,6 +33,7 @@ from adapters.postgres.asked_claims import encoded
 from adapters.postgres.patience import waiting
 from adapters.postgres.statements import statement
 from application.ports import NO_CLAIMS, ClaimKind, Claims
+from domain.errors import SubscriptionIsClosed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -176,7 +177,8 @@ class Recorder(StreamRecorder, ApplicationRecorder):
 
         If the connection is lost, nobody knows whether they were inserted. So the append is sent once more, on another
         connection; its id keeps it from being stored twice. Waits for locks and connections for at most
-        `PATIENCE_SECONDS`. Raises the library's IntegrityError if a version is taken or a claim does not hold.
+        `PATIENCE_SECONDS`. Raises the library's IntegrityError if a version is taken or a claim does not hold, and
+        SubscriptionIsClosed.
         """
         arguments = {
             "append_id": uuid4(),
@@ -193,9 +195,11 @@ class Recorder(StreamRecorder, ApplicationRecorder):
                 try:
                     with waiting(deadline - monotonic()) as seconds:
                         return _call_append(connection, arguments, seconds)
-                except UniqueViolation as error:
+                except (UniqueViolation, ObjectNotInPrerequisiteState) as error:
                     if was_sent and (position := _find_append(connection, arguments)):
                         return Inserted(AppendMark(position, arguments["append_id"]))
+                    if isinstance(error, ObjectNotInPrerequisiteState):
+                        raise SubscriptionIsClosed from error
                     raise IntegrityError(str(error)) from error
                 except psycopg.Error:
                     if was_sent or not connection.closed:
@@ -282,6 +286,17 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         with self._datastore.get_connection() as connection:
             row = connection.execute(statement("select_licensed"), wanted, prepare=True, binary=True).fetchone()
             return (row["users"], row["version"]) if row else ([], 0)
+
+    def select_running(self, subscription_id: UUID, topics: Sequence[str]) -> tuple[list[tuple[UUID, str]], int]:
+        """Return which streams of a subscription have an event of these topics, each with the topic of its last one.
+
+        And the position of the subscription's latest event, as of which that is so.
+        """
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(
+                statement("select_running"), {"subscription": subscription_id, "topics": list(topics)}
+            ).fetchall()
+        return [(row["id"], row["topic"]) for row in rows if row["id"]], rows[0]["at"] if rows else 0
 
     def select_streams(self, streams: list[UUID]) -> Iterator[StoredEvent]:
         """Yield the events of several streams, stream by stream."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from adapters.postgres.personal_data import Naming
+    from domain.erasing import Everybody
     from domain.forgetting import Redaction
     from domain.leaves import LeafTile
 
@@ -41,7 +42,7 @@ class NewText(NamedTuple):
 class Rewriting:
     """Puts a pseudonym in the place of a person in sealed records. The log and its tree are locked meanwhile."""
 
-    def __init__(self, cursor: Cursor[DictRow], person: Redaction) -> None:
+    def __init__(self, cursor: Cursor[DictRow], person: Redaction | Everybody) -> None:
         self._cursor = cursor
         self._person = person
         self._origins: dict[int, NewText] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
 from adapters.postgres.erased_records import kept_of
 from adapters.postgres.sealed_log import READ_AT_ONCE, read_records, tile_of
@@ -53,7 +53,25 @@ def records_of(datastore: Datastore, stream: UUID, end: int) -> Iterator[SealedR
 
     The events of one append are one change. So a group's events come with those of the import that caused them.
     """
-    for after, until in _runs(datastore, stream, end):
+    made = "SELECT DISTINCT append_position AS position FROM events WHERE originator_id = %s AND append_position <= %s"
+    return _records_in(datastore, _runs(datastore, made, stream, end))
+
+
+def last_append_of_subscription(datastore: Datastore, subscription_id: UUID) -> int:
+    """Return the position of the last append to a subscription."""
+    with datastore.views() as cursor:
+        cursor.execute("SELECT max(position) AS last FROM appends WHERE subscription_id = %s", (subscription_id,))
+        return int((cursor.fetchone() or {"last": 0})["last"])
+
+
+def records_of_subscription(datastore: Datastore, subscription_id: UUID, end: int) -> Iterator[SealedRecords]:
+    """Yield all records of a subscription up to a position, in order, some at a time; raises Unsealed."""
+    made = "SELECT position FROM appends WHERE subscription_id = %s AND position <= %s"
+    return _records_in(datastore, _runs(datastore, made, subscription_id, end))
+
+
+def _records_in(datastore: Datastore, runs: Sequence[tuple[int, int]]) -> Iterator[SealedRecords]:
+    for after, until in runs:
         last = after
         while last < until:
             with datastore.views() as cursor:
@@ -62,20 +80,16 @@ def records_of(datastore: Datastore, stream: UUID, end: int) -> Iterator[SealedR
             last = found.positions[-1]
 
 
-def _runs(datastore: Datastore, stream: UUID, end: int) -> list[tuple[int, int]]:
-    """Return where appends to a stream are in the log: after a position, and up to another one. Neighbours are one."""
+def _runs(datastore: Datastore, made: LiteralString, of: UUID, end: int) -> list[tuple[int, int]]:
+    """Return where appends are in the log: after a position, and up to another one. Neighbours are one."""
     with datastore.views() as cursor:
         cursor.execute(
-            """
-            SELECT made.position, coalesce(before.position, 0) AS before
-            FROM (
-                SELECT DISTINCT append_position AS position FROM events
-                WHERE originator_id = %s AND append_position <= %s
-            ) AS made
+            f"""
+            SELECT made.position, coalesce(before.position, 0) AS before FROM ({made}) AS made
             CROSS JOIN LATERAL (SELECT max(position) AS position FROM appends WHERE position < made.position) AS before
             ORDER BY 1
             """,
-            (stream, end),
+            (of, end),
         )
         runs: list[tuple[int, int]] = []
         for row in cursor:

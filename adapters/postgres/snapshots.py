@@ -13,17 +13,17 @@ from msgspec import DecodeError, Struct, ValidationError, json
 
 from application.records import Origin
 from domain.import_session import ImportSession
-from domain.subscription import Subscription
+from domain.subscription import SubscriptionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SHAPE = 9
+SHAPE = 10
 """The shape of the states that are kept: add one whenever the fields of a state or the fold change."""
 
 TOPIC = "snapshot"
 
-SnapshotState: TypeAlias = ImportSession | Subscription
+SnapshotState: TypeAlias = ImportSession | SubscriptionState
 """The states that are kept. A group's is not: it is as large as the events that it would spare."""
 
 

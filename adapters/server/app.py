@@ -146,6 +146,7 @@ def _api(upload_bytes: int) -> Router:
             *unlicensed.ROUTES,
             progress,
             evidence.download_evidence,
+            evidence.download_everything,
             *report.ROUTES,
             *exports.ROUTES,
             *audit.ROUTES,

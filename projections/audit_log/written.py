@@ -159,5 +159,5 @@ AUDIT_LOG = View(
     tables=("audit_log", "audit_emails"),
     create=CREATE,
     handlers=dict.fromkeys(AUDITED, _insert_changes),
-    version=4,
+    version=5,
 )

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 NAME = "directory"
 
 
+SubscriptionPhase: TypeAlias = Literal["open", "closed", "erasing", "erased"]
+"""Whether things can change in a subscription, and whether its data is being erased or is erased after that."""
+
+
 class SubscriptionRow(Struct, frozen=True):
     """A subscription and its seats; `seats_taken` of them have a licence."""
 
@@ -28,6 +32,8 @@ class SubscriptionRow(Struct, frozen=True):
     seats: int
     seats_taken: int
     created_at: datetime
+    state: SubscriptionPhase = "open"
+    closed_at: datetime | None = None
 
     @property
     def seats_free(self) -> int:
@@ -59,7 +65,7 @@ def subscriptions(
     name, subscription_id = after or (None, None)
     cursor.execute(
         """
-        SELECT subscription_id, name, seats, taken, created_at FROM directory_subscriptions
+        SELECT subscription_id, name, seats, taken, created_at, state, closed_at FROM directory_subscriptions
         WHERE (%(among)s::uuid[] IS NULL OR subscription_id = ANY(%(among)s))
           AND (%(name)s::text IS NULL OR (name, subscription_id) > (%(name)s, %(id)s::uuid))
         ORDER BY name, subscription_id LIMIT %(limit)s

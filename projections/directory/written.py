@@ -11,10 +11,13 @@ from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAdde
 from domain.naming import group_key
 from domain.spreadsheets import sheet_values
 from domain.subscription import (
+    ErasureStarted,
     LicencesAllocated,
     LicencesRevoked,
     SeatsChanged,
+    SubscriptionClosed,
     SubscriptionCreated,
+    SubscriptionErased,
     SubscriptionRenamed,
 )
 from projections.arrays import arrays
@@ -35,7 +38,9 @@ CREATE = """
         name text NOT NULL,
         seats integer NOT NULL,
         taken integer NOT NULL,
-        created_at timestamptz NOT NULL
+        created_at timestamptz NOT NULL,
+        state text NOT NULL DEFAULT 'open',
+        closed_at timestamptz
     );
     CREATE TABLE IF NOT EXISTS directory_subscription_names (
         name text NOT NULL,
@@ -170,6 +175,27 @@ def _change_seats(cursor: ViewCursor, run: Sequence[Record]) -> None:
         FROM unnest(%s::uuid[], %s::int[]) AS t (id, seats) WHERE s.subscription_id = t.id
         """,
         columns(latest.items(), 2),
+    )
+
+
+def _close_subscriptions(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    cursor.execute(
+        """
+        UPDATE directory_subscriptions AS s SET state = 'closed', closed_at = t.at
+        FROM unnest(%s::uuid[], %s::timestamptz[]) AS t (id, at) WHERE s.subscription_id = t.id
+        """,
+        columns(((r.originator_id, r.at) for r in run), 2),
+    )
+
+
+def _erase_subscriptions(cursor: ViewCursor, run: Sequence[Record]) -> None:
+    states = {r.originator_id: "erased" if isinstance(r.event, SubscriptionErased) else "erasing" for r in run}
+    cursor.execute(
+        """
+        UPDATE directory_subscriptions AS s SET state = t.state
+        FROM unnest(%s::uuid[], %s::text[]) AS t (id, state) WHERE s.subscription_id = t.id
+        """,
+        columns(states.items(), 2),
     )
 
 
@@ -483,11 +509,14 @@ DIRECTORY = View(
         "directory_in_no_group",
     ),
     create=CREATE,
-    version=4,
+    version=5,
     handlers={
         SubscriptionCreated: _insert_subscriptions,
         SubscriptionRenamed: _rename_subscriptions,
         SeatsChanged: _change_seats,
+        SubscriptionClosed: _close_subscriptions,
+        ErasureStarted: _erase_subscriptions,
+        SubscriptionErased: _erase_subscriptions,
         LicencesAllocated: _allocate_licences,
         LicencesRevoked: _revoke_licences,
         GroupCreated: _insert_groups,

@@ -17,8 +17,11 @@ from domain.downloads import FileDownloaded
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.subscription import (
+    ErasureStarted,
     SeatsChanged,
+    SubscriptionClosed,
     SubscriptionCreated,
+    SubscriptionErased,
     SubscriptionRenamed,
 )
 from projections.reports.sentences import ACTIONS
@@ -35,6 +38,9 @@ OPERATED = (
     SubscriptionCreated,
     SubscriptionRenamed,
     SeatsChanged,
+    SubscriptionClosed,
+    ErasureStarted,
+    SubscriptionErased,
     AccessGranted,
     AccessRevoked,
     TokenIssued,

@@ -21,7 +21,7 @@ from domain.edits import (
     UserRestored,
 )
 from domain.files.encodings import ENCODINGS
-from domain.forgetting import FORGOTTEN_NAME, PSEUDONYM, PersonForgotten
+from domain.forgetting import FORGOTTEN_NAME, PSEUDONYM, PersonForgotten, TextsErased
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
@@ -38,10 +38,13 @@ from domain.import_session import (
 from domain.plan import PlanTotals
 from domain.retention import FileExpired
 from domain.subscription import (
+    ErasureStarted,
     LicencesAllocated,
     LicencesRevoked,
     SeatsChanged,
+    SubscriptionClosed,
     SubscriptionCreated,
+    SubscriptionErased,
     SubscriptionRenamed,
 )
 from domain.undo import GroupKept, GroupUndone, UndoCompleted, UndoStarted, UndoStopped
@@ -52,8 +55,6 @@ from projections.reports.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from domain.access import AccessEvent, TokenEvent
-    from domain.identity import IdentityEvent
     from projections.import_list.read import LastError
 
 FORMATS = {"user_based": "user-based", "group_based": "group-based"}
@@ -75,6 +76,7 @@ DOWNLOADS: dict[Downloaded, str] = {
     "audit": "the audit log",
     "group-users": "the users of a group",
     "person": "what is held of a person",
+    "subscription": "everything in the subscription",
 }
 
 _TITLES: dict[type[Event], str] = {
@@ -122,6 +124,10 @@ _TITLES: dict[type[Event], str] = {
     FileDownloaded: "File downloaded",
     PersonForgotten: "Person forgotten",
     FileExpired: "File erased",
+    SubscriptionClosed: "Subscription closed",
+    ErasureStarted: "Erasing started",
+    TextsErased: "Records rewritten",
+    SubscriptionErased: "Subscription erased",
 }
 TITLES: Mapping[str, str] = {event.__name__: title for event, title in _TITLES.items()}
 """A title for each event, by the event's name: the `type` of a row in a history or in the audit log."""
@@ -159,6 +165,9 @@ ACTIONS: Mapping[str, Action] = {
     "tokens-changed": Action("Tokens issued or revoked", (TokenIssued, TokenRevoked)),
     "subscription-changed": Action(
         "Subscription or seats changed", (SubscriptionCreated, SubscriptionRenamed, SeatsChanged)
+    ),
+    "subscription-closed": Action(
+        "Subscription closed or erased", (SubscriptionClosed, ErasureStarted, SubscriptionErased)
     ),
     "file-downloaded": Action("File downloaded", (FileDownloaded,)),
     "person-forgotten": Action("Person forgotten", (PersonForgotten,)),
@@ -238,6 +247,12 @@ def _sentence(event: Event) -> str:
             return f"Renamed group “{old}” to “{new}”"
         case GroupDeleted(name):
             return f"Deleted group “{name}”"
+        case _:
+            return _about_subscription(event)
+
+
+def _about_subscription(event: Event) -> str:
+    match event:
         case SubscriptionCreated(name, seats):
             return f"Created subscription “{name}” with {counted(seats, 'seat')}"
         case SubscriptionRenamed(old, new):
@@ -252,13 +267,25 @@ def _sentence(event: Event) -> str:
             return f"Revoked the licence of {email}"
         case LicencesRevoked(emails):
             return f"Revoked the licences of {counted(len(emails), 'user')}"
+        case SubscriptionClosed(reason):
+            return f"Closed the subscription{_because(reason)}"
+        case ErasureStarted(reason):
+            return f"Started erasing the subscription{' without an export' if reason else ''}{_because(reason)}"
+        case TextsErased(erased):
+            return f"Rewrote {counted(len(erased), 'record')} so that they name nobody"
+        case SubscriptionErased(records, files):
+            return f"Erased the subscription: {counted(records, 'record')}, {counted(files, 'uploaded file')}"
         case PersonForgotten(records=records):
             return f"Forgot a person, who was named in {counted(records, 'record')}"
         case _:
             return _about_access(event)
 
 
-def _about_access(event: AccessEvent | TokenEvent | IdentityEvent | FileDownloaded | FileExpired) -> str:
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _about_access(event: Event) -> str:
     match event:
         case FileDownloaded(what, name):
             return f"Downloaded {DOWNLOADS[what]} ({name})"
@@ -279,6 +306,8 @@ def _about_access(event: AccessEvent | TokenEvent | IdentityEvent | FileDownload
             return f"Unlinked {email} from account “{subject}” at {issuer}"
         case SessionsEnded(email):
             return f"Signed {email} out everywhere"
+        case _:
+            raise ValueError(event)
 
 
 def attempts(error: LastError) -> str:

@@ -8,21 +8,32 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec import structs
 
 from adapters.memory.ports import memory_ports
-from application.ports import Conflict, Stream
+from application.ports import Claim, Claims, Conflict, RequestKey, Stream
 from application.records import Actor, Event, NewRecord, Origin, Record
 from domain import import_session, subscription
+from domain.access import AccessGranted, AccessRevoked, TokenRevoked
 from domain.addition import GroupAdded
-from domain.import_session import CommitStarted, FileUploaded, FormatDetected
+from domain.downloads import FileDownloaded
+from domain.errors import SubscriptionIsClosed
+from domain.forgetting import TextsErased
+from domain.group import GroupCreated
+from domain.import_session import CommitStarted, CommitStopped, FileUploaded, FormatDetected
+from domain.retention import FileExpired
 from domain.subscription import (
+    ErasureStarted,
     LicencesAllocated,
     LicencesRevoked,
     SeatsChanged,
     Subscription,
+    SubscriptionClosed,
     SubscriptionCreated,
+    SubscriptionErased,
     User,
 )
+from domain.undo import UndoStarted
 from tests.waiting import Running
 
 if TYPE_CHECKING:
@@ -283,3 +294,78 @@ def session(store: Store) -> UUID:
     ]
     append(store, [recorded(stream, version, event) for version, event in enumerate(events, start=1)])
     return stream
+
+
+# --- subscriptions that are closed ------------------------------------------------------------------------------------
+
+
+def closing(*keys: str) -> Claims:
+    return Claims(taken=tuple(Claim("closed", key, ORIGIN.subscription_id) for key in keys))
+
+
+def in_a_subscription_of_its_own() -> Origin:
+    return structs.replace(ORIGIN, subscription_id=uuid4())
+
+
+ONLY_TOKENS: list[Event] = [TokenRevoked("Sync"), SubscriptionErased(1, 1)]
+AT_THE_END: list[Event] = [
+    AccessRevoked("ann@example.com", "auditor"),
+    FileDownloaded("users", "users.csv"),
+    FileExpired("users.csv", 7),
+    ErasureStarted(),
+    TextsErased(()),
+    *ONLY_TOKENS,
+]
+NEVER: list[Event] = [
+    GroupCreated("Sales", ()),
+    SeatsChanged(1, 2),
+    FILLER,
+    AccessGranted("ann@example.com", "auditor"),
+]
+
+
+def test_nothing_is_appended_to_a_closed_subscription_but_what_belongs_to_its_end(store: Store) -> None:
+    origin, head = in_a_subscription_of_its_own(), store.head()
+    store.append(origin, [recorded(uuid4(), 1, SubscriptionClosed())], closing("closed"))
+    for event in AT_THE_END:
+        store.append(origin, [recorded(uuid4(), 1, event)])
+    for event in NEVER:
+        with pytest.raises(SubscriptionIsClosed):
+            store.append(origin, [recorded(uuid4(), 1, event)])
+    with pytest.raises(SubscriptionIsClosed):
+        store.append(origin, [recorded(uuid4(), 1, AT_THE_END[0]), recorded(uuid4(), 1, NEVER[0])])
+    with pytest.raises(SubscriptionIsClosed):
+        store.append(origin, [], Claims(request=RequestKey("key", uuid4())))
+    assert len(log_after(store, head)) == 1 + len(AT_THE_END)
+    append(store, [recorded(uuid4(), 1, NEVER[0])])  # to another subscription
+
+
+def test_in_an_erased_subscription_only_tokens_are_revoked(store: Store) -> None:
+    origin = in_a_subscription_of_its_own()
+    store.append(origin, [recorded(uuid4(), 1, SubscriptionClosed())], closing("closed"))
+    store.append(origin, [recorded(uuid4(), 1, SubscriptionErased(1, 1))], closing("erased"))
+    for event in ONLY_TOKENS:
+        store.append(origin, [recorded(uuid4(), 1, event)])
+    for event in [*AT_THE_END[: -len(ONLY_TOKENS)], *NEVER]:
+        with pytest.raises(SubscriptionIsClosed):
+            store.append(origin, [recorded(uuid4(), 1, event)])
+
+
+def test_a_subscription_says_which_imports_are_running(store: Store) -> None:
+    origin, adding, undoing, stopped = in_a_subscription_of_its_own(), uuid4(), uuid4(), uuid4()
+    assert store.running(origin.subscription_id).adding == ()
+    started = CommitStarted(1, 2)
+    for import_id in (adding, undoing, stopped):
+        store.append(origin, [recorded(import_id, 1, started)])
+    store.append(origin, [recorded(undoing, 2, CommitStopped(1, 1)), recorded(undoing, 3, UndoStarted(2, 1))])
+    store.append(origin, [recorded(stopped, 2, CommitStopped(1, 1))])
+    append(store, [recorded(uuid4(), 1, started)])  # in another subscription
+    found = store.running(origin.subscription_id)
+    assert (found.adding, found.undoing) == ((adding,), (undoing,))
+    with pytest.raises(Conflict):
+        store.append(origin, [recorded(uuid4(), 1, SubscriptionClosed())], no_runs(found.at - 4))
+    store.append(origin, [recorded(uuid4(), 1, SubscriptionClosed())], no_runs(found.at))
+
+
+def no_runs(since: int) -> Claims:
+    return structs.replace(closing("closed"), no_runs=since)

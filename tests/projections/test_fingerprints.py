@@ -26,12 +26,12 @@ pytestmark = pytest.mark.database
 
 HISTORY = "298cd93dcc86a667"
 RECORDED = {
-    "directory": ("4-da402ba7af5136c5", "f26f7995f461af92"),
+    "directory": ("5-e6e68f765684cbcc", "0853f38f08c9643a"),
     "review": ("2-2e37d6fb959e7a96", "d3107a46b103df93"),
     "import_list": ("4-61793e849f960756", "72f7ea5dce901866"),
     "groups_added": ("5-993b77dc499ac9d7", "1607c7a4c9712a91"),
-    "audit_log": ("4-d08eb3e00193f861", "58e1292498b20eee"),
-    "group_events": ("4-039744f85e575973", "f2a20ca4aab5fb6b"),
+    "audit_log": ("5-6938977d4f485b6b", "58e1292498b20eee"),
+    "group_events": ("5-d4da770dbbfe6ffc", "f2a20ca4aab5fb6b"),
     "access": ("1-1d8a934528428ff0", "c326fe83ac90b9d1"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""

@@ -15,8 +15,9 @@ from adapters.composition import composed
 from adapters.postgres.datastore import Datastore
 from application.importing import stored_roster
 from application.records import Event, NewRecord
-from domain.forgetting import PersonForgotten, forgetting_id, pseudonym
+from domain.forgetting import PersonForgotten, TextsErased, forgetting_id, pseudonym
 from domain.group import GroupCreated, UsersAddedToGroup
+from domain.subscription import ErasureStarted, SubscriptionClosed, SubscriptionErased
 from projections import group_events, projector
 from projections.audit_log import read as audit_log
 from projections.directory import read as directory
@@ -29,7 +30,7 @@ from projections.reports.review_problems import problems
 from projections.reports.reviewed_users import reviewed_users
 from projections.review import read as review
 from tests.adapters.postgres.test_stored_events import members
-from tests.conftest import advance_to_the_end, cloned, settings_for, working
+from tests.conftest import advance_to_the_end, cloned, settings_for, subscribed, working
 from tests.histories import everything_happens, in_one_append, uploaded
 from tests.waiting import Running, again_and_again, eventually, somebody_waits_for_a_lock
 
@@ -55,6 +56,15 @@ class FullHistory:
         self.projectors = {each.view.name: each for each in rollcall.projectors}
 
 
+def the_end(rollcall: Rollcall) -> None:
+    """Let a subscription come to its end, without what this leaves nothing of."""
+    ended = subscribed(rollcall, "ann@example.com")
+    scope = ended.subscription_id
+    ends: tuple[Event, ...] = (SubscriptionClosed(), ErasureStarted(), SubscriptionErased(1, 0))
+    records = [NewRecord(scope, version, event) for version, event in enumerate(ends, start=3)]
+    rollcall.events.append(ended, [NewRecord(forgetting_id(scope), 1, TextsErased(())), *records])
+
+
 @pytest.fixture(scope="module")
 def full_database(server: str, template: str) -> Iterator[tuple[str, Origin]]:
     """Return the name of a database in which every type of event has happened, to be cloned, and who caused them."""
@@ -68,6 +78,7 @@ def full_database(server: str, template: str) -> Iterator[tuple[str, Origin]]:
             # Not the forgetting itself, which leaves less to show: what views make of its event.
             forgotten = PersonForgotten(pseudonym(b"\0" * 8), 1, 1, 0, 0)
             rollcall.events.append(origin, [NewRecord(forgetting_id(origin.subscription_id), 1, forgotten)])
+            the_end(rollcall)
             assert rollcall.health.catch_up()
         yield str(conninfo_to_dict(conninfo)["dbname"]), origin
 

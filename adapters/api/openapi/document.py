@@ -35,7 +35,7 @@ from adapters.api.progress import ProgressDocument
 from adapters.api.review import NewName
 from adapters.api.samples import KINDS as SAMPLE_KINDS
 from adapters.api.samples import NAMES as SAMPLE_NAMES
-from adapters.api.subscriptions import NewSubscription, SubscriptionChange
+from adapters.api.subscriptions import Closing, ErasingRequest, NewSubscription, SubscriptionChange
 from adapters.api.unlicensed import UnlicensedChoice
 from adapters.http.problem_kinds import KINDS
 from adapters.http.problems import HEADERS as PROBLEM_HEADERS
@@ -83,7 +83,9 @@ def describe(routes: Sequence[ControllerRouterHandler], injected: Iterable[str],
     document["components"]["securitySchemes"] = {**SECURITY, "session": {**SECURITY["session"], "name": session_cookie}}
     document["paths"] = {PATHS.get(path, path): methods for path, methods in document["paths"].items()}
     for path, methods in document["paths"].items():
-        for operation in methods.values():
+        for method, operation in methods.items():
+            if method != "get":
+                operation["responses"].setdefault("409", _problem(KINDS["subscription-closed"].title))
             _complete(path, operation)
             _secure(operation, roles[operation["operationId"]])
     schemas = document["components"]["schemas"]
@@ -141,7 +143,9 @@ def _tag(path: str) -> str:
             return "Groups"
         case ["subscriptions", _, "persons", *_]:
             return "Persons"
-        case ["subscriptions", _, "export", *_]:
+        case ["subscriptions", _, "close" | "erase"]:
+            return "Subscriptions"
+        case ["subscriptions", _, "export" | "everything.zip", *_]:
             return "Exports"
         case ["subscriptions", _, _, *_]:
             return "Following"
@@ -248,7 +252,7 @@ def _complete_content(operation_id: str, status: str, response: Node) -> None:
                 response["content"] = {"text/event-stream": {"schema": STREAM, "example": TEXTS["progress"]}}
             case "downloadFile":
                 response["content"] = {"application/octet-stream": {"schema": BINARY}}
-            case "downloadEvidence":
+            case "downloadEvidence" | "downloadEverything":
                 response["content"] = {"application/zip": {"schema": BINARY}}
             case "downloadReport":
                 response["content"] = {"text/csv": {"schema": {"type": "string"}, "example": TEXTS["report"]}}
@@ -298,6 +302,8 @@ def _add_schemas(schemas: Node) -> None:
         SelectedMembers,
         NewLicences,
         PersonToForget,
+        Closing,
+        ErasingRequest,
         CloudEvent,
         ProgressDocument,
     )
@@ -306,6 +312,8 @@ def _add_schemas(schemas: Node) -> None:
     schemas["CloudEvent"]["properties"]["data"] = {"type": "object"}
     for body in ("NewSubscription", "SubscriptionChange", "NewName", "NewGroup"):
         schemas[body]["properties"]["name"]["format"] = "name"
+    for body, text in (("Closing", "reason"), ("ErasingRequest", "without_export")):
+        schemas[body]["properties"][text]["format"] = "name"
 
 
 def _for_generators(node: Any) -> Any:

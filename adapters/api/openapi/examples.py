@@ -55,6 +55,8 @@ PARAMETERS: dict[str, Any] = {
 }
 
 BODIES: dict[str, Any] = {
+    "Closing": {"reason": "The contract ended."},
+    "ErasingRequest": {"without_export": "It was a test."},
     "NewSubscription": {"name": "Contoso", "seats": 500},
     "NewLicences": {"users": [{"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee"}]},
     "UnlicensedChoice": {"emails": "all", "group": 1},
@@ -131,6 +133,8 @@ SCHEMAS: dict[str, Any] = {
         "seats": 500,
         "seats_taken": 3,
         "seats_free": 497,
+        "state": "open",
+        "closed_at": None,
     },
     "AllocatedDocument": {
         "allocated": 2,

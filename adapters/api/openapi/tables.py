@@ -100,6 +100,8 @@ QUOTA_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "createSubscription": {"201": ("Location",), "202": ("Location",)},
     "changeSubscription": {"202": ("Location",)},
+    "closeSubscription": {"202": ("Location",)},
+    "eraseSubscription": {"202": ("Location",)},
     "allocateLicences": {"202": ("Location",)},
     "licenseUsers": {"202": ("Location",)},
     "listUnlicensed": {"200": ("ETag",)},
@@ -140,6 +142,7 @@ RESPONSE_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "downloadFile": {"200": ("Content-Disposition",)},
     "downloadReport": {"200": ("Content-Disposition",)},
     "downloadEvidence": {"200": ("Content-Disposition",)},
+    "downloadEverything": {"200": ("Content-Disposition",)},
     "downloadRowsNotAdded": {"200": ("Content-Disposition",)},
     "downloadExport": {"200": ("Content-Disposition",)},
     "downloadGroupUsers": {"200": ("Content-Disposition",)},

@@ -32,6 +32,8 @@ CHANGING = (
     "stopImport",
     "discardImport",
 )
+ENDING = ("closeSubscription", "eraseSubscription")
+"""What ends a subscription: one that nothing else needs, even if schemathesis has found the other. Operators may."""
 FOLLOWING, UPLOADING, DISCARDING = "followProgress", "uploadImport", "discardImport"
 FILE = "Groupname,Email\nSales,user1@example.com\nAsia,user2@example.com\nAfrica,nonsense\n"
 numbers = count()
@@ -77,6 +79,8 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     operation = str(case.operation.definition.raw.get("operationId"))
     if _is_as_described(case, ParameterLocation.PATH) and case.path_parameters and _is_aimed(case, operation, number):
         _aim(case.path_parameters, operation, number)
+    if operation in ENDING and _is_as_described(case, ParameterLocation.PATH) and case.path_parameters:
+        case.path_parameters["subscription_id"] = SEEDED["ended"]
     if operation == UPLOADING and _is_as_described(case, ParameterLocation.BODY) and number % 2:
         case.body = {"file": FILE}
     if _is_as_described(case, ParameterLocation.QUERY) and case.query:
@@ -133,7 +137,7 @@ def _aim(path: dict[str, Any], operation: str, number: int) -> None:
 
 def _bearer(case: Case[Any]) -> str:
     scope = (case.path_parameters or {}).get("subscription_id") if "{subscription_id}" in case.path else None
-    if scope is None:
+    if scope is None or case.operation.definition.raw.get("operationId") in ENDING:
         return f"Bearer {SEEDED['operator']}"
     return f"Bearer {_administrator(str(scope))}"
 

@@ -41,7 +41,10 @@ FILE = f"Groupname,Email,Email\nSales,{ANN},{BEN}\nEurope,{ANN},cem@example.com\
 
 
 class Setting(Struct, frozen=True):
-    """A subscription: a group, imports in review, edited, stopped and adding groups, a granted role, a token."""
+    """A subscription: a group, imports in review, edited, stopped and adding groups, a granted role, a token.
+
+    And `idle`, another one in which no import is running.
+    """
 
     subscription: str
     group: str
@@ -50,6 +53,7 @@ class Setting(Struct, frozen=True):
     stopped: str
     committing: str
     token: UUID
+    idle: str
 
 
 class Sent(Struct, frozen=True):
@@ -74,6 +78,7 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
     "changeSubscription": lambda s: sent(
         "PATCH", s.subscription, 200, "Location", json={"name": "Contoso Ltd", "seats": 7}
     ),
+    "closeSubscription": lambda s: sent("POST", f"{s.idle}/close", 200, "Location", json={}),
     "allocateLicences": lambda s: sent(
         "POST", f"{s.subscription}/licences", 200, json={"users": [{"email": "cem@example.com"}, {"email": "x"}]}
     ),
@@ -121,8 +126,8 @@ REQUESTS: dict[str, Callable[[Setting], Sent]] = {
     "revokeToken": lambda s: sent("DELETE", f"{API}/tokens/{s.token}", 204),
 }
 """A request to each operation that may answer 202."""
-FORGETTING = "forgetPerson"
-"""Not one of them, because it waits until the views show all that is to be erased (see test_forgetting.py)."""
+FORGETTING = {"forgetPerson", "eraseSubscription"}
+"""Not among them, because they wait until the views show all that is to be erased (see test_forgetting.py)."""
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +158,7 @@ def document(client: httpx.Client) -> dict[str, Any]:
 def prepared(rollcall: Rollcall) -> Setting:
     """Return a setting that all views show; one import leaves a group out, and one has added one of two."""
     with working(rollcall, commits=False):
-        origin = subscribed(rollcall, ANN, BEN)
+        origin, other = subscribed(rollcall, ANN, BEN), subscribed(rollcall, ANN)
         group, token = uuid4(), uuid4()
         create_group(rollcall, origin, group, "Made by hand", [ANN])
         reviewed, edited, stopped, committing = (importing_as(origin) for _ in range(4))
@@ -172,8 +177,9 @@ def prepared(rollcall: Rollcall) -> Setting:
     CommitRun(rollcall, committing.import_id).run_batch()
     where = f"{API}/subscriptions/{origin.subscription_id}"
     imports = f"{where}/imports"
+    idle = f"{API}/subscriptions/{other.subscription_id}"
     paths = [f"{imports}/{each.import_id}" for each in (reviewed, edited, stopped, committing)]
-    return Setting(where, f"{where}/groups/{group}", paths[0], paths[1], paths[2], paths[3], token)
+    return Setting(where, f"{where}/groups/{group}", paths[0], paths[1], paths[2], paths[3], token, idle)
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -199,7 +205,7 @@ def check(document: dict[str, Any], operation: dict[str, Any], answer: httpx.Res
 
 
 def test_every_route_that_may_answer_before_its_change_is_visible_is_tested(document: dict[str, Any]) -> None:
-    assert operations(document).keys() == REQUESTS.keys() | {FORGETTING}
+    assert operations(document).keys() == REQUESTS.keys() | FORGETTING
 
 
 @pytest.mark.parametrize("operation_id", REQUESTS)

@@ -115,6 +115,7 @@ WHO: dict[str, Who] = {
     "downloadEvidence": READER,
     "downloadRowsNotAdded": READER,
     "downloadExport": READER,
+    "downloadEverything": READER,
     "downloadGroupUsers": READER,
     "listUnlicensed": READER,
     "downloadUnlicensed": READER,
@@ -122,6 +123,9 @@ WHO: dict[str, Who] = {
     # People
     "exportPersonData": ADMINISTRATOR,
     "forgetPerson": ADMINISTRATOR,
+    # The end of a subscription: last, so that the others have one in which things can change
+    "eraseSubscription": GRANTER,  # refused, because it is open
+    "closeSubscription": GRANTER,
     # Public
     "downloadSample": EVERYBODY,
     "showLiveness": EVERYBODY,

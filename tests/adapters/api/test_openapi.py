@@ -186,6 +186,7 @@ def seed(rollcall: Rollcall) -> dict[str, Any]:
         "administrator": token(rollcall.events, "administrator", origin.subscription_id),
         "operator": token(rollcall.events, "operator", ROLLCALL),
         "subscription": origin.subscription_id,
+        "ended": subscribed(rollcall, USERS[0]).subscription_id,
         "group": group.id,
         "groups": list(transient),
         "done": done,

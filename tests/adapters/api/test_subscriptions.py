@@ -59,7 +59,8 @@ def test_a_subscription_is_created_and_shown(running: Served) -> None:
     assert answer.status_code == 201
     assert answer.json() == running.client.get(answer.headers["Location"]).json()
     shown = {name: value for name, value in answer.json().items() if name != "id"}
-    assert shown == {"name": "Contoso Ltd", "seats": 7, "seats_taken": 0, "seats_free": 7}
+    seats = {"seats": 7, "seats_taken": 0, "seats_free": 7}
+    assert shown == {"name": "Contoso Ltd", **seats, "state": "open", "closed_at": None}
 
 
 def test_a_number_is_whole_however_it_is_written(running: Served) -> None:

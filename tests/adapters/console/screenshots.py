@@ -240,6 +240,9 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
     ]
     in_one_append(rollcall, Origin(crowded, ANN, "test"), *((uuid4(), each) for each in (*people, *tokens)))
     granted(rollcall, UUID(fresh.rpartition("/")[2]), "administrator")
+    ended = subscribed(client, *everybody[:2], seats=2)
+    granted(rollcall, UUID(ended.rpartition("/")[2]), "administrator")
+    assert client.post(f"{ended}/close", json={"reason": "The contract ended."}).is_success
     granted(rollcall, ROLLCALL, "operator", "administrator@example.com")
     rollcall.health.catch_up()
     people_without = (
@@ -267,6 +270,7 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "audit-picking": f"{where}/audit?type=group-created&type=users-added",
         "settings": f"{where}/settings",
         "settings-crowded": f"/subscriptions/{crowded}/settings",
+        "settings-closed": f"{ended}/settings",
         "overview": f"{where}/overview",
         "first-steps": f"{fresh}/overview",
         "import": f"{where}/import",

@@ -21,6 +21,7 @@ from tests.adapters.api.importing import API
 from tests.adapters.api.tokens import token
 from tests.conftest import ANN
 from tests.histories import in_one_append
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     import httpx
@@ -50,6 +51,37 @@ def marked(answer: httpx.Response) -> list[str]:
 @pytest.fixture(scope="module")
 def operator(console: Console) -> dict[str, str]:
     return {"Authorization": f"Bearer {token(console.rollcall.events, 'operator', ROLLCALL)}", "Accept": "text/html"}
+
+
+@pytest.mark.database
+def test_a_subscription_is_closed_and_erased_once_its_name_is_typed(
+    console: Console, subscription: str, operator: dict[str, str]
+) -> None:
+    settings = f"{subscription}/settings"
+    refused = console.ask("POST", f"{settings}/close", data={"confirmed": "Fabrikam", "reason": "Over."})
+    assert refused.status_code == 400
+    assert "To confirm, type the name of the subscription: Contoso." in said(refused)
+    assert marked(refused) == ["confirmed"]
+    assert 'value="Over."' in refused.text
+    console.ask("POST", f"{settings}/close", data={"confirmed": " Contoso ", "reason": "Over."})
+    closed = console.ask("GET", settings)
+    assert "This subscription is closed" in said(closed)
+    assert "Issue token" not in closed.text
+    assert "This subscription is closed" in said(console.ask("GET", f"{subscription}/groups"))
+    assert "New group" not in console.ask("GET", f"{subscription}/groups").text
+    again = console.ask("POST", settings, data={**FORM, "name": "Other", "seats": "7"})
+    assert "nothing can be changed in it" in said(again)
+    assert "Nobody has exported everything" in said(closed)
+    assert 'href="/api/v1' + subscription + '/everything.zip"' in closed.text
+    refused = console.ask("POST", f"{settings}/erase", data={"confirmed": "Contoso", "reason": ""})
+    assert refused.status_code == 409
+    assert "Nothing was erased" in said(refused)
+    exported = console.ask("GET", f"{API}{subscription}/everything.zip")
+    assert exported.headers["content-type"] == "application/zip"
+    assert "Somebody has exported everything" in said(console.ask("GET", settings))
+    done = console.ask("POST", f"{settings}/erase", data={"confirmed": "Contoso", "reason": ""})
+    assert (done.status_code, done.headers["location"]) == (303, "/")
+    eventually(lambda: "was erased" in said(console.client.get(settings, headers=operator)))
 
 
 @pytest.mark.database
@@ -272,11 +304,11 @@ class TestManyPeopleAndTokens:
     def test_are_shown_in_light_pages_each_once(self, console: Console, crowd: str) -> None:
         pages = self.pages(console, crowd, "access")
         people = [re.findall(SHOWN, page[: page.index('id="tokens"')]) for page in pages]
-        assert [len(each) for each in people] == [A_PAGE] * 6
+        assert [len(each) for each in people] == [A_PAGE] * 6 + [6]
         assert len({email for each in people for email in each}) == 90
         pages = self.pages(console, crowd, "tokens")
         tokens = [re.findall(SHOWN, page[page.index('id="tokens"') :]) for page in pages]
-        assert [len(each) for each in tokens] == [A_PAGE] * 34 + [10]
+        assert [len(each) for each in tokens] == [A_PAGE] * 37 + [2]
         assert len({name for each in tokens for name in each}) == 520
 
     def test_keep_their_place_beside_each_other_and_when_one_goes(self, console: Console, crowd: str) -> None:

@@ -27,7 +27,7 @@ from domain.edits import (
     UserRemoved,
     UserRestored,
 )
-from domain.forgetting import Erased, PersonForgotten
+from domain.forgetting import Erased, PersonForgotten, TextsErased
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.import_session import (
@@ -44,10 +44,13 @@ from domain.import_session import (
 from domain.problems import Problem
 from domain.retention import FileExpired
 from domain.subscription import (
+    ErasureStarted,
     LicencesAllocated,
     LicencesRevoked,
     SeatsChanged,
+    SubscriptionClosed,
     SubscriptionCreated,
+    SubscriptionErased,
     SubscriptionRenamed,
     User,
 )
@@ -217,6 +220,13 @@ STORED: list[tuple[Event, str]] = [
             '"files":0,"erased":[{"position":7,"event":"5e1f"},{"position":8,"origin":"af01"}]}'
         ),
     ),
+    (SubscriptionClosed("Over."), '{"type":"subscription.closed","reason":"Over."}'),
+    (ErasureStarted("A test."), '{"type":"subscription.erasure-started","reason":"A test."}'),
+    (
+        TextsErased((Erased(7, "5e1f"),)),
+        '{"type":"subscription.texts-erased","erased":[{"position":7,"event":"5e1f"}]}',
+    ),
+    (SubscriptionErased(7, 2), '{"type":"subscription.erased","records":7,"files":2}'),
 ]
 ORIGIN_TEXT = (
     '{"subscription_id":"11111111-1111-4111-8111-111111111111",'

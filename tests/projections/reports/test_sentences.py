@@ -14,6 +14,7 @@ from application.records import Event
 from domain.access import TokenIssued
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
 from domain.edits import AddressCorrected, GroupLeftOut, GroupTakenIn, UserRemoved
+from domain.forgetting import TextsErased
 from domain.import_session import CommitCompleted, CommitStopped, FileUploaded, FormatDetected, FormatRejected
 from domain.subscription import LicencesAllocated, LicencesRevoked, User
 from domain.undo import GroupKept, GroupUndone
@@ -21,7 +22,7 @@ from projections.reports.audit_filters import AUDITED
 from projections.reports.sentences import ACTIONS, TITLES, sentence
 
 EVENTS = set(get_args(Event))
-BOOKKEEPING = {UsersLeftOut, GroupAdded, GroupSkipped, GroupUndone, GroupKept}
+BOOKKEEPING = {UsersLeftOut, GroupAdded, GroupSkipped, GroupUndone, GroupKept, TextsErased}
 
 
 def test_each_event_has_a_title() -> None:
