@@ -6,7 +6,7 @@ import click
 from msgspec import Struct
 
 from adapters.cli.lookup import find_subscription
-from adapters.cli.options import json_option, subscription_option
+from adapters.cli.options import json_option, subscription_option, yes_option
 from adapters.cli.process import open_rollcall, operator_origin, wait_for_views
 from adapters.cli.terminal import DONE, OR_DRY_RUN, REFUSED, Terminal
 from adapters.person_export import export_person
@@ -53,7 +53,7 @@ def person_export(*, email: str, name_or_id: str, as_json: bool) -> int:
 @person.command("forget", short_help="Erase a person from everything that is stored")
 @click.argument("email")
 @subscription_option
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@yes_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
 @json_option
 def person_forget(*, email: str, name_or_id: str, yes: bool, dry_run: bool, as_json: bool) -> int:

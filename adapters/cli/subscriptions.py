@@ -11,7 +11,7 @@ from uuid import uuid4
 import click
 
 from adapters.cli.lookup import find_subscription
-from adapters.cli.options import json_option, subscription_option
+from adapters.cli.options import json_option, subscription_option, yes_option
 from adapters.cli.process import command_line, open_rollcall, operator_origin, wait_for_views
 from adapters.cli.terminal import DONE, REFUSED, Column, Terminal
 from application.closing import close_subscription, erase_subscription
@@ -98,7 +98,7 @@ def subscription_seats(*, seats: int, name_or_id: str, as_json: bool) -> int:
 @subscription.command("close", short_help="Close a subscription, for good")
 @subscription_option
 @click.option("--reason", default="", metavar="TEXT", help="Say why, for the audit log.")
-@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@yes_option
 @json_option
 def subscription_close(*, name_or_id: str, reason: str, yes: bool, as_json: bool) -> int:
     """Close a subscription: from then on, nothing can be changed in it. This can't be undone.
@@ -157,7 +157,7 @@ def subscription_export(*, name_or_id: str, path: Path | None) -> int:
 @subscription.command("erase", short_help="Erase everybody from a closed subscription")
 @subscription_option
 @click.option("--without-export", default="", metavar="REASON", help="Say why nobody needs an export of it.")
-@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@yes_option
 @json_option
 def subscription_erase(*, name_or_id: str, without_export: str, yes: bool, as_json: bool) -> int:
     """Erase everybody from a closed subscription that was exported. This can't be undone.
