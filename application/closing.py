@@ -142,7 +142,7 @@ def erase_subscription(ports: Ports, closure: Closure, origin: Origin, reason: s
                 pass
             position = closure.finish(origin, stream.version, ports.now())
         ports.readable.wait(position, [SubscriptionErased])
-        closure.sweep(scope)
+    closure.sweep(scope)
     (last,) = ports.events.history(scope, after=find(ports, origin, SUBSCRIPTION, scope).version - 1)
     erased = last.event if isinstance(last.event, SubscriptionErased) else SubscriptionErased(0, 0)
     return ErasingResult(erased.records, erased.files, closure.erasure.is_finished())

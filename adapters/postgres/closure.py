@@ -17,7 +17,7 @@ from msgspec import json
 from psycopg.errors import LockNotAvailable
 
 from adapters.postgres.asked_claims import encoded
-from adapters.postgres.erasing import PATIENCE, seal_all, tag_of
+from adapters.postgres.erasing import PATIENCE, renew_statistics, seal_all, tag_of
 from adapters.postgres.personal_data import READ, Naming, StoredBlob, chunks_of
 from adapters.postgres.rewriting import Rewriting
 from adapters.postgres.sealed_log import lock_tree
@@ -164,9 +164,10 @@ class PostgresClosure:
             return position
 
     def sweep(self, scope: UUID) -> None:
-        """Erase snapshots that somebody kept who had read the events before, and uploads that came too late."""
-        with self._datastore.transaction() as cursor:
+        """Erase snapshots that somebody kept who had read the events before, and PostgreSQL's statistics of values."""
+        with self._datastore.views() as cursor:
             _erase_snapshots(cursor, scope)
+            renew_statistics(cursor)
 
     def wait_for_uploads(self) -> None:
         """Wait for uploads that began before a subscription was closed: later ones see that it is (see `blobs`)."""

@@ -53,6 +53,11 @@ if TYPE_CHECKING:
 
 PATIENCE = "10s"
 TOPIC = str(PersonForgotten.__struct_config__.tag)
+OF_EMPTY_TABLES = """
+FROM pg_stats AS s JOIN pg_class AS c ON c.relname = s.tablename AND c.relnamespace = s.schemaname::regnamespace
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = s.attname
+WHERE s.schemaname = current_schema() AND c.relkind = 'r' AND c.reltuples = 0
+"""
 NOBODY = "nobody@forgotten.invalid"
 
 
@@ -132,11 +137,7 @@ class PostgresErasure:
                 " AND subscription_id = %s)",
                 (Redaction(email, NOBODY).patterns, scope),
             )
-            with_statistics = cursor.execute(
-                "SELECT DISTINCT tablename AS name FROM pg_stats WHERE schemaname = current_schema()"
-            ).fetchall()
-            for table in with_statistics:
-                cursor.execute(SQL("ANALYZE {}").format(Identifier(table["name"])))
+            renew_statistics(cursor)
 
     def _erase(
         self, cursor: Cursor[DictRow], looks: dict[UUID, _Look], origin: Origin, at: datetime
@@ -188,6 +189,21 @@ class _Look:
         known = [each for each in self._records if each.position <= self._head]
         later = records_naming(cursor, self.scope, self.person, blobs, self._head)
         return found_in(blobs, [*known, *later])
+
+
+def renew_statistics(cursor: Cursor[DictRow]) -> None:
+    """Have PostgreSQL's statistics of values made again, from what there is now."""
+    with_statistics = cursor.execute(
+        "SELECT DISTINCT tablename AS name FROM pg_stats WHERE schemaname = current_schema()"
+    ).fetchall()
+    for table in with_statistics:
+        cursor.execute(SQL("ANALYZE {}").format(Identifier(table["name"])))
+    # ANALYZE leaves those of a table that has become empty. To give a column the type that it has drops its own.
+    cursor.execute("SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type " + OF_EMPTY_TABLES)
+    for column in cursor.fetchall():
+        alter = SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {}")
+        named = Identifier(column["relname"]), Identifier(column["attname"]), SQL(column["type"])
+        cursor.execute(alter.format(*named))
 
 
 def tag_of(kind: type) -> str:

@@ -219,6 +219,27 @@ def test_views_have_to_show_first_what_names_people(unattended: Rollcall) -> Non
         erase_subscription(unattended, unattended.closure, origin, "A reason.")
 
 
+def test_the_statistics_of_the_database_name_nobody(unattended: Rollcall) -> None:
+    origin = everything(unattended)
+    with unattended.views() as cursor:
+        cursor.execute("ANALYZE")
+    assert "statistics of claims.key" in left_of(unattended)
+    erased(unattended, origin)
+    assert left_of(unattended) == []
+
+
+def test_what_was_kept_meanwhile_is_swept_also_if_the_command_was_killed_before(
+    unattended: Rollcall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = everything(unattended)
+    with unattended.views() as cursor:
+        cursor.execute("ANALYZE")
+    killed_at(PostgresClosure, "sweep", 0, lambda: erased(unattended, origin), after=False)
+    assert left_of(unattended) != []
+    erased(unattended, origin)
+    assert left_of(unattended) == []
+
+
 # --- interruptions ----------------------------------------------------------------------------------------------------
 
 
