@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
+NEWER = group_events.GROUP_EVENTS.version + 1
+
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +145,7 @@ def test_a_changed_view_is_rebuilt_once_beside_the_old_one_which_serves_meanwhil
     with working(idle):
         origin = subscribed(idle, "ann@example.com")
         create_group(idle, origin, uuid4(), "Sales", ["ann@example.com"])
-    newer, another = of_version(compose(), 4), of_version(compose(), 4)
+    newer, another = of_version(compose(), NEWER), of_version(compose(), NEWER)
     assert newer.health.rebuilding() == ["group_events"]
     seen: list[list[str]] = []
     swap = projector.Projector._swap  # noqa: SLF001 - only here are the old view and the new one both complete
@@ -155,9 +157,9 @@ def test_a_changed_view_is_rebuilt_once_beside_the_old_one_which_serves_meanwhil
     monkeypatch.setattr(projector.Projector, "_swap", watched)
     with working(newer), working(another):
         eventually(lambda: not newer.health.rebuilding())
-        assert writers_shown(idle) == ["version 4"]
+        assert writers_shown(idle) == [f"version {NEWER}"]
         create_group(newer, origin, uuid4(), "Marketing", [])
-        eventually(lambda: writers_shown(idle) == ["version 4"] * 2)
+        eventually(lambda: writers_shown(idle) == [f"version {NEWER}"] * 2)
     assert seen == [["original"]], "one of the two workers rebuilt it"
     assert len(messages(caplog, "Rebuilding the view group_events: it was written by an earlier version")) == 1
     assert len(messages(caplog, "Rebuilt the view group_events")) == 1
@@ -167,16 +169,16 @@ def test_an_older_worker_leaves_a_view_to_a_newer_one_and_says_so(
     idle: Rollcall, compose: Compose, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As in a rolling deployment. The older one holds the view's lock when the newer one starts."""
-    newer = of_version(compose(), 4)
+    newer = of_version(compose(), NEWER)
     with working(idle):
         origin = subscribed(idle, "ann@example.com")
         with working(newer):
             eventually(lambda: not newer.health.rebuilding())
             create_group(idle, origin, uuid4(), "Sales", [])
-            eventually(lambda: writers_shown(idle) == ["version 4"])
+            eventually(lambda: writers_shown(idle) == [f"version {NEWER}"])
             eventually(lambda: messages(caplog, "Another version of Rollcall writes the view group_events"))
             create_group(idle, origin, uuid4(), "Marketing", [])
-            eventually(lambda: writers_shown(idle) == ["version 4"] * 2)
+            eventually(lambda: writers_shown(idle) == [f"version {NEWER}"] * 2)
         assert idle.health.rebuilding() == []
         create_group(idle, origin, uuid4(), "Support", [])
         named(idle, "group_events").rebuild()  # what the message says, when you go back to the older version

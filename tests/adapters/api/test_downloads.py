@@ -32,6 +32,7 @@ PATHS = {
     "downloadRowsNotAdded": "{import}/rows-not-added.csv",
     "downloadUnlicensed": "{import}/unlicensed.csv",
     "downloadExport": "/export/audit.csv",
+    "downloadEverything": "/everything.zip",
     "downloadGroupUsers": "/groups/{group}/users.csv",
 }
 

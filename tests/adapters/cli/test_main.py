@@ -206,7 +206,7 @@ class TestEveryCommand:
         assert _list(document("groups", "-s", "Contoso", "--search", "sales")) == []
         history = _list(document("import-history", import_id, "--limit", "2"))
         assert [set(each) for each in history] == 2 * [
-            {"version", "at", "actor", "request_id", "client_request_id", "type", "text", "data"}
+            {"version", "at", "actor", "request_id", "client_request_id", "type", "text", "data", "change"}
         ]
         assert [each["type"] for each in history] == ["FileUploaded", "FormatDetected"]
         for words, texts in (
