@@ -1,19 +1,22 @@
-"""Why an uploaded file is gone: it was kept long enough, or it named a person who was forgotten."""
+"""Why an uploaded file is gone: it was kept long enough, its subscription was erased, or it named a forgotten person."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from application.ports import BlobMissing
+from domain import subscription
 from domain.errors import FileErased
 from domain.forgetting import forgetting_id
 from domain.retention import FileExpired, expiry_id
+from domain.subscription import ErasedSubscription, ErasingSubscription
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from application.ports import Ports
 
+ERASED = "It was erased with everything else in this subscription."
 FORGOTTEN = "It named a person who was forgotten."
 UNEXPLAINED = "Nothing in the log says why. Ask your operator to restore it from a backup."
 
@@ -33,4 +36,7 @@ def why_erased(ports: Ports, subscription_id: UUID, import_id: UUID) -> str:
         if isinstance(record.event, FileExpired):
             days = "a day" if record.event.days == 1 else f"{record.event.days:,} days"
             return f"It was erased on {record.at:%-d %B %Y}, because files are kept for {days}."
+    stream = ports.events.load(subscription_id, subscription.fold)
+    if stream and isinstance(stream.state, (ErasingSubscription, ErasedSubscription)):
+        return ERASED
     return FORGOTTEN if ports.events.history(forgetting_id(subscription_id), limit=1) else ""

@@ -145,11 +145,14 @@ def subscription_export(*, name_or_id: str, path: Path | None) -> int:
         with terminal.busy("Collecting everything"):
             write_everything(rollcall, found, file)
         name = f"subscription-{found.id}.zip"
-        record_download(rollcall, operator_origin(found.id), FileDownloaded("subscription", name))
-        file.seek(0)
         target = path or Path(name)
-        with target.open("wb") as out:
-            copyfileobj(file, out)
+        try:
+            with target.open("wb") as out:  # before it counts as an export
+                record_download(rollcall, operator_origin(found.id), FileDownloaded("subscription", name))
+                file.seek(0)
+                copyfileobj(file, out)
+        except OSError as error:
+            raise click.FileError(str(target), error.strerror) from error
     terminal.say(f"Wrote {target}.")
     return DONE
 

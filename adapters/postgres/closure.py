@@ -122,6 +122,8 @@ class PostgresClosure:
     def erase_next(self, origin: Origin, at: datetime) -> bool:
         """Rewrite the next records of a subscription, so that they name nobody; False if there are none."""
         with self._alone() as cursor:
+            if _said_erased(cursor, origin.subscription_id):
+                return False
             scope, begun = origin.subscription_id, _begun(cursor, origin.subscription_id)
             wanted = {"scope": scope, "after": begun.position, "limit": AT_ONCE}
             rows = cursor.execute(FOLLOWING, wanted, binary=True).fetchall()
@@ -140,11 +142,14 @@ class PostgresClosure:
     def finish(self, origin: Origin, version: int, at: datetime) -> int | None:
         """Erase what there is beside the records, say that all is erased, and have the views rebuilt, all at once.
 
-        Returns the position of the event that says it; None if there are more records to erase first. `version` is that
-        of the subscription's stream. Raises NotShownYet if a view doesn't show everything yet that named people.
+        Returns the position of the event that says it, also if somebody else did it; None if there are more records to
+        erase first. `version` is that of the subscription's stream. Raises NotShownYet if a view doesn't show
+        everything yet that named people.
         """
         scope = origin.subscription_id
         with self._alone() as cursor:
+            if said := _said_erased(cursor, scope):
+                return said
             begun = _begun(cursor, scope)
             if _last_position(cursor, scope) > begun.position:
                 return None
@@ -186,6 +191,15 @@ class PostgresClosure:
                 yield cursor
         except LockNotAvailable as error:
             raise Busy from error
+
+
+def _said_erased(cursor: Cursor[DictRow], scope: UUID) -> int:
+    """Return the position of the event that says that a subscription is erased; 0 if there is none yet."""
+    row = cursor.execute(
+        "SELECT notification_id AS position FROM events WHERE originator_id = %s AND topic = %s",
+        (scope, tag_of(SubscriptionErased)),
+    ).fetchone()
+    return row["position"] if row else 0
 
 
 def _begun(cursor: Cursor[DictRow], scope: UUID) -> Begun:

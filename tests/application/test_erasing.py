@@ -16,9 +16,11 @@ from adapters.postgres.rewriting import Rewriting
 from adapters.replaying import differences, is_erased
 from application import closing
 from application.closing import close_subscription, erase_subscription
+from application.erased_files import why_erased
 from application.forgetting import forget
 from application.granting import NewToken, bearer, grant_access, issue_token
 from application.grouping import create_group
+from application.identifying import bind_account
 from application.recording_downloads import record_download
 from application.records import Actor
 from application.verifying import verify
@@ -27,6 +29,7 @@ from domain.downloads import FileDownloaded
 from domain.errors import NotExported, NotShownYet, SubscriptionIsClosed, SubscriptionIsOpen
 from domain.forgetting import PSEUDONYM
 from domain.group import GroupCreated
+from domain.identity import Account
 from domain.subscription import ErasureStarted, SubscriptionErased
 from projections.directory import read as directory
 from projections.group_events import group_events
@@ -87,6 +90,34 @@ def test_nothing_is_left_of_anybody_and_the_log_is_proven_as_before(unattended: 
     assert done.files == 5
 
 
+@pytest.mark.parametrize("by", ["person", "token"])
+def test_who_erases_a_subscription_is_erased_too_after_everybody_else(unattended: Rollcall, by: str) -> None:
+    """What they did to the accounts of others names them, in the log of Rollcall as a whole."""
+    origin = everything(unattended)
+    bind_account(unattended, structs.replace(origin, subscription_id=ROLLCALL), BEN, Account("https://idp", "s-2"))
+    by_token = structs.replace(origin, actor=Actor("administrator", f"token:{uuid4()}", "Ann's"))
+    erased(unattended, {"person": origin, "token": by_token}[by])
+    assert left_of(unattended) == []
+
+
+def test_two_who_erase_a_subscription_at_the_same_time_come_to_the_same_end(
+    unattended: Rollcall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = everything(unattended)
+    finish, first = PostgresClosure.finish, []
+
+    def finish_after_the_other_one(closure: PostgresClosure, *arguments: Any) -> int | None:
+        monkeypatch.setattr(PostgresClosure, "finish", finish)
+        first.append(erased(unattended, origin))
+        return closure.finish(*arguments)
+
+    monkeypatch.setattr(PostgresClosure, "finish", finish_after_the_other_one)
+    assert [erased(unattended, origin)] == first
+    assert left_of(unattended) == []
+    with unattended.views() as cursor:
+        assert cursor.execute("SELECT FROM erasings").rowcount == 0
+
+
 def test_history_keeps_its_shape(unattended: Rollcall) -> None:
     origin = everything(unattended)
     before = unattended.events.read_log(0, 1_000)
@@ -119,6 +150,7 @@ def test_imports_are_replayed_exactly_without_the_erased_files(
     assert not any(found.values()), found
     assert len(imports) > 5
     assert all(is_erased(unattended, each) for each in imports)
+    assert "with everything else" in why_erased(unattended, origin.subscription_id, imports[0].id)
     assert verify(unattended.sealed_log, [before]).finding is None
 
 
@@ -236,6 +268,20 @@ def test_what_was_kept_meanwhile_is_swept_also_if_the_command_was_killed_before(
         cursor.execute("ANALYZE")
     killed_at(PostgresClosure, "sweep", 0, lambda: erased(unattended, origin), after=False)
     assert left_of(unattended) != []
+    erased(unattended, origin)
+    assert left_of(unattended) == []
+
+
+def test_erasing_waits_for_no_backup_that_reads_a_table(unattended: Rollcall) -> None:
+    """Who waits to alter a table keeps everybody else from it meanwhile."""
+    origin = everything(unattended)
+    with unattended.views() as cursor:
+        cursor.execute("ANALYZE")
+    with unattended.datastore.connect() as backup, backup.transaction():
+        backup.execute("LOCK TABLE snapshots IN ACCESS SHARE MODE")
+        backup.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")
+        erased(unattended, origin)
+        assert left_of(unattended) == ["statistics of snapshots.state"]
     erased(unattended, origin)
     assert left_of(unattended) == []
 

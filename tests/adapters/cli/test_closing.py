@@ -37,6 +37,14 @@ def test_a_closed_subscription_is_exported_and_erased(contoso: Contoso, tmp_path
     assert ANN not in contoso.said("licence", "list")
 
 
+def test_an_export_that_cannot_be_written_does_not_count(contoso: Contoso, tmp_path: Path) -> None:
+    contoso.said("subscription", "close", "--yes")
+    told = contoso.said("subscription", "export", "--to", str(tmp_path / "nowhere" / "all.zip"), code=2)
+    assert "all.zip" in told
+    assert "No such file or directory" in told
+    assert "Nothing was erased" in contoso.said("subscription", "erase", "--yes", code=1)
+
+
 def test_a_closed_subscription_is_erased_without_an_export_for_a_reason(contoso: Contoso) -> None:
     contoso.said("subscription", "close", "--yes")
     assert contoso.said("subscription", "erase", "--yes", "--without-export", "A test.").startswith("Erased: ")
