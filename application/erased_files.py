@@ -1,4 +1,4 @@
-"""Why an uploaded file is gone: it was kept long enough, its subscription was erased, or it named a forgotten person."""
+"""Why an uploaded file is gone: it was kept long enough, it named somebody forgotten, or all was erased."""
 
 from __future__ import annotations
 

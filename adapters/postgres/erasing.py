@@ -6,6 +6,7 @@ says which records these were, and commits to the new texts (docs/decisions/0034
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from os import urandom
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from projections.projector import Projector
 
 PATIENCE = "10s"
+PATIENCE_TO_ALTER = "200ms"  # meanwhile, everybody else waits for the table
 TOPIC = str(PersonForgotten.__struct_config__.tag)
 OF_EMPTY_TABLES = """
 FROM pg_stats AS s JOIN pg_class AS c ON c.relname = s.tablename AND c.relnamespace = s.schemaname::regnamespace
@@ -203,7 +205,9 @@ def renew_statistics(cursor: Cursor[DictRow]) -> None:
     for column in cursor.fetchall():
         alter = SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {}")
         named = Identifier(column["relname"]), Identifier(column["attname"]), SQL(column["type"])
-        cursor.execute(alter.format(*named))
+        with suppress(LockNotAvailable), cursor.connection.transaction():  # a backup reads it: it is left to the next
+            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE_TO_ALTER}'")
+            cursor.execute(alter.format(*named))
 
 
 def tag_of(kind: type) -> str:
