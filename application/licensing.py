@@ -20,6 +20,7 @@ from application.ports import Claim, Claims, NoJoins, Stream
 from application.streams import SUBSCRIPTION, find, first_event
 from domain import group, subscription
 from domain.errors import KeyReused
+from domain.forgetting import PSEUDONYM
 from domain.subscription import User
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def change_subscription(
 
 def plan_allocation(ports: Ports, origin: Origin, users: Iterable[User]) -> AllocationPlan:
     """Return what `allocate_licences` would do; raises NotFound."""
-    stream, wanted = _find_subscription(ports, origin), {user.email: user for user in users}
+    stream, wanted = _find_subscription(ports, origin), _by_email(users)
     held = _held(ports, stream, wanted)
     new = tuple(user for user in wanted.values() if user.email not in held)
     return AllocationPlan(new, len(held), SeatsUsed.by(stream.state, len(new)))
@@ -139,9 +140,10 @@ def allocate_licences(
 ) -> AllocationResult:
     """Allocate a licence to each user, except those who have one. If there are too few seats, nobody gets one.
 
+    Pseudonyms of forgotten people are passed over.
     Raises NotFound, SeatsExceeded and KeyReused.
     """
-    wanted = {user.email: user for user in users}
+    wanted = _by_email(users)
 
     def decide() -> Decision[AllocationResult]:
         stream = _find_subscription(ports, origin)
@@ -181,6 +183,11 @@ def revoke_licences(ports: Ports, origin: Origin, emails: Iterable[str]) -> Revo
         return Decision(RevocationResult(revoked), records, claims)
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "seats", "groups"))
+
+
+def _by_email(users: Iterable[User]) -> dict[str, User]:
+    """Return users by their addresses, without the pseudonyms of forgotten people, which a review may still name."""
+    return {user.email: user for user in users if not PSEUDONYM.fullmatch(user.email)}
 
 
 def _held(ports: Ports, stream: Stream[Subscription], emails: Iterable[str]) -> frozenset[str]:

@@ -223,7 +223,7 @@ PROBLEMS: dict[str, ProblemKind] = {
     "email-not-licensed": ProblemKind(
         "error",
         "“{value}” has no licence in this subscription.",
-        "Allocate a licence to this address, or leave the user out.",
+        "Allocate them a licence, or leave them out.",
         "{count} users have no licence in this subscription: {examples}.",
     ),
 }

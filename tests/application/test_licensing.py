@@ -15,12 +15,14 @@ from application.licensing import (
     SeatsUsed,
     allocate_licences,
     change_subscription,
+    plan_allocation,
     revoke_licences,
 )
 from application.ports import RequestKey
 from application.records import Origin
 from domain import group, subscription
 from domain.errors import KeyReused, NotFound, SeatsExceeded, SeatsInUse
+from domain.forgetting import pseudonym
 from domain.group import Group, GroupCreated, UsersRemovedFromGroup
 from domain.subscription import (
     LicencesAllocated,
@@ -48,6 +50,15 @@ def test_a_licence_takes_a_seat(ports: MemoryPorts) -> None:
     assert seats_of(ports, origin) == (3, 2)
     held = ports.events.held(origin.subscription_id, "licence", ["ann@example.com", "cem@example.com"])
     assert list(held) == ["ann@example.com"]
+
+
+def test_a_forgotten_person_takes_no_seat(ports: MemoryPorts) -> None:
+    """A review still has a pseudonym in their place, and offers licences to everybody in it who has none."""
+    origin = subscribed(ports, seats=2)
+    users = [User(pseudonym(b"somebody")), User("ann@example.com")]
+    assert [each.email for each in plan_allocation(ports, origin, users).new] == ["ann@example.com"]
+    assert allocate_licences(ports, origin, users).allocated == 1
+    assert seats_of(ports, origin) == (2, 1)
 
 
 def test_a_user_with_a_licence_takes_no_second_seat(ports: MemoryPorts) -> None:

@@ -11,7 +11,7 @@ const ASK_HIDDEN_EVERY_MS = 15000;
 const END_SHOWN_MS = 10000;
 const RUNNING = ["committing", "undoing"];
 
-// --- the page of an import: other people's changes, and progress ----------------------------------------------------
+// --- the page of an import: other people's changes, and progress ---
 
 let source;
 let watching; // the address of the event stream, also after it ended
@@ -85,7 +85,7 @@ function announce() {
   find("dialog[open] [data-announced]").textContent = text; // outside a modal dialog nothing is announced
 }
 
-// --- every page of a subscription: what runs there, and how it ended ------------------------------------------------
+// --- every page of a subscription: what runs there, and how it ended ---
 
 let asking;
 const told = new Set(); // the imports whose end was told
@@ -146,7 +146,7 @@ function alter(old, fresh) {
   theirs.forEach((child, at) => (ours[at] ? alter(ours[at], child) : old.append(document.importNode(child, true))));
 }
 
-// --- notifications, for those who want them -------------------------------------------------------------------------
+// --- notifications, for those who want them ---
 
 const WANTED = "rollcall-notify";
 
@@ -180,7 +180,7 @@ function offerNotes(box) {
   });
 }
 
-// --------------------------------------------------------------------------------------------------------------------
+// ---
 
 function begin() {
   once("[data-notify]", offerNotes);

@@ -5,7 +5,7 @@ export const RESPONSE_TIMEOUT_MS = 20000;
 const TELL_EVERY_MS = 5000;
 export const find = (selector, within = document) => within.querySelector(selector);
 
-// --- parts of a page, fetched and replaced ----------------------------------------------------------------------
+// --- parts of a page, fetched and replaced ---
 
 export async function fetched(address, options) {
   const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS); // requests that wait behind this one must go on
@@ -50,7 +50,8 @@ function keepUp(page) {
 
 function focusOn(selector, id) {
   const within = document.getElementById(id);
-  const wanted = find("[autofocus]", within) ?? (selector && find(selector, within)) ?? within;
+  const named = selector ? find(selector, within) ?? find(`[data-along] ${selector}`) : null;
+  const wanted = find("[autofocus]", within) ?? named ?? within;
   wanted.focus({ preventScroll: true });
   if (wanted.matches("input")) wanted.select();
 }
@@ -194,7 +195,7 @@ function pressedOnce(form) {
 
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 
-// --- an upload, with its progress -----------------------------------------------------------------------------------
+// --- an upload, with its progress ---
 
 function upload(form) {
   const input = find("input[type=file]", form);
@@ -241,7 +242,7 @@ function upload(form) {
   });
 }
 
-// --- many changes, portion by portion -------------------------------------------------------------------------------
+// --- many changes, portion by portion ---
 
 // They go on in the tab where they were confirmed, until they are done or Stop is pressed.
 function portions(form) {
@@ -276,7 +277,7 @@ async function sendPortions(form, path, stopping) {
   }
 }
 
-// --- the dialog -----------------------------------------------------------------------------------------------------
+// --- the dialog ---
 
 // Without this script, and once it is closed, the dialog is part of the page.
 function modal(dialog) {
@@ -288,7 +289,7 @@ function modal(dialog) {
   dialog.addEventListener("close", () => { close.hidden = true; dialog.show(); find("#main").focus(); });
 }
 
-// --------------------------------------------------------------------------------------------------------------------
+// ---
 
 const begun = new WeakSet();
 

@@ -60,10 +60,12 @@ def correct_at_the_problem(page: Page) -> None:
 
 def take_back(page: Page) -> None:
     """What was just done is offered to be taken back, and that, too."""
+    expect(page.locator("#listing")).to_be_focused()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("is not a valid e-mail address")).to_be_visible()
     expect(page.locator("#told")).to_contain_text("Took back the correction")
-    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.get_by_text("No problems in this file")).to_be_visible()
 
 

@@ -222,7 +222,7 @@ class TestNotifications:
         (note,) = page.evaluate("notes")
         assert (note["title"].split(" · ")[:2], note["body"]) == (
             ["Added", "again.csv"],
-            "4 groups added, 4 users added",
+            "4 groups added, 4 memberships added",
         )
         assert note["tag"] == again[-36:]
 

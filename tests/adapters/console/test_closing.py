@@ -36,12 +36,14 @@ def test_it_is_offered_after_a_stop_and_keeps_what_was_added(console: Console, s
     assert "Stopped: 1 group added, 4 remaining" in said(shown)
     assert "4 groups remaining" in said(shown)
     assert "The groups that were added stay. The 4 that remain won’t be added." in said(shown)
-    assert f"{stopped}/close" not in console.ask("GET", stopped, "auditor").text
+    auditor = console.ask("GET", stopped, "auditor")
+    assert f"{stopped}/close" not in auditor.text
+    assert "or finish here" not in said(auditor)
     for _ in range(2):
         answer = console.ask("POST", f"{stopped}/close", data={"version": field(shown, "version")})
         assert (answer.status_code, answer.headers["location"]) == (303, stopped)
     closed = said(console.ask("GET", stopped))
-    assert "Finished early: 1 group added, 1 user added" in closed
+    assert "Finished early: 1 group added, 1 membership added" in closed
     assert "4 groups of the file were not added" in closed
     assert "1 group created" in closed
     assert "4 groups not reached" in closed

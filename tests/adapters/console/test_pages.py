@@ -194,6 +194,15 @@ class TestAReview:
         assert "“nonsense” is not a valid e-mail address" in shown
         assert "line 3, column 2" in shown
 
+    def test_counts_a_group_that_joins_another_one_of_the_file_apart_from_existing_groups(
+        self, console: Console, subscription: str
+    ) -> None:
+        page = console.reviewing(subscription, "Groupname,Email\nFirst,ann@example.com\nSecond,ben@example.com\n")
+        rename = {"version": version(console.ask("GET", page)), "name": "first"}
+        assert console.ask("POST", f"{page}/groups/2/rename", data=rename).status_code == 303
+        assert "1 new, 0 existing, 1 joining another" in said(console.ask("GET", page))
+        assert "1 was 0 joining another" in said(console.ask("GET", f"{page}/versions"))
+
     def test_says_in_the_group_and_in_the_result_who_holds_no_licence(
         self, console: Console, subscription: str
     ) -> None:
@@ -435,7 +444,7 @@ class TestACommit:
         assert console.ask("POST", f"{page}/commit", data={"version": version(stopped)}).status_code == 303
         console.run(page)
         shown = said(console.ask("GET", page))
-        assert "400 groups added, 400 users added" in shown
+        assert "400 groups added, 400 memberships added" in shown
         assert "none of its users has a licence" in said(console.ask("GET", f"{page}?show=left"))
         history = said(console.ask("GET", f"{page}/history?after=400"))
         assert "Completed: 400 groups created, 1 skipped; 400 memberships added, 1 left out (no licence)" in history
