@@ -69,3 +69,13 @@ def test_a_running_import_that_names_the_person_is_told_and_nothing_is_lost(cons
     assert "is adding groups or being undone, and names this person" in said(refused)
     assert console.client.get(f"{API}{subscription}/licences/{ANN}").status_code == 200
     console.run(page)
+
+
+def test_who_wants_to_be_forgotten_in_a_closed_subscription_is_led_to_its_erasure(console: Console) -> None:
+    subscription = console.subscription(ANN)
+    console.ask("POST", f"{subscription}/settings/close", data={"confirmed": "Contoso", "reason": ""})
+    shown = console.ask("GET", f"{subscription}/persons/forget", params={"email": ANN})
+    assert "You can’t forget a single person in a closed subscription." in said(shown)
+    assert f'href="{subscription}/settings#erase"' in shown.text
+    assert f'href="/api/v1{subscription}/persons/{ANN}/export"' in shown.text
+    assert 'name="confirm"' not in shown.text
