@@ -226,7 +226,7 @@ def _progress(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str
 def _rejected(rollcall: Rollcall, row: ImportRow, _query: PageQuery) -> dict[str, Any]:
     content = b""
     if row.size_bytes:
-        with suppress(BlobMissing):  # erased, because it named a person who was forgotten
+        with suppress(BlobMissing):  # it was erased: see application.erased_files
             content = rollcall.blobs.chunk(row.subscription_id, "file", row.sha256, 0)
     return {
         "key": rollcall.new_id(),

@@ -105,7 +105,7 @@ def _add_blobs(rollcall: Rollcall, files: Files, imports: Sequence[ImportRow]) -
         if each.read:
             wanted[each.subscription_id, "roster", each.read.roster] = ROSTERS + each.read.roster
     for place, name in wanted.items():
-        with suppress(BlobMissing):  # it was erased, because it named a person who was forgotten
+        with suppress(BlobMissing):  # it was erased: see application.erased_files
             count = rollcall.blobs.chunk_count(*place)
             files.add(name, map(partial(rollcall.blobs.chunk, *place), range(count)))
 
