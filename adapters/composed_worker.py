@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from adapters.eraser import Eraser
 from adapters.expirer import Expirer
 from adapters.postgres.expiring import Expiry
 from adapters.sealer import Sealer
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 def composed_worker(rollcall: Rollcall, *, commits: bool = True) -> Worker:
     """Return a worker that works while it is entered: on the views and on commits, or on the views only."""
-    jobs = {"seals": Sealer(rollcall.sealed_log, rollcall.signer, rollcall.wakeups).run}
+    jobs = {
+        "seals": Sealer(rollcall.sealed_log, rollcall.signer, rollcall.wakeups).run,
+        "erasing": Eraser(rollcall).run,
+    }
     if rollcall.settings.retention.unused_days is not None:
         jobs["retention"] = composed_expirer(rollcall).run
     return Worker(

@@ -1,7 +1,7 @@
 """Close a subscription, and erase everybody from it.
 
-Once it is closed, nothing changes in it, except that access is withdrawn and its data is erased. Erasing takes several
-steps, each of which can be repeated: after a crash, the same command goes on.
+Once it is closed, nothing changes in it, except that access is withdrawn and its data is erased. A command starts the
+erasing, and a worker does it, in several steps. Each can be repeated: after a crash, any worker goes on.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from domain.access import ROLLCALL
 from domain.erasing import TOKEN
 from domain.errors import Busy, ImportsRunning
 from domain.import_session import FileUploaded
-from domain.subscription import ErasedSubscription, SubscriptionErased
+from domain.subscription import ErasureStarted, SubscriptionErased
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from uuid import UUID
 
     from application.forgetting import Erasure
     from application.ports import Ports, Running
-    from application.records import Origin
+    from application.records import Origin, Record
 
 CLOSED, ERASED = "closed", "erased"
 """The keys of the claims that keep everybody from appending more to a subscription."""
@@ -112,7 +112,14 @@ class Closure(Protocol):
         ...
 
     def sweep(self, scope: UUID) -> None:
-        """Erase what was kept meanwhile by somebody who had read it before, and PostgreSQL's statistics of values."""
+        """Erase what was kept meanwhile by somebody who had read it before, and what the database says of values.
+
+        Raises Busy if somebody else keeps it from doing so.
+        """
+        ...
+
+    def unfinished(self) -> list[UUID]:
+        """Return the subscriptions whose erasing was started and isn't finished, as far as the views show."""
         ...
 
 
@@ -124,56 +131,85 @@ class ErasingResult(Struct, frozen=True):
     readable: bool = True
 
 
-def erase_subscription(ports: Ports, closure: Closure, origin: Origin, reason: str = "") -> ErasingResult:
-    """Erase everybody from the origin's subscription, which is closed and was exported since, or there is a reason.
+def start_erasure(ports: Ports, closure: Closure, origin: Origin, reason: str = "") -> CommandResult:
+    """Have a worker erase everybody from the origin's subscription, unless somebody did before.
 
-    Everybody loses their roles, and the tokens end that aren't consumers'. People without a role elsewhere lose their
-    sign-ins and their account. Raises NotFound, SubscriptionIsOpen, NotExported, ReasonInvalid, NotShownYet and Busy.
+    It is closed and was exported since, or there is a reason why not. Raises NotFound, SubscriptionIsOpen, NotExported
+    and ReasonInvalid.
     """
     scope = origin.subscription_id
-    _start(ports, closure, origin, reason)
-    stream = find(ports, origin, SUBSCRIPTION, scope)
-    if not isinstance(stream.state, ErasedSubscription):
-        _end_access(ports, closure, origin)
+
+    def decide() -> Decision[CommandResult]:
+        stream = find(ports, origin, SUBSCRIPTION, scope)
+        exported = closure.was_exported(scope)
+        return append_to(scope, stream.version, [subscription.start_erasure(stream.state, reason, exported=exported)])
+
+    return decide_and_append(ports, origin, decide)
+
+
+def result_of_erasing(ports: Ports, closure: Closure, scope: UUID) -> ErasingResult | None:
+    """Return what was erased from a subscription; None if that isn't finished."""
+    *_, last = _latest(ports, scope)
+    if not isinstance(last.event, SubscriptionErased) or scope in closure.unfinished():
+        return None
+    return ErasingResult(last.event.records, last.event.files, closure.erasure.is_finished())
+
+
+def _latest(ports: Ports, scope: UUID) -> list[Record]:
+    """Return the last two records of a subscription's stream: if it is being erased, one says who asked for it."""
+    return ports.events.history(scope, after=ports.events.versions([scope])[scope] - 2)
+
+
+class Stopping(Exception):
+    """The worker ends. What is left to erase, the next one erases."""
+
+
+def erase_subscription(ports: Ports, closure: Closure, scope: UUID, stopping: Callable[[], bool]) -> None:
+    """Erase everybody from a subscription, as somebody had asked. What is done already isn't done again.
+
+    Everybody loses their roles, and the tokens end that aren't consumers'. People without a role elsewhere lose their
+    sign-ins and their account. What is recorded bears the actor and the request of who asked. Raises NotShownYet and
+    Busy, and Stopping between two steps.
+    """
+    latest = _latest(ports, scope)
+    (origin,) = (record.origin for record in latest if isinstance(record.event, ErasureStarted))
+    if not isinstance(latest[-1].event, SubscriptionErased):
+        _end_access(ports, closure, origin, stopping)
         closure.wait_for_uploads()
         ports.readable.wait(closure.erasure.head(), EVENTS)
         position = None
         while position is None:
             while closure.erase_next(origin, ports.now()):
-                pass
-            position = closure.finish(origin, stream.version, ports.now())
+                _go_on(stopping)
+            position = closure.finish(origin, latest[-1].originator_version, ports.now())
         ports.readable.wait(position, [SubscriptionErased])
     closure.sweep(scope)
-    (last,) = ports.events.history(scope, after=find(ports, origin, SUBSCRIPTION, scope).version - 1)
-    erased = last.event if isinstance(last.event, SubscriptionErased) else SubscriptionErased(0, 0)
-    return ErasingResult(erased.records, erased.files, closure.erasure.is_finished())
 
 
-def _start(ports: Ports, closure: Closure, origin: Origin, reason: str) -> None:
-    def decide() -> Decision[CommandResult]:
-        stream = find(ports, origin, SUBSCRIPTION, origin.subscription_id)
-        exported = closure.was_exported(origin.subscription_id)
-        return append_to(
-            stream.id, stream.version, [subscription.start_erasure(stream.state, reason, exported=exported)]
-        )
-
-    decide_and_append(ports, origin, decide)
+def _go_on(stopping: Callable[[], bool]) -> None:
+    if stopping():
+        raise Stopping
 
 
-def _end_access(ports: Ports, closure: Closure, origin: Origin) -> None:
+def _end_access(ports: Ports, closure: Closure, origin: Origin, stopping: Callable[[], bool]) -> None:
     """Take everybody's roles, and erase from Rollcall as a whole who has none elsewhere.
 
-    Who does it comes last: the log of Rollcall as a whole says that they ended the sign-ins of the others.
+    Whoever asked for it is erased last: the log of Rollcall as a whole says that they ended the sign-ins of the others.
     """
     scope, everywhere = origin.subscription_id, _named_by_no_client(replace(origin, subscription_id=ROLLCALL))
     for token_id in closure.tokens(scope):
         revoke_token(ports, origin, token_id)
-    for email in sorted(closure.people(scope), key=origin.actor.id.__eq__):
+    people = sorted(closure.people(scope), key=origin.actor.id.__eq__)
+    for email in people:
         revoke_access(ports, origin, email)
-        if closure.erasure.has_roles_elsewhere(scope, email):
-            continue
+    leaving = [email for email in people if not closure.erasure.has_roles_elsewhere(scope, email)]
+    for email in leaving:
         release_identity(ports, everywhere, email)
-        ports.readable.wait(closure.erasure.head(), EVENTS)
+    ports.readable.wait(closure.erasure.head(), EVENTS)
+    for email in leaving:
+        _go_on(stopping)
+        if email == origin.actor.id:  # by now, the log says that they erased the others
+            ports.readable.wait(closure.erasure.head(), EVENTS)
         try:
             closure.erasure.erase([ROLLCALL], everywhere, email, ports.now())
         except Conflict as error:  # they were made an operator just now

@@ -109,7 +109,11 @@ class Erasure(Protocol):
         ...
 
     def sweep(self, scope: UUID, email: str) -> None:
-        """Erase what was kept meanwhile by somebody who had read it before, and what the database says of values."""
+        """Erase what was kept meanwhile by somebody who had read it before."""
+        ...
+
+    def renew_statistics(self) -> bool:
+        """Have what the database says of values made again; False if somebody kept it from part of that."""
         ...
 
 
@@ -157,6 +161,7 @@ def forget(ports: Ports, erasure: Erasure, origin: Origin, email: str) -> Forget
         is_shown = ports.readable.wait(result.position, [PersonForgotten]) and erasure.is_finished()
         for each in scopes:
             erasure.sweep(each, canonical)
+        erasure.renew_statistics()
         return replace(result, readable=is_shown)
     raise refusal
 

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, convert
 from msgspec.structs import replace
 
 from adapters.composition import Rollcall
+from adapters.eraser import ANSWER_SECONDS, wait_until_erased
 from adapters.http.lookups import find_subscription, require_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
@@ -179,14 +180,17 @@ def erase_subscription(
 
     Somebody has to have exported it since it was closed, or there has to be a reason why nobody needs its data. History
     keeps its shape: pseudonyms stand for people and groups. Everybody loses their roles, and tokens end that aren't
-    consumers'. This takes minutes for a million records. If it is interrupted, repeat the request. While the views are
-    rebuilt, the answer is 202.
+    consumers'. A worker does it, which takes minutes for a million records. If it takes longer than three seconds, the
+    answer is 202: `state` is `erasing` until all is erased. Consumers read `subscription.erased` then.
     """
     require_subscription(rollcall, subscription_id)
-    origin = origin_of(request, subscription_id)
-    done = closing.erase_subscription(rollcall, rollcall.closure, origin, data.without_export)
+    closing.start_erasure(rollcall, rollcall.closure, origin_of(request, subscription_id), data.without_export)
+    done = wait_until_erased(rollcall, subscription_id, ANSWER_SECONDS)
     document = subscription_document(find_subscription(rollcall, subscription_id))
-    return changed(document, f"/api/v1/subscriptions/{subscription_id}", readable=done.readable)
+    if document.state == "closed":  # the view doesn't show it yet
+        document = replace(document, state="erasing")
+    readable = done is not None and done.readable
+    return changed(document, f"/api/v1/subscriptions/{subscription_id}", readable=readable)
 
 
 ROUTES = (

@@ -12,9 +12,10 @@ import click
 
 from adapters.cli.lookup import find_subscription
 from adapters.cli.options import json_option, subscription_option, yes_option
-from adapters.cli.process import command_line, open_rollcall, operator_origin, wait_for_views
+from adapters.cli.process import command_line, open_rollcall, operator_origin
 from adapters.cli.terminal import DONE, REFUSED, Column, Terminal
-from application.closing import close_subscription, erase_subscription
+from adapters.eraser import wait_until_erased
+from application.closing import close_subscription, start_erasure
 from application.granting import grant_access
 from application.licensing import change_subscription, create_subscription
 from application.recording_downloads import record_download
@@ -167,19 +168,19 @@ def subscription_erase(*, name_or_id: str, without_export: str, yes: bool, as_js
 
     Pseudonyms take the place of people and of groups' names in the log, in what was read from files, and in the views.
     Uploaded files are erased. Everybody loses their roles, and tokens end that aren't consumers'. History keeps its
-    shape, and “rollcall audit verify” still proves it. If this is interrupted, repeat it.
+    shape, and “rollcall audit verify” still proves it. If this is interrupted, workers go on with it, or repeat it.
     """
     terminal = Terminal(as_json=as_json)
-    with open_rollcall() as rollcall:
+    with open_rollcall(commits=True) as rollcall:
         found = find_subscription(rollcall, name_or_id)
         if not (yes or terminal.confirmed(f"Erase all people and groups of “{found.name}”? This can't be undone.")):
             return REFUSED
         with terminal.busy("Erasing"):
-            done = erase_subscription(rollcall, rollcall.closure, operator_origin(found.id), without_export)
-            wait_for_views(rollcall)
+            start_erasure(rollcall, rollcall.closure, operator_origin(found.id), without_export)
+            done = wait_until_erased(rollcall, found.id)
     if as_json:
         terminal.emit(done)
-    else:
+    elif done:
         terminal.say(f"Erased: {counted(done.records, 'record')} and {counted(done.files, 'uploaded file')}.")
     return DONE
 

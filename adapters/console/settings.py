@@ -10,11 +10,13 @@ from uuid import UUID
 
 from litestar import post
 from litestar.params import FromPath
+from litestar.response import Template
 from msgspec import Struct, ValidationError, convert, structs
 
 from adapters.composition import Rollcall
 from adapters.console.forms import NOTHING_ENTERED, RELOAD, Form, Refusal, answer_form
-from adapters.console.pages import Page, listing, page, see_other
+from adapters.console.pages import Page, listing, page
+from adapters.eraser import ANSWER_SECONDS, wait_until_erased
 from adapters.http.lookups import find_subscription
 from adapters.http.paging import After, decode_after, encode_after
 from adapters.http.problems import Invalid
@@ -186,20 +188,27 @@ def close(
 def erase(
     request: AnyRequest, rollcall: Injected[Rollcall], form: Injected[Form], subscription_id: FromPath[UUID]
 ) -> Page:
-    """Erase everybody from the closed subscription, if its name was typed, and redirect to the first page.
+    """Have everybody erased from the closed subscription, if its name was typed, and say what was done.
 
-    Whoever had it erased has no role in it any more, unless they are an operator.
+    Whoever had it erased has no role in it any more, unless they are an operator. So no other page can tell them.
     """
     entered = {name: form.field(name) for name in ("confirmed", "reason")}
-    _, origin = authorize_granter(request, subscription_id)
+    principal, origin = authorize_granter(request, subscription_id)
     try:
         _require_name(rollcall, subscription_id, entered["confirmed"])
-        closing.erase_subscription(rollcall, rollcall.closure, origin, entered["reason"])
+        closing.start_erasure(rollcall, rollcall.closure, origin, entered["reason"])
     except NotFound:
         raise
     except Refused as error:
         return _settings(request, rollcall, subscription_id, refusal=Refusal(error, entered, "erase"))
-    return see_other("/")
+    done = wait_until_erased(rollcall, subscription_id, ANSWER_SECONDS)
+    context = {
+        "erased": find_subscription(rollcall, subscription_id),
+        "done": done,
+        "operator": "operator" in roles_in(rollcall, principal, subscription_id),
+        "own_address": "/",  # to load this page again would send the form again
+    }
+    return Template("erased.html", context=context, status_code=200 if done else 202)
 
 
 def _require_name(rollcall: Rollcall, subscription_id: UUID, typed: str) -> None:

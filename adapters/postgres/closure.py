@@ -1,4 +1,4 @@
-"""Erasing a closed subscription, step by step: each is one transaction, and after a crash the next one goes on.
+"""Erasing a closed subscription, step by step: each is one transaction, and after a crash a worker goes on.
 
 Only closed subscriptions are erased, so nobody else appends anything to it that names people. Each step rewrites the
 records of some appends, under proof, as forgetting a person does (docs/decisions/0038-forgetting-a-person.md).
@@ -17,7 +17,7 @@ from msgspec import json
 from psycopg.errors import LockNotAvailable
 
 from adapters.postgres.asked_claims import encoded
-from adapters.postgres.erasing import PATIENCE, renew_statistics, seal_all, tag_of
+from adapters.postgres.erasing import PATIENCE, seal_all, tag_of
 from adapters.postgres.personal_data import READ, Naming, StoredBlob, chunks_of
 from adapters.postgres.rewriting import Rewriting
 from adapters.postgres.sealed_log import lock_tree
@@ -66,7 +66,7 @@ OTHER_TEXTS = (
     "DELETE FROM claims WHERE subscription_id = %(scope)s AND kind <> 'closed'",
     "DELETE FROM request_keys WHERE subscription_id = %(scope)s",
     "DELETE FROM commit_failures USING events WHERE import_id = originator_id AND subscription_id = %(scope)s",
-    "DELETE FROM erasings WHERE subscription_id = %(scope)s",
+    "UPDATE erasings SET secret = '' WHERE subscription_id = %(scope)s",
 )
 
 
@@ -169,10 +169,26 @@ class PostgresClosure:
             return position
 
     def sweep(self, scope: UUID) -> None:
-        """Erase snapshots that somebody kept who had read the events before, and PostgreSQL's statistics of values."""
+        """Erase snapshots that somebody kept who had read the events before, and PostgreSQL's statistics of values.
+
+        Raises Busy if a backup reads a table whose statistics are to be erased.
+        """
         with self._datastore.views() as cursor:
             _erase_snapshots(cursor, scope)
-            renew_statistics(cursor)
+            if not self.erasure.renew_statistics():
+                raise Busy
+            cursor.execute("DELETE FROM erasings WHERE subscription_id = %s", (scope,))
+
+    def unfinished(self) -> list[UUID]:
+        """Return the subscriptions whose erasing was started and isn't finished, as far as the views show."""
+        with self._datastore.views() as cursor:
+            cursor.execute(
+                "SELECT subscription_id FROM erasings UNION"
+                " SELECT subscription_id FROM directory_subscriptions AS s WHERE state = 'erasing' AND NOT EXISTS ("
+                " SELECT FROM claims WHERE subscription_id = s.subscription_id AND kind = 'closed' AND key = %s)",
+                (ERASED,),
+            )
+            return [row["subscription_id"] for row in cursor]
 
     def wait_for_uploads(self) -> None:
         """Wait for uploads that began before a subscription was closed: later ones see that it is (see `blobs`)."""

@@ -6,7 +6,6 @@ says which records these were, and commits to the new texts (docs/decisions/0034
 
 from __future__ import annotations
 
-from contextlib import suppress
 from hashlib import sha256
 from os import urandom
 from typing import TYPE_CHECKING
@@ -131,7 +130,7 @@ class PostgresErasure:
         return all(projector.standing() != "lost" for projector in self._projectors)
 
     def sweep(self, scope: UUID, email: str) -> None:
-        """Erase snapshots that somebody kept who had read the events before, and PostgreSQL's statistics of values."""
+        """Erase snapshots that somebody kept who had read the events before."""
         with self._datastore.views() as cursor:
             cursor.execute(
                 "DELETE FROM snapshots AS s WHERE convert_from(state, 'UTF8') ILIKE ANY(%s) AND EXISTS ("
@@ -139,7 +138,11 @@ class PostgresErasure:
                 " AND subscription_id = %s)",
                 (Redaction(email, NOBODY).patterns, scope),
             )
-            renew_statistics(cursor)
+
+    def renew_statistics(self) -> bool:
+        """Have PostgreSQL's statistics of values made again, from what there is now; False if somebody kept a table."""
+        with self._datastore.views() as cursor:
+            return _renew_statistics(cursor)
 
     def _erase(
         self, cursor: Cursor[DictRow], looks: dict[UUID, _Look], origin: Origin, at: datetime
@@ -193,8 +196,7 @@ class _Look:
         return found_in(blobs, [*known, *later])
 
 
-def renew_statistics(cursor: Cursor[DictRow]) -> None:
-    """Have PostgreSQL's statistics of values made again, from what there is now."""
+def _renew_statistics(cursor: Cursor[DictRow]) -> bool:
     with_statistics = cursor.execute(
         "SELECT DISTINCT tablename AS name FROM pg_stats WHERE schemaname = current_schema()"
     ).fetchall()
@@ -202,12 +204,17 @@ def renew_statistics(cursor: Cursor[DictRow]) -> None:
         cursor.execute(SQL("ANALYZE {}").format(Identifier(table["name"])))
     # ANALYZE leaves those of a table that has become empty. To give a column the type that it has drops its own.
     cursor.execute("SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type " + OF_EMPTY_TABLES)
+    renewed = True
     for column in cursor.fetchall():
         alter = SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {}")
         named = Identifier(column["relname"]), Identifier(column["attname"]), SQL(column["type"])
-        with suppress(LockNotAvailable), cursor.connection.transaction():  # a backup reads it: it is left to the next
-            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE_TO_ALTER}'")
-            cursor.execute(alter.format(*named))
+        try:
+            with cursor.connection.transaction():
+                cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE_TO_ALTER}'")
+                cursor.execute(alter.format(*named))
+        except LockNotAvailable:  # a backup reads it: it is left to the next
+            renewed = False
+    return renewed
 
 
 def tag_of(kind: type) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4, uuid5
 
@@ -15,7 +16,7 @@ from adapters.postgres.erasing import PostgresErasure
 from adapters.postgres.rewriting import Rewriting
 from adapters.replaying import differences, is_erased
 from application import closing
-from application.closing import close_subscription, erase_subscription
+from application.closing import close_subscription, erase_subscription, result_of_erasing, start_erasure
 from application.erased_files import why_erased
 from application.forgetting import forget
 from application.granting import NewToken, bearer, grant_access, issue_token
@@ -26,7 +27,7 @@ from application.records import Actor
 from application.verifying import verify
 from domain.access import ROLLCALL, token_text
 from domain.downloads import FileDownloaded
-from domain.errors import NotExported, NotShownYet, SubscriptionIsClosed, SubscriptionIsOpen
+from domain.errors import Busy, NotExported, NotShownYet, SubscriptionIsClosed, SubscriptionIsOpen
 from domain.forgetting import PSEUDONYM
 from domain.group import GroupCreated
 from domain.identity import Account
@@ -70,8 +71,12 @@ def everything(rollcall: Rollcall) -> Origin:
     return origin
 
 
-def erased(rollcall: Rollcall, origin: Origin) -> ErasingResult:
-    return erase_subscription(following(rollcall), rollcall.closure, origin, "Nobody needs it.")
+def erased(rollcall: Rollcall, origin: Origin, reason: str = "Nobody needs it.") -> ErasingResult:
+    start_erasure(rollcall, rollcall.closure, origin, reason)
+    erase_subscription(following(rollcall), rollcall.closure, origin.subscription_id, Event().is_set)
+    result = result_of_erasing(rollcall, rollcall.closure, origin.subscription_id)
+    assert result
+    return result
 
 
 def left_of(rollcall: Rollcall) -> list[str]:
@@ -195,7 +200,7 @@ def test_other_subscriptions_and_what_they_need_stay(unattended: Rollcall) -> No
 def test_what_operators_did_is_still_said_of_them(unattended: Rollcall) -> None:
     origin = everything(unattended)
     by_operator = structs.replace(origin, actor=Actor("operator", "root", "root"))
-    erase_subscription(following(unattended), unattended.closure, by_operator, "Asked for by ann@example.com.")
+    erased(unattended, by_operator, "Asked for by ann@example.com.")
     log = unattended.events.history(origin.subscription_id)
     (started,) = [record for record in log if isinstance(record.event, ErasureStarted)]
     assert started.origin.actor.id == log[-1].origin.actor.id == "root"
@@ -207,21 +212,21 @@ def test_what_operators_did_is_still_said_of_them(unattended: Rollcall) -> None:
 
 def test_it_is_erased_only_once_it_is_closed_and_exported_since(unattended: Rollcall) -> None:
     origin = subscribed(unattended, ANN)
-    arguments = (following(unattended), unattended.closure, origin)
+    arguments = (unattended, unattended.closure, origin)
     record_download(unattended, origin, FileDownloaded("subscription", "subscription.zip"))
     with pytest.raises(SubscriptionIsOpen):
-        erase_subscription(*arguments, "A reason.")
+        start_erasure(*arguments, "A reason.")
     close_subscription(unattended, origin)
     with pytest.raises(NotExported):
-        erase_subscription(*arguments)
+        start_erasure(*arguments)
     record_download(unattended, origin, FileDownloaded("users", "users.csv"))
     with pytest.raises(NotExported):
-        erase_subscription(*arguments)
+        start_erasure(*arguments)
     assert unattended.events.licensed(origin.subscription_id, [ANN]).users == {ANN}
     record_download(unattended, origin, FileDownloaded("subscription", "subscription.zip"))
-    done = erase_subscription(*arguments)
+    done = erased(unattended, origin, "")
     head = unattended.events.head()
-    assert erase_subscription(*arguments) == done
+    assert erased(unattended, origin, "") == done
     assert unattended.events.head() == head
 
 
@@ -248,8 +253,9 @@ def test_views_have_to_show_first_what_names_people(unattended: Rollcall) -> Non
     create_group(unattended, subscribed(unattended), uuid4(), "Elsewhere")
     with unattended.views() as cursor:
         cursor.execute("UPDATE view_positions SET position = 1 WHERE view = 'access'")
+    start_erasure(unattended, unattended.closure, origin, "A reason.")
     with pytest.raises(NotShownYet):
-        erase_subscription(unattended, unattended.closure, origin, "A reason.")
+        erase_subscription(unattended, unattended.closure, origin.subscription_id, Event().is_set)
 
 
 def test_the_statistics_of_the_database_name_nobody(unattended: Rollcall) -> None:
@@ -281,8 +287,10 @@ def test_erasing_waits_for_no_backup_that_reads_a_table(unattended: Rollcall) ->
     with unattended.datastore.connect() as backup, backup.transaction():
         backup.execute("LOCK TABLE snapshots IN ACCESS SHARE MODE")
         backup.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")
-        erased(unattended, origin)
+        with pytest.raises(Busy):
+            erased(unattended, origin)
         assert left_of(unattended) == ["statistics of snapshots.state"]
+        assert result_of_erasing(unattended, unattended.closure, origin.subscription_id) is None
     erased(unattended, origin)
     assert left_of(unattended) == []
 
@@ -295,7 +303,7 @@ class Killed(Exception):
 
 
 STEPS = [
-    (closing, "_start"),
+    (closing, "start_erasure"),
     (closing, "revoke_token"),
     (closing, "revoke_access"),
     (closing, "release_identity"),
@@ -312,7 +320,6 @@ STEPS = [
     (postgres_closure, "_store"),
     (Projector, "condemn"),
     (PostgresClosure, "sweep"),
-    (PostgresErasure, "is_finished"),
 ]
 TIMES = 4
 """How often a step is let pass before the process is killed at it: for what happens several times."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from hashlib import sha256
 from html import unescape
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.console.forms import SUBMITTED_BEFORE
 from adapters.console.settings import A_PAGE, number_of_seats
+from adapters.eraser import Eraser
 from application.records import Origin
 from domain.access import ROLLCALL, AccessGranted, TokenIssued, TokenRevoked
 from domain.errors import SeatsInvalid
@@ -80,8 +82,17 @@ def test_a_subscription_is_closed_and_erased_once_its_name_is_typed(
     assert exported.headers["content-type"] == "application/zip"
     assert "Somebody has exported everything" in said(console.ask("GET", settings))
     done = console.ask("POST", f"{settings}/erase", data={"confirmed": "Contoso", "reason": ""})
-    assert (done.status_code, done.headers["location"]) == (303, "/")
-    eventually(lambda: "was erased" in said(console.client.get(settings, headers=operator)))
+    assert done.status_code == 202
+    assert "“Contoso” is being erased" in said(done)
+    assert "neither do you" in said(done)
+    assert Eraser(console.rollcall).erase_started(threading.Event())
+    eventually(lambda: "This subscription was erased" in said(console.client.get(settings, headers=operator)))
+    assert console.ask("GET", settings).headers["location"].startswith("/sign-in")
+    again = console.client.post(f"{settings}/erase", headers=operator, data={"confirmed": "Contoso", "reason": ""})
+    assert again.status_code == 200
+    assert "“Contoso” was erased" in said(again)
+    assert re.search(r"in \d+ records\. Nobody has a role in it any more\.", said(again))
+    assert f'href="{settings}"' in again.text
 
 
 @pytest.mark.database
