@@ -323,7 +323,7 @@ VARIABLES = (
     ),
     Variable(
         name="RETENTION_DAYS",
-        meaning="The number of days that the file of an import is kept after the import has ended. See forgetting.md.",
+        meaning="The number of days that the file of an import is kept after its last change. See forgetting.md.",
         default="none: kept for ever",
         expected=DAYS,
         parse=_days,

@@ -11,8 +11,8 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 UNUSED_STATES = ("rejected", "discarded")
-USED_STATES = ("completed", "closed", "undone", "partly_undone")
-"""The states of imports that have ended: nothing needs their files any more, and that stays so."""
+USED_STATES = ("completed", "closed", "undone", "partly_undone", "stopped", "reviewing")
+"""The states of all other imports that aren't running. If they go on, they need what was read from the file, not it."""
 
 
 class FileExpired(Struct, frozen=True, tag="file.expired"):
@@ -26,7 +26,7 @@ class FileExpired(Struct, frozen=True, tag="file.expired"):
 
 
 class Retention(Struct, frozen=True):
-    """For how many days files are kept after their imports have ended; None for ever.
+    """For how many days files are kept after anything has happened to their imports; None for ever.
 
     `unused_days` are for those of rejected and discarded imports, and for licence files after their upload. They are
     not more than `days`.

@@ -30,7 +30,7 @@ A_PAGE = 100
 RETENTION = Actor("system", "retention", "Retention")
 TOPIC = str(FileExpired.__struct_config__.tag)
 
-# All imports of a file have to have ended long enough ago. One that the view doesn't show yet has just stored the file.
+# All imports of a file have to have been at rest for long. One that the view doesn't show yet has just stored it.
 IS_DUE: LiteralString = """
     b.kind = 'file' AND b.stored_at < %(unused_before)s AND NOT EXISTS (
         SELECT FROM imports AS i WHERE i.subscription_id = b.subscription_id AND i.file ->> 'sha256' = b.sha256

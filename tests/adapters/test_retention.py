@@ -16,6 +16,7 @@ from adapters.postgres import expiring
 from adapters.postgres.expiring import Expiry
 from adapters.replaying import differences, differing_verdicts
 from application.committing import start_commit, stop
+from application.editing import rename_group
 from application.erased_files import file_erased, why_erased
 from application.forgetting import forget
 from application.importing import discard
@@ -23,6 +24,7 @@ from application.ports import BlobMissing
 from domain.errors import FileErased
 from domain.retention import FileExpired, Retention
 from projections.audit_log.read import audit_log
+from projections.directory import read as directory
 from projections.import_list import read as import_list
 from projections.reports.audit_filters import AuditFilter
 from tests.conftest import advance_views, subscribed, working
@@ -134,16 +136,38 @@ def test_files_of_refused_and_discarded_imports_and_licence_files_go_first(rollc
     }
 
 
-def test_files_of_imports_that_go_on_are_kept(rollcall: Rollcall, clock: Clock) -> None:
-    origin = subscribed(rollcall, ANN, BEN)
-    uploaded(rollcall, origin, "in review.csv", FILE)
-    running = uploaded(rollcall, origin, "running.csv", OTHER)
+def test_files_of_imports_that_run_are_kept(rollcall: Rollcall, clock: Clock) -> None:
+    running = uploaded(rollcall, subscribed(rollcall, ANN, BEN), "running.csv", OTHER)
     start_commit(rollcall, running, 2)
-    stopped = uploaded(rollcall, origin, "stopped.csv", OTHER.replace("Other", "Else"))
+    clock.advance(10_000)
+    assert (erase_due(rollcall), files(rollcall)) == (0, 1)
+
+
+def test_reviews_and_stopped_imports_that_nobody_touches_lose_their_files_and_can_go_on(
+    rollcall: Rollcall, clock: Clock
+) -> None:
+    origin = subscribed(rollcall, ANN, BEN)
+    review = uploaded(rollcall, origin, "in review.csv", FILE)
+    stopped = uploaded(rollcall, origin, "stopped.csv", OTHER)
     start_commit(rollcall, stopped, 2)
     stop(rollcall, stopped)
-    clock.advance(10_000)
-    assert (erase_due(rollcall), files(rollcall)) == (0, 3)
+    clock.advance(20)
+    rename_group(rollcall, review, 1, "Sales Europe", None)
+    clock.advance(10.01)
+    assert (erase_due(rollcall), files(rollcall)) == (1, 1), "somebody has edited the review"
+    clock.advance(20)
+    assert (erase_due(rollcall), files(rollcall)) == (1, 0)
+    assert {each.text for each in changes(rollcall, origin)} == {
+        "Erased the file stopped.csv, kept for 30 days",
+        "Erased the file in review.csv, kept for 30 days",
+    }
+    rename_group(rollcall, review, 1, "Sales Asia", None)
+    for importing in (review, stopped):
+        run_commit(rollcall, importing)
+        assert shown(rollcall, importing).state == "completed"
+    with rollcall.views() as cursor:
+        names = [each.name for each in directory.groups(cursor, origin.subscription_id)]
+    assert sorted(names) == ["Other", "Sales Asia"]
 
 
 @pytest.mark.parametrize("retention", [Retention(), Retention(None, 7)], ids=["neither", "unused only"])
