@@ -108,14 +108,15 @@ def composed(settings: Settings, **overrides: Unpack[Overrides]) -> Iterator[Rol
             views = (DIRECTORY, review(blobs), IMPORT_LIST, GROUPS_ADDED, AUDIT_LOG, GROUP_EVENTS, ACCESS)
             wakeups = Wakeups(datastore, events.channel)
             shared_log = SharedLog(events.read_batch, wakeups.count_appends)
-            events.tell_own_appends(shared_log.take)
+            sealed_log = SealedLog(datastore)
+            events.tell_own_appends(shared_log.take, sealed_log.take)
             projectors = [Projector(datastore, view, shared_log.read) for view in views]
             for projector in projectors:
                 projector.migrate(connection)
         stack.enter_context(wakeups)
         readable, rosters = ReadableViews(projectors, wakeups), Rosters(blobs)
         erasure = PostgresErasure(datastore, projectors)
-        sealed_log, checkpoints = SealedLog(datastore), CheckpointStore(datastore)
+        checkpoints = CheckpointStore(datastore)
         rollcall = Rollcall(
             events=events,
             blobs=blobs,

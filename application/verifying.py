@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from domain.leaves import TILE, Kept, LeafTile, Salts, Sealable, commitment, leaf_hash_of, leaf_hashes, scope_in
+from domain.leaves import (
+    NO_RECORDS,
+    TILE,
+    Kept,
+    LeafTile,
+    Salts,
+    Sealable,
+    commitment,
+    leaf_hash_of,
+    leaf_hashes,
+    scope_in,
+)
 from domain.merkle import Frontier, complete_root
 from domain.signed_note import Checkpoint
 
@@ -17,7 +28,6 @@ if TYPE_CHECKING:
 
 TILE_LEVEL = TILE.bit_length() - 1
 Kind: TypeAlias = Literal["altered", "missing", "inserted", "damaged", "cut", "rewritten", "erased"]
-NO_RECORDS = Sealable((), (), (), ())
 
 
 class NewTexts(NamedTuple):

@@ -13,14 +13,14 @@ import struct
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
-from struct import pack, unpack
+from struct import Struct, pack, unpack
 from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
 
 from domain.merkle import HASH_BYTES, LEAF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 SALT_BYTES = 16
 POSITION_BYTES = 8
@@ -33,6 +33,7 @@ FRAME_VERSION = 1
 FRAME_BEGIN = 50
 FRAME_END = 48
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_FRAME_BEGIN = Struct(">Bq16sq16sB")
 
 
 class Frame(NamedTuple):
@@ -53,7 +54,7 @@ class Frame(NamedTuple):
         """Return what a frame says; raises ValueError."""
         begin, middle, end = content[:FRAME_BEGIN], content[FRAME_BEGIN:-FRAME_END], content[-FRAME_END:]
         try:
-            layout, position, stream, version, subscription, has_group = unpack(">Bq16sq16sB", begin)
+            layout, position, stream, version, subscription, has_group = _FRAME_BEGIN.unpack(begin)
             group, middle = (unpack(">i", middle[:4])[0], middle[4:]) if has_group else (None, middle)
             (length,) = unpack(">i", middle[:4])
             append, append_id, _, microseconds = unpack(">q16s16sq", end)
@@ -93,6 +94,9 @@ class Sealable(NamedTuple):
         )
 
 
+NO_RECORDS = Sealable((), (), (), ())
+
+
 class Salts(NamedTuple):
     """The salts of consecutive records: each event's, and its origin's."""
 
@@ -118,6 +122,25 @@ class LeafTile(NamedTuple):
     positions: tuple[int, ...] = ()
     salts: Salts = Salts((), ())
     hashes: tuple[bytes, ...] = ()
+
+
+def begin_frames(
+    append_position: int, subscription_id: UUID, events: Iterable[tuple[int, UUID, int, str, bytes, int | None]]
+) -> list[bytes]:
+    """Return the frames of the events of an append without their end, which is the append's.
+
+    It is what `select_sealable.sql` selects. Each event has a position, a stream, a version, a topic, its text and the
+    number of its group in the import's file.
+    """
+    scope, append, topics = subscription_id.bytes, pack(">q", append_position), dict[str, bytes]()
+    frames = []
+    for position, stream, version, topic, _, group in events:
+        if (middle := topics.get(topic)) is None:
+            name = topic.encode()
+            middle = topics[topic] = pack(">i", len(name)) + name + append
+        begin = _FRAME_BEGIN.pack(FRAME_VERSION, position, stream.bytes, version, scope, group is not None)
+        frames.append(begin + middle if group is None else begin + pack(">i", group) + middle)
+    return frames
 
 
 def commitment(salt: bytes, text: bytes) -> bytes:

@@ -53,9 +53,13 @@ class LogBatch(NamedTuple):
 
 
 class OwnAppend(NamedTuple):
-    """Events that this process has appended, as they would be read: what a reading after the append before gives."""
+    """Events that this process has appended after another append, as they are stored and as they would be read."""
 
     before: AppendMark
+    mark: AppendMark
+    subscription_id: UUID
+    events: EventColumns
+    bytes: int
     batch: Callable[[], LogBatch]
 
 
@@ -115,12 +119,12 @@ class PostgresEventStore(Application[UUID]):
         self._datastore = datastore
         self._now = now
         self._our_recorder = Recorder(datastore)
-        self._takes: Callable[[OwnAppend], None] | None = None
+        self._takers: Sequence[Callable[[OwnAppend], None]] = ()
         super().__init__()
 
-    def tell_own_appends(self, take: Callable[[OwnAppend], None]) -> None:
-        """Call this with what this process appends, if it is more than one event."""
-        self._takes = take
+    def tell_own_appends(self, *takers: Callable[[OwnAppend], None]) -> None:
+        """Call these with what this process appends, if it is more than one event."""
+        self._takers = takers
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Use nothing of the process's environment: its variables would change what the library does."""
@@ -213,9 +217,12 @@ class PostgresEventStore(Application[UUID]):
             stored = self._our_recorder.append(events, origin.subscription_id, at, ENCODE(origin).decode(), claims)
         except IntegrityError as error:
             raise Conflict(str(error)) from error
-        if self._takes and stored.before:
-            batch = partial(_as_read, records, events, at, origin, stored.mark)
-            self._takes(OwnAppend(stored.before, batch))
+        if self._takers and stored.before:
+            size = sum(map(len, events.states))
+            batch = partial(_as_read, records, size, at, origin, stored.mark)
+            own = OwnAppend(stored.before, stored.mark, origin.subscription_id, events, size, batch)
+            for take in self._takers:
+                take(own)
         return Appended(stored.mark.position, at)
 
     def keep_snapshot(self, stream: Stream[Any]) -> None:
@@ -270,15 +277,13 @@ class PostgresEventStore(Application[UUID]):
         return self.recorder.max_notification_id() or 0
 
 
-def _as_read(
-    records: Sequence[NewRecord], columns: EventColumns, at: datetime, origin: Origin, mark: AppendMark
-) -> LogBatch:
+def _as_read(records: Sequence[NewRecord], size: int, at: datetime, origin: Origin, mark: AppendMark) -> LogBatch:
     first = mark.position - len(records) + 1
     read = [
         Record(new.originator_id, new.originator_version, at, origin, new.event, position, new.import_group)
         for position, new in enumerate(records, start=first)
     ]
-    return LogBatch(read, sum(map(len, columns.states)), mark.id)
+    return LogBatch(read, size, mark.id)
 
 
 def _fold(fold: Fold[S, E], records: Iterator[Any]) -> Stream[S] | None:

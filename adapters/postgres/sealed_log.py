@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 from psycopg.rows import tuple_row
 
 from adapters.postgres.erased_records import kept_of, new_texts
+from adapters.postgres.own_appends import OwnAppends
 from adapters.postgres.statements import statement
 from domain.errors import RollcallError
 from domain.leaves import (
+    NO_RECORDS,
     SALT_BYTES,
     TILE,
     LeafTile,
     Salts,
     Sealable,
+    begin_frames,
     filled,
     new_salts,
     pack_positions,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from adapters.postgres.datastore import Datastore
+    from adapters.postgres.event_store import OwnAppend
     from application.verifying import NewTexts
     from domain.leaves import Kept
 
@@ -60,12 +64,17 @@ class SealedLog:
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
+        self._own = OwnAppends()
+
+    def take(self, own: OwnAppend) -> None:
+        """Keep what this process has appended to seal it, if this process seals."""
+        self._own.take(own)
 
     def seal(self, most: int = READ_AT_ONCE) -> bool:
-        """Add the next records of the log to the tree, `most` at once; False if that was all there were."""
+        """Add the next records of the log to the tree, about `most` at once; False if that was all there were."""
         with self._datastore.transaction() as cursor:
             lock_tree(cursor)
-            return seal_next(cursor, most)
+            return seal_next(cursor, most, self._own)
 
     def size(self) -> int:
         """Return how many records the tree holds."""
@@ -225,18 +234,18 @@ def lock_tree(cursor: Cursor[DictRow]) -> None:
     cursor.execute("SELECT pg_advisory_xact_lock('tree_leaves'::regclass::oid::bigint)")
 
 
-def seal_next(cursor: Cursor[DictRow], most: int = READ_AT_ONCE) -> bool:
+def seal_next(cursor: Cursor[DictRow], most: int = READ_AT_ONCE, own: OwnAppends | None = None) -> bool:
     """Add the next records of the log to the tree, which is locked; False if that was all there were."""
     tile, after = _end_of_tree(cursor)
     at_once = max(most - len(tile.positions), 1)  # so that the next ones begin with a tile
-    records = read_records(cursor, after, at_once)
+    records = _next_records(cursor, after, at_once, own or OwnAppends())
     if records.positions:
         salts = new_salts(records, urandom(2 * SALT_BYTES * len(records.positions)))
         tiles = list(filled(tile, records, salts))
         write_tiles(cursor, tiles)
         full = [each for each in tiles if len(each.hashes) == TILE]
         _add_nodes(cursor, 1, [(each.number, complete_root(each.hashes)) for each in full])
-    return len(records.positions) == at_once
+    return len(records.positions) >= at_once
 
 
 def _end_of_tree(cursor: Cursor[DictRow]) -> tuple[LeafTile, int]:
@@ -249,14 +258,12 @@ def _end_of_tree(cursor: Cursor[DictRow]) -> tuple[LeafTile, int]:
     return (tile if len(tile.positions) < TILE else LeafTile(tile.number + 1)), tile.positions[-1]
 
 
-def read_records(cursor: Cursor[DictRow], after: int, limit: int) -> Sealable:
-    """Return the next records after a position."""
+def read_records(cursor: Cursor[DictRow], after: int, limit: int, until: int | None = None) -> Sealable:
+    """Return the next records after a position, and up to another if it is given."""
     with cursor.connection.cursor(row_factory=tuple_row) as rows:
-        wanted = {"after": after, "limit": limit}
+        wanted = {"after": after, "limit": limit, "until": LAST if until is None else until}
         found = rows.execute(statement("select_sealable"), wanted, prepare=True, binary=True).fetchall()
-        positions = list(dict.fromkeys(map(itemgetter(1), found)))
-        rows.execute(statement("select_sealable_appends"), {"positions": positions}, prepare=True, binary=True)
-        appends = {position: (frame, origin) for position, frame, origin in rows}
+    appends = _ends(cursor, list(dict.fromkeys(map(itemgetter(1), found))))
     ends = [appends.get(append, WITHOUT_APPEND) for _, append, _, _ in found]
     return Sealable(
         [position for position, _, _, _ in found],
@@ -264,6 +271,50 @@ def read_records(cursor: Cursor[DictRow], after: int, limit: int) -> Sealable:
         [state for _, _, state, _ in found],
         [origin for _, origin in ends],
     )
+
+
+def _ends(cursor: Cursor[DictRow], appends: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+    """Return the end of the frames and the origin of the records of each append, by its position."""
+    with cursor.connection.cursor(row_factory=tuple_row) as rows:
+        rows.execute(statement("select_sealable_appends"), {"positions": appends}, prepare=True, binary=True)
+        return {position: (end, origin) for position, end, origin in rows}
+
+
+def _next_records(cursor: Cursor[DictRow], after: int, most: int, own: OwnAppends) -> Sealable:
+    """Return the next records after a position, `most` or a few more: those that are not in memory are read."""
+    found = NO_RECORDS
+    while (missing := most - len(found.positions)) > 0:
+        last = found.positions[-1] if found.positions else after
+        appends, gap_end = own.following(last, missing)
+        more = _appended(cursor, appends) if appends else read_records(cursor, last, missing, gap_end)
+        found = found.followed_by(more)
+        if not more.positions:
+            if not appends and gap_end is None:
+                break
+            own.forget()  # the log went back
+    return found
+
+
+def _appended(cursor: Cursor[DictRow], appends: Sequence[OwnAppend]) -> Sealable:
+    """Return the records of appends of this process, as `read_records` does; none if the log has lost one.
+
+    The ids of the appends prove that it has them. Nothing that is stored is rewritten before it is sealed.
+    """
+    found, ends = NO_RECORDS, _ends(cursor, [each.mark.position for each in appends])
+    for each in appends:
+        end, origin = ends.get(each.mark.position, WITHOUT_APPEND)
+        if not end.startswith(each.mark.id.bytes):
+            return NO_RECORDS
+        found = found.followed_by(sealable(each, end, origin))
+    return found
+
+
+def sealable(own: OwnAppend, end: bytes, origin: bytes) -> Sealable:
+    """Return the records of an append of this process; the end of their frames and their origin are the append's."""
+    ids, _, _, states, _ = own.events
+    positions = range(own.mark.position - len(ids) + 1, own.mark.position + 1)
+    frames = begin_frames(own.mark.position, own.subscription_id, zip(positions, *own.events, strict=True))
+    return Sealable(positions, [frame + end for frame in frames], states, [origin] * len(ids))
 
 
 def tile_of(row: DictRow) -> LeafTile:

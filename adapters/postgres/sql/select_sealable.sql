@@ -4,5 +4,5 @@ SELECT notification_id, append_position, state,
        '\x01'::bytea || int8send(notification_id) || uuid_send(originator_id) || int8send(originator_version)
        || uuid_send(subscription_id) || coalesce('\x01'::bytea || int4send(import_group), '\x00'::bytea)
        || int4send(octet_length(topic)) || convert_to(topic, 'UTF8') || int8send(append_position) AS frame
-FROM events WHERE notification_id > %(after)s
+FROM events WHERE notification_id > %(after)s AND notification_id <= %(until)s
 ORDER BY notification_id LIMIT %(limit)s

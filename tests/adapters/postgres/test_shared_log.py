@@ -11,7 +11,7 @@ import pytest
 
 from adapters.postgres import shared_log
 from adapters.postgres.event_store import LogBatch, OwnAppend
-from adapters.postgres.recorder import AppendMark
+from adapters.postgres.recorder import AppendMark, EventColumns
 from adapters.postgres.shared_log import SharedLog
 from application.records import Origin, Record
 from domain.group import GroupDeleted
@@ -46,8 +46,12 @@ class Log:
         last = len(self.names)
         before = AppendMark(last, self.appends.setdefault(last, uuid4()))
         self.names += names
-        self.appends[len(self.names)] = uuid4()
-        return OwnAppend(before, lambda: Log.read_batch(Log(*self.names, appends=self.appends), last, 100, None, None))
+        mark = AppendMark(len(self.names), uuid4())
+        self.appends[mark.position] = mark.id
+        grown = Log(*self.names, appends=self.appends)
+        return OwnAppend(
+            before, mark, STREAM, EventColumns([], [], [], [], []), 0, lambda: grown.read_batch(last, 100, None, None)
+        )
 
 
 def names(records: list[Record]) -> str:
