@@ -12,4 +12,4 @@ def present() -> datetime:
     first time, and doesn't read one in which a single time has another.
     """
     now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond or 1)
+    return now if now.microsecond else now.replace(microsecond=1)

@@ -7,7 +7,7 @@ from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from adapters.postgres.patience import waiting
+from adapters.postgres.patience import Wait
 from application.closing import Stopping, erase_subscription, result_of_erasing
 from domain.errors import RollcallError
 
@@ -69,7 +69,7 @@ class Eraser:
 
 def wait_until_erased(rollcall: Rollcall, scope: UUID, seconds: float = inf) -> ErasingResult | None:
     """Return what was erased from a subscription, once it is and the views show it; None if that takes longer."""
-    with waiting(seconds) as at_most:
+    with Wait(seconds) as at_most:
         deadline = monotonic() + at_most
         while not ((result := result_of_erasing(rollcall, rollcall.closure, scope)) and result.readable):
             if monotonic() > deadline:

@@ -22,6 +22,7 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
 NULL = b"\xff\xff\xff\xff"
 HEAD = Form(">5i").pack  # the number of dimensions, whether there may be NULLs, the type, the length, the first index
 LENGTH = Form(">i").pack
+LENGTH_BYTES = 4
 BIGINT = partial(Form(">iq").pack, 8)
 
 
@@ -55,6 +56,11 @@ def arrays(types: str, rows: Iterable[tuple[object, ...]]) -> list[Array]:
     return [array(kind, values) for kind, values in zip(kinds, columns, strict=True)]
 
 
+def scalar(kind: str, value: object) -> bytes:
+    """Return a single value of one of the `TYPES` in PostgreSQL's binary form."""
+    return TYPES[kind][1](value)[LENGTH_BYTES:]
+
+
 def _uuid(value: UUID) -> bytes:
     return b"\x00\x00\x00\x10" + value.bytes
 
@@ -62,6 +68,10 @@ def _uuid(value: UUID) -> bytes:
 def _text(value: str) -> bytes:
     content = value.encode()
     return LENGTH(len(content)) + content
+
+
+def _bytea(value: bytes) -> bytes:
+    return LENGTH(len(value)) + value
 
 
 def _jsonb(value: str) -> bytes:
@@ -80,6 +90,7 @@ TYPES: dict[str, tuple[int, Callable[[Any], bytes]]] = {
     "bigint": (20, BIGINT),
     "boolean": (16, partial(Form(">i?").pack, 1)),
     "text": (25, _text),
+    "bytea": (17, _bytea),
     "jsonb": (3802, _jsonb),
     "timestamptz": (1184, _timestamptz),
 }

@@ -214,7 +214,7 @@ class PostgresEventStore(Application[UUID]):
             [new.import_group for new in records],
         )
         try:
-            stored = self._our_recorder.append(events, origin.subscription_id, at, ENCODE(origin).decode(), claims)
+            stored = self._our_recorder.append(events, origin.subscription_id, at, ENCODE(origin), claims)
         except IntegrityError as error:
             raise Conflict(str(error)) from error
         if self._takers and stored.before:

@@ -14,7 +14,7 @@ from psycopg.errors import LockNotAvailable
 
 from adapters.postgres.datastore import lock_key
 from adapters.postgres.one_call import OneCallCursor
-from adapters.postgres.patience import waiting
+from adapters.postgres.patience import Wait
 from application import ports
 from domain.errors import Busy
 
@@ -92,7 +92,7 @@ class AdvisoryTurns:
                 raise Busy
             self._waiting[what] += 1
         try:
-            with waiting(ports.TURN_SECONDS) as seconds:
+            with Wait(ports.TURN_SECONDS) as seconds:
                 yield monotonic() + seconds
         finally:
             with self._counting:

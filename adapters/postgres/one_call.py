@@ -1,8 +1,8 @@
-"""Cursors whose statements are one call of libpq each (see docs/decisions/0027-one-call-a-statement.md)."""
+"""Statements that are one call of libpq each (see docs/decisions/0027-one-call-a-statement.md)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from psycopg import Cursor, OperationalError
 from psycopg._preparing import Prepare
@@ -13,9 +13,35 @@ from psycopg.rows import Row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from psycopg import Connection
     from psycopg._queries import PostgresQuery
-    from psycopg.abc import Buffer, PQGen
+    from psycopg.abc import PQGen
     from psycopg.pq.abc import PGresult
+
+
+class _Query(Protocol):
+    """A statement as PostgreSQL takes it, and the types of its values; those that are not given are found there."""
+
+    @property
+    def query(self) -> bytes: ...
+    @property
+    def types(self) -> tuple[int, ...]: ...
+
+
+class PackedStatement(NamedTuple):
+    """A statement whose values come in PostgreSQL's binary form, as `$1`, `$2` and so on, cast to their types."""
+
+    query: bytes
+    types: tuple[int, ...] = ()
+
+
+def call(connection: Connection[Any], statement: PackedStatement, values: Sequence[bytes | None]) -> PGresult:
+    """Run a statement, prepared on this connection, in a transaction of its own; its result has the binary form.
+
+    To find out how to send a dozen values, psycopg takes longer than PostgreSQL takes to insert them. The caller has
+    the connection alone. Raises psycopg's errors.
+    """
+    return _run(connection, statement, values, [Format.BINARY] * len(values), Format.BINARY, prepare=True)
 
 
 class OneCallCursor(Cursor[Row]):
@@ -28,29 +54,44 @@ class OneCallCursor(Cursor[Row]):
     def _maybe_prepare_gen(
         self, pgq: PostgresQuery, *, prepare: bool | None = None, binary: bool | None = None
     ) -> PQGen[None]:
-        prepared, name = self._get_prepared(pgq, prepare)
-        connection = self._conn
-        if connection._pipeline or not (pgq.params or prepare):  # noqa: SLF001 - psycopg's own, as this method is
+        if self._conn._pipeline or not (pgq.params or prepare):  # noqa: SLF001 - psycopg's own, as this method is
             yield from super()._maybe_prepare_gen(pgq, prepare=prepare, binary=binary)
             return
         self._query, wanted = pgq, Format.BINARY if binary else self.format
-        if prepared is Prepare.SHOULD:
-            self._succeeded(self._pgconn.prepare(name, pgq.query, pgq.types))
-        result = (
-            self._pgconn.exec_params(pgq.query, pgq.params, pgq.types, pgq.formats, wanted)
-            if prepared is Prepare.NO
-            else self._pgconn.exec_prepared(name, cast("Sequence[Buffer]", pgq.params), pgq.formats, wanted)  # or NULLs
-        )
-        statements = connection._prepared  # noqa: SLF001 - psycopg's own, as this method is
-        key = statements.maybe_add_to_cache(pgq, prepared, name)
-        if key is not None:
-            statements.validate(key, prepared, name, [result])
-        self._set_results([self._succeeded(result)])
+        values = cast("Sequence[bytes | None]", pgq.params or ())
+        self._set_results([_run(self._conn, pgq, values, pgq.formats, wanted, prepare=prepare)])
 
-    def _succeeded(self, result: PGresult) -> PGresult:
-        """Return a result; raises psycopg's errors."""
-        if result.status == ExecStatus.FATAL_ERROR:
-            if self._pgconn.status == ConnStatus.BAD:  # the error is libpq's and has no code
-                raise OperationalError(self._pgconn.get_error_message(self._encoding))
-            raise error_from_result(result, encoding=self._encoding)
-        return result
+
+def _run(
+    connection: Connection[Any],
+    query: _Query,
+    values: Sequence[bytes | None],
+    formats: Sequence[Format] | None,
+    wanted: Format,
+    *,
+    prepare: bool | None,
+) -> PGresult:
+    """Run a statement, prepared as psycopg would; raises psycopg's errors."""
+    server, statements = connection.pgconn, connection._prepared  # noqa: SLF001 - psycopg's own, as our cursor's method is
+    asked = cast("PostgresQuery", query)
+    prepared, name = statements.get(asked, prepare)
+    if prepared is Prepare.SHOULD:
+        _succeeded(connection, server.prepare(name, query.query, query.types))
+    result = (
+        server.exec_params(query.query, values, query.types, formats, wanted)
+        if prepared is Prepare.NO
+        else server.exec_prepared(name, cast("Sequence[bytes]", values), formats, wanted)  # or NULLs
+    )
+    key = statements.maybe_add_to_cache(asked, prepared, name)
+    if key is not None:
+        statements.validate(key, prepared, name, [result])
+    return _succeeded(connection, result)
+
+
+def _succeeded(connection: Connection[Any], result: PGresult) -> PGresult:
+    if result.status == ExecStatus.FATAL_ERROR:
+        encoding = connection.info.encoding
+        if connection.pgconn.status == ConnStatus.BAD:  # the error is libpq's and has no code
+            raise OperationalError(connection.pgconn.get_error_message(encoding))
+        raise error_from_result(result, encoding=encoding)
+    return result

@@ -40,18 +40,24 @@ def patient() -> Iterator[Patience]:
         _patience.reset(before)
 
 
-@contextmanager
-def waiting(at_most: float) -> Iterator[float]:
-    """Yield how many seconds a wait may take, and count those that the block takes."""
-    patience = _patience.get()
-    if patience is None:
-        yield at_most
-        return
-    began = monotonic()
-    try:
-        yield max(min(at_most, patience.left), A_MOMENT)
-    finally:
-        patience.left -= monotonic() - began
+class Wait:
+    """A wait for at most as many seconds as are given and left, which are counted; entered, it says how many."""
+
+    __slots__ = ("_at_most", "_began", "_patience")
+
+    def __init__(self, at_most: float) -> None:
+        self._at_most = at_most
+
+    def __enter__(self) -> float:
+        patience = self._patience = _patience.get()
+        if patience is None:
+            return self._at_most
+        self._began = monotonic()
+        return max(min(self._at_most, patience.left), A_MOMENT)
+
+    def __exit__(self, *_: object) -> None:
+        if self._patience is not None:
+            self._patience.left -= monotonic() - self._began
 
 
 def waited(seconds: float) -> None:

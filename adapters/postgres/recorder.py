@@ -30,15 +30,18 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.asked_claims import encoded
-from adapters.postgres.patience import waiting
-from adapters.postgres.statements import statement
+from adapters.postgres.one_call import call
+from adapters.postgres.patience import Wait
+from adapters.postgres.statements import packed_statement, statement
 from application.ports import NO_CLAIMS, ClaimKind, Claims
 from domain.errors import SubscriptionIsClosed
+from projections.arrays import array, scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from psycopg import Connection
+    from psycopg.pq.abc import PGresult
     from psycopg.rows import DictRow
 
     from adapters.postgres.datastore import Datastore
@@ -46,8 +49,9 @@ if TYPE_CHECKING:
 LOG_BATCH_BYTES = 4_000_000  # decoded, these are up to 30 MB
 LAST = 2**63 - 1
 PATIENCE_SECONDS = 10.0
-NO_ENVELOPE = (UUID(int=0), datetime.min.replace(tzinfo=UTC), "{}")
+NO_ENVELOPE = (UUID(int=0), datetime.min.replace(tzinfo=UTC), b"{}")
 SECTION = 500
+COLUMN_TYPES = ("uuid", "bigint", "text", "bytea", "int")
 LOOK_AGAIN_SECONDS = 0.1
 
 
@@ -69,6 +73,11 @@ class EventColumns(NamedTuple):
     topics: list[str]
     states: list[bytes]
     import_groups: list[int | None]
+
+    def packed(self) -> list[bytes]:
+        """Return each column as PostgreSQL receives it."""
+        columns: tuple[Sequence[object], ...] = self
+        return [array(kind, column).content for kind, column in zip(COLUMN_TYPES, columns, strict=True)]
 
 
 class AppendMark(NamedTuple):
@@ -162,14 +171,16 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         if not stored_events:
             return []
         first = stored_events[0]
-        envelope = (first.subscription_id, first.at, first.origin) if isinstance(first, StoredRecord) else NO_ENVELOPE
+        envelope = (
+            (first.subscription_id, first.at, first.origin.encode()) if isinstance(first, StoredRecord) else NO_ENVELOPE
+        )
         groups = [event.import_group if isinstance(event, StoredRecord) else None for event in stored_events]
         columns = EventColumns(**_event_columns(stored_events), import_groups=groups)
         last = self.append(columns, *envelope, NO_CLAIMS).mark.position
         return list(range(last - len(stored_events) + 1, last + 1))
 
     def append(
-        self, events: EventColumns, subscription_id: UUID, at: datetime, origin: str, claims: Claims
+        self, events: EventColumns, subscription_id: UUID, at: datetime, origin: bytes, claims: Claims
     ) -> Inserted:
         """Insert events in one transaction, if their claims hold, and return how; the position is 0 without events.
 
@@ -180,24 +191,27 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         `PATIENCE_SECONDS`. Raises the library's IntegrityError if a version is taken or a claim does not hold, and
         SubscriptionIsClosed.
         """
-        arguments = {
-            "append_id": uuid4(),
-            "subscription": subscription_id,
-            "at": at,
-            "origin": origin,
-            **events._asdict(),
-            "claims": None if claims == NO_CLAIMS else encoded(claims, subscription_id),
-        }
+        append_id = uuid4()
+        values = [
+            append_id.bytes,
+            subscription_id.bytes,
+            scalar("timestamptz", at),
+            origin,
+            None if claims == NO_CLAIMS else scalar("jsonb", encoded(claims, subscription_id)),
+            *events.packed(),
+        ]
+        statement = packed_statement("append_many" if len(events.ids) > 1 else "append")
         deadline = monotonic() + PATIENCE_SECONDS
         was_sent = False
         while True:
             with self._datastore.get_connection(deadline - monotonic()) as connection:
                 try:
-                    with waiting(deadline - monotonic()) as seconds:
-                        return _call_append(connection, arguments, seconds)
+                    with Wait(deadline - monotonic()) as seconds:
+                        patience = scalar("int", max(1, int(seconds * 1_000)))
+                        return _inserted(call(connection, statement, [patience, *values]), append_id)
                 except (UniqueViolation, ObjectNotInPrerequisiteState) as error:
-                    if was_sent and (position := _find_append(connection, arguments)):
-                        return Inserted(AppendMark(position, arguments["append_id"]))
+                    if was_sent and events.ids and (position := _find_append(connection, events, append_id)):
+                        return Inserted(AppendMark(position, append_id))
                     if isinstance(error, ObjectNotInPrerequisiteState):
                         raise SubscriptionIsClosed from error
                     raise IntegrityError(str(error)) from error
@@ -345,26 +359,19 @@ class LogSubscription(Subscription[Recorder]):
         raise StopIteration
 
 
-def _call_append(connection: Connection[DictRow], arguments: Mapping[str, Any], patience: float) -> Inserted:
-    sent, name = {**arguments, "patience_ms": max(1, int(patience * 1_000))}, "append"
-    if len(arguments["ids"]) == 1:
-        sent |= {column: arguments[column][0] for column in EventColumns._fields}
-        name = "append_one"
-    row = connection.execute(statement(name), sent, prepare=True, binary=True).fetchone()
-    assert row  # noqa: S101 - a function returns one
-    before = row.get("append_before")
-    return Inserted(
-        AppendMark(row["last_position"], arguments["append_id"]),
-        AppendMark(row["position_before"], before) if before else None,
-    )
+def _inserted(result: PGresult, append_id: UUID) -> Inserted:
+    """Return an append by the row that its function returns."""
+    position, *before = (result.get_value(0, column) or b"" for column in range(result.nfields))
+    mark = AppendMark(int.from_bytes(position), append_id)
+    return Inserted(mark, AppendMark(int.from_bytes(before[0]), UUID(bytes=before[1])) if any(before) else None)
 
 
-def _find_append(connection: Connection[DictRow], arguments: Mapping[str, Any]) -> int | None:
+def _find_append(connection: Connection[DictRow], events: EventColumns, append_id: UUID) -> int | None:
     """Return the position of an append if it is stored: it was, if its first event is."""
     row = connection.execute(
         "SELECT a.position FROM events AS e JOIN appends AS a ON a.position = e.append_position"
-        " WHERE e.originator_id = %(ids)s[1] AND e.originator_version = %(versions)s[1] AND a.id = %(append_id)s",
-        arguments,
+        " WHERE e.originator_id = %s AND e.originator_version = %s AND a.id = %s",
+        (events.ids[0], events.versions[0], append_id),
     ).fetchone()
     return row["position"] if row else None
 

@@ -8,8 +8,16 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
+from adapters.postgres.one_call import PackedStatement
+
 
 @cache
 def statement(name: str) -> str:
     """Return `sql/<name>.sql`; values are bound as `%(name)s`."""
     return (files("adapters.postgres") / "sql" / f"{name}.sql").read_text("utf-8")
+
+
+@cache
+def packed_statement(name: str) -> PackedStatement:
+    """Return `sql/<name>.sql` as one whose values we pack ourselves; they are bound as `$1` and so on."""
+    return PackedStatement(statement(name).encode())

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from projections.arrays import array, arrays
+from projections.arrays import array, arrays, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ TIMES = [
         ("bigint", [0, -1, 2**63 - 1, -(2**63)]),
         ("boolean", [True, False]),
         ("text", ["", "Ann", "Grüße, “Ωμέγα” 🚀", '\\{}",\nNULL']),
+        ("bytea", [b"", b"\x00\xff", b"Ann"]),
         ("timestamptz", TIMES),
     ],
 )
@@ -41,6 +42,11 @@ def test_values_arrive_as_they_were(server: str, kind: str, values: Sequence[obj
             query = f"SELECT %b::{kind}[] AS found"
             row = connection.execute(query, (array(kind, each),)).fetchone()
             assert row == (list(each),)
+
+
+def test_a_single_value_is_what_is_in_an_array_of_it() -> None:
+    assert array("text", ["Ann"]).content.endswith(scalar("text", "Ann"))
+    assert scalar("text", "Ann") == b"Ann"
 
 
 def test_json_is_given_as_text(server: str) -> None:

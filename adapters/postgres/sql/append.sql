@@ -1,5 +1,4 @@
-SELECT last_position, position_before, append_before FROM append_to_events_5(
-    %(append_id)b::uuid, %(subscription)b::uuid, %(at)b::timestamptz, %(origin)b::text, %(patience_ms)b::integer,
-    %(ids)b::uuid[], %(versions)b::bigint[], %(topics)b::text[], %(states)b::bytea[], %(import_groups)b::integer[],
-    %(claims)s::jsonb
+SELECT append_to_events_4(
+    $2::uuid, $3::uuid, $4::timestamptz, $5::text, $1::integer,
+    $7::uuid[], $8::bigint[], $9::text[], $10::bytea[], $11::integer[], $6::jsonb
 )

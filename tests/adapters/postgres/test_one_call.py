@@ -9,9 +9,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg.errors import CheckViolation, UndefinedTable
+from psycopg.errors import CheckViolation, UndefinedTable, UniqueViolation
 
-from adapters.postgres.one_call import OneCallCursor
+from adapters.postgres.one_call import OneCallCursor, PackedStatement, call
+from projections.arrays import array, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,3 +88,49 @@ def test_a_lost_connection_is_an_operational_error(connection: psycopg.Connectio
     assert connection.closed
     with pytest.raises(psycopg.OperationalError):
         connection.execute("SELECT %s::int", (1,), prepare=True)
+
+
+# --- packed values --------------------------------------------------------------------------------------------------
+
+PACKED = PackedStatement(b"SELECT $1::int, $2::text, $3::bytea[], $4::jsonb ->> 'a', $5::uuid")
+
+
+def test_packed_values_come_back_as_they_were(connection: psycopg.Connection[Any]) -> None:
+    values = [
+        scalar("int", 7),
+        scalar("text", "é%"),
+        array("bytea", [b"\x00", None]).content,
+        scalar("jsonb", '{"a": "b"}'),
+        None,
+    ]
+    for _ in range(2):
+        result = call(connection, PACKED, values)
+        assert [result.get_value(0, column) for column in range(5)] == [*values[:3], b"b", None]
+    prepared = connection.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert prepared == [(PACKED.query.decode(),)]
+
+
+def test_a_packed_statement_is_prepared_again_after_psycopg_has_forgotten_all(
+    connection: psycopg.Connection[Any],
+) -> None:
+    one = PackedStatement(b"SELECT $1::text")
+    call(connection, one, [b"a"])
+    with connection.transaction(force_rollback=True):  # after which psycopg has PostgreSQL forget what was prepared
+        connection.execute("SELECT 1")
+    assert call(connection, one, [b"b"]).get_value(0, 0) == b"b"
+
+
+def test_a_packed_statement_that_fails_raises_psycopgs_errors(
+    connection: psycopg.Connection[Any], database: str
+) -> None:
+    connection.execute("CREATE TEMPORARY TABLE once (n int PRIMARY KEY)")
+    insert = PackedStatement(b"INSERT INTO once VALUES ($1::int)")
+    call(connection, insert, [scalar("int", 1)])
+    with pytest.raises(UniqueViolation):
+        call(connection, insert, [scalar("int", 1)])
+    call(connection, insert, [scalar("int", 2)])
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", (connection.info.backend_pid,))
+    with pytest.raises(psycopg.OperationalError):
+        call(connection, insert, [scalar("int", 3)])
+    assert connection.closed

@@ -13,7 +13,7 @@ from litestar.concurrency import sync_to_thread
 
 from adapters.http import reads
 from adapters.postgres import patience, recorder
-from adapters.postgres.patience import patient, waiting
+from adapters.postgres.patience import Wait, patient
 from application import ports
 from tests.adapters.http.test_problems import assert_problem
 from tests.adapters.server.serving import asked
@@ -97,7 +97,7 @@ def test_a_read_that_has_waited_for_a_thread_waits_less_for_what_comes_next(
     seen, release = list[float](), Event()
 
     def look() -> None:
-        with waiting(patience.REQUEST_SECONDS) as seconds:
+        with Wait(patience.REQUEST_SECONDS) as seconds:
             seen.append(seconds)
         raise psycopg.OperationalError
 
@@ -118,35 +118,35 @@ def test_a_read_that_has_waited_for_a_thread_waits_less_for_what_comes_next(
 
 def test_waits_count_together_and_what_happens_in_between_does_not(clock: Clock) -> None:
     with patient():
-        with waiting(8.0) as seconds:
+        with Wait(8.0) as seconds:
             clock.now += 7.5
         assert seconds == 8.0
         clock.now += 60.0  # to read a file, say
-        with waiting(8.0) as seconds:
+        with Wait(8.0) as seconds:
             clock.now += 3.0
         assert seconds == 2.5
-        with waiting(8.0) as seconds:
+        with Wait(8.0) as seconds:
             pass
         assert 0 < seconds < 0.01, "what is free is still taken"
-    with waiting(8.0) as seconds:
+    with Wait(8.0) as seconds:
         pass
     assert seconds == 8.0, "the worker and the command line have no such limit"
 
 
 def test_nothing_counts_once_the_answer_has_begun(clock: Clock) -> None:
     with patient() as patience:
-        with waiting(8.0):
+        with Wait(8.0):
             clock.now += 100.0
         patience.end()
         for _ in range(3):
-            with waiting(8.0) as seconds:
+            with Wait(8.0) as seconds:
                 clock.now += 8.0
             assert seconds == 8.0
 
 
 def test_threads_share_the_limit_of_their_request(clock: Clock) -> None:
     def wait() -> float:
-        with waiting(8.0) as seconds:
+        with Wait(8.0) as seconds:
             clock.now += 6.0
         return seconds
 
