@@ -26,6 +26,7 @@ from adapters.cli.rows_not_added import rows_not_added_option, save_rows_not_add
 from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_time
 from application.importing import close
 from domain.files.encodings import ENCODINGS
+from domain.retention import expiry_id
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportFilter, ImportState
 from projections.reports import history
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
     from projections.directory.read import SubscriptionRow
     from projections.import_list.read import ImportDocument
-    from projections.reports.history import HistoryRow
+    from projections.reports.history import EventRow
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Add the groups without asking.")
 
@@ -209,7 +210,9 @@ def import_history(*, import_id: str, limit: int | None, as_json: bool) -> int:
         row = find_import(rollcall, import_id)
         records = rollcall.events.history(row.id, limit=one_more(limit))
         with rollcall.views() as cursor:
-            rows = history.import_history(cursor, row, records)
+            rows: list[EventRow] = [*history.import_history(cursor, row, records)]
+        if erased := history.expiry(records, rollcall.events.history(expiry_id(row.id))):
+            rows.insert(erased.place, erased.row)
     terminal.listing(
         rows,
         (
@@ -225,6 +228,6 @@ def import_history(*, import_id: str, limit: int | None, as_json: bool) -> int:
     return DONE
 
 
-def _history_cells(row: HistoryRow) -> tuple[str, ...]:
+def _history_cells(row: EventRow) -> tuple[str, ...]:
     who = row.actor.name
-    return str(row.version), utc_time(row.at), who, row.text, row.request_id, row.client_request_id or ""
+    return str(row.version or "–"), utc_time(row.at), who, row.text, row.request_id, row.client_request_id or ""

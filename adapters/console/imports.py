@@ -11,6 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
 from adapters.console.import_page import import_page
+from adapters.console.linked_texts import Part as SentencePart
 from adapters.console.linked_texts import licensed, linked_texts, told_by, users_of
 from adapters.console.list_queries import ImportsQuery, Part, SincePart, UntilPart
 from adapters.console.page_query import PageQuery, ResultFilter, Tab
@@ -22,9 +23,11 @@ from adapters.http.requests import AnyRequest, Injected, checked_text
 from adapters.http.reviews import OnlyGroups
 from adapters.http.security import READERS
 from domain.naming import LONGEST_NAME
+from domain.retention import expiry_id
 from projections.import_list import read as import_list
 from projections.import_list.read import ImportState
 from projections.reports import history
+from projections.reports.history import EventRow
 
 IMPORTS = "/subscriptions/{subscription_id:uuid}/imports"
 IMPORT = f"{IMPORTS}/{{import_id:uuid}}"
@@ -119,6 +122,9 @@ def show_history(
         told = [told_by(record, event.text) for record, event in zip(found, events, strict=False)]
         texts = linked_texts(rows, subscription_id, told, BASE)
         users = licensed(rows, subscription_id, chain.from_iterable(map(users_of, events)))
+    told_of: list[tuple[EventRow, list[SentencePart]]] = list(zip(events, texts, strict=True))
+    if erased := history.expiry(found, rollcall.events.history(expiry_id(import_id)), EVENTS_A_PAGE):
+        told_of.insert(erased.place, (erased.row, [SentencePart(erased.row.text)]))
     return page(
         request,
         rollcall,
@@ -126,7 +132,7 @@ def show_history(
         subscription_id=subscription_id,
         section="imports",
         row=row,
-        events=list(zip(events, texts, strict=True)),
+        events=told_of,
         licensed=users,
         following=found[EVENTS_A_PAGE - 1].originator_version if len(found) > EVENTS_A_PAGE else None,
         paged=after > 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct, to_builtins
@@ -47,6 +47,25 @@ class GroupHistoryRow(EventRow, frozen=True, kw_only=True):
 
     import_id: UUID | None
     import_group: int | None
+
+
+class Expiry(NamedTuple):
+    """That the file of an import was erased, and before which event found it stands. It made no version: that is 0."""
+
+    row: EventRow
+    place: int
+
+
+def expiry(found: Sequence[Record], expired: Sequence[Record], limit: int | None = None) -> Expiry | None:
+    """Return what a page of an import's history says of its file's erasure, which is in a stream of its own.
+
+    None if it happened before the events found, or behind the first `limit` of them and another one.
+    """
+    for record in expired:
+        place = sum(each.position < record.position for each in found)
+        if 0 < place <= (limit or place):
+            return Expiry(replace(event_row(record), version=0), place)
+    return None
 
 
 def import_history(cursor: ViewCursor, row: ImportRow, records: Sequence[Record]) -> list[HistoryRow]:
