@@ -58,15 +58,15 @@ class CheckpointSigner:
         self._now = now
         self._published: dict[Place, str] = dict.fromkeys(places(settings), "")
 
-    def sign(self) -> None:
+    def sign(self) -> bool:
         """Sign a checkpoint if there is something new, and publish the newest one where it isn't yet.
 
-        Raises LogWentBack, PlaceUnreadable, and NotPublished after trying everywhere.
+        Returns whether there was. Raises LogWentBack, PlaceUnreadable, and NotPublished after trying everywhere.
         """
         origin = self._settings.origin
         size = self._tree.size()
         if origin is None or not self._settings.secrets or not size:
-            return
+            return False
         newest = self._store.newest(origin)
         before = [*([self._opened(newest)] if newest else []), *self._outside()]
         for each in before:
@@ -78,6 +78,7 @@ class CheckpointSigner:
             note = signed(checkpoint.text(), [key.sign(checkpoint.text()) for key in self._settings.signing_keys()])
             self._store.keep(checkpoint, note, self._now())
         self._publish(note)
+        return note != newest
 
     def _outside(self) -> Iterator[Checkpoint]:
         """Yield the newest checkpoints that can be read outside the database; raises PlaceUnreadable."""
@@ -120,7 +121,7 @@ class CheckpointSigner:
 
 
 class Sealer:
-    """Seals records as they come, and signs when a minute has passed, or somebody waits for it."""
+    """Seals records as they come, and signs them at most once a minute, or when somebody waits for it."""
 
     def __init__(self, tree: SealedLog, signer: CheckpointSigner, wakeups: Wakeups) -> None:
         self._tree = tree
@@ -136,13 +137,16 @@ class Sealer:
             while self._tree.seal() and not stopping.is_set():
                 pass
             if asked > self._answered or monotonic() - self._signed >= SIGN_SECONDS:
-                self._answered, self._signed = asked, monotonic()
-                self._sign()
+                self._answered = asked
+                if self._has_signed():
+                    self._signed = monotonic()
             if self._wakeups.wait_for_append(count, stopping, LOOK_SECONDS):
                 stopping.wait(REST_SECONDS)
 
-    def _sign(self) -> None:
+    def _has_signed(self) -> bool:
+        """Sign what is new, and return whether there was any; what fails is tried again in a minute, too."""
         try:
-            self._signer.sign()
+            return self._signer.sign()
         except RollcallError as error:
             log.error("%s", error)  # noqa: TRY400 - it says what to do, and happens every minute
+            return True

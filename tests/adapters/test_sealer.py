@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import structs
 
+from adapters import sealer as sealer_module
 from adapters.checkpoint_keys import SigningKey, verify
 from adapters.publishing import NotPublished
 from adapters.sealer import CheckpointSigner, LogWentBack, Sealer
@@ -134,6 +135,35 @@ def test_a_worker_seals_and_signs_what_comes(sealed: Sealed) -> None:
     stopping.set()
     sealed.rollcall.wakeups.wake()
     thread.join()
+
+
+def test_a_worker_of_a_new_installation_signs_as_soon_as_there_is_something_and_not_twice_a_minute(
+    idle: Rollcall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealer_module, "SIGN_SECONDS", 3_600.0)
+    stopping, looks = Event(), Event()
+    signer = CheckpointSigner(idle.sealed_log, idle.checkpoints, CheckpointSettings(secrets=(OLD.secret(),)), idle.now)
+    sign = signer.sign
+
+    def looked() -> bool:
+        signed = sign()
+        looks.set()
+        return signed
+
+    monkeypatch.setattr(signer, "sign", looked)
+    thread = Thread(target=Sealer(idle.sealed_log, signer, idle.wakeups).run, args=(stopping,))
+    thread.start()
+    assert looks.wait(60)
+    assert idle.checkpoints.newest() is None
+    origin = subscribed(idle)
+    first = eventually(idle.checkpoints.newest)
+    looks.clear()
+    change_subscription(idle, origin, name="Contoso Ltd")
+    eventually(lambda: idle.sealed_log.count_unsealed() == 0)
+    stopping.set()
+    idle.wakeups.wake()
+    thread.join()
+    assert (idle.checkpoints.newest(), looks.is_set()) == (first, False)
 
 
 class TestAKey:
