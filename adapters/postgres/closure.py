@@ -331,5 +331,5 @@ def _store(
         "claims": None if claims == NO_CLAIMS else encoded(claims, origin.subscription_id),
         "patience_ms": 10_000,
     }
-    row = cursor.execute(statement("append"), arguments).fetchone()
+    row = cursor.execute(statement("append_within"), arguments).fetchone()
     return row["last_position"] if row else 0

@@ -302,6 +302,6 @@ def _append(
         "claims": None,
         "patience_ms": 10_000,
     }
-    appended = cursor.execute(statement("append"), arguments).fetchone()
+    appended = cursor.execute(statement("append_within"), arguments).fetchone()
     position = appended["last_position"] if appended else 0
     return Record(stream, versions[-1], at, decode_origin(stored_origin), events[-1], position)

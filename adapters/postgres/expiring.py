@@ -139,4 +139,4 @@ def _append(
         "claims": None,
         "patience_ms": PATIENCE_MS,
     }
-    cursor.execute(statement("append"), arguments)
+    cursor.execute(statement("append_within"), arguments)
