@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import astuple
 
 from adapters.postgres.one_call import OneCallCursor
+from adapters.postgres.pipeline import pipelined
 from projections.positions import Bookmark, Move, bookmark_at, move, wait_for_no_disk
 
 if TYPE_CHECKING:
@@ -130,9 +131,9 @@ class Convoy:
         self, connection: Connection[DictRow], members: Sequence[Member], start: Bookmark, records: Sequence[Record]
     ) -> None:
         reached = bookmark_at(records[-1])
-        move(
-            connection, self._datastore.schema, [Move(each.projector.view, start, reached, records) for each in members]
-        )
+        moves = [Move(each.projector.view, start, reached, records) for each in members]
+        with pipelined(connection) as cursor:
+            move(cursor, self._datastore.schema, moves)
         for each in members:
             each.bookmark = reached
 

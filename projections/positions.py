@@ -113,26 +113,25 @@ class Move(Struct, frozen=True):
     records: Sequence[Record]
 
 
-def move(connection: Connection[DictRow], schema: str, moves: Sequence[Move]) -> None:
-    """Move views and announce it, all in one transaction or none; raises ViewMoved, and what their handlers raise."""
-    with connection.transaction(), connection.cursor() as cursor:
-        wanted = [
-            {
-                "view": each.view.name,
-                "fingerprint": each.view.fingerprint,
-                "expected": each.expected.position,
-                "expected_proof": each.expected.proof,
-                "reached": each.reached.position,
-                "reached_proof": each.reached.proof,
-            }
-            for each in moves
-        ]
-        channel, announced = views_channel(schema), json.encode(_announcements(moves)).decode()
-        cursor.execute(MOVE, (json.encode(wanted).decode(), channel, announced, len(moves)))
-        if not cursor.rowcount:
-            raise ViewMoved(view=", ".join(each.view.name for each in moves))
-        for each in moves:
-            each.view.apply(cursor, each.records)
+def move(cursor: ViewCursor, schema: str, moves: Sequence[Move]) -> None:
+    """Move views and announce it, in a transaction of the caller's; raises ViewMoved, and what their handlers raise."""
+    wanted = [
+        {
+            "view": each.view.name,
+            "fingerprint": each.view.fingerprint,
+            "expected": each.expected.position,
+            "expected_proof": each.expected.proof,
+            "reached": each.reached.position,
+            "reached_proof": each.reached.proof,
+        }
+        for each in moves
+    ]
+    channel, announced = views_channel(schema), json.encode(_announcements(moves)).decode()
+    cursor.execute(MOVE, (json.encode(wanted).decode(), channel, announced, len(moves)))
+    if not cursor.rowcount:
+        raise ViewMoved(view=", ".join(each.view.name for each in moves))
+    for each in moves:
+        each.view.apply(cursor, each.records)
 
 
 def _announcements(moves: Sequence[Move]) -> list[Announcement]:

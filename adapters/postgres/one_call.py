@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from psycopg import Cursor, OperationalError
 from psycopg._preparing import Prepare
+from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.rows import Row
@@ -42,6 +43,13 @@ def call(connection: Connection[Any], statement: PackedStatement, values: Sequen
     the connection alone. Raises psycopg's errors.
     """
     return _run(connection, statement, values, [Format.BINARY] * len(values), Format.BINARY, prepare=True)
+
+
+def rows_of(result: PGresult) -> list[tuple[Any, ...]]:
+    """Return the rows of a result in binary form."""
+    transformer = Transformer()
+    transformer.set_pgresult(result, format=Format.BINARY)
+    return transformer.load_rows(0, result.ntuples, tuple)
 
 
 class OneCallCursor(Cursor[Row]):

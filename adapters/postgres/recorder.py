@@ -26,11 +26,10 @@ from eventsourcing.persistence import (
 )
 from msgspec import json
 from psycopg.errors import ObjectNotInPrerequisiteState, UniqueViolation
-from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.asked_claims import encoded
-from adapters.postgres.one_call import call
+from adapters.postgres.one_call import call, rows_of
 from adapters.postgres.patience import Wait
 from adapters.postgres.statements import packed_statement, statement
 from application.ports import NO_CLAIMS, ClaimKind, Claims
@@ -255,17 +254,17 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         and_last: bool = False,
     ) -> list[tuple[Any, ...]]:
         """Return the same as rows (see `select_log.sql`); on request with the last event, also if of another topic."""
-        wanted = {
-            "after": after,
-            "until": until,
-            "limit": limit,
-            "bytes": LOG_BATCH_BYTES,
-            "topics": list(topics),
-            "subscription": subscription_id,
-            "and_last": and_last,
-        }
-        with self._datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-            return cursor.execute(statement("select_log"), wanted, prepare=True, binary=True).fetchall()
+        values = [
+            scalar("bigint", after),
+            scalar("bigint", limit),
+            scalar("bigint", LOG_BATCH_BYTES),
+            scalar("boolean", and_last),
+            array("text", topics).content,
+            None if until is None else scalar("bigint", until),
+            None if subscription_id is None else subscription_id.bytes,
+        ]
+        with self._datastore.get_connection() as connection:
+            return rows_of(call(connection, packed_statement("select_log"), values))
 
     def max_notification_id(self) -> int | None:
         """Return the position of the last event, or None if there is none."""

@@ -7,15 +7,15 @@ FROM (
            row_number() OVER so_far AS number, lag(append_position) OVER so_far AS append_before
     FROM (
         SELECT * FROM events
-        WHERE notification_id > %(after)s AND notification_id <= coalesce(%(until)s, 9223372036854775807)
-          AND (%(subscription)s::uuid IS NULL OR subscription_id = %(subscription)s)
-          AND (cardinality(%(topics)s::text[]) = 0 OR topic = ANY(%(topics)s::text[]) OR (
-              %(and_last)s AND notification_id = (
+        WHERE notification_id > $1::bigint AND notification_id <= coalesce($6::bigint, 9223372036854775807)
+          AND ($7::uuid IS NULL OR subscription_id = $7)
+          AND (cardinality($5::text[]) = 0 OR topic = ANY($5::text[]) OR (
+              $4::boolean AND notification_id = (
                   SELECT max(notification_id) FROM events
-                  WHERE notification_id <= coalesce(%(until)s, 9223372036854775807)
+                  WHERE notification_id <= coalesce($6, 9223372036854775807)
               )
           ))
-        ORDER BY notification_id LIMIT %(limit)s
+        ORDER BY notification_id LIMIT $2::bigint
     ) AS candidates
     WINDOW so_far AS (ORDER BY notification_id ROWS UNBOUNDED PRECEDING)
 ) AS measured
@@ -23,5 +23,5 @@ LEFT JOIN LATERAL (
     SELECT at, origin::text AS origin, id AS append_id FROM appends
     WHERE append_position IS DISTINCT FROM append_before AND position = append_position
 ) AS append ON true
-WHERE bytes_before < %(bytes)s OR number <= 2
+WHERE bytes_before < $3::bigint OR number <= 2
 ORDER BY notification_id
