@@ -11,17 +11,15 @@ from functools import partial
 from hashlib import sha256
 from os import urandom
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import UUID, uuid4
 
 from msgspec import json
 from psycopg.errors import LockNotAvailable
 
-from adapters.postgres.asked_claims import encoded
 from adapters.postgres.erasing import PATIENCE, seal_all, tag_of
 from adapters.postgres.personal_data import READ, Naming, StoredBlob, chunks_of
+from adapters.postgres.recorder import EventColumns, append_within
 from adapters.postgres.rewriting import Rewriting
 from adapters.postgres.sealed_log import lock_tree
-from adapters.postgres.statements import statement
 from application.closing import ERASED
 from application.ports import NO_CLAIMS, Claim, Claims
 from application.redacting import erased_roster
@@ -35,6 +33,7 @@ from domain.subscription import SubscriptionClosed, SubscriptionErased
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from psycopg import Cursor
     from psycopg.rows import DictRow
@@ -318,18 +317,11 @@ def _store(
     claims: Claims = NO_CLAIMS,
 ) -> int:
     """Append events to a stream that has this version, by an origin that names nobody; return the last position."""
-    arguments = {
-        "append_id": uuid4(),
-        "subscription": origin.subscription_id,
-        "at": at,
-        "origin": everybody.document(json.encode(origin)).decode(),
-        "ids": [stream] * len(events),
-        "versions": [version + number for number in range(1, len(events) + 1)],
-        "topics": [tag_of(type(event)) for event in events],
-        "states": [json.encode(event) for event in events],
-        "import_groups": [None] * len(events),
-        "claims": None if claims == NO_CLAIMS else encoded(claims, origin.subscription_id),
-        "patience_ms": 10_000,
-    }
-    row = cursor.execute(statement("append_within"), arguments).fetchone()
-    return row["last_position"] if row else 0
+    columns = EventColumns(
+        [stream] * len(events),
+        [version + number for number in range(1, len(events) + 1)],
+        [tag_of(type(event)) for event in events],
+        [json.encode(event) for event in events],
+        [None] * len(events),
+    )
+    return append_within(cursor, columns, origin.subscription_id, at, everybody.document(json.encode(origin)), claims)

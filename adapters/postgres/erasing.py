@@ -9,7 +9,6 @@ from __future__ import annotations
 from hashlib import sha256
 from os import urandom
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
 
 from msgspec import json
 from msgspec.structs import replace
@@ -27,10 +26,10 @@ from adapters.postgres.personal_data import (
     found_in,
     records_naming,
 )
+from adapters.postgres.recorder import EventColumns, append_within
 from adapters.postgres.rewriting import Rewriting
 from adapters.postgres.rights import role_keys
 from adapters.postgres.sealed_log import lock_tree, seal_next
-from adapters.postgres.statements import statement
 from application.forgetting import ForgettingResult
 from application.records import Record, decode_origin
 from application.redacting import redacted_roster
@@ -41,6 +40,7 @@ from domain.forgetting import ERASED_AN_EVENT, PersonForgotten, Redaction, forge
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from psycopg import Cursor
     from psycopg.rows import DictRow
@@ -289,19 +289,12 @@ def _append(
         "SELECT coalesce(max(originator_version), 0) AS version FROM events WHERE originator_id = %s", (stream,)
     ).fetchone()
     versions = [(row["version"] if row else 0) + number for number in range(1, len(events) + 1)]
-    arguments = {
-        "append_id": uuid4(),
-        "subscription": scope,
-        "at": at,
-        "origin": stored_origin.decode(),
-        "ids": [stream] * len(events),
-        "versions": versions,
-        "topics": [TOPIC] * len(events),
-        "states": [json.encode(event) for event in events],
-        "import_groups": [None] * len(events),
-        "claims": None,
-        "patience_ms": 10_000,
-    }
-    appended = cursor.execute(statement("append_within"), arguments).fetchone()
-    position = appended["last_position"] if appended else 0
+    columns = EventColumns(
+        [stream] * len(events),
+        versions,
+        [TOPIC] * len(events),
+        [json.encode(event) for event in events],
+        [None] * len(events),
+    )
+    position = append_within(cursor, columns, scope, at, stored_origin)
     return Record(stream, versions[-1], at, decode_origin(stored_origin), events[-1], position)

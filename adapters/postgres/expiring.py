@@ -9,7 +9,7 @@ from uuid import uuid4
 from msgspec import json
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from adapters.postgres.statements import statement
+from adapters.postgres.recorder import EventColumns, append_within
 from application.records import Actor, Origin
 from domain.retention import UNUSED_STATES, USED_STATES, FileExpired, expiry_id
 
@@ -126,17 +126,5 @@ def _append(
     cursor: Cursor[DictRow], file: DueFile, now: datetime, stream: UUID, event: FileExpired, import_id: UUID | None
 ) -> None:
     origin = Origin(file.subscription_id, RETENTION, str(uuid4()), import_id)
-    arguments = {
-        "append_id": uuid4(),
-        "subscription": file.subscription_id,
-        "at": now,
-        "origin": json.encode(origin).decode(),
-        "ids": [stream],
-        "versions": [1],
-        "topics": [TOPIC],
-        "states": [json.encode(event)],
-        "import_groups": [None],
-        "claims": None,
-        "patience_ms": PATIENCE_MS,
-    }
-    cursor.execute(statement("append_within"), arguments)
+    columns = EventColumns([stream], [1], [TOPIC], [json.encode(event)], [None])
+    append_within(cursor, columns, file.subscription_id, now, json.encode(origin), patience=PATIENCE_MS / 1_000)

@@ -37,7 +37,7 @@ class PackedStatement(NamedTuple):
 
 
 def call(connection: Connection[Any], statement: PackedStatement, values: Sequence[bytes | None]) -> PGresult:
-    """Run a statement, prepared on this connection, in a transaction of its own; its result has the binary form.
+    """Run a statement, prepared on this connection; its result has the binary form.
 
     To find out how to send a dozen values, psycopg takes longer than PostgreSQL takes to insert them. The caller has
     the connection alone. Raises psycopg's errors.

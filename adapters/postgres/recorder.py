@@ -39,7 +39,7 @@ from projections.arrays import array, scalar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from psycopg import Connection
+    from psycopg import Connection, Cursor
     from psycopg.pq.abc import PGresult
     from psycopg.rows import DictRow
 
@@ -191,14 +191,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         SubscriptionIsClosed.
         """
         append_id = uuid4()
-        values = [
-            append_id.bytes,
-            subscription_id.bytes,
-            scalar("timestamptz", at),
-            origin,
-            None if claims == NO_CLAIMS else scalar("jsonb", encoded(claims, subscription_id)),
-            *events.packed(),
-        ]
+        values = _packed(append_id, events, subscription_id, at, origin, claims)
         statement = packed_statement("append_many" if len(events.ids) > 1 else "append")
         deadline = monotonic() + PATIENCE_SECONDS
         was_sent = False
@@ -206,8 +199,7 @@ class Recorder(StreamRecorder, ApplicationRecorder):
             with self._datastore.get_connection(deadline - monotonic()) as connection:
                 try:
                     with Wait(deadline - monotonic()) as seconds:
-                        patience = scalar("int", max(1, int(seconds * 1_000)))
-                        return _inserted(call(connection, statement, [patience, *values]), append_id)
+                        return _inserted(call(connection, statement, [_milliseconds(seconds), *values]), append_id)
                 except (UniqueViolation, ObjectNotInPrerequisiteState) as error:
                     if was_sent and events.ids and (position := _find_append(connection, events, append_id)):
                         return Inserted(AppendMark(position, append_id))
@@ -356,6 +348,43 @@ class LogSubscription(Subscription[Recorder]):
                 return self._next.popleft()
             deque(self._connection.notifies(timeout=LOOK_AGAIN_SECONDS, stop_after=1), maxlen=0)
         raise StopIteration
+
+
+def append_within(
+    cursor: Cursor[DictRow],
+    events: EventColumns,
+    subscription_id: UUID,
+    at: datetime,
+    origin: bytes,
+    claims: Claims = NO_CLAIMS,
+    *,
+    patience: float = PATIENCE_SECONDS,
+) -> int:
+    """Append events in a transaction that does more than that, and return the position of the last one.
+
+    It waits for locks as many seconds as are given. Raises psycopg's errors.
+    """
+    values = _packed(uuid4(), events, subscription_id, at, origin, claims)
+    result = call(cursor.connection, packed_statement("append"), [_milliseconds(patience), *values])
+    return int.from_bytes(result.get_value(0, 0) or b"")
+
+
+def _packed(
+    append_id: UUID, events: EventColumns, subscription_id: UUID, at: datetime, origin: bytes, claims: Claims
+) -> list[bytes | None]:
+    """Return what the append function takes, but for its patience."""
+    return [
+        append_id.bytes,
+        subscription_id.bytes,
+        scalar("timestamptz", at),
+        origin,
+        None if claims == NO_CLAIMS else scalar("jsonb", encoded(claims, subscription_id)),
+        *events.packed(),
+    ]
+
+
+def _milliseconds(seconds: float) -> bytes:
+    return scalar("int", max(1, int(seconds * 1_000)))
 
 
 def _inserted(result: PGresult, append_id: UUID) -> Inserted:
