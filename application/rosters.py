@@ -103,11 +103,13 @@ class StoredRoster:
 
     def groups_to_add(self, after: int = 0) -> Iterator[GroupToAdd]:
         """Return the same groups with addresses only. A user's address is one object, however many groups have it."""
-        for number in range(after + 1, len(self) + 1):
-            chunk = bisect_right(self.index.first, number)
-            groups, at = self._groups(chunk), number - self.index.first[chunk - 1]
-            emails = [self._emails[user] or self._email(user) for user in groups.users[groups.memberships(at)]]
-            yield GroupToAdd(number, groups.names[at], emails)
+        first, known = self.index.first, self._emails
+        for chunk in range(bisect_right(first, after + 1) or 1, len(first) + 1):
+            groups, start = self._groups(chunk), first[chunk - 1]
+            for number in range(max(start, after + 1), start + len(groups.names)):
+                at = number - start
+                emails = [known[user] or self._email(user) for user in groups.users[groups.memberships(at)]]
+                yield GroupToAdd(number, groups.names[at], emails)
 
     def _group(self, number: int, pages: _Pages[RosterAddresses]) -> RosterGroup:
         chunk = bisect_right(self.index.first, number)

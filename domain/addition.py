@@ -6,7 +6,7 @@ Events are stored: their tags and field names never change. Add fields with defa
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -77,6 +77,9 @@ class GroupSkipped(Struct, frozen=True, tag="import.group-skipped"):
 
 # --- what becomes of a group ------------------------------------------------------------------------------------
 
+VERSION_8 = 8 << 76
+OF_THE_IMPORT = 2**128 - 2**32 - (15 << 76)
+
 
 class Addition(Struct, frozen=True):
     """The events of adding one group: those for the import's stream, and those for the group's own if it changes."""
@@ -86,8 +89,12 @@ class Addition(Struct, frozen=True):
 
 
 def imported_group_id(import_id: UUID, number: int) -> UUID:
-    """Return the id of a group that an import creates. It stays the same if the batch has to be repeated."""
-    return uuid5(import_id, f"group:{number}")
+    """Return the id of a group that an import creates: the import's, with the number in place of its last 32 bits.
+
+    It stays the same if the batch has to be repeated. Groups that follow each other in the file do so in each index of
+    ids, too, which costs PostgreSQL less than random ones. The version is 8 (RFC 9562, section 5.8).
+    """
+    return UUID(int=import_id.int & OF_THE_IMPORT | VERSION_8 | number)
 
 
 def add_group(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from domain.portions import portions
+from domain.portions import USERS_AN_EVENT, portions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,8 +70,8 @@ GroupState: TypeAlias = Group | DeletedGroup
 
 def create_group(name: str, users: Iterable[str]) -> tuple[GroupCreated | UsersAddedToGroup, ...]:
     """Create a group (see `naming.parse_group_name`); a user who is given twice is added once."""
-    first, *others = list(portions(tuple(dict.fromkeys(users)))) or [()]
-    return GroupCreated(name, first), *map(UsersAddedToGroup, others)
+    once = tuple(dict.fromkeys(users))
+    return GroupCreated(name, once[:USERS_AN_EVENT]), *map(UsersAddedToGroup, portions(once[USERS_AN_EVENT:]))
 
 
 def rename_group(group: Group, name: str) -> GroupNameChanged | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC
-from functools import cached_property
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from itertools import groupby
 from typing import Any, LiteralString, TypeAlias, TypeVar, cast
@@ -70,8 +70,12 @@ def statements_of(script: str) -> list[str]:
 
 def event_identity(record: Record) -> str:
     """Return what tells an event from any other, wherever it stands in a log: its stream, version and time."""
-    at = record.at.astimezone(UTC).isoformat(timespec="microseconds")
-    return f"{record.originator_id} {record.originator_version} {at}"
+    return f"{record.originator_id} {record.originator_version} {_in_utc(record.at)}"
+
+
+@lru_cache  # all events of an append have the same time
+def _in_utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def events_of(run: Iterable[Record], kind: type[E]) -> Iterator[tuple[Record, E]]:

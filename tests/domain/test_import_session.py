@@ -378,6 +378,15 @@ class TestAdding:
         assert imported_group_id(UUID(int=7), 1) == imported_group_id(UUID(int=7), 1)
         assert imported_group_id(UUID(int=7), 1) != imported_group_id(UUID(int=7), 2)
 
+    def test_the_ids_of_an_import_s_groups_follow_each_other(self) -> None:
+        session = UUID("5f2c1de0-9a3b-4c4d-8e5f-0123456789ab")
+        ids = [imported_group_id(session, number) for number in (1, 2, 1_000_000)]
+        assert [str(each) for each in ids] == [
+            "5f2c1de0-9a3b-8c4d-8e5f-012300000001",
+            "5f2c1de0-9a3b-8c4d-8e5f-012300000002",
+            "5f2c1de0-9a3b-8c4d-8e5f-0123000f4240",
+        ]
+
 
 class TestEnding:
     def test_a_stop_counts_the_groups_added_and_remaining(self) -> None:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.database
 
-HISTORY = "298cd93dcc86a667"
+HISTORY = "5f0333b979c445cb"
 RECORDED = {
-    "directory": ("5-e6e68f765684cbcc", "0853f38f08c9643a"),
+    "directory": ("5-e6e68f765684cbcc", "395b9ba1b36f6608"),
     "review": ("2-2e37d6fb959e7a96", "d3107a46b103df93"),
     "import_list": ("4-61793e849f960756", "72f7ea5dce901866"),
     "groups_added": ("5-993b77dc499ac9d7", "1607c7a4c9712a91"),
-    "audit_log": ("5-6938977d4f485b6b", "58e1292498b20eee"),
-    "group_events": ("5-d4da770dbbfe6ffc", "f2a20ca4aab5fb6b"),
+    "audit_log": ("5-6938977d4f485b6b", "54615a5de1f44076"),
+    "group_events": ("5-d4da770dbbfe6ffc", "dfb029b723e40d7d"),
     "access": ("1-1d8a934528428ff0", "c326fe83ac90b9d1"),
 }
 """For each view its fingerprint, and a digest of the rows that the history gives."""
