@@ -156,11 +156,13 @@ class RateLimits:
         client, key = client_of(connection), sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
         with _telling_quota(connection, self._requests, key):
             self._requests.take(key, "Too many requests with this token or session.")
-        if not self._known[key]:
+        is_known = self._known[key]
+        if not is_known:
             self._strangers.check(client, STRANGERS)
         found = find(secret)
         if found is not None:
-            self._known[key] = 1
+            if not is_known:
+                self._known[key] = 1
             return found
         self._known[key] = 0
         with _telling_quota(connection, self._strangers, client):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, LiteralString, cast, get_args
+from itertools import count
+from typing import TYPE_CHECKING, cast, get_args
 from uuid import UUID
 
 from msgspec import Struct, json
 
+from adapters.postgres.one_call import PackedStatement, call
 from application.ports import IssuedToken, role_in, role_key
 from domain.access import GRANTING, ROLLCALL, Role, Token, TokenIssued, evolve_token
 
@@ -20,20 +22,20 @@ ROLES: tuple[Role, ...] = get_args(Role)
 DECODE = json.Decoder(TokenIssued).decode
 MOST_KNOWN = 10_000
 RIGHTS = """
-SELECT ARRAY(
+SELECT array_to_string(ARRAY(
     SELECT latest.version FROM (VALUES {tokens}) AS wanted (id)
     CROSS JOIN LATERAL (  -- LIMIT as in migrations/0010_append.sql
         SELECT originator_version AS version FROM events
         WHERE originator_id = wanted.id ORDER BY originator_version DESC LIMIT 1
     ) AS latest
-) AS versions, ARRAY(
+), ' ') AS versions, array_to_string(ARRAY(
     SELECT subscription_id || ' ' || key FROM claims
     WHERE subscription_id IN ({scopes}) AND kind = 'role' AND key IN ({keys})
-) AS issuer_roles
+), E'\\n') AS issuer_roles
 """
-"""What may have changed since tokens were issued: the last versions of their streams, where the second event is the
-revocation, and the roles by which their issuer may issue them. PostgreSQL would plan a statement that takes arrays anew
-each time, as it expects more of them than there are."""
+"""What may have changed since tokens were issued, as two texts: the last versions of their streams, where the second
+event is the revocation, and the roles by which their issuer may issue them, one a line. PostgreSQL would plan a
+statement that takes arrays anew each time, as it expects more of them than there are."""
 
 
 class KnownToken(Struct, frozen=True):
@@ -43,8 +45,8 @@ class KnownToken(Struct, frozen=True):
     scope: UUID
     ancestors: tuple[Token, ...]
     ancestor_scopes: tuple[UUID, ...]
-    question: LiteralString
-    arguments: tuple[object, ...]
+    question: PackedStatement
+    values: tuple[bytes | None, ...]
 
 
 class PostgresRights:
@@ -63,10 +65,11 @@ class PostgresRights:
         if known is None:
             return None
         with self._datastore.get_connection() as connection:
-            row = connection.execute(known.question, known.arguments, prepare=True, binary=True).fetchone()
-        if row is None or row["versions"] != [1] * (1 + len(known.ancestors)):
+            answer = call(connection, known.question, known.values)
+        versions, roles = (answer.get_value(0, column) or b"" for column in range(2))
+        if versions != b" ".join([b"1"] * (1 + len(known.ancestors))):
             return None
-        held = roles_by_scope((UUID(each[:36]), each[37:]) for each in row["issuer_roles"])
+        held = roles_by_scope((UUID(each[:36]), each[37:]) for each in roles.decode().split("\n") if each)
         return IssuedToken(known.token, known.scope, known.ancestors, known.ancestor_scopes, held)
 
     def _find(self, token_id: UUID) -> KnownToken | None:
@@ -78,19 +81,22 @@ class PostgresRights:
         ancestors = self._issued(token.ancestors)
         if len(ancestors) < len(token.ancestors):
             return None
-        scopes = {ROLLCALL, scope, *(each for _, each in ancestors)}
+        tokens, scopes = (token_id, *token.ancestors), {ROLLCALL, scope, *(each for _, each in ancestors)}
         keys = [role_key(token.issuer, role) for role in GRANTING] if token.issuer else [None]
+        place = count(1)
         known = KnownToken(
             token,
             scope,
             tuple(each for each, _ in ancestors),
             tuple(each for _, each in ancestors),
-            RIGHTS.format(
-                tokens=", ".join(["(%s::uuid)"] * (1 + len(ancestors))),
-                scopes=", ".join(["%s::uuid"] * len(scopes)),
-                keys=", ".join(["%s::text"] * len(keys)),
+            PackedStatement(
+                RIGHTS.format(
+                    tokens=", ".join(f"(${next(place)}::uuid)" for _ in tokens),
+                    scopes=", ".join(f"${next(place)}::uuid" for _ in scopes),
+                    keys=", ".join(f"${next(place)}::text" for _ in keys),
+                ).encode()
             ),
-            (token_id, *token.ancestors, *scopes, *keys),
+            (*(each.bytes for each in (*tokens, *scopes)), *(None if key is None else key.encode() for key in keys)),
         )
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()

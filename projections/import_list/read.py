@@ -138,6 +138,10 @@ class ImportRow(Struct, frozen=True):
         return counts(self.read, self.file_problems, self.rows_corrected)
 
 
+DECODE_FILE = json.Decoder(FileUploaded).decode
+DECODE_FORMAT = json.Decoder(FormatDetected | EncodingChosen).decode
+DECODE_PROBLEMS = json.Decoder(tuple[Problem, ...]).decode
+DECODE_ACTOR = json.Decoder(Actor).decode
 COLUMNS = """
     imports.import_id, subscription_id, state, imports.version,
     file::text AS file, format::text AS format, problems::text AS problems,
@@ -317,7 +321,7 @@ def running_imports(cursor: ViewCursor, subscription_id: UUID) -> list[ImportRow
 
 
 def _import(row: DictRow) -> ImportRow:
-    file = json.decode(row["file"], type=FileUploaded)
+    file = DECODE_FILE(row["file"])
     return ImportRow(
         id=row["import_id"],
         subscription_id=row["subscription_id"],
@@ -326,13 +330,13 @@ def _import(row: DictRow) -> ImportRow:
         sha256=file.sha256,
         state=row["state"],
         version=row["version"],
-        read=json.decode(row["format"], type=FormatDetected | EncodingChosen) if row["format"] else None,
+        read=DECODE_FORMAT(row["format"]) if row["format"] else None,
         progress=_progress(row),
-        uploaded_by=json.decode(row["uploaded_by"], type=Actor),
+        uploaded_by=DECODE_ACTOR(row["uploaded_by"]),
         uploaded_at=row["uploaded_at"],
         updated_at=row["updated_at"],
-        file_problems=json.decode(row["problems"], type=tuple[Problem, ...]),
-        undone_by=json.decode(row["undone_by"], type=Actor) if row["undone_by"] else None,
+        file_problems=DECODE_PROBLEMS(row["problems"]),
+        undone_by=DECODE_ACTOR(row["undone_by"]) if row["undone_by"] else None,
         rows_corrected=row["rows_corrected"],
     )
 

@@ -94,7 +94,11 @@ def test_a_request_that_has_waited_for_its_turn_waits_less_for_what_comes_next(
 def test_a_read_that_has_waited_for_a_thread_waits_less_for_what_comes_next(
     unattended: Rollcall, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, release = list[float](), Event()
+    seen, busy, release = list[float](), list[bool](), Event()
+
+    def stay() -> None:
+        busy.append(True)
+        release.wait()
 
     def look() -> None:
         with Wait(patience.REQUEST_SECONDS) as seconds:
@@ -103,14 +107,16 @@ def test_a_read_that_has_waited_for_a_thread_waits_less_for_what_comes_next(
 
     monkeypatch.setattr(reads, "monotonic", clock)
     monkeypatch.setattr(unattended.datastore, "views", look)
-    for _ in range(reads.READS_AT_ONCE):
-        reads.THREADS.submit(release.wait)
+    others = [Running(lambda: asyncio.run(reads.READERS.call(stay))) for _ in range(reads.READS_AT_ONCE)]
+    eventually(lambda: len(busy) == len(others))
     request = Running(lambda: asked(unattended, "GET", "/api/v1/subscriptions"))
-    eventually(reads.THREADS._work_queue.qsize)  # noqa: SLF001 - nothing else tells
+    eventually(reads.READERS.asked.qsize)
     clock.now += 7.5
     release.set()
     assert_problem(request.result(), 503, "busy")
     assert seen == [patience.REQUEST_SECONDS - 7.5]
+    for each in others:
+        each.result()
 
 
 # --- what counts ----------------------------------------------------------------------------------------------------
