@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -22,6 +22,7 @@ from adapters.cli.service import DEFAULT_PORT, serve_rollcall
 from adapters.cli.terminal import DONE, Column, ErrorDocument, Terminal
 from adapters.composition import composed
 from adapters.console.links import MINUTES, sign_in_link
+from adapters.postgres.embedded import embedded_server
 from adapters.settings import read_settings
 from application.granting import grant_access
 from application.licensing import allocate_licences, create_subscription
@@ -47,6 +48,7 @@ DEMO_SEATS = 100
 DEMO_ADMINISTRATOR = "admin@example.com"
 HOST = "127.0.0.1"
 DATA_DIR = "ROLLCALL_DATA_DIR"
+KEY_FILE = "ROLLCALL_CHECKPOINT_KEY_FILE"
 SAMPLES = ("user-based.csv", "group-based.csv")
 ENDED_EARLY = ("rejected", "discarded")
 
@@ -77,9 +79,14 @@ def demo(*, port: int | None, serving: bool, as_json: bool) -> int:
     """
     terminal = Terminal(as_json=as_json)
     serving = serving and not as_json
-    code = _set_up(terminal, port or DEFAULT_PORT, serving=serving)
-    if code == DONE and serving:
-        _serve(terminal, port)
+    settings = read_settings(os.environ)
+    with ExitStack() as stack:
+        if settings.database_url is None:
+            stack.enter_context(embedded_server(settings.data_dir))  # makes the folder, and runs to the end
+            _use_own_key(settings)
+        code = _set_up(terminal, port or DEFAULT_PORT, serving=serving)
+        if code == DONE and serving:
+            _serve(terminal, port)
     return code
 
 
@@ -167,12 +174,29 @@ def _show_groups(terminal: Terminal, groups: list[GroupRow]) -> None:
     )
 
 
+def _use_own_key(settings: Settings) -> None:
+    """Have the log signed with a key in the demo's folder, unless there is a key, so that there is evidence.
+
+    A key belongs outside of what it vouches for; but in a demo, nobody has anything to prove yet.
+    """
+    if settings.checkpoints.secrets:
+        return
+    file = settings.data_dir / "demo.key"
+    if not file.exists():
+        from adapters.checkpoint_keys import SigningKey  # late: OpenSSL takes long to load
+
+        file.touch(mode=0o600)
+        file.write_text(SigningKey.generate("rollcall.demo/log").secret())
+    os.environ[KEY_FILE] = str(file)
+
+
 def _show_commands(terminal: Terminal, settings: Settings, *, serving: bool) -> None:
     """Print commands that work as they are printed, on the database of this demo."""
     terminal.say()
     terminal.say("Look around, in another terminal:" if serving else "Look around:")
-    if settings.database_url is None and DATA_DIR in os.environ:
-        terminal.say(f"  export {DATA_DIR}={shlex.quote(str(settings.data_dir))}")
+    chosen = [f"{name}={shlex.quote(os.environ[name])}" for name in (DATA_DIR, KEY_FILE) if name in os.environ]
+    if settings.database_url is None and chosen:
+        terminal.say(f"  export {' '.join(chosen)}")
     for words in (("imports", "-s", DEMO), ("audit", "-s", DEMO), ("--help",)):
         terminal.say(f"  {command_line(*words)}")
     terminal.say()

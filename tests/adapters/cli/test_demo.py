@@ -16,6 +16,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from adapters.checkpoint_keys import SigningKey
 from adapters.cli.stop_demo import stop_everything
 from application.importing import upload
 from application.records import Origin
@@ -161,6 +162,39 @@ class TestInAPlaceOfItsOwn:
             ["/bin/bash", "-c", f"{export}\n{imports}"], env=environ, capture_output=True, text=True, check=False
         )
         assert (found.returncode, found.stdout.count("completed")) == (0, 2), found
+
+    def test_has_evidence_that_is_signed_with_a_key_of_its_own(self, data_dir: Path, tmp_path: Path) -> None:
+        environ = environment("", ROLLCALL_DATA_DIR=str(data_dir))
+        del environ["ROLLCALL_DATABASE_URL"]
+        key, bundle = data_dir / "demo.key", tmp_path / "evidence.zip"
+        with (
+            subprocess.Popen(  # noqa: S603 - our own command
+                [*COMMAND, "demo", "--port", "0"],
+                env=environ,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            ) as demo,
+            ExitStack() as stack,
+        ):
+            stack.callback(demo.kill)
+            assert demo.stdout is not None
+            link = next(line.strip() for line in demo.stdout if "/sign-in/link/" in line)
+            with httpx.Client(base_url=link.partition("/sign-in")[0], timeout=60) as browser:
+                assert browser.post(link, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+                [subscription] = browser.get("/api/v1/subscriptions").json()
+                where = f"/api/v1/subscriptions/{subscription['id']}/imports"
+                [imported, *_] = browser.get(where).json()
+                answer = browser.get(f"{where}/{imported['id']}/evidence.zip")
+            assert answer.status_code == 200, answer.text
+            bundle.write_bytes(answer.content)
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(timeout=60) == 0
+        assert key.stat().st_mode & 0o077 == 0
+        public = str(SigningKey.parse(key.read_text()).verifier)
+        checked = run_apart(environ, "audit", "verify", str(bundle), "--key", public)
+        assert (checked.returncode, checked.stderr) == (0, "")
+        assert checked.stdout.startswith("Nobody altered this bundle.")
 
     @pytest.mark.parametrize("how", [signal.SIGCONT, signal.SIGKILL], ids=["running", "killed"])
     def test_is_stopped_with_its_server(self, data_dir: Path, how: signal.Signals) -> None:
