@@ -246,6 +246,10 @@ class SubscriptionIsClosed(Refused):
     code = "subscription-closed"
 
 
+class NothingToDownload(SubscriptionIsClosed):
+    """This subscription was erased on {day}, so there is nothing in it to export or download any more."""
+
+
 class SubscriptionIsOpen(Refused):
     """This subscription isn't closed, so its data can't be erased. Close it first."""
 

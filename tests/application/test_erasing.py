@@ -27,7 +27,7 @@ from application.records import Actor
 from application.verifying import verify
 from domain.access import ROLLCALL, token_text
 from domain.downloads import FileDownloaded
-from domain.errors import Busy, NotExported, NotShownYet, SubscriptionIsClosed, SubscriptionIsOpen
+from domain.errors import Busy, NotExported, NothingToDownload, NotShownYet, SubscriptionIsClosed, SubscriptionIsOpen
 from domain.forgetting import PSEUDONYM
 from domain.group import GroupCreated
 from domain.identity import Account
@@ -228,6 +228,14 @@ def test_it_is_erased_only_once_it_is_closed_and_exported_since(unattended: Roll
     head = unattended.events.head()
     assert erased(unattended, origin, "") == done
     assert unattended.events.head() == head
+
+
+def test_what_is_erased_is_not_exported_and_says_since_when(unattended: Rollcall) -> None:
+    origin = everything(unattended)
+    erased(unattended, origin)
+    on = unattended.events.history(origin.subscription_id)[-1].at
+    with pytest.raises(NothingToDownload, match=f"This subscription was erased on {on:%-d %B %Y}, so there is nothing"):
+        record_download(unattended, origin, FileDownloaded("subscription", "subscription.zip"))
 
 
 def test_a_person_of_a_closed_subscription_is_not_forgotten_but_erased_with_it(unattended: Rollcall) -> None:

@@ -271,6 +271,8 @@ def made(server: Served, rollcall: Rollcall) -> dict[str, str]:
         "settings": f"{where}/settings",
         "settings-crowded": f"/subscriptions/{crowded}/settings",
         "settings-closed": f"{ended}/settings",
+        "import-closed": f"{ended}/import",
+        "licences-closed": f"{ended}/licences/file",
         "overview": f"{where}/overview",
         "first-steps": f"{fresh}/overview",
         "import": f"{where}/import",

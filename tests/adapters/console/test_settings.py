@@ -71,6 +71,10 @@ def test_a_subscription_is_closed_and_erased_once_its_name_is_typed(
     assert "Issue token" not in closed.text
     assert "This subscription is closed" in said(console.ask("GET", f"{subscription}/groups"))
     assert "New group" not in console.ask("GET", f"{subscription}/groups").text
+    for page, told in (("import", "No files can be imported"), ("licences/file", "No licences can be allocated")):
+        answer = console.ask("GET", f"{subscription}/{page}")
+        assert told in said(answer)
+        assert ('type="file"' in answer.text, f'href="{settings}#erase"' in answer.text) == (False, True)
     again = console.ask("POST", settings, data={**FORM, "name": "Other", "seats": "7"})
     assert "nothing can be changed in it" in said(again)
     assert "Nobody has exported everything" in said(closed)
