@@ -9,6 +9,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
+from adapters.postgres.recorder import LOG_BATCH_BYTES
 from projections.projector import BATCH
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class SharedLog:
     """Keeps the last events that were read, and reads on from there.
 
     A log that went back has lost its end, so what is kept holds as long as the log still has the last event of it. That
-    is looked up when somebody at the end asks after an append, and once a second. Until then a view may be given what
-    the log has lost: it finds out at the end, and is rebuilt.
+    is looked up when somebody at the end asks after an append or after a reading that gave as much as one may, and once
+    a second. Until then a view may be given what the log has lost: it finds out at the end, and is rebuilt.
 
     What this process appends is kept without being read, if the append before it is the last one that is kept. Their
     ids prove that, and nobody can append in between.
@@ -46,6 +47,7 @@ class SharedLog:
         self._bytes = 0
         self._looked = 0.0
         self._appends = 0
+        self._was_cut_short = False
         self._last_append: UUID | None = None
 
     def take(self, own: OwnAppend) -> None:
@@ -74,7 +76,8 @@ class SharedLog:
     def _look_again(self, after: int) -> None:
         """Read on if nothing else follows a position and there may be more; otherwise look at the end once a second."""
         last, is_old = self._kept[-1], monotonic() - self._looked > TRUSTED_SECONDS
-        if after + 1 >= last.position and (is_old or self._appends != self._count_appends()):
+        may_be_more = self._was_cut_short or self._appends != self._count_appends()
+        if after + 1 >= last.position and (is_old or may_be_more):
             holds = self._keep(last.position - 1, last)
         else:
             holds = not is_old or self._keep(last.position - 1, last, last.position)
@@ -92,6 +95,8 @@ class SharedLog:
         if known is not None and batch.records[:1] != [known]:
             return False
         self._looked, self._appends = looked, appends
+        if until is None:
+            self._was_cut_short = len(batch.records) > BATCH or batch.bytes >= LOG_BATCH_BYTES
         self._add(batch._replace(records=batch.records[1:]) if known is not None else batch)
         return True
 

@@ -200,13 +200,20 @@ def _erase_subscriptions(cursor: ViewCursor, run: Sequence[Record]) -> None:
 
 
 def _allocate_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    """Insert the users of each event in JSON: PostgreSQL takes it apart in less time than it takes to send columns."""
+    """Insert the users of each event in JSON: PostgreSQL takes it apart in less time than it takes to send columns.
+
+    None of them is in a group yet: only users with a licence join groups, and they leave all of them with it.
+    """
     cursor.execute(
         """
-        INSERT INTO directory_licences (subscription_id, email, first_name, last_name, allocated_at, since)
-        SELECT t.id, u.email, coalesce(u.first_name, ''), coalesce(u.last_name, ''), t.at, t.position
-        FROM unnest(%b::uuid[], %b::timestamptz[], %b::bigint[], %b::text[]) AS t (id, at, position, users)
-        CROSS JOIN jsonb_to_recordset(t.users::jsonb) AS u (email text, first_name text, last_name text)
+        WITH allocated AS (
+            INSERT INTO directory_licences (subscription_id, email, first_name, last_name, allocated_at, since)
+            SELECT t.id, u.email, coalesce(u.first_name, ''), coalesce(u.last_name, ''), t.at, t.position
+            FROM unnest(%b::uuid[], %b::timestamptz[], %b::bigint[], %b::text[]) AS t (id, at, position, users)
+            CROSS JOIN jsonb_to_recordset(t.users::jsonb) AS u (email text, first_name text, last_name text)
+            RETURNING subscription_id, email
+        )
+        INSERT INTO directory_in_no_group (subscription_id, email) SELECT subscription_id, email FROM allocated
         """,
         arrays(
             "uuid timestamptz bigint text",
@@ -215,10 +222,6 @@ def _allocate_licences(cursor: ViewCursor, run: Sequence[Record]) -> None:
                 for r, event in events_of(run, LicencesAllocated)
             ),
         ),
-    )
-    _keep_in_no_group(
-        cursor,
-        ((r.originator_id, user.email) for r, event in events_of(run, LicencesAllocated) for user in event.users),
     )
     _count_seats(cursor, ((r, len(event.users)) for r, event in events_of(run, LicencesAllocated)))
 

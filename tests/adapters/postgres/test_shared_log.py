@@ -110,6 +110,18 @@ def test_a_view_that_is_further_behind_than_what_is_kept_misses_nothing(
         assert followed(shared, position) == "abcdefgh"[position:]
 
 
+@pytest.mark.parametrize(("batch", "size"), [(2, 1_000), (100, 20)])
+def test_a_reading_that_gave_as_much_as_one_may_is_followed_by_another_one(
+    batch: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to append something, or wait for a second, until the rest of a large append is read."""
+    monkeypatch.setattr(shared_log, "BATCH", batch)
+    monkeypatch.setattr(shared_log, "LOG_BATCH_BYTES", size)
+    log = Log(*"abcdefgh")
+    shared = SharedLog(lambda after, limit, until, kinds: log.read_batch(after, min(limit, 3), until, kinds), lambda: 0)
+    assert followed(shared, 0, 100) == "abcdefgh"
+
+
 @pytest.mark.parametrize("now", ["abcX", "abcXY", "abcXYZ", "abc", "", "X"])
 @pytest.mark.parametrize("position", [0, 1, 3, 4])
 def test_events_that_the_log_has_lost_are_not_read_again_after_a_second(
