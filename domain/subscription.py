@@ -54,7 +54,7 @@ class SeatsChanged(Struct, frozen=True, tag="subscription.seats-changed"):
     new: int
 
 
-class User(Struct, frozen=True, omit_defaults=True):
+class User(Struct, frozen=True, omit_defaults=True, gc=False):
     """A person with a licence: the canonical address, and first and last name if they are known."""
 
     email: str

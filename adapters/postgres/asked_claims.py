@@ -34,8 +34,9 @@ class _Asked(Struct, omit_defaults=True):
 def encoded(claims: Claims, subscription_id: UUID) -> str:
     """Return what an append to a subscription does to the claims and relies on, in JSON."""
     taken = []
-    for kind, some in groupby(claims.taken, attrgetter("kind")):
-        keys, streams = map(list, zip(*((claim.key, claim.stream) for claim in some), strict=True))
+    for kind, run in groupby(claims.taken, attrgetter("kind")):
+        some = list(run)
+        keys, streams = [claim.key for claim in some], [claim.stream for claim in some]
         are_its_own = streams.count(subscription_id) == len(streams)
         taken.append(_Taken(kind, keys, [] if are_its_own else streams))
     others = claims.released, claims.relied_on, claims.licences_at, claims.no_joins, claims.no_runs, claims.request

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from adapters.postgres.datastore import Datastore
 
-LOG_BATCH_BYTES = 4_000_000  # decoded, these are up to 30 MB
+LOG_BATCH_BYTES = 2_000_000  # decoded, these are up to 15 MB
 LAST = 2**63 - 1
 PATIENCE_SECONDS = 10.0
 NO_ENVELOPE = (UUID(int=0), datetime.min.replace(tzinfo=UTC), b"{}")
