@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-P", "-m", "adapters.http.reader_process")
+LATER_SECONDS = 1.0
 PIECE_BYTES = 1024 * 1024
 VERDICT_BYTES = 64 * 1024
 OUT_OF_MEMORY = frozenset({ENOMEM, -SIGSEGV})
@@ -102,6 +103,11 @@ class _Reader:
                 start_new_session=True,  # on Ctrl-C the server finishes its requests first, and needs it for that
             )
 
+    @property
+    def lives(self) -> bool:
+        """Whether the process hasn't ended, as far as is known."""
+        return self._process.poll() is None
+
     async def read(self, job: Job, *descriptors: int) -> tuple[bytes, int, bytes]:
         """Have a file read; return the verdict, how the process ended, and what it complained about."""
         verdict, loop = bytearray(), asyncio.get_running_loop()
@@ -136,17 +142,42 @@ class FileReader:
         self._spare: _Reader | None = None
 
     @contextmanager
-    def prepared(self) -> Iterator[None]:
-        """Have a process ready that will read a file, while files come: starting it takes as long as reading some."""
+    def waiting(self) -> Iterator[None]:
+        """Have a process ready while the block runs, which is as long as a server answers.
+
+        It is started a little later, and so is the next one after a file was read: then there are other things to do.
+        """
         self._coming += 1
-        self._spare = self._spare or _Reader()
+        self._get_ready_soon()
         try:
             yield
         finally:
-            self._coming -= 1
-            if not self._coming and self._spare is not None:
-                self._spare.end()
-                self._spare = None
+            self._end_one()
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Have a process ready that will read a file, while files come: starting it takes as long as reading some."""
+        self._coming += 1
+        self._get_ready()
+        try:
+            yield
+        finally:
+            self._end_one()
+
+    def _end_one(self) -> None:
+        self._coming -= 1
+        if self._coming:
+            self._get_ready_soon()
+        elif self._spare is not None:
+            self._spare.end()
+            self._spare = None
+
+    def _get_ready(self) -> None:
+        if self._coming and self._spare is None:
+            self._spare = _Reader()
+
+    def _get_ready_soon(self) -> None:
+        asyncio.get_running_loop().call_later(LATER_SECONDS, self._get_ready)
 
     @asynccontextmanager
     async def read(
@@ -168,7 +199,7 @@ class FileReader:
                     yield FileProblems(problems)
 
     async def _read(self, file: IO[bytes], roster: IO[bytes], job: Job) -> bytes:
-        reader, self._spare = self._spare or _Reader(), None
+        reader = self._next()
         verdict, ended_with, complaint = await reader.read(job, file.fileno(), roster.fileno())
         if ended_with in OUT_OF_MEMORY:
             raise FileTakesTooMuchMemory(size=os.fstat(file.fileno()).st_size, limit=self._memory)
@@ -178,3 +209,11 @@ class FileReader:
             log.error("A process that read a file ended with %s: %s", ended_with, complaint.decode())
             raise ReaderDied
         return verdict
+
+    def _next(self) -> _Reader:
+        """Return the process that is ready, or another one if there is none or it died while it waited."""
+        spare, self._spare = self._spare, None
+        if spare is not None and not spare.lives:
+            spare.end()
+            spare = None
+        return spare or _Reader()

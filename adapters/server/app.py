@@ -75,6 +75,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics, siblings: Sibli
     """Return the app over a running Rollcall. Without `siblings`, it is the only web process of its server."""
     settings, siblings = rollcall.settings, siblings or first_of(1)
     rate_limits, site = RateLimits(settings.rates, siblings), Site(settings.public_url)
+    file_reader = FileReader(settings.limits, settings.reader_bytes, siblings)
     upload_bytes = settings.limits.file_bytes + MULTIPART_BYTES
     injected: dict[str, object] = {
         "rollcall": rollcall,
@@ -82,7 +83,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics, siblings: Sibli
         "polls": Polls(rollcall, bell),
         "running_imports": RunningImports(rollcall),
         "readiness": health.ReadinessCheck(rollcall.health),
-        "file_reader": FileReader(settings.limits, settings.reader_bytes, siblings),
+        "file_reader": file_reader,
         "metrics": metrics,
         "rate_limits": rate_limits,
         "site": site,
@@ -94,7 +95,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics, siblings: Sibli
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        with bell.ringing():
+        with bell.ringing(), file_reader.waiting():
             yield
 
     app = Litestar(

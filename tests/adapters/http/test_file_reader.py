@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.http import file_reader
 from adapters.http.file_reader import FileReader, FileTakesTooMuchMemory, ReaderDied
 from adapters.http.siblings import first_of
 from application.reading import ReadFile, ReadRoster
@@ -73,21 +74,51 @@ def test_a_process_is_ready_while_files_come_and_reads_the_first() -> None:
     asyncio.run(reading())
 
 
-def test_a_process_that_died_while_it_waited_is_told_of() -> None:
+def test_a_process_that_died_while_it_waited_is_replaced() -> None:
     async def reading() -> None:
         reader = FileReader(Limits(), ENOUGH, first_of(1))
         with reader.prepared(), TemporaryFile() as file:
             (ready,) = eventually(readers)
             os.kill(ready, signal.SIGKILL)
-            with pytest.raises(ReaderDied):
-                async with reader.read(uuid4(), file, "groups.csv"):
-                    pass
+            eventually(lambda: not readers())
             file.write(lines(10).encode())
             file.flush()
             async with reader.read(uuid4(), file, "groups.csv") as found:
                 assert isinstance(found, ReadRoster)
 
     asyncio.run(reading())
+
+
+def test_a_process_that_dies_while_it_reads_is_told_of() -> None:
+    async def reading() -> None:
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
+        with reader.prepared(), TemporaryFile() as file:
+            (ready,) = eventually(readers)
+            os.kill(ready, signal.SIGSTOP)
+            asyncio.get_running_loop().call_later(0.1, os.kill, ready, signal.SIGKILL)
+            with pytest.raises(ReaderDied):
+                async with reader.read(uuid4(), file, "groups.csv"):
+                    pass
+
+    asyncio.run(reading())
+
+
+def test_a_process_is_ready_as_long_as_a_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_reader, "LATER_SECONDS", 0.0)
+
+    async def serving() -> None:
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
+        with reader.waiting(), TemporaryFile() as file:
+            (ready,) = await asyncio.to_thread(eventually, readers)
+            file.write(lines(10).encode())
+            file.flush()
+            with reader.prepared():
+                async with reader.read(uuid4(), file, "groups.csv"):
+                    pass
+            assert await asyncio.to_thread(eventually, lambda: readers() - {ready}), "another one for the next file"
+        assert readers() == set()
+
+    asyncio.run(serving())
 
 
 def test_a_small_file_takes_little_memory() -> None:

@@ -29,11 +29,12 @@ def workers(server: Served) -> list[int]:
 
 
 def children(parent: int) -> list[int]:
+    """Return the processes that one has started, but for those that read files, one of which waits for the next."""
     found: list[int] = []
     with suppress(OSError):
         for task in Path(f"/proc/{parent}/task").iterdir():
             found += map(int, (task / "children").read_text("ascii").split())
-    return found
+    return [each for each in found if b"reader_process" not in command(each)]
 
 
 def command(process: int) -> bytes:
