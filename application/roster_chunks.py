@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
+from bisect import bisect_right
 from itertools import accumulate, chain, islice, pairwise
 from operator import sub
 from typing import TYPE_CHECKING, TypeVar
@@ -22,7 +23,7 @@ from domain.roster import FileFormat, Roster, users_and_columns
 from domain.sheet_rows import SheetRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from domain.roster import GroupEntry, RosterUsers
 
@@ -120,28 +121,32 @@ class RosterNames(Struct, frozen=True, array_like=True):
 
 def to_chunks(roster: Roster) -> list[bytes]:
     """Return a roster as chunks; equal rosters give equal bytes."""
-    portions = list(_portions(roster.entries, lambda entry: len(entry.cells), MEMBERSHIPS_A_CHUNK))
-    pages = [slice(start, start + ENTRIES_A_CHUNK) for start in range(0, len(roster.users), ENTRIES_A_CHUNK)]
-    problems = list(_portions(roster.problems, lambda _: 1, ENTRIES_A_CHUNK))
+    sizes = roster.sizes
+    portions = _portions(sizes, MEMBERSHIPS_A_CHUNK)
+    pages, pages_of_problems = (
+        [slice(start, start + ENTRIES_A_CHUNK) for start in range(0, len(some), ENTRIES_A_CHUNK)]
+        for some in (roster.users, roster.problems)
+    )
     index = RosterIndex(
         roster.format,
         roster.encoding,
         roster.delimiter,
         roster.header,
         roster.rows,
-        [len(entry.cells) for entry in roster.entries],
-        list(accumulate(map(len, portions[:-1]), initial=1)) if portions else [],
+        sizes,
+        [portion.start + 1 for portion in portions],
         len(roster.users),
         ENTRIES_A_CHUNK,
-        len(problems),
+        len(pages_of_problems),
         comparable(roster.entries),
         roster.sheet_rows.hidden,
         _bytes(chain(roster.sheet_rows.starts, roster.sheet_rows.further)),
     )
-    groups = map(_stored_groups, portions)
+    groups = (_stored_groups(roster.entries[portion]) for portion in portions)
     addresses = (_stored_addresses(roster.users, page) for page in pages)
     first, last = iter(roster.users.first_names), iter(roster.users.last_names)
     names = (RosterNames([*islice(first, ENTRIES_A_CHUNK)], [*islice(last, ENTRIES_A_CHUNK)]) for _ in pages)
+    problems = (roster.problems[page] for page in pages_of_problems)
     return [packed(chunk) for chunk in chain([index], groups, addresses, names, problems)]
 
 
@@ -155,22 +160,19 @@ def unpacked(chunk: bytes, kind: type[T]) -> T:
     return msgpack.decode(zlib.decompress(chunk), type=kind)
 
 
-def _portions(items: Iterable[T], weight: Callable[[T], int], limit: int) -> Iterator[list[T]]:
-    """Cut items into lists whose weights add up to the limit at most; a heavier item gets a list to itself.
+def _portions(sizes: Sequence[int], limit: int) -> list[slice]:
+    """Cut what has these sizes into portions that add up to the limit at most; a larger one is a portion by itself.
 
-    An item weighs at least 1.
+    Each counts as 1 at least.
     """
-    portion: list[T] = []
-    room = limit
-    for item in items:
-        heavy = max(1, weight(item))
-        if portion and heavy > room:
-            yield portion
-            portion, room = [], limit
-        portion.append(item)
-        room -= heavy
-    if portion:
-        yield portion
+    ends = [*accumulate([size or 1 for size in sizes], initial=0)]
+    portions: list[slice] = []
+    start = 0
+    while start < len(sizes):
+        end = max(start + 1, bisect_right(ends, ends[start] + limit, start) - 1)
+        portions.append(slice(start, end))
+        start = end
+    return portions
 
 
 # --- groups ---------------------------------------------------------------------------------------------------------
@@ -180,8 +182,8 @@ def _stored_groups(entries: Sequence[GroupEntry]) -> StoredGroups:
     users, columns = users_and_columns(b"".join([entry.cells for entry in entries]))
     return StoredGroups(
         [entry.name for entry in entries],
-        _bytes(entry.line for entry in entries),
-        _bytes(entry.column for entry in entries),
+        _bytes([entry.line for entry in entries]),
+        _bytes([entry.column for entry in entries]),
         _little_endian(users).tobytes(),
         _little_endian(columns).tobytes(),
         {at: _bytes(entry.lines) for at, entry in enumerate(entries) if entry.lines},

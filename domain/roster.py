@@ -150,9 +150,14 @@ class Roster(Struct):
     sheet_rows: SheetRows = field(default_factory=SheetRows)
 
     @property
+    def sizes(self) -> list[int]:
+        """How many users each group has."""
+        return [len(entry.cells) for entry in self.entries]
+
+    @property
     def memberships(self) -> int:
         """How many memberships there are: one per group and user."""
-        return sum(len(entry.cells) for entry in self.entries)
+        return sum(self.sizes)
 
     @property
     def problem_counts(self) -> dict[str, int]:

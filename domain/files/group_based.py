@@ -54,7 +54,7 @@ class GroupBasedReader(RosterReader):
         names, numbers = named
         self._number_by_key |= numbers
         self._entries.extend(map(GroupEntry, names, count(rows.line), repeat(self._picked.column(1)), members))
-        for at, name in enumerate(names):
+        for at, name in enumerate(names if not block.isascii() else ()):
             if not name.isascii():
                 self._check_appearance(name, rows.line + at, 1, (first + at,))
         return True
@@ -77,8 +77,11 @@ class GroupBasedReader(RosterReader):
 
         `widths` says how many of the cells each row has.
         """
-        all_columns = array("I", map(self._picked.column, range(2, max(widths) + 2)))
-        columns = array("I", b"".join([all_columns[:width] for width in widths]))
+        columns = array("I", map(self._picked.column, range(2, max(widths) + 2)))
+        if min(widths) == max(widths):
+            columns *= len(widths)
+        else:
+            columns = array("I", b"".join([columns[:width] for width in widths]))
         ends = [*accumulate(widths, initial=0)]
         if not all(cells):
             columns = array("I", compress(columns, cells))

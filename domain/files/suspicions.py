@@ -44,7 +44,7 @@ _may_be_garbled = re.compile(rf"[{_LEADS}][^\x00-\x7f]").search  # the first byt
 _LOST_LETTERS = re.compile(r"\?[^\W\d_]|^[?\s]*\?[?\s]*$")
 _SEVERAL = re.compile(r"[;,|]")
 _LISTS = re.compile(r"[;,|][^\n]*")
-_ODD = re.compile(r"(?:[@;,|?]|[^\x00-\x7f])[^\n]*")
+_ODD = re.compile("[@;,|?\x80-\U0010ffff][^\n]*")
 
 
 def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[Problem]:
