@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from msgspec import json
-
 from domain.access import AccessGranted, AccessRevoked
 from domain.edits import AddressCorrected, UserAdded, UserRemoved, UserRestored
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.subscription import LicencesAllocated, LicencesRevoked
 from projections.arrays import array
 from projections.reports.audit_filters import AUDITED, CLOCK_SECONDS, OPERATED_TYPES, group_of
-from projections.view import View, columns, insert_rows
+from projections.view import View, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,8 +24,8 @@ if TYPE_CHECKING:
 # where an event is later than all before it in its subscription, -1 where it is earlier than one of those by more than
 # CLOCK_SECONDS, and otherwise 0, as it is for all but the first event of an append.
 #
-# An event's changes are numbered from `number`. Group events are found by the memberships of the directory, so only
-# the addresses of other events are kept: `change` says which of an event's changes names an address.
+# An event's changes are numbered from `number`. The events of groups and licences are found by the memberships and the
+# licences of the directory, so only the addresses of other events are kept.
 CREATE = f"""
     CREATE TABLE IF NOT EXISTS audit_log (
         subscription_id uuid NOT NULL,
@@ -58,12 +56,10 @@ CREATE = f"""
         email text NOT NULL,
         subscription_id uuid NOT NULL,
         number bigint NOT NULL,
-        change integer NOT NULL,
-        PRIMARY KEY (email, subscription_id, number, change)
+        PRIMARY KEY (email, subscription_id, number)
     );
 """
 
-LICENCES = (LicencesAllocated, LicencesRevoked)
 FIRST = (1, datetime.min.replace(tzinfo=UTC))
 
 
@@ -75,8 +71,7 @@ def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
         subscription, event, origin = record.origin.subscription_id, record.event, record.origin
         number, latest = following.get(subscription, FIRST)
         clock = _clock(record.at, latest)
-        emails = _emails(event)
-        changes = len(emails) if isinstance(event, LICENCES) else 1
+        changes = _count(event)
         group = group_of(record)
         what = (
             changes,
@@ -89,26 +84,12 @@ def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
             group,
         )
         rows.append((subscription, number, *what))
-        if emails:
-            named.append((subscription, number, changes, json.encode(emails).decode()))
+        named += [(email, subscription, number) for email in _emails(event)]
         following[subscription] = number + changes, max(record.at, latest)
     target = "audit_log (subscription_id, number, changes, position, at, clock, type, actor, import_id, group_id)"
     insert_rows(cursor, target, "uuid bigint int bigint timestamptz int text text uuid uuid", rows)
     if named:
-        _insert_emails(cursor, named)
-
-
-def _insert_emails(cursor: ViewCursor, named: Iterable[tuple[object, ...]]) -> None:
-    """Insert the addresses of each event in JSON: PostgreSQL takes it apart faster than psycopg sends columns."""
-    cursor.execute(
-        """
-        INSERT INTO audit_emails (email, subscription_id, number, change)
-        SELECT u.email, t.subscription_id, t.number, least(u.place, t.changes) - 1
-        FROM unnest(%b::uuid[], %b::bigint[], %b::int[], %b::text[]) AS t (subscription_id, number, changes, emails)
-        CROSS JOIN json_array_elements_text(t.emails::json) WITH ORDINALITY AS u (email, place)
-        """,
-        columns(named, 4),
-    )
+        insert_rows(cursor, "audit_emails (email, subscription_id, number)", "text uuid bigint", named)
 
 
 def _last_changes(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, tuple[int, datetime]]:
@@ -135,13 +116,18 @@ def _clock(at: datetime, latest: datetime) -> int:
     return -1 if latest - at > timedelta(seconds=CLOCK_SECONDS) else 0
 
 
-def _emails(event: Event) -> Sequence[str]:
-    """Return the addresses that an event names, but for those of a group's users; of licences, one for each change."""
+def _count(event: Event) -> int:
+    """Return how many changes an event is listed as."""
     match event:
-        case LicencesAllocated(users=licensed):
-            return [user.email for user in licensed]
-        case LicencesRevoked(emails=emails):
-            return emails
+        case LicencesAllocated(users=listed) | LicencesRevoked(emails=listed):
+            return len(listed)
+        case _:
+            return 1
+
+
+def _emails(event: Event) -> Sequence[str]:
+    """Return the addresses that an event names, but for those of a group's users and of users with a licence."""
+    match event:
         case UserRemoved(email=email) | UserRestored(email=email) | UserAdded(email=email):
             return [email]
         case AddressCorrected(old, new):
@@ -159,5 +145,5 @@ AUDIT_LOG = View(
     tables=("audit_log", "audit_emails"),
     create=CREATE,
     handlers=dict.fromkeys(AUDITED, _insert_changes),
-    version=5,
+    version=6,
 )

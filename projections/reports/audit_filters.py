@@ -144,35 +144,68 @@ OF_REQUEST: LiteralString = f"""
     )
     ORDER BY made.position DESC, of_append.position DESC
 """
-# Who is in a group or was in it says at which positions they joined and left. These are sorted before the first rows of
-# a page are looked up, because somebody may be in very many groups. (SELECT …) keeps PostgreSQL from knowing that, and
-# so from reading all memberships. Numbers of a subscription are in the order of positions.
+# Who is or was in a group says at which positions they joined and left, and a licence at which it was given and taken.
+# These are sorted before the first rows of a page are looked up, because somebody may be in very many groups.
+# (SELECT …) keeps PostgreSQL from knowing that, and so from reading all memberships. Numbers of a subscription are in
+# the order of positions.
+REACHED_BETWEEN: LiteralString = """
+    (%(first)s::bigint IS NULL OR reached.position >= (
+        SELECT position FROM audit_log WHERE subscription_id = %(subscription)s AND number >= %(first)s
+        ORDER BY number LIMIT 1
+    ))
+    AND (%(end)s::bigint IS NULL OR reached.position <= (
+        SELECT position FROM audit_log WHERE subscription_id = %(subscription)s AND number < %(end)s
+        ORDER BY number DESC LIMIT 1
+    ))
+    ORDER BY reached.position DESC
+"""
+# Which of the changes of such an event is that of a user is the place of the user in the event.
+OF_LICENCES: LiteralString = f"""
+    SELECT a.*, named.change FROM (
+        SELECT reached.position FROM (
+            SELECT since AS position FROM directory_licences
+            WHERE (subscription_id, email) = (%(subscription)s, (SELECT %(email)s::text))
+            UNION ALL
+            SELECT unnest(ARRAY[since, until]) FROM directory_past_licences
+            WHERE (subscription_id, email) = (%(subscription)s, (SELECT %(email)s::text))
+        ) AS reached
+        WHERE {REACHED_BETWEEN}
+    ) AS reached
+    CROSS JOIN LATERAL (
+        SELECT {COLUMNS} FROM audit_log AS a WHERE a.position = reached.position AND {BETWEEN} {{0}} OFFSET 0
+    ) AS a
+    CROSS JOIN LATERAL (
+        SELECT place::int - 1 AS change
+        FROM (
+            SELECT convert_from(state, 'UTF8')::jsonb AS stated FROM events
+            WHERE notification_id = reached.position AND subscription_id = %(subscription)s OFFSET 0
+        ) AS e
+        CROSS JOIN jsonb_array_elements(coalesce(stated -> 'users', stated -> 'emails'))
+            WITH ORDINALITY AS listed (it, place)
+        WHERE %(email)s IN (it ->> 'email', it #>> ARRAY[]::text[])
+    ) AS named
+    WHERE %(before)s::bigint IS NULL OR a.number + named.change < %(before)s
+    ORDER BY reached.position DESC LIMIT %(limit)s
+"""
 NAMING: LiteralString = f"""
     SELECT * FROM (
         (
-            SELECT a.*, named.change FROM audit_emails AS named CROSS JOIN LATERAL (
-                SELECT {COLUMNS} FROM audit_log AS a
+            SELECT a.* FROM audit_emails AS named CROSS JOIN LATERAL (
+                SELECT {COLUMNS}, 0 AS change FROM audit_log AS a
                 WHERE (a.subscription_id, a.number) = (named.subscription_id, named.number) {{0}} OFFSET 0
             ) AS a
             WHERE (named.email, named.subscription_id) = (%(email)s, %(subscription)s) AND {NAMED_BETWEEN}
-              AND (%(before)s::bigint IS NULL OR named.number + named.change < %(before)s)
-            ORDER BY named.number DESC, named.change DESC LIMIT %(limit)s
+            ORDER BY named.number DESC LIMIT %(limit)s
         )
+        UNION ALL
+        ({OF_LICENCES})
         UNION ALL
         (
             SELECT a.* FROM (
                 SELECT reached.position FROM directory_members AS m
                 CROSS JOIN LATERAL unnest(ARRAY[m.since, m.until]) AS reached (position)
                 WHERE (m.email, m.subscription_id) = ((SELECT %(email)s::text), %(subscription)s)
-                  AND (%(first)s::bigint IS NULL OR reached.position >= (
-                      SELECT position FROM audit_log WHERE subscription_id = %(subscription)s AND number >= %(first)s
-                      ORDER BY number LIMIT 1
-                  ))
-                  AND (%(end)s::bigint IS NULL OR reached.position <= (
-                      SELECT position FROM audit_log WHERE subscription_id = %(subscription)s AND number < %(end)s
-                      ORDER BY number DESC LIMIT 1
-                  ))
-                ORDER BY reached.position DESC
+                  AND {REACHED_BETWEEN}
             ) AS reached
             CROSS JOIN LATERAL (
                 SELECT {COLUMNS}, 0 AS change FROM audit_log AS a

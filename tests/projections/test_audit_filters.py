@@ -120,7 +120,7 @@ def _random_history(rollcall: Rollcall, origin: Origin, random: Random) -> None:
         ]
         if number % 3 == 0:
             users = tuple(random.sample(EMAILS, 2))
-            event = LicencesAllocated(tuple(map(User, users))) if number % 2 else LicencesRevoked(users)
+            event = LicencesRevoked(users) if number % 2 else LicencesAllocated(tuple(map(User, users)))
             events.append((origin.subscription_id, event))
         in_one_append(rollcall, by, *events)
         if random.random() < 0.3:
