@@ -71,7 +71,8 @@ ADDED: Mapping[str, LiteralString] = {
     "events": "SELECT * FROM events WHERE notification_id <= {then}",
     "groups_added": """
         SELECT import_id, number, position, outcome, already_there, left_out,
-            CASE WHEN undone <= {then} THEN undone END AS undone, kept AND undone <= {then} AS kept
+            CASE WHEN undone <= {then} THEN undone END AS undone, CASE WHEN undone <= {then} THEN undo END AS undo,
+            kept AND undone <= {then} AS kept
         FROM groups_added WHERE position <= {then}
     """,
     "groups_left_out": """

@@ -332,16 +332,19 @@ def list_groups_added(
     only: OnlyGroups = None,
     limit: Limit = 100,
     after: After = None,
+    version: Version = None,
+    at: At = None,
 ) -> Response[list[AddedDocument]]:
     """List the groups that an import added, in the order of the file, and what an undo did to them.
 
     Each count of the import's `progress` has its list: `?outcome=created` has `groups_created`, and so on;
     `?only=users_added`, `already_there` and `left_out` have the groups whose users add up to it, and `?only=deleted`,
     `users_removed` and `kept` those of the counts of an undo. The users are in `memberships`.
+    With `version` or `at`, it is the result of then.
     """
-    find_import(rollcall, subscription_id, import_id)
+    replay = find_replay(rollcall, subscription_id, import_id, version, at)
     start = decode_after(after, int) or 0
-    with rollcall.views() as cursor:
+    with replay.views() as cursor:
         wanted = groups_added.wanted(outcome, only)
         where = (cursor, subscription_id, import_id)
         found = groups_added.groups_done(*where, *wanted, after=start, limit=limit + 1)

@@ -10,12 +10,13 @@ from litestar.params import FromPath, QueryParameter
 
 from adapters.api.imports import IMPORT
 from adapters.composition import Rollcall
-from adapters.http.lookups import find_import, open_roster
+from adapters.http.lookups import open_roster
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import responses
 from adapters.http.reads import read
 from adapters.http.requests import AnyRequest, Injected
 from adapters.http.security import READERS
+from adapters.http.then import At, Version, find_replay
 from projections.reports.import_memberships import ImportMembership, MembershipOutcome, import_memberships
 
 OfOutcome: TypeAlias = Annotated[
@@ -33,15 +34,19 @@ def list_memberships(
     outcome: OfOutcome = None,
     limit: Limit = 100,
     after: After = None,
+    version: Version = None,
+    at: At = None,
 ) -> Response[list[ImportMembership]]:
     """List what became of the users of an import's file: in which group, and where in the file that is said.
 
     Each count of the import's `progress` has its list: `?outcome=added` has `users_added`, `already_there` has
     `users_already_there`, `left_out` those without a licence (`users_left_out`), and `removed` those whom an undo
-    removed again (`users_removed`). They come group by group, in the order of the file.
+    removed again (`users_removed`). They come group by group, in the order of the file. With `version` or `at`, it is
+    the result of then.
     """
-    row, start = find_import(rollcall, subscription_id, import_id), decode_after(after, tuple[int, int]) or (0, 0)
-    with rollcall.views() as cursor:
+    replay = find_replay(rollcall, subscription_id, import_id, version, at)
+    row, start = replay.row, decode_after(after, tuple[int, int]) or (0, 0)
+    with replay.views() as cursor:
         found = []
         if row.read is not None:
             roster = open_roster(rollcall, cursor, row)

@@ -50,6 +50,13 @@ ROUTES = (
     "/problems",
     "/plan",
     "/report.csv",
+    "/groups-added",
+    "/groups-added?outcome=skipped",
+    "/groups-added?only=kept",
+    "/groups-added?only=not_undone",
+    "/memberships",
+    "/memberships?outcome=left_out",
+    "/memberships?outcome=removed",
 )
 NOT_READ_YET = {"/groups/1/users": 404, "/groups/2/users": 404, "/plan": 409}
 STEPS = st.lists(
