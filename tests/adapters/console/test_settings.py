@@ -88,7 +88,7 @@ def test_a_subscription_is_closed_and_erased_once_its_name_is_typed(
     done = console.ask("POST", f"{settings}/erase", data={"confirmed": "Contoso", "reason": ""})
     assert done.status_code == 202
     assert "“Contoso” is being erased" in said(done)
-    assert "neither do you" in said(done)
+    assert "not even you" in said(done)
     assert Eraser(console.rollcall).erase_started(threading.Event())
     eventually(lambda: "This subscription was erased" in said(console.client.get(settings, headers=operator)))
     assert console.ask("GET", settings).headers["location"].startswith("/sign-in")
