@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Future, get_running_loop
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import copy_context
 from functools import partial, wraps
 from queue import SimpleQueue
@@ -70,8 +69,10 @@ class Readers:
             waiting.append(lambda: None if answer.done() else settle())  # done by now if the request was cancelled
             if len(waiting) > 1:
                 return
-        with suppress(RuntimeError):  # the loop was closed, so nobody waits any more
+        try:
             loop.call_soon_threadsafe(self._settle, loop)
+        except RuntimeError:  # the loop was closed, so nobody waits any more
+            self._answers.pop(loop, None)
 
     def _settle(self, loop: AbstractEventLoop) -> None:
         with self._lock:

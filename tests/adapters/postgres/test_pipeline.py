@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
+from os import dup
+from socket import SHUT_RDWR, socket
 from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
@@ -128,4 +130,19 @@ def test_a_lost_connection_is_an_operational_error(connection: psycopg.Connectio
 
     with pytest.raises(psycopg.OperationalError):
         run(connection, add(1), lose, add(2))
+    assert connection.closed
+
+
+def cut(connection: psycopg.Connection[DictRow]) -> None:
+    """Cut a connection as a network or a crash of the server would: PostgreSQL says nothing."""
+    with socket(fileno=dup(connection.fileno())) as wire:
+        wire.shutdown(SHUT_RDWR)
+
+
+@pytest.mark.parametrize("then", [add(2), fail, lambda cursor: cursor.fetchone()], ids=["end", "failure", "result"])
+def test_a_connection_that_is_cut_is_an_operational_error(
+    connection: psycopg.Connection[DictRow], then: Callable[[psycopg.Cursor[DictRow]], object]
+) -> None:
+    with pytest.raises((psycopg.OperationalError, LookupError)):
+        run(connection, add(1), lambda _: cut(connection), then)
     assert connection.closed
