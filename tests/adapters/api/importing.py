@@ -129,6 +129,14 @@ def reader_held(server: Served) -> Iterator[int]:
 def _reader(server: int) -> int | None:
     for task in Path(f"/proc/{server}/task").iterdir():
         for child in (task / "children").read_text().split():
-            if b"adapters.http.reader_process" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"adapters.http.reader_process" in Path(f"/proc/{child}/cmdline").read_bytes() and _has_file(child):
                 return int(child)
     return None
+
+
+def _has_file(reader: str) -> bool:
+    """Return whether a reader was given its file, which has no name; others wait for theirs."""
+    try:
+        return any(each.readlink().name.endswith("(deleted)") for each in Path(f"/proc/{reader}/fd").iterdir())
+    except FileNotFoundError:  # it has just closed one, or ended
+        return False
