@@ -129,7 +129,7 @@ def _of_review(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow) -> list[D
         )
         (counts,) = cursor
         if counts["lacking"] or counts["surplus"]:
-            extent = f"{counts['lacking']} rows are missing, {counts['surplus']} are too many"
+            extent = f"{counts['lacking']} missing, {counts['surplus']} too many"
             differing.append(Difference(f"review: {table}", "what the events say", extent))
     return differing
 
@@ -163,7 +163,7 @@ def _of_result(cursor: ViewCursor, row: ImportRow, records: Sequence[Record]) ->
         cursor.execute(f"{query} WHERE import_id = %s", (row.id,))
         stored = {tuple(each.values()) for each in cursor}
         if stored != wanted:
-            extent = f"{len(wanted - stored)} rows are missing, {len(stored - wanted)} are too many"
+            extent = f"{len(wanted - stored)} missing, {len(stored - wanted)} too many"
             found.append(Difference(f"result: {table}", "what the events say", extent))
     return found
 
@@ -201,7 +201,7 @@ def _of_memberships(cursor: ViewCursor, row: ImportRow) -> list[Difference]:
     found = _missing(cursor, "audit log", "audit_log", positions)
     found += _missing(cursor, "group events", "group_events", positions)
     if counts["lacking"]:
-        found.append(Difference("directory: memberships", "what the events say", f"{counts['lacking']} are missing"))
+        found.append(Difference("directory: memberships", "what the events say", f"{counts['lacking']} missing"))
     return found
 
 
@@ -214,7 +214,7 @@ def _missing(cursor: ViewCursor, what: str, table: LiteralString, positions: Ite
         (list(positions),),
     )
     (counts,) = cursor
-    return [Difference(what, "what the events say", f"{counts['lacking']} are missing")] if counts["lacking"] else []
+    return [Difference(what, "what the events say", f"{counts['lacking']} missing")] if counts["lacking"] else []
 
 
 # --- today's reader -------------------------------------------------------------------------------------------------
