@@ -29,10 +29,11 @@ from domain.undo import UndoProgress, UndoStarted
 from projections.import_list import read as import_list
 from projections.import_list.read import EarlierImport, ImportRow, ImportState, progress_of, rows_corrected
 from projections.log import records_of_review, records_of_stream
-from projections.then import CursorThen, position_at, review_then
+from projections.then import RELATIONS, RESULT, CursorThen, position_at, review_then
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from uuid import UUID
 
@@ -57,13 +58,20 @@ class Replay(Struct, frozen=True):
     review: Mapping[str, str]
 
     @contextmanager
-    def views(self) -> Iterator[ViewCursor]:
-        """Open a cursor for the views as they were then."""
+    def views(self, relations: Mapping[str, str] = RELATIONS) -> Iterator[ViewCursor]:
+        """Open a cursor for the views as they were then, or for some of them."""
         with self.rollcall.views() as cursor:
             if self.position is None:
                 yield cursor
             else:
-                yield CursorThen(cursor.connection, self.position, self.review)
+                yield CursorThen(cursor.connection, self.position, self.review, relations)
+
+    def result(self) -> AbstractContextManager[ViewCursor]:
+        """Open a cursor for what the import had come to.
+
+        A version may be in the middle of an append, whose last events say who was added to the groups. They count.
+        """
+        return self.views(RESULT)
 
     def same_file(self, cursor: ViewCursor) -> list[EarlierImport]:
         """Return the imports that had added something from the same bytes then (see `import_list.same_file`)."""

@@ -108,17 +108,25 @@ def position_at(cursor: ViewCursor, subscription_id: UUID, at: datetime) -> int:
 
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
+RELATIONS: Mapping[str, str] = {**DIRECTORY, **ADDED}
+RESULT: Mapping[str, str] = {name: sql for name, sql in ADDED.items() if name != "events"}
+"""What an import came to, which tells its events and memberships by the position at which each group was done."""
 
 
 class CursorThen(Cursor[DictRow]):
     """A cursor for the views as they were at a position. What it can't show then is missing, or as it is now.
 
-    `review` are relations for the review of an import (see `review_then`).
+    `review` are relations for the review of an import (see `review_then`), and `relations` those of all other tables.
     """
 
-    def __init__(self, connection: Connection[Any], position: int, review: Mapping[str, str] = EMPTY) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        position: int,
+        review: Mapping[str, str] = EMPTY,
+        relations: Mapping[str, str] = RELATIONS,
+    ) -> None:
         super().__init__(connection, row_factory=connection.row_factory)
-        relations = {**DIRECTORY, **ADDED}
         self._relations = {name: sql.format(then=int(position)) for name, sql in relations.items()} | dict(review)
 
     def execute(self, query: Query, params: Params | None = None, **options: Any) -> Self:

@@ -46,7 +46,7 @@ def list_memberships(
     """
     replay = find_replay(rollcall, subscription_id, import_id, version, at)
     row, start = replay.row, decode_after(after, tuple[int, int]) or (0, 0)
-    with replay.views() as cursor:
+    with replay.result() as cursor:
         found = []
         if row.read is not None:
             roster = open_roster(rollcall, cursor, row)

@@ -185,8 +185,10 @@ def _use_own_key(settings: Settings) -> None:
     if not file.exists():
         from adapters.checkpoint_keys import SigningKey  # late: OpenSSL takes long to load
 
-        file.touch(mode=0o600)
-        file.write_text(SigningKey.generate("rollcall.demo/log").secret())
+        begun = file.with_suffix(".new")
+        begun.touch(mode=0o600)
+        begun.write_text(SigningKey.generate("rollcall.demo/log").secret())
+        begun.rename(file)
     os.environ[KEY_FILE] = str(file)
 
 

@@ -171,13 +171,13 @@ def subscription_erase(*, name_or_id: str, without_export: str, yes: bool, as_js
     shape, and “rollcall audit verify” still proves it. If this is interrupted, workers go on with it, or repeat it.
     """
     terminal = Terminal(as_json=as_json)
-    with open_rollcall(commits=True) as rollcall:
+    with open_rollcall("directory") as rollcall:
         found = find_subscription(rollcall, name_or_id)
         if not (yes or terminal.confirmed(f"Erase all people and groups of “{found.name}”? This can't be undone.")):
             return REFUSED
-        with terminal.busy("Erasing"):
-            start_erasure(rollcall, rollcall.closure, operator_origin(found.id), without_export)
-            done = wait_until_erased(rollcall, found.id)
+    with open_rollcall(commits=True) as rollcall, terminal.busy("Erasing"):
+        start_erasure(rollcall, rollcall.closure, operator_origin(found.id), without_export)
+        done = wait_until_erased(rollcall, found.id)
     if as_json:
         terminal.emit(done)
     elif done:

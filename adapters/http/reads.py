@@ -57,6 +57,8 @@ class Readers:
             function, answer = self.asked.get()
             try:
                 settle = partial(answer.set_result, function())
+            except StopIteration as error:  # which a future refuses
+                settle = partial(answer.set_exception, RuntimeError(f"A read raised {error!r}"))
             except BaseException as error:  # noqa: BLE001 - it is for whoever asked
                 settle = partial(answer.set_exception, error)
             self._hand_over(answer, settle)

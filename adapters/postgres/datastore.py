@@ -77,6 +77,9 @@ class Lent:
 
     def __enter__(self) -> Connection[DictRow]:
         kept = self._kept
+        if kept.connection is not None and kept.connection.closed:
+            self._pool.putconn(kept.connection)
+            kept.connection = None
         self._connection = connection = kept.connection or self._take()
         self._is_kept = kept.is_keeping
         if self._is_kept:

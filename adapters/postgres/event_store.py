@@ -60,7 +60,7 @@ class OwnAppend(NamedTuple):
     subscription_id: UUID
     events: EventColumns
     bytes: int
-    batch: Callable[[], LogBatch]
+    batch: Callable[[], LogBatch] | None
 
 
 ENCODE = json.Encoder().encode

@@ -28,7 +28,7 @@ class OwnAppends:
         """Keep an append, and forget the oldest if that is too much."""
         with self._lock:
             if self._is_asked:
-                insort(self._kept, own, key=BEFORE)
+                insort(self._kept, own._replace(batch=None), key=BEFORE)  # decoded, it takes twice as much
                 self._bytes += own.bytes
                 while self._bytes > KEPT_BYTES:
                     self._forget_first(1)

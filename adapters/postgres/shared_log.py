@@ -53,7 +53,7 @@ class SharedLog:
     def take(self, own: OwnAppend) -> None:
         """Keep what this process has appended, if it follows what is kept."""
         with self._reading:
-            if self._kept and own.before == (self._kept[-1].position, self._last_append):
+            if self._kept and own.batch and own.before == (self._kept[-1].position, self._last_append):
                 self._add(own.batch())
 
     def read(

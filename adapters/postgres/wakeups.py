@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from contextlib import contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from socket import socketpair
@@ -155,7 +155,8 @@ class Wakeups:
 
     def _listen_until_broken(self) -> None:
         with self._datastore.connect() as connection, DefaultSelector() as arrivals:
-            connection.add_notify_handler(lambda notice: self._take(notice.channel, notice.payload))
+            early = deque[tuple[str, str]]()  # what came while a statement ran: the look may be older
+            connection.add_notify_handler(lambda notice: early.append((notice.channel, notice.payload)))
             _listen_to(connection, self._views_channel)
             arrivals.register(connection, EVENT_READ)
             arrivals.register(self._nudge_receiver, EVENT_READ)
@@ -171,6 +172,8 @@ class Wakeups:
                     self.wake()
                 if monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
                     self._look(connection)
+                while early:
+                    self._take(*early.popleft())
                 self._take_arrived(connection)
                 if self._nudge_receiver in {each.fileobj for each, _ in arrivals.select(LOOK_AGAIN_SECONDS)}:
                     self._nudge_receiver.recv(1)

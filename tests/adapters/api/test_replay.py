@@ -87,6 +87,17 @@ class Asking:
         """Return the answer to a request for the import."""
         return self._get(importing, [f"?{urlencode(then)}"])[0]
 
+    def memberships(self, importing: Origin, **query: str | int) -> list[dict[str, Any]]:
+        """Return the memberships of the import."""
+        found: list[dict[str, Any]] = self._get(importing, [f"/memberships?{urlencode(query)}"])[0].json()
+        return found
+
+    def progress(self, importing: Origin, version: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return how many users were added and removed again at a version, by the lists, and by the import itself."""
+        told = self.get(importing, version=version).json()
+        listed = [len(self.memberships(importing, outcome=each, version=version)) for each in ("added", "removed")]
+        return (listed[0], listed[1]), (told["progress"]["users_added"], told["progress"]["users_removed"])
+
     def history(self, importing: Origin, **query: int) -> list[dict[str, Any]]:
         """Return the history of the import."""
         (answer,) = self._get(importing, [f"/history?{urlencode(query)}"])
@@ -239,3 +250,32 @@ def test_a_file_that_was_read_again_shows_how_it_was_read_before(unattended: Rol
     assert_problem(asking.get(importing, at="2000-01-01T00:00:00Z"), 404, "not-found")
     both = asking.get(importing, at="2000-01-01T00:00:00Z", version="1")
     assert_problem(both, 400, "invalid", "at")
+
+
+class TestMemberships:
+    @pytest.fixture
+    def undone(self, unattended: Rollcall) -> tuple[Asking, Origin]:
+        """Return an import of four groups that was undone, several groups at once."""
+        origin = subscribed(unattended, *USERS)
+        groups = [{USERS[0]}, {USERS[1], USERS[2]}, {USERS[3]}, {USERS[4]}]
+        importing = imported(unattended, origin, groups, [])
+        for step in ("commit", *["batch"] * 4, "undo", *["batch"] * 4):
+            take(unattended, importing, step, 0, "")
+            advance_views(unattended)
+        return Asking(unattended, origin), importing
+
+    def test_are_as_many_as_the_progress_of_any_version_says(self, undone: tuple[Asking, Origin]) -> None:
+        asking, importing = undone
+        versions = [each["version"] for each in asking.history(importing)]
+        found = {version: asking.progress(importing, version) for version in versions if version > 2}
+        assert all(lists == counts for lists, counts in found.values()), found
+        assert found[max(found)] == ((5, 5), (5, 5))
+
+    def test_that_were_removed_are_listed_as_of_a_time_too(
+        self, unattended: Rollcall, undone: tuple[Asking, Origin]
+    ) -> None:
+        asking, importing = undone
+        at = datetime.now(UTC).isoformat()
+        take(unattended, importing, "create", "The last one", {USERS[0]})
+        advance_views(unattended)
+        assert len(asking.memberships(importing, outcome="removed", at=at)) == 5

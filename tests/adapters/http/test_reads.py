@@ -55,6 +55,17 @@ def test_what_fails_fails_for_whoever_asked_alone() -> None:
     asyncio.run(main())
 
 
+def test_an_error_that_no_future_takes_keeps_nobody_waiting() -> None:
+    async def main() -> None:
+        readers = Readers(1)
+        asked = [readers.call(lambda: next(iter(()))), readers.call(lambda: 7)]
+        found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), GENEROUS_SECONDS)
+        assert isinstance(found[0], RuntimeError)
+        assert found[1] == 7
+
+    asyncio.run(main())
+
+
 def test_a_cancelled_request_is_nobody_elses_trouble() -> None:
     async def main() -> None:
         readers, began, releases = Readers(2), Event(), (Event(), Event())

@@ -52,6 +52,13 @@ def waiting(connection: psycopg.Connection) -> set[int]:
     return {pid for (pid,) in connection.execute(query)}
 
 
+def test_an_append_is_sent_again_in_a_thread_that_keeps_its_connection(network: CutConnections) -> None:
+    with composed(settings_for(network.conninfo)) as rollcall, rollcall.datastore.one_connection():
+        rollcall.events.append(ORIGIN, events())
+        network.cut_next_append()
+        assert rollcall.events.append(ORIGIN, events()).position == 4
+
+
 def test_an_append_whose_answer_is_lost_is_stored_once_and_returns_its_position(
     store: PostgresEventStore, network: CutConnections
 ) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from msgspec import json
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
@@ -15,12 +16,14 @@ from adapters.postgres import wakeups
 from adapters.postgres.wakeups import ReadableViews
 from adapters.settings import read_settings
 from domain.subscription import SubscriptionCreated
-from projections.positions import Bookmark, views_channel
+from projections.positions import Announcement, Bookmark, view_positions, views_channel
 from tests.conftest import advance_views, subscribed
-from tests.waiting import Running, eventually
+from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from psycopg.rows import DictRow
 
     from adapters.composition import Rollcall
 
@@ -147,6 +150,28 @@ def test_positions_go_back_with_those_in_the_database(rollcall: Rollcall, databa
         assert readable(rollcall).wait_for_view(directory, 1000, 20)
         connection.execute("UPDATE rollcall.view_positions SET position = 1 WHERE view = 'directory'")
     eventually(lambda: not readable(rollcall).wait_for_view(directory, 1000, 0), 20)
+
+
+def test_a_notice_that_comes_while_the_positions_are_looked_up_is_newer(
+    rollcall: Rollcall, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, looked = view_positions, Event()
+
+    def look_while_a_view_moves(cursor: psycopg.Cursor[DictRow]) -> dict[str, int]:
+        if looked.is_set():
+            return look(cursor)
+        before = look(cursor)
+        with psycopg.connect(database, autocommit=True) as other:
+            moved = json.encode([Announcement("directory", 1000, None)]).decode()
+            other.execute("SELECT pg_notify(%s, %s)", (VIEWS, moved))
+        cursor.execute("SELECT 1")  # the notice comes with its result
+        monkeypatch.setattr(wakeups, "LOOK_AGAIN_SECONDS", 3600)
+        looked.set()
+        return before
+
+    monkeypatch.setattr(wakeups, "view_positions", look_while_a_view_moves)
+    assert looked.wait(GENEROUS_SECONDS)
+    assert rollcall.wakeups.wait_for_position(["directory"], 1000, GENEROUS_SECONDS)
 
 
 def test_a_wait_for_a_view_that_stands_still_returns_false(rollcall: Rollcall) -> None:
