@@ -138,7 +138,7 @@ class TestStopping:
             assert upload.result().status_code in {201, 202}
             assert server.process.wait(GENEROUS_SECONDS) == 0
             assert not [line for line in server.log() if line["level"] in {"error", "warning"}]
-        with psycopg.connect(database) as connection:
+        with psycopg.connect(database, autocommit=True) as connection:
             eventually(lambda: alone(connection))
 
     def test_leaves_a_commit_to_the_next_worker(self, database: str) -> None:
@@ -159,6 +159,7 @@ class TestStopping:
 
 
 def alone(connection: psycopg.Connection) -> bool:
+    """Return whether nobody else is connected; within a transaction, PostgreSQL would say the same again and again."""
     row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()").fetchone()
     return bool(row and row[0] == 1)
 
