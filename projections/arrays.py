@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
+from itertools import repeat
+from operator import is_
 from struct import Struct as Form
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +45,21 @@ psycopg.adapters.register_dumper(Array, _ArrayDumper)
 
 
 def array(kind: str, values: Iterable[object]) -> Array:
-    """Return values as an array of one of the `TYPES`; None is NULL, and jsonb is given as text."""
+    """Return values as an array of one of the `TYPES`; None is NULL, jsonb is given as text, and json as bytes.
+
+    A column often has the very same object in all rows, such as the subscription, which is packed once.
+    """
     oid, pack = TYPES[kind]
-    cells = [NULL if value is None else pack(value) for value in values]
-    return Array(HEAD(1, 1, oid, len(cells), 1) + b"".join(cells))
+    values = tuple(values)
+    if values and all(map(is_, values, repeat(values[0]))):
+        content = _cell(pack, values[0]) * len(values)
+    else:
+        content = b"".join([NULL if value is None else pack(value) for value in values])
+    return Array(HEAD(1, 1, oid, len(values), 1) + content)
+
+
+def _cell(pack: Callable[[Any], bytes], value: object) -> bytes:
+    return NULL if value is None else pack(value)
 
 
 def arrays(types: str, rows: Iterable[tuple[object, ...]]) -> list[Array]:
@@ -62,7 +75,7 @@ def scalar(kind: str, value: object) -> bytes:
 
 
 def _uuid(value: UUID) -> bytes:
-    return b"\x00\x00\x00\x10" + value.bytes
+    return b"\x00\x00\x00\x10" + value.int.to_bytes(16, "big")
 
 
 def _text(value: str) -> bytes:
@@ -79,6 +92,7 @@ def _jsonb(value: str) -> bytes:
     return LENGTH(len(content) + 1) + b"\x01" + content
 
 
+@lru_cache  # all events of an append have the same time
 def _timestamptz(value: datetime) -> bytes:
     since = value - EPOCH
     return BIGINT((since.days * SECONDS_A_DAY + since.seconds) * MICROSECONDS_A_SECOND + since.microseconds)
@@ -91,6 +105,7 @@ TYPES: dict[str, tuple[int, Callable[[Any], bytes]]] = {
     "boolean": (16, partial(Form(">i?").pack, 1)),
     "text": (25, _text),
     "bytea": (17, _bytea),
+    "json": (114, _bytea),
     "jsonb": (3802, _jsonb),
     "timestamptz": (1184, _timestamptz),
 }

@@ -275,7 +275,7 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
         WITH created AS MATERIALIZED (
             SELECT * FROM unnest(
                 %b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::int[], %b::bigint[],
-                %b::timestamptz[], %b::uuid[], %b::text[]
+                %b::timestamptz[], %b::uuid[], %b::json[]
             ) AS t (subscription_id, group_id, position, name, name_key, count, version, at, import_id, users)
         ),
         inserted AS (
@@ -287,14 +287,14 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
         joined AS (
             INSERT INTO directory_members (subscription_id, group_position, since, email)
             SELECT subscription_id, position, position, u.email
-            FROM created CROSS JOIN json_array_elements_text(users::json) AS u (email)
+            FROM created CROSS JOIN json_array_elements_text(users) AS u (email)
             RETURNING subscription_id, email
         )
         DELETE FROM directory_in_no_group AS n USING joined
         WHERE (n.subscription_id, n.email) = (joined.subscription_id, joined.email)
         """,
         arrays(
-            "uuid uuid bigint text text int bigint timestamptz uuid text",
+            "uuid uuid bigint text text int bigint timestamptz uuid json",
             (
                 (
                     r.origin.subscription_id,
@@ -306,7 +306,7 @@ def _insert_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
                     r.originator_version,
                     r.at,
                     r.origin.import_id,
-                    json.encode(event.users).decode(),
+                    json.encode(event.users),
                 )
                 for r, event in events_of(run, GroupCreated)
             ),
@@ -321,10 +321,10 @@ def _add_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
         WITH joined AS (
             INSERT INTO directory_members (subscription_id, group_position, since, email)
             SELECT subscription_id, g.position, t.position, u.email
-            FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[])
+            FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::json[])
                 AS t (subscription_id, group_id, position, users)
             JOIN directory_groups AS g USING (subscription_id, group_id)
-            CROSS JOIN json_array_elements_text(t.users::json) AS u (email)
+            CROSS JOIN json_array_elements_text(t.users) AS u (email)
             RETURNING subscription_id, email
         )
         DELETE FROM directory_in_no_group AS n USING joined
@@ -339,10 +339,10 @@ def _remove_users(cursor: ViewCursor, run: Sequence[Record]) -> None:
     cursor.execute(
         """
         UPDATE directory_members AS m SET until = t.position
-        FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[])
+        FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::json[])
             AS t (subscription_id, group_id, position, users)
         JOIN directory_groups AS g USING (subscription_id, group_id)
-        CROSS JOIN json_array_elements_text(t.users::json) AS u (email)
+        CROSS JOIN json_array_elements_text(t.users) AS u (email)
         WHERE (m.group_position, m.email) = (g.position, u.email) AND m.until IS NULL
         """,
         _users((r, event.users) for r, event in events_of(run, UsersRemovedFromGroup)),
@@ -476,8 +476,8 @@ def _delete_groups(cursor: ViewCursor, run: Sequence[Record]) -> None:
 def _users(groups: Iterable[tuple[Record, Sequence[str]]]) -> list[Array]:
     """Return subscriptions, groups, positions and users in JSON, which PostgreSQL takes apart faster than we could."""
     return arrays(
-        "uuid uuid bigint text",
-        ((r.origin.subscription_id, r.originator_id, r.position, json.encode(users).decode()) for r, users in groups),
+        "uuid uuid bigint json",
+        ((r.origin.subscription_id, r.originator_id, r.position, json.encode(users)) for r, users in groups),
     )
 
 

@@ -38,7 +38,7 @@ TIMES = [
 )
 def test_values_arrive_as_they_were(server: str, kind: str, values: Sequence[object]) -> None:
     with psycopg.connect(server) as connection:
-        for each in (values, [None, *values, None], [None], []):
+        for each in (values, [None, *values, None], [None], [None] * 3, [values[0]] * 3, []):
             query = f"SELECT %b::{kind}[] AS found"
             row = connection.execute(query, (array(kind, each),)).fetchone()
             assert row == (list(each),)
@@ -49,10 +49,16 @@ def test_a_single_value_is_what_is_in_an_array_of_it() -> None:
     assert scalar("text", "Ann") == b"Ann"
 
 
-def test_json_is_given_as_text(server: str) -> None:
+def test_jsonb_is_given_as_text_and_json_as_bytes(server: str) -> None:
+    columns = array("jsonb", ['{"a": ["ü"]}', None]), array("json", ['{"a": ["ü"]}'.encode(), None])
     with psycopg.connect(server) as connection:
-        row = connection.execute("SELECT %b::jsonb[]", (array("jsonb", ['{"a": ["ü"]}', None]),)).fetchone()
-    assert row == ([{"a": ["ü"]}, None],)
+        row = connection.execute("SELECT %b::jsonb[], %b::json[]", columns).fetchone()
+    assert row == ([{"a": ["ü"]}, None],) * 2
+
+
+def test_a_column_with_one_object_in_all_rows_is_packed_once() -> None:
+    same = UUID(int=7)
+    assert array("uuid", [same] * 3) == array("uuid", (UUID(int=7) for _ in range(3)))
 
 
 def test_rows_become_columns() -> None:
