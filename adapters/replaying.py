@@ -199,7 +199,7 @@ def _of_memberships(cursor: ViewCursor, row: ImportRow) -> list[Difference]:
     cursor.execute(GROUP_EVENTS, (row.id,))
     positions = [each["notification_id"] for each in cursor]
     found = _missing(cursor, "audit log", "audit_log", positions)
-    found += _missing(cursor, "group events", "group_events", positions)
+    found += _missing(cursor, "group events", "(SELECT position, position AS last FROM group_events)", positions)
     if counts["lacking"]:
         found.append(Difference("directory: memberships", "what the events say", f"{counts['lacking']} missing"))
     return found
@@ -209,7 +209,11 @@ def _missing(cursor: ViewCursor, what: str, table: LiteralString, positions: Ite
     cursor.execute(
         f"""
         SELECT count(*) AS lacking FROM unnest(%s::bigint[]) AS p (position)
-        WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.position = p.position)
+        WHERE NOT EXISTS (
+            SELECT FROM (
+                SELECT t.last FROM {table} AS t WHERE t.position <= p.position ORDER BY t.position DESC LIMIT 1
+            ) AS run WHERE run.last >= p.position
+        )
         """,
         (list(positions),),
     )

@@ -3,7 +3,7 @@
 Bookkeeping is left out: `GroupAdded`, `GroupSkipped`, `UsersLeftOut`, `GroupUndone` and `GroupKept` accompany the
 groups' own events, which record the changes. An event of several licences is listed as one change for each user.
 
-The view has a row for each event, with what people filter by. What the event says is read from the log.
+The view has a row for each event or run of events, with what people filter by. What an event says is read from the log.
 """
 
 from __future__ import annotations
@@ -93,9 +93,11 @@ def _places(rows: Iterable[DictRow], before: int | None = None) -> Iterator[_Pla
     """Return the changes of these rows that come before a number, the last of each row first."""
     for row in rows:
         changes = range(row["changes"]) if row["change"] is None else [row["change"]]
+        of_run = row["last"] > row["position"]
         for change in reversed(changes):
             if before is None or row["number"] + change < before:
-                yield _Place(row["subscription_id"], row["number"] + change, row["position"], change)
+                place = (row["position"] + change, 0) if of_run else (row["position"], change)
+                yield _Place(row["subscription_id"], row["number"] + change, *place)
 
 
 def _rows(cursor: ViewCursor, places: Sequence[_Place]) -> list[AuditRow]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
 from domain.access import AccessGranted, AccessRevoked
+from domain.downloads import FileDownloaded
 from domain.edits import AddressCorrected, UserAdded, UserRemoved, UserRestored
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.subscription import LicencesAllocated, LicencesRevoked
-from projections.arrays import array
-from projections.reports.audit_filters import AUDITED, CLOCK_SECONDS, OPERATED_TYPES, group_of
+from projections.arrays import array, arrays
+from projections.reports.audit_filters import AUDITED, CLOCK_SECONDS, GROUPS, OPERATED_TYPES
 from projections.view import View, insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
     from application.records import Event, Record
@@ -24,20 +25,24 @@ if TYPE_CHECKING:
 # where an event is later than all before it in its subscription, -1 where it is earlier than one of those by more than
 # CLOCK_SECONDS, and otherwise 0, as it is for all but the first event of an append.
 #
-# An event's changes are numbered from `number`. The events of groups and licences are found by the memberships and the
-# licences of the directory, so only the addresses of other events are kept.
+# A row's changes are numbered from `number`. It stands for one event, or for a run of events of groups, one change
+# each: those at the positions from `position` to `last` (see `_runs`). The events of a group are found by its stream,
+# so only downloads have a `group_id`. Those of groups and licences are found by the memberships and the licences of the
+# directory, too, so only the addresses of other events are kept.
 CREATE = f"""
     CREATE TABLE IF NOT EXISTS audit_log (
         subscription_id uuid NOT NULL,
         number bigint NOT NULL,
         changes integer NOT NULL,
         position bigint NOT NULL UNIQUE,
+        last bigint NOT NULL,
         at timestamptz NOT NULL,
         clock smallint NOT NULL,
         type text NOT NULL,
         actor text NOT NULL,
         import_id uuid,
         group_id uuid,
+        request_id text NOT NULL,
         PRIMARY KEY (subscription_id, number)
     );
     CREATE INDEX IF NOT EXISTS audit_log_by_type ON audit_log (subscription_id, type, number);
@@ -63,43 +68,100 @@ CREATE = f"""
 FIRST = (1, datetime.min.replace(tzinfo=UTC))
 
 
-def _insert_changes(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    following = _last_changes(cursor, {record.origin.subscription_id for record in run})
+class _Last(NamedTuple):
+    """The last row of a subscription: the number that follows its changes, and the latest time of the log so far."""
+
+    following: int
+    latest: datetime
+    position: int
+    last: int
+    shared: _Shared
+
+
+def _insert_changes(cursor: ViewCursor, records: Sequence[Record]) -> None:
+    last = _last_rows(cursor, {record.origin.subscription_id for record in records})
     rows: list[tuple[object, ...]] = []
+    longer: list[tuple[object, ...]] = []
     named: list[tuple[object, ...]] = []
-    for record in run:
-        subscription, event, origin = record.origin.subscription_id, record.event, record.origin
-        number, latest = following.get(subscription, FIRST)
-        clock = _clock(record.at, latest)
-        changes = _count(event)
-        group = group_of(record)
-        what = (
-            changes,
-            record.position,
-            record.at,
-            clock,
-            type(event).__name__,
-            origin.actor.id,
-            origin.import_id,
-            group,
-        )
-        rows.append((subscription, number, *what))
-        named += [(email, subscription, number) for email in _emails(event)]
-        following[subscription] = number + changes, max(record.at, latest)
-    target = "audit_log (subscription_id, number, changes, position, at, clock, type, actor, import_id, group_id)"
-    insert_rows(cursor, target, "uuid bigint int bigint timestamptz int text text uuid uuid", rows)
+    for first, end in _runs(records):
+        subscription, shared = first.origin.subscription_id, _shared(first)
+        before = last.get(subscription)
+        number, latest = (before.following, before.latest) if before else FIRST
+        changes = _count(first.event) * (end - first.position + 1)
+        position = first.position
+        if before and (before.last + 1, before.shared) == (position, shared) and type(first.event) in GROUPS:
+            position = before.position
+            longer.append((position, end, changes))
+        else:
+            row = subscription, number, changes, position, end, _clock(first.at, latest), _downloaded(first.event)
+            rows.append((*row, *shared))
+        named += [(email, subscription, number) for email in _emails(first.event)]
+        last[subscription] = _Last(number + changes, max(first.at, latest), position, end, shared)
+    columns: LiteralString = "subscription_id, number, changes, position, last, clock, group_id"
+    target = f"audit_log ({columns}, at, type, actor, import_id, request_id)"
+    insert_rows(cursor, target, "uuid bigint int bigint bigint int uuid timestamptz text text uuid text", rows)
+    if longer:
+        _lengthen(cursor, longer)
     if named:
         insert_rows(cursor, "audit_emails (email, subscription_id, number)", "text uuid bigint", named)
 
 
-def _last_changes(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, tuple[int, datetime]]:
-    """Return the number of the next change of each subscription that has any, and its latest time."""
+class _Shared(NamedTuple):
+    """What the events of a run have in common."""
+
+    at: datetime
+    type: str
+    actor: str
+    import_id: UUID | None
+    request_id: str
+
+
+def _shared(record: Record) -> _Shared:
+    origin = record.origin
+    return _Shared(record.at, type(record.event).__name__, origin.actor.id, origin.import_id, origin.request_id)
+
+
+def _runs(records: Sequence[Record]) -> Iterator[tuple[Record, int]]:
+    """Return the events that rows stand for: each alone, or what a request did to groups, one event after the other.
+
+    A run is its first event and the position of its last one. One that was cut off by the end of a batch goes on with
+    the next one: the rows must not depend on batches.
+    """
+    first = before = records[0]
+    for record in records[1:]:
+        if not _in_one_run(before, record):
+            yield first, before.position
+            first = record
+        before = record
+    yield first, before.position
+
+
+def _in_one_run(before: Record, record: Record) -> bool:
+    if record.position != before.position + 1 or type(record.event) not in GROUPS:
+        return False
+    if record.origin is before.origin and record.at is before.at:
+        return type(record.event) is type(before.event)
+    return record.origin.subscription_id == before.origin.subscription_id and _shared(record) == _shared(before)
+
+
+def _lengthen(cursor: ViewCursor, longer: Sequence[tuple[object, ...]]) -> None:
     cursor.execute(
         """
-        SELECT wanted.id, last.following, latest.at FROM unnest(%b::uuid[]) AS wanted (id)
+        UPDATE audit_log AS a SET last = t.last, changes = a.changes + t.changes
+        FROM unnest(%b::bigint[], %b::bigint[], %b::int[]) AS t (position, last, changes)
+        WHERE a.position = t.position
+        """,
+        arrays("bigint bigint int", longer),
+    )
+
+
+def _last_rows(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, _Last]:
+    cursor.execute(
+        """
+        SELECT wanted.id, latest.at AS latest, last.* FROM unnest(%b::uuid[]) AS wanted (id)
         CROSS JOIN LATERAL (
-            SELECT number + changes AS following FROM audit_log WHERE subscription_id = wanted.id
-            ORDER BY number DESC LIMIT 1
+            SELECT number + changes AS following, position, last, at, type, actor, import_id, request_id FROM audit_log
+            WHERE subscription_id = wanted.id ORDER BY number DESC LIMIT 1
         ) AS last
         CROSS JOIN LATERAL (
             SELECT at FROM audit_log WHERE subscription_id = wanted.id AND clock = 1 ORDER BY at DESC LIMIT 1
@@ -107,7 +169,16 @@ def _last_changes(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUI
         """,
         (array("uuid", subscriptions),),
     )
-    return {row["id"]: (row["following"], row["at"]) for row in cursor}
+    return {
+        row["id"]: _Last(
+            row["following"],
+            row["latest"],
+            row["position"],
+            row["last"],
+            _Shared(row["at"], row["type"], row["actor"], row["import_id"], row["request_id"]),
+        )
+        for row in cursor
+    }
 
 
 def _clock(at: datetime, latest: datetime) -> int:
@@ -123,6 +194,11 @@ def _count(event: Event) -> int:
             return len(listed)
         case _:
             return 1
+
+
+def _downloaded(event: Event) -> UUID | None:
+    """Return the group whose users were downloaded."""
+    return event.group_id if isinstance(event, FileDownloaded) else None
 
 
 def _emails(event: Event) -> Sequence[str]:
@@ -145,5 +221,5 @@ AUDIT_LOG = View(
     tables=("audit_log", "audit_emails"),
     create=CREATE,
     handlers=dict.fromkeys(AUDITED, _insert_changes),
-    version=6,
+    version=7,
 )

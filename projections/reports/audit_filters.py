@@ -82,7 +82,9 @@ CONDITIONS: Mapping[str, LiteralString] = {
     "actor": "AND (a.actor = %(actor)s) IS TRUE",
     "types": "AND a.type = ANY(%(types)s)",
     "import_id": "AND (a.import_id = %(import_id)s) IS TRUE",
-    "group_id": "AND (a.group_id = %(group_id)s) IS TRUE",
+    "group_id": """AND EXISTS (
+        SELECT FROM events AS e WHERE e.notification_id = reached.position AND e.originator_id = %(group_id)s
+    )""",
     "request_id": """AND EXISTS (
         SELECT FROM events AS e JOIN appends AS made ON made.position = e.append_position
         WHERE e.notification_id = a.position
@@ -91,11 +93,14 @@ CONDITIONS: Mapping[str, LiteralString] = {
     "since": "AND a.at >= %(since)s",
     "until": "AND a.at < %(until)s",
 }
-"""The conditions that no index is for: IS TRUE keeps the planner from taking one that is for another order."""
+"""The conditions that no index is for: IS TRUE keeps the planner from taking one that is for another order.
+
+A group's is on `reached`, the event that is one of those of the row `a`.
+"""
 
 # Each has the rows of a subscription from the newest on, in the order of an index. Every change of a row counts, unless
 # `change` says which. `first` and `end` are the numbers between which the rows are.
-COLUMNS: LiteralString = "a.subscription_id, a.number, a.changes, a.position, a.at, a.type"
+COLUMNS: LiteralString = "a.subscription_id, a.number, a.changes, a.position, a.last, a.at, a.type"
 BETWEEN: LiteralString = (
     "a.number >= coalesce(%(first)s::bigint, 1) AND a.number < coalesce(%(end)s::bigint, 9223372036854775807)"
 )
@@ -116,10 +121,6 @@ OF_TYPES: LiteralString = f"""
 BY_TYPE: LiteralString = "a.subscription_id = %(subscription)s"
 BY_ACTOR: LiteralString = "a.subscription_id = %(subscription)s AND a.actor = %(actor)s"
 BY_IMPORT: LiteralString = "(a.subscription_id = %(subscription)s) IS TRUE AND a.import_id = %(import_id)s"
-OF_GROUP: LiteralString = f"""
-    SELECT {COLUMNS}, NULL::int AS change FROM audit_log AS a
-    WHERE (a.subscription_id = %(subscription)s) IS TRUE AND a.group_id = %(group_id)s AND {BETWEEN}
-"""
 # A request is that of whole appends, which follow one another in the log. Those of an import are many, and in the order
 # of the log, so that only the first ones of a page are looked through.
 OF_REQUEST: LiteralString = f"""
@@ -148,16 +149,44 @@ OF_REQUEST: LiteralString = f"""
 # These are sorted before the first rows of a page are looked up, because somebody may be in very many groups.
 # (SELECT …) keeps PostgreSQL from knowing that, and so from reading all memberships. Numbers of a subscription are in
 # the order of positions.
-REACHED_BETWEEN: LiteralString = """
+POSITION_BETWEEN: LiteralString = """
     (%(first)s::bigint IS NULL OR reached.position >= (
         SELECT position FROM audit_log WHERE subscription_id = %(subscription)s AND number >= %(first)s
         ORDER BY number LIMIT 1
     ))
     AND (%(end)s::bigint IS NULL OR reached.position <= (
-        SELECT position FROM audit_log WHERE subscription_id = %(subscription)s AND number < %(end)s
-        ORDER BY number DESC LIMIT 1
+        SELECT position + least(%(end)s - 1 - number, last - position) FROM audit_log
+        WHERE subscription_id = %(subscription)s AND number < %(end)s ORDER BY number DESC LIMIT 1
     ))
-    ORDER BY reached.position DESC
+"""
+REACHED_BETWEEN: LiteralString = f"{POSITION_BETWEEN} ORDER BY reached.position DESC"
+# The row that an event is in, and which of its changes the event is.
+ROW_REACHED: LiteralString = f"""
+    SELECT {COLUMNS}, (reached.position - a.position)::int AS change FROM (
+        SELECT * FROM audit_log WHERE position <= reached.position ORDER BY position DESC LIMIT 1
+    ) AS a
+    WHERE a.last >= reached.position AND (a.subscription_id = %(subscription)s) IS TRUE AND {BETWEEN}
+"""
+OF_GROUP: LiteralString = f"""
+    SELECT * FROM (
+        (
+            SELECT {COLUMNS}, NULL::int AS change FROM audit_log AS a
+            WHERE (a.subscription_id = %(subscription)s) IS TRUE AND a.group_id = %(group_id)s AND {BETWEEN} {{0}}
+            ORDER BY a.number DESC LIMIT %(limit)s
+        )
+        UNION ALL
+        (
+            SELECT a.* FROM (
+                SELECT reached.position FROM (
+                    SELECT notification_id AS position, originator_version FROM events
+                    WHERE originator_id = %(group_id)s
+                ) AS reached
+                WHERE {POSITION_BETWEEN} ORDER BY reached.originator_version DESC
+            ) AS reached
+            CROSS JOIN LATERAL ({ROW_REACHED} {{0}} OFFSET 0) AS a
+            LIMIT %(limit)s
+        )
+    ) AS a
 """
 # Which of the changes of such an event is that of a user is the place of the user in the event.
 OF_LICENCES: LiteralString = f"""
@@ -191,7 +220,7 @@ NAMING: LiteralString = f"""
     SELECT * FROM (
         (
             SELECT a.* FROM audit_emails AS named CROSS JOIN LATERAL (
-                SELECT {COLUMNS}, 0 AS change FROM audit_log AS a
+                SELECT {COLUMNS}, 0 AS change FROM audit_log AS a CROSS JOIN LATERAL (SELECT a.position) AS reached
                 WHERE (a.subscription_id, a.number) = (named.subscription_id, named.number) {{0}} OFFSET 0
             ) AS a
             WHERE (named.email, named.subscription_id) = (%(email)s, %(subscription)s) AND {NAMED_BETWEEN}
@@ -207,10 +236,7 @@ NAMING: LiteralString = f"""
                 WHERE (m.email, m.subscription_id) = ((SELECT %(email)s::text), %(subscription)s)
                   AND {REACHED_BETWEEN}
             ) AS reached
-            CROSS JOIN LATERAL (
-                SELECT {COLUMNS}, 0 AS change FROM audit_log AS a
-                WHERE a.position = reached.position AND a.type <> 'GroupDeleted' AND {BETWEEN} {{0}} OFFSET 0
-            ) AS a
+            CROSS JOIN LATERAL ({ROW_REACHED} AND a.type <> 'GroupDeleted' {{0}} OFFSET 0) AS a
             ORDER BY reached.position DESC LIMIT %(limit)s
         )
     ) AS a
@@ -306,7 +332,7 @@ def _query(wanted: AuditFilter) -> LiteralString:
     if wanted.email is not None:
         return f"{NAMING.format(conditions(wanted))} {NEWEST_FIRST}"
     if wanted.group_id is not None:
-        return f"{OF_GROUP} {conditions(wanted, 'group_id')} {NEWEST_FIRST}"
+        return f"{OF_GROUP.format(conditions(wanted, 'group_id'))} {NEWEST_FIRST}"
     if wanted.request_id is not None:
         return OF_REQUEST.format(conditions(wanted, "request_id"))
     if wanted.import_id is not None:
@@ -377,8 +403,9 @@ def _numbers(cursor: ViewCursor, subscription_id: UUID, wanted: AuditFilter) -> 
         )
         SELECT (SELECT number FROM reached WHERE at >= %(since)s ORDER BY at LIMIT 1) AS first,
                (SELECT number FROM reached WHERE at >= %(until)s::timestamptz + %(apart)s ORDER BY at LIMIT 1) AS end,
-               (SELECT number FROM audit_log WHERE subscription_id = %(subscription)s AND clock = -1 AND at < %(until)s
-                ORDER BY number DESC LIMIT 1) AS late
+               (SELECT number + changes FROM audit_log
+                WHERE subscription_id = %(subscription)s AND clock = -1 AND at < %(until)s
+                ORDER BY number DESC LIMIT 1) AS after_late
         """,
         {
             "subscription": subscription_id,
@@ -388,7 +415,7 @@ def _numbers(cursor: ViewCursor, subscription_id: UUID, wanted: AuditFilter) -> 
         },
     )
     row = cursor.fetchone() or {}
-    first, end, late = row["first"], row["end"], row["late"]
+    first, end, after_late = row["first"], row["end"], row["after_late"]
     if wanted.since is not None and first is None:
         return 1, 1  # nothing happened since
-    return first, None if end is None else max(end, (late or 0) + 1)
+    return first, None if end is None else max(end, after_late or 0)

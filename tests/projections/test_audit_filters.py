@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from adapters.memory.ports import AlwaysReadable
 from application.records import Actor, Event, Origin
 from domain.access import ROLLCALL
-from domain.group import GroupCreated, GroupNameChanged
+from domain.group import GroupCreated, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.identity import SessionsEnded
 from domain.subscription import LicencesAllocated, LicencesRevoked, SeatsChanged, User
 from projections.audit_log.read import AuditRow, audit_log, operators_log
@@ -58,6 +59,25 @@ def test_the_audit_log_has_what_a_filter_asks_for_whatever_happened_and_however_
                 found += page
                 before = page[-1].number
             assert found == expected, wanted
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_rows_are_the_same_however_the_log_is_cut_into_batches(
+    unattended: Rollcall, database: str, seed: int
+) -> None:
+    random = Random(seed)  # noqa: S311 - as above
+    _random_history(unattended, subscribed(unattended), random)
+    (projector,) = (each for each in unattended.projectors if each.view.name == "audit_log")
+    head, rows = unattended.events.head(), list[list[tuple[object, ...]]]()
+    for most in (10_000, 1, random.choice((2, 3, 4)), random.choice((5, 7, 9))):
+        with psycopg.connect(database, autocommit=True) as connection:
+            with unattended.datastore.connect() as views, views.transaction(), views.cursor() as cursor:
+                for each in range(0, head, most):
+                    projector.view.apply(cursor, unattended.events.read_log(each, min(most, head - each)))
+            rows.append(connection.execute("SELECT * FROM rollcall.audit_log ORDER BY 1, 2").fetchall())
+            connection.execute("TRUNCATE rollcall.audit_log, rollcall.audit_emails")
+    assert rows[0] == rows[1] == rows[2] == rows[3]
+    assert any(row[4] - row[3] > 2 for row in cast("list[tuple[int, ...]]", rows[0])), "a row stands for several events"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -109,15 +129,18 @@ def test_the_operators_log_has_what_a_filter_asks_for_in_all_subscriptions_or_in
 
 
 def _random_history(rollcall: Rollcall, origin: Origin, random: Random) -> None:
-    for group in GROUPS:
-        in_one_append(rollcall, origin, (group, GroupCreated(str(group), ())))
+    members: set[tuple[UUID, str]] = set()
+    in_one_append(rollcall, origin, *((group, GroupCreated(str(group), ())) for group in GROUPS))
     for number in range(80):
         actor = Actor("administrator", random.choice("abc"), "Somebody")
         client = random.choice((None, f"job-{number % 3}"))
         by = Origin(origin.subscription_id, actor, str(random.randrange(20)), random.choice((None, *IMPORTS)), client)
-        events: list[tuple[UUID, Any]] = [
-            (random.choice(GROUPS), GroupNameChanged("a", random.choice("bc"))) for _ in range(random.choice((1, 1, 9)))
-        ]
+        changes = random.choice((1, 1, 9))
+        events: list[tuple[UUID, Any]] = (
+            [(random.choice(GROUPS), GroupNameChanged("a", random.choice("bc"))) for _ in range(changes)]
+            if random.random() < 0.5
+            else [_joined_or_left(members, random) for _ in range(changes)]
+        )
         if number % 3 == 0:
             users = tuple(random.sample(EMAILS, 2))
             event = LicencesRevoked(users) if number % 2 else LicencesAllocated(tuple(map(User, users)))
@@ -125,6 +148,12 @@ def _random_history(rollcall: Rollcall, origin: Origin, random: Random) -> None:
         in_one_append(rollcall, by, *events)
         if random.random() < 0.3:
             subscribed(rollcall)
+
+
+def _joined_or_left(members: set[tuple[UUID, str]], random: Random) -> tuple[UUID, Any]:
+    member = group, email = random.choice(GROUPS), random.choice(EMAILS)
+    members ^= {member}
+    return group, UsersAddedToGroup((email,)) if member in members else UsersRemovedFromGroup((email,))
 
 
 def _random_filter(random: Random, rows: Sequence[AuditRow]) -> AuditFilter:

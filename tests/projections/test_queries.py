@@ -176,10 +176,6 @@ def test_a_page_of_the_audit_log_can_begin_and_end_within_an_event(rollcall: Rol
     assert only == page[1]
 
 
-OF_GROUP = AuditFilter(group_id=UUID(int=1))
-BY_ANN_OF_GROUP = AuditFilter(group_id=UUID(int=1), actor="ann", types=("GroupCreated",))
-
-
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
@@ -189,6 +185,7 @@ BY_ANN_OF_GROUP = AuditFilter(group_id=UUID(int=1), actor="ann", types=("GroupCr
         (AuditFilter(types=("GroupCreated", "GroupDeleted")), "audit_log_by_type"),
         (AuditFilter(import_id=UUID(int=1)), "audit_log_by_import"),
         (AuditFilter(group_id=UUID(int=1)), "audit_log_by_group"),
+        (AuditFilter(group_id=UUID(int=1)), "events_pkey"),
         (AuditFilter(email="ann@example.com"), "directory_members_by_email"),
         (AuditFilter(request_id="1"), "appends_by_request"),
         (AuditFilter(request_id="1"), "appends_by_client_request"),
@@ -208,7 +205,7 @@ def test_each_filter_of_the_audit_log_is_served_by_an_index_in_its_order(
         plan = Explained(cursor)
         audit_log(cast("ViewCursor", plan), uuid4(), wanted)
     assert index in plan.first
-    assert ("Sort" in plan.first) == (wanted not in (AuditFilter(), OF_GROUP, BY_ANN_OF_GROUP)), "a page is sorted"
+    assert ("Sort" in plan.first) == (wanted != AuditFilter()), "a page is sorted"
 
 
 BOUND = AuditFilter(actor="ann", types=("TokenIssued",))
