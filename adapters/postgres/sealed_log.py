@@ -123,9 +123,8 @@ class SealedLog:
     def count_unsealed(self) -> int:
         """Return how many records of the log are not in the tree yet."""
         with self._datastore.views() as cursor:
-            _, after = _end_of_tree(cursor)
-            row = cursor.execute("SELECT count(*) FROM events WHERE notification_id > %s", (after,)).fetchone()
-        return row["count"] if row else 0
+            _, last = _end_of_tree(cursor)
+            return _count_after(cursor, last)
 
     def describe(self, position: int) -> str | None:
         """Return which record is at a position now, for people who look into it; None if there is none."""
@@ -149,21 +148,22 @@ class SealedLog:
         return sum(before.get(place) != node for place, node in after.items()) + len(before.keys() - after.keys())
 
     def lag(self, size: int) -> tuple[int, float]:
-        """Return how many records come after the first `size`, and how many seconds ago the first of them was made."""
+        """Return how many records come after the first `size`, and how many seconds ago the first of them was made.
+
+        Those in the tree are not counted one by one: after a large import, there are very many for up to a minute.
+        """
         with self._datastore.views() as cursor:
             number, at = divmod(size, TILE)
             row = cursor.execute("SELECT positions FROM tree_leaves WHERE number = %s", (number,)).fetchone()
             sealed = unpack_positions(row["positions"])[at:] if row else ()
-            _, last = _end_of_tree(cursor)
-            after = sealed[0] - 1 if sealed else last
-            cursor.execute(
-                "SELECT count(*) AS count, extract(epoch FROM now() - min(at))::float8 AS seconds FROM ("
-                " SELECT a.at FROM events AS e JOIN appends AS a ON a.position = e.append_position"
-                " WHERE notification_id > %s ORDER BY notification_id) AS waiting",
-                (after,),
-            )
-            found = cursor.fetchone() or {"count": 0, "seconds": None}
-        return found["count"], max(found["seconds"] or 0.0, 0.0)
+            tile, last = _end_of_tree(cursor)
+            in_tree = tile.number * TILE + len(tile.positions)
+            found = cursor.execute(
+                "SELECT extract(epoch FROM now() - at)::float8 AS seconds FROM records"
+                " WHERE notification_id > %s ORDER BY notification_id LIMIT 1",
+                (sealed[0] - 1 if sealed else last,),
+            ).fetchone()
+            return max(in_tree - size, 0) + _count_after(cursor, last), max(found["seconds"] if found else 0.0, 0.0)
 
     # --- for checks -------------------------------------------------------------------------------------------------
 
@@ -256,6 +256,11 @@ def _end_of_tree(cursor: Cursor[DictRow]) -> tuple[LeafTile, int]:
         return LeafTile(0), 0
     tile = tile_of(row)
     return (tile if len(tile.positions) < TILE else LeafTile(tile.number + 1)), tile.positions[-1]
+
+
+def _count_after(cursor: Cursor[DictRow], position: int) -> int:
+    row = cursor.execute("SELECT count(*) FROM events WHERE notification_id > %s", (position,)).fetchone()
+    return row["count"] if row else 0
 
 
 def read_records(cursor: Cursor[DictRow], after: int, limit: int, until: int | None = None) -> Sealable:
