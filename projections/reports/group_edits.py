@@ -1,9 +1,8 @@
-"""The edits of some groups of a file, the problems found in them, and the groups that exist, by one look-up."""
+"""The edits of some groups of a file, and the problems found in them, by one look-up."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from msgspec import Struct, json
 
@@ -13,12 +12,13 @@ from projections.positions import Bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from projections.view import ViewCursor
 
 
 class Edits(Struct, frozen=True):
-    """What the review and the directory say of some groups, by their numbers or the keys of their names.
+    """What the review says of some groups, by their numbers, and the directory's bookmark before.
 
     `brings_users` are the numbers of those that have users whom the file doesn't have there (see `domain.edits`).
     """
@@ -28,7 +28,6 @@ class Edits(Struct, frozen=True):
     removed: dict[int, tuple[str, ...]]
     left_out: frozenset[int]
     brings_users: tuple[int, ...]
-    existing: dict[str, UUID]
     any_renamed: bool
     directory: Bookmark
 
@@ -38,41 +37,30 @@ DECODE = json.Decoder(Edits).decode
 EDITS = """
 SELECT json_build_object(
     'renamed', (
-        SELECT coalesce(json_object_agg(number, json_build_array(name, name_key)), '{}')
-        FROM review_renamed WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
+        SELECT coalesce(json_object_agg(number, json_build_array(name, name_key)), '{{}}')
+        FROM review_renamed WHERE {which}
     ),
     'problems', (
-        SELECT coalesce(json_object_agg(number, problems), '{}') FROM (
+        SELECT coalesce(json_object_agg(number, problems), '{{}}') FROM (
             SELECT number, count(*) AS problems FROM review_group_problems
-            WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[]) GROUP BY number
+            WHERE {which} GROUP BY number
         ) AS counted
     ),
     'removed', (
-        SELECT coalesce(json_object_agg(number, emails), '{}') FROM (
+        SELECT coalesce(json_object_agg(number, emails), '{{}}') FROM (
             SELECT number, json_agg(email) AS emails FROM review_removed
-            WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[]) GROUP BY number
+            WHERE {which} GROUP BY number
         ) AS listed
     ),
     'left_out', (
         SELECT coalesce(json_agg(number), '[]')
-        FROM review_left_out WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
+        FROM review_left_out WHERE {which}
     ),
     'brings_users', (
         SELECT coalesce(json_agg(number), '[]') FROM (
-            SELECT number FROM review_corrected WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
-            UNION SELECT number FROM review_added WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
+            SELECT number FROM review_corrected WHERE {which}
+            UNION SELECT number FROM review_added WHERE {which}
         ) AS edited
-    ),
-    'existing', (
-        SELECT coalesce(json_object_agg(name_key, group_id), '{}') FROM (
-            SELECT unnest(string_to_array(%(keys)s, E'\\n')) UNION
-            SELECT name_key FROM review_renamed WHERE import_id = %(import)s AND number = ANY(%(numbers)b::int[])
-        ) AS named (name_key)
-        CROSS JOIN LATERAL (
-            SELECT group_id FROM directory_groups AS d
-            WHERE d.subscription_id = %(subscription)s
-              AND left(d.name_key, 255) = left(named.name_key, 255) AND d.name_key = named.name_key LIMIT 1
-        ) AS found
     ),
     'any_renamed', EXISTS (SELECT FROM review_renamed WHERE import_id = %(import)s),
     'directory', (
@@ -82,17 +70,16 @@ SELECT json_build_object(
 """
 
 
-def find_edits(
-    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, numbers: Sequence[int], keys: Sequence[str]
-) -> Edits:
-    """Return what there is about the groups with these numbers, whose names in the file have these keys."""
-    wanted = {
-        "subscription": subscription_id,
-        "directory": directory.NAME,
-        "import": import_id,
-        "numbers": array("int", numbers),
-        "keys": "\n".join(keys),
-    }
-    row = cursor.execute(EDITS, wanted).fetchone()
+EDITS_OF_PAGE = EDITS.format(which="import_id = %(import)s AND number BETWEEN %(first)s AND %(last)s")
+EDITS_OF_LIST = EDITS.format(which="import_id = %(import)s AND number = ANY(%(numbers)b::int[])")
+
+
+def find_edits(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> tuple[Edits, str]:
+    """Return what there is about the groups with these numbers, and the same as one text."""
+    wanted: dict[str, object] = {"import": import_id, "directory": directory.NAME}
+    if isinstance(numbers, range):
+        row = cursor.execute(EDITS_OF_PAGE, wanted | {"first": numbers[0], "last": numbers[-1]}).fetchone()
+    else:
+        row = cursor.execute(EDITS_OF_LIST, wanted | {"numbers": array("int", numbers)}).fetchone()
     assert row  # noqa: S101 - it is one document
-    return DECODE(row["edits"])
+    return DECODE(row["edits"]), row["edits"]

@@ -87,6 +87,7 @@ class GroupFilter(Struct, frozen=True):
 
 NO_FILTER = GroupFilter()
 MOST_SUSPECTS = 4_000
+BYTES_OF_A_GROUP = 300
 
 
 def groups(
@@ -103,8 +104,7 @@ def groups(
     suspected = suspicions(cursor, subscription_id, roster)
     if not wanted.only_problems and wanted.among is None:
         rest = range(after + 1, len(roster) + 1)
-        edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, rest, limit)
-        return _with_suspicions(with_outcomes(cursor, subscription_id, roster, edited), suspected)
+        return _with_suspicions(_reviewed(cursor, subscription_id, import_id, roster, wanted, rest, limit), suspected)
     found: list[ReviewedGroup] = []
     suspects = [number for number in wanted.among or () if number > after]
     if wanted.only_problems:
@@ -114,9 +114,8 @@ def groups(
     start, step = 0, limit
     while start < len(suspects) and len(found) < limit:
         numbers = suspects[start : start + step]
-        edited = _edited_groups(cursor, subscription_id, import_id, roster, wanted, numbers, step)
-        reviewed = _with_suspicions(with_outcomes(cursor, subscription_id, roster, edited), suspected)
-        found += filter(wanted.includes, reviewed)
+        reviewed = _reviewed(cursor, subscription_id, import_id, roster, wanted, numbers, step)
+        found += filter(wanted.includes, _with_suspicions(reviewed, suspected))
         start, step = start + step, min(4 * step, MOST_SUSPECTS)  # if few of them match, take fewer steps
     return found[:limit]
 
@@ -155,6 +154,8 @@ def _suspects(
 
 def _with_suspicions(groups: list[ReviewedGroup], suspected: Collection[int]) -> list[ReviewedGroup]:
     """Count what existing groups make suspicious, unless the group was renamed."""
+    if not suspected:
+        return groups
     return [
         replace(group, problems=group.problems + 1)
         if group.number in suspected and group.name == group.name_in_file
@@ -163,7 +164,7 @@ def _with_suspicions(groups: list[ReviewedGroup], suspected: Collection[int]) ->
     ]
 
 
-def _edited_groups(
+def _reviewed(
     cursor: ViewCursor,
     subscription_id: UUID,
     import_id: UUID,
@@ -171,17 +172,32 @@ def _edited_groups(
     wanted: GroupFilter,
     numbers: Sequence[int],
     limit: int,
-) -> Edited:
-    """Return the first of these groups that match the filter, with their edits: the current ones or those of a plan."""
+) -> list[ReviewedGroup]:
+    """Return the first of these groups that match the filter: as they are now, or under a plan.
+
+    As long as nobody edits them, or renames any group, and the directory is the same, they are what they were.
+    """
     if wanted.plan is not None:
-        return _groups_of_plan(cursor, subscription_id, import_id, roster, wanted, wanted.plan, numbers, limit)
+        edited = _groups_of_plan(cursor, subscription_id, import_id, roster, wanted, wanted.plan, numbers, limit)
+        return with_outcomes(cursor, subscription_id, roster, edited)
     numbers = _matching(cursor, import_id, roster, wanted, numbers, limit) if wanted.search else numbers[:limit]
     if not numbers:
-        return Edited([], [], Bookmark())
-    groups, edits = _with_edits(cursor, subscription_id, import_id, roster, numbers)
-    others = namesakes(roster, _renamed_keys(cursor, import_id), groups) if edits.any_renamed else []
-    found = _with_edits(cursor, subscription_id, import_id, roster, others)[0] if others else []
-    return Edited(groups, found, edits.directory)
+        return []
+    edits, known = find_edits(cursor, import_id, numbers)
+
+    def look_up() -> tuple[list[ReviewedGroup], int]:
+        groups = _with_edits(cursor, subscription_id, import_id, roster, numbers, edits)
+        others = namesakes(roster, _renamed_keys(cursor, import_id), groups) if edits.any_renamed else []
+        found = list[EditedGroup]()
+        if others:
+            theirs, _ = find_edits(cursor, import_id, others)
+            found = _with_edits(cursor, subscription_id, import_id, roster, others, theirs)
+        reviewed = with_outcomes(cursor, subscription_id, roster, Edited(groups, found, edits.directory))
+        return reviewed, BYTES_OF_A_GROUP * len(reviewed)
+
+    if edits.any_renamed or edits.brings_users:
+        return look_up()[0]
+    return roster.cached(("reviewed", tuple(numbers), known), look_up)
 
 
 def namesakes(roster: StoredRoster, renamed: Mapping[int, str], groups: Sequence[EditedGroup]) -> list[int]:
@@ -198,12 +214,17 @@ def namesakes(roster: StoredRoster, renamed: Mapping[int, str], groups: Sequence
 
 
 def _with_edits(
-    cursor: ViewCursor, subscription_id: UUID, import_id: UUID, roster: StoredRoster, numbers: Sequence[int]
-) -> tuple[list[EditedGroup], Edits]:
-    """Return these groups with their edits, and what was found of them."""
+    cursor: ViewCursor,
+    subscription_id: UUID,
+    import_id: UUID,
+    roster: StoredRoster,
+    numbers: Sequence[int],
+    edits: Edits,
+) -> list[EditedGroup]:
+    """Return these groups with their edits."""
     names = roster.names_of_groups(numbers)
     keys = plain_group_keys(names) or list(map(group_key, names))
-    edits = find_edits(cursor, subscription_id, import_id, numbers, keys)
+    there = _existing(cursor, subscription_id, roster, edits, keys)
     plan = edits_of(cursor, import_id, edits.brings_users) if edits.brings_users else Plan("", 0)
     solved = problems_solved(cursor, import_id, plan)
     groups = []
@@ -213,10 +234,23 @@ def _with_edits(
         addresses = tuple(plan.addresses(roster.group(number))) if plan.brings_users(number) else None
         users = (roster.index.sizes[number - 1] if addresses is None else len(addresses)) - len(removed)
         problems = edits.problems.get(number, 0) - solved.get(number, 0)
-        existing, left_out = edits.existing.get(key), number in edits.left_out
+        existing, left_out = there.get(key), number in edits.left_out
         group = EditedGroup(number, name, name_in_file, key, existing, users, problems, removed, left_out, addresses)
         groups.append(group)
-    return groups, edits
+    return groups
+
+
+def _existing(
+    cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster, edits: Edits, keys: Sequence[str]
+) -> dict[str, UUID]:
+    """Return the groups that exist by their keys: those with the names in the file, and with the new names."""
+    wanted = (*keys, *(key for _, key in edits.renamed.values()))
+
+    def look_up() -> tuple[dict[str, UUID], int]:
+        found = directory.group_ids_by_key(cursor, subscription_id, wanted)
+        return found, BYTES_OF_A_GROUP * len(wanted)
+
+    return roster.cached(("existing", edits.directory, wanted), look_up)
 
 
 def _renamed_keys(cursor: ViewCursor, import_id: UUID) -> dict[int, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 
-from application.editing import remove_user, rename_group
+from application.editing import leave_group_out, remove_user, rename_group, take_group_in
 from application.importing import plan_at
 from application.licensing import allocate_licences
 from domain.naming import group_key
@@ -17,12 +18,12 @@ from projections.import_list import read as import_list
 from projections.reports import file_licences
 from projections.review import read as review
 from projections.review.read import NO_FILTER, GroupFilter
-from tests.conftest import subscribed
+from tests.conftest import advance_views, subscribed
 from tests.histories import in_one_append, uploaded
 from tests.projections.test_queries import caught_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
     from adapters.composition import Rollcall
@@ -124,7 +125,29 @@ def test_a_repeated_page_reads_no_chunk_and_looks_up_no_licence(
 
     monkeypatch.setattr(reviewed.rollcall.blobs, "chunk", asked)
     monkeypatch.setattr("projections.directory.read.unlicensed_emails", asked)
+    monkeypatch.setattr("projections.directory.read.group_ids_by_key", asked)
     assert [reviewed.rows(GroupFilter(only_problems=only), limit=7) for only in (False, True)] == pages
+
+
+def test_a_remembered_page_shows_each_edit_as_soon_as_the_review_does(reviewed: ReviewedImport) -> None:
+    """Here the directory comes first, so it is the same before and after the review has caught up."""
+    ports, importing = reviewed.rollcall, reviewed.importing
+    others = [each.view.name for each in ports.projectors if each.view.name != "review"]
+    edits: list[Callable[[], object]] = [
+        partial(leave_group_out, ports, importing, 2, None),
+        partial(remove_user, ports, importing, 3, "user2@example.com", None),
+        partial(take_group_in, ports, importing, 2, None),
+        partial(rename_group, ports, importing, 4, "Crew", None),
+        partial(leave_group_out, ports, importing, 4, None),
+    ]
+    for edit in edits:
+        before = reviewed.rows(NO_FILTER, limit=7)
+        edit()
+        advance_views(ports, *others)
+        assert reviewed.rows(NO_FILTER, limit=7) == before
+        advance_views(ports)
+        after = reviewed.rows(NO_FILTER, limit=7)
+        assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
 
 
 def test_the_unlicensed_users_of_a_file_are_found(reviewed: ReviewedImport) -> None:
