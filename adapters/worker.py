@@ -21,7 +21,7 @@ from domain.import_session import Committing, Undoing
 from projections.import_list import read as import_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
     from uuid import UUID
@@ -38,6 +38,11 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 PAUSE_SECONDS = 1.0
+EVENTS_AHEAD = 10_000
+"""How far a run may be ahead of the views. What others do is shown after all that a run did before."""
+VIEWS_SECONDS = 2.0
+"""How long a run waits for the views. One that stands still, because it is rebuilt or fails, is then left behind."""
+LEFT_BEHIND_SECONDS = 10.0
 IMPORT_LIST = "import_list"  # the view that says which imports are running
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What the database's absence raises. It is nobody's mistake here, so a line of the log says enough."""
@@ -69,13 +74,11 @@ class Worker:
         self._wakeups = wakeups
         self._stopping = Event()
         convoy = Convoy(datastore, wakeups, self._stopping)
-        self._threads = [
-            self._thread(f"view {each.view.name}", ViewRunner(each, locks, wakeups, convoy, self._stopping).run)
-            for each in projectors
-        ]
+        runners = {each.view.name: ViewRunner(each, locks, wakeups, convoy, self._stopping) for each in projectors}
+        self._threads = [self._thread(f"view {name}", runner.run) for name, runner in runners.items()]
         self._threads.append(self._thread("views", convoy.run))
         if commits:
-            committer = Committer(ports, failures, locks, wakeups, datastore.views, commits)
+            committer = Committer(ports, failures, locks, wakeups, datastore.views, list(runners), commits)
             self._threads.append(self._thread("commits", partial(committer.run, self._stopping)))
             self._threads += [self._thread(name, partial(run, self._stopping)) for name, run in jobs.items()]
 
@@ -122,6 +125,7 @@ class Committer:
         locks: AdvisoryLocks,
         wakeups: Wakeups,
         views: Callable[[], AbstractContextManager[ViewCursor]],
+        shown_by: Sequence[str],
         at_once: int,
     ) -> None:
         self._ports = ports
@@ -129,6 +133,8 @@ class Committer:
         self._locks = locks
         self._wakeups = wakeups
         self._views = views
+        self._shown_by = shown_by
+        self._left_behind_until = 0.0
         self._at_once = at_once
         self._runs: dict[UUID, tuple[CommitRun | UndoRun, ExitStack]] = {}
         self._paused: dict[UUID, float] = {}
@@ -189,12 +195,21 @@ class Committer:
         run, _ = self._runs[import_id]
         try:
             if run.run_batch():
+                self._let_views_follow(run.position)
                 return True
         except Exception as error:
             log.exception(FAILED, import_id)
             self._record_failure(import_id, error)
         self._end_run(import_id)
         return False
+
+    def _let_views_follow(self, position: int) -> None:
+        """Wait until the views are not far behind the position of an event."""
+        now = self._ports.elapsed()
+        if now >= self._left_behind_until and not self._wakeups.wait_for_position(
+            self._shown_by, position - EVENTS_AHEAD, VIEWS_SECONDS
+        ):
+            self._left_behind_until = now + LEFT_BEHIND_SECONDS
 
     def _record_failure(self, import_id: UUID, error: Exception) -> None:
         """Record why an import can't go on, for people to see; it pauses longer each time, in every process."""

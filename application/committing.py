@@ -142,13 +142,15 @@ class CommitRun:
         self._conflicts = 0
         self._pace = Pace()
         self.groups_added = 0
+        self.position = 0
         self._snapshot_at = 0
 
     def run_batch(self) -> bool:
         """Add the next groups, all of them or none; False if the import is no longer committing.
 
         If others were faster, the batch adds nothing, and the next call decides again. `groups_added` is how many
-        groups the last batch added. Raises Busy after `ATTEMPTS` calls in a row that added nothing.
+        groups the last batch added, and `position` that of its last event. Raises Busy after `ATTEMPTS` calls in a row
+        that added nothing.
         """
         self.groups_added = 0
         with self._ports.turns.commit(self._id):
@@ -189,7 +191,7 @@ class CommitRun:
         if isinstance(batch.state, Committing):
             with suppress(Exception):  # the next call decides again, and raises it
                 following = self._decide_next(after, batch.state)
-        appended.result()
+        self.position = appended.result().position
         self._session, self._following = after, following
         self._keep_snapshot(after, at_least=EVENTS_A_SNAPSHOT)
         self._pace.keep(batch.groups, self._ports.elapsed() - started)

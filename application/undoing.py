@@ -83,13 +83,14 @@ class UndoRun:
         self._read = 0  # the version up to which the import's stream has no more groups to undo
         self._conflicts = 0
         self._pace = Pace()
+        self.position = 0
         self._snapshot_at = 0
 
     def run_batch(self) -> bool:
         """Undo the next groups, all of them or none; False if the import is no longer being undone.
 
-        If others were faster, the batch changes nothing, and the next call decides again. Raises Busy after `ATTEMPTS`
-        calls in a row that changed nothing.
+        If others were faster, the batch changes nothing, and the next call decides again. `position` is that of the
+        last event of the last batch. Raises Busy after `ATTEMPTS` calls in a row that changed nothing.
         """
         with self._ports.turns.commit(self._id):
             if self._session is None:
@@ -115,7 +116,8 @@ class UndoRun:
         added = self._next_groups(session)
         histories = self._ports.events.histories(each.group_id for each in added.values())
         batch = _decide(stream, session, added.values(), histories)
-        self._ports.events.append(stream.origin, batch.records, Claims(released=batch.released))
+        released = Claims(released=batch.released)
+        self.position = self._ports.events.append(stream.origin, batch.records, released).position
         self._session = Stream(stream.id, stream.version + len(batch.events), batch.state, stream.origin)
         self._read = max(added, default=self._read)
         self._pace.keep(len(added), self._ports.elapsed() - started)

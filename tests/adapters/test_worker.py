@@ -34,10 +34,10 @@ from domain.roster import Limits
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 from tests.conftest import importing_as, subscribed, working
-from tests.waiting import Running, eventually, somebody_waits_for_a_lock
+from tests.waiting import GENEROUS_SECONDS, Running, eventually, somebody_waits_for_a_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from uuid import UUID
 
@@ -330,7 +330,52 @@ def test_a_stopped_import_stays_stopped(rollcall: Rollcall, small_batches: None,
     assert events_of(rollcall, stopped) == events
 
 
+@contextmanager
+def view_held(database: str, name: str) -> Iterator[None]:
+    """Keep a view from moving."""
+    with psycopg.connect(database) as holding:
+        holding.execute("SELECT FROM rollcall.view_positions WHERE view = %s FOR UPDATE", (name,))
+        yield
+
+
+def test_a_commit_does_not_run_far_ahead_of_the_views(
+    idle: Rollcall, database: str, small_batches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise what others do would be shown only after all that an import has added before."""
+    waits, wait = Flag(), wakeups.Wakeups.wait_for_position
+
+    def noticed(listening: wakeups.Wakeups, views: Sequence[str], position: int, timeout: float) -> bool:
+        if timeout == GENEROUS_SECONDS and position > before:
+            waits.set()
+        return wait(listening, views, position, timeout)
+
+    monkeypatch.setattr(worker, "EVENTS_AHEAD", 40)
+    monkeypatch.setattr(worker, "VIEWS_SECONDS", GENEROUS_SECONDS)
+    monkeypatch.setattr(wakeups.Wakeups, "wait_for_position", noticed)
+    with working(idle):
+        subscription = subscribed(idle, *USERS)
+        assert idle.health.catch_up()
+        before = idle.events.head()
+        with view_held(database, "directory"):
+            origin = committing_import(idle, subscription, 200)
+            assert waits.wait(GENEROUS_SECONDS)
+            assert 0 < added(idle, origin) < 50
+        eventually(lambda: is_completed(idle, origin))
+
+
 # --- what goes wrong ------------------------------------------------------------------------------------------------
+
+
+def test_a_view_that_stands_still_does_not_stop_a_commit(
+    idle: Rollcall, database: str, small_batches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "EVENTS_AHEAD", 40)
+    monkeypatch.setattr(worker, "VIEWS_SECONDS", 0.01)
+    with working(idle):
+        subscription = subscribed(idle, *USERS)
+        with view_held(database, "directory"):
+            origin = committing_import(idle, subscription, 200)
+            eventually(lambda: is_completed(idle, origin))
 
 
 def test_a_view_that_fails_is_retried_and_does_not_stop_the_others(idle: Rollcall) -> None:
