@@ -4,7 +4,9 @@ Each event of a group becomes exactly one public event, and so does each that sa
 the subscription was closed or erased. Its id is its rank among the public events of its subscription, a hyphen, and a
 digest of that event and of all before it. A rebuild cannot change the id, and it tells nothing about the position in
 the log. An event that takes the place of a lost one has another id: see docs/decisions/0015-a-log-that-went-back.md.
-What an event says is read from the log.
+
+The view has a row for each run of events, as an import makes them. The ids inside a run are computed, and what an event
+says is read from the log.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from itertools import accumulate, groupby
+from typing import TYPE_CHECKING, Literal, LiteralString, NamedTuple, TypeAlias
 
 from msgspec import Raw, Struct, json
 
@@ -20,13 +23,15 @@ from domain.errors import RollcallError
 from domain.forgetting import PersonForgotten
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.subscription import SubscriptionClosed, SubscriptionErased
-from projections.arrays import array
+from projections.arrays import array, arrays
 from projections.log import records_at
-from projections.view import View, event_identity, insert_rows
+from projections.view import View, event_identity, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
+
+    from psycopg.rows import DictRow
 
     from application.records import Event, Record
     from projections.view import ViewCursor
@@ -78,12 +83,20 @@ PublicType: TypeAlias = Literal[
     "subscription.erased",
 ]
 
+RUN = 100
+"""No run goes on at a position that is a multiple of this, so that a page computes few digests beside its own."""
+
+# The events of a run are at the positions from `position` to `last`; `rank` is that of the first one, and `at` is the
+# time of all. `digest_before` is the digest of the event before the run, and `digest_after` that of its last one.
 CREATE = """
     CREATE TABLE IF NOT EXISTS group_events (
         subscription_id uuid NOT NULL,
         rank bigint NOT NULL,
         position bigint NOT NULL,
-        digest text NOT NULL,
+        last bigint NOT NULL,
+        at timestamptz NOT NULL,
+        digest_before text NOT NULL,
+        digest_after text NOT NULL,
         PRIMARY KEY (subscription_id, rank)
     );
     CREATE INDEX IF NOT EXISTS group_events_by_position ON group_events (position);
@@ -102,29 +115,79 @@ HANDLED = (
 )
 
 
-def _insert_events(cursor: ViewCursor, run: Sequence[Record]) -> None:
-    last = _last_ids(cursor, {record.origin.subscription_id for record in run})
-    rows: list[tuple[object, ...]] = []
-    for record in run:
-        subscription = record.origin.subscription_id
-        before = last.get(subscription, NO_EVENT)
-        digest = sha256(f"{before.digest} {event_identity(record)}".encode()).hexdigest()[:16]
-        last[subscription] = EventId(before.rank + 1, digest)
-        rows.append((subscription, before.rank + 1, record.position, digest))
-    insert_rows(cursor, "group_events (subscription_id, rank, position, digest)", "uuid bigint bigint text", rows)
+class _Run(NamedTuple):
+    """A row of the view: consecutive group events of one append."""
+
+    subscription_id: UUID
+    rank: int
+    position: int
+    last: int
+    at: datetime
+    digest_before: str
+    digest_after: str
+
+    @property
+    def end(self) -> EventId:
+        """The id of the last event."""
+        return EventId(self.rank + self.last - self.position, self.digest_after)
 
 
-def _last_ids(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, EventId]:
+def _write_runs(cursor: ViewCursor, records: Sequence[Record]) -> None:
+    newest = _newest_runs(cursor, {record.origin.subscription_id for record in records})
+    rows: dict[tuple[UUID, int], _Run] = {}
+    for first, events in _runs(records):
+        subscription, position = first.origin.subscription_id, first.position
+        run = newest.get(subscription)
+        before = run.end if run else NO_EVENT
+        digest = before.digest
+        for each in events:
+            digest = _chained(digest, event_identity(each))
+        if run and (run.last + 1, run.at) == (position, first.at) and position % RUN:
+            run = run._replace(last=events[-1].position, digest_after=digest)
+        else:
+            run = _Run(subscription, before.rank + 1, position, events[-1].position, first.at, before.digest, digest)
+        newest[subscription] = rows[subscription, run.rank] = run
     cursor.execute(
         """
-        SELECT wanted.id, last.rank, last.digest FROM unnest(%b::uuid[]) AS wanted (id)
-        CROSS JOIN LATERAL (
-            SELECT rank, digest FROM group_events WHERE subscription_id = wanted.id ORDER BY rank DESC LIMIT 1
-        ) AS last
+        INSERT INTO group_events (subscription_id, rank, position, last, at, digest_before, digest_after)
+        SELECT * FROM unnest(
+            %b::uuid[], %b::bigint[], %b::bigint[], %b::bigint[], %b::timestamptz[], %b::text[], %b::text[]
+        )
+        ON CONFLICT (subscription_id, rank) DO UPDATE SET last = excluded.last, digest_after = excluded.digest_after
+        """,
+        arrays("uuid bigint bigint bigint timestamptz text text", rows.values()),
+    )
+
+
+def _runs(records: Sequence[Record]) -> Iterator[tuple[Record, list[Record]]]:
+    """Return what these events add to the rows: the first event of each run, and all of them."""
+
+    def run(numbered: tuple[int, Record]) -> tuple[object, ...]:
+        number, record = numbered
+        subscription = record.origin.subscription_id
+        return subscription, record.at, record.position // RUN, record.position - number  # the same if consecutive
+
+    for _, numbered in groupby(enumerate(records), run):
+        events = [record for _, record in numbered]
+        yield events[0], events
+
+
+def _chained(digest: str, identity: str) -> str:
+    """Return the digest of an event and all before it."""
+    return sha256(f"{digest} {identity}".encode()).hexdigest()[:16]
+
+
+def _newest_runs(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, _Run]:
+    cursor.execute(
+        """
+        SELECT newest.* FROM unnest(%b::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+            SELECT * FROM group_events WHERE subscription_id = wanted.id ORDER BY rank DESC LIMIT 1
+        ) AS newest
         """,
         (array("uuid", subscriptions),),
+        binary=True,
     )
-    return {row["id"]: EventId(row["rank"], row["digest"]) for row in cursor}
+    return {row["subscription_id"]: _Run(**row) for row in cursor}
 
 
 def _public(event: Event, rewritten: Sequence[str]) -> tuple[PublicType, dict[str, object]]:
@@ -153,8 +216,8 @@ GROUP_EVENTS = View(
     name="group_events",
     tables=("group_events",),
     create=CREATE,
-    handlers=dict.fromkeys(HANDLED, _insert_events),
-    version=5,
+    handlers=dict.fromkeys(HANDLED, _write_runs),
+    version=6,
     names_people=False,
 )
 
@@ -189,41 +252,92 @@ def group_events(
 
     Raises EventLost.
     """
-    cursor.execute(
+    start = after.rank if after else 0
+    runs = _read(
+        cursor,
         """
-        SELECT rank, position, digest FROM (
-            SELECT *, sum(bytes) OVER (ORDER BY rank) AS bytes_so_far FROM (
-                SELECT g.rank, g.position, g.digest, octet_length(e.state) AS bytes FROM (
-                    SELECT rank, position, digest FROM group_events
-                    WHERE subscription_id = %s AND rank > %s ORDER BY rank LIMIT %s
-                ) AS g JOIN events AS e ON e.notification_id = g.position
-            ) AS following
-        ) AS counted WHERE bytes_so_far <= %s OR bytes_so_far = bytes ORDER BY rank
+        SELECT *, rank + last - position > %(start)s AND rank <= %(end)s AS is_read FROM group_events
+        WHERE subscription_id = %(subscription)s AND rank <= %(end)s + 1 AND rank >= coalesce((
+            SELECT max(rank) FROM group_events WHERE subscription_id = %(subscription)s AND rank <= %(start)s
+        ), 0)
         """,
-        (subscription_id, after.rank if after else 0, limit, PAGE_BYTES),
+        {"subscription": subscription_id, "start": start, "end": start + limit},
     )
-    rows = cursor.fetchall()
-    records = records_at(cursor, ((subscription_id, row["position"]) for row in rows))
-    if after is not None:
-        _refuse_lost(cursor, subscription_id, after)  # after the page was read: a view may be replaced in between
-    ids = [(EventId(row["rank"], row["digest"]), records.get(row["position"])) for row in rows]
+    events = [each for _, some in runs for each in some]
+    if after is not None and after not in {*(end for end, _ in runs), *(each.id for each in events)}:
+        raise EventLost(id=after)
+    page = _page([each for each in events if each.id.rank > start][:limit])
+    records = records_at(cursor, ((subscription_id, each.position) for each in page))
+    ids = [(each.id, records.get(each.position)) for each in page]
     handled = [(event_id, record) for event_id, record in ids if record and type(record.event) in HANDLED]
     found = [_cloud_event(event_id, record, _rewritten(cursor, record)) for event_id, record in handled]
-    last = ids[-1][0] if ids else None
-    newest = _last_ids(cursor, [subscription_id]).get(subscription_id, NO_EVENT)
-    return EventPage(found, last, last is not None and last.rank < newest.rank)
+    last = page[-1].id if page else None
+    return EventPage(found, last, last is not None and last.rank < runs[-1][0].rank)
+
+
+class _Known(NamedTuple):
+    """An event of a run as it stands in the log: its id, its position, and its bytes."""
+
+    id: EventId
+    position: int
+    bytes: int
+
+
+# The planner can't know how few events a run has: LIMIT tells it.
+READ: LiteralString = f"""
+    SELECT run.*, log.events, log.sizes FROM ({{}}) AS run CROSS JOIN LATERAL (
+        SELECT array_agg(concat_ws(' ', e.originator_id, e.originator_version) ORDER BY e.position) AS events,
+               array_agg(e.bytes ORDER BY e.position) AS sizes
+        FROM (
+            SELECT notification_id AS position, append_position, originator_id, originator_version,
+                   octet_length(state) AS bytes
+            FROM events
+            WHERE run.is_read AND subscription_id = run.subscription_id
+              AND notification_id >= run.position AND notification_id <= run.last
+            ORDER BY notification_id LIMIT {RUN}
+        ) AS e JOIN appends AS a ON (a.position, a.at) = (e.append_position, run.at)
+    ) AS log
+    ORDER BY run.rank
+"""
+
+
+def _read(cursor: ViewCursor, runs: LiteralString, values: Mapping[str, object]) -> list[tuple[EventId, list[_Known]]]:
+    """Return the id of the last event of each of these runs, and the events of those of which `is_read` is true."""
+    cursor.execute(READ.format(runs), values, binary=True)
+    return [(EventId(row["rank"] + row["last"] - row["position"], row["digest_after"]), _events(row)) for row in cursor]
+
+
+def _events(row: DictRow) -> list[_Known]:
+    """Return the events of a run that was read; none if the log doesn't have all of them any more."""
+    found, digest = [], row["digest_before"]
+    for number, (event, size) in enumerate(zip(row["events"] or (), row["sizes"] or (), strict=True)):
+        digest = _chained(digest, identity(event, row["at"]))
+        found.append(_Known(EventId(row["rank"] + number, digest), row["position"] + number, size))
+    return found if digest == row["digest_after"] else []
+
+
+def _page(events: Sequence[_Known]) -> Sequence[_Known]:
+    """Return those events that fit on a page; one at least, if there is one."""
+    sizes = accumulate(each.bytes for each in events)
+    return [each for each, size in zip(events, sizes, strict=True) if size <= PAGE_BYTES] or events[:1]
 
 
 def _rewritten(cursor: ViewCursor, record: Record) -> list[str]:
     """Return the ids of the events in which a pseudonym stands now for a person who was forgotten."""
     if not isinstance(record.event, PersonForgotten):
         return []
-    cursor.execute(
-        "SELECT rank, digest FROM group_events AS g JOIN unnest(%s::bigint[]) AS t (position) USING (position)"
-        " WHERE g.subscription_id = %s ORDER BY rank",
-        ([each.position for each in record.event.erased if each.event], record.origin.subscription_id),
+    positions = {each.position for each in record.event.erased if each.event}
+    runs = _read(
+        cursor,
+        """
+        SELECT DISTINCT run.*, true AS is_read FROM unnest(%(positions)b::bigint[]) AS t (position) CROSS JOIN LATERAL (
+            SELECT * FROM group_events WHERE position <= t.position ORDER BY position DESC LIMIT 1
+        ) AS run
+        WHERE run.last >= t.position AND run.subscription_id = %(subscription)s
+        """,
+        {"positions": array("bigint", positions), "subscription": record.origin.subscription_id},
     )
-    return [str(EventId(row["rank"], row["digest"])) for row in cursor]
+    return [str(each.id) for _, some in runs for each in some if each.position in positions]
 
 
 def _cloud_event(event_id: EventId, record: Record, rewritten: Sequence[str]) -> CloudEvent:
@@ -239,12 +353,3 @@ def _cloud_event(event_id: EventId, record: Record, rewritten: Sequence[str]) ->
         "application/json",
         Raw(json.encode(data)),
     )
-
-
-def _refuse_lost(cursor: ViewCursor, subscription_id: UUID, wanted: EventId) -> None:
-    cursor.execute(
-        "SELECT FROM group_events WHERE subscription_id = %s AND rank = %s AND digest = %s",
-        (subscription_id, wanted.rank, wanted.digest),
-    )
-    if not cursor.rowcount:
-        raise EventLost(id=wanted)

@@ -70,7 +70,12 @@ def statements_of(script: str) -> list[str]:
 
 def event_identity(record: Record) -> str:
     """Return what tells an event from any other, wherever it stands in a log: its stream, version and time."""
-    return f"{record.originator_id} {record.originator_version} {_in_utc(record.at)}"
+    return identity(f"{record.originator_id} {record.originator_version}", record.at)
+
+
+def identity(stream_and_version: str, at: datetime) -> str:
+    """Return the same, where an event's stream and version are known as text."""
+    return f"{stream_and_version} {_in_utc(at)}"
 
 
 @lru_cache  # all events of an append have the same time

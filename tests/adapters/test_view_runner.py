@@ -54,7 +54,7 @@ def of_version(rollcall: Rollcall, number: int) -> Rollcall:
 
     def write(cursor: ViewCursor, run: Sequence[Record]) -> None:
         next(iter(original.handlers.values()))(cursor, run)
-        cursor.execute("UPDATE group_events SET digest = %s", (f"version {number}",))
+        cursor.execute("UPDATE group_events SET digest_after = %s", (f"version {number}",))
 
     view.view = structs.replace(original, version=number, handlers=dict.fromkeys(original.handlers, write))
     return rollcall
@@ -62,7 +62,7 @@ def of_version(rollcall: Rollcall, number: int) -> Rollcall:
 
 def writers_shown(rollcall: Rollcall) -> list[str]:
     with rollcall.views() as cursor:
-        cursor.execute("SELECT digest FROM group_events ORDER BY rank")
+        cursor.execute("SELECT digest_after AS digest FROM group_events ORDER BY rank")
         return [row["digest"] if row["digest"].startswith("version") else "original" for row in cursor]
 
 
@@ -192,7 +192,9 @@ def test_two_builds_of_one_version_do_not_rebuild_a_view_back_and_forth(
     """Versions should differ then, but nobody may have raised one."""
     other = compose()
     view = named(other, "group_events")
-    view.view = structs.replace(view.view, create=view.view.create + "CREATE INDEX another ON group_events (digest);\n")
+    view.view = structs.replace(
+        view.view, create=view.view.create + "CREATE INDEX another ON group_events (digest_after);\n"
+    )
     with working(idle), working(other):
         origin = subscribed(idle, "ann@example.com")
         for number in range(5):

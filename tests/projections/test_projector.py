@@ -47,6 +47,12 @@ def rows_of(database: str, table: str) -> list[tuple[object, ...]]:
         return connection.execute(f"SELECT * FROM rollcall.{table} ORDER BY 1, 2").fetchall()
 
 
+def events_shown(database: str) -> int:
+    with psycopg.connect(database) as connection:
+        (row,) = connection.execute("SELECT sum(last - position + 1)::int FROM rollcall.group_events").fetchall()
+    return int(row[0])
+
+
 @pytest.mark.parametrize(("first", "second"), [(3, 5), (5, 3), (4, 4)])
 def test_of_two_projectors_at_one_position_only_the_first_moves_the_view(
     unattended: Rollcall, compose: Compose, database: str, first: int, second: int
@@ -65,7 +71,7 @@ def test_of_two_projectors_at_one_position_only_the_first_moves_the_view(
                 other.advance(theirs, start)
             assert other.bookmark() == reached
             other.advance(theirs, reached)
-    assert len(rows_of(database, "group_events")) == min(first + second, 7)
+    assert events_shown(database) == min(first + second, 7)
     assert len(rows_of(database, "directory_groups")) == min(first + second, 7)
 
 
@@ -141,7 +147,7 @@ def test_a_runner_that_remembers_what_the_database_lost_does_not_condemn_the_vie
             view.advance(connection, remembered)
         assert (view.standing(), view.bookmark()) == ("current", before)
         view.advance(connection, before)
-    assert len(rows_of(database, "group_events")) == 2
+    assert events_shown(database) == 2
 
 
 def test_no_subscription_is_shown_what_took_the_place_of_its_own_lost_events(
@@ -168,7 +174,7 @@ def test_no_subscription_is_shown_what_took_the_place_of_its_own_lost_events(
 def test_a_fingerprint_stands_for_sql_events_and_version() -> None:
     changed = [
         structs.replace(GROUP_EVENTS, version=GROUP_EVENTS.version + 1),
-        structs.replace(GROUP_EVENTS, create=GROUP_EVENTS.create + "CREATE INDEX ON group_events (digest);\n"),
+        structs.replace(GROUP_EVENTS, create=GROUP_EVENTS.create + "CREATE INDEX ON group_events (digest_after);\n"),
         structs.replace(GROUP_EVENTS, handlers=dict(list(GROUP_EVENTS.handlers.items())[1:])),
         structs.replace(GROUP_EVENTS, tables=()),
     ]
