@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 PAUSE_SECONDS = 1.0
-EVENTS_AHEAD = 10_000
+EVENTS_AHEAD = 6_000
 """How far a run may be ahead of the views. What others do is shown after all that a run did before."""
 VIEWS_SECONDS = 2.0
 """How long a run waits for the views. One that stands still, because it is rebuilt or fails, is then left behind."""
