@@ -43,6 +43,7 @@ EVENTS_AHEAD = 6_000
 VIEWS_SECONDS = 2.0
 """How long a run waits for the views. One that stands still, because it is rebuilt or fails, is then left behind."""
 LEFT_BEHIND_SECONDS = 10.0
+"""So long. It costs a run a sixth of its time while a view stands still."""
 IMPORT_LIST = "import_list"  # the view that says which imports are running
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What the database's absence raises. It is nobody's mistake here, so a line of the log says enough."""
@@ -146,7 +147,7 @@ class Committer:
             while not stopping.is_set():
                 count = self._wakeups.count_changes(IMPORT_LIST)
                 self._start_runs()
-                unfinished = [import_id for import_id in list(self._runs) if self._run_batch(import_id)]
+                unfinished = [import_id for import_id in list(self._runs) if self._run_batch(import_id, stopping)]
                 if not unfinished:
                     self._wakeups.wait_for_change(IMPORT_LIST, count, stopping)
         finally:
@@ -190,12 +191,12 @@ class Committer:
                 log.exception(FAILED, import_id)
                 self._record_failure(import_id, error)
 
-    def _run_batch(self, import_id: UUID) -> bool:
+    def _run_batch(self, import_id: UUID, stopping: Event) -> bool:
         """Run one batch; False if the import has nothing more to run or the batch failed."""
         run, _ = self._runs[import_id]
         try:
             if run.run_batch():
-                self._let_views_follow(run.position)
+                self._let_views_follow(run.position, stopping)
                 return True
         except Exception as error:
             log.exception(FAILED, import_id)
@@ -203,13 +204,12 @@ class Committer:
         self._end_run(import_id)
         return False
 
-    def _let_views_follow(self, position: int) -> None:
+    def _let_views_follow(self, position: int, stopping: Event) -> None:
         """Wait until the views are not far behind the position of an event."""
-        now = self._ports.elapsed()
-        if now >= self._left_behind_until and not self._wakeups.wait_for_position(
-            self._shown_by, position - EVENTS_AHEAD, VIEWS_SECONDS
+        if self._ports.elapsed() >= self._left_behind_until and not self._wakeups.wait_for_position(
+            self._shown_by, position - EVENTS_AHEAD, VIEWS_SECONDS, stopping
         ):
-            self._left_behind_until = now + LEFT_BEHIND_SECONDS
+            self._left_behind_until = self._ports.elapsed() + LEFT_BEHIND_SECONDS
 
     def _record_failure(self, import_id: UUID, error: Exception) -> None:
         """Record why an import can't go on, for people to see; it pauses longer each time, in every process."""

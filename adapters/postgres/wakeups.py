@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict, deque
 from contextlib import contextmanager, suppress
+from functools import partial
 from selectors import EVENT_READ, DefaultSelector
 from socket import socketpair
 from threading import BoundedSemaphore, Condition, Event, RLock, Thread
@@ -133,16 +134,22 @@ class Wakeups:
             with self._lock:
                 self._listeners.remove(listener)
 
-    def wait_for_position(self, views: Iterable[str], position: int, timeout: float) -> bool:
-        """Wait until each of these views shows a position; False if they don't in time. Never raises."""
-        deadline = monotonic() + timeout
-        with self._lock:
-            return all(self._shows(view, position, deadline) for view in views)
+    def wait_for_position(
+        self, views: Iterable[str], position: int, timeout: float, stopping: Event | None = None
+    ) -> bool:
+        """Wait until each of these views shows a position, or until `stopping` is set; False if neither in time.
 
-    def _shows(self, view: str, position: int, deadline: float) -> bool:
-        return self._moved[view].wait_for(
-            lambda: self._positions.get(view, 0) >= position, max(deadline - monotonic(), 0)
-        )
+        Never raises.
+        """
+        deadline = monotonic() + timeout
+
+        def shows(view: str) -> bool:
+            return self._positions.get(view, 0) >= position or (stopping is not None and stopping.is_set())
+
+        with self._lock:
+            return all(
+                self._moved[view].wait_for(partial(shows, view), max(deadline - monotonic(), 0)) for view in views
+            )
 
     def _listen(self) -> None:
         while not self._stopping.is_set():

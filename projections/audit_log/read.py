@@ -92,7 +92,7 @@ class _Place(NamedTuple):
 def _places(rows: Iterable[DictRow], before: int | None = None) -> Iterator[_Place]:
     """Return the changes of these rows that come before a number, the last of each row first."""
     for row in rows:
-        changes = range(row["changes"]) if row["change"] is None else [row["change"]]
+        changes = range(row["listed"]) if row["change"] is None else [row["change"]]
         of_run = row["last"] > row["position"]
         for change in reversed(changes):
             if before is None or row["number"] + change < before:

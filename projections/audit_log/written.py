@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 # where an event is later than all before it in its subscription, -1 where it is earlier than one of those by more than
 # CLOCK_SECONDS, and otherwise 0, as it is for all but the first event of an append.
 #
-# A row's changes are numbered from `number`. It stands for one event, or for a run of events of groups, one change
-# each: those at the positions from `position` to `last` (see `_runs`). The events of a group are found by its stream,
-# so only downloads have a `group_id`. Those of groups and licences are found by the memberships and the licences of the
-# directory, too, so only the addresses of other events are kept.
+# A row is `listed` as so many changes, which are numbered from `number`. It stands for one event, or for a run of
+# events of groups, one change each: those at the positions from `position` to `last` (see `_runs`). The events of a
+# group are found by its stream, so only downloads have a `group_id`. Those of groups and licences are found by the
+# memberships and the licences of the directory, too, so only the addresses of other events are kept.
 CREATE = f"""
     CREATE TABLE IF NOT EXISTS audit_log (
         subscription_id uuid NOT NULL,
         number bigint NOT NULL,
-        changes integer NOT NULL,
+        listed integer NOT NULL,
         position bigint NOT NULL UNIQUE,
         last bigint NOT NULL,
         at timestamptz NOT NULL,
@@ -97,7 +97,7 @@ def _insert_changes(cursor: ViewCursor, records: Sequence[Record]) -> None:
             rows.append((*row, *shared))
         named += [(email, subscription, number) for email in _emails(first.event)]
         last[subscription] = _Last(number + changes, max(first.at, latest), position, end, shared)
-    columns: LiteralString = "subscription_id, number, changes, position, last, clock, group_id"
+    columns: LiteralString = "subscription_id, number, listed, position, last, clock, group_id"
     target = f"audit_log ({columns}, at, type, actor, import_id, request_id)"
     insert_rows(cursor, target, "uuid bigint int bigint bigint int uuid timestamptz text text uuid text", rows)
     if longer:
@@ -147,8 +147,8 @@ def _in_one_run(before: Record, record: Record) -> bool:
 def _lengthen(cursor: ViewCursor, longer: Sequence[tuple[object, ...]]) -> None:
     cursor.execute(
         """
-        UPDATE audit_log AS a SET last = t.last, changes = a.changes + t.changes
-        FROM unnest(%b::bigint[], %b::bigint[], %b::int[]) AS t (position, last, changes)
+        UPDATE audit_log AS a SET last = t.last, listed = a.listed + t.listed
+        FROM unnest(%b::bigint[], %b::bigint[], %b::int[]) AS t (position, last, listed)
         WHERE a.position = t.position
         """,
         arrays("bigint bigint int", longer),
@@ -160,7 +160,7 @@ def _last_rows(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, 
         """
         SELECT wanted.id, latest.at AS latest, last.* FROM unnest(%b::uuid[]) AS wanted (id)
         CROSS JOIN LATERAL (
-            SELECT number + changes AS following, position, last, at, type, actor, import_id, request_id FROM audit_log
+            SELECT number + listed AS following, position, last, at, type, actor, import_id, request_id FROM audit_log
             WHERE subscription_id = wanted.id ORDER BY number DESC LIMIT 1
         ) AS last
         CROSS JOIN LATERAL (

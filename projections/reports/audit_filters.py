@@ -1,7 +1,8 @@
 """What the audit log is filtered by, and where the changes are that a filter asks for.
 
 A page takes as long at ten million changes as at a thousand: each filter has an index in the order of the log, and each
-query is written so that PostgreSQL has no other choice, because it can't know how far apart the changes are.
+query is written so that PostgreSQL has no other choice, because it can't know how far apart the changes are. Only the
+events of one group are read one by one, down to those of the page.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ OPERATED_TYPES: LiteralString = ", ".join(f"'{event.__name__}'" for event in OPE
 
 AUDITED = tuple(event for action in ACTIONS.values() for event in action.events)
 GROUPS = (GroupCreated, UsersAddedToGroup, UsersRemovedFromGroup, GroupNameChanged, GroupDeleted)
+GROUP_TYPES: LiteralString = ", ".join(f"'{event.__name__}'" for event in GROUPS)
 
 
 class AuditFilter(Struct, frozen=True):
@@ -82,7 +84,7 @@ CONDITIONS: Mapping[str, LiteralString] = {
     "actor": "AND (a.actor = %(actor)s) IS TRUE",
     "types": "AND a.type = ANY(%(types)s)",
     "import_id": "AND (a.import_id = %(import_id)s) IS TRUE",
-    "group_id": """AND EXISTS (
+    "group_id": f"""AND a.type IN ({GROUP_TYPES}) AND EXISTS (
         SELECT FROM events AS e WHERE e.notification_id = reached.position AND e.originator_id = %(group_id)s
     )""",
     "request_id": """AND EXISTS (
@@ -100,7 +102,7 @@ A group's is on `reached`, the event that is one of those of the row `a`.
 
 # Each has the rows of a subscription from the newest on, in the order of an index. Every change of a row counts, unless
 # `change` says which. `first` and `end` are the numbers between which the rows are.
-COLUMNS: LiteralString = "a.subscription_id, a.number, a.changes, a.position, a.last, a.at, a.type"
+COLUMNS: LiteralString = "a.subscription_id, a.number, a.listed, a.position, a.last, a.at, a.type"
 BETWEEN: LiteralString = (
     "a.number >= coalesce(%(first)s::bigint, 1) AND a.number < coalesce(%(end)s::bigint, 9223372036854775807)"
 )
@@ -183,8 +185,8 @@ OF_GROUP: LiteralString = f"""
                 ) AS reached
                 WHERE {POSITION_BETWEEN} ORDER BY reached.originator_version DESC
             ) AS reached
-            CROSS JOIN LATERAL ({ROW_REACHED} {{0}} OFFSET 0) AS a
-            LIMIT %(limit)s
+            CROSS JOIN LATERAL ({ROW_REACHED} AND a.type IN ({GROUP_TYPES}) {{0}} OFFSET 0) AS a
+            LIMIT %(limit)s  -- in the order of the stream, which is that of the log
         )
     ) AS a
 """
@@ -403,7 +405,7 @@ def _numbers(cursor: ViewCursor, subscription_id: UUID, wanted: AuditFilter) -> 
         )
         SELECT (SELECT number FROM reached WHERE at >= %(since)s ORDER BY at LIMIT 1) AS first,
                (SELECT number FROM reached WHERE at >= %(until)s::timestamptz + %(apart)s ORDER BY at LIMIT 1) AS end,
-               (SELECT number + changes FROM audit_log
+               (SELECT number + listed FROM audit_log
                 WHERE subscription_id = %(subscription)s AND clock = -1 AND at < %(until)s
                 ORDER BY number DESC LIMIT 1) AS after_late
         """,

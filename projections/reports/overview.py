@@ -44,7 +44,7 @@ def seats_by_day(cursor: ViewCursor, subscription_id: UUID) -> list[SeatsOnDay]:
     cursor.execute(
         """
         SELECT (at AT TIME ZONE 'UTC')::date AS day,
-               sum(CASE type WHEN 'LicencesAllocated' THEN changes ELSE -changes END)::int AS change
+               sum(CASE type WHEN 'LicencesAllocated' THEN listed ELSE -listed END)::int AS change
         FROM audit_log
         WHERE subscription_id = %s AND type IN ('LicencesAllocated', 'LicencesRevoked')
         GROUP BY day ORDER BY day

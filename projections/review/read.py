@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -197,7 +198,8 @@ def _reviewed(
 
     if edits.any_renamed or edits.brings_users:
         return look_up()[0]
-    return roster.cached(("reviewed", tuple(numbers), known), look_up)
+    digest = sha256(known.encode()).digest()  # what is known may be the addresses of many removed users
+    return roster.cached(("reviewed", tuple(numbers), digest), look_up)
 
 
 def namesakes(roster: StoredRoster, renamed: Mapping[int, str], groups: Sequence[EditedGroup]) -> list[int]:

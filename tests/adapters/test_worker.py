@@ -344,10 +344,12 @@ def test_a_commit_does_not_run_far_ahead_of_the_views(
     """Otherwise what others do would be shown only after all that an import has added before."""
     waits, wait = Flag(), wakeups.Wakeups.wait_for_position
 
-    def noticed(listening: wakeups.Wakeups, views: Sequence[str], position: int, timeout: float) -> bool:
+    def noticed(
+        listening: wakeups.Wakeups, views: Sequence[str], position: int, timeout: float, stopping: Flag | None = None
+    ) -> bool:
         if timeout == GENEROUS_SECONDS and position > before:
             waits.set()
-        return wait(listening, views, position, timeout)
+        return wait(listening, views, position, timeout, stopping)
 
     monkeypatch.setattr(worker, "EVENTS_AHEAD", 40)
     monkeypatch.setattr(worker, "VIEWS_SECONDS", GENEROUS_SECONDS)

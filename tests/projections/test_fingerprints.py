@@ -30,7 +30,7 @@ RECORDED = {
     "review": ("2-2e37d6fb959e7a96", "d3107a46b103df93"),
     "import_list": ("4-61793e849f960756", "72f7ea5dce901866"),
     "groups_added": ("5-993b77dc499ac9d7", "1607c7a4c9712a91"),
-    "audit_log": ("7-603664749d5953e6", "e3d7db90da9b4aa7"),
+    "audit_log": ("7-fd0223016f8b4b72", "e3d7db90da9b4aa7"),
     "group_events": ("6-490c69ce84e08ef7", "33657d4d1f9ef354"),
     "access": ("1-1d8a934528428ff0", "c326fe83ac90b9d1"),
 }

@@ -109,6 +109,8 @@ def test_the_audit_log_can_be_filtered(rollcall: Rollcall) -> None:
     assert audited.types(email="nobody@example.com") == []
     assert audited.types(import_id=import_id, actor="bea", types=("GroupRenamed", "UserRemoved")) == ["GroupRenamed"]
     assert audited.types(import_id=import_id, group_id=audited.group) == []
+    for other in (import_id, audited.origin.subscription_id):
+        assert audited.types(group_id=other) == audited.types(group_id=other, email="ann@example.com") == []
 
 
 def test_the_audit_log_can_be_filtered_by_time(rollcall: Rollcall) -> None:

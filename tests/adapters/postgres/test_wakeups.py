@@ -179,6 +179,15 @@ def test_a_wait_for_a_view_that_stands_still_returns_false(rollcall: Rollcall) -
     assert not readable(rollcall).wait_for_view(rollcall.projectors[0], rollcall.events.head(), -1)
 
 
+def test_a_wait_for_views_ends_when_it_is_to_stop(rollcall: Rollcall) -> None:
+    stopping, head = Event(), rollcall.events.head()
+    waiting = Running(lambda: rollcall.wakeups.wait_for_position(["directory"], head + 1, 3_600, stopping))
+    assert waiting.is_alive()
+    stopping.set()
+    rollcall.wakeups.wake()
+    assert waiting.result()
+
+
 def test_there_is_no_wait_for_events_that_no_view_handles(rollcall: Rollcall) -> None:
     assert rollcall.readable.wait(rollcall.events.head(), [])
 
