@@ -17,6 +17,7 @@ from application.ports import BlobMissing
 from application.undoing import UndoRun
 from domain import import_session
 from domain.errors import RollcallError
+from domain.group import GroupCreated
 from domain.import_session import Committing, Undoing
 from projections.import_list import read as import_list
 
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 PAUSE_SECONDS = 1.0
-EVENTS_AHEAD = 6_000
+EVENTS_AHEAD = 10_000
 """How far a run may be ahead of the views. What others do is shown after all that a run did before."""
 VIEWS_SECONDS = 2.0
 """How long a run waits for the views. One that stands still, because it is rebuilt or fails, is then left behind."""
@@ -75,11 +76,16 @@ class Worker:
         self._wakeups = wakeups
         self._stopping = Event()
         convoy = Convoy(datastore, wakeups, self._stopping)
-        runners = {each.view.name: ViewRunner(each, locks, wakeups, convoy, self._stopping) for each in projectors}
-        self._threads = [self._thread(f"view {name}", runner.run) for name, runner in runners.items()]
+        views = list(projectors)
+        self._threads = [
+            self._thread(f"view {each.view.name}", ViewRunner(each, locks, wakeups, convoy, self._stopping).run)
+            for each in views
+        ]
         self._threads.append(self._thread("views", convoy.run))
         if commits:
-            committer = Committer(ports, failures, locks, wakeups, datastore.views, list(runners), commits)
+            # Not by those that move once a second only, because groups don't concern them.
+            shown_by = [each.view.name for each in views if GroupCreated in each.view.handlers]
+            committer = Committer(ports, failures, locks, wakeups, datastore.views, shown_by, commits)
             self._threads.append(self._thread("commits", partial(committer.run, self._stopping)))
             self._threads += [self._thread(name, partial(run, self._stopping)) for name, run in jobs.items()]
 
