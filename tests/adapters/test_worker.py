@@ -365,6 +365,20 @@ def test_a_commit_does_not_run_far_ahead_of_the_views(
         eventually(lambda: is_completed(idle, origin))
 
 
+def test_a_commit_does_not_wait_for_views_that_groups_do_not_concern(
+    idle: Rollcall, database: str, small_batches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They move once a second, so a commit could add no more in a second than it may be ahead."""
+    monkeypatch.setattr(worker, "EVENTS_AHEAD", 40)
+    monkeypatch.setattr(worker, "VIEWS_SECONDS", 2 * GENEROUS_SECONDS)
+    with working(idle):
+        subscription = subscribed(idle, *USERS)
+        assert idle.health.catch_up()
+        with view_held(database, "access"):
+            origin = committing_import(idle, subscription, 200)
+            eventually(lambda: is_completed(idle, origin))
+
+
 # --- what goes wrong ------------------------------------------------------------------------------------------------
 
 
