@@ -153,3 +153,12 @@ def wait_for_no_disk(connection: Connection[DictRow]) -> None:
     the rows are durable: they are applied again.
     """
     connection.execute("SET synchronous_commit = off")
+
+
+def write_batches(connection: Connection[DictRow]) -> None:
+    """Prepare a connection to write views in batches: without waiting for the disk, and each planned for what it holds.
+
+    A plan for any batch looked up each user who joins a group among those in no group, also when nobody was left there.
+    """
+    wait_for_no_disk(connection)
+    connection.execute("SET plan_cache_mode = force_custom_plan")
