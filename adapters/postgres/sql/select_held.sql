@@ -1,6 +1,6 @@
-SELECT wanted.key, held.stream_id
-FROM jsonb_array_elements_text(%(keys)s::jsonb) AS wanted (key)
-CROSS JOIN LATERAL (  -- LIMIT as in migrations/0010_append.sql
-    SELECT stream_id FROM claims AS c
-    WHERE c.subscription_id = %(subscription)s AND c.kind = %(kind)s AND c.key = stored_key_1(wanted.key) LIMIT 1
-) AS held
+WITH wanted AS (
+    SELECT key, stored_key_1(key) AS stored FROM jsonb_array_elements_text(%(keys)s::jsonb) AS key
+)
+SELECT wanted.key, held.stream_id FROM wanted JOIN claims AS held ON held.key = wanted.stored
+WHERE held.subscription_id = %(subscription)s AND held.kind = %(kind)s
+  AND held.key = ANY (ARRAY(SELECT stored FROM wanted))  -- so that the index is gone through once
