@@ -6,11 +6,12 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock, RLock
 from time import monotonic
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg.errors import LockNotAvailable
+from psycopg.sql import SQL
 
 from adapters.postgres.datastore import lock_key
 from adapters.postgres.one_call import OneCallCursor
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from application.ports import SharedPart
 
 RETRY_SECONDS = 1.0
+# One message each, because a commit takes its turn for every batch. PostgreSQL sets the time to wait first. It ends a
+# transaction that idles for a minute: a process that hangs keeps nobody from stopping its commit.
+UNTIL_UNLOCKED = SQL("SELECT pg_advisory_lock({key}) FROM set_config('lock_timeout', {patience}, false)")
+UNTIL_COMMIT = SQL("BEGIN; SELECT pg_advisory_xact_lock({key}) FROM set_config('lock_timeout', {patience}, true)")
 WAITERS_IN_ALL = 24  # of the threads that answer requests; the others are for those who wait for no turn
 
 
@@ -47,8 +52,7 @@ class AdvisoryTurns:
         with ExitStack() as held:
             with self._waits(import_id, most_in_all=None) as deadline:
                 connection = held.enter_context(self._datastore.lock_pool.connection(_left(deadline)))
-                held.enter_context(connection.transaction())
-                _lock(connection, "SELECT pg_advisory_xact_lock(%s)", self._key("turn", import_id), deadline)
+                _lock(connection, UNTIL_COMMIT, self._key("turn", import_id), deadline)
             yield
 
     @contextmanager
@@ -68,7 +72,7 @@ class AdvisoryTurns:
                 connection = held.enter_context(self._datastore.lock_pool.connection(_left(deadline)))
                 held.callback(_unlock_all, connection)
                 for key in keys:
-                    _lock(connection, "SELECT pg_advisory_lock(%s)", key, deadline)
+                    _lock(connection, UNTIL_UNLOCKED, key, deadline)
             yield
 
     @contextmanager
@@ -80,7 +84,7 @@ class AdvisoryTurns:
         with ExitStack() as held:
             with self._waits(import_id) as deadline:
                 connection = held.enter_context(self._datastore.connect())
-                _lock(connection, "SELECT pg_advisory_lock(%s)", self._key("upload", import_id), deadline)
+                _lock(connection, UNTIL_UNLOCKED, self._key("upload", import_id), deadline)
             yield
 
     @contextmanager
@@ -108,11 +112,10 @@ def _left(deadline: float) -> float:
     return max(deadline - monotonic(), 0.001)
 
 
-def _lock(connection: psycopg.Connection[DictRow], query: LiteralString, key: int, deadline: float) -> None:
+def _lock(connection: psycopg.Connection[DictRow], how: SQL, key: int, deadline: float) -> None:
     """Take an advisory lock; raises Busy if it isn't free in time."""
-    connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{_left(deadline) * 1_000:.0f}ms",))
     try:
-        connection.execute(query, (key,))
+        connection.execute(how.format(key=key, patience=f"{_left(deadline) * 1_000:.0f}ms"))
     except LockNotAvailable:
         raise Busy from None
 
