@@ -1,55 +1,22 @@
-"""Statements that are one call of libpq each (see docs/decisions/0027-one-call-a-statement.md)."""
+"""A cursor whose statements are one call of libpq each (see docs/decisions/0027-one-call-a-statement.md)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from psycopg import Cursor, OperationalError
-from psycopg._preparing import Prepare
-from psycopg.adapt import Transformer
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg import Cursor
+from psycopg.pq import Format
 from psycopg.rows import Row
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from projections.packed import run
 
-    from psycopg import Connection
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from psycopg._queries import PostgresQuery
     from psycopg.abc import PQGen
-    from psycopg.pq.abc import PGresult
 
-
-class _Query(Protocol):
-    """A statement as PostgreSQL takes it, and the types of its values; those that are not given are found there."""
-
-    @property
-    def query(self) -> bytes: ...
-    @property
-    def types(self) -> tuple[int, ...]: ...
-
-
-class PackedStatement(NamedTuple):
-    """A statement whose values come in PostgreSQL's binary form, as `$1`, `$2` and so on, cast to their types."""
-
-    query: bytes
-    types: tuple[int, ...] = ()
-
-
-def call(connection: Connection[Any], statement: PackedStatement, values: Sequence[bytes | None]) -> PGresult:
-    """Run a statement, prepared on this connection; its result has the binary form.
-
-    To find out how to send a dozen values, psycopg takes longer than PostgreSQL takes to insert them. The caller has
-    the connection alone. Raises psycopg's errors.
-    """
-    return _run(connection, statement, values, [Format.BINARY] * len(values), Format.BINARY, prepare=True)
-
-
-def rows_of(result: PGresult) -> list[tuple[Any, ...]]:
-    """Return the rows of a result in binary form."""
-    transformer = Transformer()
-    transformer.set_pgresult(result, format=Format.BINARY)
-    return transformer.load_rows(0, result.ntuples, tuple)
+ROWS_AT_ONCE = 100
 
 
 class OneCallCursor(Cursor[Row]):
@@ -57,6 +24,8 @@ class OneCallCursor(Cursor[Row]):
 
     psycopg does these one by one. After each, it needs the lock, and other threads have it. As there, a statement is
     prepared when it is used again and again. What may be several statements is left to psycopg: what has no values.
+
+    Rows are read many at a time. psycopg calls three functions of Python for each.
     """
 
     def _maybe_prepare_gen(
@@ -67,39 +36,8 @@ class OneCallCursor(Cursor[Row]):
             return
         self._query, wanted = pgq, Format.BINARY if binary else self.format
         values = cast("Sequence[bytes | None]", pgq.params or ())
-        self._set_results([_run(self._conn, pgq, values, pgq.formats, wanted, prepare=prepare)])
+        self._set_results([run(self._conn, pgq, values, pgq.formats, wanted, prepare=prepare)])
 
-
-def _run(
-    connection: Connection[Any],
-    query: _Query,
-    values: Sequence[bytes | None],
-    formats: Sequence[Format] | None,
-    wanted: Format,
-    *,
-    prepare: bool | None,
-) -> PGresult:
-    """Run a statement, prepared as psycopg would; raises psycopg's errors."""
-    server, statements = connection.pgconn, connection._prepared  # noqa: SLF001 - psycopg's own, as our cursor's method is
-    asked = cast("PostgresQuery", query)
-    prepared, name = statements.get(asked, prepare)
-    if prepared is Prepare.SHOULD:
-        _succeeded(connection, server.prepare(name, query.query, query.types))
-    result = (
-        server.exec_params(query.query, values, query.types, formats, wanted)
-        if prepared is Prepare.NO
-        else server.exec_prepared(name, cast("Sequence[bytes]", values), formats, wanted)  # or NULLs
-    )
-    key = statements.maybe_add_to_cache(asked, prepared, name)
-    if key is not None:
-        statements.validate(key, prepared, name, [result])
-    return _succeeded(connection, result)
-
-
-def _succeeded(connection: Connection[Any], result: PGresult) -> PGresult:
-    if result.status == ExecStatus.FATAL_ERROR:
-        encoding = connection.info.encoding
-        if connection.pgconn.status == ConnStatus.BAD:  # the error is libpq's and has no code
-            raise OperationalError(connection.pgconn.get_error_message(encoding))
-        raise error_from_result(result, encoding=encoding)
-    return result
+    def __iter__(self) -> Iterator[Row]:  # type: ignore[override]  # psycopg's is the cursor itself
+        while rows := self.fetchmany(ROWS_AT_ONCE):
+            yield from rows

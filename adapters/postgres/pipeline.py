@@ -65,7 +65,7 @@ class PipelinedCursor(Cursor[DictRow]):
     ) -> Self:
         """Put a statement into the pipeline."""
         converted = self._packed(query, params) or self._convert_query(query, params)
-        statements = self._conn._prepared  # noqa: SLF001 - psycopg's own, as in one_call.py
+        statements = self._conn._prepared  # noqa: SLF001 - psycopg's own, as in projections/packed.py
         prepared, name = statements.get(converted, prepare is not False)
         if prepared is Prepare.SHOULD:
             self._pgconn.send_prepare(name, converted.query, converted.types)

@@ -29,12 +29,12 @@ from psycopg.errors import ObjectNotInPrerequisiteState, UniqueViolation
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.asked_claims import encoded
-from adapters.postgres.one_call import call, rows_of
 from adapters.postgres.patience import Wait
 from adapters.postgres.statements import packed_statement, statement
 from application.ports import NO_CLAIMS, ClaimKind, Claims
 from domain.errors import SubscriptionIsClosed
 from projections.arrays import array, scalar
+from projections.packed import call, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from msgspec import Struct, json
 
-from adapters.postgres.one_call import PackedStatement, call
 from application.ports import IssuedToken, role_in, role_key
 from domain.access import GRANTING, ROLLCALL, Role, Token, TokenIssued, evolve_token
+from projections.packed import PackedStatement, call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from adapters.postgres.one_call import PackedStatement
+from projections.packed import PackedStatement
 
 
 @cache

@@ -14,6 +14,7 @@ from domain.import_session import EncodingChosen, FileUploaded, FormatDetected, 
 from domain.problems import Problem
 from domain.roster import FileFormat
 from domain.undo import UndoProgress
+from projections.packed import PackedStatement, call, dicts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -159,11 +160,13 @@ IMPORTS = """
 """
 
 
+FIND = PackedStatement(f"SELECT {COLUMNS} FROM {IMPORTS} WHERE imports.import_id = $1::uuid".encode())
+
+
 def find_import(cursor: ViewCursor, import_id: UUID) -> ImportRow | None:
     """Return one import, or None."""
-    cursor.execute(f"SELECT {COLUMNS} FROM {IMPORTS} WHERE imports.import_id = %s", (import_id,))
-    row = cursor.fetchone()
-    return _import(row) if row else None
+    rows = dicts_of(call(cursor.connection, FIND, (import_id.bytes,)))
+    return _import(rows[0]) if rows else None
 
 
 def find_imports(cursor: ViewCursor, import_ids: Sequence[UUID]) -> dict[UUID, ImportRow]:

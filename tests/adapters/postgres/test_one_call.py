@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg.errors import CheckViolation, UndefinedTable, UniqueViolation
 
-from adapters.postgres.one_call import OneCallCursor, PackedStatement, call
+from adapters.postgres.one_call import OneCallCursor
 from projections.arrays import array, scalar
+from projections.packed import PackedStatement, call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
