@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from hashlib import sha256
-from select import POLLIN, poll
 from ssl import get_default_verify_paths
 from threading import local
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -202,12 +201,11 @@ def _pool(conninfo: str, min_size: int, max_size: int) -> Pool:
 def require_connected(connection: Connection[DictRow]) -> None:
     """Raise an error if the server has closed a connection while it was idle.
 
-    The server says so, or its machine does, and otherwise it sends next to nothing. So most checks cost no round trip.
+    The server says so before the end, or its machine does, and otherwise it sends next to nothing. So the second look
+    finds the end, and there is no round trip. Unlike a poll, libpq's look keeps Python's lock, which others wait for.
     """
-    arrivals = poll()
-    arrivals.register(connection.fileno(), POLLIN)
-    if arrivals.poll(0):
-        ConnectionPool.check_connection(connection)
+    connection.pgconn.consume_input()
+    connection.pgconn.consume_input()
 
 
 def _find_certificates() -> None:
