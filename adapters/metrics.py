@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -65,6 +66,7 @@ class Metrics:
             registry=self._counted,
             buckets=BUCKETS,
         )
+        self._of_kind = cache(self._find_kind)  # as there are few kinds
         self._sign_ins = Counter(
             "rollcall_sign_ins",
             "Attempts to sign in, by way (link or oidc) and outcome.",
@@ -81,8 +83,12 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request, and the seconds until its response began."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        count, times = self._of_kind(method, route, status)
+        count.inc()
+        times.observe(seconds)
+
+    def _find_kind(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
 
     def signed_in(self, way: str, outcome: str) -> None:
         """Count an attempt to sign in, with its outcome."""

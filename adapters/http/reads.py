@@ -11,13 +11,14 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from litestar import get
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
 
 from adapters.http.security import CHECKED_BY_ROUTE, asking, remember_caller
 from adapters.postgres.patience import waited
 
 if TYPE_CHECKING:
-    from litestar.handlers import HTTPRouteHandler
+    from litestar.connection import ASGIConnection
 
     from adapters.composition import Rollcall
     from adapters.http.security import RouteOptions
@@ -86,10 +87,19 @@ class Readers:
 READERS = Readers(READS_AT_ONCE)
 
 
+class ReadHandler(HTTPRouteHandler):
+    """A handler that guards are shown as it is: the framework copies it for each of them, with every request."""
+
+    async def authorize_connection(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        """Run the guards."""
+        for guard in self.resolve_guards():
+            await guard(connection, self)  # type: ignore[misc]  # as the framework has it
+
+
 def read(path: str, *, opt: RouteOptions, **options: Any) -> Callable[[Callable[P, T]], HTTPRouteHandler]:
     """Make a function the handler of GET at a path, and run it in a thread in which access has just been checked.
 
-    Otherwise it is the framework's `get`, whose `options` it takes.
+    Otherwise it is as the framework's `get`, whose `options` it takes.
     """
 
     def decorate(function: Callable[P, T]) -> HTTPRouteHandler:
@@ -103,7 +113,7 @@ def read(path: str, *, opt: RouteOptions, **options: Any) -> Callable[[Callable[
 
             return await READERS.call(checked)
 
-        return get(path, opt={**opt, CHECKED_BY_ROUTE: True}, **options)(answer)
+        return ReadHandler(path, http_method=HttpMethod.GET, opt={**opt, CHECKED_BY_ROUTE: True}, **options)(answer)
 
     return decorate
 
