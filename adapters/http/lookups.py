@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 def find_subscription(rollcall: Rollcall, subscription_id: UUID) -> SubscriptionRow:
     """Return a subscription; raises NotFound."""
     with rollcall.views() as cursor:
-        found = directory.subscriptions(cursor, among=[subscription_id])
-    if not found:
+        found = directory.find_subscription(cursor, subscription_id)
+    if found is None:
         raise NotFound(what="subscription", id=subscription_id)
-    return found[0]
+    return found
 
 
 def require_subscription(rollcall: Rollcall, subscription_id: UUID) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from application.memberships import GroupJoined, GroupsJoined
 from domain.naming import group_key
 from projections.arrays import array
+from projections.packed import PackedStatement, call, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -73,6 +74,18 @@ def subscriptions(
         {"among": among, "name": name, "id": subscription_id, "limit": limit},
     )
     return [SubscriptionRow(*row.values()) for row in cursor]
+
+
+FIND_SUBSCRIPTION = PackedStatement(
+    b"SELECT subscription_id, name, seats, taken, created_at, state, closed_at FROM directory_subscriptions"
+    b" WHERE subscription_id = $1::uuid"
+)
+
+
+def find_subscription(cursor: ViewCursor, subscription_id: UUID) -> SubscriptionRow | None:
+    """Return one subscription, or None."""
+    rows = rows_of(call(cursor.connection, FIND_SUBSCRIPTION, (subscription_id.bytes,)))
+    return SubscriptionRow(*rows[0]) if rows else None
 
 
 def subscriptions_ever_called(cursor: ViewCursor, name: str) -> list[SubscriptionRow]:
