@@ -259,7 +259,7 @@ def _end_of_tree(cursor: Cursor[DictRow]) -> tuple[LeafTile, int]:
 
 
 def _count_after(cursor: Cursor[DictRow], position: int) -> int:
-    # Between two positions, PostgreSQL follows the index. After one, it may read the whole log, until it has statistics.
+    # Between two positions, PostgreSQL follows the index. After one, it may read the whole log, without statistics.
     query = (
         "SELECT count(*) FROM events"
         " WHERE notification_id > %s AND notification_id <= (SELECT max(notification_id) FROM events)"
