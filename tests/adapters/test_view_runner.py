@@ -11,13 +11,14 @@ import psycopg
 import pytest
 from msgspec import structs
 
-from adapters import view_runner
+from adapters import convoy, view_runner
 from adapters.convoy import FEW
 from adapters.memory.ports import AlwaysReadable
 from adapters.postgres import locks
 from application.grouping import create_group
 from application.licensing import create_subscription
 from application.records import Origin
+from domain.subscription import SubscriptionCreated
 from projections import group_events, projector
 from projections.directory import read as directory
 from tests.conftest import ANN, Compose, subscribed, working
@@ -300,3 +301,24 @@ def test_a_view_that_is_being_replaced_does_not_hold_up_the_others(rollcall: Rol
         eventually(lambda: all(each.position() == head for each in others))
         assert held.position() < head
     assert rollcall.health.catch_up()
+
+
+# --- many at once ---------------------------------------------------------------------------------------------------
+
+
+def test_each_batch_is_planned_for_what_it_holds(idle: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A plan for any batch would look up each user of an import among those in no group, though nobody is left there.
+    view, plans = named(idle, "directory"), list[str]()
+    insert = view.view.handlers[SubscriptionCreated]
+
+    def write(cursor: ViewCursor, run: Sequence[Record]) -> None:
+        insert(cursor, run)
+        plans.extend(row["plan_cache_mode"] for row in cursor.execute("SHOW plan_cache_mode"))
+
+    view.view = structs.replace(view.view, handlers={**view.view.handlers, SubscriptionCreated: write})
+    monkeypatch.setattr(convoy, "FEW", 0)  # so that the view's runner writes, not the convoy
+    with working(idle):
+        subscribed(idle)
+        eventually(lambda: plans)
+    view.rebuild()
+    assert plans == ["force_custom_plan"] * 2
