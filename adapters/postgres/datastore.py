@@ -8,6 +8,7 @@ from hashlib import sha256
 from ssl import get_default_verify_paths
 from threading import local
 from typing import TYPE_CHECKING, Self, TypeAlias
+from weakref import WeakSet
 
 import psycopg
 from psycopg import Connection, Cursor
@@ -24,6 +25,8 @@ from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
+
+    from psycopg.errors import Diagnostic
 
 Pool: TypeAlias = "ConnectionPool[Connection[DictRow]]"
 
@@ -55,6 +58,10 @@ SESSION_SETTINGS = {
     "enable_bitmapscan": "off",
     "jit": "off",  # our statements are short: to compile one takes ten times as long as to run it
 }
+
+
+ENDED = WeakSet["Connection[DictRow]"]()
+"""Connections of which the server has said that it ends them."""
 
 
 class Kept(local):
@@ -193,6 +200,7 @@ def _pool(conninfo: str, min_size: int, max_size: int) -> Pool:
         min_size=min_size,
         max_size=max_size,
         open=False,
+        configure=_note_the_end,
         check=require_connected,
         timeout=CONNECTION_SECONDS,
     )
@@ -201,11 +209,25 @@ def _pool(conninfo: str, min_size: int, max_size: int) -> Pool:
 def require_connected(connection: Connection[DictRow]) -> None:
     """Raise an error if the server has closed a connection while it was idle.
 
-    The server says so before the end, or its machine does, and otherwise it sends next to nothing. So the second look
-    finds the end, and there is no round trip. Unlike a poll, libpq's look keeps Python's lock, which others wait for.
+    The server says so, or its machine does, so there is no round trip. Unlike a poll, libpq's look keeps Python's lock,
+    which other threads wait for.
     """
-    connection.pgconn.consume_input()
-    connection.pgconn.consume_input()
+    server = connection.pgconn
+    server.consume_input()
+    server.is_busy()  # which has libpq read what has come
+    if connection in ENDED:
+        raise psycopg.OperationalError("the server has ended the connection")
+    server.consume_input()  # the end itself, if it came right behind
+
+
+def _note_the_end(connection: Connection[DictRow]) -> None:
+    """Note when the server says that it ends a connection. It closes it up to some milliseconds later."""
+
+    def note(said: Diagnostic) -> None:
+        if said.severity_nonlocalized in {"FATAL", "PANIC"}:
+            ENDED.add(connection)
+
+    connection.add_notice_handler(note)
 
 
 def _find_certificates() -> None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from application.ports import SharedPart
 
 RETRY_SECONDS = 1.0
-# One message each, because a commit takes its turn for every batch. PostgreSQL sets the time to wait first. It ends a
-# transaction that idles for a minute: a process that hangs keeps nobody from stopping its commit.
+# One message each. PostgreSQL sets the time to wait first. It ends a transaction that idles for a minute, so a process
+# that hangs keeps nobody from stopping its commit.
 UNTIL_UNLOCKED = SQL("SELECT pg_advisory_lock({key}) FROM set_config('lock_timeout', {patience}, false)")
 UNTIL_COMMIT = SQL("BEGIN; SELECT pg_advisory_xact_lock({key}) FROM set_config('lock_timeout', {patience}, true)")
 WAITERS_IN_ALL = 24  # of the threads that answer requests; the others are for those who wait for no turn

@@ -282,14 +282,16 @@ class Recorder(StreamRecorder, ApplicationRecorder):
         """Return which of these keys are held, and by which stream."""
         wanted = {"keys": _json(keys), "subscription": subscription_id, "kind": kind}
         with self._datastore.get_connection() as connection:
-            rows = connection.execute(statement("select_held"), wanted, prepare=True, binary=True)
+            # Not prepared: a plan that was made while there were few claims would read all of them.
+            rows = connection.execute(statement("select_held"), wanted, prepare=False, binary=True)
             return {row["key"]: row["stream_id"] for row in rows}
 
     def select_licensed(self, subscription_id: UUID, emails: Iterable[str]) -> tuple[list[str], int]:
         """Return which of these addresses have a licence, and the version of the subscription's stream."""
         wanted = {"emails": _json(emails), "subscription": subscription_id}
         with self._datastore.get_connection() as connection:
-            row = connection.execute(statement("select_licensed"), wanted, prepare=True, binary=True).fetchone()
+            # Not prepared, as in `select_held`.
+            row = connection.execute(statement("select_licensed"), wanted, prepare=False, binary=True).fetchone()
             return (row["users"], row["version"]) if row else ([], 0)
 
     def select_running(self, subscription_id: UUID, topics: Sequence[str]) -> tuple[list[tuple[UUID, str]], int]:

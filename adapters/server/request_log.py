@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from asyncio import CancelledError
 from http import HTTPStatus
-from random import getrandbits
 from time import perf_counter
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import uuid4
 
 import structlog
 from litestar.enums import HttpMethod, ScopeType
@@ -52,7 +51,7 @@ class RequestLog:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        found, request_id, sent = SUBSCRIPTION.match(scope["path"]), _new_id(), _client_request_id(scope)
+        found, request_id, sent = SUBSCRIPTION.match(scope["path"]), str(uuid4()), _client_request_id(scope)
         scope.setdefault("state", {}).update(request_id=request_id, client_request_id=sent)
         bound = {"request_id": request_id} | ({"subscription": found[1]} if found else {})
         bound |= {"client_request_id": sent} if sent else {}
@@ -113,11 +112,6 @@ async def _refuse(send: Send, request_id: str) -> None:
 def redacted_path(path: str) -> str:
     """Return a path as it may be logged: without the secret of a sign-in link."""
     return SECRET.sub("…", path) if "/sign-in/link/" in path else path
-
-
-def _new_id() -> str:
-    """Return a version 4 UUID. It is no secret, so the kernel isn't asked for each."""
-    return str(UUID(int=getrandbits(128), version=4))
 
 
 def _client_request_id(scope: HTTPScope) -> str | None:

@@ -16,6 +16,7 @@ from tests.conftest import importing_as, subscribed
 
 if TYPE_CHECKING:
     from adapters.composition import Rollcall
+    from projections.view import ViewCursor
 
 pytestmark = pytest.mark.database
 
@@ -43,6 +44,36 @@ def test_claims_agree_with_the_events(rollcall: Rollcall) -> None:
         claimed = cursor.execute("SELECT subscription_id, kind, key FROM claims ORDER BY 1, 2, 3").fetchall()
     assert [tuple(row.values()) for row in claimed] == [tuple(row.values()) for row in shown]
     assert len(claimed) == 8
+
+
+def test_claims_are_looked_up_by_their_index_however_few_there_were(unattended: Rollcall) -> None:
+    origin = subscribed(unattended, "ann@example.com")
+    subscription = origin.subscription_id
+
+    def looked_up() -> None:
+        assert unattended.events.licensed(subscription, ["ann@example.com"]).users == {"ann@example.com"}
+        assert unattended.events.held(subscription, "group-name", ["sales"]) == {}
+
+    with unattended.datastore.one_connection(), unattended.views() as cursor:
+        cursor.execute("ALTER TABLE claims SET (autovacuum_enabled = off)")
+        cursor.execute("ANALYZE claims")
+        for _ in range(10):  # PostgreSQL keeps a plan by then, if it may
+            looked_up()
+        cursor.execute(
+            "INSERT INTO claims SELECT %s, 'licence', number::text, %s FROM generate_series(1, 100000) AS number",
+            (subscription, subscription),
+        )
+        before = _claims_read(cursor)
+        looked_up()
+        assert _claims_read(cursor) == before
+
+
+def _claims_read(cursor: ViewCursor) -> int:
+    """Return how many claims this process has read without an index."""
+    cursor.execute("SELECT pg_stat_force_next_flush()")
+    row = cursor.execute("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'claims'").fetchone()
+    assert row
+    return int(row["seq_tup_read"])
 
 
 def test_each_claim_belongs_to_the_stream_that_it_was_taken_for(rollcall: Rollcall) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from select import POLLIN, poll
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from application.grouping import create_group
 from application.licensing import revoke_licences
 from domain.errors import NotLicensed
 from tests.conftest import subscribed, without_turns
-from tests.waiting import APPEND_LOCK, Running, eventually, waiting_for_locks
+from tests.waiting import APPEND_LOCK, GENEROUS_SECONDS, Running, eventually, waiting_for_locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,3 +123,16 @@ def test_nobody_unlicensed_joins_a_group_where_the_role_asks_for_repeatable_read
         revoking.result()
         with pytest.raises(NotLicensed):
             creating.result()
+
+
+def test_the_pool_lends_no_connection_that_the_server_is_about_to_close(database: str) -> None:
+    with Datastore(database, "rollcall", 1) as datastore, psycopg.connect(database, autocommit=True) as other:
+        for _ in range(20):
+            with datastore.get_connection() as connection:
+                lent = connection
+            arrivals = poll()
+            arrivals.register(lent.fileno(), POLLIN)
+            other.execute("SELECT pg_terminate_backend(%s)", (lent.info.backend_pid,))
+            assert arrivals.poll(GENEROUS_SECONDS * 1_000)  # what the server says before the end
+            with datastore.get_connection() as connection:
+                assert shown(connection, "search_path") == "rollcall"
