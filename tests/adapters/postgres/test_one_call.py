@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import _cursor_base
 from psycopg.errors import CheckViolation, UndefinedTable, UniqueViolation
 
 from adapters.postgres.one_call import OneCallCursor
@@ -16,7 +17,10 @@ from projections.arrays import array, scalar
 from projections.packed import PackedStatement, call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from psycopg.abc import PQGen
+    from psycopg.pq.abc import PGconn, PGresult
 
 pytestmark = pytest.mark.database
 
@@ -27,10 +31,6 @@ VALUES = (None, 1, 2**40, "é%", b"\x00\xff", UUID(int=7), datetime(2026, 1, 31,
 def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
     with closing(psycopg.connect(database, autocommit=True, cursor_factory=OneCallCursor)) as connection:
         yield connection
-
-
-def take_steps(_connection: object) -> NoReturn:
-    pytest.fail("the statement was sent and read step by step")
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -51,6 +51,13 @@ def test_values_come_back_as_psycopg_returns_them(
 def test_a_statement_with_values_takes_no_steps_in_python(
     connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, *, prepare: bool | None
 ) -> None:
+    execute = cast("Callable[[PGconn], PQGen[list[PGresult]]]", vars(_cursor_base)["execute"])
+
+    def take_steps(server: PGconn) -> PQGen[list[PGresult]]:
+        if server is connection.pgconn:  # and not the connection of a thread that is still listening
+            pytest.fail("the statement was sent and read step by step")
+        return execute(server)
+
     with monkeypatch.context() as patched:
         patched.setattr("psycopg._cursor_base.execute", take_steps)
         for _ in range(10):
