@@ -66,7 +66,6 @@ class Metrics:
             registry=self._counted,
             buckets=BUCKETS,
         )
-        self._of_kind = cache(self._find_kind)  # as there are few kinds
         self._sign_ins = Counter(
             "rollcall_sign_ins",
             "Attempts to sign in, by way (link or oidc) and outcome.",
@@ -80,14 +79,15 @@ class Metrics:
             registry=self._counted,
             multiprocess_mode="livesum",
         )
+        self._children = cache(self._find_children)  # as many as there are combinations of labels
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request, and the seconds until its response began."""
-        count, times = self._of_kind(method, route, status)
+        count, times = self._children(method, route, status)
         count.inc()
         times.observe(seconds)
 
-    def _find_kind(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    def _find_children(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
         return self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
 
     def signed_in(self, way: str, outcome: str) -> None:

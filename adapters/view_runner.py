@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from adapters.postgres.datastore import require_connected
-from projections.positions import ViewMoved, bookmark_at, write_batches
+from projections.positions import ViewMoved, bookmark_at, prepare_for_batches
 from projections.projector import BATCH, LogWentBack
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class ViewRunner:
         with self._locks.acquire("view", self._name, stopping=self._stopping) as connection:
             if connection is None:
                 return
-            write_batches(connection)
+            prepare_for_batches(connection)
             read = shown = self._projector.bookmark()
             moved = monotonic()
             try:

@@ -155,8 +155,8 @@ def wait_for_no_disk(connection: Connection[DictRow]) -> None:
     connection.execute("SET synchronous_commit = off")
 
 
-def write_batches(connection: Connection[DictRow]) -> None:
-    """Prepare a connection to write views in batches: without waiting for the disk, and each planned for what it holds.
+def prepare_for_batches(connection: Connection[DictRow]) -> None:
+    """Let a connection write views in batches: without waiting for the disk, and each planned for what it holds.
 
     A plan for any batch looked up each user who joins a group among those in no group, also when nobody was left there.
     """

@@ -26,7 +26,7 @@ from projections.positions import (
     bookmark_at,
     find_bookmark,
     move,
-    write_batches,
+    prepare_for_batches,
 )
 from projections.view import View, ViewCursor, statements_of
 
@@ -188,7 +188,7 @@ class Projector:
         Raises RebuildSuperseded and ViewBusy.
         """
         with self._database.connect() as connection:
-            write_batches(connection)
+            prepare_for_batches(connection)
             scratch = self._begin(connection)
             bookmark, done = Bookmark(), 0
             for _ in range(SWAP_ATTEMPTS):

@@ -18,7 +18,7 @@ FIRST_DAY = 0x21  # 1 January 1980, the first day that an archive can name
 UNIX_FILE = 0o100644 << 16
 PIECE_BYTES = 1 << 20
 MOST_BYTES = 1 << 32
-BROKEN = (BadZipFile, ValueError, OSError, NotImplementedError, KeyError, RuntimeError, EOFError)
+DAMAGED = (BadZipFile, ValueError, OSError, NotImplementedError, KeyError, RuntimeError, EOFError)
 """What the library raises for an archive that somebody has tampered with."""
 
 
@@ -75,7 +75,7 @@ class ReadArchive:
         self._file = file
         try:
             self._zip = ZipFile(file)
-        except BROKEN as error:
+        except DAMAGED as error:
             raise ArchiveUnreadable from error
         self.names = self._zip.namelist()
 
@@ -85,7 +85,7 @@ class ReadArchive:
             with self._zip.open(name) as entry:
                 while piece := entry.read(PIECE_BYTES):
                     yield piece
-        except BROKEN as error:
+        except DAMAGED as error:
             raise ArchiveUnreadable from error
 
     def is_exact(self) -> bool:

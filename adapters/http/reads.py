@@ -88,7 +88,7 @@ READERS = Readers(READS_AT_ONCE)
 
 
 class ReadHandler(HTTPRouteHandler):
-    """A handler that guards are shown as it is: the framework copies it for each of them, with every request."""
+    """A handler that is shown to guards as it is. The framework would copy it for each of them, with every request."""
 
     async def authorize_connection(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Run the guards."""
@@ -99,7 +99,7 @@ class ReadHandler(HTTPRouteHandler):
 def read(path: str, *, opt: RouteOptions, **options: Any) -> Callable[[Callable[P, T]], HTTPRouteHandler]:
     """Make a function the handler of GET at a path, and run it in a thread in which access has just been checked.
 
-    Otherwise it is as the framework's `get`, whose `options` it takes.
+    Its `options` are those of the framework's `get`.
     """
 
     def decorate(function: Callable[P, T]) -> HTTPRouteHandler:

@@ -169,7 +169,9 @@ class Datastore:
 
     def connect(self, cursors: type[Cursor[DictRow]] = Cursor) -> Connection[DictRow]:
         """Open a connection outside the pool, with cursors of psycopg's or of ours. The caller closes it."""
-        return psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row, cursor_factory=cursors)
+        opened = psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row, cursor_factory=cursors)
+        _note_the_end(opened)
+        return opened
 
     @contextmanager
     def migrating(self) -> Iterator[Connection[DictRow]]:
@@ -212,12 +214,11 @@ def require_connected(connection: Connection[DictRow]) -> None:
     The server says so, or its machine does, so there is no round trip. Unlike a poll, libpq's look keeps Python's lock,
     which other threads wait for.
     """
-    server = connection.pgconn
-    server.consume_input()
-    server.is_busy()  # which has libpq read what has come
-    if connection in ENDED:
-        raise psycopg.OperationalError("the server has ended the connection")
-    server.consume_input()  # the end itself, if it came right behind
+    for _ in range(2):  # over TLS, a look takes one message
+        connection.pgconn.consume_input()
+        connection.pgconn.is_busy()  # which has libpq read what has come
+        if connection in ENDED:
+            raise psycopg.OperationalError("the server has ended the connection")
 
 
 def _note_the_end(connection: Connection[DictRow]) -> None:

@@ -52,6 +52,9 @@ class GroupRow(Struct, frozen=True):
     import_id: UUID | None
 
 
+SUBSCRIPTION = "subscription_id, name, seats, taken, created_at, state, closed_at"  # the columns of a row
+
+
 def subscriptions(
     cursor: ViewCursor,
     *,
@@ -65,8 +68,8 @@ def subscriptions(
     """
     name, subscription_id = after or (None, None)
     cursor.execute(
-        """
-        SELECT subscription_id, name, seats, taken, created_at, state, closed_at FROM directory_subscriptions
+        f"""
+        SELECT {SUBSCRIPTION} FROM directory_subscriptions
         WHERE (%(among)s::uuid[] IS NULL OR subscription_id = ANY(%(among)s))
           AND (%(name)s::text IS NULL OR (name, subscription_id) > (%(name)s, %(id)s::uuid))
         ORDER BY name, subscription_id LIMIT %(limit)s
@@ -77,8 +80,7 @@ def subscriptions(
 
 
 FIND_SUBSCRIPTION = PackedStatement(
-    b"SELECT subscription_id, name, seats, taken, created_at, state, closed_at FROM directory_subscriptions"
-    b" WHERE subscription_id = $1::uuid"
+    f"SELECT {SUBSCRIPTION} FROM directory_subscriptions WHERE subscription_id = $1::uuid".encode()
 )
 
 
