@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from msgspec import json
 from rich.console import Console
 
-from tests.bench import limits
 from tests.bench.against_django import against_django
 from tests.bench.journey import growth, journey, stops
 from tests.bench.memory import memory
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from tests.bench.sizes import Sizes
     from tests.bench.table import Side
 
-PARTS = ("journey", "stops", "inside", "read", "limits", "memory", "django", "growth")
-ALONE = frozenset({"limits", "django", "growth"})
+PARTS = ("journey", "stops", "inside", "read", "memory", "django", "growth")
+ALONE = frozenset({"django", "growth"})
 """What is measured of this build only."""
 
 
@@ -96,10 +95,6 @@ class Bench:
             file = Path(folder) / "users.csv"
             file.write_bytes(user_based(rows, rows // 100, columns=3))
             return build.inside("read", file)
-
-    def _limits(self, _build: Build) -> Mapping[str, float]:
-        with database(self._postgres) as conninfo:
-            return limits.routes(conninfo, self._size.seconds)
 
 
 def main() -> None:

@@ -41,6 +41,7 @@ def journey(server: Server, size: Sizes) -> dict[str, float]:
     found |= {
         "get_import": server.answers_a_second(where, home.token, size.seconds),
         "get_groups": server.answers_a_second(f"{where}/groups", home.token, size.seconds),
+        **(limits.routes(server.conninfo, size.seconds) if server.build == THIS else {}),
         **pages(home, where),
     }
     with beside(lambda: other.client.get(f"{other.path}/groups").raise_for_status()) as idle:
