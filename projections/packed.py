@@ -8,7 +8,7 @@ from psycopg import OperationalError
 from psycopg._preparing import Prepare
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from psycopg._queries import PostgresQuery
     from psycopg.pq.abc import PGresult
     from psycopg.rows import DictRow
+
+CHANGED_TYPES = b"0A000"  # that of FeatureNotSupported: "cached plan must not change result type"
 
 
 class _Query(Protocol):
@@ -66,7 +68,11 @@ def run(
     *,
     prepare: bool | None,
 ) -> PGresult:
-    """Run a statement, prepared as psycopg would; raises psycopg's errors."""
+    """Run a statement, prepared as psycopg would; raises psycopg's errors.
+
+    A statement whose columns have got other types since it was prepared, as a newer release may have changed a table,
+    is prepared anew. Within a transaction it fails, and psycopg forgets it with the rollback.
+    """
     server, statements = connection.pgconn, connection._prepared  # noqa: SLF001 - psycopg's own, as our cursor's method is
     asked = cast("PostgresQuery", query)
     prepared, name = statements.get(asked, prepare)
@@ -77,10 +83,20 @@ def run(
         if prepared is Prepare.NO
         else server.exec_prepared(name, cast("Sequence[bytes]", values), formats, wanted)  # or NULLs
     )
+    if prepared is Prepare.YES and _is_outdated(result) and server.transaction_status == TransactionStatus.IDLE:
+        statements.validate(statements.key(asked), prepared, name, [result])  # which forgets it
+        server.exec_(b"DEALLOCATE " + name)
+        return run(connection, query, values, formats, wanted, prepare=prepare)
     key = statements.maybe_add_to_cache(asked, prepared, name)
     if key is not None:
         statements.validate(key, prepared, name, [result])
     return _succeeded(connection, result)
+
+
+def _is_outdated(result: PGresult) -> bool:
+    """Return whether PostgreSQL refused a prepared statement because its result would have other types now."""
+    failed = result.status == ExecStatus.FATAL_ERROR
+    return failed and result.error_field(DiagnosticField.SQLSTATE) == CHANGED_TYPES
 
 
 def _succeeded(connection: Connection[Any], result: PGresult) -> PGresult:

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import _cursor_base
-from psycopg.errors import CheckViolation, UndefinedTable, UniqueViolation
+from psycopg.errors import CheckViolation, FeatureNotSupported, UndefinedTable, UniqueViolation
 
 from adapters.postgres.one_call import OneCallCursor
 from projections.arrays import array, scalar
@@ -96,6 +96,65 @@ def test_a_lost_connection_is_an_operational_error(connection: psycopg.Connectio
     assert connection.closed
     with pytest.raises(psycopg.OperationalError):
         connection.execute("SELECT %s::int", (1,), prepare=True)
+
+
+# --- tables that change under prepared statements -------------------------------------------------------------------
+
+
+@pytest.fixture
+def change(database: str) -> Iterator[Callable[[], object]]:
+    """Return what gives a table's column another type, as the rebuild of a view by a newer release may."""
+    with closing(psycopg.connect(database, autocommit=True)) as other:
+        other.execute("CREATE TABLE numbers (n int)")
+        other.execute("INSERT INTO numbers VALUES (7)")
+        yield lambda: other.execute("ALTER TABLE numbers ALTER n TYPE text")
+
+
+@pytest.mark.parametrize("query", ["SELECT * FROM numbers WHERE %s", "SELECT * FROM numbers"])
+def test_a_statement_is_prepared_anew_when_its_columns_have_other_types(
+    connection: psycopg.Connection[Any], change: Callable[[], object], query: str
+) -> None:
+    values = (True,) if "%s" in query else None
+    for _ in range(7):
+        assert connection.execute(query, values).fetchall() == [(7,)]
+    change()
+    for _ in range(7):
+        assert connection.execute(query, values).fetchall() == [("7",)]
+    prepared = connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
+    assert prepared == (1,)
+
+
+def test_a_packed_statement_is_prepared_anew_when_its_columns_have_other_types(
+    connection: psycopg.Connection[Any], change: Callable[[], object]
+) -> None:
+    numbers = PackedStatement(b"SELECT * FROM numbers")
+    call(connection, numbers, [])
+    change()
+    assert [call(connection, numbers, []).get_value(0, 0) for _ in range(2)] == [b"7", b"7"]
+
+
+def test_a_transaction_that_meets_columns_of_other_types_fails_and_the_next_one_does_not(
+    connection: psycopg.Connection[Any], change: Callable[[], object]
+) -> None:
+    connection.execute("SELECT * FROM numbers WHERE %s", (True,), prepare=True)
+    change()
+    with pytest.raises(FeatureNotSupported), connection.transaction():
+        connection.execute("SELECT * FROM numbers WHERE %s", (True,), prepare=True)
+    with connection.transaction():
+        found = connection.execute("SELECT * FROM numbers WHERE %s", (True,), prepare=True).fetchall()
+    assert found == [("7",)]
+
+
+def test_what_postgresql_never_supports_still_fails(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(
+        "CREATE FUNCTION pg_temp.refuse(n int) RETURNS void LANGUAGE plpgsql AS"
+        " 'BEGIN IF n > 1 THEN RAISE feature_not_supported; END IF; END'"
+    )
+    refuse = PackedStatement(b"SELECT pg_temp.refuse($1::int)")
+    call(connection, refuse, [scalar("int", 1)])
+    with pytest.raises(FeatureNotSupported):
+        call(connection, refuse, [scalar("int", 2)])
+    call(connection, refuse, [scalar("int", 1)])
 
 
 # --- packed values --------------------------------------------------------------------------------------------------
