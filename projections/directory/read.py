@@ -19,10 +19,24 @@ if TYPE_CHECKING:
     from projections.view import ViewCursor
 
 NAME = "directory"
+# Which copy of the directory is read: PostgreSQL knows the number when it plans, and plans anew after a rebuild.
+COPY: LiteralString = "'directory_groups'::regclass::oid::bigint"
 
 
 SubscriptionPhase: TypeAlias = Literal["open", "closed", "erasing", "erased"]
 """Whether things can change in a subscription, and whether its data is being erased or is erased after that."""
+
+
+class Mark(Struct, frozen=True):
+    """What stands for all that the directory shows: its bookmark, and which copy of its tables that is.
+
+    What was computed from it holds as long as both are the same: a rebuilt directory may have the bookmark of the
+    damaged one.
+    """
+
+    position: int = 0
+    proof: str = ""
+    copy: int = 0
 
 
 class SubscriptionRow(Struct, frozen=True):
@@ -421,14 +435,21 @@ def existing_groups(cursor: ViewCursor, subscription_id: UUID, keys: Sequence[st
     return {row["name_key"]: GroupFound(row["position"], row["group_id"], row["users"]) for row in cursor}
 
 
+def mark(cursor: ViewCursor) -> Mark:
+    """Return what stands for all that the directory shows."""
+    cursor.execute(f"SELECT position, proof, {COPY} AS copy FROM view_positions WHERE view = %s", (NAME,))
+    row = cursor.fetchone()
+    return Mark(**row) if row else Mark()
+
+
 def last_change(cursor: ViewCursor, subscription_id: UUID) -> Hashable:
     """Return what stands for the last change of a subscription's licences and groups that the directory shows.
 
     What was computed from them holds until it is another one. Other subscriptions don't change it.
     """
     cursor.execute(
-        """
-        SELECT v.fingerprint, e.notification_id, a.id FROM view_positions AS v
+        f"""
+        SELECT v.fingerprint, {COPY} AS copy, e.notification_id, a.id FROM view_positions AS v
         LEFT JOIN LATERAL (
             SELECT notification_id, append_position FROM events
             WHERE subscription_id = %s AND notification_id <= v.position AND topic NOT LIKE 'import.%%'

@@ -8,7 +8,6 @@ from msgspec import Struct, json
 
 from projections.arrays import array
 from projections.directory import read as directory
-from projections.positions import Bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Edits(Struct, frozen=True):
-    """What the review says of some groups, by their numbers, and the directory's bookmark before.
+    """What the review says of some groups, by their numbers, and the directory's mark before.
 
     `brings_users` are the numbers of those that have users whom the file doesn't have there (see `domain.edits`).
     """
@@ -29,7 +28,7 @@ class Edits(Struct, frozen=True):
     left_out: frozenset[int]
     brings_users: tuple[int, ...]
     any_renamed: bool
-    directory: Bookmark
+    directory: directory.Mark
 
 
 DECODE = json.Decoder(Edits).decode
@@ -64,14 +63,17 @@ SELECT json_build_object(
     ),
     'any_renamed', EXISTS (SELECT FROM review_renamed WHERE import_id = %(import)s),
     'directory', (
-        SELECT json_build_object('position', position, 'proof', proof) FROM view_positions WHERE view = %(directory)s
+        SELECT json_build_object('position', position, 'proof', proof, 'copy', {copy})
+        FROM view_positions WHERE view = %(directory)s
     )
 )::text AS edits
 """
 
 
-EDITS_OF_PAGE = EDITS.format(which="import_id = %(import)s AND number BETWEEN %(first)s AND %(last)s")
-EDITS_OF_LIST = EDITS.format(which="import_id = %(import)s AND number = ANY(%(numbers)b::int[])")
+EDITS_OF_PAGE = EDITS.format(
+    which="import_id = %(import)s AND number BETWEEN %(first)s AND %(last)s", copy=directory.COPY
+)
+EDITS_OF_LIST = EDITS.format(which="import_id = %(import)s AND number = ANY(%(numbers)b::int[])", copy=directory.COPY)
 
 
 def find_edits(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> tuple[Edits, str]:

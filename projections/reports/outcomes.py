@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from application.rosters import StoredRoster
-    from projections.positions import Bookmark
     from projections.view import ViewCursor
 
 T = TypeVar("T")
@@ -62,9 +61,9 @@ def outcomes(
     subscription_id: UUID,
     roster: StoredRoster,
     groups: Iterable[EditedGroup],
-    known: Bookmark,
+    known: directory.Mark,
 ) -> dict[int, GroupOutcome]:
-    """Return what happens to these groups by number, at a bookmark of the directory.
+    """Return what happens to these groups by number, at a mark of the directory.
 
     Of groups with the same name, all that come before the last must be among them.
     """

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from domain.problems import grouped
 from projections.directory import read as directory
-from projections.positions import find_bookmark
 from projections.reports.suspicions import suspicions
 from projections.review.read import Edited, ReviewedGroup, edited_groups, with_outcomes
 
@@ -29,7 +28,7 @@ def preview(
     limit: int | None = 100,
 ) -> list[ReviewedGroup]:
     """Return the first groups of the file, edited, as a review would show them; all of them if `limit` is None."""
-    bookmark = find_bookmark(cursor, directory.NAME)
+    mark = directory.mark(cursor)
     problems = Counter(
         number
         for problem in grouped(roster.problems())
@@ -38,4 +37,4 @@ def preview(
     )
     problems.update(suspicions(cursor, subscription_id, roster).keys())
     groups = edited_groups(cursor, subscription_id, list(islice(roster.groups(), limit)), plan, problems)
-    return with_outcomes(cursor, subscription_id, roster, Edited(groups, [], bookmark))
+    return with_outcomes(cursor, subscription_id, roster, Edited(groups, [], mark))

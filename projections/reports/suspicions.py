@@ -14,7 +14,6 @@ from domain.naming import group_key, printable
 from domain.problems import Problem
 from domain.spreadsheets import may_be_changed, sheet_values
 from projections.directory import read as directory
-from projections.positions import find_bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +47,8 @@ def suspicions(cursor: ViewCursor, subscription_id: UUID, roster: StoredRoster) 
         found = _suspicions(cursor, subscription_id, roster, suspects)
         return found, BYTES_PER_SUSPECT * len(found)
 
-    # The bookmark is read first, so that what is found is at least as new as it says.
-    return roster.cached(("suspicions", find_bookmark(cursor, directory.NAME)), look_up)
+    # The mark is read first, so that what is found is at least as new as it says.
+    return roster.cached(("suspicions", directory.mark(cursor)), look_up)
 
 
 def _suspicions(

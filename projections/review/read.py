@@ -18,7 +18,6 @@ from domain.edits import Plan
 from domain.naming import group_key, plain_group_keys
 from domain.plan import Outcome
 from projections.directory import read as directory
-from projections.positions import Bookmark, find_bookmark
 from projections.reports import file_licences
 from projections.reports.group_edits import find_edits
 from projections.reports.outcomes import EditedGroup, outcomes
@@ -60,11 +59,11 @@ class ReviewedGroup(Struct, frozen=True):
 
 
 class Edited(NamedTuple):
-    """Groups of a file, the others that come before and have the same names, and the directory's bookmark before."""
+    """Groups of a file, the others that come before and have the same names, and the directory's mark before."""
 
     groups: list[EditedGroup]
     namesakes: list[EditedGroup]
-    directory: Bookmark
+    directory: directory.Mark
 
 
 class GroupFilter(Struct, frozen=True):
@@ -280,14 +279,14 @@ def _groups_of_plan(
     numbers: Sequence[int],
     limit: int,
 ) -> Edited:
-    bookmark, search = find_bookmark(cursor, directory.NAME), group_key(wanted.search)
+    mark, search = directory.mark(cursor), group_key(wanted.search)
     named = ((each, plan.name(each)) for each in map(roster.group, numbers))
     page = list(islice((each for each, name in named if search in group_key(name)), limit))
     counts = _problem_counts(cursor, import_id, [each.number for each in page], plan)
     groups = edited_groups(cursor, subscription_id, page, plan, counts)
     renamed = {number: group_key(name) for number, name in plan.names.items()}
     others = map(roster.group, namesakes(roster, renamed, groups))
-    return Edited(groups, edited_groups(cursor, subscription_id, list(others), plan, counts), bookmark)
+    return Edited(groups, edited_groups(cursor, subscription_id, list(others), plan, counts), mark)
 
 
 def edited_groups(

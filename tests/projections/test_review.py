@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
 from application.editing import leave_group_out, remove_user, rename_group, take_group_in
+from application.grouping import create_group
 from application.importing import plan_at
 from application.licensing import allocate_licences
 from domain.naming import group_key
@@ -148,6 +150,38 @@ def test_a_remembered_page_shows_each_edit_as_soon_as_the_review_does(reviewed: 
         advance_views(ports)
         after = reviewed.rows(NO_FILTER, limit=7)
         assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
+
+
+def test_what_is_remembered_of_a_damaged_directory_is_looked_up_again_once_it_is_rebuilt(
+    reviewed: ReviewedImport,
+) -> None:
+    """The directory has the same bookmark before and after."""
+    ports, origin = reviewed.rollcall, reviewed.origin
+    create_group(ports, origin, uuid4(), "Team 3")
+    caught_up(ports)
+    (projector,) = (each for each in ports.projectors if each.view.name == directory.NAME)
+
+    def shown() -> tuple[list[int], list[int], int, int]:
+        """Return the groups that exist, those with problems, and how many users without a licence by page and file."""
+        rows, problems = reviewed.rows(NO_FILTER), reviewed.groups(GroupFilter(only_problems=True))
+        with ports.views() as cursor:
+            unlicensed = file_licences.unlicensed_users(cursor, origin.subscription_id, reviewed.roster()).count
+        existing = [row.number for row in rows if row.status == "existing"]
+        return existing, problems, sum(row.not_licensed for row in rows), unlicensed
+
+    with ports.datastore.one_connection():
+        right = shown()
+        create_group(ports, origin, uuid4(), "Team 30")
+        caught_up(ports)
+        with ports.views() as cursor:
+            cursor.execute("DELETE FROM directory_licences")
+            cursor.execute("DELETE FROM directory_groups")
+        bookmark = projector.bookmark()
+        damaged = [shown() for _ in range(10)]  # by then, the statements are prepared
+        assert damaged[-1] == ([], [*range(1, GROUPS + 1)], 2 * GROUPS - GROUPS // 5, GROUPS)
+        projector.rebuild()
+        assert projector.bookmark() == bookmark
+        assert shown() == ([4, 31], *right[1:])
 
 
 def test_the_unlicensed_users_of_a_file_are_found(reviewed: ReviewedImport) -> None:
