@@ -132,8 +132,8 @@ class Convoy:
     ) -> None:
         reached = bookmark_at(records[-1])
         moves = [Move(each.projector.view, start, reached, records) for each in members]
-        with pipelined(connection) as cursor:
-            move(cursor, self._datastore.schema, moves)
+        with pipelined(connection) as pipeline:
+            move(pipeline, self._datastore.schema, moves)
         for each in members:
             each.bookmark = reached
 

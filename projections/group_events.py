@@ -132,8 +132,10 @@ class _Run(NamedTuple):
         return EventId(self.rank + self.last - self.position, self.digest_after)
 
 
-def _write_runs(cursor: ViewCursor, records: Sequence[Record]) -> None:
-    newest = _newest_runs(cursor, {record.origin.subscription_id for record in records})
+def _write_runs(cursor: ViewCursor, records: Sequence[Record]) -> Iterator[None]:
+    _ask_for_newest_runs(cursor, {record.origin.subscription_id for record in records})
+    yield
+    newest = {row["subscription_id"]: _Run(**row) for row in cursor}
     rows: dict[tuple[UUID, int], _Run] = {}
     for first, events in _runs(records):
         subscription, position = first.origin.subscription_id, first.position
@@ -177,7 +179,7 @@ def _chained(digest: str, identity: str) -> str:
     return sha256(f"{digest} {identity}".encode()).hexdigest()[:16]
 
 
-def _newest_runs(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, _Run]:
+def _ask_for_newest_runs(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> None:
     cursor.execute(
         """
         SELECT newest.* FROM unnest(%b::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
@@ -187,7 +189,6 @@ def _newest_runs(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID
         (array("uuid", subscriptions),),
         binary=True,
     )
-    return {row["subscription_id"]: _Run(**row) for row in cursor}
 
 
 def _public(event: Event, rewritten: Sequence[str]) -> tuple[PublicType, dict[str, object]]:

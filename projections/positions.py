@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from msgspec import Struct, json
+from psycopg.errors import ObjectNotInPrerequisiteState
 
 from application.records import Record
 from domain.errors import RollcallError
@@ -23,18 +24,8 @@ if TYPE_CHECKING:
 MOST_ANNOUNCED = 180  # PostgreSQL takes 8,000 bytes in a notification
 CONDEMNED = ""
 """The fingerprint of a view that shows events which the log has lost, or that lacks a table. It serves meanwhile."""
-MOVE = """
-WITH wanted AS (
-    SELECT * FROM jsonb_to_recordset(%s::jsonb)
-        AS t (view text, fingerprint text, expected bigint, expected_proof text, reached bigint, reached_proof text)
-),
-moved AS (
-    UPDATE view_positions AS v SET position = w.reached, proof = w.reached_proof FROM wanted AS w
-    WHERE (v.view, v.position, v.proof, v.fingerprint) = (w.view, w.expected, w.expected_proof, w.fingerprint)
-    RETURNING v.view
-)
-SELECT pg_notify(%s, %s) FROM (SELECT count(*) AS views FROM moved) AS counted WHERE views = %s
-"""
+DONE = object()
+MOVE = "SELECT move_views_1(%s::jsonb, %s, %s)"
 
 
 class ViewMoved(RollcallError):
@@ -113,7 +104,15 @@ class Move(Struct, frozen=True):
     records: Sequence[Record]
 
 
-def move(cursor: ViewCursor, schema: str, moves: Sequence[Move]) -> None:
+class HasCursors(Protocol):
+    """A connection, or a pipeline over one."""
+
+    def cursor(self) -> ViewCursor:
+        """Return a cursor, which shows the results of its own statements."""
+        ...
+
+
+def move(statements: HasCursors, schema: str, moves: Sequence[Move]) -> None:
     """Move views and announce it, in a transaction of the caller's; raises ViewMoved, and what their handlers raise."""
     wanted = [
         {
@@ -127,11 +126,13 @@ def move(cursor: ViewCursor, schema: str, moves: Sequence[Move]) -> None:
         for each in moves
     ]
     channel, announced = views_channel(schema), json.encode(_announcements(moves)).decode()
-    cursor.execute(MOVE, (json.encode(wanted).decode(), channel, announced, len(moves)))
-    if not cursor.rowcount:
-        raise ViewMoved(view=", ".join(each.view.name for each in moves))
-    for each in moves:
-        each.view.apply(cursor, each.records)
+    try:
+        statements.cursor().execute(MOVE, (json.encode(wanted).decode(), channel, announced))
+        writing = [each.view.steps(statements.cursor(), each.records) for each in moves]
+        while writing:
+            writing = [steps for steps in writing if next(steps, DONE) is not DONE]
+    except ObjectNotInPrerequisiteState as error:
+        raise ViewMoved(view=", ".join(each.view.name for each in moves)) from error
 
 
 def _announcements(moves: Sequence[Move]) -> list[Announcement]:

@@ -174,8 +174,8 @@ class Projector:
 
         Raises ViewMoved; the caller then has to look at the view's standing and bookmark again.
         """
-        with connection.transaction(), connection.cursor() as cursor:
-            move(cursor, self._database.schema, [Move(self.view, expected, reached, records)])
+        with connection.transaction():
+            move(connection, self._database.schema, [Move(self.view, expected, reached, records)])
         return reached
 
     def rebuild(self, stopping: Event | None = None) -> int | None:

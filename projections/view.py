@@ -22,7 +22,11 @@ E = TypeVar("E")
 ViewCursor: TypeAlias = Cursor[DictRow]
 OpenViews: TypeAlias = Callable[[], AbstractContextManager[ViewCursor]]
 """Opens a cursor for the views' queries; `Rollcall.views` is one."""
-Handler: TypeAlias = Callable[[ViewCursor, Sequence[Record]], None]
+Handler: TypeAlias = Callable[[ViewCursor, Sequence[Record]], Iterable[None] | None]
+"""Writes what events of a type change. One that has to know something first asks for it, yields, and reads the answer.
+
+So what several views ask for is sent together.
+"""
 
 
 class View(Struct, frozen=True, dict=True):
@@ -54,9 +58,14 @@ class View(Struct, frozen=True, dict=True):
 
     def apply(self, cursor: ViewCursor, records: Iterable[Record]) -> None:
         """Write the changes that these events make, in order."""
+        for _ in self.steps(cursor, records):
+            pass
+
+    def steps(self, cursor: ViewCursor, records: Iterable[Record]) -> Iterator[None]:
+        """Do the same step by step: each but the last one ends before an answer is read."""
         handled = (record for record in records if type(record.event) in self.handlers)
         for handle, run in groupby(handled, lambda record: self.handlers[type(record.event)]):
-            handle(cursor, list(run))
+            yield from handle(cursor, list(run)) or ()
 
 
 def statements_of(script: str) -> list[str]:

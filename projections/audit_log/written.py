@@ -78,8 +78,10 @@ class _Last(NamedTuple):
     shared: _Shared
 
 
-def _insert_changes(cursor: ViewCursor, records: Sequence[Record]) -> None:
-    last = _last_rows(cursor, {record.origin.subscription_id for record in records})
+def _insert_changes(cursor: ViewCursor, records: Sequence[Record]) -> Iterator[None]:
+    _ask_for_last_rows(cursor, {record.origin.subscription_id for record in records})
+    yield
+    last = _last_rows(cursor)
     rows: list[tuple[object, ...]] = []
     longer: list[tuple[object, ...]] = []
     named: list[tuple[object, ...]] = []
@@ -155,7 +157,7 @@ def _lengthen(cursor: ViewCursor, longer: Sequence[tuple[object, ...]]) -> None:
     )
 
 
-def _last_rows(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, _Last]:
+def _ask_for_last_rows(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> None:
     cursor.execute(
         """
         SELECT wanted.id, latest.at AS latest, last.* FROM unnest(%b::uuid[]) AS wanted (id)
@@ -169,6 +171,9 @@ def _last_rows(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> dict[UUID, 
         """,
         (array("uuid", subscriptions),),
     )
+
+
+def _last_rows(cursor: ViewCursor) -> dict[UUID, _Last]:
     return {
         row["id"]: _Last(
             row["following"],

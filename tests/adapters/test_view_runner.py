@@ -25,7 +25,7 @@ from tests.conftest import ANN, Compose, subscribed, working
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from adapters.composition import Rollcall
     from application.records import Record
@@ -53,8 +53,8 @@ def of_version(rollcall: Rollcall, number: int) -> Rollcall:
     view = named(rollcall, "group_events")
     original = view.view
 
-    def write(cursor: ViewCursor, run: Sequence[Record]) -> None:
-        next(iter(original.handlers.values()))(cursor, run)
+    def write(cursor: ViewCursor, run: Sequence[Record]) -> Iterator[None]:
+        yield from next(iter(original.handlers.values()))(cursor, run) or ()
         cursor.execute("UPDATE group_events SET digest_after = %s", (f"version {number}",))
 
     view.view = structs.replace(original, version=number, handlers=dict.fromkeys(original.handlers, write))

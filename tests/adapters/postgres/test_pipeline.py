@@ -13,7 +13,7 @@ from psycopg.errors import UndefinedColumn, UniqueViolation
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
-from adapters.postgres.pipeline import pipelined
+from adapters.postgres.pipeline import Pipeline, pipelined
 from projections.arrays import array
 from projections.view import copy_rows
 
@@ -39,7 +39,8 @@ def numbers(connection: psycopg.Connection[DictRow]) -> list[int]:
 
 def test_results_are_those_of_the_statement_that_was_executed_last(connection: psycopg.Connection[DictRow]) -> None:
     for first in (1, 4):  # the second time, all are prepared
-        with pipelined(connection) as cursor:
+        with pipelined(connection) as pipeline:
+            cursor = pipeline.cursor()
             cursor.execute(ADD, (array("int", [first, first + 1]),))
             cursor.execute(ALL)
             assert {"n": first} in cursor.fetchall()
@@ -53,9 +54,36 @@ def test_results_are_those_of_the_statement_that_was_executed_last(connection: p
     assert numbers(connection) == [-4, -1, 1, 2, 3, 4, 5, 6]
 
 
+def test_each_cursor_shows_the_results_of_its_own_statements(
+    connection: psycopg.Connection[DictRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks first waits for what all have asked."""
+    waits: list[Pipeline] = []
+    receive = Pipeline._receive  # noqa: SLF001 - what waits
+
+    def counted(pipeline: Pipeline) -> None:
+        waits.append(pipeline)
+        receive(pipeline)
+
+    monkeypatch.setattr(Pipeline, "_receive", counted)
+    for last in (1, 2):  # the second time, all are prepared
+        waits.clear()
+        with pipelined(connection) as pipeline:
+            adding, counting, finding = pipeline.cursor(), pipeline.cursor(), pipeline.cursor()
+            adding.execute(ADD, (array("int", [last]),))
+            counting.execute("SELECT count(*) AS n FROM numbers")
+            finding.execute(ALL)
+            assert [row["n"] for row in finding] == list(range(1, last + 1))
+            adding.execute("UPDATE numbers SET n = n")
+            assert counting.fetchall() == [{"n": last}]
+            assert len(waits) == 1
+            assert adding.rowcount == last
+
+
 def test_statements_commit_together(connection: psycopg.Connection[DictRow], database: str) -> None:
     with psycopg.connect(database, autocommit=True, row_factory=dict_row) as other:
-        with pipelined(connection) as cursor:
+        with pipelined(connection) as pipeline:
+            cursor = pipeline.cursor()
             cursor.execute(ADD, (array("int", [1]),))
             assert cursor.rowcount == 1
             assert numbers(other) == []
@@ -63,7 +91,8 @@ def test_statements_commit_together(connection: psycopg.Connection[DictRow], dat
 
 
 def test_rows_can_be_copied_in_between(connection: psycopg.Connection[DictRow]) -> None:
-    with pipelined(connection) as cursor:
+    with pipelined(connection) as pipeline:
+        cursor = pipeline.cursor()
         cursor.execute(ADD, (array("int", [1]),))
         copy_rows(cursor, "numbers (n)", [(2,), (3,)])
         cursor.execute(ADD, (array("int", [4]),))
@@ -71,7 +100,8 @@ def test_rows_can_be_copied_in_between(connection: psycopg.Connection[DictRow]) 
 
 
 def run(connection: psycopg.Connection[DictRow], *steps: Callable[[psycopg.Cursor[DictRow]], object]) -> None:
-    with pipelined(connection) as cursor:
+    with pipelined(connection) as pipeline:
+        cursor = pipeline.cursor()
         for step in steps:
             step(cursor)
 
