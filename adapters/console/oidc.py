@@ -191,7 +191,7 @@ class Provider:
 
         Raises JoseError if a signature isn't the provider's, or what is signed is for somebody else.
         """
-        answer = await client.get(url)
+        answer = await client.get(url, auth=client.token_auth)  # or Authlib refuses a token that lasts a minute or less
         answer.raise_for_status()
         if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/jwt":
             return msgspec.json.decode(answer.content, type=dict[str, Any])

@@ -58,14 +58,18 @@ class Provider:
         alg: str = "RS256",
         beside: Sequence[object] = (),
         header: Mapping[str, object] | None = None,
+        lifetime: int = 3_600,
         **claims: object,
     ) -> None:
         """Have it change the claims of each ID token (None leaves one out), and sign it with another key and header.
 
+        The access token beside it says that it expires after `lifetime` seconds.
+
         A `new` key is published, a `stranger`'s is not; one that is `sent` along is in the token's own header. Keys on
         curves are made anew each time. What is `beside` them stands before them in the published key set.
         """
-        lie = {"key": key, "alg": alg, "beside": beside, "header": header or {}, "claims": claims}
+        signing = {"key": key, "alg": alg, "beside": beside, "header": header or {}}
+        lie = {**signing, "lifetime": lifetime, "claims": claims}
         httpx.put(f"{self.url}/lie", json=lie).raise_for_status()
 
     def published(self) -> list[dict[str, str]]:
@@ -200,7 +204,7 @@ class Lying:
             )
         told = answer.json()
         if self._lie and "id_token" in told:
-            told["id_token"] = self._signed(told["id_token"])
+            told |= {"id_token": self._signed(told["id_token"]), "expires_in": self._lie["lifetime"]}
         self._told = told
         return Response(json.encode(told), status=answer.status_code)
 

@@ -237,6 +237,17 @@ def test_what_only_userinfo_says_about_an_address_is_accepted(
     assert "ann@example.com" in browser.get("/").text
 
 
+@pytest.mark.parametrize("seconds", [60, 1])
+def test_userinfo_is_asked_however_short_the_token_for_it_is_valid(
+    browser: Browser, provider: Provider, seconds: int
+) -> None:
+    """Keycloak's realm `master` gives tokens for 60 seconds (findings/authlib-calls-new-tokens-expired.sh)."""
+    provider.lies(lifetime=seconds, email=None)
+    answer = browser.sign_in(provider, "ann")
+    assert answer.status_code == 303, answer.text
+    assert "ann@example.com" in browser.get("/").text
+
+
 def test_userinfo_may_be_signed(browser: Browser, provider: Provider) -> None:
     """As npm's oidc-provider 9.13.3 answers clients that are registered with `userinfo_signed_response_alg`."""
     provider.lies(email=None)
