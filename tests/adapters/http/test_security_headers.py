@@ -195,3 +195,29 @@ def test_the_public_origin_is_ours_behind_a_proxy(public: Served) -> None:
     assert "Secure" in cookie
     refused = httpx.post(f"{public.url}/sign-out", headers={"Origin": "http://rollcall.example"})
     assert refused.status_code == 403
+
+
+def whole(url: str) -> httpx.Request:
+    """Return a request whose target is a whole URL, and whose header names another host."""
+    return httpx.Request("GET", url, headers={"Host": "evil.example"}, extensions={"target": url.encode()})
+
+
+def test_a_whole_url_is_taken_for_its_path_and_its_host(running: Served, subscription: str) -> None:
+    """Servers have to ignore the header then (RFC 9112, section 3.2.2; findings/uvicorn-takes-a-url-for-a-path.sh)."""
+    port = httpx.URL(running.url).port
+    for url in (f"{running.url}/health/live", f"HTTP://localhost:{port}/health/%6Cive"):
+        assert running.client.send(whole(url)).json() == {"status": "live"}
+    asked = whole(f"{running.url}{subscription}/groups?limit=1")
+    asked.headers["Authorization"] = f"Bearer {running.auth.of(subscription)}"
+    assert running.client.send(asked).status_code == 200
+    paths = (str(each.get("path")) for each in running.log())
+    assert not [each for each in paths if "127.0.0.1" in each], "the log has a URL for a path"
+    assert running.client.send(whole(running.url)).is_success, "a URL without a path is that of /"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost@evil.example", ""])
+def test_a_whole_url_of_another_host_is_refused(running: Served, host: str) -> None:
+    request = httpx.Request("GET", f"{running.url}/health/live")
+    request.extensions = {"target": f"http://{host}/health/live".encode()}
+    answer = running.client.send(request)
+    assert (answer.status_code, answer.json()["type"]) == (421, "/problems/misdirected")
