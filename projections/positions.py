@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from msgspec import Struct, json
-from psycopg.errors import ObjectNotInPrerequisiteState
+from psycopg import DatabaseError
 
 from application.records import Record
 from domain.errors import RollcallError
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 MOST_ANNOUNCED = 180  # PostgreSQL takes 8,000 bytes in a notification
 CONDEMNED = ""
 """The fingerprint of a view that shows events which the log has lost, or that lacks a table. It serves meanwhile."""
-DONE = object()
+NOT_THERE = "RC001"
+"""The SQLSTATE with which `move_views_1` fails: a view isn't where it is expected."""
+DONE = object()  # the end of a view's steps
 MOVE = "SELECT move_views_1(%s::jsonb, %s, %s)"
 
 
@@ -113,7 +115,10 @@ class HasCursors(Protocol):
 
 
 def move(statements: HasCursors, schema: str, moves: Sequence[Move]) -> None:
-    """Move views and announce it, in a transaction of the caller's; raises ViewMoved, and what their handlers raise."""
+    """Move views and announce it, in a transaction of the caller's; raises ViewMoved, and what their handlers raise.
+
+    If nothing was asked for, a pipeline raises psycopg's error instead of ViewMoved, and not before its end.
+    """
     wanted = [
         {
             "view": each.view.name,
@@ -131,7 +136,9 @@ def move(statements: HasCursors, schema: str, moves: Sequence[Move]) -> None:
         writing = [each.view.steps(statements.cursor(), each.records) for each in moves]
         while writing:
             writing = [steps for steps in writing if next(steps, DONE) is not DONE]
-    except ObjectNotInPrerequisiteState as error:
+    except DatabaseError as error:
+        if error.sqlstate != NOT_THERE:
+            raise
         raise ViewMoved(view=", ".join(each.view.name for each in moves)) from error
 
 

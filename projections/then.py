@@ -130,8 +130,9 @@ class CursorThen(Cursor[DictRow]):
         self._relations = {name: sql.format(then=int(position)) for name, sql in relations.items()} | dict(review)
 
     def execute(self, query: Query, params: Params | None = None, **options: Any) -> Self:
-        """Run a statement on what was."""
+        """Run a statement on what was; it isn't prepared, because the next one has another position."""
         assert isinstance(query, str)  # noqa: S101 - as all queries of the views
+        options["prepare"] = False
         return super().execute(self._before(query, escaped=params is not None).encode(), params, **options)
 
     def _before(self, query: str, *, escaped: bool) -> str:

@@ -29,7 +29,7 @@ ENCODING = "utf-8"
 
 @contextmanager
 def pipelined(connection: Connection[DictRow]) -> Iterator[Pipeline]:
-    """Lend what gives cursors whose statements commit together, if the block succeeds.
+    """Open a pipeline over a connection: the statements of its cursors commit together, if the block succeeds.
 
     They wait until the result of one is asked for, or for the end, and are sent together. So most of them cost no round
     trip, and an error is raised later than by the statement that caused it. All are prepared. What PostgreSQL answers

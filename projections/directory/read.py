@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from projections.view import ViewCursor
 
 NAME = "directory"
-# Which copy of the directory is read: PostgreSQL knows the number when it plans, and plans anew after a rebuild.
+# Which copy of the directory is read. PostgreSQL looks it up once for a statement, and again after a rebuild.
 COPY: LiteralString = "'directory_groups'::regclass::oid::bigint"
 
 

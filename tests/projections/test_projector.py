@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from msgspec import structs
+from psycopg.errors import ObjectNotInPrerequisiteState
 
 from application.licensing import change_subscription
 from domain.group import GroupCreated
@@ -19,9 +20,12 @@ from tests.conftest import Compose, advance_views, subscribed
 from tests.histories import in_one_append
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from adapters.composition import Rollcall
-    from application.records import Origin
+    from application.records import Origin, Record
     from projections.projector import ReadLog
+    from projections.view import ViewCursor
 
 pytestmark = pytest.mark.database
 
@@ -73,6 +77,19 @@ def test_of_two_projectors_at_one_position_only_the_first_moves_the_view(
             other.advance(theirs, reached)
     assert events_shown(database) == min(first + second, 7)
     assert len(rows_of(database, "directory_groups")) == min(first + second, 7)
+
+
+def test_what_a_handler_fails_with_is_raised_as_it_is(unattended: Rollcall) -> None:
+    """Not as what the move itself fails with, after which a runner just looks again."""
+    create_groups(unattended, subscribed(unattended), "A")
+    failing = projector(unattended, "group_events")
+
+    def write(cursor: ViewCursor, _run: Sequence[Record]) -> None:
+        cursor.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state'; END $$")
+
+    failing.view = structs.replace(failing.view, handlers=dict.fromkeys(failing.view.handlers, write))
+    with unattended.datastore.connect() as connection, pytest.raises(ObjectNotInPrerequisiteState):
+        failing.advance(connection, failing.bookmark())
 
 
 def test_a_connection_that_lost_the_views_lock_cannot_move_it(unattended: Rollcall, database: str) -> None:

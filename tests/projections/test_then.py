@@ -46,6 +46,17 @@ def test_what_is_found_by_packed_statements_is_shown_as_it_is_now() -> None:
         assert not any(re.search(rf"(FROM|JOIN) +{name}\b", found.query.decode()) for name in RELATIONS)
 
 
+def test_what_was_is_not_asked_by_prepared_statements(rollcall: Rollcall) -> None:
+    """One would fail for ever after a newer release has changed a column's type, and each position is a new one."""
+    with rollcall.views() as cursor:
+        then = CursorThen(cursor.connection, 0)
+        for _ in range(7):
+            directory.existing_groups(then, uuid4(), ["sales"])
+        then.execute("SELECT email FROM directory_licences WHERE email = %s", ("ann@example.com",), prepare=True)
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        assert not [row["statement"] for row in cursor if "NOT MATERIALIZED" in row["statement"]]
+
+
 class Model:
     """A subscription's licences, and its groups with their names and users."""
 

@@ -1,6 +1,6 @@
 -- Has an append look up everything by its index. PostgreSQL keeps the plans of a function as long as nobody analyses the
 -- tables: a process that planned while there were few claims read 200,000 of them for each append, for up to a minute.
--- Who replaces one of these two functions has to repeat its setting.
+-- If you replace one of these two functions, repeat its setting.
 ALTER FUNCTION append_to_events_4 SET enable_seqscan = off;
 ALTER FUNCTION append_to_events_5 SET enable_seqscan = off;
 

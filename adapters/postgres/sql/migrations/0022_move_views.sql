@@ -11,7 +11,7 @@ BEGIN
     WHERE (v.view, v.position, v.proof, v.fingerprint) = (w.view, w.expected, w.expected_proof, w.fingerprint);
     GET DIAGNOSTICS moved = ROW_COUNT;
     IF moved < jsonb_array_length(wanted) THEN
-        RAISE EXCEPTION 'a view was moved or rebuilt' USING ERRCODE = 'object_not_in_prerequisite_state';
+        RAISE EXCEPTION 'a view was moved or rebuilt' USING ERRCODE = 'RC001';  -- as in projections/positions.py
     END IF;
     PERFORM pg_notify(channel, announced);
 END
