@@ -55,7 +55,7 @@ from adapters.http.validation import SMALL_BYTES, CheckedRequest, check_declared
 from adapters.server import health
 from adapters.server.problem_page import problem_page
 from adapters.server.request_log import RequestLog
-from adapters.server.targets import by_path
+from adapters.server.targets import ByPath
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -116,7 +116,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics, siblings: Sibli
         openapi_config=None,
         logging_config=None,
     )
-    return by_path(RequestLog(SecurityHeaders(app, site), metrics, _methods(app)))
+    return ByPath(RequestLog(SecurityHeaders(app, site), metrics, _methods(app)))
 
 
 async def check_request(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 URL = re.compile(rb"https?://(?P<host>[^/]*)(?P<path>.*)", re.IGNORECASE)
 
 
-def by_path(app: ASGIApp) -> ASGIApp:
-    """Let an app see the path of such a target, and its host instead of that of the header.
+class ByPath:
+    """Lets an app see the path of such a target, and its host instead of that of the header.
 
     Servers have to take both from the URL (RFC 9112, sections 3.2.2 and 3.3). uvicorn takes the URL for the path.
     """
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
         if scope["type"] == ScopeType.HTTP and (url := URL.fullmatch(scope["raw_path"])):
             scope["raw_path"] = url["path"] or b"/"
             scope["path"] = unquote(scope["raw_path"].decode("ascii"))
             headers = (each for each in scope["headers"] if each[0] != b"host")
             scope["headers"] = [(b"host", url["host"]), *headers]
-        await app(scope, receive, send)
-
-    return answer
+        await self._app(scope, receive, send)
