@@ -35,7 +35,7 @@ class OneCallCursor(Cursor[Row]):
     ) -> PQGen[None]:
         statements = self._conn._prepared  # noqa: SLF001 - psycopg's own, as this method is
         is_one = pgq.params or statements.get(pgq, prepare)[0] is not Prepare.NO
-        if self._conn._pipeline or not is_one:  # noqa: SLF001
+        if self._conn._pipeline or not is_one:  # noqa: SLF001 - psycopg's own
             yield from super()._maybe_prepare_gen(pgq, prepare=prepare, binary=binary)
             return
         self._query, wanted = pgq, Format.BINARY if binary else self.format

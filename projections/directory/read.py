@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from projections.view import ViewCursor
 
 NAME = "directory"
-# Which copy of the directory is read. PostgreSQL looks it up once for a statement, and again after a rebuild.
-COPY: LiteralString = "'directory_groups'::regclass::oid::bigint"
+# The oid of the groups' table. PostgreSQL looks it up once for a statement, and again after a rebuild.
+TABLE: LiteralString = "'directory_groups'::regclass::oid::bigint"
 
 
 SubscriptionPhase: TypeAlias = Literal["open", "closed", "erasing", "erased"]
@@ -28,7 +28,7 @@ SubscriptionPhase: TypeAlias = Literal["open", "closed", "erasing", "erased"]
 
 
 class Mark(Struct, frozen=True):
-    """What stands for all that the directory shows: its bookmark, and which copy of its tables that is.
+    """What stands for all that the directory shows: its bookmark, and the oid of a table that a rebuild replaces.
 
     What was computed from it holds as long as both are the same: a rebuilt directory may have the bookmark of the
     damaged one.
@@ -36,7 +36,7 @@ class Mark(Struct, frozen=True):
 
     position: int = 0
     proof: str = ""
-    copy: int = 0
+    table_oid: int = 0
 
 
 class SubscriptionRow(Struct, frozen=True):
@@ -437,7 +437,7 @@ def existing_groups(cursor: ViewCursor, subscription_id: UUID, keys: Sequence[st
 
 def mark(cursor: ViewCursor) -> Mark:
     """Return what stands for all that the directory shows."""
-    cursor.execute(f"SELECT position, proof, {COPY} AS copy FROM view_positions WHERE view = %s", (NAME,))
+    cursor.execute(f"SELECT position, proof, {TABLE} AS table_oid FROM view_positions WHERE view = %s", (NAME,))
     row = cursor.fetchone()
     return Mark(**row) if row else Mark()
 
@@ -449,7 +449,7 @@ def last_change(cursor: ViewCursor, subscription_id: UUID) -> Hashable:
     """
     cursor.execute(
         f"""
-        SELECT v.fingerprint, {COPY} AS copy, e.notification_id, a.id FROM view_positions AS v
+        SELECT v.fingerprint, {TABLE} AS table_oid, e.notification_id, a.id FROM view_positions AS v
         LEFT JOIN LATERAL (
             SELECT notification_id, append_position FROM events
             WHERE subscription_id = %s AND notification_id <= v.position AND topic NOT LIKE 'import.%%'

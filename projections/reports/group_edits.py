@@ -63,7 +63,7 @@ SELECT json_build_object(
     ),
     'any_renamed', EXISTS (SELECT FROM review_renamed WHERE import_id = %(import)s),
     'directory', (
-        SELECT json_build_object('position', position, 'proof', proof, 'copy', {copy})
+        SELECT json_build_object('position', position, 'proof', proof, 'table_oid', {table})
         FROM view_positions WHERE view = %(directory)s
     )
 )::text AS edits
@@ -71,9 +71,9 @@ SELECT json_build_object(
 
 
 EDITS_OF_PAGE = EDITS.format(
-    which="import_id = %(import)s AND number BETWEEN %(first)s AND %(last)s", copy=directory.COPY
+    which="import_id = %(import)s AND number BETWEEN %(first)s AND %(last)s", table=directory.TABLE
 )
-EDITS_OF_LIST = EDITS.format(which="import_id = %(import)s AND number = ANY(%(numbers)b::int[])", copy=directory.COPY)
+EDITS_OF_LIST = EDITS.format(which="import_id = %(import)s AND number = ANY(%(numbers)b::int[])", table=directory.TABLE)
 
 
 def find_edits(cursor: ViewCursor, import_id: UUID, numbers: Sequence[int]) -> tuple[Edits, str]:

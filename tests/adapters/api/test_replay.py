@@ -226,11 +226,13 @@ def test_each_version_tells_the_groups_that_it_changed(
     before = asking.groups(importing, 2, len(groups))
     for event in history[2:]:
         now = asking.groups(importing, event["version"], len(groups))
-        changed = {number for number in now if now[number] != before[number]}
-        # An address that is corrected twice may have stood for one user of the group, and now stands for another.
-        after = event["change"]["after"]
-        there = {number for number in now if any(email == after for email, *_ in before[number][1])}
-        assert changed <= set(event["change"]["groups"]) <= changed | there, event
+        changed, told = [number for number in now if now[number] != before[number]], event["change"]["groups"]
+        unseen = [number for number in told if number not in changed]
+        assert told == sorted([*changed, *unseen]), event
+        for number in unseen:  # an address that is corrected twice may stand for one user of a group, then for another
+            assert event["change"]["kind"] == "address_corrected", event
+            assert event["change"]["before"] in groups[number - 1], event
+            assert event["change"]["after"] in [email for email, *_ in before[number][1]], event
         before = now
 
 
