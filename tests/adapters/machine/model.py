@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from domain.addition import GroupAdded, GroupSkipped, UsersLeftOut
+from domain.downloads import FileDownloaded
 from domain.edits import GroupRenamed, UserRemoved
 from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAddedToGroup, UsersRemovedFromGroup
 from domain.import_session import (
@@ -188,6 +189,9 @@ class Model:
 
     def _follow_import(self, record: Record, by_groups: deque[Record]) -> None:
         event, import_id = record.event, record.originator_id
+        if isinstance(event, FileDownloaded):
+            assert event.what == "report"
+            return
         if isinstance(event, FileUploaded):
             assert import_id not in self.imports
             self.imports[import_id] = self.files[event.file_name]

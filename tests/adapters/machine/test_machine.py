@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 SHORT = settings(
-    max_examples=2, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=5, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 
 
