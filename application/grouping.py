@@ -58,6 +58,12 @@ class JoinResult(Struct, frozen=True):
     readable: bool = True
 
 
+class LeaveResult(CommandResult, frozen=True, kw_only=True):
+    """A group as a command leaves it, and how many users have left it."""
+
+    left: int
+
+
 def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails: Iterable[str] = ()) -> GroupResult:
     """Create a group under an id, with its first users. Repeating it with the same id, name and users changes nothing.
 
@@ -147,13 +153,15 @@ def add_users(
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 
 
-def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str]) -> CommandResult:
+def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[str]) -> LeaveResult:
     """Remove users (canonical addresses) from a group, as far as they are in it; raises NotFound."""
     users = tuple(emails)
 
-    def decide() -> Decision[CommandResult]:
+    def decide() -> Decision[LeaveResult]:
         stream = _find_group(ports, origin, group_id)
-        return append_to(stream.id, stream.version, group.remove_users(stream.state.users, users))
+        events = group.remove_users(stream.state.users, users)
+        decision = append_to(stream.id, stream.version, events)
+        return detailed(decision, LeaveResult, left=sum(len(event.users) for event in events))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 

@@ -445,11 +445,13 @@ def mark(cursor: ViewCursor) -> Mark:
 def last_change(cursor: ViewCursor, subscription_id: UUID) -> Hashable:
     """Return what stands for the last change of a subscription's licences and groups that the directory shows.
 
-    What was computed from them holds until it is another one. Other subscriptions don't change it.
+    What was computed from them holds until it is another one. Other subscriptions don't change it. It is another one
+    for what was then (see `projections.then`): what was computed while the directory changed may be newer than this.
     """
     cursor.execute(
         f"""
-        SELECT v.fingerprint, {TABLE} AS table_oid, e.notification_id, a.id FROM view_positions AS v
+        SELECT v.fingerprint, {TABLE} AS table_oid, v.proof LIKE '%% before' AS was_then, e.notification_id, a.id
+        FROM view_positions AS v
         LEFT JOIN LATERAL (
             SELECT notification_id, append_position FROM events
             WHERE subscription_id = %s AND notification_id <= v.position AND topic NOT LIKE 'import.%%'

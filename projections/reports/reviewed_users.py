@@ -11,6 +11,7 @@ from domain.naming import group_key
 from projections.directory import read as directory
 from projections.reports.file_licences import licensed_twins
 from projections.reports.review_edits import edits_of
+from projections.review.read import groups_before
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -55,12 +56,14 @@ def reviewed_users(
     Raises NotFound.
     """
     group, plan = roster.group(number), edits_of(cursor, import_id, [number])
+    key = group_key(plan.name(group))
     users = plan.members(group)[after : after + limit if limit is not None else None]
     emails = [user.email for user in users]
     removed = plan.removed.get(number, NOBODY)
     unlicensed = directory.unlicensed_emails(cursor, subscription_id, emails)
-    existing = directory.group_ids_by_key(cursor, subscription_id, [group_key(plan.name(group))])
+    existing = directory.group_ids_by_key(cursor, subscription_id, [key])
     already_in_group = directory.members_among(cursor, subscription_id, existing.values(), emails)
+    already_in_group |= _added_before(cursor, import_id, roster, number, key)
 
     def status(email: str) -> UserStatus:
         if email in removed:
@@ -86,3 +89,10 @@ def reviewed_users(
         )
         for user, place in zip(users, places, strict=True)
     ]
+
+
+def _added_before(cursor: ViewCursor, import_id: UUID, roster: StoredRoster, number: int, key: str) -> set[str]:
+    """Return the users of the groups of the file that come before one and that it joins: they are there already."""
+    before = groups_before(cursor, import_id, roster, number, key)
+    plan = edits_of(cursor, import_id, before)
+    return {email for each in before for email in plan.users(roster.group(each))}

@@ -214,6 +214,15 @@ def namesakes(roster: StoredRoster, renamed: Mapping[int, str], groups: Sequence
     return [number for number, key in before if number not in here and renamed.get(number, key) in shared]
 
 
+def groups_before(cursor: ViewCursor, import_id: UUID, roster: StoredRoster, number: int, key: str) -> list[int]:
+    """Return the groups of the file that come before one and have its name, with this key."""
+    renamed = _renamed_keys(cursor, import_id)
+    if key not in renamed.values():
+        return []
+    keys = enumerate(roster.group_keys()[: number - 1], start=1)
+    return [before for before, in_file in keys if renamed.get(before, in_file) == key]
+
+
 def _with_edits(
     cursor: ViewCursor,
     subscription_id: UUID,

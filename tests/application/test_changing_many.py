@@ -111,5 +111,6 @@ def test_users_are_removed_and_licences_revoked_in_portions(
     ports: MemoryPorts, origin: Origin, groups: dict[UUID, int]
 ) -> None:
     assert remove_users(ports, origin, next(iter(groups)), EMAILS[:3]) == ManyResult(3)
+    assert remove_users(ports, origin, next(iter(groups)), EMAILS[:4]) == ManyResult(1), "somebody else removed three"
     assert revoke_licences(ports, origin, [*EMAILS, "nobody@example.com"]) == ManyResult(5)
     assert ports.events.licensed(origin.subscription_id, EMAILS).users == frozenset()

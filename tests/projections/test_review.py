@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -13,13 +13,17 @@ from application.editing import leave_group_out, remove_user, rename_group, take
 from application.grouping import create_group
 from application.importing import plan_at
 from application.licensing import allocate_licences
+from application.rosters import Rosters
+from domain.edits import Plan
 from domain.naming import group_key
 from domain.subscription import LicencesRevoked, User
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 from projections.reports import file_licences
+from projections.reports.plan_facts import import_plan
 from projections.review import read as review
 from projections.review.read import NO_FILTER, GroupFilter
+from projections.then import CursorThen
 from tests.conftest import advance_views, subscribed
 from tests.histories import in_one_append, uploaded
 from tests.projections.test_queries import caught_up
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from adapters.composition import Rollcall
     from application.records import Origin
     from application.rosters import StoredRoster
+    from domain.plan import PlanTotals
     from projections.view import ViewCursor
 
 pytestmark = pytest.mark.database
@@ -67,12 +72,12 @@ class ReviewedImport:
                 cursor, origin.subscription_id, origin.import_id, roster, wanted, after=after, limit=limit
             )
 
-    def roster(self) -> StoredRoster:
+    def roster(self, rosters: Rosters | None = None) -> StoredRoster:
         with self.rollcall.views() as cursor:
             row = import_list.find_import(cursor, self.importing.import_id) if self.importing.import_id else None
         assert row
         assert row.read
-        return self.rollcall.rosters.open(row.subscription_id, row.read.roster)
+        return (rosters or self.rollcall.rosters).open(row.subscription_id, row.read.roster)
 
 
 @pytest.fixture
@@ -182,6 +187,35 @@ def test_what_is_remembered_of_a_damaged_directory_is_looked_up_again_once_it_is
         projector.rebuild()
         assert projector.bookmark() == bookmark
         assert shown() == ([4, 31], *right[1:])
+
+
+def test_what_is_remembered_of_a_directory_that_was_changing_is_not_what_was_before(
+    reviewed: ReviewedImport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look-up that is overtaken finds what is newer than the change under which it is remembered."""
+    ports, origin = reviewed.rollcall, reviewed.origin
+    look_up = directory.unlicensed_emails
+
+    def overtaken(*asked: Any) -> set[str]:
+        monkeypatch.setattr(directory, "unlicensed_emails", look_up)
+        in_one_append(ports, origin, (origin.subscription_id, LicencesRevoked(tuple(LICENSED))))
+        create_group(ports, origin, uuid4(), "Team 1")
+        caught_up(ports)
+        return look_up(*asked)
+
+    def found(cursor: ViewCursor, rosters: Rosters) -> tuple[int, PlanTotals]:
+        roster = reviewed.roster(rosters)
+        planned = import_plan(cursor, origin.subscription_id, roster, Plan("", GROUPS))
+        return file_licences.unlicensed_users(cursor, origin.subscription_id, roster).count, planned.totals
+
+    with ports.views() as cursor:
+        (position,) = {each.position() for each in ports.projectors if each.view.name == directory.NAME}
+        before = found(cursor, Rosters(ports.blobs))
+        monkeypatch.setattr(directory, "unlicensed_emails", overtaken)
+        now = found(cursor, ports.rosters)
+        assert now[0] == GROUPS != before[0]
+        assert found(CursorThen(cursor.connection, position), ports.rosters) == before
+        assert found(cursor, ports.rosters) == now
 
 
 def test_the_unlicensed_users_of_a_file_are_found(reviewed: ReviewedImport) -> None:

@@ -167,3 +167,20 @@ def test_the_review_lists_the_groups_with_an_outcome_or_with_a_person(client: ht
     assert numbers(user="nobody") == []
     assert client.delete(reviewed, headers=if_match(client, reviewed)).status_code == 204
     assert client.get(f"{reviewed}/groups", params={"only": "creates"}).json()["type"] == "/problems/wrong-state"
+
+
+def test_the_users_of_a_group_are_shown_as_they_are_counted(client: httpx.Client, reviewed: str) -> None:
+    """Also of one that joins another group of the file, which adds some of its users before."""
+
+    def shown(number: int) -> tuple[list[tuple[str, str]], list[int]]:
+        users = client.get(f"{reviewed}/groups/{number}/users").json()
+        group = client.get(f"{reviewed}/groups").json()[number - 1]
+        counts = [group[each] for each in ("to_add", "already_there", "not_licensed", "removed")]
+        return [(user["email"], user["status"]) for user in users], counts
+
+    headers = if_match(client, reviewed)
+    edits = [{"edit": "add", "group": 4, "email": email} for email in (ANN, BEN)]
+    client.patch(reviewed, json={"edits": edits}, headers=headers).raise_for_status()
+    assert shown(4) == ([(BEN, "to_add"), (ANN, "already_in_group")], [1, 1, 0, 0])
+    client.put(f"{reviewed}/groups/2/left-out", headers=if_match(client, reviewed)).raise_for_status()
+    assert shown(4) == ([(BEN, "to_add"), (ANN, "to_add")], [2, 0, 0, 0]), "group 2 adds nobody any more"

@@ -203,6 +203,16 @@ class TestAReview:
         assert "1 new, 0 existing, 1 joining another" in said(console.ask("GET", page))
         assert "1 was 0 joining another" in said(console.ask("GET", f"{page}/versions"))
 
+    def test_says_of_a_group_that_changes_nothing_whether_it_exists_or_comes_before_in_the_file(
+        self, console: Console, subscription: str
+    ) -> None:
+        page = console.reviewing(subscription, "Groupname,Email\nFirst,ann@example.com\nSecond,ann@example.com\n")
+        rename = {"version": version(console.ask("GET", page)), "name": "first"}
+        assert console.ask("POST", f"{page}/groups/2/rename", data=rename).status_code == 303
+        shown = said(console.ask("GET", f"{page}?open=2"))
+        assert "An earlier group of the file has the same name, and its user is in it. Nothing changes." in shown
+        assert re.search(r"ann@example.com\s+line 3, column 2\s+Already in group", shown)
+
     def test_says_in_the_group_and_in_the_result_who_holds_no_licence(
         self, console: Console, subscription: str
     ) -> None:
