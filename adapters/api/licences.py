@@ -25,6 +25,7 @@ from adapters.http.requests import (
     no_content,
     origin_of,
     request_key,
+    sent_path,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.then import At, views_at
@@ -105,7 +106,7 @@ def allocate_licences(
     key = request_key(request, idempotency_key, subscription_id, body)
     done = licensing.allocate_licences(rollcall, origin, wanted.users, key)
     document = allocated_document(done, wanted.problems, wanted.passed_over)
-    return changed(document, request.url.path, readable=done.readable)
+    return changed(document, sent_path(request), readable=done.readable)
 
 
 def _wanted(request: AnyRequest, rollcall: Rollcall, body: bytes) -> LicenceRequest:
@@ -116,7 +117,7 @@ def _wanted(request: AnyRequest, rollcall: Rollcall, body: bytes) -> LicenceRequ
         case "text/plain" if body.lstrip().startswith(b"{"):  # findings/orval-leaves-out-the-type-of-one-body-of-two.sh
             return _users_of_json(body, rollcall.private_domains)
         case "text/csv":
-            return licences_of_file(body, "licences.csv", rollcall.settings.limits, request.url.path)
+            return licences_of_file(body, "licences.csv", rollcall.settings.limits, sent_path(request))
         case _:
             raise unsupported_media_type("application/json or text/csv", content_type)
 
@@ -181,7 +182,7 @@ def revoke_licence(
 ) -> Response[None]:
     """Revoke a licence. The seat becomes free, and the user leaves every group in the subscription at once."""
     done = licensing.revoke_licences(rollcall, origin_of(request, subscription_id), [email_in_path(request, email)])
-    return no_content(request.url.path, readable=done.readable)
+    return no_content(sent_path(request), readable=done.readable)
 
 
 ROUTES = (allocate_licences, list_licences, show_licence, revoke_licence)
