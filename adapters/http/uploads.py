@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from errno import EDQUOT, ENOSPC
 from tempfile import TemporaryFile, gettempdir
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 import structlog
 from litestar.concurrency import sync_to_thread
@@ -215,7 +215,19 @@ def _file_name(segment: MultipartSegment) -> str | None:
         with suppress(UnicodeDecodeError):
             return unquote(encoded["value"], encoded["charset"], errors="strict")
     plain: str | None = segment.filename
-    return plain
+    return _decoded(plain) if plain else plain
+
+
+def _decoded(name: str) -> str:
+    """Return a name whose letters beyond ASCII are percent-encoded (RFC 7578, section 2), as aiohttp does, decoded.
+
+    A name in which % stands for itself has none that are.
+    """
+    decoded = unquote_to_bytes(name)
+    if name.isascii() and not decoded.isascii():
+        with suppress(UnicodeDecodeError):
+            return decoded.decode()
+    return name
 
 
 @asynccontextmanager
