@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -114,7 +115,10 @@ class TestUpload:
         where = send(client, subscription, FILE, given).headers["location"]
         assert client.get(where).json()["file_name"] == kept
         disposition = client.get(f"{where}/file").headers["content-disposition"]
-        assert disposition == f"attachment; filename*=UTF-8''{quote(kept, safe='')}"
+        plain, extended = disposition.removeprefix("attachment; ").split("; ")
+        assert extended == f"filename*=UTF-8''{quote(kept, safe='')}"
+        assert re.fullmatch(r'filename="[\w .-]+\.csv"', plain, re.ASCII)
+        assert (plain == f'filename="{kept}"') == (kept in {"passwd.csv", "groups.csv"})
 
     @pytest.mark.parametrize(
         ("disposition", "kept"),
