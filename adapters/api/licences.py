@@ -95,6 +95,8 @@ def allocate_licences(
 ) -> Response[AllocatedDocument]:
     """Allocate licences to users, who are listed as JSON or as `text/csv`.
 
+    CSV is read as UTF-8 or UTF-16, or else in the `charset` of its Content-Type. Without one, its encoding is guessed.
+
     With `plan`, only say what that would do. If there aren't enough seats for all of them, no licences are allocated.
     A user-based import file is accepted, too: its columns of groups are passed over.
     """
@@ -110,14 +112,15 @@ def allocate_licences(
 
 
 def _wanted(request: AnyRequest, rollcall: Rollcall, body: bytes) -> LicenceRequest:
-    content_type, _ = request.content_type
+    content_type, parameters = request.content_type
     match content_type:
         case "application/json":
             return _users_of_json(body, rollcall.private_domains)
         case "text/plain" if body.lstrip().startswith(b"{"):  # findings/orval-leaves-out-the-type-of-one-body-of-two.sh
             return _users_of_json(body, rollcall.private_domains)
         case "text/csv":
-            return licences_of_file(body, "licences.csv", rollcall.settings.limits, sent_path(request))
+            charset, limits = parameters.get("charset", ""), rollcall.settings.limits
+            return licences_of_file(body, "licences.csv", limits, sent_path(request), charset)
         case _:
             raise unsupported_media_type("application/json or text/csv", content_type)
 
