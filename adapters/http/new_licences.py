@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from adapters.http.charsets import declared_encoding
 from adapters.http.problems import FileRefused
 from domain.addresses import PrivateDomains, parse_email
 from domain.files.licence_file import read_licences
@@ -17,21 +16,6 @@ from domain.problems import FileProblems, grouped
 from domain.roster import Limits
 from domain.subscription import User
 from projections.reports.problem_rows import ProblemRow, problem_rows
-
-LEGACY = re.compile(r"cp\d+|iso8859-\d+|koi8-\w|mac-\w+|gb\w+|big5\w*|shift_jis\w*|euc_\w+|tis-620")
-"""Python's names of the encodings that a charset may name, besides those of Unicode and ASCII."""
-
-SUPERSETS = {
-    "iso8859-1": "cp1252",
-    "iso8859-9": "cp1254",
-    "tis-620": "cp874",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "big5": "big5-hkscs",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-}
-"""What is read in place of an encoding that others write more in (Encoding Standard, 4.2 "Names and labels")."""
 
 
 class NewUser(Struct, forbid_unknown_fields=True, frozen=True):
@@ -68,19 +52,10 @@ def licences_of_file(
 
     Raises FileRefused with the location, which is where the file was sent.
     """
-    read = read_licences(content, file_name, limits, _declared(charset))
+    read = read_licences(content, file_name, limits, declared_encoding(charset))
     if isinstance(read, FileProblems):
         raise FileRefused(location, file_name, problem_rows(read.problems))
     return LicenceRequest(read.users, problem_rows(grouped(read.problems)), read.passed_over)
-
-
-def _declared(charset: str) -> str:
-    """Return Python's name of a legacy encoding, or an empty string."""
-    try:
-        name = codecs.lookup(charset).name
-    except (LookupError, ValueError):
-        return ""
-    return SUPERSETS.get(name, name) if LEGACY.fullmatch(name) else ""
 
 
 def _name(text: str) -> str:
