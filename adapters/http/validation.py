@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from litestar import Request
@@ -82,11 +83,14 @@ class CheckedRequest(Request[Any, Any, Any]):
 
 
 def decode_body(body: bytes, kind: type[T]) -> T:
-    """Decode a JSON body; raises Invalid, which names the field that is wrong."""
+    """Decode a JSON body; raises Invalid, which names the field that is wrong.
+
+    A byte order mark is passed over (RFC 8259, section 8.1): Windows PowerShell begins files with one.
+    """
     if not body:
         raise Invalid(reason="The body is empty. Send a JSON object.", field="body")
     try:
-        return convert(JSON.decode(body), kind)
+        return convert(JSON.decode(body.removeprefix(BOM_UTF8)), kind)
     except ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         named = "".join(re.findall("field `([^`]*)`", message))
