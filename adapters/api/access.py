@@ -15,7 +15,7 @@ from adapters.http.lookups import find_subscription, require_subscription
 from adapters.http.paging import After, Limit, decode_after, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.reads import read
-from adapters.http.requests import AnyRequest, Injected, changed, checked_text, no_content
+from adapters.http.requests import AnyRequest, Injected, changed, checked_text, no_content, sent_path
 from adapters.http.security import GRANTERS, SUBSCRIPTION_VIEWERS, authorize_granter, for_roles
 from application import granting
 from domain.access import SubscriptionRole
@@ -72,7 +72,7 @@ def grant_access(
     _, origin = authorize_granter(request, subscription_id)
     done = granting.grant_access(rollcall, origin, data.email, data.role)
     row = convert(done, GrantRow, from_attributes=True)
-    return changed(row, request.url.path, readable=done.readable, status=201 if done.changed else 200)
+    return changed(row, sent_path(request), readable=done.readable, status=201 if done.changed else 200)
 
 
 @delete(

@@ -15,10 +15,18 @@ from adapters.http.security import PUBLIC
 
 ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "start.js": "text/javascript"}
 FOLDER = Path(swagger_ui_bundle.swagger_ui_path)
-# The bundled Swagger UI is version 4, which doesn't support OpenAPI 3.1 but displays ours as 3.0.
+# The bundled Swagger UI is version 4, which doesn't support OpenAPI 3.1 but displays ours as 3.0. It fills in examples
+# and sends them unless somebody clears the field: filters that hide what was asked for, one Idempotency-Key with each
+# request. So an example of what may be left out is told in the parameter's description instead.
 START = """
+const told = ({ example, ...parameter }) =>
+  ({ ...parameter, description: `${parameter.description ?? ""} Example: \\`${example}\\`` });
 window.addEventListener("load", async () => {
   const description = await (await fetch("/api/v1/openapi.json")).json();
+  for (const operations of Object.values(description.paths))
+    for (const operation of Object.values(operations))
+      operation.parameters = operation.parameters?.map((each) =>
+        each.required || each.example === undefined ? each : told(each));
   SwaggerUIBundle({ spec: { ...description, openapi: "3.0.3" }, dom_id: "#page" });
 });
 """

@@ -27,6 +27,7 @@ from adapters.http.requests import (
     origin_of,
     parse_time,
     request_key,
+    sent_path,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.then import At, views_at
@@ -203,7 +204,7 @@ def rename_group(
     """Rename a group."""
     origin = origin_of(request, subscription_id)
     done = grouping.rename_group(rollcall, origin, group_id, data.name)
-    return changed(_group(done), request.url.path, readable=done.readable)
+    return changed(_group(done), sent_path(request), readable=done.readable)
 
 
 @delete(
@@ -217,7 +218,7 @@ def delete_group(
 ) -> Response[None]:
     """Delete a group, even if it has users; they keep their licences."""
     done = grouping.delete_group(rollcall, origin_of(request, subscription_id), group_id)
-    return no_content(request.url.path, readable=done.readable)
+    return no_content(sent_path(request), readable=done.readable)
 
 
 @post(
@@ -240,7 +241,7 @@ def add_group_users(
     key = request_key(request, idempotency_key, subscription_id, json.encode(data))
     joined = grouping.add_users(rollcall, origin_of(request, subscription_id), group_id, data.emails, key)
     document = JoinedDocument(joined.added, joined.already_there)
-    return changed(document, request.url.path, readable=joined.readable)
+    return changed(document, sent_path(request), readable=joined.readable)
 
 
 @delete(
@@ -259,7 +260,7 @@ def remove_group_user(
     """Remove a user from a group."""
     origin = origin_of(request, subscription_id)
     done = grouping.remove_users(rollcall, origin, group_id, [email_in_path(request, email)])
-    return no_content(request.url.path, readable=done.readable)
+    return no_content(sent_path(request), readable=done.readable)
 
 
 ROUTES = (

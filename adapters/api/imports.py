@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
-from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Response, delete, post
@@ -13,7 +12,7 @@ from litestar.response import Stream
 from msgspec import Struct, convert
 
 from adapters.composition import Rollcall
-from adapters.http.downloads import note_download
+from adapters.http.downloads import attachment, note_download
 from adapters.http.file_reader import FileReader
 from adapters.http.lookups import find_import, find_subscription
 from adapters.http.paging import After, Limit, Since, Until, decode_after, document_list, list_response
@@ -165,7 +164,7 @@ def show_file(
         (rollcall.blobs.chunk(subscription_id, "file", row.sha256, number) for number in chunks),
         media_type="application/octet-stream",
         headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(row.file_name, safe='')}",
+            "Content-Disposition": attachment(row.file_name),
             "Content-Length": str(row.size_bytes),
             "X-Content-Type-Options": "nosniff",
         },

@@ -25,6 +25,7 @@ from adapters.http.requests import (
     no_content,
     origin_of,
     request_key,
+    sent_path,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.then import At, views_at
@@ -94,6 +95,8 @@ def allocate_licences(
 ) -> Response[AllocatedDocument]:
     """Allocate licences to users, who are listed as JSON or as `text/csv`.
 
+    CSV is read as UTF-8 or UTF-16, or else in the `charset` of its Content-Type. Without one, its encoding is guessed.
+
     With `plan`, only say what that would do. If there aren't enough seats for all of them, no licences are allocated.
     A user-based import file is accepted, too: its columns of groups are passed over.
     """
@@ -105,18 +108,19 @@ def allocate_licences(
     key = request_key(request, idempotency_key, subscription_id, body)
     done = licensing.allocate_licences(rollcall, origin, wanted.users, key)
     document = allocated_document(done, wanted.problems, wanted.passed_over)
-    return changed(document, request.url.path, readable=done.readable)
+    return changed(document, sent_path(request), readable=done.readable)
 
 
 def _wanted(request: AnyRequest, rollcall: Rollcall, body: bytes) -> LicenceRequest:
-    content_type, _ = request.content_type
+    content_type, parameters = request.content_type
     match content_type:
         case "application/json":
             return _users_of_json(body, rollcall.private_domains)
         case "text/plain" if body.lstrip().startswith(b"{"):  # findings/orval-leaves-out-the-type-of-one-body-of-two.sh
             return _users_of_json(body, rollcall.private_domains)
         case "text/csv":
-            return licences_of_file(body, "licences.csv", rollcall.settings.limits, request.url.path)
+            charset, limits = parameters.get("charset", ""), rollcall.settings.limits
+            return licences_of_file(body, "licences.csv", limits, sent_path(request), charset)
         case _:
             raise unsupported_media_type("application/json or text/csv", content_type)
 
@@ -181,7 +185,7 @@ def revoke_licence(
 ) -> Response[None]:
     """Revoke a licence. The seat becomes free, and the user leaves every group in the subscription at once."""
     done = licensing.revoke_licences(rollcall, origin_of(request, subscription_id), [email_in_path(request, email)])
-    return no_content(request.url.path, readable=done.readable)
+    return no_content(sent_path(request), readable=done.readable)
 
 
 ROUTES = (allocate_licences, list_licences, show_licence, revoke_licence)

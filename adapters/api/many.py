@@ -14,7 +14,7 @@ from adapters.api.groups import GROUP, GROUPS, MOST_USERS, Email
 from adapters.composition import Rollcall
 from adapters.http.lookups import find_group, find_subscription
 from adapters.http.problems import Invalid, accepted_response, responses
-from adapters.http.requests import AnyRequest, Injected, changed, checked_text, origin_of
+from adapters.http.requests import AnyRequest, Injected, changed, checked_text, origin_of, sent_path
 from adapters.http.security import ADMINISTRATORS
 from adapters.http.validation import MANY_BYTES
 from application import changing_many
@@ -230,7 +230,7 @@ def _answer(
     result = command(origin, keys)
     left = found.digest(after=len(keys) - result.not_done)
     done = ManyDocument(*counts, found.missing, remaining, left, result.done, result.not_done, result.kept)
-    return changed(done, request.url.path.rpartition("/")[0], readable=result.readable)
+    return changed(done, sent_path(request).rpartition("/")[0], readable=result.readable)
 
 
 ROUTES = (delete_groups, revoke_licences, remove_group_users)

@@ -17,7 +17,7 @@ from adapters.http.lookups import find_subscription, require_subscription
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.reads import read
-from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, changed, created_id, origin_of
+from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, changed, created_id, origin_of, sent_path
 from adapters.http.security import AUTHENTICATED, GRANTERS, SUBSCRIPTION_VIEWERS, for_roles, scopes_with
 from application import closing, licensing
 from application.licensing import SubscriptionResult
@@ -139,7 +139,7 @@ def change_subscription(
         None if data.name is UNSET else data.name,
         None if data.seats is UNSET else data.seats,
     )
-    return changed(subscription_document(done), request.url.path, readable=done.readable)
+    return changed(subscription_document(done), sent_path(request), readable=done.readable)
 
 
 @post(

@@ -20,7 +20,16 @@ from adapters.http.lookups import find_import, open_roster
 from adapters.http.paging import After, Limit, decode_after, document_list, list_response
 from adapters.http.problems import accepted_response, responses
 from adapters.http.reads import read
-from adapters.http.requests import AnyRequest, IdempotencyKey, Injected, changed, etag, origin_of, request_key
+from adapters.http.requests import (
+    AnyRequest,
+    IdempotencyKey,
+    Injected,
+    changed,
+    etag,
+    origin_of,
+    request_key,
+    sent_path,
+)
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.validation import MANY_BYTES
 from application.licensing import allocate_licences
@@ -125,7 +134,7 @@ def license_users(
         users = unlicensed.chosen(emails, data.group)
     key = request_key(request, idempotency_key, subscription_id, json.encode(data))
     done = allocate_licences(rollcall, origin_of(request, subscription_id, import_id), users, key)
-    return changed(allocated_document(done, []), request.url.path, readable=done.readable)
+    return changed(allocated_document(done, []), sent_path(request), readable=done.readable)
 
 
 ROUTES = (list_unlicensed, download_unlicensed, license_users)

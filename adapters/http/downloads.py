@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from adapters.http.security import request_origin
 from application.recording_downloads import record_download
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
 
 WITHOUT_CONTENT = "without_content"
 """What the state of a request has if its answer is sent without content: that of HEAD, which routes answer as GET."""
+
+
+def attachment(name: str) -> str:
+    """Return the Content-Disposition of a file, also for clients that don't know `filename*`, such as curl.
+
+    For these, `_` takes the place of what they could take for something else (RFC 6266, appendix D).
+    """
+    plain = re.sub(r"[^\w .,()+-]", "_", name, flags=re.ASCII)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def note_download(

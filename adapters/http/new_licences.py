@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from adapters.http.charsets import declared_encoding
 from adapters.http.problems import FileRefused
 from domain.addresses import PrivateDomains, parse_email
 from domain.files.licence_file import read_licences
@@ -41,12 +42,17 @@ class LicenceRequest(Struct, frozen=True):
     passed_over: Sequence[str] = ()
 
 
-def licences_of_file(content: bytes, file_name: str, limits: Limits, location: str) -> LicenceRequest:
+def licences_of_file(
+    content: bytes, file_name: str, limits: Limits, location: str, charset: str = ""
+) -> LicenceRequest:
     """Return the users that a file lists, and the problems in its other rows.
+
+    `charset` is that of its media type, if any. It decides where the encoding would have to be guessed otherwise: many
+    clients name one that isn't that of the file, but hardly any text is UTF-8 by chance.
 
     Raises FileRefused with the location, which is where the file was sent.
     """
-    read = read_licences(content, file_name, limits)
+    read = read_licences(content, file_name, limits, declared_encoding(charset))
     if isinstance(read, FileProblems):
         raise FileRefused(location, file_name, problem_rows(read.problems))
     return LicenceRequest(read.users, problem_rows(grouped(read.problems)), read.passed_over)

@@ -18,6 +18,7 @@ from litestar.params import QueryParameter
 from msgspec import DecodeError, ValidationError, json
 
 from adapters.http.problems import Invalid
+from adapters.http.requests import sent_path
 from domain.naming import LONGEST_NAME
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def fitting(rows: Sequence[T]) -> tuple[list[T], bytes]:
 def next_link(request: Request[Any, Any, Any], after: str) -> str:
     """Return the `Link` from a page to the next one, which begins after this."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
-    return f'<{request.url.path}?{urlencode([*query, ("after", after)])}>; rel="next"'
+    return f'<{sent_path(request)}?{urlencode([*query, ("after", after)])}>; rel="next"'
 
 
 def document_list(page: Response[list[T]], document: Callable[[T], D]) -> Response[list[D]]:

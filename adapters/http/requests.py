@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, TypeAlias, TypeVar
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import NAMESPACE_OID, NAMESPACE_URL, UUID, uuid5
 
 from litestar import Request, Response
@@ -95,6 +95,18 @@ def expected_versions(if_match: str | None) -> list[int]:
 def etag(version: int) -> dict[str, str]:
     """Return a version as a header."""
     return {"ETag": f'"{version}"'}
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+
+def sent_path(request: AnyRequest) -> str:
+    """Return the path of a request as it is written in an address, for Link and Location.
+
+    The framework's is decoded: an e-mail address in it may have ?, # or %, which mean something else there, and letters
+    that no header can have (RFC 3986, section 2.4).
+    """
+    return quote(request.scope["raw_path"], safe="%/:@!$&'()*+,;=~")
 
 
 # --- answers to changes ---------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from errno import EDQUOT, ENOSPC
 from tempfile import TemporaryFile, gettempdir
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 import structlog
 from litestar.concurrency import sync_to_thread
@@ -22,6 +22,7 @@ from litestar.openapi.spec import Encoding, OpenAPIHeader, OpenAPIMediaType, Ope
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped] # no stubs
 
+from adapters.http.charsets import offered_encoding
 from adapters.http.file_reader import Pieces
 from adapters.http.lookups import require_subscription
 from adapters.http.problems import Invalid, unsupported_media_type
@@ -80,11 +81,12 @@ class StorageFull(RollcallError):
 
 @dataclass(frozen=True)
 class UploadedFile:
-    """An uploaded file on disk, with the name and media type that the client gave it."""
+    """An uploaded file on disk, with the name, media type and charset that the client gave it."""
 
     file: IO[bytes]
     name: str
     media_type: str
+    charset: str
 
 
 def _file_body(name: str) -> RequestBody:
@@ -174,7 +176,8 @@ class _FileForm:
         await self._write()
         if self.found is None:
             raise Invalid(reason=f"The form has no field “{self.name}”. Send the file in that field.", field=self.name)
-        return UploadedFile(self.file, _file_name(self.found) or "", self.found.content_type or "")
+        name, media_type = _file_name(self.found) or "", self.found.content_type or ""
+        return UploadedFile(self.file, name, media_type, self.found.charset or "")
 
     def _begin(self, segment: MultipartSegment) -> None:
         self.inside = segment.name == self.name
@@ -215,16 +218,31 @@ def _file_name(segment: MultipartSegment) -> str | None:
         with suppress(UnicodeDecodeError):
             return unquote(encoded["value"], encoded["charset"], errors="strict")
     plain: str | None = segment.filename
-    return plain
+    return _decoded(plain) if plain else plain
+
+
+def _decoded(name: str) -> str:
+    """Return a name whose letters beyond ASCII are percent-encoded (RFC 7578, section 2), as aiohttp does, decoded.
+
+    A name in which % stands for itself has none that are.
+    """
+    decoded = unquote_to_bytes(name)
+    if name.isascii() and not decoded.isascii():
+        with suppress(UnicodeDecodeError):
+            return decoded.decode()
+    return name
 
 
 @asynccontextmanager
 async def _read(
-    rollcall: Rollcall, file_reader: FileReader, subscription_id: UUID, file: IO[bytes], name: str
+    rollcall: Rollcall, file_reader: FileReader, subscription_id: UUID, file: IO[bytes], name: str, charset: str
 ) -> AsyncIterator[ReadFile]:
-    """Read a file; if its encoding is guessed, in the one that gives names that the subscription knows, if any does."""
+    """Read a file; if its encoding is guessed, in that of its charset, or else in one that gives names we know.
+
+    These are names that the subscription has.
+    """
     async with file_reader.read(subscription_id, file, name) as read:
-        known = await sync_to_thread(_known_encoding, rollcall, subscription_id, file, read)
+        known = await sync_to_thread(_known_encoding, rollcall, subscription_id, file, read, charset)
         if not known:
             yield read
             return
@@ -232,10 +250,12 @@ async def _read(
         yield read
 
 
-def _known_encoding(rollcall: Rollcall, subscription_id: UUID, file: IO[bytes], read: ReadFile) -> str:
+def _known_encoding(rollcall: Rollcall, subscription_id: UUID, file: IO[bytes], read: ReadFile, charset: str) -> str:
     """Return the encoding that the file should have been read in, or an empty string if it was."""
     if isinstance(read, FileProblems) or "encoding-guessed" not in read.detected.problems:
         return ""
+    if declared := offered_encoding(charset):
+        return declared if declared != read.detected.encoding else ""
     with rollcall.views() as cursor:
         known = known_encoding(cursor, subscription_id, os.pread(file.fileno(), SAMPLED_BYTES, 0))
     return known if known != read.detected.encoding else ""
@@ -262,7 +282,7 @@ async def take_upload(
             origin = await sync_to_thread(origin_of, request, subscription_id, import_id)
             storing = ensure_future(sync_to_thread(store_file, rollcall, origin, Pieces(sent.file)))
             try:
-                async with _read(rollcall, file_reader, subscription_id, sent.file, name) as read:
+                async with _read(rollcall, file_reader, subscription_id, sent.file, name, sent.charset) as read:
                     uploaded = FileUploaded(name, sent.media_type, size, await storing)
                     return await sync_to_thread(record_upload, rollcall, origin, uploaded, read)
             finally:

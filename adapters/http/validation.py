@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from litestar import Request
@@ -40,6 +41,10 @@ ANY_QUERY = "any_query"
 """The `opt` of a route that accepts unknown parameters (as RFC 6749, section 4.1.2, asks for)."""
 
 
+REMAINDER = re.compile("bytes *= *0*[1-9][0-9]*-", re.IGNORECASE)
+"""A range (RFC 9110, section 14.1) that begins after the first byte."""
+
+
 async def check_declared(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse what the handler would misread; raises Invalid and UnsupportedMediaType.
 
@@ -47,6 +52,7 @@ async def check_declared(connection: ASGIConnection[Any, Any, Any, Any], handler
     JSON. Forms are checked where they are read (`uploads`).
     """
     _check_headers(connection, handler)
+    _check_range(connection)
     if connection.scope["query_string"] and not handler.opt.get(ANY_QUERY):
         _check_query(connection, handler)
     data = handler.parsed_fn_signature.parameters.get("data")
@@ -77,11 +83,14 @@ class CheckedRequest(Request[Any, Any, Any]):
 
 
 def decode_body(body: bytes, kind: type[T]) -> T:
-    """Decode a JSON body; raises Invalid, which names the field that is wrong."""
+    """Decode a JSON body; raises Invalid, which names the field that is wrong.
+
+    A byte order mark is passed over (RFC 8259, section 8.1): Windows PowerShell begins files with one.
+    """
     if not body:
         raise Invalid(reason="The body is empty. Send a JSON object.", field="body")
     try:
-        return convert(JSON.decode(body), kind)
+        return convert(JSON.decode(body.removeprefix(BOM_UTF8)), kind)
     except ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         named = "".join(re.findall("field `([^`]*)`", message))
@@ -101,6 +110,20 @@ def _check_headers(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
                 raise Invalid(reason=f"The request has more than one {name} header.", field=name)
     if (coding := connection.headers.get("Content-Encoding", "identity")) != "identity":
         raise UnsupportedMediaType(expected="an uncompressed body", found=f"Content-Encoding: {coding}")
+
+
+def _check_range(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Refuse to send the rest of an answer whose beginning was sent before; raises Invalid.
+
+    The whole could be sent, but wget takes the rest from that and adds it to what it has, without a condition or a look
+    at the status. What it has may say what was true then: the file would be of two times
+    (findings/wget-joins-halves-of-two-files.sh).
+    """
+    if REMAINDER.match(connection.headers.get("Range", "")) and "If-Range" not in connection.headers:
+        reason = (
+            "Rollcall sends files whole, because they may have changed. Delete what you have, and download it again."
+        )
+        raise Invalid(reason=reason, field="Range")
 
 
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

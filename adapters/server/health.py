@@ -11,7 +11,7 @@ from litestar import Response, get
 from litestar.concurrency import sync_to_thread
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from adapters.health import Health, Lag
 from adapters.http.problems import responses
@@ -24,7 +24,7 @@ from adapters.metrics import Metrics
 STALLED_SECONDS = 60.0
 READY_SECONDS = 1.0
 Status: TypeAlias = Literal["ready", "stalled", "rebuilding", "database_away"]
-METRICS_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # which the framework adds
+METRICS_TYPE = CONTENT_TYPE_PLAIN_0_0_4.removesuffix("; charset=utf-8")  # which the framework adds
 
 
 class Liveness(Struct, frozen=True):

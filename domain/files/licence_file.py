@@ -40,15 +40,28 @@ class LicenceFile(Struct, frozen=True):
     passed_over: tuple[str, ...] = ()
 
 
-def read_licences(content: bytes, file_name: str, limits: Limits) -> LicenceFile | FileProblems:
+def read_licences(content: bytes, file_name: str, limits: Limits, declared: str = "") -> LicenceFile | FileProblems:
     """Return the users to license, or the reasons to refuse the file as a whole.
 
+    `declared` is the encoding that the sender names, if any. It is used where the encoding would be guessed otherwise.
     A pure function that raises nothing, whatever the bytes.
     """
     try:
-        return _read(open_text(content, file_name, limits), limits)
+        return _read(_opened(content, file_name, limits, declared), limits)
     except Unreadable as refusal:
         return FileProblems(refusal.problems)
+
+
+def _opened(content: bytes, file_name: str, limits: Limits, declared: str) -> DelimitedText:
+    try:
+        text = open_text(content, file_name, limits)
+    except Unreadable:
+        if not declared:
+            raise
+    else:
+        if not (declared and text.guessed):
+            return text
+    return open_text(content, file_name, limits, declared)
 
 
 def _read(text: DelimitedText, limits: Limits) -> LicenceFile:

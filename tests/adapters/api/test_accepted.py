@@ -227,6 +227,15 @@ def test_an_answer_says_what_is_accepted_while_the_views_stand_still(
         assert answer.json() in (shown if isinstance(shown, list) else [shown])
 
 
+def test_the_location_of_any_address_is_encoded(rollcall: Rollcall, client: httpx.Client) -> None:
+    with working(rollcall, commits=False):
+        origin = subscribed(rollcall, "r&d?@example.com")
+        assert rollcall.health.catch_up()
+    path = f"{API}/subscriptions/{origin.subscription_id}/licences/r&d%3F@example.com"
+    answer = client.delete(path)
+    assert (answer.status_code, answer.headers["location"]) == (202, path)
+
+
 @pytest.mark.parametrize("operation_id", ["createSubscription", "createGroup", "uploadImport"])
 def test_a_request_repeated_before_its_effect_is_visible_is_answered_as_the_first(
     rollcall: Rollcall, client: httpx.Client, operation_id: str

@@ -63,6 +63,26 @@ def test_the_guess_is_what_gives_names_of_existing_groups(client: httpx.Client) 
     assert names(client, uploaded(client, subscribed(client, ANN), ROMANIAN)) == ["Franîa"]
 
 
+@pytest.mark.parametrize(
+    ("charset", "name", "encoding"),
+    [
+        ("; charset=IBM852", "Franţa", "cp852"),
+        ('; charset="windows-1257"', "Franīa", "windows-1257"),
+        ("; charset=euc-kr", "Franîa", "windows-1252"),  # in which it can't be read
+        ("; charset=utf-8", "Franîa", "windows-1252"),
+        ("; charset=nonsense", "Franîa", "windows-1252"),
+    ],
+)
+def test_the_guess_is_the_charset_of_the_form_s_field(
+    client: httpx.Client, charset: str, name: str, encoding: str
+) -> None:
+    """A field of a form may have one (RFC 7578, section 4.5)."""
+    file = {"file": ("groups.csv", ROMANIAN, f"text/csv{charset}")}
+    where = str(client.post(f"{subscribed(client, ANN)}/imports", files=file).headers["location"])
+    assert (names(client, where), client.get(f"{where}/encoding").json()["encoding"]) == ([name], encoding)
+    assert client.get(where).json()["counts"]["problems"] == {"encoding-guessed": 1}
+
+
 def test_the_guess_is_what_gives_names_of_people_with_a_licence(client: httpx.Client) -> None:
     subscription = subscribed(client, ANN)
     people = [{"email": "ion@example.com", "first_name": "Ion", "last_name": "Franţa"}]

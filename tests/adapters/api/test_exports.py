@@ -126,3 +126,29 @@ def test_imports_and_users_are_listed_by_what_matters(client: httpx.Client) -> N
     assert client.post(f"{home}/licences", json={"users": users}).is_success
     nameless = client.get(f"{home}/licences", params={"only": "no_name", "q": "ann"}).json()
     assert [each["email"] for each in nameless] == [ANN]
+
+
+@pytest.mark.parametrize("wanted", ["bytes=1-", "bytes=40000-", "Bytes = 007-9"])
+def test_the_rest_of_a_file_is_refused(client: httpx.Client, wanted: str) -> None:
+    """It would be joined to what may have changed (findings/wget-joins-halves-of-two-files.sh)."""
+    where = uploaded(client, subscribed(client, ANN), f"Groupname,Email\nSales,{ANN}\n")
+    home = where.partition("/imports")[0]
+    for path in (f"{home}/export/users.csv", f"{home}/licences", f"{where}/report.csv", f"{where}/file"):
+        assert_problem(client.get(path, headers={"Range": wanted}), 400, "invalid", "Range")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Range": "bytes=0-"},
+        {"Range": "bytes=00-99"},
+        {"Range": "bytes=-500"},
+        {"Range": "rows=2-"},
+        {"Range": "bytes=40-", "If-Range": '"1"'},
+    ],
+)
+def test_other_ranges_are_answered_with_the_whole_file(client: httpx.Client, headers: dict[str, str]) -> None:
+    path = f"{subscribed(client, ANN)}/export/users.csv"
+    whole = client.get(path)
+    answer = client.get(path, headers=headers)
+    assert (answer.status_code, answer.content) == (200, whole.content)

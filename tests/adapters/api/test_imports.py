@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -114,7 +115,10 @@ class TestUpload:
         where = send(client, subscription, FILE, given).headers["location"]
         assert client.get(where).json()["file_name"] == kept
         disposition = client.get(f"{where}/file").headers["content-disposition"]
-        assert disposition == f"attachment; filename*=UTF-8''{quote(kept, safe='')}"
+        plain, extended = disposition.removeprefix("attachment; ").split("; ")
+        assert extended == f"filename*=UTF-8''{quote(kept, safe='')}"
+        assert re.fullmatch(r'filename="[\w .-]+\.csv"', plain, re.ASCII)
+        assert (plain == f'filename="{kept}"') == (kept in {"passwd.csv", "groups.csv"})
 
     @pytest.mark.parametrize(
         ("disposition", "kept"),
@@ -122,6 +126,14 @@ class TestUpload:
             # .NET's HttpClient: MultipartFormDataContent.Add(content, "file", "é.csv"), and with "groups.csv"
             ("form-data; name=file; filename=\"=?utf-8?B?w6kuY3N2?=\"; filename*=utf-8''%C3%A9.csv", "é.csv"),
             ("form-data; name=file; filename=groups.csv; filename*=utf-8''groups.csv", "groups.csv"),
+            # aiohttp's FormData, and RFC 7578, section 2
+            ('form-data; name="file"; filename="%C3%9Cbersicht%20M%C3%A4rz.csv"', "Übersicht März.csv"),
+            (f'form-data; name="file"; filename="{quote("市" * 40)}.csv"', "市" * 40 + ".csv"),
+            ('form-data; name="file"; filename="..%2F..%2F%C3%A9.csv"', "é.csv"),
+            # None of these has letters that are encoded
+            ('form-data; name="file"; filename="100%25 of Q1%20.csv"', "100%25 of Q1%20.csv"),
+            ('form-data; name="file"; filename="100%FF.csv"', "100%FF.csv"),
+            ('form-data; name="file"; filename="%C3%BC ü.csv"', "%C3%BC ü.csv"),
             # Python's requests with urllib3 1.x
             ("form-data; name=\"file\"; filename*=utf-8''Gr%C3%BCppchen.csv", "Grüppchen.csv"),
             # RFC 5987, section 3.2.2; RFC 6266, section 4.3: in any order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -44,3 +45,15 @@ def test_memberships_and_histories_say_who_did_what_from_which_cell(running: Ser
 
     events = client.get(f"{importing}/history").json()
     assert [each["data"]["users"] for each in events if each["type"] == "GroupAdded"] == [[ANN], [BEN]]
+
+
+@pytest.mark.parametrize("address", ["r&d?", "no#1", "100%25", "a/b", "a//b", "`{|}", "анна"])
+def test_pages_of_any_address_lead_on(running: Served, address: str) -> None:
+    """In a URI, these characters mean something else, or nothing, unless they are encoded (RFC 3986, section 2.2)."""
+    client, email = running.client, f"{address}@example.com"
+    where = subscribed(client, email)
+    for name in ("Asia", "Sales"):
+        client.post(f"{where}/groups", json={"name": name, "users": [email]})
+    page = client.get(f"{where}/users/{quote(email, safe='')}/groups", params={"limit": 1})
+    (following,) = client.get(page.links["next"]["url"]).json()
+    assert (page.json()[0]["name"], following["name"]) == ("Asia", "Sales")

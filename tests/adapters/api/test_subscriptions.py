@@ -181,6 +181,44 @@ def test_licences_are_allocated_as_json_or_csv(running: Served, subscription: st
     assert running.client.get(subscription).json()["seats_taken"] == 2
 
 
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        ("windows-1251", "Ия"),
+        ("Windows-1257", "Žydrūnas"),
+        ('"iso-8859-2"', "Šárka"),
+        ("iso-8859-1", "Zoë"),
+        ("gb2312", "李雷"),
+        ("koi8-r", "Ян"),
+        ("euc-jp", "山田"),
+    ],
+)
+def test_a_file_of_licences_is_read_in_its_charset(running: Served, subscription: str, charset: str, name: str) -> None:
+    """Guessing gives other names for most of these, of which there is too little (RFC 7111, section 5.1)."""
+    content = f"email,FirstName,LastName\n{uuid4()}@example.com,{name},\n".encode(charset.strip('"'))
+    headers = {"Content-Type": f"text/csv; charset={charset}"}
+    answer = running.client.post(f"{subscription}/licences", content=content, headers=headers).json()
+    assert (answer["allocated"], answer["refused"]) == (1, [])
+    email = content.split(b"\n")[1].split(b",")[0].decode()
+    assert running.client.get(f"{subscription}/licences/{email}").json()["first_name"] == name
+
+
+@pytest.mark.parametrize("charset", ["windows-1251", "iso-8859-1", "utf-16", "rot13", "unicode_escape", "nonsense"])
+def test_utf_8_is_read_whatever_the_charset(running: Served, subscription: str, charset: str) -> None:
+    content = "email,FirstName,LastName\nann@example.com,Ия,\n".encode()
+    headers = {"Content-Type": f"text/csv; charset={charset}"}
+    assert not running.client.post(f"{subscription}/licences", content=content, headers=headers).json()["refused"]
+    assert running.client.get(f"{subscription}/licences/ann@example.com").json()["first_name"] == "Ия"
+
+
+def test_a_file_that_is_not_in_its_charset_is_refused(running: Served, subscription: str) -> None:
+    content = "email,FirstName,LastName\nann@example.com,Zoë,\n".encode("cp1252").replace(b"Zo", b"\x98")
+    headers = {"Content-Type": "text/csv; charset=windows-1251"}
+    answer = running.client.post(f"{subscription}/licences", content=content, headers=headers)
+    assert_problem(answer, 422, "file-refused")
+    assert answer.json()["problems"][0]["code"] == "encoding-unknown"
+
+
 def test_licences_as_json_may_be_called_text(running: Served, subscription: str) -> None:
     """The client that orval 8.38.0 generates calls them so, because the operation takes CSV too."""
     text = {"Content-Type": "text/plain;charset=UTF-8"}

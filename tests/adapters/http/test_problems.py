@@ -123,6 +123,11 @@ def test_an_invalid_body_names_the_field(running: Served, content: bytes, field:
     assert_problem(running.client.post(SUBSCRIPTIONS, content=content, headers=JSON), 400, "invalid", field)
 
 
+def test_a_byte_order_mark_is_passed_over(running: Served) -> None:
+    content = b'\xef\xbb\xbf{"name": "Contoso", "seats": 1}'
+    assert running.client.post(SUBSCRIPTIONS, content=content, headers=JSON).status_code == 201
+
+
 @pytest.mark.parametrize("media_type", [None, "text/plain", "application/x-www-form-urlencoded", ";;;"])
 def test_a_body_of_another_kind_is_415(running: Served, media_type: str | None) -> None:
     headers = {"Content-Type": media_type} if media_type else {}

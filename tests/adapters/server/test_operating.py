@@ -78,6 +78,13 @@ def test_the_metrics_cover_requests_commits_groups_lag_and_pool(running: Served)
     assert sample(metrics, 'rollcall_request_seconds_count{method="GET",route="/health/live"}') >= 1
 
 
+def test_metrics_are_in_the_format_that_needs_not_be_asked_for(running: Served) -> None:
+    """Version 1.0.0 is for those who ask for it (Prometheus, "Content negotiation")."""
+    for accepted in ("*/*", "application/openmetrics-text;version=1.0.0", "text/plain;version=0.0.4"):
+        answer = running.client.get("/metrics", headers={"Accept": accepted})
+        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
 def test_a_request_is_timed_until_its_answer_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([0.0, 0.25, 60.0])
     monkeypatch.setattr(request_log, "perf_counter", lambda: next(readings))
