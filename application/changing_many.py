@@ -75,7 +75,7 @@ def remove_users(
 
     def remove(some: Sequence[str]) -> ManyResult:
         removed = grouping.remove_users(ports, origin, group_id, some)
-        return ManyResult(removed.left, readable=removed.readable)
+        return ManyResult(len(removed.left), readable=removed.readable)
 
     return _in_portions(emails, remove, watch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -59,9 +60,9 @@ class JoinResult(Struct, frozen=True):
 
 
 class LeaveResult(CommandResult, frozen=True, kw_only=True):
-    """A group as a command leaves it, and how many users have left it."""
+    """A group as a command leaves it, and the users who have left it by that."""
 
-    left: int
+    left: tuple[str, ...]
 
 
 def create_group(ports: Ports, origin: Origin, group_id: UUID, name: str, emails: Iterable[str] = ()) -> GroupResult:
@@ -161,7 +162,7 @@ def remove_users(ports: Ports, origin: Origin, group_id: UUID, emails: Iterable[
         stream = _find_group(ports, origin, group_id)
         events = group.remove_users(stream.state.users, users)
         decision = append_to(stream.id, stream.version, events)
-        return detailed(decision, LeaveResult, left=sum(len(event.users) for event in events))
+        return detailed(decision, LeaveResult, left=tuple(chain.from_iterable(event.users for event in events)))
 
     return decide_and_append(ports, origin, decide, ports.turns.decide(origin.subscription_id, "groups"))
 

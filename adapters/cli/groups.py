@@ -206,7 +206,7 @@ def group_remove(
     name_or_id: str,
     as_json: bool,
 ) -> int:
-    """Remove each ADDRESS, or all users who match, from GROUP. Addresses that aren't in it are ignored.
+    """Remove each ADDRESS, or all users who match, from GROUP. Addresses that aren't in it are named and passed over.
 
     Before those in a file or all who match are removed, the command says what would happen and asks. Press Ctrl-C to
     stop.
@@ -219,7 +219,9 @@ def group_remove(
         matching = chosen_by_filter(emails, file, search, everything)
         wanted = [] if matching else named_or_listed(emails, file, "address", rollcall.settings.limits.file_bytes)
         if not (matching or file or dry_run):
-            grouping.remove_users(rollcall, origin, group_id, map(email_key, wanted))
+            keys = list(map(email_key, wanted))
+            left = grouping.remove_users(rollcall, origin, group_id, keys).left
+            terminal.note_missing("Not in this group", keys, left)
             return _changed(rollcall, terminal, found, group_id)
         with rollcall.views() as cursor:
             if matching:

@@ -200,9 +200,9 @@ def licence_revoke(
 ) -> int:
     """Revoke the licence of each ADDRESS, or of all users who match.
 
-    This frees the seats and removes the users from all groups. Addresses without a licence are ignored. Before the
-    licences in a file or of all who match are revoked, the command says what would happen and asks. Press Ctrl-C to
-    stop.
+    This frees the seats and removes the users from all groups. Addresses without a licence are named and passed over.
+    Before the licences in a file or of all who match are revoked, the command says what would happen and asks. Press
+    Ctrl-C to stop.
     """
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory") as rollcall:
@@ -229,6 +229,7 @@ def licence_revoke(
                 done="licence revoked",
             )
         revoked = revoke_licences(rollcall, origin, addresses).emails
+    terminal.note_missing("Without a licence", addresses, revoked)
     if as_json:
         terminal.emit(RevocationReport(list(revoked)))
     else:

@@ -122,6 +122,11 @@ class Terminal:
         """Print a line for people on stderr, beside the output."""
         self._err.print(_line(parts))
 
+    def note_missing(self, what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
+        """Say on stderr which of what was named wasn't there, if any: it may be a mistake in typing."""
+        if missing := list(dict.fromkeys(wanted).keys() - set(found)):
+            self.note(f"{what}: {', '.join(sorted(missing)[:ROWS_SHOWN])}")
+
     def fail(self, message: str, code: str) -> None:
         """Report an error on stderr, and with --json on stdout too."""
         if self.as_json:

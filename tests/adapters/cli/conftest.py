@@ -26,6 +26,12 @@ class Contoso:
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stderr
 
+    def noted(self, *words: str) -> str:
+        """Return what a command tells people beside its output."""
+        done = run(self._environ, *words, "-s", "Contoso")
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
     def document(self, *words: str, code: int = 0) -> Any:
         """Return what a command tells machines."""
         done = run(self._environ, *words, "-s", "Contoso", "--json")

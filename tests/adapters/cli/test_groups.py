@@ -20,6 +20,7 @@ def test_groups_are_changed_for_people(contoso: Contoso) -> None:
     assert UUID(group_id)
     assert contoso.said("group", "add", "SALES", BEN, ANN) == "1 user added, 1 already in the group.\n"
     assert contoso.said("group", "remove", group_id, ANN, "nobody") == "“Sales” now has 1 user.\n"
+    assert contoso.noted("group", "remove", group_id, ANN) == f"Not in this group: {ANN}\n"
     assert contoso.said("group", "rename", "sales", "Europe") == "The group is now called “Europe”.\n"
     assert "Europe" in contoso.said("groups")
     assert contoso.said("group", "delete", "Europe") == "Deleted “Europe”, which had 1 user.\n"

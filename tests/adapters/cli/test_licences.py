@@ -31,6 +31,7 @@ def test_licences_are_allocated_listed_and_revoked(contoso: Contoso) -> None:
     ]
     contoso.said("group", "create", "Sales", "--user", ANN)
     assert contoso.said("licence", "revoke", "ANN@example.com", ANN, "nobody") == "1 licence revoked.\n"
+    assert contoso.noted("licence", "revoke", "nobody", ANN, "nobody") == f"Without a licence: {ANN}, nobody\n"
     assert contoso.document("licence", "revoke", ANN, BEN) == {"revoked": [BEN]}
     assert contoso.document("groups")[0]["users"] == 0
 
