@@ -95,7 +95,7 @@ def _why_changed_here(name: str, by_value: Mapping[str, Sequence[str]]) -> str:
     values = sheet_values(name)
     others = (other for value in values for other in by_value.get(value, ()) if may_be_changed(name, other))
     other = next(others, "")
-    return f"spreadsheets turn “{printable(other)}” into it, and the file has that group, too" if other else ""
+    return f"programs turn “{printable(other)}” into it, and the file has that group, too" if other else ""
 
 
 def _problem(code: str, entry: GroupEntry, detail: str, number: int) -> Problem:

@@ -78,3 +78,12 @@ def test_a_word_that_only_begins_like_a_month_is_no_date() -> None:
     assert sheet_values("Marketing 5") == sheet_values("Decide 3") == frozenset()
     assert sheet_values("March 5") == sheet_values("5-Mar") != frozenset()
     assert sheet_values("Sept 5") == sheet_values("September 5") != frozenset()
+
+
+def test_digits_that_a_script_joined_at_an_underscore_are_pointed_out() -> None:
+    """pandas, csvkit and pyexcel do that (findings/pandas-joins-digits-at-underscores.sh)."""
+    content = b"Groupname,Email\n2025_1,ann@example.com\n20251,ben@example.com\n"
+
+    read = read_roster(content, "groups.csv")
+
+    assert [(each.code, each.value) for each in read.problems] == [("looks-changed", "20251")]
