@@ -73,7 +73,7 @@ def why_changed(name: str) -> str:
 
 
 def sheet_values(name: str) -> frozenset[str]:
-    """Return what spreadsheets around the world, and scripts, take a name for, if that is a number or a date, or else nothing."""
+    """Return what spreadsheets around the world and scripts take a name for, if a number or a date, or else nothing."""
     if name[:1] not in _STARTS or len(name) > _LONGEST:
         return frozenset()
     if name.isdecimal() and name.isascii() and name[0] != "0" and len(name) <= _KEPT_DIGITS:
