@@ -1,8 +1,8 @@
 """Cells that spreadsheets would run as formulas: how Rollcall writes them, and how it reads them again.
 
 `without_formula` puts an apostrophe before each, and `as_meant` takes it away. So what Rollcall exports can be imported
-again, and so can the exports of other programs, which do the same (OWASP, CSV injection). Others write `="007"`, a formula
-whose value is that text, so that spreadsheets keep its zeros: npm's json2csv with `excelStrings`, for example.
+again, and so can the exports of other programs, which do the same (OWASP, CSV injection). Others write `="007"`, a
+formula whose value is that text, so that spreadsheets keep its zeros: npm's json2csv with `excelStrings`, for example.
 """
 
 from __future__ import annotations
