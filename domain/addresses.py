@@ -164,7 +164,8 @@ def parse_emails(texts: Iterable[str], private: PrivateDomains = ()) -> tuple[st
     return tuple(valid)
 
 
-_IN_BRACKETS = re.compile(r"<([^<>]*)>|[(\[]([^()\[\]]*@[^()\[\]]*)[)\]]")
+_IN_BRACKETS = re.compile(r"<([^<>]*)>|[(\[]([^()\[\]]*@[^()\[\]]*)[)\]]|\A\s*\{([^{}]*@[^{}]*)\}\s*\Z")
+_AFTER_DOMAIN = re.compile(r"(@[^\s;,|/&@<>]+)[|/&](?=[^@]+@)")  # what no domain has, with another address behind it
 _BETWEEN_EMAILS = re.compile(r"[;,\s]+")
 _BEFORE_EMAILS = re.compile("(?:mailto|smtp):", re.IGNORECASE)
 _AROUND_EMAILS = "<>\"'“”„‘’‚«»‹›"
@@ -175,11 +176,14 @@ def emails_meant(text: str, private: PrivateDomains = ()) -> list[str]:
 
     Such as `Ann Lee <ann@example.com>`, `mailto:ann@example.com`, or `ann@example.com; ben@example.com`, with quotation
     marks around them, a full stop after them, or invisible characters within. Active Directory writes `SMTP:` before
-    them, and some keyboards `＠` in place of the @-sign.
+    them, and some keyboards `＠` in place of the @-sign. Programs write lists such as `["ann@example.com"]` (json2csv),
+    `['ann@example.com', 'ben@example.com']` (pandas) and `{ann@example.com,ben@example.com}` (PostgreSQL).
     """
     visible = "".join(character for character in text if category(character) == "Cc" or not is_invisible(character))
-    visible = visible.replace("＠", "@")
-    parts = ["".join(found) for found in _IN_BRACKETS.findall(visible)] or _BETWEEN_EMAILS.split(visible)
+    visible = _AFTER_DOMAIN.sub(r"\1 ", visible.replace("＠", "@"))
+    found = ["".join(groups) for groups in _IN_BRACKETS.findall(visible)]
+    parts = [part for text in found for part in (_BETWEEN_EMAILS.split(text) if text.count("@") > 1 else [text])]
+    parts = parts if found else _BETWEEN_EMAILS.split(visible)
     candidates = [_bare(part) for part in parts if any(map(str.isalnum, part))]
     try:
         return list(dict.fromkeys(parse_email(candidate, private) for candidate in candidates))

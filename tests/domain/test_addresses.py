@@ -111,7 +111,27 @@ def test_several_addresses_in_a_text_are_meant(between: str) -> None:
     assert emails_meant(f"Ann <{ANN}>{between}Ben <{BEN}>") == [ANN, BEN]
 
 
-@pytest.mark.parametrize("text", [f"{ANN} und {BEN}", "ann", f"{ANN}; nobody", "<>", ";", "mailto:", "(@)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"['{ANN}', '{BEN}']", f'["{ANN}","{BEN}"]', f"['{ANN}' '{BEN}']", f"[{ANN}, {BEN}]", f"{{{ANN},{BEN}}}"),
+        *(f"{ANN}|{BEN}", f"{ANN}/{BEN}", f"{ANN}&{BEN}"),
+    ],
+)
+def test_lists_as_programs_write_them_are_meant(text: str) -> None:
+    """As pandas, json2csv, NumPy, DuckDB and PostgreSQL write them into a cell, and scripts that join them."""
+    assert emails_meant(text) == [ANN, BEN]
+
+
+@pytest.mark.parametrize("address", ["a|b@example.com", "{ann@example.com", "r&d@example.com"])
+def test_signs_before_the_at_sign_stay(address: str) -> None:
+    assert emails_meant(f"{address}; {BEN}") == emails_meant(f"<{address}>;<{BEN}>") == [address, BEN]
+    assert emails_meant(f"{BEN}|{address}") == [BEN, address]
+
+
+@pytest.mark.parametrize(
+    "text", [f"{ANN} und {BEN}", f"{ANN}|", "ann", f"{ANN}; nobody", "<>", ";", "mailto:", "(@)"]
+)
 def test_what_is_not_all_addresses_means_none(text: str) -> None:
     assert emails_meant(text) == []
 

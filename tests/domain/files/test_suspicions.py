@@ -87,3 +87,24 @@ def test_digits_that_a_script_joined_at_an_underscore_are_pointed_out() -> None:
     read = read_roster(content, "groups.csv")
 
     assert [(each.code, each.value) for each in read.problems] == [("looks-changed", "20251")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("['Sales', 'HR']", '["Sales","HR"]', "['Sales']", "[Sales, HR]", "{Sales,HR}", "{Sales}", '{"Team A",HR}'),
+        *("System.Object[]", "System.String[]", "[object Object]", "System.Collections.ArrayList"),
+        "Microsoft.ActiveDirectory.Management.ADPropertyValueCollection",
+    ],
+)
+def test_what_programs_write_for_a_list_is_no_name_of_one_group(name: str) -> None:
+    """As pandas, json2csv, DuckDB, PostgreSQL, and PowerShell's Export-Csv write it."""
+    rows = f'email,FirstName,LastName,Groupname\nann@example.com,,,"{name.replace(chr(34), chr(34) * 2)}"\n'
+    read = read_roster(rows.encode(), "users.csv")
+    assert [(each.code, each.value) for each in read.problems] == [("looks-like-several", name)]
+
+
+@pytest.mark.parametrize("name", ["[Archive]", "[2026] Sales", "Sales [EU, US]", "Sales {old}", "System.Objects"])
+def test_names_with_brackets_are_names(name: str) -> None:
+    read = read_roster(f'email,FirstName,LastName,Groupname\nann@example.com,,,"{name}"\n'.encode(), "users.csv")
+    assert [*read.problems] == []
