@@ -51,6 +51,14 @@ def test_formulas_that_keep_the_zeros_of_texts_are_read_as_the_texts() -> None:
     assert read.header == ("email", "FirstName", "LastName", "Groupname")
 
 
+def test_a_list_of_addresses_that_was_cut_is_refused_as_a_whole() -> None:
+    cut = " ".join([*("'a@example.com'",) * 3, "...", *("'b@example.com'",) * 3])
+    read = roster(GROUPS + f"Staff,\"[{cut}]\"\nBoard,\"['a@example.com' 'b@example.com']\"\n")
+    assert memberships(read) == {"Staff": [], "Board": ["a@example.com", "b@example.com"]}
+    assert places(read.problems) == [("email-invalid", 2, 2), ("address-read-as", 3, 2)]
+    assert "left addresses out" in read.problems[0].message
+
+
 def test_groups_are_numbered_in_order_of_first_appearance_even_without_usable_users() -> None:
     read = roster(USERS + "nobody,,,First\na@example.com,,,Second,First\n")
     assert [(group.number, group.name, len(group.members)) for group in read] == [(1, "First", 1), (2, "Second", 1)]
