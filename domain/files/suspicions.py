@@ -46,6 +46,7 @@ _FOR_LISTS = frozenset(
     )
 )
 """What PowerShell's Export-Csv and JavaScript write in place of lists, whose values are lost."""
+_LINK = re.compile(r"https?://\S+")
 _WRITTEN_LIST = re.compile(r"""\[\s*(?:'.*'|".*")\s*\]|\[[^\[\]]*,[^\[\]]*\]|\{[^{}]+\}""")
 
 _WRONG_ENCODINGS = ("windows-1252", "latin-1", "windows-1250")
@@ -54,7 +55,7 @@ _may_be_garbled = re.compile(rf"[{_LEADS}][^\x00-\x7f]").search  # the first byt
 _LOST_LETTERS = re.compile(r"\?[^\W\d_]|^[?\s]*\?[?\s]*$")
 _SEVERAL = re.compile(r"[;,|]")
 _LISTS = re.compile(r"[;,|][^\n]*")
-_ODD = re.compile("[@;,|?\\[{\x80-\U0010ffff][^\n]*")
+_ODD = re.compile("[@;,|?:\\[{\x80-\U0010ffff][^\n]*")
 
 
 def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[Problem]:
@@ -118,6 +119,8 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
     if name in BLANK_WORDS:
         users = len(entry.cells)
         return "looks-blank", "1 user is in this group" if users == 1 else f"{users:,} users are in this group"
+    if _LINK.fullmatch(name):
+        return "looks-changed", "ExcelJS, for example, writes the address that a name leads to in place of the name"
     if name in _FOR_LISTS:
         return "looks-like-several", "programs write this in place of a list, whose names are lost"
     if _WRITTEN_LIST.fullmatch(name):

@@ -108,3 +108,10 @@ def test_what_programs_write_for_a_list_is_no_name_of_one_group(name: str) -> No
 def test_names_with_brackets_are_names(name: str) -> None:
     read = read_roster(f'email,FirstName,LastName,Groupname\nann@example.com,,,"{name}"\n'.encode(), "users.csv")
     assert [*read.problems] == []
+
+
+def test_a_group_that_is_a_link_is_pointed_out() -> None:
+    """ExcelJS writes links in place of names (findings/exceljs-writes-links-for-names.sh)."""
+    rows = "Groupname,Email\nhttps://intranet.example.com/support,ann@example.com\nRatio 1:2,ann@example.com\n"
+    read = read_roster(rows.encode(), "groups.csv")
+    assert [(each.code, each.line) for each in read.problems] == [("looks-changed", 2)]
