@@ -7,6 +7,7 @@ have.
 from __future__ import annotations
 
 from itertools import chain, islice
+from math import ceil
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from msgspec import json, structs
@@ -34,6 +35,8 @@ ExportKind: TypeAlias = Literal["csv", "ndjson"]
 
 NAMES: tuple[ExportName, ...] = get_args(ExportName)
 MEDIA_TYPES: dict[ExportKind, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+_EMPTY_CELLS = 10_000_000  # as many may be there for a few large groups alone
+_TIMES_THE_MEAN = 4  # as wide a row may be in any case
 REPORT_HEADER = ("line", "row", "column", "group", "user", "outcome", "reason")
 CHANGES_HEADER = (
     *("at", "actor_kind", "actor_id", "actor_name", "type", "text"),
@@ -85,7 +88,7 @@ def export_users(users: Iterable[LicenceRow | MemberRow], kind: ExportKind = "cs
 
 def _user_based(views: OpenViews, subscription_id: UUID, people: Iterable[exports.UserWithGroups]) -> Iterator[bytes]:
     with views() as cursor:
-        width = _width(exports.most_groups(cursor, subscription_id))
+        width = width_of_rows(exports.extent_of_users(cursor, subscription_id))
     return csv_pieces(
         (*USERS_HEADER, *["Groupname"] * width),
         ((user.email, user.first_name, user.last_name, *some) for user in people for some in _rows(user.groups, width)),
@@ -94,20 +97,28 @@ def _user_based(views: OpenViews, subscription_id: UUID, people: Iterable[export
 
 def _group_based(views: OpenViews, subscription_id: UUID, groups: Iterable[exports.GroupWithUsers]) -> Iterator[bytes]:
     with views() as cursor:
-        width = _width(exports.most_users(cursor, subscription_id))
+        width = width_of_rows(exports.extent_of_groups(cursor, subscription_id))
     return csv_pieces(
         ("Groupname", *["Email"] * width),
-        ((group.name, *some) for group in groups for some in _rows(group.users, width) or [[""]]),
+        ((group.name, *some) for group in groups for some in _rows(group.users or [""], width)),
     )
 
 
-def _width(most: int) -> int:
-    return min(max(most, 1), exports.WIDEST)
+def width_of_rows(extent: exports.Extent) -> int:
+    """Return how many cells each row has for groups or users: enough for most of them, without too many empty ones."""
+    rows = max(extent.rows, 1)
+    affordable = max(_EMPTY_CELLS // rows, _TIMES_THE_MEAN * ceil(extent.cells / rows))
+    return max(1, min(extent.most, exports.WIDEST, affordable))
 
 
 def _rows(cells: list[str], width: int) -> list[list[str]]:
-    """Return cells in rows that are no wider than the header, which was written before somebody added more."""
-    return [cells[at : at + width] for at in range(0, len(cells), width)]
+    """Return cells in rows of one width.
+
+    RFC 4180, section 2, has the same number of cells in each. DuckDB and R's fread take rows of different lengths for
+    a single column.
+    """
+    rows = [cells[at : at + width] for at in range(0, len(cells), width)]
+    return [*rows[:-1], rows[-1] + [""] * (width - len(rows[-1]))] if rows else []
 
 
 def _change(row: AuditRow) -> tuple[object, ...]:

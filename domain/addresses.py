@@ -164,7 +164,10 @@ def parse_emails(texts: Iterable[str], private: PrivateDomains = ()) -> tuple[st
     return tuple(valid)
 
 
-_IN_BRACKETS = re.compile(r"<([^<>]*)>|[(\[]([^()\[\]]*@[^()\[\]]*)[)\]]")
+_IN_BRACKETS = re.compile(r"<([^<>]*)>|[(\[]([^()\[\]]*@[^()\[\]]*)[)\]]|\A\s*\{([^{}]*@[^{}]*)\}\s*\Z")
+_AFTER_DOMAIN = re.compile(r"(@[^\s;,|/&@<>]+)[|/&](?=[^@]+@)")  # what no domain has, with another address behind it
+_ARRAY = re.compile(r"\A<\w+Array>\s*|\s*Length: [0-9]+, dtype: \w+\Z")  # what pandas 3 writes around a list
+_LEFT_OUT = re.compile(r"[\s,](?:\.\.\.|…)[\s,]")
 _BETWEEN_EMAILS = re.compile(r"[;,\s]+")
 _BEFORE_EMAILS = re.compile("(?:mailto|smtp):", re.IGNORECASE)
 _AROUND_EMAILS = "<>\"'“”„‘’‚«»‹›"
@@ -175,16 +178,31 @@ def emails_meant(text: str, private: PrivateDomains = ()) -> list[str]:
 
     Such as `Ann Lee <ann@example.com>`, `mailto:ann@example.com`, or `ann@example.com; ben@example.com`, with quotation
     marks around them, a full stop after them, or invisible characters within. Active Directory writes `SMTP:` before
-    them, and some keyboards `＠` in place of the @-sign.
+    them, and some keyboards `＠` in place of the @-sign. Programs write lists such as `["ann@example.com"]` (json2csv),
+    `['ann@example.com', 'ben@example.com']` (pandas) and `{ann@example.com,ben@example.com}` (PostgreSQL).
     """
     visible = "".join(character for character in text if category(character) == "Cc" or not is_invisible(character))
-    visible = visible.replace("＠", "@")
-    parts = ["".join(found) for found in _IN_BRACKETS.findall(visible)] or _BETWEEN_EMAILS.split(visible)
+    if why_incomplete(text):
+        return []
+    visible = _ARRAY.sub("", visible)
+    visible = _AFTER_DOMAIN.sub(r"\1 ", visible.replace("＠", "@"))
+    found = ["".join(groups) for groups in _IN_BRACKETS.findall(visible)]
+    parts = [part for text in found for part in (_BETWEEN_EMAILS.split(text) if text.count("@") > 1 else [text])]
+    parts = parts if found else _BETWEEN_EMAILS.split(visible)
     candidates = [_bare(part) for part in parts if any(map(str.isalnum, part))]
     try:
         return list(dict.fromkeys(parse_email(candidate, private) for candidate in candidates))
     except EmailInvalid:
         return []
+
+
+def why_incomplete(text: str) -> str:
+    """Return why a text is a list from which addresses are missing, or an empty string.
+
+    NumPy prints six of more than 1,000 items, and pandas' `to_csv` writes what NumPy prints.
+    """
+    is_cut = text.lstrip().startswith(("[", "<")) and _LEFT_OUT.search(text)
+    return "A program left addresses out of this list, where it has “...”." if is_cut else ""
 
 
 def _bare(part: str) -> str:

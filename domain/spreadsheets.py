@@ -1,7 +1,8 @@
 """How spreadsheets and scripts change names that look like numbers or dates.
 
 `007` becomes `7`, `1E5` becomes `100000`, `3.10` becomes `3.1`, `1,000` becomes `1000`, `50%` becomes `0.5`, `March 1`
-becomes `1-Mar`, and of sixteen digits fifteen are kept.
+becomes `1-Mar`, and of sixteen digits fifteen are kept. Scripts in Python and Ruby, whose numbers may have underscores,
+make `20251` of `2025_1`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _STARTS = frozenset("0123456789+-.") | {letter for month in _MONTHS for letter i
 NUMBER_OR_DATE = re.compile(rf"\n(?:[-+]?\.?[0-9]|(?:{_NAMES})[-/. ]{{0,2}}[0-9])", re.IGNORECASE)
 """How numbers and dates begin, after a line feed."""
 _NUMBER = re.compile(
-    r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+,[0-9]+|[0-9]+|(?=\.[0-9]))(?:(?<!,)\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?%?"
+    r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+,[0-9]+|[0-9]+(?:_[0-9]+)*|(?=\.[0-9]))(?:(?<!,)\.[0-9]*)?"
+    r"(?:[eE][+-]?[0-9]{1,2})?%?"
 )
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])")
 _TIME = r"(?:[ T]00:00(?::00(?:\.0+)?)?)?"
@@ -71,7 +73,7 @@ def why_changed(name: str) -> str:
 
 
 def sheet_values(name: str) -> frozenset[str]:
-    """Return what spreadsheets around the world take a name for, if that is a number or a date, or else nothing."""
+    """Return what spreadsheets around the world and scripts take a name for, if a number or a date, or else nothing."""
     if name[:1] not in _STARTS or len(name) > _LONGEST:
         return frozenset()
     if name.isdecimal() and name.isascii() and name[0] != "0" and len(name) <= _KEPT_DIGITS:

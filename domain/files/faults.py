@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from domain.addresses import emails_meant, parse_email, plain_email
+from domain.addresses import emails_meant, parse_email, plain_email, why_incomplete
 from domain.errors import EmailInvalid
 from domain.files.encodings import ENCODINGS
 from domain.files.rows import Picked, Row, UnclosedQuote
@@ -169,7 +169,8 @@ class RowReader(ABC):
             if meant := emails_meant(cell, self._limits.private_domains):
                 self._report("address-read-as", line, column, cell, (), listed(meant))
                 return meant
-            self._report("email-invalid", line, column, cell, groups, str(refusal.fields["reason"]))
+            reason = why_incomplete(cell) or str(refusal.fields["reason"])
+            self._report("email-invalid", line, column, cell, groups, reason)
             return []
 
     def _person_name(self, row: Row, column: int, groups: tuple[int, ...] = ()) -> str:

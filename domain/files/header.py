@@ -14,6 +14,7 @@ from msgspec import Struct
 from domain.files.peers import GOOGLE_MEMBERS, peer
 from domain.files.rows import DELIMITERS, Picked, Row, Rows, UnclosedQuote
 from domain.files.text import EncodedText, PhysicalLines, Unreadable, check_size, check_type, find_encoding
+from domain.formulas import as_meant
 from domain.naming import LONGEST_NAME, printable
 from domain.problems import Problem
 from domain.roster import FileFormat
@@ -140,7 +141,7 @@ def find_delimiter(lines: PhysicalLines, limits: Limits) -> str:
 
 def header_key(cell: str) -> str:
     """Return the form of a column's name by which it is compared."""
-    return _IGNORED.sub("", cell.casefold()) if len(cell) <= LONGEST_NAME else cell
+    return _IGNORED.sub("", as_meant(cell).casefold()) if len(cell) <= LONGEST_NAME else cell
 
 
 def _without_number(key: str, repeatable: str) -> str:
@@ -166,7 +167,7 @@ def check_header(row: Row | UnclosedQuote, limits: Limits) -> Header:
     if row.surplus:
         detail = f"{limits.columns:,}"
         raise Unreadable(Problem("too-many-columns", row.surplus.line, row.surplus.column, detail=detail))
-    cells = ["" if _UNNAMED.fullmatch(header_key(cell)) else cell.strip() for cell in row.cells]
+    cells = ["" if _UNNAMED.fullmatch(header_key(cell)) else as_meant(cell).strip() for cell in row.cells]
     while cells and not cells[-1]:
         cells.pop()
     keys = [header_key(cell) for cell in cells]

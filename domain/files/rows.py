@@ -1,8 +1,9 @@
-"""From physical lines to rows of cells: delimiters and quoting, as in RFC 4180. Knows nothing about columns.
+r"""From physical lines to rows of cells: delimiters and quoting, as in RFC 4180. Knows nothing about columns.
 
 Where RFC 4180 is silent: a quotation mark opens a quoted cell only at the start of the cell, optionally after spaces.
 Anywhere else it is an ordinary character. Spaces between the closing mark and the delimiter are ignored, and so are
-empty cells at the end of a row.
+empty cells at the end of a row. A quoted cell that isn't closed by these rules is read by those of MariaDB, Spark and
+others, who write `\"` for a quotation mark.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 DELIMITERS = ",;\t|"
 QUOTED_LINES = 100  # the most lines of a quoted cell; beyond that the quotation mark is taken for a mistake
 _AT_ONCE = 1000  # surplus cells skipped at a time
+_CLOSING = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
+_CLOSING_AFTER_ESCAPES = re.compile(r'[^"\\]*+(?:(?:""|\\(?:.|\Z))[^"\\]*+)*+"')
+_ESCAPE = re.compile(r'\\(["\\])|""')
 _KEPT = 300  # characters kept of a faulty cell
 _MOST_PADDED = 8  # times as many cells as there are, at most, are made of rows of different lengths
 
@@ -132,7 +136,6 @@ class Rows:
         self._no_marks = bytes(set(range(256)) - {ord(delimiter), ord("\n")})
         mark = re.escape(delimiter)
         self._opening = re.compile(r' *+"')
-        self._closing = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
         self._after_closing = re.compile(rf" *+(?={mark}|\Z)")
         self._filled = re.compile(rf"[^\s{mark}]")
         blank = rf'(?> *+"" *+|[^\S{mark}]*+)'
@@ -308,32 +311,41 @@ class Rows:
     def _cell(self, ahead: int, position: int) -> _Cell | str:
         line = self._line(ahead)
         if opening := self._opening.match(line, position):
-            return self._quoted(ahead, opening.end())
+            cell = self._quoted(ahead, opening.end())
+            escaped = self._quoted(ahead, opening.end(), escapes=True) if isinstance(cell, str) else cell
+            return escaped if isinstance(escaped, _Cell) else cell
         end = line.find(self._delimiter, position)
         end = end if end >= 0 else len(line)
         return _Cell(line[position:end], ahead, end)
 
-    def _quoted(self, ahead: int, position: int) -> _Cell | str:
+    def _quoted(self, ahead: int, position: int, *, escapes: bool = False) -> _Cell | str:
         """Return the quoted cell that starts after its opening quotation mark, or the reason why it isn't closed."""
         parts: list[str] = []
         room = self._cell_bytes
+        ends = _CLOSING_AFTER_ESCAPES if escapes else _CLOSING
         for further in range(ahead, ahead + QUOTED_LINES):
             line = self._lines.peek(further)
             if line is None:
                 return "there is no closing one before the end of the file"
-            closing = self._closing.match(line, position, position + room + 1)
+            closing = ends.match(line, position, position + room + 1)
             part = line[position : closing.end() - 1 if closing else position + room + 1]
             room -= len(part if part.isascii() else part.encode())
             if room < 0:
                 return f"there is no closing one within {self._cell_bytes:,} bytes"
             parts.append(part)
             if closing:
-                return self._closed(parts, further, closing.end())
+                return self._closed(parts, further, closing.end(), escapes=escapes)
             position, room = 0, room - 1
         return f"there is no closing one within {QUOTED_LINES} lines"
 
-    def _closed(self, parts: list[str], ahead: int, position: int) -> _Cell | str:
+    def _closed(self, parts: list[str], ahead: int, position: int, *, escapes: bool) -> _Cell | str:
         after = self._after_closing.match(self._line(ahead), position)
         if after is None:
             return "the closing one is not followed by a delimiter or the end of the line"
-        return _Cell("\n".join(parts).replace('""', '"'), ahead, after.end())
+        text = "\n".join(parts)
+        text = _ESCAPE.sub(_unescaped, text) if escapes else text.replace('""', '"')
+        return _Cell(text, ahead, after.end())
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return found[1] or '"'

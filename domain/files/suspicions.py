@@ -33,10 +33,21 @@ _ERRORS = {
 }
 _BLANKS = (
     r"NA <NA> N/A n/a n.a. N.A. NULL null <null> <NULL> [NULL] (null) None none NONE (none) nan NaN NAN NaT nil "
-    r"undefined \N (blank) (empty) - -- --- – — ."
+    r"undefined \N (blank) (empty) [] {} - -- --- – — ."
 )
 BLANK_WORDS = frozenset(" ".join((_BLANKS, *_ERRORS.values())).split())
 """What programs write into cells that are empty, and spreadsheets into those that they can't compute."""
+
+_FOR_LISTS = frozenset(
+    (
+        *("System.Object[]", "System.String[]", "System.Collections.ArrayList", "System.Collections.Hashtable"),
+        *("System.Collections.Generic.List`1[System.String]", "System.Collections.Generic.List`1[System.Object]"),
+        *("Microsoft.ActiveDirectory.Management.ADPropertyValueCollection", "[object Object]"),
+    )
+)
+"""What PowerShell's Export-Csv and JavaScript write in place of lists, whose values are lost."""
+_LINK = re.compile(r"https?://\S+")
+_WRITTEN_LIST = re.compile(r"""\[\s*(?:'.*'|".*")\s*\]|\[[^\[\]]*,[^\[\]]*\]|\{[^{}]+\}""")
 
 _WRONG_ENCODINGS = ("windows-1252", "latin-1", "windows-1250")
 _LEADS = "".join(sorted({bytes([byte]).decode(each) for each in _WRONG_ENCODINGS for byte in range(0xC2, 0xF5)}))
@@ -44,7 +55,7 @@ _may_be_garbled = re.compile(rf"[{_LEADS}][^\x00-\x7f]").search  # the first byt
 _LOST_LETTERS = re.compile(r"\?[^\W\d_]|^[?\s]*\?[?\s]*$")
 _SEVERAL = re.compile(r"[;,|]")
 _LISTS = re.compile(r"[;,|][^\n]*")
-_ODD = re.compile("[@;,|?\x80-\U0010ffff][^\n]*")
+_ODD = re.compile("[@;,|?:\\[{\x80-\U0010ffff][^\n]*")
 
 
 def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[Problem]:
@@ -52,8 +63,9 @@ def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[
     names = [entry.name for entry in entries]
     text = _one_a_line(names)
     odd = set(_lines_with(_ODD, text))
-    if not BLANK_WORDS.isdisjoint(names):
-        odd.update(number for number, name in enumerate(names, start=1) if name in BLANK_WORDS)
+    for words in (BLANK_WORDS, _FOR_LISTS):
+        if not words.isdisjoint(names):
+            odd.update(number for number, name in enumerate(names, start=1) if name in words)
     for number in sorted(odd):
         entry = entries[number - 1]
         code, detail = _suspicion(entry, keys)
@@ -95,7 +107,7 @@ def _why_changed_here(name: str, by_value: Mapping[str, Sequence[str]]) -> str:
     values = sheet_values(name)
     others = (other for value in values for other in by_value.get(value, ()) if may_be_changed(name, other))
     other = next(others, "")
-    return f"spreadsheets turn “{printable(other)}” into it, and the file has that group, too" if other else ""
+    return f"programs turn “{printable(other)}” into it, and the file has that group, too" if other else ""
 
 
 def _problem(code: str, entry: GroupEntry, detail: str, number: int) -> Problem:
@@ -107,6 +119,12 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
     if name in BLANK_WORDS:
         users = len(entry.cells)
         return "looks-blank", "1 user is in this group" if users == 1 else f"{users:,} users are in this group"
+    if _LINK.fullmatch(name):
+        return "looks-changed", "ExcelJS, for example, writes the address that a name leads to in place of the name"
+    if name in _FOR_LISTS:
+        return "looks-like-several", "programs write this in place of a list, whose names are lost"
+    if _WRITTEN_LIST.fullmatch(name):
+        return "looks-like-several", "it is a list as programs write it"
     if "@" in name and plain_email(name):
         return "looks-like-several", "it is an e-mail address"
     if (parts := parts_of(name)) and all(part in keys for part in parts):

@@ -512,7 +512,7 @@ DIRECTORY = View(
         "directory_in_no_group",
     ),
     create=CREATE,
-    version=5,
+    version=6,
     handlers={
         SubscriptionCreated: _insert_subscriptions,
         SubscriptionRenamed: _rename_subscriptions,

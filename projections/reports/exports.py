@@ -5,7 +5,7 @@ Everything is read in portions, so that little of it is in memory at a time. Eac
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -44,6 +44,14 @@ class UserWithGroups(Struct, frozen=True):
     first_name: str
     last_name: str
     groups: list[str]
+
+
+class Extent(NamedTuple):
+    """How many groups there are, memberships in all, and users in the largest group; or likewise of users."""
+
+    rows: int
+    cells: int
+    most: int
 
 
 # --- groups with their users ----------------------------------------------------------------------------------------
@@ -92,11 +100,21 @@ def _users_of_groups(cursor: ViewCursor, subscription_id: UUID, group_ids: list[
     return {row["group_id"]: row["users"] for row in cursor}
 
 
-def most_users(cursor: ViewCursor, subscription_id: UUID) -> int:
-    """Return how many users the largest group has."""
-    cursor.execute("SELECT max(users) AS most FROM directory_groups WHERE subscription_id = %s", (subscription_id,))
-    row = cursor.fetchone()
-    return (row["most"] if row else None) or 0
+def extent_of_groups(cursor: ViewCursor, subscription_id: UUID) -> Extent:
+    """Return how many groups there are, and users in them."""
+    cursor.execute(
+        """
+        SELECT count(*) AS rows, sum(users) AS cells, max(users) AS most
+        FROM directory_groups WHERE subscription_id = %s
+        """,
+        (subscription_id,),
+    )
+    return _extent(cursor)
+
+
+def _extent(cursor: ViewCursor) -> Extent:
+    row = cursor.fetchone() or {}
+    return Extent(*(int(row.get(column) or 0) for column in Extent._fields))
 
 
 # --- users with their groups ----------------------------------------------------------------------------------------
@@ -148,20 +166,20 @@ def _groups_of_users(cursor: ViewCursor, subscription_id: UUID, emails: list[str
     return {row["email"]: row["groups"] for row in cursor}
 
 
-def most_groups(cursor: ViewCursor, subscription_id: UUID) -> int:
-    """Return how many groups the user is in who is in most."""
+def extent_of_users(cursor: ViewCursor, subscription_id: UUID) -> Extent:
+    """Return how many users are in a group, and how many groups they are in."""
     cursor.execute(
         """
-        SELECT max(groups) AS most FROM directory_licences AS l CROSS JOIN LATERAL (
+        SELECT count(*) AS rows, sum(groups) AS cells, max(groups) AS most
+        FROM directory_licences AS l CROSS JOIN LATERAL (
             SELECT count(*) AS groups FROM directory_members AS m
             WHERE (m.email, m.subscription_id) = (l.email, l.subscription_id) AND m.until IS NULL
         ) AS counted
-        WHERE l.subscription_id = %s
+        WHERE l.subscription_id = %s AND groups > 0
         """,
         (subscription_id,),
     )
-    row = cursor.fetchone()
-    return (row["most"] if row else None) or 0
+    return _extent(cursor)
 
 
 # --- users, and changes ---------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def _suspicion(
         return "looks-like-several", "each part of it is a group that exists or is in the file"
     others = (other for value in sorted(suspect.values) for other in named.get(value, ()))
     if other := next((other for other in others if may_be_changed(suspect.name, other)), ""):
-        return "looks-changed", f"there is a group “{printable(other)}”, and spreadsheets turn one into the other"
+        return "looks-changed", f"there is a group “{printable(other)}”, and programs turn one into the other"
     return None
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from domain.addresses import email_key, emails_meant, parse_email, plain_email, plain_emails, with_plain_apostrophe
+from domain.addresses import (
+    email_key,
+    emails_meant,
+    parse_email,
+    plain_email,
+    plain_emails,
+    why_incomplete,
+    with_plain_apostrophe,
+)
 from domain.errors import EmailInvalid
 
 
@@ -111,7 +119,40 @@ def test_several_addresses_in_a_text_are_meant(between: str) -> None:
     assert emails_meant(f"Ann <{ANN}>{between}Ben <{BEN}>") == [ANN, BEN]
 
 
-@pytest.mark.parametrize("text", [f"{ANN} und {BEN}", "ann", f"{ANN}; nobody", "<>", ";", "mailto:", "(@)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"['{ANN}', '{BEN}']", f'["{ANN}","{BEN}"]', f"['{ANN}' '{BEN}']", f"[{ANN}, {BEN}]", f"{{{ANN},{BEN}}}"),
+        f"<ArrowStringArray>\n['{ANN}', '{BEN}']\nLength: 2, dtype: str",
+        *(f"{ANN}|{BEN}", f"{ANN}/{BEN}", f"{ANN}&{BEN}"),
+    ],
+)
+def test_lists_as_programs_write_them_are_meant(text: str) -> None:
+    """As pandas, json2csv, NumPy, DuckDB and PostgreSQL write them into a cell, and scripts that join them."""
+    assert emails_meant(text) == [ANN, BEN]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"['{ANN}' '{BEN}' '{ANN}' ... '{BEN}'\n '{ANN}' '{BEN}']",
+        f"<ArrowStringArray>\n[ '{ANN}',\n ...\n '{BEN}']\nLength: 101, dtype: str",
+    ],
+)
+def test_a_list_that_a_program_has_cut_means_none(text: str) -> None:
+    """As pandas' to_csv writes them (findings/pandas-writes-six-of-a-thousand.sh)."""
+    assert emails_meant(text) == []
+    assert "left addresses out" in why_incomplete(text)
+    assert not why_incomplete(f"['{ANN}', '{BEN}']")
+
+
+@pytest.mark.parametrize("address", ["a|b@example.com", "{ann@example.com", "r&d@example.com"])
+def test_signs_before_the_at_sign_stay(address: str) -> None:
+    assert emails_meant(f"{address}; {BEN}") == emails_meant(f"<{address}>;<{BEN}>") == [address, BEN]
+    assert emails_meant(f"{BEN}|{address}") == [BEN, address]
+
+
+@pytest.mark.parametrize("text", [f"{ANN} und {BEN}", f"{ANN}|", "ann", f"{ANN}; nobody", "<>", ";", "mailto:", "(@)"])
 def test_what_is_not_all_addresses_means_none(text: str) -> None:
     assert emails_meant(text) == []
 

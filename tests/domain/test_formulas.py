@@ -29,6 +29,42 @@ def test_other_apostrophes_stay(cell: str) -> None:
     assert as_meant(cell) == cell
 
 
+@pytest.mark.parametrize(
+    ("cell", "meant"),
+    [
+        ('="007"', "007"),
+        (' ="Sales, EU" ', "Sales, EU"),
+        ('="Team ""A"""', 'Team "A"'),
+        ('=""', ""),
+        ('\'="x"', '="x"'),
+    ],
+)
+def test_a_formula_that_is_nothing_but_a_text_stands_for_it(cell: str, meant: str) -> None:
+    assert as_meant(cell) == meant
+    assert may_be_marked(f"{cell},1")
+
+
+@pytest.mark.parametrize(
+    ("cell", "meant"),
+    [
+        ('{"richText":[{"text":"Human "},{"font":{"bold":true},"text":"Resources"}]}', "Human Resources"),
+        ('{"richText":[]}', ""),
+        ('{"richText":[{"text":1}]}', '{"richText":[{"text":1}]}'),
+        ('{"richText"', '{"richText"'),
+        ('"richText"', '"richText"'),
+    ],
+)
+def test_a_text_that_is_formatted_in_part_stands_for_the_text(cell: str, meant: str) -> None:
+    """As ExcelJS writes it (findings/exceljs-writes-links-for-names.sh)."""
+    assert as_meant(cell) == meant
+    assert may_be_marked(cell.replace('"', '""'))
+
+
+@pytest.mark.parametrize("cell", ['="a"&"b"', '="a', '="a"b"', 'x="a"', '=A1&"b"', "=1"])
+def test_other_formulas_are_read_as_they_are(cell: str) -> None:
+    assert as_meant(cell) == cell
+
+
 @given(st.lists(st.text(st.sampled_from("=+-@＝;,|' a1"), min_size=1), min_size=1))
 def test_lines_without_formulas_mean_what_they_did(cells: list[str]) -> None:
     written = without_formulas(",".join(f'"{cell}"' for cell in cells))

@@ -138,7 +138,7 @@ def test_a_dry_run_tells_the_same(unattended: Rollcall) -> None:
         (found,) = suspicions(cursor, reviewed.origin.subscription_id, roster).values()
         groups = preview(cursor, reviewed.origin.subscription_id, roster, Plan("", len(roster)))
     assert found.message == (
-        "“7” may once have been another name: there is a group “007”, and spreadsheets turn one into the other."
+        "“7” may once have been another name: there is a group “007”, and programs turn one into the other."
     )
     assert [group.problems for group in groups] == [1, 0, 0, 1]
 

@@ -40,6 +40,25 @@ def test_the_samples_are_read_without_problems(name: str, format_: str, groups: 
     assert (read.format, len(read.entries), len(read.users), read.problems) == (format_, groups, users, [])
 
 
+def test_formulas_that_keep_the_zeros_of_texts_are_read_as_the_texts() -> None:
+    """As npm's json2csv 5.0.7 writes each cell, header included, with `excelStrings`."""
+    header = '"=""email""","=""FirstName""","=""LastName""","=""Groupname"""\n'
+    read = roster(
+        header + '"=""ann@example.com""","=""Ann""","=""Lee""","=""007"""\nben@example.com,="Ben",,="Sales"\n'
+    )
+    assert memberships(read) == {"007": ["ann@example.com"], "Sales": ["ben@example.com"]}
+    assert ([*read.users.first_names], read.problems) == (["Ann", "Ben"], [])
+    assert read.header == ("email", "FirstName", "LastName", "Groupname")
+
+
+def test_a_list_of_addresses_that_was_cut_is_refused_as_a_whole() -> None:
+    cut = " ".join([*("'a@example.com'",) * 3, "...", *("'b@example.com'",) * 3])
+    read = roster(GROUPS + f"Staff,\"[{cut}]\"\nBoard,\"['a@example.com' 'b@example.com']\"\n")
+    assert memberships(read) == {"Staff": [], "Board": ["a@example.com", "b@example.com"]}
+    assert places(read.problems) == [("email-invalid", 2, 2), ("address-read-as", 3, 2)]
+    assert "left addresses out" in read.problems[0].message
+
+
 def test_groups_are_numbered_in_order_of_first_appearance_even_without_usable_users() -> None:
     read = roster(USERS + "nobody,,,First\na@example.com,,,Second,First\n")
     assert [(group.number, group.name, len(group.members)) for group in read] == [(1, "First", 1), (2, "Second", 1)]

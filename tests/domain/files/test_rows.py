@@ -39,6 +39,32 @@ def test_quoted_cells_can_contain_delimiters_line_breaks_and_doubled_quotes() ->
     assert [(entry.line, entry.column) for entry in read.entries] == [(3, 4), (4, 4)]
 
 
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        (r'"Team \"A\""', 'Team "A"'),
+        (r'"\"East\", West"', '"East", West'),
+        (r'"5\""', '5"'),
+        ('"On\ne, \\"two\\""', 'On e, "two"'),
+        (r'"C:\\ \"x\""', r'C:\ "x"'),
+        (r'"Both ""A"" and \"B\""', 'Both "A" and "B"'),
+    ],
+)
+@pytest.mark.parametrize("after", ["", 'b@example.com,"Bo""b",Lee,"Sales, West"\n', "b@example.com,Bob,Lee,Sales\n"])
+def test_a_backslash_before_a_quotation_mark_makes_it_part_of_the_cell(cell: str, name: str, after: str) -> None:
+    """As MariaDB's `SELECT … INTO OUTFILE … ENCLOSED BY '"'` and Spark write it."""
+    read = roster(USERS + f"a@example.com,Ann,Lee,{cell},HR\n{after}")
+    assert [group for group, users in memberships(read).items() if users[0] == "a@example.com"] == [name, "HR"]
+    assert (read.rows, read.problems) == (2 if after else 1, [])
+
+
+@pytest.mark.parametrize("cell", [r'"C:\"', r'"C:\" ', r'"\"'])
+def test_a_backslash_at_the_end_of_a_quoted_cell_is_part_of_it(cell: str) -> None:
+    read = roster(USERS + f"a@example.com,Ann,Lee,{cell},HR\n")
+    assert list(memberships(read)) == [cell.strip(' "'), "HR"]
+    assert read.problems == []
+
+
 def test_a_quote_inside_an_unquoted_cell_is_an_ordinary_character_and_spaces_around_quotes_are_ignored() -> None:
     read = roster(USERS + 'a@example.com,Jim "Jo" X,6", "Sales" ,HR\n')
     assert read.users[0].first_name == 'Jim "Jo" X'
@@ -80,6 +106,8 @@ def test_line_endings_can_be_mixed() -> None:
         ('"Lee" x', 3),
         ('"Lee""', 3),
         (' "Lee', 3),
+        (r'"Lee \"x', 3),
+        (r'"Lee \"x" y', 3),
         ('"' + "\n" * 100 + '"', 3),
         ('"' + "x" * 65_537 + '"', 3),
         ('"' + "é" * 32_769 + '"', 3),

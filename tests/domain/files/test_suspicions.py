@@ -78,3 +78,40 @@ def test_a_word_that_only_begins_like_a_month_is_no_date() -> None:
     assert sheet_values("Marketing 5") == sheet_values("Decide 3") == frozenset()
     assert sheet_values("March 5") == sheet_values("5-Mar") != frozenset()
     assert sheet_values("Sept 5") == sheet_values("September 5") != frozenset()
+
+
+def test_digits_that_a_script_joined_at_an_underscore_are_pointed_out() -> None:
+    """pandas, csvkit and pyexcel do that (findings/pandas-joins-digits-at-underscores.sh)."""
+    content = b"Groupname,Email\n2025_1,ann@example.com\n20251,ben@example.com\n"
+
+    read = read_roster(content, "groups.csv")
+
+    assert [(each.code, each.value) for each in read.problems] == [("looks-changed", "20251")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("['Sales', 'HR']", '["Sales","HR"]', "['Sales']", "[Sales, HR]", "{Sales,HR}", "{Sales}", '{"Team A",HR}'),
+        *("System.Object[]", "System.String[]", "[object Object]", "System.Collections.ArrayList"),
+        "Microsoft.ActiveDirectory.Management.ADPropertyValueCollection",
+    ],
+)
+def test_what_programs_write_for_a_list_is_no_name_of_one_group(name: str) -> None:
+    """As pandas, json2csv, DuckDB, PostgreSQL, and PowerShell's Export-Csv write it."""
+    rows = f'email,FirstName,LastName,Groupname\nann@example.com,,,"{name.replace(chr(34), chr(34) * 2)}"\n'
+    read = read_roster(rows.encode(), "users.csv")
+    assert [(each.code, each.value) for each in read.problems] == [("looks-like-several", name)]
+
+
+@pytest.mark.parametrize("name", ["[Archive]", "[2026] Sales", "Sales [EU, US]", "Sales {old}", "System.Objects"])
+def test_names_with_brackets_are_names(name: str) -> None:
+    read = read_roster(f'email,FirstName,LastName,Groupname\nann@example.com,,,"{name}"\n'.encode(), "users.csv")
+    assert [*read.problems] == []
+
+
+def test_a_group_that_is_a_link_is_pointed_out() -> None:
+    """ExcelJS writes links in place of names (findings/exceljs-writes-links-for-names.sh)."""
+    rows = "Groupname,Email\nhttps://intranet.example.com/support,ann@example.com\nRatio 1:2,ann@example.com\n"
+    read = read_roster(rows.encode(), "groups.csv")
+    assert [(each.code, each.line) for each in read.problems] == [("looks-changed", 2)]

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec import json
 
-from adapters.exports import ExportKind, ExportName, export, export_users
+from adapters.exports import ExportKind, ExportName, export, export_users, width_of_rows
 from application.grouping import create_group
 from application.importing import plan_at, upload
 from application.licensing import allocate_licences, create_subscription
@@ -96,6 +96,7 @@ def test_a_groups_export_that_is_imported_again_changes_nothing(
         if not expected:
             continue
         content = written(unattended, origin, name)
+        assert len(set(map(len, csv.reader(io.StringIO(content.decode("utf-8-sig")))))) == 1
         roster = read_roster(content, "groups.csv", Limits())
         assert isinstance(roster, Roster)
         assert groups_of(roster) == expected
@@ -110,6 +111,23 @@ def test_a_groups_export_that_is_imported_again_changes_nothing(
         assert plan
         totals = unattended.plans.current(origin.subscription_id, plan).totals.groups
         assert totals == GroupTotals(unchanged=len(expected) - empty, nobody_to_add=empty)
+
+
+@pytest.mark.parametrize(
+    ("extent", "width"),
+    [
+        (exports.Extent(0, 0, 0), 1),
+        (exports.Extent(3, 0, 0), 1),
+        (exports.Extent(1_000, 6_000, 800), 800),
+        (exports.Extent(1_000, 6_000, 1_001), 1_000),
+        (exports.Extent(100_000, 300_000, 900), 100),
+        (exports.Extent(1_000_000, 12_000_000, 12), 12),
+        (exports.Extent(1_000_000, 12_000_000, 900), 48),
+        (exports.Extent(20_000_000, 20, 9), 4),
+    ],
+)
+def test_a_few_large_groups_dont_fill_an_export_with_empty_cells(extent: exports.Extent, width: int) -> None:
+    assert width_of_rows(extent) == width
 
 
 def test_users_and_groups_are_exported_as_lines_of_json_and_in_the_columns_of_a_licence_file(
