@@ -164,9 +164,9 @@ def parse_emails(texts: Iterable[str], private: PrivateDomains = ()) -> tuple[st
     return tuple(valid)
 
 
-_IN_BRACKETS = re.compile(r"<([^<>]*)>|[(\[]([^()\[\]]*@[^()\[\]]*)[)\]]|\A\s*\{([^{}]*@[^{}]*)\}\s*\Z")
+_IN_BRACKETS = re.compile(r"<([^<>]*+)>|[(\[]([^()\[\]@]*+@[^()\[\]]*+)[)\]]|\A\s*+\{([^{}@]*+@[^{}]*+)\}\s*\Z")
 _AFTER_DOMAIN = re.compile(r"(@[^\s;,|/&@<>]+)[|/&](?=[^@]+@)")  # what no domain has, with another address behind it
-_ARRAY = re.compile(r"\A<\w+Array>\s*|\s*Length: [0-9]+, dtype: \w+\Z")  # what pandas 3 writes around a list
+_ARRAY = re.compile(r"\A<\w+Array>\s*|(?<!\s)\s*+Length: [0-9]+, dtype: \w+\Z")  # what pandas 3 writes around a list
 _LEFT_OUT = re.compile(r"[\s,](?:\.\.\.|…)[\s,]")
 _BETWEEN_EMAILS = re.compile(r"[;,\s]+")
 _BEFORE_EMAILS = re.compile("(?:mailto|smtp):", re.IGNORECASE)
