@@ -339,8 +339,10 @@ def test_nul_bytes_never_reach_the_roster() -> None:
         GROUPS[:-1] + ",Email" * 1_000_000 + "\nA,a@example.com\n",
         GROUPS[:-1] + ',"Email"' * 1_000_000 + "\nA,a@example.com\n",
         USERS + "\n" * 5_000_000,
+        GROUPS + ("A," + "[" + "@" * 60_000 + "\n") * 5,
+        GROUPS + ("A,a@" + " " * 60_000 + "x\n") * 5,
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_extreme_files_are_read_within_seconds(text: str) -> None:
     """Each would take minutes or gigabytes if reading took quadratic time, or memory for rows times columns."""
