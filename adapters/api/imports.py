@@ -80,7 +80,7 @@ async def upload(
     """Upload a file as the multipart field `file`. Rollcall reads it and then either lets you review it or refuses it.
 
     If you repeat an upload with the same `Idempotency-Key`, the response shows the current state of the import that
-    the first upload created.
+    the first upload created. An empty file doesn't use up a key.
     """
     done = await take_upload(request, rollcall, file_reader, rate_limits, subscription_id, idempotency_key)
     if (row := imported(done)).state == "rejected":

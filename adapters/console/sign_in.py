@@ -17,7 +17,7 @@ from adapters.composition import Rollcall
 from adapters.console.browser_names import browser_of
 from adapters.console.forms import form_fields
 from adapters.console.links import Link
-from adapters.console.oidc import PendingSignIn, Provider
+from adapters.console.oidc import PendingSignIn, Provider, ProviderUnavailable
 from adapters.console.oidc_claims import SignInRefused
 from adapters.console.returning import by_script, kept_return, return_cookie, was_unsaved
 from adapters.http.rate_limits import RateLimits, client_of
@@ -41,6 +41,9 @@ log = structlog.get_logger(__name__)
 PENDING_FOR = timedelta(minutes=10)
 FORM_BYTES = 10_000
 CALLBACK = "/sign-in/oidc/callback"
+# The errors of RFC 6749, section 4.1.2.1, that nobody causes by cancelling.
+OUR_REQUEST = ("invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope")
+PROVIDER_AWAY = ("server_error", "temporarily_unavailable")
 LINK = "/sign-in/link/{secret:str}"
 LINK_USED = "this link has already been used or has expired. Ask for a new one."
 # Browsers check every redirect that follows a form: to the provider, and to wherever it redirects people.
@@ -122,13 +125,26 @@ async def finish_oidc(
         if pending is None:
             raise SignInRefused(reason="the sign-in wasn’t started in this browser or took too long. Start again.")
         if "code" not in sent:
-            log.info("the provider sent no code", error=sent.get("error"), description=sent.get("error_description"))
-            raise SignInRefused(reason="you or the identity provider cancelled the sign-in. Start again.")
+            raise _no_code(sent.get("error"), sent.get("error_description"))
         person, account = await _configured(provider).identify(pending, sent["code"], sent.get("iss"))
         await sync_to_thread(bind_account, rollcall, _sign_in_origin(request), person.email, account)
         return await sync_to_thread(
             _signed_in, request, rollcall, rate_limits, person, "oidc", pending.wanted, pending.again
         )
+
+
+def _no_code(error: str | None, description: str | None) -> RollcallError:
+    """Return why the provider signs nobody in; log what only an operator can change as a warning."""
+    told = log.warning if error in {*OUR_REQUEST, *PROVIDER_AWAY} else log.info
+    told("the provider sent no code", error=error, description=description)
+    if error in PROVIDER_AWAY:
+        return ProviderUnavailable()
+    if error in OUR_REQUEST:
+        return SignInRefused(
+            reason="the identity provider doesn’t accept Rollcall’s request. Ask your Rollcall operator to compare how "
+            "Rollcall is registered there with its settings. Rollcall’s log has what the provider says."
+        )
+    return SignInRefused(reason="you or the identity provider cancelled the sign-in. Start again.")
 
 
 def _sign_in_origin(request: AnyRequest) -> Origin:

@@ -275,6 +275,19 @@ class TestUploadUnderAKey:
             answer = send(client, subscription, content, name, Idempotency_Key="k")
             assert (answer.status_code, answer.json()["type"]) == (422, "/problems/key-reused")
 
+    def test_of_an_empty_file_leaves_the_key_to_the_right_one(self, client: httpx.Client, subscription: str) -> None:
+        empty, again = (send(client, subscription, b"", Idempotency_Key="k") for _ in range(2))
+        assert (empty.status_code, again.headers["location"]) == (422, empty.headers["location"])
+        right, later = (send(client, subscription, FILE, Idempotency_Key="k") for _ in range(2))
+        assert (right.status_code, later.json()) == (201, right.json())
+        assert len(client.get(f"{subscription}/imports").json()) == 2
+
+    def test_of_an_empty_file_after_another_is_422(self, client: httpx.Client, subscription: str) -> None:
+        send(client, subscription, FILE, Idempotency_Key="k")
+        answer = send(client, subscription, b"", Idempotency_Key="k")
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/key-reused")
+        assert len(client.get(f"{subscription}/imports").json()) == 1
+
     def test_is_another_import_in_another_subscription(self, client: httpx.Client, subscription: str) -> None:
         first = send(client, subscription, FILE, Idempotency_Key="k")
         other = send(client, subscribed(client), FILE, Idempotency_Key="k")

@@ -449,6 +449,29 @@ def test_a_sign_in_that_is_cancelled_at_the_provider_is_explained(browser: Brows
     assert "you or the identity provider cancelled the sign-in" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        ("invalid_request", 403, "doesn’t accept Rollcall’s request"),
+        ("unauthorized_client", 403, "doesn’t accept Rollcall’s request"),
+        ("invalid_scope", 403, "doesn’t accept Rollcall’s request"),
+        ("server_error", 503, "isn’t responding as it should"),
+        ("temporarily_unavailable", 503, "isn’t responding as it should"),
+    ],
+)
+def test_what_nobody_cancelled_is_explained_and_logged(
+    signing: Served, browser: Browser, provider: Provider, error: str, status: int, said: str
+) -> None:
+    """The npm package oidc-provider 9.13.3 says invalid_request if only this client has to push its requests."""
+    (state,) = parse_qs(urlsplit(begun := browser.begin()).query)["state"]
+    denied = provider.denies(begun).partition("?")[0]
+    answer = browser.get(with_query(denied, state=state, error=error, error_description="Why."))
+    assert (answer.status_code, browser.session) == (status, None)
+    assert said in answer.text
+    told = logged(signing, "the provider sent no code")[-1]
+    assert (told["level"], told["error"], told["description"]) == ("warning", error, "Why.")
+
+
 def test_a_provider_that_does_not_respond_is_explained_on_a_page(database: str) -> None:
     environment = {"ROLLCALL_OIDC_ISSUER": "http://127.0.0.1:9", "ROLLCALL_OIDC_CLIENT_ID": "rollcall"}
     with served(database, environment=environment) as signing, Browser(signing.url) as browser:
