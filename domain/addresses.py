@@ -181,14 +181,15 @@ def emails_meant(text: str, private: PrivateDomains = ()) -> list[str]:
     them, and some keyboards `＠` in place of the @-sign. Programs write lists such as `["ann@example.com"]` (json2csv),
     `['ann@example.com', 'ben@example.com']` (pandas) and `{ann@example.com,ben@example.com}` (PostgreSQL).
     """
-    visible = "".join(character for character in text if category(character) == "Cc" or not is_invisible(character))
     if why_incomplete(text):
         return []
-    visible = _ARRAY.sub("", visible)
-    visible = _AFTER_DOMAIN.sub(r"\1 ", visible.replace("＠", "@"))
-    found = ["".join(groups) for groups in _IN_BRACKETS.findall(visible)]
-    parts = [part for text in found for part in (_BETWEEN_EMAILS.split(text) if text.count("@") > 1 else [text])]
-    parts = parts if found else _BETWEEN_EMAILS.split(visible)
+    visible = "".join(character for character in text if category(character) == "Cc" or not is_invisible(character))
+    visible = _AFTER_DOMAIN.sub(r"\1 ", _ARRAY.sub("", visible).replace("＠", "@"))
+    if bracketed := ["".join(groups) for groups in _IN_BRACKETS.findall(visible)]:
+        lists = (_BETWEEN_EMAILS.split(each) if each.count("@") > 1 else [each] for each in bracketed)
+        parts = [part for some in lists for part in some]
+    else:
+        parts = _BETWEEN_EMAILS.split(visible)
     candidates = [_bare(part) for part in parts if any(map(str.isalnum, part))]
     try:
         return list(dict.fromkeys(parse_email(candidate, private) for candidate in candidates))

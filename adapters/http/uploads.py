@@ -237,9 +237,9 @@ def _decoded(name: str) -> str:
 async def _read(
     rollcall: Rollcall, file_reader: FileReader, subscription_id: UUID, file: IO[bytes], name: str, charset: str
 ) -> AsyncIterator[ReadFile]:
-    """Read a file; if its encoding is guessed, in that of its charset, or else in one that gives names we know.
+    """Read a file.
 
-    These are names that the subscription has.
+    If its encoding is guessed, take that of its charset, or else one that gives names that the subscription has.
     """
     async with file_reader.read(subscription_id, file, name) as read:
         known = await sync_to_thread(_known_encoding, rollcall, subscription_id, file, read, charset)

@@ -187,6 +187,14 @@ class TestAnUpload:
         assert "This file can’t be imported" in said(console.ask("GET", where))
 
 
+def joining(console: Console, subscription: str, email: str) -> str:
+    """Return the review of a file whose second group, with this user, was given the name of its first, with Ann."""
+    page = console.reviewing(subscription, f"Groupname,Email\nFirst,ann@example.com\nSecond,{email}\n")
+    rename = {"version": version(console.ask("GET", page)), "name": "first"}
+    assert console.ask("POST", f"{page}/groups/2/rename", data=rename).status_code == 303
+    return page
+
+
 class TestAReview:
     def test_tells_what_would_be_added(self, console: Console, review: str) -> None:
         shown = said(console.ask("GET", f"{review}?open=2"))
@@ -197,18 +205,14 @@ class TestAReview:
     def test_counts_a_group_that_joins_another_one_of_the_file_apart_from_existing_groups(
         self, console: Console, subscription: str
     ) -> None:
-        page = console.reviewing(subscription, "Groupname,Email\nFirst,ann@example.com\nSecond,ben@example.com\n")
-        rename = {"version": version(console.ask("GET", page)), "name": "first"}
-        assert console.ask("POST", f"{page}/groups/2/rename", data=rename).status_code == 303
+        page = joining(console, subscription, "ben@example.com")
         assert "1 new, 0 existing, 1 joining another" in said(console.ask("GET", page))
         assert "1 was 0 joining another" in said(console.ask("GET", f"{page}/versions"))
 
     def test_says_of_a_group_that_changes_nothing_whether_it_exists_or_comes_before_in_the_file(
         self, console: Console, subscription: str
     ) -> None:
-        page = console.reviewing(subscription, "Groupname,Email\nFirst,ann@example.com\nSecond,ann@example.com\n")
-        rename = {"version": version(console.ask("GET", page)), "name": "first"}
-        assert console.ask("POST", f"{page}/groups/2/rename", data=rename).status_code == 303
+        page = joining(console, subscription, "ann@example.com")
         shown = said(console.ask("GET", f"{page}?open=2"))
         assert "An earlier group of the file has the same name, and its user is in it. Nothing changes." in shown
         assert re.search(r"ann@example.com\s+line 3, column 2\s+Already in group", shown)
