@@ -18,7 +18,7 @@ from adapters.http.paging import After, Limit, Since, Until, decode_after, docum
 from adapters.http.problems import Invalid, responses
 from adapters.http.rate_limits import RateLimits
 from adapters.http.reads import read
-from adapters.http.requests import AnyRequest, Injected, checked_text, parse_time
+from adapters.http.requests import AnyRequest, Injected, checked_text, checked_types, parse_time
 from adapters.http.security import CONSUMERS, READERS, check_access, for_roles
 from application.records import Actor
 from domain.access import ROLLCALL
@@ -27,7 +27,6 @@ from projections.audit_log import read as audit_log
 from projections.audit_log.read import AuditDocument, AuditRow, ChangeDocument, document
 from projections.group_events import EventId, parse_event_id
 from projections.reports.audit_filters import AuditFilter
-from projections.reports.sentences import types_of
 
 BATCH_TYPE = "application/cloudevents-batch+json"
 LONGEST_WAIT = 30
@@ -49,7 +48,10 @@ ByActor: TypeAlias = Annotated[
 ]
 OfTypes: TypeAlias = Annotated[
     list[str] | None,
-    QueryParameter(max_items=100, description="Only events of this type. Repeat the parameter for several types."),
+    QueryParameter(
+        max_items=100,
+        description="Only changes of this kind, or events of this type. Repeat the parameter for several.",
+    ),
 ]
 OfRequest: TypeAlias = Annotated[
     str | None,
@@ -129,7 +131,7 @@ def wanted_changes(
     """Return the filter that a request asks for; raises Invalid."""
     return AuditFilter(
         actor=checked_text(actor, "actor") if actor else None,
-        types=tuple(name for each in types or () if each for name in types_of(checked_text(each, "type"))),
+        types=checked_types(types or ()),
         email=checked_text(email_key(email), "email") if email else None,
         request_id=checked_text(request_id, "request_id") if request_id else None,
         since=parse_time(since, "from"),

@@ -15,14 +15,14 @@ from adapters.console.list_queries import ListQuery, Part, SincePart, UntilPart,
 from adapters.console.pages import Before, Page, listing, page
 from adapters.http.paging import After, decode_after
 from adapters.http.reads import read
-from adapters.http.requests import AnyRequest, Injected, checked_text
+from adapters.http.requests import AnyRequest, Injected, checked_text, checked_types
 from adapters.http.security import READERS
 from domain.addresses import email_key
 from projections.audit_log import read as audit_log
 from projections.directory import read as directory
 from projections.import_list import read as import_list
 from projections.reports.audit_filters import AuditFilter
-from projections.reports.sentences import SUBSCRIPTION_ACTIONS, TITLES, types_of
+from projections.reports.sentences import SUBSCRIPTION_ACTIONS, TITLES
 
 A_PAGE = 40  # so that a page of long names, while something runs, stays below 100 kB
 """Actions that no subscription's log has."""
@@ -48,7 +48,7 @@ class AuditQuery(ListQuery, frozen=True):
         until = day_of(self.until, "to")
         return AuditFilter(
             actor=checked_text(self.actor.strip(), "actor") or None,
-            types=tuple(name for each in self.types for name in types_of(checked_text(each, "type"))),
+            types=checked_types(self.types),
             import_id=id_of(self.import_id, "import_id"),
             group_id=id_of(self.group_id, "group_id"),
             email=checked_text(email_key(self.email), "email") or None,

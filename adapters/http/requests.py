@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -23,6 +23,7 @@ from application.ports import RequestKey
 from application.records import Actor, Origin
 from domain.addresses import email_key
 from domain.errors import Stale
+from projections.reports.sentences import ACTIONS, types_of
 
 T = TypeVar("T")
 
@@ -174,6 +175,19 @@ def checked_text(given: str, field: str = "q") -> str:
     if "\x00" in given or any("\ud800" <= character <= "\udfff" for character in given):
         raise Invalid(reason=f"{field}: the text contains a NUL character or a lone surrogate.", field=field)
     return given
+
+
+def checked_types(given: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the events that kinds of changes stand for (see `types_of`); raises Invalid for others."""
+    found: list[str] = []
+    for each in filter(None, given):
+        types = types_of(each)
+        if not types:
+            known = ", ".join(ACTIONS)
+            reason = f"type: there is no kind of change “{each}”. Use one of {known}, or an event's name: GroupCreated."
+            raise Invalid(reason=reason, field="type")
+        found += types
+    return tuple(found)
 
 
 def parse_time(given: str | None, field: str) -> datetime | None:

@@ -183,8 +183,11 @@ SUBSCRIPTION_ACTIONS = {slug: action for slug, action in ACTIONS.items() if slug
 
 
 def types_of(name: str) -> tuple[str, ...]:
-    """Return the names of the events that a name stands for: those of an action by its slug, or that of one event."""
-    return ACTIONS[name].types if name in ACTIONS else (name,)
+    """Return the names of the events that a name stands for: those of an action by its slug, or that of one event.
+
+    None if it stands for nothing.
+    """
+    return ACTIONS[name].types if name in ACTIONS else (name,) if name in TITLES else ()
 
 
 def sentence(event: Event) -> str:

@@ -43,6 +43,7 @@ from adapters.http.problems import MEDIA_TYPE
 from adapters.http.requests import IF_MATCH
 from adapters.http.security import ROLES_OPTION
 from projections.group_events import EVENT_ID, CloudEvent
+from projections.reports.sentences import ACTIONS, TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -175,8 +176,8 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
     if name == "If-Match":
         schema["pattern"] = IF_MATCH
         parameter["required"] = True
-    if name in {"q", "actor", "type", "email", "request_id"} or (name, parameter["in"]) == ("code", "query"):
-        (schema["items"] if schema.get("type") == "array" else schema)["pattern"] = NO_NUL
+    if name in {"q", "actor", "email", "request_id"} or (name, parameter["in"]) == ("code", "query"):
+        schema["pattern"] = NO_NUL
     if name in {"min_users", "max_users"}:  # the framework leaves out a bound of 0
         schema["minimum"] = 0
     if name in {"from", "to", "at"} and schema["type"] == "string":
@@ -187,6 +188,8 @@ def _complete_parameter(operation_id: str, parameter: Node) -> None:
         return
     if operation_id == "downloadSample":
         schema["enum"] = [f"{stem}.{kind}" for stem in SAMPLE_NAMES for kind in SAMPLE_KINDS]
+    if name == "type":
+        schema["items"]["enum"] = [*ACTIONS, *TITLES]
     if (operation_id, name) == ("downloadExport", "file"):
         schema["enum"] = list(FILES)
     example = PARAMETERS.get(name)

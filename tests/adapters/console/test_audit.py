@@ -99,7 +99,9 @@ def test_ignores_empty_filters_which_forms_send_without_a_script(console: Consol
     assert len(changes(answer)) > 5
 
 
-@pytest.mark.parametrize("query", ["from=yesterday", "to=2026-13-01", "group_id=1", "import_id=x", "after=x", "nix=1"])
+@pytest.mark.parametrize(
+    "query", ["from=yesterday", "to=2026-13-01", "type=GroupMade", "group_id=1", "import_id=x", "after=x", "nix=1"]
+)
 def test_refuses_invalid_filters(console: Console, subscription: str, query: str) -> None:
     answer = console.ask("GET", f"{subscription}/audit?{query}")
     assert (answer.status_code, query.partition("=")[0] in answer.text) == (400, True)

@@ -63,7 +63,7 @@ class TestTheWholeFlow:
             page.get_by_role("link", name=".csv").first.click()
         assert download.value.path().read_text(encoding="utf-8") == sample("user-based.csv")
         upload_file(page, "user-based.csv", sample("user-based.csv"))
-        expect(page.get_by_text("6 new, 0 existing")).to_be_visible()
+        expect(page.get_by_text("6 new, 0 changed")).to_be_visible()
 
         page.locator("#group-2").get_by_role("link", name="Rename").click()
         expect(page.get_by_role("textbox", name="Group name")).to_be_focused()
@@ -214,7 +214,7 @@ class TestAnEdit:
         expect(page.locator("#outcome-2")).to_have_text("Creates")
         expect(bar).to_contain_text("Creates 2 groups: 2 users.")
         expect(bar).not_to_contain_text("joins another one")
-        expect(page.locator("#facts")).to_contain_text("2 new, 0 existing")
+        expect(page.locator("#facts")).to_contain_text("2 new, 0 changed")
         page.get_by_role("button", name="Add Groups").click()
         expect(page.get_by_role("dialog", name="Adding groups")).to_be_visible()
         console.run(where)

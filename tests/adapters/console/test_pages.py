@@ -198,7 +198,7 @@ def joining(console: Console, subscription: str, email: str) -> str:
 class TestAReview:
     def test_tells_what_would_be_added(self, console: Console, review: str) -> None:
         shown = said(console.ask("GET", f"{review}?open=2"))
-        assert "2 new, 0 existing" in shown
+        assert "2 new, 0 changed" in shown
         assert "“nonsense” is not a valid e-mail address" in shown
         assert "line 3, column 2" in shown
 
@@ -206,7 +206,7 @@ class TestAReview:
         self, console: Console, subscription: str
     ) -> None:
         page = joining(console, subscription, "ben@example.com")
-        assert "1 new, 0 existing, 1 joining another" in said(console.ask("GET", page))
+        assert "1 new, 0 changed, 1 joining another" in said(console.ask("GET", page))
         assert "1 was 0 joining another" in said(console.ask("GET", f"{page}/versions"))
 
     def test_says_of_a_group_that_changes_nothing_whether_it_exists_or_comes_before_in_the_file(
@@ -214,6 +214,8 @@ class TestAReview:
     ) -> None:
         page = joining(console, subscription, "ann@example.com")
         shown = said(console.ask("GET", f"{page}?open=2"))
+        assert "1 new, 0 changed, 1 unchanged" in shown
+        assert "1 was 0 unchanged" in said(console.ask("GET", f"{page}/versions"))
         assert "An earlier group of the file has the same name, and its user is in it. Nothing changes." in shown
         assert re.search(r"ann@example.com\s+line 3, column 2\s+Already in group", shown)
 

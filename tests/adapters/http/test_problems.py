@@ -197,6 +197,7 @@ def test_an_invalid_query_names_the_field(running: Served, subscription: str, qu
         ("to=2026-01-31T09:00:00", "to"),
         ("import_id=1", "import_id"),
         ("import_id=null", "import_id"),
+        ("type=GroupMade", "type"),
         ("after=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "after"),
     ],
 )
