@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adapters.postgres.wakeups import Wakeups
     from application.records import Record
     from projections.projector import Projector
+    from projections.view import Known
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ FEW = 500
 
 Otherwise all views would wait for the one with most to write: a Stop, for a thousand members of a group.
 """
+MOST_KNOWN = 1_000
+"""Of how many subscriptions the last rows of a view are known."""
 STAY_SECONDS = 1.0
 # The others don't wait for a view that is just being replaced. And PostgreSQL need not plan the same statement for
 # every event anew, as it does for those that take arrays.
@@ -63,6 +66,7 @@ class Convoy:
         self._wakeups = wakeups
         self._stopping = stopping
         self._members: set[Member] = set()
+        self._known: dict[str, tuple[Bookmark, Known]] = {}
         self._left = Condition()
         self._is_running = False
 
@@ -131,11 +135,20 @@ class Convoy:
         self, connection: Connection[DictRow], members: Sequence[Member], start: Bookmark, records: Sequence[Record]
     ) -> None:
         reached = bookmark_at(records[-1])
-        moves = [Move(each.projector.view, start, reached, records) for each in members]
+        moves = [
+            Move(each.projector.view, start, reached, records, self._known_at(start, each.projector.view.name))
+            for each in members
+        ]
         with pipelined(connection) as pipeline:
             move(pipeline, self._datastore.schema, moves)
         for each in members:
             each.bookmark = reached
+        self._known = {each.view.name: (reached, each.known) for each in moves if len(each.known) <= MOST_KNOWN}
+
+    def _known_at(self, start: Bookmark, view: str) -> Known:
+        """Return what is known of a view at a bookmark, which is forgotten here: it doesn't hold if the move fails."""
+        bookmark, known = self._known.pop(view, (start, {}))
+        return known if bookmark == start else {}
 
     def _disband(self) -> None:
         self._members.clear()

@@ -25,10 +25,10 @@ from domain.group import GroupCreated, GroupDeleted, GroupNameChanged, UsersAdde
 from domain.subscription import SubscriptionClosed, SubscriptionErased
 from projections.arrays import array, arrays
 from projections.log import records_at
-from projections.view import View, event_identity, identity
+from projections.view import LastRows, View, event_identity, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     from psycopg.rows import DictRow
@@ -103,6 +103,12 @@ CREATE = """
 """
 
 
+NEWEST_RUNS: LiteralString = """
+    SELECT newest.* FROM unnest(%b::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+        SELECT * FROM group_events WHERE subscription_id = wanted.id ORDER BY rank DESC LIMIT 1
+    ) AS newest
+"""
+
 HANDLED = (
     GroupCreated,
     UsersAddedToGroup,
@@ -132,10 +138,7 @@ class _Run(NamedTuple):
         return EventId(self.rank + self.last - self.position, self.digest_after)
 
 
-def _write_runs(cursor: ViewCursor, records: Sequence[Record]) -> Iterator[None]:
-    _ask_for_newest_runs(cursor, {record.origin.subscription_id for record in records})
-    yield
-    newest = {row["subscription_id"]: _Run(**row) for row in cursor}
+def _write_runs(cursor: ViewCursor, records: Sequence[Record], newest: dict[UUID, _Run]) -> None:
     rows: dict[tuple[UUID, int], _Run] = {}
     for first, events in _runs(records):
         subscription, position = first.origin.subscription_id, first.position
@@ -179,18 +182,6 @@ def _chained(digest: str, identity: str) -> str:
     return sha256(f"{digest} {identity}".encode()).hexdigest()[:16]
 
 
-def _ask_for_newest_runs(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> None:
-    cursor.execute(
-        """
-        SELECT newest.* FROM unnest(%b::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-            SELECT * FROM group_events WHERE subscription_id = wanted.id ORDER BY rank DESC LIMIT 1
-        ) AS newest
-        """,
-        (array("uuid", subscriptions),),
-        binary=True,
-    )
-
-
 def _public(event: Event, rewritten: Sequence[str]) -> tuple[PublicType, dict[str, object]]:
     match event:
         case GroupCreated(name, users):
@@ -218,6 +209,7 @@ GROUP_EVENTS = View(
     tables=("group_events",),
     create=CREATE,
     handlers=dict.fromkeys(HANDLED, _write_runs),
+    last=LastRows(NEWEST_RUNS, _Run),
     version=6,
     names_people=False,
 )

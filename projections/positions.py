@@ -10,12 +10,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from msgspec import Struct, json
+from msgspec import Struct, field, json
 from psycopg import DatabaseError
 
 from application.records import Record
 from domain.errors import RollcallError
-from projections.view import View, ViewCursor, event_identity
+from projections.view import Known, View, ViewCursor, event_identity
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -97,13 +97,15 @@ def views_channel(schema: str) -> str:
 class Move(Struct, frozen=True):
     """A view that is to move from one bookmark to another one, to which these events lead.
 
-    Events before them that don't concern the view may be left out.
+    Events before them that don't concern the view may be left out. `known` are the last rows that are known as they are
+    at the first bookmark, and then as they are at the second one, unless the move fails.
     """
 
     view: View
     expected: Bookmark
     reached: Bookmark
     records: Sequence[Record]
+    known: Known = field(default_factory=dict)
 
 
 class HasCursors(Protocol):
@@ -133,7 +135,7 @@ def move(statements: HasCursors, schema: str, moves: Sequence[Move]) -> None:
     channel, announced = views_channel(schema), json.encode(_announcements(moves)).decode()
     try:
         statements.cursor().execute(MOVE, (json.encode(wanted).decode(), channel, announced))
-        writing = [each.view.steps(statements.cursor(), each.records) for each in moves]
+        writing = [each.view.steps(statements.cursor(), each.records, each.known) for each in moves]
         while writing:
             writing = [steps for steps in writing if next(steps, DONE) is not DONE]
     except DatabaseError as error:

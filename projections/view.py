@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from itertools import groupby
-from typing import Any, LiteralString, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias, TypeVar, cast
+from uuid import UUID
 
 from msgspec import Struct
 from psycopg import Cursor
 from psycopg.rows import DictRow
 
-from application.records import Record
-from projections.arrays import arrays
+from projections.arrays import array, arrays
+
+if TYPE_CHECKING:
+    from application.records import Record
 
 E = TypeVar("E")
 ViewCursor: TypeAlias = Cursor[DictRow]
 OpenViews: TypeAlias = Callable[[], AbstractContextManager[ViewCursor]]
 """Opens a cursor for the views' queries; `Rollcall.views` is one."""
-Handler: TypeAlias = Callable[[ViewCursor, Sequence[Record]], Iterable[None] | None]
-"""Writes what events of a type change. One that has to know something first asks for it, yields, and reads the answer.
+Handler: TypeAlias = Callable[..., None]
+"""Writes what events of a type change. It takes a cursor and the events, and with `LastRows` these as well."""
+Known: TypeAlias = dict[UUID, Any]
+"""The last rows of subscriptions, as a view had them at a bookmark."""
 
-So what several views ask for is sent together.
-"""
+
+class LastRows(Struct, frozen=True):
+    """The rows from which a view goes on, the last one of each subscription. Handlers replace those that they add to.
+
+    They depend on the events before alone, so whoever moved a view still knows them when it moves on from there.
+    """
+
+    query: LiteralString
+    """Takes the ids of subscriptions; its column `subscription_id` says whose row it is."""
+
+    row: Callable[..., object]
+    """Makes of the columns, by their names, what the handlers take."""
 
 
 class View(Struct, frozen=True, dict=True):
@@ -46,6 +61,7 @@ class View(Struct, frozen=True, dict=True):
     Rollcall then rebuilds the view (see docs/decisions/0014-fingerprints-of-views.md). A test tells you when to.
     """
 
+    last: LastRows | None = None
     names_people: bool = True
     """Whether the view keeps texts that may name people, so that it is rebuilt when somebody is forgotten."""
 
@@ -58,14 +74,23 @@ class View(Struct, frozen=True, dict=True):
 
     def apply(self, cursor: ViewCursor, records: Iterable[Record]) -> None:
         """Write the changes that these events make, in order."""
-        for _ in self.steps(cursor, records):
+        for _ in self.steps(cursor, records, {}):
             pass
 
-    def steps(self, cursor: ViewCursor, records: Iterable[Record]) -> Iterator[None]:
-        """Do the same step by step: each but the last one ends before an answer is read."""
-        handled = (record for record in records if type(record.event) in self.handlers)
+    def steps(self, cursor: ViewCursor, records: Iterable[Record], known: Known) -> Iterator[None]:
+        """Do the same step by step: each but the last one ends before an answer is read.
+
+        `known` are last rows that needn't be looked up; afterwards, it has those of all subscriptions that changed.
+        """
+        handled = [record for record in records if type(record.event) in self.handlers]
+        if self.last:
+            unknown = {record.origin.subscription_id for record in handled} - known.keys()
+            if unknown:
+                cursor.execute(self.last.query, (array("uuid", unknown),), binary=True)
+                yield
+                known |= {row["subscription_id"]: self.last.row(**row) for row in cursor}
         for handle, run in groupby(handled, lambda record: self.handlers[type(record.event)]):
-            yield from handle(cursor, list(run)) or ()
+            handle(cursor, list(run), *([known] if self.last else ()))
 
 
 def statements_of(script: str) -> list[str]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from domain.access import AccessGranted, AccessRevoked
 from domain.downloads import FileDownloaded
 from domain.edits import AddressCorrected, UserAdded, UserRemoved, UserRestored
 from domain.identity import IdentityBound, IdentityReleased, SessionsEnded
 from domain.subscription import LicencesAllocated, LicencesRevoked
-from projections.arrays import array, arrays
+from projections.arrays import arrays
 from projections.reports.audit_filters import AUDITED, CLOCK_SECONDS, GROUPS, OPERATED_TYPES
-from projections.view import View, insert_rows
+from projections.view import LastRows, View, insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from application.records import Event, Record
@@ -65,6 +65,16 @@ CREATE = f"""
     );
 """
 
+LAST_ROWS: LiteralString = """
+    SELECT wanted.subscription_id, latest.at AS latest, last.* FROM unnest(%b::uuid[]) AS wanted (subscription_id)
+    CROSS JOIN LATERAL (
+        SELECT number + listed AS following, position, last, at, type, actor, import_id, request_id FROM audit_log
+        WHERE subscription_id = wanted.subscription_id ORDER BY number DESC LIMIT 1
+    ) AS last
+    CROSS JOIN LATERAL (
+        SELECT at FROM audit_log WHERE subscription_id = wanted.subscription_id AND clock = 1 ORDER BY at DESC LIMIT 1
+    ) AS latest
+"""
 FIRST = (1, datetime.min.replace(tzinfo=UTC))
 
 
@@ -78,10 +88,7 @@ class _Last(NamedTuple):
     shared: _Shared
 
 
-def _insert_changes(cursor: ViewCursor, records: Sequence[Record]) -> Iterator[None]:
-    _ask_for_last_rows(cursor, {record.origin.subscription_id for record in records})
-    yield
-    last = _last_rows(cursor)
+def _insert_changes(cursor: ViewCursor, records: Sequence[Record], last: dict[UUID, _Last]) -> None:
     rows: list[tuple[object, ...]] = []
     longer: list[tuple[object, ...]] = []
     named: list[tuple[object, ...]] = []
@@ -157,33 +164,8 @@ def _lengthen(cursor: ViewCursor, longer: Sequence[tuple[object, ...]]) -> None:
     )
 
 
-def _ask_for_last_rows(cursor: ViewCursor, subscriptions: Iterable[UUID]) -> None:
-    cursor.execute(
-        """
-        SELECT wanted.id, latest.at AS latest, last.* FROM unnest(%b::uuid[]) AS wanted (id)
-        CROSS JOIN LATERAL (
-            SELECT number + listed AS following, position, last, at, type, actor, import_id, request_id FROM audit_log
-            WHERE subscription_id = wanted.id ORDER BY number DESC LIMIT 1
-        ) AS last
-        CROSS JOIN LATERAL (
-            SELECT at FROM audit_log WHERE subscription_id = wanted.id AND clock = 1 ORDER BY at DESC LIMIT 1
-        ) AS latest
-        """,
-        (array("uuid", subscriptions),),
-    )
-
-
-def _last_rows(cursor: ViewCursor) -> dict[UUID, _Last]:
-    return {
-        row["id"]: _Last(
-            row["following"],
-            row["latest"],
-            row["position"],
-            row["last"],
-            _Shared(row["at"], row["type"], row["actor"], row["import_id"], row["request_id"]),
-        )
-        for row in cursor
-    }
+def _last_row(*, following: int, latest: datetime, position: int, last: int, **others: Any) -> _Last:
+    return _Last(following, latest, position, last, _Shared(**{each: others[each] for each in _Shared._fields}))
 
 
 def _clock(at: datetime, latest: datetime) -> int:
@@ -226,5 +208,6 @@ AUDIT_LOG = View(
     tables=("audit_log", "audit_emails"),
     create=CREATE,
     handlers=dict.fromkeys(AUDITED, _insert_changes),
+    last=LastRows(LAST_ROWS, _last_row),
     version=7,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
@@ -15,6 +16,7 @@ from adapters import convoy, view_runner
 from adapters.convoy import FEW
 from adapters.memory.ports import AlwaysReadable
 from adapters.postgres import locks
+from adapters.postgres.pipeline import PipelinedCursor
 from application.grouping import create_group
 from application.licensing import create_subscription
 from application.records import Origin
@@ -25,12 +27,12 @@ from tests.conftest import ANN, Compose, subscribed, working
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from adapters.composition import Rollcall
     from application.records import Record
     from projections.projector import Projector
-    from projections.view import ViewCursor
+    from projections.view import Known, ViewCursor
 
 pytestmark = pytest.mark.database
 
@@ -53,8 +55,8 @@ def of_version(rollcall: Rollcall, number: int) -> Rollcall:
     view = named(rollcall, "group_events")
     original = view.view
 
-    def write(cursor: ViewCursor, run: Sequence[Record]) -> Iterator[None]:
-        yield from next(iter(original.handlers.values()))(cursor, run) or ()
+    def write(cursor: ViewCursor, run: Sequence[Record], last: Known) -> None:
+        next(iter(original.handlers.values()))(cursor, run, last)
         cursor.execute("UPDATE group_events SET digest_after = %s", (f"version {number}",))
 
     view.view = structs.replace(original, version=number, handlers=dict.fromkeys(original.handlers, write))
@@ -264,13 +266,62 @@ DATABASE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 def test_views_that_have_caught_up_are_moved_by_one_transaction(rollcall: Rollcall) -> None:
     origin = subscribed(rollcall, "ann@example.com")
 
-    def moved_together() -> bool:
-        create_group(rollcall, origin, uuid4(), f"Group {uuid4()}", ["ann@example.com"])
-        with rollcall.views() as cursor:
-            cursor.execute("SELECT count(DISTINCT (position, xmin::text)) AS moves FROM view_positions")
-            return cursor.fetchall() == [{"moves": 1}]
+    eventually(lambda: transactions_of(rollcall, origin) == 1)
 
-    eventually(moved_together)
+
+def test_what_views_wrote_last_is_not_looked_up_after_each_event(
+    rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, asked = subscribed(rollcall, "ann@example.com"), list[str]()
+    last = [each.view.last.query for each in rollcall.projectors if each.view.last]
+    execute = PipelinedCursor.execute
+
+    def noted(cursor: PipelinedCursor, query: str, *given: Any, **more: Any) -> PipelinedCursor:
+        asked.append(query)
+        return execute(cursor, query, *given, **more)
+
+    monkeypatch.setattr(PipelinedCursor, "execute", noted)
+
+    def moved_without() -> bool:
+        asked.clear()
+        create_group(rollcall, origin, uuid4(), f"Group {uuid4()}", ["ann@example.com"])
+        return bool(asked) and not set(last) & set(asked)
+
+    eventually(moved_without)
+
+
+def test_views_go_on_from_what_their_runners_wrote_while_the_convoy_stood_still(
+    rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    origin = subscribed(rollcall, "ann@example.com")
+    for few in (FEW, 0, FEW):  # together, each by its runner, together
+        monkeypatch.setattr(convoy, "FEW", few)
+        eventually(partial(moves_together, rollcall, origin, bool(few)))
+    for view in ("group_events", "audit_log"):
+        written = rows(rollcall, view)
+        named(rollcall, view).rebuild()
+        assert rows(rollcall, view) == written
+    assert not messages(caplog, "The views could not be moved together")
+
+
+def moves_together(rollcall: Rollcall, origin: Origin, wanted: bool) -> bool:  # noqa: FBT001 - what is waited for
+    return (transactions_of(rollcall, origin) == 1) == wanted
+
+
+def transactions_of(rollcall: Rollcall, origin: Origin) -> int:
+    """Return how many transactions move the views after a new group."""
+    create_group(rollcall, origin, uuid4(), f"Group {uuid4()}", ["ann@example.com"])
+    assert rollcall.health.catch_up()
+    with rollcall.views() as cursor:
+        cursor.execute("SELECT count(DISTINCT (position, xmin::text)) AS moves FROM view_positions")
+        return int(cursor.fetchall()[0]["moves"])
+
+
+def rows(rollcall: Rollcall, table: str) -> list[str]:
+    with rollcall.views() as cursor:
+        cursor.execute(f"SELECT t::text AS row FROM {table} AS t ORDER BY 1")
+        return [row["row"] for row in cursor]
 
 
 def test_no_view_waits_until_the_directory_has_written_a_large_group(rollcall: Rollcall) -> None:
