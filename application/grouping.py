@@ -21,7 +21,7 @@ from application.streams import GROUP, SUBSCRIPTION, find, first_event, first_re
 from domain import group
 from domain.addresses import parse_emails
 from domain.errors import GroupNameTaken, GroupRenamedMeanwhile, KeyReused, NotFound, NotLicensed
-from domain.group import Group
+from domain.group import DeletedGroup, Group
 from domain.naming import group_key, listed, parse_group_name
 
 if TYPE_CHECKING:
@@ -119,11 +119,14 @@ def rename_group(
 def delete_group(ports: Ports, origin: Origin, group_id: UUID, expected_name: str | None = None) -> CommandResult:
     """Delete a group with all its memberships. `expected_name` is the name that the caller has seen; None means any.
 
-    Raises NotFound and GroupRenamedMeanwhile.
+    One that was deleted before stays so: clients repeat such requests by themselves. Raises NotFound and
+    GroupRenamedMeanwhile.
     """
 
     def decide() -> Decision[CommandResult]:
-        stream = _find_group(ports, origin, group_id)
+        stream = find(ports, origin, GROUP, group_id)
+        if isinstance(stream.state, DeletedGroup):
+            return unchanged(stream.id, stream.version)
         _require_name(stream.state, expected_name)
         claims = Claims(released=(_name_claim(group_id, stream.state.name),))
         return append_to(stream.id, stream.version, [group.delete_group(stream.state)], claims)

@@ -216,7 +216,7 @@ def rename_group(
 def delete_group(
     request: AnyRequest, rollcall: Injected[Rollcall], subscription_id: FromPath[UUID], group_id: FromPath[UUID]
 ) -> Response[None]:
-    """Delete a group, even if it has users; they keep their licences."""
+    """Delete a group, even if it has users; they keep their licences. One that is deleted already is answered alike."""
     done = grouping.delete_group(rollcall, origin_of(request, subscription_id), group_id)
     return no_content(sent_path(request), readable=done.readable)
 

@@ -105,9 +105,9 @@ def sent_path(request: AnyRequest) -> str:
     """Return the path of a request as it is written in an address, for Link and Location.
 
     The framework's is decoded: an e-mail address in it may have ?, # or %, which mean something else there, and letters
-    that no header can have (RFC 3986, section 2.4).
+    that no header can have (RFC 3986, section 2.4). Clients would end a link at a semicolon or comma.
     """
-    return quote(request.scope["raw_path"], safe="%/:@!$&'()*+,;=~")
+    return quote(request.scope["raw_path"], safe="%/:@!$&'()*+=~")
 
 
 # --- answers to changes ---------------------------------------------------------------------------------------------

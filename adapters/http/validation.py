@@ -41,6 +41,10 @@ ANY_QUERY = "any_query"
 """The `opt` of a route that accepts unknown parameters (as RFC 6749, section 4.1.2, asks for)."""
 
 
+BRACKETS = re.compile(r"\[[0-9]*\]$")
+"""What axios and others put behind the name of a parameter that has several values."""
+
+
 REMAINDER = re.compile("bytes *= *0*[1-9][0-9]*-", re.IGNORECASE)
 """A range (RFC 9110, section 14.1) that begins after the first byte."""
 
@@ -136,6 +140,9 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
     for name, value in connection.query_params.multi_items():
         if name not in known:
             accepted = f"It accepts {', '.join(known)}." if known else "It accepts none."
+            plain = BRACKETS.sub("", name)
+            if plain in known and _takes(known[plain], list):
+                accepted = f"Write “{plain}” without brackets, and repeat it for each value."
             raise Invalid(reason=f"This route has no parameter “{name}”. {accepted}", field=name)
         if name in seen and not _takes(known[name], list):
             raise Invalid(reason=f"The parameter “{name}” is repeated. Send it once.", field=name)

@@ -20,7 +20,7 @@ from psycopg_pool import ConnectionPool
 from adapters.postgres.migrations import apply_migrations, migrations
 from adapters.postgres.one_call import OneCallCursor
 from adapters.postgres.patience import Wait
-from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema
+from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema, settings_accepted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -182,7 +182,9 @@ class Datastore:
 
         Raises what `server_checks` finds to be unfit, and what `migrations` does.
         """
-        with self.connect() as connection:
+        with settings_accepted():
+            first = self.connect()
+        with first as connection:
             with self.connect() as other:
                 refuse_unfit(connection, other, self.session_settings)
             lock_migration(connection, lock_key(self.schema, "migrate"), self.schema)

@@ -5,14 +5,16 @@ Each refusal says what to change. Without them, Rollcall would start, and fail o
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from psycopg import OperationalError
 from psycopg.errors import LockNotAvailable
 
 from domain.errors import RollcallError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from psycopg import Connection
     from psycopg.rows import DictRow
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 MIGRATION_LOCK_SECONDS = 30
 POOLER_ROUNDS = 3
+REFUSING_SETTINGS = ("unsupported startup parameter", "command-line options")
+"""What poolers say to the `options` of a connection: pgbouncer, and Amazon's RDS Proxy."""
 OTHER_CONNECTIONS = 4  # of a web process: it listens, renews its registration, and looks whether the database is there
 WORKER_CONNECTIONS = 14
 
@@ -40,6 +44,16 @@ class SettingsReplaced(RollcallError):
 
     Connect to PostgreSQL directly: a connection pooler may drop the settings (pgbouncer does so with
     ignore_startup_parameters = options). Unset environment variables such as PGTZ and PGDATESTYLE.
+    """
+
+    code = "database-settings"
+
+
+class SettingsRefused(RollcallError):
+    """The database refused a connection because of its settings: {answer}.
+
+    PostgreSQL itself accepts them; a connection pooler such as pgbouncer doesn't. Connect to PostgreSQL directly:
+    Rollcall has connection pools of its own.
     """
 
     code = "database-settings"
@@ -95,6 +109,18 @@ def refuse_too_few_connections(datastore: Datastore, processes: int, *, worker: 
         ).fetchone()
     if row and needed > row["available"]:
         raise TooFewConnections(processes=processes, needed=needed, available=row["available"])
+
+
+@contextmanager
+def settings_accepted() -> Iterator[None]:
+    """Connect within this; raises SettingsRefused if a pooler doesn't accept the settings of a connection."""
+    try:
+        yield
+    except OperationalError as error:
+        answer = str(error).strip().rpartition("FATAL:")[2].strip().rstrip(".")
+        if any(words in answer for words in REFUSING_SETTINGS):
+            raise SettingsRefused(answer=answer) from error
+        raise
 
 
 def refuse_unfit(connection: Connection[DictRow], other: Connection[DictRow], settings: Mapping[str, str]) -> None:

@@ -243,6 +243,13 @@ def test_users_are_removed_and_those_not_in_the_group_are_ignored(ports: MemoryP
     assert unchanged(remove_users(ports, origin, group, [BEN, CEM]), 2)
 
 
+def test_a_deleted_group_is_deleted_again_without_an_event(ports: MemoryPorts, origin: Origin) -> None:
+    group = created(ports, origin, "Sales", ANN)
+    assert delete_group(ports, origin, group, "Sales").version == 2
+    assert created(ports, origin, "Sales", BEN) != group
+    assert unchanged(delete_group(ports, origin, group, "Sales"), 2)
+
+
 def test_a_group_that_is_missing_foreign_or_deleted_is_answered_alike(ports: MemoryPorts, origin: Origin) -> None:
     foreign = created(ports, subscribed(ports, ANN), "Sales", ANN)
     deleted = created(ports, origin, "Sales", ANN)
@@ -250,9 +257,18 @@ def test_a_group_that_is_missing_foreign_or_deleted_is_answered_alike(ports: Mem
     for group in (uuid4(), foreign, deleted, origin.subscription_id):
         for ask in (
             lambda each: rename_group(ports, origin, each, "Europe"),
-            lambda each: delete_group(ports, origin, each),
             lambda each: add_users(ports, origin, each, [ANN]),
             lambda each: remove_users(ports, origin, each, [ANN]),
         ):
             with pytest.raises(NotFound, match=f"There is no group {group}"):
                 ask(group)
+
+
+def test_a_group_that_is_missing_or_foreign_is_not_deleted(ports: MemoryPorts, origin: Origin) -> None:
+    other = subscribed(ports, ANN)
+    foreign, deleted = created(ports, other, "Sales", ANN), created(ports, other, "Support", ANN)
+    delete_group(ports, other, deleted)
+    for group in (uuid4(), foreign, deleted, origin.subscription_id):
+        with pytest.raises(NotFound, match=f"There is no group {group}"):
+            delete_group(ports, origin, group)
+    assert group_ids(ports, other, "Sales") == {foreign}

@@ -86,11 +86,11 @@ TEXTS = {
     "report": "line,row,column,group,user,outcome,reason\r\n2,,2,Sales,ann@example.com,added,\r\n",
     "rows not added": "Groupname,Email,Email,Reason\r\nSales,eve@example.com,,No licence.\r\n",
     "lines": '{"name":"Sales","users":["ann@example.com","ben@example.com"]}\n',
-    "progress": "id: 4\nevent: progress\ndata: "
+    "progress": "event: progress\ndata: "
     '{"state":"completed","groups_total":2,"groups_added":2,"groups_skipped":0,"users_added":3,"eta_seconds":null,'
     '"last_error":null,"groups_undone":0,"groups_deleted":0,"groups_kept":0,"users_removed":0,"groups_created":2,'
     '"groups_added_to":0,"groups_joined":0,"groups_unchanged":0,"users_already_there":0,"users_left_out":0,'
-    '"rows_not_read":0}\n\n',
+    '"rows_not_read":0}\nid: 4\n\n',
 }
 
 TEXTS["checkpoint"] = (

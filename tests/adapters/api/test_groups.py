@@ -104,6 +104,15 @@ def test_a_group_is_deleted_permanently(running: Served, groups: str) -> None:
     assert made(running, groups, "Sales") != where
 
 
+def test_a_client_that_repeats_a_deletion_by_itself_is_not_told_that_it_failed(running: Served, groups: str) -> None:
+    """As most do after a lost answer, without being asked to: DELETE is idempotent (RFC 9110, section 9.2.2)."""
+    where = made(running, groups, "Sales", ANN)
+    assert [running.client.delete(where).status_code for _ in range(2)] == [204, 204]
+    assert [each["type"] for each in told(running, groups)].count("group.deleted") == 1
+    foreign = f"{subscribed(running.client, ANN)}/groups/{where.rpartition('/')[2]}"
+    assert_problem(running.client.delete(foreign), 404, "not-found")
+
+
 def test_users_join_and_the_answer_says_who(running: Served, groups: str) -> None:
     where = made(running, groups, "Sales", ANN)
     answer = running.client.post(f"{where}/users", json={"emails": ["BEN@example.com", ANN, BEN]})
@@ -161,12 +170,13 @@ def test_a_missing_a_foreign_and_a_deleted_group_are_answered_alike(running: Ser
         for answer in (
             running.client.get(f"{groups}/{group}"),
             running.client.patch(f"{groups}/{group}", json={"name": "Sales"}),
-            running.client.delete(f"{groups}/{group}"),
             running.client.get(f"{groups}/{group}/users"),
             running.client.post(f"{groups}/{group}/users", json={"emails": [ANN]}),
             running.client.delete(f"{groups}/{group}/users/{ANN}"),
         ):
             assert assert_problem(answer, 404, "not-found")["detail"] == f"There is no group {group}."
+    for group in (str(uuid4()), foreign):
+        assert_problem(running.client.delete(f"{groups}/{group}"), 404, "not-found")
     assert_problem(created(running, f"/api/v1/subscriptions/{uuid4()}/groups"), 404, "not-found")
 
 

@@ -129,6 +129,17 @@ class TestStream:
         assert [each["id"] for each in told(earlier.text)] == [str(version)]
         assert client.get(f"{where}/progress", params={"lastEventId": str(version)}).status_code == 204
 
+    def test_tells_no_id_before_all_of_its_data(self, client: httpx.Client, where: str) -> None:
+        """Or clients that take what is left at the end of a stream for a whole event would never get that event.
+
+        As npm's sse.js does (findings/sse-js-takes-half-an-event-for-a-whole.sh).
+        """
+        committed(client, where)
+        event = client.get(f"{where}/progress").text
+        for kept in range(len(event)):
+            (cut,) = told(event[:kept].rpartition("\n")[0]) or [{}]
+            assert "id" not in cut or json.decode(cut["data"])["state"] == "completed"
+
     @pytest.mark.parametrize("ending", ["completed", "discarded", "rejected", "stopped"])
     def test_is_204_for_a_client_that_has_the_last_event(self, client: httpx.Client, where: str, ending: str) -> None:
         match ending:
@@ -282,8 +293,8 @@ class TestListeners:
                         break
         first, *comments = pieces
         assert comments == [b": still here\n"] * 3, "without a blank line, which some clients take for an event"
-        assert first.startswith(b"id: 2\nevent: progress\ndata: {")
-        assert first.endswith(b"}\n\n")
+        assert first.startswith(b"event: progress\ndata: {")
+        assert first.endswith(b"}\nid: 2\n\n")
 
     def test_see_the_stream_end_when_the_server_stops(self, rollcall: Rollcall, database: str) -> None:
         bell = Bell(rollcall.wakeups)

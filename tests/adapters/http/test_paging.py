@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from unittest.mock import patch
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ from litestar.testing import RequestFactory
 from msgspec import json
 
 from adapters.http import paging
-from adapters.http.paging import decode_after, list_response
+from adapters.http.paging import decode_after, list_response, next_link
 
 REQUEST = RequestFactory().get("/rows")
 
@@ -33,3 +33,13 @@ def test_pages_are_bounded_by_bytes_and_together_have_every_row(sizes: list[int]
             assert decoded > after
             after = decoded
     assert found == rows
+
+
+def test_a_link_has_no_semicolon_or_comma_at_which_clients_would_end_it() -> None:
+    """As requests and httpx do (findings/requests-ends-links-at-semicolons.sh)."""
+    request = RequestFactory().get("/of;a,b", query_params={"q": "Sales; Support, Europe"})
+    address, _, parameters = next_link(request, "2").removeprefix("<").partition(">")
+    assert not set(address) & set(";,")
+    assert unquote(urlsplit(address).path) == "/of;a,b"
+    assert parse_qs(urlsplit(address).query) == {"q": ["Sales; Support, Europe"], "after": ["2"]}
+    assert parameters == '; rel="next"'

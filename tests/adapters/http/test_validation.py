@@ -14,7 +14,7 @@ from adapters.metrics import Metrics
 from adapters.server.app import create_app
 from tests.adapters.api.importing import subscribed
 from tests.adapters.api.tokens import TokenAuth
-from tests.adapters.server.serving import in_this_process
+from tests.adapters.server.serving import Served, in_this_process
 from tests.waiting import GENEROUS_SECONDS, Running
 
 if TYPE_CHECKING:
@@ -60,3 +60,15 @@ def test_a_large_body_is_decoded_once_while_others_are_answered(
         assert sent.result().status_code == 400
     assert len(threads) == 1
     assert threads[0].startswith("request")
+
+
+@pytest.mark.parametrize("name", ["type[]", "type[0]"])
+def test_who_writes_a_list_with_brackets_is_told_how_it_is_written(running: Served, name: str) -> None:
+    """As axios does, and so openapi-client-axios (findings/openapi-client-axios-sends-brackets.sh)."""
+    where = f"{subscribed(running.client, 'ann@example.com')}/audit"
+    assert running.client.get(where, params={"type": ["GroupCreated", "GroupDeleted"]}).is_success
+    refused = running.client.get(where, params={name: ["GroupCreated", "GroupDeleted"]})
+    told = f"This route has no parameter “{name}”. Write “type” without brackets, and repeat it for each value."
+    assert (refused.status_code, refused.json()["detail"], refused.json()["field"]) == (400, told, name)
+    other = running.client.get(where, params={"actor[]": "ann"}).json()
+    assert "without brackets" not in other["detail"], "a single value is written once"

@@ -28,6 +28,7 @@ from adapters.postgres.server_checks import (
     EncodingUnsupported,
     MigrationLocked,
     SchemaUnusable,
+    SettingsRefused,
     SettingsReplaced,
     TooFewConnections,
     refuse_too_few_connections,
@@ -197,8 +198,18 @@ def test_pgbouncer_that_drops_the_options_is_refused(database: str) -> None:
         start(conninfo)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(PGBOUNCER is None, reason="needs pgbouncer")
+def test_pgbouncer_as_it_is_installed_is_refused(database: str) -> None:
+    with (
+        pgbouncer(database, "session", 5, 0, ignored="") as conninfo,
+        pytest.raises(SettingsRefused, match=r"unsupported startup parameter: options\. PostgreSQL itself accepts"),
+    ):
+        start(conninfo)
+
+
 @contextmanager
-def pgbouncer(database: str, mode: str, pool_size: int, round_robin: int) -> Iterator[str]:
+def pgbouncer(database: str, mode: str, pool_size: int, round_robin: int, *, ignored: str = "options") -> Iterator[str]:
     """Run pgbouncer before a database, and yield the connection string."""
     assert PGBOUNCER
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -213,7 +224,7 @@ def pgbouncer(database: str, mode: str, pool_size: int, round_robin: int) -> Ite
         file.write_text(
             f"[databases]\nrollcall = {target}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
             f"unix_socket_dir =\nauth_type = any\npool_mode = {mode}\ndefault_pool_size = {pool_size}\n"
-            f"server_round_robin = {round_robin}\nignore_startup_parameters = options\n"
+            f"server_round_robin = {round_robin}\nignore_startup_parameters = {ignored}\n"
         )
         file.parent.chmod(0o755)
         running = subprocess.Popen([PGBOUNCER, "-q", *as_nobody, str(file)])  # noqa: S603 - the program found above
