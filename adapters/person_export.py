@@ -57,9 +57,13 @@ class HeldMembership(Struct, frozen=True):
 
 
 class HeldRecord(Struct, frozen=True):
-    """Something that names the person: what happened (`data` has all that is stored of it), when, and who did it."""
+    """Something that names the person: what happened (`data` has all that is stored of it), when, and who did it.
 
-    position: int
+    The event is named by its `stream` and its `version` in that, as in the audit log.
+    """
+
+    stream: UUID
+    version: int
     at: datetime
     type: str
     text: str
@@ -102,17 +106,18 @@ def export_person(rollcall: Rollcall, subscription_id: UUID, email: str) -> Pers
     person = Redaction(email, NOBODY)
     with rollcall.views() as cursor:
         found = find(cursor, subscription_id, person)
-        records = records_at(cursor, ((subscription_id, each.position) for each in found.records))
+        at_positions = records_at(cursor, ((subscription_id, each.position) for each in found.records))
         licence = directory.find_licence(cursor, subscription_id, email)
         grants = access.grants(cursor, subscription_id, email=email)
         memberships = list(_memberships(cursor, subscription_id, email))
+    records = [record for _, record in sorted(at_positions.items())]
     return PersonDocument(
         email,
         _licence(licence),
         [HeldRole(each.role, each.granted_at, each.granted_by) for each in grants],
         memberships,
-        [_record(record) for _, record in sorted(records.items()) if _names(record, person)],
-        list(_imports(rollcall, subscription_id, email, found, list(records.values()))),
+        [_record(record) for record in records if _names(record, person)],
+        list(_imports(rollcall, subscription_id, email, found, records)),
     )
 
 
@@ -128,7 +133,13 @@ def _licence(row: LicenceRow | None) -> HeldLicence | None:
 def _record(record: Record) -> HeldRecord:
     data = json.decode(json.encode(record.event), type=dict[str, object])
     return HeldRecord(
-        record.position, record.at, type(record.event).__name__, sentence(record.event), record.origin.actor, data
+        record.originator_id,
+        record.originator_version,
+        record.at,
+        type(record.event).__name__,
+        sentence(record.event),
+        record.origin.actor,
+        data,
     )
 
 

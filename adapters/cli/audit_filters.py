@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
 
-from adapters.cli.lookup import find_group_id, whole_id
+from adapters.cli.lookup import find_group_ever, whole_id
 from adapters.cli.options import short_id
 from domain.addresses import email_key
 from projections.reports.audit_filters import AUDITED, AuditFilter
@@ -62,7 +62,7 @@ def filter_options(command: F) -> F:
         ),
         click.option("--request", "request_id", metavar="ID", help="Only changes by this request."),
         click.option("--email", metavar="ADDRESS", help="Only changes that name this address."),
-        click.option("--group", metavar="GROUP", help="Only changes to this group, by name or id."),
+        click.option("--group", metavar="GROUP", help="Only changes to this group, also a deleted one, by name or id."),
         click.option("--import", "import_digits", metavar="ID", callback=short_id, help="Only changes by this import."),
         click.option(
             "--type",
@@ -85,7 +85,7 @@ def wanted_changes(rollcall: Rollcall, subscription_id: UUID, options: FilterOpt
         options["actor"],
         options["types"],
         whole_id(rollcall, "import", digits, subscription_id) if digits is not None else None,
-        find_group_id(rollcall, subscription_id, group) if group is not None else None,
+        find_group_ever(rollcall, subscription_id, group) if group is not None else None,
         email_key(email) if email else None,
         options["request_id"],
         options["since"],

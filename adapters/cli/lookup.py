@@ -57,6 +57,27 @@ def find_group_id(rollcall: Rollcall, subscription_id: UUID, name_or_id: str) ->
     return whole_id(rollcall, "group", digits, subscription_id)
 
 
+def find_group_ever(rollcall: Rollcall, subscription_id: UUID, name_or_id: str) -> UUID:
+    """Return the id of a group that exists or was deleted; raises as `find_group_id`.
+
+    Groups of an import have ids that begin alike, so a deleted one counts when an id is shortened: otherwise, what is
+    meant for it would be found in another one.
+    """
+    key, digits = group_key(name_or_id), id_digits(name_or_id)
+    if group_id := rollcall.events.held(subscription_id, "group-name", [key]).get(key):
+        return group_id
+    if digits and len(digits) == short_ids.DIGITS:
+        return UUID(digits)
+    with rollcall.views() as cursor:
+        found = short_ids.groups_ever(cursor, subscription_id, key, digits, limit=CANDIDATES_SHOWN + 1)
+    if not found:
+        raise NotFound(what="group", id=f"“{name_or_id}”")
+    if len(found) > 1:
+        what = f"Several groups had the name “{name_or_id}”, or have an id that begins with it."
+        raise click.UsageError(f"{what} Give more of the id:\n{_candidates(found)}")
+    return found[0].id
+
+
 def find_group_in(cursor: ViewCursor, subscription_id: UUID, name_or_id: str) -> GroupRow:
     """Return the group with a name or else an id among those that a cursor sees; raises as `find_group_id`."""
     key = group_key(name_or_id)

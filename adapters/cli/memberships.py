@@ -10,7 +10,7 @@ import click
 from msgspec import Struct
 
 from adapters.as_of import views_then
-from adapters.cli.lookup import find_group_id, find_group_in, find_subscription
+from adapters.cli.lookup import find_group_ever, find_group_in, find_subscription
 from adapters.cli.options import at_option, json_option, limit_option, one_more, subscription_option
 from adapters.cli.process import open_rollcall
 from adapters.cli.terminal import DONE, REQUEST_COLUMNS, Column, Terminal, utc_time
@@ -110,11 +110,11 @@ def show_groups_of_user(terminal: Terminal, found: list[UserGroupReport], limit:
 @limit_option
 @json_option
 def group_history(*, group: str, name_or_id: str, limit: int | None, as_json: bool) -> int:
-    """Show what happened to GROUP, oldest first: who did what, and when. A deleted group goes by its whole id."""
+    """Show what happened to GROUP, oldest first: who did what, and when. GROUP may have been deleted."""
     terminal = Terminal(as_json=as_json)
     with open_rollcall("directory", "import_list") as rollcall:
         found = find_subscription(rollcall, name_or_id)
-        group_id = find_group_id(rollcall, found.id, group)
+        group_id = find_group_ever(rollcall, found.id, group)
         records = rollcall.events.history(group_id, limit=one_more(limit))
         if not records or records[0].origin.subscription_id != found.id or not isinstance(records[0].event, GroupEvent):
             raise NotFound(what="group", id=group_id)

@@ -36,6 +36,10 @@ def test_what_is_held_of_a_person(running: Served, subscription: str) -> None:
     assert [(each["name"], each["until"]) for each in held["memberships"]] == [("Board", None)]
     assert [each["type"] for each in held["records"]] == ["LicencesAllocated", "GroupCreated"]
     assert held["records"][1]["text"] == "Created group “Board” with 2 users"
+    changes = running.client.get(f"{subscription}/audit", params={"email": ANN}).json()
+    named, listed = ([(each["stream"], each["version"]) for each in told] for told in (held["records"], changes))
+    assert named == listed[::-1]
+    assert "position" not in held["records"][0]
     (found,) = held["imports"]
     assert (found["id"], found["file_name"], found["first_name"]) == (where[-36:], "users.csv", "Ann")
     assert found["cells"] == [{"line": 3, "column": 4, "group": "Sales"}]

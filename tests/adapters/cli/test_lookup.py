@@ -10,7 +10,7 @@ import pytest
 
 from application import granting
 from application.granting import NewToken
-from application.grouping import create_group
+from application.grouping import create_group, delete_group, rename_group
 from application.importing import upload
 from application.licensing import change_subscription, create_subscription
 from application.records import Origin
@@ -160,6 +160,39 @@ def test_a_former_name_is_not_found(environ: dict[str, str], rollcall: Rollcall)
 def test_a_groups_name_comes_before_an_id(environ: dict[str, str], rollcall: Rollcall) -> None:
     create_group(rollcall, Origin(SUBSCRIPTIONS[0], ANN, "test"), rollcall.new_id(), "beef1", [])
     assert run(environ, "group", "delete", "beef1", "-s", "abcd1").stdout == "Deleted “beef1”, which had 0 users.\n"
+
+
+class TestWhatHappenedToAGroup:
+    """Is shown of deleted groups, too, and never of another one instead."""
+
+    @pytest.fixture(autouse=True)
+    def _deleted(self, rollcall: Rollcall) -> None:
+        delete_group(rollcall, Origin(SUBSCRIPTIONS[0], ANN, "test"), GROUPS[0])
+
+    @pytest.mark.parametrize("words", [("group", "history"), ("audit", "--group")])
+    @pytest.mark.parametrize("group", ["team 0", "beef1", str(GROUPS[0])])
+    def test_by_the_name_that_it_had_or_its_id(
+        self, environ: dict[str, str], words: tuple[str, ...], group: str
+    ) -> None:
+        assert "Deleted group “Team 0”" in run(environ, *words, group, "-s", "abcd1").stdout
+
+    @pytest.mark.parametrize("words", [("group", "history"), ("audit", "--group")])
+    def test_where_an_existing_one_has_an_id_like_it(self, environ: dict[str, str], words: tuple[str, ...]) -> None:
+        done = run(environ, *words, "beef", "-s", "abcd1")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert all(f"  {each}  Team {number}\n" in done.stderr for number, each in enumerate(GROUPS))
+
+    def test_where_several_had_the_name(self, environ: dict[str, str], rollcall: Rollcall) -> None:
+        origin = Origin(SUBSCRIPTIONS[0], ANN, "test")
+        rename_group(rollcall, origin, GROUPS[1], "Team 0")
+        assert "Deleted" not in run(environ, "group", "history", "Team 0", "-s", "abcd1").stdout
+        rename_group(rollcall, origin, GROUPS[1], "Team 2")
+        done = run(environ, "group", "history", "Team 0", "-s", "abcd1")
+        assert (done.returncode, all(str(each) in done.stderr for each in GROUPS)) == (2, True)
+        assert "Team 1" in run(environ, "group", "history", "Team 1", "-s", "abcd1").stdout
+
+    def test_of_another_subscription_is_not_shown(self, environ: dict[str, str]) -> None:
+        assert run(environ, "group", "history", "Team 0", "-s", "Company 1").returncode == 1
 
 
 def test_three_characters_are_too_few(environ: dict[str, str]) -> None:
