@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 PARTS = ("journey", "stops", "inside", "read", "memory", "django", "growth")
 ALONE = frozenset({"django", "growth"})
 """What is measured of this build only."""
+ONCE = frozenset({"memory"})
+"""What is measured of the other build in the first run only, because it takes long and nothing wanted depends on it."""
 
 
 class Bench:
@@ -49,7 +51,7 @@ class Bench:
         for number in range(self._size.runs):
             for part in parts:
                 for side, build in self._builds.items():
-                    if side == "this" or part not in ALONE:
+                    if side == "this" or (part not in ALONE and (number == 0 or part not in ONCE)):
                         began = perf_counter()
                         self.samples.add(side, getattr(self, f"_{part}")(build))
                         say(f"run {number + 1}: {part} of {side} build took {perf_counter() - began:.0f} s")
