@@ -87,7 +87,8 @@ def test_what_a_handler_fails_with_is_raised_as_it_is(unattended: Rollcall) -> N
     def write(cursor: ViewCursor, _run: Sequence[Record]) -> None:
         cursor.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state'; END $$")
 
-    failing.view = structs.replace(failing.view, handlers=dict.fromkeys(failing.view.handlers, write))
+    replaced = dict.fromkeys(failing.view.handlers, write)
+    failing.view = structs.replace(failing.view, handlers=replaced, last=None)
     with unattended.datastore.connect() as connection, pytest.raises(ObjectNotInPrerequisiteState):
         failing.advance(connection, failing.bookmark())
 
