@@ -177,7 +177,7 @@ def test_sigterm_ends_all_of_them_once_they_have_ended_their_streams(database: s
         assert len(processes) == 2
         server.process.send_signal(signal.SIGTERM)
         for stream in streams:
-            assert stream.read().startswith(b"id:"), "it ends as it should, and isn't cut off"
+            assert stream.read().startswith(b"event: progress"), "it ends as it should, and isn't cut off"
         assert server.process.wait(GENEROUS_SECONDS) == 0
         assert [each for each in processes if is_running(each)] == []
         assert sorted(line["process"] for line in server.log() if line["event"] == "stopping") == ["web", "web 2"]
