@@ -168,6 +168,7 @@ _IN_BRACKETS = re.compile(r"<([^<>]*+)>|[(\[]([^()\[\]@]*+@[^()\[\]]*+)[)\]]|\A\
 _AFTER_DOMAIN = re.compile(r"(@[^\s;,|/&@<>]+)[|/&](?=[^@]+@)")  # what no domain has, with another address behind it
 _ARRAY = re.compile(r"\A<\w+Array>\s*|(?<!\s)\s*+Length: [0-9]+, dtype: \w+\Z")  # what pandas 3 writes around a list
 _LEFT_OUT = re.compile(r"[\s,](?:\.\.\.|…)[\s,]")
+_LONGEST_IN_SHEETS = 32_767  # characters in a cell: Microsoft, "Excel specifications and limits"
 _BETWEEN_EMAILS = re.compile(r"[;,\s]+")
 _BEFORE_EMAILS = re.compile("(?:mailto|smtp):", re.IGNORECASE)
 _AROUND_EMAILS = "<>\"'“”„‘’‚«»‹›"
@@ -200,8 +201,11 @@ def emails_meant(text: str, private: PrivateDomains = ()) -> list[str]:
 def why_incomplete(text: str) -> str:
     """Return why a text is a list from which addresses are missing, or an empty string.
 
-    NumPy prints six of more than 1,000 items, and pandas' `to_csv` writes what NumPy prints.
+    NumPy prints six of more than 1,000 items, and pandas' `to_csv` writes what NumPy prints. Programs that write Excel
+    workbooks cut what doesn't fit into a cell: openpyxl 3.1.5 and polars 2.1.0, for example, without a word.
     """
+    if len(text) == _LONGEST_IN_SHEETS:
+        return f"It is as long as a cell of a spreadsheet may be ({len(text):,} characters), so its end may be missing."
     is_cut = text.lstrip().startswith(("[", "<")) and _LEFT_OUT.search(text)
     return "A program left addresses out of this list, where it has “...”." if is_cut else ""
 

@@ -47,6 +47,8 @@ _FOR_LISTS = frozenset(
 )
 """What PowerShell's Export-Csv and JavaScript write in place of lists, whose values are lost."""
 _LINK = re.compile(r"https?://\S+")
+_NUMBER_FORMAT = re.compile(r'(?=(?:"[^"]*"|[^"0#])*[0#])[0#?.,;_() -]*+"[^"]*"(?:[0#?.,;_() -]|"[^"]*")*+')
+"""Texts in quotation marks, with at least one digit's place beside them (ECMA-376, Part 1, 18.8.31)."""
 _WRITTEN_LIST = re.compile(r"""\[\s*(?:'.*'|".*")\s*\]|\[[^\[\]]*,[^\[\]]*\]|\{[^{}]+\}""")
 
 _WRONG_ENCODINGS = ("windows-1252", "latin-1", "windows-1250")
@@ -55,7 +57,7 @@ _may_be_garbled = re.compile(rf"[{_LEADS}][^\x00-\x7f]").search  # the first byt
 _LOST_LETTERS = re.compile(r"\?[^\W\d_]|^[?\s]*\?[?\s]*$")
 _SEVERAL = re.compile(r"[;,|]")
 _LISTS = re.compile(r"[;,|][^\n]*")
-_ODD = re.compile("[@;,|?:\\[{\x80-\U0010ffff][^\n]*")
+_ODD = re.compile('[@;,|?:"\\[{\x80-\U0010ffff][^\n]*')
 
 
 def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[Problem]:
@@ -121,6 +123,8 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
         return "looks-blank", "1 user is in this group" if users == 1 else f"{users:,} users are in this group"
     if _LINK.fullmatch(name):
         return "looks-changed", "ExcelJS, for example, writes the address that a name leads to in place of the name"
+    if _NUMBER_FORMAT.fullmatch(name):
+        return "looks-changed", "xlsx2csv, for example, writes how a number is formatted in place of the number"
     if name in _FOR_LISTS:
         return "looks-like-several", "programs write this in place of a list, whose names are lost"
     if _WRITTEN_LIST.fullmatch(name):

@@ -146,6 +146,16 @@ def test_a_list_that_a_program_has_cut_means_none(text: str) -> None:
     assert not why_incomplete(f"['{ANN}', '{BEN}']")
 
 
+def test_a_list_as_long_as_a_cell_of_a_spreadsheet_may_be_means_none() -> None:
+    """Of longer ones, openpyxl and polars write the beginning (findings/xlsx-writers-cut-lists-of-addresses.sh)."""
+    addresses = ";".join(f"user{number:05}@example.com" for number in range(1489))
+    cut = f"{'u' * (32_767 - len(addresses))}{addresses}"
+    assert emails_meant(cut) == []
+    assert "as long as a cell of a spreadsheet" in why_incomplete(cut)
+    for text in (cut[1:], f"u{cut}"):
+        assert not why_incomplete(text)
+
+
 @pytest.mark.parametrize("address", ["a|b@example.com", "{ann@example.com", "r&d@example.com"])
 def test_signs_before_the_at_sign_stay(address: str) -> None:
     assert emails_meant(f"{address}; {BEN}") == emails_meant(f"<{address}>;<{BEN}>") == [address, BEN]

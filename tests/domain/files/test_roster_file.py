@@ -59,6 +59,14 @@ def test_a_list_of_addresses_that_was_cut_is_refused_as_a_whole() -> None:
     assert "left addresses out" in read.problems[0].message
 
 
+def test_a_list_that_ends_where_a_cell_of_a_spreadsheet_does_is_refused_as_a_whole() -> None:
+    addresses = "u" * 11 + ";".join(f"user{number:05}@example.com" for number in range(1490))
+    read = roster(GROUPS + f"Staff,{addresses[:32_767]}\nBoard,{addresses[:32_768]}\n")
+    assert [len(users) for users in memberships(read).values()] == [0, 1489]
+    assert places(read.problems) == [("email-invalid", 2, 2), ("address-read-as", 3, 2)]
+    assert "as long as a cell of a spreadsheet" in read.problems[0].message
+
+
 def test_groups_are_numbered_in_order_of_first_appearance_even_without_usable_users() -> None:
     read = roster(USERS + "nobody,,,First\na@example.com,,,Second,First\n")
     assert [(group.number, group.name, len(group.members)) for group in read] == [(1, "First", 1), (2, "Second", 1)]

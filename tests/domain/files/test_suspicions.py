@@ -115,3 +115,20 @@ def test_a_group_that_is_a_link_is_pointed_out() -> None:
     rows = "Groupname,Email\nhttps://intranet.example.com/support,ann@example.com\nRatio 1:2,ann@example.com\n"
     read = read_roster(rows.encode(), "groups.csv")
     assert [(each.code, each.line) for each in read.problems] == [("looks-changed", 2)]
+
+
+def quoted(name: str) -> str:
+    return f'"{name.replace(chr(34), chr(34) * 2)}"'
+
+
+@pytest.mark.parametrize("name", ['"tea01 "0', '0" st06"', '"06ept. "00', '#,##0 "12"', '0000"-s"'])
+def test_a_group_that_is_the_format_of_a_number_is_pointed_out(name: str) -> None:
+    """xlsx2csv writes that in place of the number (findings/xlsx2csv-writes-number-formats-for-names.sh)."""
+    read = read_roster(f"Groupname,Email\n{quoted(name)},ann@example.com\n".encode(), "groups.csv")
+    assert [(each.code, each.value) for each in read.problems] == [("looks-changed", name)]
+
+
+@pytest.mark.parametrize("name", ['Team "A"', '"The Best"', '"A" 100', '"A" (HR)', '0 "', '(old) "A"', '"A" - "B"'])
+def test_names_with_quotation_marks_are_names(name: str) -> None:
+    read = read_roster(f"Groupname,Email\n{quoted(name)},ann@example.com\n".encode(), "groups.csv")
+    assert [*read.problems] == []
