@@ -62,6 +62,8 @@ class View(Struct, frozen=True, dict=True):
     """
 
     last: LastRows | None = None
+    """What the handlers need to know of the subscriptions whose events they write."""
+
     names_people: bool = True
     """Whether the view keeps texts that may name people, so that it is rebuilt when somebody is forgotten."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 import click
 
 from adapters.cli.lookup import find_group_ever, whole_id
-from adapters.cli.options import short_id
+from adapters.cli.options import short_id, time_given
 from domain.addresses import email_key
 from projections.reports.audit_filters import AUDITED, AuditFilter
 from projections.reports.sentences import SUBSCRIPTION_ACTIONS
@@ -23,7 +23,6 @@ F = TypeVar("F", bound="Callable[..., object]")
 
 KINDS = {slug: action.types for slug, action in SUBSCRIPTION_ACTIONS.items()}
 KINDS_TEXT = f"KIND is one of {', '.join(KINDS)}; or an event type of the API, such as GroupCreated."
-TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
 
 
 class FilterOptions(TypedDict):
@@ -39,8 +38,13 @@ class FilterOptions(TypedDict):
     until: datetime | None
 
 
-def _in_utc(_context: click.Context, _option: click.Parameter, value: datetime | None) -> datetime | None:
-    return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+def _in_utc(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    """Return a time, or the beginning of a day."""
+    if value is None:
+        return None
+    given = time_given(value)
+    at = given if isinstance(given, datetime) else datetime(given.year, given.month, given.day, tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _event_types(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -54,12 +58,8 @@ def _event_types(_context: click.Context, _option: click.Parameter, values: tupl
 def filter_options(command: F) -> F:
     """Give a command the options that narrow down the audit log, as `FilterOptions`."""
     for option in (
-        click.option(
-            "--to", "until", type=click.DateTime(TIMES), metavar="TIME", callback=_in_utc, help="Before (UTC)."
-        ),
-        click.option(
-            "--from", "since", type=click.DateTime(TIMES), metavar="TIME", callback=_in_utc, help="Since (UTC)."
-        ),
+        click.option("--to", "until", metavar="TIME", callback=_in_utc, help="Before (UTC)."),
+        click.option("--from", "since", metavar="TIME", callback=_in_utc, help="Since (UTC)."),
         click.option("--request", "request_id", metavar="ID", help="Only changes by this request."),
         click.option("--email", metavar="ADDRESS", help="Only changes that name this address."),
         click.option("--group", metavar="GROUP", help="Only changes to this group, also a deleted one, by name or id."),

@@ -33,15 +33,19 @@ def short_id(_context: click.Context, _parameter: click.Parameter, value: str | 
     return digits if value is not None else None
 
 
+def time_given(value: str) -> date:
+    """Return the day or time that was given; fails with a usage error."""
+    try:
+        return datetime.fromisoformat(value) if len(value) > len("2026-03-01") else date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"“{value}” is not a date, nor a date and time such as 2025-12-31T23:59:59.") from None
+
+
 def _past_time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
     """Return a time that has passed: the end of a day, or None, for now, if that is today."""
     if value is None:
         return None
-    now = datetime.now(UTC)
-    try:
-        given: date = datetime.fromisoformat(value) if len(value) > len("2026-03-01") else date.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"“{value}” is not a date, nor a date and time such as 2025-12-31T23:59:59.") from None
+    now, given = datetime.now(UTC), time_given(value)
     if not isinstance(given, datetime):
         if given > now.date():
             raise click.BadParameter("this day is still to come.")

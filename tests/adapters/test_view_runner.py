@@ -297,7 +297,7 @@ def test_views_go_on_from_what_their_runners_wrote_while_the_convoy_stood_still(
     origin = subscribed(rollcall, "ann@example.com")
     for few in (FEW, 0, FEW):  # together, each by its runner, together
         monkeypatch.setattr(convoy, "FEW", few)
-        eventually(partial(moves_together, rollcall, origin, bool(few)))
+        eventually(partial(moves_together, rollcall, origin, wanted=bool(few)))
     for view in ("group_events", "audit_log"):
         written = rows(rollcall, view)
         named(rollcall, view).rebuild()
@@ -305,7 +305,7 @@ def test_views_go_on_from_what_their_runners_wrote_while_the_convoy_stood_still(
     assert not messages(caplog, "The views could not be moved together")
 
 
-def moves_together(rollcall: Rollcall, origin: Origin, wanted: bool) -> bool:  # noqa: FBT001 - what is waited for
+def moves_together(rollcall: Rollcall, origin: Origin, *, wanted: bool) -> bool:
     return (transactions_of(rollcall, origin) == 1) == wanted
 
 

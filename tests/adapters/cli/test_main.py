@@ -215,12 +215,16 @@ class TestEveryCommand:
             (("--email", "ANN@example.com", "--limit", "1"), ["Created group “Design” with 2 users"]),
             (("--actor", "nobody"), []),
             (("--to", "2000-01-01"), []),
+            (("--from", "9000-01-01T12:00:00+02:00"), []),
             (
                 ("--from", "2000-01-01", "--type", "SubscriptionCreated"),
                 ["Created subscription “Contoso” with 3 seats"],
             ),
         ):
             assert [each["text"] for each in _list(document("audit", "-s", "Contoso", *words))] == texts, words
+        refused = run(environ, "audit", "-s", "Contoso", "--from", "tomorrow")
+        told = "“tomorrow” is not a date, nor a date and time such as 2025-12-31T23:59:59."
+        assert (refused.returncode, told in refused.stderr) == (2, True)
         assert document("views", "rebuild", "directory") == {"rebuilt": ["directory"]}
         assert [each["name"] for each in _list(document("subscription", "list"))] == ["Contoso"]
         events = run(environ, "events", "-s", "Contoso", "--json")
