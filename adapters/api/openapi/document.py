@@ -322,9 +322,13 @@ def _add_schemas(schemas: Node) -> None:
 def _for_generators(node: Any) -> Any:
     """Say the same of a schema in the way that generators of clients understand.
 
-    They take a field with a default to be always there, and stumble over null among the values of an enum.
+    They take a field with a default to be always there, and stumble over null among the values of an enum. Of a choice
+    that is told by a discriminator, openapi-generator 7.26.0 makes one type with the fields of all of them, if it is
+    an `anyOf`.
     """
     match node:
+        case {"anyOf": choice, "discriminator": by}:
+            return {"oneOf": choice, "discriminator": by}
         case {"enum": [*values]} if None in values:
             known = [each for each in values if each is not None]
             return {"anyOf": [{"type": "string", "enum": known}, {"type": "null"}]}

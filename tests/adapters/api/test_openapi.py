@@ -109,6 +109,17 @@ def test_null_is_no_value_of_an_enum(document: dict[str, Any]) -> None:
     assert not [each for each in nodes(document) if None in each.get("enum", ())]
 
 
+def test_a_choice_with_a_discriminator_is_of_exactly_one(document: dict[str, Any]) -> None:
+    """OpenAPI 3.1.1, 4.8.25: a discriminator may stand beside `anyOf`, too, but it says which one it is.
+
+    Of an `anyOf`, openapi-generator 7.26.0 makes one type with the fields of all: clients for TypeScript (fetch) don't
+    compile, and those for Rust send and require all of the fields.
+    """
+    (edit,) = [each for each in nodes(document) if "discriminator" in each]
+    assert {each["$ref"] for each in edit["oneOf"]} == set(edit["discriminator"]["mapping"].values())
+    assert "anyOf" not in edit
+
+
 def test_no_address_has_the_format_of_which_clients_accept_less_than_rollcall(document: dict[str, Any]) -> None:
     """JSON Schema's `email` has no ü, and zod's no & (draft 2020-12, Validation, 7.3.2)."""
     assert not [each for each in nodes(document) if each.get("format") in ("email", "idn-email")]
