@@ -75,6 +75,12 @@ class TokenHeaders(JWSRegistry):
 
 HEADERS = TokenHeaders(algorithms=ALGORITHMS, strict_check_header=False)
 
+# The errors of RFC 6749, sections 4.1.2.1 and 5.2, that stay however often somebody starts again, and those that pass.
+OUR_REQUEST = (
+    *("invalid_request", "invalid_client", "unauthorized_client", "invalid_scope"),
+    *("unsupported_response_type", "unsupported_grant_type"),
+)
+PROVIDER_AWAY = ("server_error", "temporarily_unavailable")
 BROKEN = (httpx2.HTTPError, httpx2.InvalidURL, msgspec.MsgspecError, ValueError, KeyError)
 
 
@@ -82,6 +88,18 @@ class ProviderUnavailable(RollcallError):
     """The identity provider isn’t responding as it should. Try again in a moment."""
 
     code = "provider-away"
+
+
+def refusal(error: str | None, otherwise: str) -> RollcallError:
+    """Return what people are told when the provider answers with this error; `otherwise` if it says nothing certain."""
+    if error in PROVIDER_AWAY:
+        return ProviderUnavailable()
+    if error in OUR_REQUEST:
+        return SignInRefused(
+            reason="the identity provider doesn’t accept Rollcall’s request. Ask your Rollcall operator to compare how "
+            "Rollcall is registered there with its settings. Rollcall’s log has what the provider says."
+        )
+    return SignInRefused(reason=otherwise)
 
 
 class PendingSignIn(msgspec.Struct, frozen=True):
@@ -242,7 +260,7 @@ def _provider_errors() -> Iterator[None]:
         yield
     except OAuthError as error:
         log.warning("the identity provider refused a sign-in", error=error.error, description=error.description)
-        raise SignInRefused(reason="the identity provider didn’t confirm the sign-in. Start again.") from error
+        raise refusal(error.error, "the identity provider didn’t confirm the sign-in. Start again.") from error
     except JoseError as error:
         log.warning("a token of the identity provider is invalid", error=repr(error))
         raise SignInRefused(reason="the identity provider’s response can’t be trusted. Start again.") from error

@@ -17,7 +17,7 @@ from adapters.composition import Rollcall
 from adapters.console.browser_names import browser_of
 from adapters.console.forms import form_fields
 from adapters.console.links import Link
-from adapters.console.oidc import PendingSignIn, Provider, ProviderUnavailable
+from adapters.console.oidc import OUR_REQUEST, PROVIDER_AWAY, PendingSignIn, Provider, refusal
 from adapters.console.oidc_claims import SignInRefused
 from adapters.console.returning import by_script, kept_return, return_cookie, was_unsaved
 from adapters.http.rate_limits import RateLimits, client_of
@@ -41,9 +41,6 @@ log = structlog.get_logger(__name__)
 PENDING_FOR = timedelta(minutes=10)
 FORM_BYTES = 10_000
 CALLBACK = "/sign-in/oidc/callback"
-# The errors of RFC 6749, section 4.1.2.1, that nobody causes by cancelling.
-OUR_REQUEST = ("invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope")
-PROVIDER_AWAY = ("server_error", "temporarily_unavailable")
 LINK = "/sign-in/link/{secret:str}"
 LINK_USED = "this link has already been used or has expired. Ask for a new one."
 # Browsers check every redirect that follows a form: to the provider, and to wherever it redirects people.
@@ -137,14 +134,7 @@ def _no_code(error: str | None, description: str | None) -> RollcallError:
     """Return why the provider signs nobody in; log what only an operator can change as a warning."""
     told = log.warning if error in {*OUR_REQUEST, *PROVIDER_AWAY} else log.info
     told("the provider sent no code", error=error, description=description)
-    if error in PROVIDER_AWAY:
-        return ProviderUnavailable()
-    if error in OUR_REQUEST:
-        return SignInRefused(
-            reason="the identity provider doesn’t accept Rollcall’s request. Ask your Rollcall operator to compare how "
-            "Rollcall is registered there with its settings. Rollcall’s log has what the provider says."
-        )
-    return SignInRefused(reason="you or the identity provider cancelled the sign-in. Start again.")
+    return refusal(error, "you or the identity provider cancelled the sign-in. Start again.")
 
 
 def _sign_in_origin(request: AnyRequest) -> Origin:

@@ -350,6 +350,17 @@ def test_a_client_secret_is_sent_as_the_standard_encodes_it(database: str, provi
         assert answer.status_code == 303, answer.text
 
 
+def test_a_client_secret_that_is_no_longer_valid_is_explained(
+    signing: Served, browser: Browser, provider: Provider
+) -> None:
+    """Providers let secrets expire. Then starting again doesn't help, however often."""
+    provider.insists_on("another")
+    answer = browser.sign_in(provider, "ann")
+    assert (answer.status_code, browser.session) == (403, None)
+    assert "doesn’t accept Rollcall’s request" in answer.text
+    assert logged(signing, "the identity provider refused a sign-in")[-1]["error"] == "invalid_client"
+
+
 def test_an_address_stays_with_the_account_that_signed_in_with_it_first(
     signing: Served, browser: Browser, provider: Provider
 ) -> None:
