@@ -17,7 +17,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
-from adapters.postgres.migrations import apply_migrations, migrations
+from adapters.postgres.migrations import apply_migrations, continue_positions, migrations
 from adapters.postgres.one_call import OneCallCursor
 from adapters.postgres.patience import Wait
 from adapters.postgres.server_checks import lock_migration, refuse_unfit, refuse_unusable_schema, settings_accepted
@@ -193,6 +193,7 @@ class Datastore:
                 connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(self.schema)))
             refuse_unusable_schema(connection, self.schema)
             apply_migrations(connection, self.schema, migrations())
+            continue_positions(connection)
             yield connection
 
 

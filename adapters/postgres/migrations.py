@@ -76,6 +76,19 @@ def apply_migrations(connection: Connection[DictRow], schema: str, known: Sequen
             )
 
 
+def continue_positions(connection: Connection[DictRow]) -> None:
+    """Let the next event come after the last one, also where the events were brought without their sequence.
+
+    Logical replication copies rows, but no sequences (PostgreSQL's documentation, "Logical Replication",
+    "Restrictions"), and servers are moved and upgraded with it. Each append would then take a position that is taken.
+    While others append, this changes nothing: a sequence in use is never behind the events that can be seen.
+    """
+    connection.execute(
+        "SELECT setval('positions', log.last) FROM positions, (SELECT max(notification_id) AS last FROM events) AS log "
+        "WHERE last_value - (NOT is_called)::int < log.last"
+    )
+
+
 def _count_applied(connection: Connection[DictRow], schema: str, known: Sequence[Migration]) -> int:
     """Return how many migrations were applied; raises SchemaForeign if they are not the first ones that are known."""
     tables = connection.execute(

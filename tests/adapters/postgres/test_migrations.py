@@ -98,6 +98,18 @@ def test_a_second_start_applies_nothing(fresh: str, monkeypatch: pytest.MonkeyPa
     assert not [query for query in sent if "INSERT INTO migrations" in query or "CREATE FUNCTION" in query]
 
 
+@pytest.mark.parametrize("copied", ["setval('positions', 1, false)", "setval('positions', 1)"])
+def test_a_database_that_was_copied_without_its_sequence_goes_on(fresh: str, copied: str) -> None:
+    """As by logical replication, with which servers are moved and upgraded: it copies rows only."""
+    with composed(settings(fresh), readable=AlwaysReadable()) as rollcall:
+        for _ in range(50):
+            subscribed(rollcall)
+    rows(fresh, f"SELECT {copied}")
+    with composed(settings(fresh), readable=AlwaysReadable()) as rollcall:
+        subscribed(rollcall)
+    assert rows(fresh, "SELECT max(notification_id), count(*) FROM events") == [(51, 51)]
+
+
 def test_a_newer_release_applies_what_is_missing(fresh: str, monkeypatch: pytest.MonkeyPatch) -> None:
     start(fresh)
     known = knowing(
