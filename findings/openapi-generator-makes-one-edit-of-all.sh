@@ -3,14 +3,14 @@
 #
 # A discriminator names the field that tells which of several schemas a value has, and may stand beside oneOf or anyOf (OpenAPI 3.1.1, 4.8.25 "Discriminator
 # Object"). If that field has another value in each, both say the same, and generators of documents write anyOf, as msgspec does for its tagged unions.
-# With oneOf, all clients are right. With anyOf, the one for TypeScript (fetch) doesn't compile. The one for Rust does, but each variant of its enum has
+# With oneOf, these clients are right. With anyOf, the one for TypeScript (fetch) doesn't compile. The one for Rust does, but each variant of its enum has
 # the fields of all: a rename can't be written without an address, it is sent with one, which a server that knows no such field refuses, and a rename
 # that a server sends can't be read ("missing field"). Clients for Python are right with both. Generating warns of nothing.
 #
 # Seen (Rename has a name, Remove an address; what the compiler for TypeScript says, and the fields of the variant Rename in Rust):
 #            tsc              Rust
 #   oneOf    nothing          Rename(Box<models::Rename>)
-#   anyOf    error TS2739     name, address
+#   anyOf    error TS2741     name, address
 #
 # Rollcall's OpenAPI document has oneOf for the edits of an import (adapters/api/openapi/document.py).
 set -euo pipefail
