@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from domain.files.peers import GOOGLE_MEMBERS, peer
-from domain.files.rows import DELIMITERS, Picked, Row, Rows, UnclosedQuote
-from domain.files.text import EncodedText, PhysicalLines, Unreadable, check_size, check_type, find_encoding
+from domain.files.rows import Picked, Row, Rows, UnclosedQuote
+from domain.files.text import (
+    DELIMITERS,
+    EncodedText,
+    PhysicalLines,
+    Unreadable,
+    check_size,
+    check_type,
+    find_encoding,
+)
 from domain.formulas import as_meant
 from domain.naming import LONGEST_NAME, printable
 from domain.problems import Problem
@@ -105,8 +113,11 @@ def open_text(
 
 
 def _is_wrapped(header: Row | UnclosedQuote) -> bool:
-    """Return whether the header is one quoted cell that contains several: then so is every line."""
-    if not isinstance(header, Row) or len(header.cells) > 1 or header.surplus:
+    """Return whether the header is one quoted cell that contains several: then so is every line.
+
+    SheetJS writes empty cells after it if a sheet is wider, as where somebody has pasted a CSV file into one column.
+    """
+    if not isinstance(header, Row) or any(map(str.strip, header.cells[1:])) or header.surplus:
         return False
     cells = [header.cells[0].split(delimiter) for delimiter in DELIMITERS]
     return any(sum(_is_known(cell.strip('"')) for cell in some) > 1 for some in cells)
