@@ -28,6 +28,8 @@ from domain.problems import Problem
 from domain.roster import FileFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from domain.files.text import Content
     from domain.roster import Limits
 
@@ -191,6 +193,19 @@ def check_header(row: Row | UnclosedQuote, limits: Limits) -> Header:
     if faults := _HeaderComparison(header).faults:
         raise Unreadable(*(_placed(fault, row, header) for fault in faults[:_MOST_FAULTS]))
     return header
+
+
+def is_header_again(cells: Sequence[str], names: Sequence[str]) -> bool:
+    """Return whether a row is the header once more, as where files were joined; it may have more or fewer columns.
+
+    `names` are the header's cells that are looked at. A byte order mark may come before the first, as in each of the
+    files.
+    """
+    if as_meant(cells[0].removeprefix("\ufeff")).strip() != names[0] or len(cells) == 1:
+        return False
+    others = [as_meant(cell).strip() for cell in cells]
+    width = len(names)
+    return others[1:width] == [*names[1 : len(cells)]] and {"", names[-1]}.issuperset(others[width:])
 
 
 def check_unnamed(header: Header, rows: Rows) -> Problem | None:
