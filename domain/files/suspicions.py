@@ -128,7 +128,7 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
             return "looks-like-several", "directories such as Active Directory write paths of groups so"
         return "looks-changed", f"directories such as Active Directory write that for the group “{path[1]}”"
     if '""' in name:
-        return "looks-changed", 'in CSV, “""” stands for one quotation mark, which some programs overlook'
+        return "looks-changed", 'in CSV, “""” stands for one quotation mark, which fread of R overlooks, for example'
     if name.endswith("\\"):
         return "looks-changed", "MySQL, for example, writes “\\” before a delimiter that is part of a name"
     if _LINK.fullmatch(name):

@@ -130,7 +130,7 @@ def test_a_group_that_is_the_format_of_a_number_is_pointed_out(name: str) -> Non
 
 @pytest.mark.parametrize("name", ['Team "A""', 'Team "A"""', 'Berlin"""', "Sales\\"])
 def test_a_group_with_marks_of_a_file_that_was_read_otherwise_than_written_is_pointed_out(name: str) -> None:
-    """`Team ""A""` as csv.Sniffer of Python 3.11 reads it; `Sales\\, EU` as MySQL writes it, unquoted."""
+    """`""A""` as fread of R's data.table 1.14.8 reads it; `Sales\\, EU` as MySQL writes it, unquoted."""
     read = read_roster(f"Groupname,Email\n{quoted(name)},ann@example.com\n".encode(), "groups.csv")
     assert [(each.code, each.value) for each in read.problems] == [("looks-changed", name)]
 
