@@ -25,15 +25,19 @@ def csv_pieces(
 
     The header has quotation marks: DuckDB decides by the first rows whether a file has any, and without them would take
     those further down for text. Its first cell has none, because some readers accept none behind a byte order mark.
+
+    A row has them, too, if it begins with `#`. Without them, DuckDB and univocity-parsers would take it for a comment.
     """
     piece = io.StringIO()
     piece.write(f"{BYTE_ORDER_MARK}{header[0]}{delimiter}")
     csv.writer(piece, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerow(header[1:])
-    writer = csv.writer(piece, delimiter=delimiter)
+    plain = csv.writer(piece, delimiter=delimiter)
+    quoted = csv.writer(piece, delimiter=delimiter, quoting=csv.QUOTE_ALL)
     for number, row in enumerate(rows, start=1):
         if isinstance(row, str):
             piece.write(f"{row}\r\n")
         else:
+            writer = quoted if str(row[0]).startswith("#") else plain
             writer.writerow([without_formula(cell) if isinstance(cell, str) else cell for cell in row])
         if number % LINES_PER_PIECE == 0:
             yield piece.getvalue().encode()

@@ -2,7 +2,8 @@
 
 `007` becomes `7`, `1E5` becomes `100000`, `3.10` becomes `3.1`, `1,000` becomes `1000`, `50%` becomes `0.5`, `March 1`
 becomes `1-Mar`, and of sixteen digits fifteen are kept. Scripts in Python and Ruby, whose numbers may have underscores,
-make `20251` of `2025_1`.
+make `20251` of `2025_1`; Spark and R's readr, whose numbers may end with a letter for their type, make one number of
+`5D` and `5F`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ NUMBER_OR_DATE = re.compile(rf"\n(?:[-+]?\.?[0-9]|(?:{_NAMES})[-/. ]{{0,2}}[0-9]
 """How numbers and dates begin, after a line feed."""
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+,[0-9]+|[0-9]+(?:_[0-9]+)*|(?=\.[0-9]))(?:(?<!,)\.[0-9]*)?"
-    r"(?:[eE][+-]?[0-9]{1,2})?%?"
+    r"(?:[eE][+-]?[0-9]{1,2})?[%dDeEfFlL]?"
 )
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])")
 _TIME = r"(?:[ T]00:00(?::00(?:\.0+)?)?)?"
@@ -45,13 +46,13 @@ _ALWAYS_KEPT = Context(prec=14, rounding=ROUND_DOWN)  # some programs round the 
 _MONTH_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _FORMS = {
     r"0001-(?:0[1-9]|1[0-2])-[0-3][0-9]": "csvkit makes such dates of names such as “March” and “Monday”",
-    r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:[+-][0-9]{2}:[0-9]{2})?": (
-        "csvkit and ExcelJS, for example, make such times of names such as “next week” and “2026-03-01”"
+    r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:\.000)?(?:Z|[+-][0-9]{2}:[0-9]{2})?": (
+        "csvkit, ExcelJS and Spark, for example, make such times of names such as “next week”, “2026-03-01” and “T1”"
     ),
     r"(?:[1-9][0-9]* days?, )?[0-9]{1,2}:[0-5][0-9]:[0-5][0-9]": (
         "csvkit and DuckDB, for example, make such times of names such as “5m” and “12:30”"
     ),
-    r"[0-9]+\.0": "pandas, for example, adds “.0” to numbers",
+    r"[0-9]+\.0": "pandas, for example, adds “.0” to numbers, and Spark makes 5.0 of “5”, “5D” and “5F”",
     r"[+-]?[0-9](?:\.[0-9]+)?E[+-][0-9]{2,3}": "spreadsheets make such numbers of names such as “1E5”",
     r"[1-9][0-9]{14}0+": "spreadsheets keep fifteen digits of a number and write zeros for the others",
     rf"[0-9]{{1,2}}-(?:{_MONTH_NAMES})|(?:{_MONTH_NAMES})-[0-9]{{2}}": (
@@ -102,7 +103,7 @@ def _numbers(name: str) -> Iterator[str]:
 
 
 def _number(name: str) -> str:
-    value = Decimal(name.rstrip("%"))
+    value = Decimal(name.rstrip("%dDeEfFlL"))
     if name.endswith("%"):
         value /= 100
     if len(value.as_tuple().digits) > _KEPT_DIGITS:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from domain.addresses import emails_meant, parse_email, plain_email, why_incomplete
 from domain.errors import EmailInvalid
 from domain.files.encodings import ENCODINGS
+from domain.files.header import is_header_again
 from domain.files.rows import Picked, Row, UnclosedQuote
 from domain.files.text import Unreadable
 from domain.formulas import as_meant, may_be_marked
@@ -35,6 +36,7 @@ class RowReader(ABC):
         self._header = tuple(header)
         self._picked = picked or Picked(range(len(self._header)), len(self._header))
         self._width = len(self._picked.places_of_header)
+        self._names = [self._header[at] for at in self._picked.places_of_header]
         self._limits = limits
         self._always_short = min(
             LONGEST_NAME, limits.cell_bytes // 4
@@ -70,6 +72,8 @@ class RowReader(ABC):
 
     def read(self, row: Row | UnclosedQuote) -> None:
         """Take in the next row; raises Unreadable once the file has too many rows or problems."""
+        if isinstance(row, Row) and not row.surplus and is_header_again(row.cells, self._names):
+            return
         self._rows += 1
         if self._rows > self._limits.rows:
             raise self._too_many("rows", row.line)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from domain.addresses import emails_meant, parse_email
 from domain.errors import EmailInvalid
 from domain.files.encodings import ENCODINGS
-from domain.files.header import REASON, check_header, find_delimiter, header_key, open_text
+from domain.files.header import REASON, check_header, find_delimiter, header_key, is_header_again, open_text
 from domain.files.rows import Row, Rows, UnclosedQuote
 from domain.files.text import PhysicalLines
 from domain.formulas import as_meant
@@ -107,6 +107,9 @@ class FileRows:
         places = self._header.picked.places(len(row.cells))
         cells = [Cell(as_meant(row.cells[at]), row.line_of(at + 1), at + 1) for at in places if at < len(row.cells)]
         if not any(cell.text.strip() for cell in cells):
+            return None
+        names = [self._header.cells[at] for at in self._header.places]
+        if is_header_again([row.cells[cell.column - 1] for cell in cells], names):
             return None
         looked_at = set(places)
         others = (at for at in range(min(len(row.cells), len(self.header))) if at not in looked_at)

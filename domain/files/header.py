@@ -12,14 +12,24 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from domain.files.peers import GOOGLE_MEMBERS, peer
-from domain.files.rows import DELIMITERS, Picked, Row, Rows, UnclosedQuote
-from domain.files.text import EncodedText, PhysicalLines, Unreadable, check_size, check_type, find_encoding
+from domain.files.rows import Picked, Row, Rows, UnclosedQuote
+from domain.files.text import (
+    DELIMITERS,
+    EncodedText,
+    PhysicalLines,
+    Unreadable,
+    check_size,
+    check_type,
+    find_encoding,
+)
 from domain.formulas import as_meant
 from domain.naming import LONGEST_NAME, printable
 from domain.problems import Problem
 from domain.roster import FileFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from domain.files.text import Content
     from domain.roster import Limits
 
@@ -105,8 +115,11 @@ def open_text(
 
 
 def _is_wrapped(header: Row | UnclosedQuote) -> bool:
-    """Return whether the header is one quoted cell that contains several: then so is every line."""
-    if not isinstance(header, Row) or len(header.cells) > 1 or header.surplus:
+    """Return whether the header is one quoted cell that contains several: then so is every line.
+
+    SheetJS writes empty cells after it if a sheet is wider, as where somebody has pasted a CSV file into one column.
+    """
+    if not isinstance(header, Row) or any(map(str.strip, header.cells[1:])) or header.surplus:
         return False
     cells = [header.cells[0].split(delimiter) for delimiter in DELIMITERS]
     return any(sum(_is_known(cell.strip('"')) for cell in some) > 1 for some in cells)
@@ -180,6 +193,19 @@ def check_header(row: Row | UnclosedQuote, limits: Limits) -> Header:
     if faults := _HeaderComparison(header).faults:
         raise Unreadable(*(_placed(fault, row, header) for fault in faults[:_MOST_FAULTS]))
     return header
+
+
+def is_header_again(cells: Sequence[str], names: Sequence[str]) -> bool:
+    """Return whether a row is the header once more, as where files were joined; it may have more or fewer columns.
+
+    `names` are the header's cells that are looked at. A byte order mark may come before the first, as in each of the
+    files.
+    """
+    if as_meant(cells[0].removeprefix("\ufeff")).strip() != names[0] or len(cells) == 1:
+        return False
+    others = [as_meant(cell).strip() for cell in cells]
+    width = len(names)
+    return others[1:width] == [*names[1 : len(cells)]] and {"", names[-1]}.issuperset(others[width:])
 
 
 def check_unnamed(header: Header, rows: Rows) -> Problem | None:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from domain.files.text import PhysicalLines
 
-DELIMITERS = ",;\t|"
 QUOTED_LINES = 100  # the most lines of a quoted cell; beyond that the quotation mark is taken for a mistake
 _AT_ONCE = 1000  # surplus cells skipped at a time
 _CLOSING = re.compile(r'[^"]*+(?:""[^"]*+)*+"')

@@ -49,6 +49,8 @@ _FOR_LISTS = frozenset(
 _LINK = re.compile(r"https?://\S+")
 _NUMBER_FORMAT = re.compile(r'(?=(?:"[^"]*"|[^"0#])*[0#])[0#?.,;_() -]*+"[^"]*"(?:[0#?.,;_() -]|"[^"]*")*+')
 """Texts in quotation marks, with at least one digit's place beside them (ECMA-376, Part 1, 18.8.31)."""
+_PATH = re.compile(r"(?=.*, ?(?:DC|O)=)(?:CN|OU|UID)=((?:[^,;\\]|\\.)+)(?:, ?[A-Z]+=(?:[^,;\\]|\\.)+)+", re.IGNORECASE)
+"""A distinguished name (RFC 4514), of an organisation."""
 _WRITTEN_LIST = re.compile(r"""\[\s*(?:'.*'|".*")\s*\]|\[[^\[\]]*,[^\[\]]*\]|\{[^{}]+\}""")
 
 _WRONG_ENCODINGS = ("windows-1252", "latin-1", "windows-1250")
@@ -57,7 +59,7 @@ _may_be_garbled = re.compile(rf"[{_LEADS}][^\x00-\x7f]").search  # the first byt
 _LOST_LETTERS = re.compile(r"\?[^\W\d_]|^[?\s]*\?[?\s]*$")
 _SEVERAL = re.compile(r"[;,|]")
 _LISTS = re.compile(r"[;,|][^\n]*")
-_ODD = re.compile('[@;,|?:"\\[{\x80-\U0010ffff][^\n]*')
+_ODD = re.compile('[@;,|?:"\\\\\\[{\x80-\U0010ffff][^\n]*')
 
 
 def suspicions(entries: Sequence[GroupEntry], keys: Container[str]) -> Iterator[Problem]:
@@ -121,6 +123,14 @@ def _suspicion(entry: GroupEntry, keys: Container[str]) -> tuple[str, str]:
     if name in BLANK_WORDS:
         users = len(entry.cells)
         return "looks-blank", "1 user is in this group" if users == 1 else f"{users:,} users are in this group"
+    if path := _PATH.match(name):
+        if path.end() < len(name):
+            return "looks-like-several", "directories such as Active Directory write paths of groups so"
+        return "looks-changed", f"directories such as Active Directory write that for the group “{path[1]}”"
+    if '""' in name:
+        return "looks-changed", 'in CSV, “""” stands for one quotation mark, which fread of R overlooks, for example'
+    if name.endswith("\\"):
+        return "looks-changed", "MySQL, for example, writes “\\” before a delimiter that is part of a name"
     if _LINK.fullmatch(name):
         return "looks-changed", "ExcelJS, for example, writes the address that a name leads to in place of the name"
     if _NUMBER_FORMAT.fullmatch(name):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from domain.roster import Limits
 
+DELIMITERS = ",;\t|"
 _PIECE = 1 << 15  # bytes decoded at once: what is made of them stays in the cache of a processor
 _SAMPLE = 4096  # bytes that are enough to see whether every second one is zero
 
@@ -237,7 +238,10 @@ class PhysicalLines:
     """
 
     def __init__(self, pieces: Iterator[str], *, unwrap: bool = False) -> None:
-        """Take the text; with `unwrap`, each line as it is without the quotation marks that it stands in."""
+        """Take the text; with `unwrap`, each line as it is without the quotation marks that it stands in.
+
+        Empty cells may follow the second one, as where a spreadsheet writes the cells of the first column.
+        """
         self._blocks = map(_unwrapped, _whole_lines(pieces)) if unwrap else _whole_lines(pieces)
         self._block: str | None = None  # the lines after `_lines`, as long as nobody has looked at one of them
         self._lines: list[str] = []
@@ -284,9 +288,10 @@ class PhysicalLines:
 
 def _unwrapped(block: str) -> str:
     lines = block.split("\n")
-    wrapped = (len(line) > 1 and line[0] == line[-1] == '"' for line in lines)
+    wrapped = (line.rstrip(f"{DELIMITERS} ") for line in lines)
     return "\n".join(
-        line[1:-1].replace('""', '"') if is_wrapped else line for line, is_wrapped in zip(lines, wrapped, strict=True)
+        cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' else line
+        for line, cell in zip(lines, wrapped, strict=True)
     )
 
 

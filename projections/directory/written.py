@@ -512,7 +512,7 @@ DIRECTORY = View(
         "directory_in_no_group",
     ),
     create=CREATE,
-    version=6,
+    version=7,
     handlers={
         SubscriptionCreated: _insert_subscriptions,
         SubscriptionRenamed: _rename_subscriptions,

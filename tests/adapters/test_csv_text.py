@@ -53,6 +53,13 @@ def test_quotation_marks_are_seen_at_once() -> None:
     assert next(csv_pieces(("line", "group", "user"), [])) == b'\xef\xbb\xbfline,"group","user"\r\n'
 
 
+def test_no_row_looks_like_a_comment() -> None:
+    """DuckDB 2.0.1 (findings/duckdb-drops-groups-for-comments.sh) and univocity-parsers 2.9.1 drop those that do."""
+    rows = [("#general", "ann@example.com"), ("Sales #2", "ben@example.com"), ("#", "")]
+    lines = next(csv_pieces(("Groupname", "Email"), rows)).decode().splitlines()[1:]
+    assert lines == ['"#general","ann@example.com"', "Sales #2,ben@example.com", '"#",""']
+
+
 def test_comes_in_pieces() -> None:
     taken = 0
 

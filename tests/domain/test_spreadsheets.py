@@ -16,6 +16,9 @@ from domain.spreadsheets import looks_made, may_be_changed, sheet_values, why_ch
         ("0001-01-05", "Monday"),
         ("2026-12-05T00:00:00", "next week"),
         ("2026-03-01T00:00:00+00:00", "2026-03-01"),
+        ("2026-12-01T01:00:00.000Z", "T1"),
+        ("2026-12-01T01:00:00.000+01:00", "T1"),
+        ("5.0", "5D"),
         ("0:05:00", "5m"),
         ("13:45:00", "12:30"),
         ("2 days, 0:00:00", "5m"),
@@ -31,7 +34,7 @@ from domain.spreadsheets import looks_made, may_be_changed, sheet_values, why_ch
     ],
 )
 def test_a_name_that_a_program_makes_of_another_one_has_a_reason(name: str, why: str) -> None:
-    """As csvsort of csvkit 2.2.0, DuckDB 2.0.1 and ExcelJS 4.4.0 write them."""
+    """As csvsort of csvkit 2.2.0, DuckDB 2.0.1, ExcelJS 4.4.0 and Spark 4.3.0 write them."""
     assert why in why_changed(name)
 
 
@@ -50,6 +53,9 @@ def test_a_name_that_a_program_makes_of_another_one_has_a_reason(name: str, why:
         "3.1",
         "1234567890123456",
         "1E5",
+        "5D",
+        "T1",
+        "TRUE",
     ],
 )
 def test_other_names_have_none(name: str) -> None:
@@ -73,6 +79,10 @@ def test_other_names_have_none(name: str) -> None:
         ("20251", "2025_1"),
         ("20251.0", "2025_1"),
         ("1000000", "1_000_000"),
+        ("5", "5D"),
+        ("5.0", "5f"),
+        ("5", "5L"),
+        ("100000.0", "1E5D"),
         ("1-Mar", "March 1"),
         ("1-Mar", "3/1"),
         ("2-Jan", "1/2"),
@@ -102,6 +112,10 @@ def test_a_name_that_may_be_made_of_another_one_is_recognised(made: str, of: str
         ("20251", "2025__1"),
         ("20251", "2025_1_"),
         ("20251", "2025_2"),
+        ("5D", "5F"),
+        ("5", "5A"),
+        ("5", "5DF"),
+        ("5", "5%D"),
         ("", "0"),
     ],
 )

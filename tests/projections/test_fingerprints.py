@@ -26,7 +26,7 @@ pytestmark = pytest.mark.database
 
 HISTORY = "5f0333b979c445cb"
 RECORDED = {
-    "directory": ("6-e6e68f765684cbcc", "395b9ba1b36f6608"),
+    "directory": ("7-e6e68f765684cbcc", "395b9ba1b36f6608"),
     "review": ("2-2e37d6fb959e7a96", "d3107a46b103df93"),
     "import_list": ("4-61793e849f960756", "72f7ea5dce901866"),
     "groups_added": ("5-993b77dc499ac9d7", "1607c7a4c9712a91"),

@@ -36,6 +36,14 @@ def test_they_are_the_rows_that_were_read(header: str, lines: str) -> None:
     assert all(any(row.line <= line <= row.last_line for row in rows) for line in errors)
 
 
+@given(st.sampled_from([USERS, GROUPS]), LINES, st.sampled_from(["", "\ufeff"]), st.sampled_from(["", ",", ",Email"]))
+def test_the_header_of_a_joined_file_is_none_of_them(header: str, lines: str, mark: str, more: str) -> None:
+    joined = content(f"{header}{lines}\n{mark}{header.strip()}{more}\n{lines}")
+    read = read_roster(joined, "list.csv", LIMITS)
+    if isinstance(read, Roster):
+        assert len([*FileRows(joined, "list.csv", LIMITS, "utf-8")]) == read.rows
+
+
 @given(st.sampled_from([USERS, GROUPS]), LINES)
 def test_a_broken_row_is_written_so_that_it_is_found_again_and_swallows_nothing(header: str, lines: str) -> None:
     if not isinstance(read_roster(content(header + lines), "list.csv", LIMITS), Roster):

@@ -178,3 +178,12 @@ def test_too_many_columns_are_refused() -> None:
     header = "Groupname,Email,Email,Email\n"
     assert places(refusal(header, limits=Limits(columns=3))) == [("too-many-columns", 1, 4)]
     roster(header + "Sales,a@example.com\n", Limits(columns=4))
+
+
+@pytest.mark.parametrize("blank", ["", ",,", ",, ", ";"])
+def test_lines_that_stand_in_the_first_column_of_a_sheet_are_read_whatever_empty_cells_follow(blank: str) -> None:
+    """SheetJS 0.18.5 writes `"Groupname,Email",,` where a CSV file stands in the first column of a wider sheet."""
+    lines = ["Groupname,Email", 'Sales,""ann@example.com""', "HR,ben@example.com"]
+    read = roster("".join(f'"{line}"{blank}\r\n' for line in lines))
+    assert memberships(read) == {"Sales": ["ann@example.com"], "HR": ["ben@example.com"]}
+    assert not read.problems

@@ -357,3 +357,17 @@ def test_extreme_files_are_read_within_seconds(text: str) -> None:
     start = time.monotonic()
     read_roster(text.encode(), "list.csv")
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("more", ["", ",Groupname", ",Groupname,Groupname"])
+def test_the_header_of_a_joined_file_is_passed_over(mark: str, more: str) -> None:
+    header = "email,FirstName,LastName,Groupname"
+    read = roster(f"{mark}{header}{more}\na@example.com,,,A,B\n{mark}{header},Groupname\nb@example.com,,,HR,B\n")
+    assert (memberships(read)["HR"], [*memberships(read)], read.rows) == (["b@example.com"], ["A", "B", "HR"], 2)
+    assert {problem.code for problem in read.problems} <= {"row-too-long"}
+
+
+def test_the_header_of_a_joined_group_based_file_is_passed_over() -> None:
+    read = roster("Groupname,Email\nA,a@example.com\nGroupname,Email,Email\nB,b@example.com,a@example.com\nGroupname\n")
+    assert memberships(read) == {"A": ["a@example.com"], "B": ["b@example.com", "a@example.com"], "Groupname": []}

@@ -128,6 +128,39 @@ def test_a_group_that_is_the_format_of_a_number_is_pointed_out(name: str) -> Non
     assert [(each.code, each.value) for each in read.problems] == [("looks-changed", name)]
 
 
+@pytest.mark.parametrize("name", ['Team "A""', 'Team "A"""', 'Berlin"""', "Sales\\"])
+def test_a_group_with_marks_of_a_file_that_was_read_otherwise_than_written_is_pointed_out(name: str) -> None:
+    """`""A""` as fread of R's data.table 1.14.8 reads it; `Sales\\, EU` as MySQL writes it, unquoted."""
+    read = read_roster(f"Groupname,Email\n{quoted(name)},ann@example.com\n".encode(), "groups.csv")
+    assert [(each.code, each.value) for each in read.problems] == [("looks-changed", name)]
+
+
+PATH = "CN=Sales,OU=Groups,DC=corp,DC=example,DC=com"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "detail"),
+    [
+        (PATH, "looks-changed", "“Sales”"),
+        ("CN=Sales\\, EU,OU=Groups,DC=example", "looks-changed", "“Sales\\, EU”"),
+        ("cn=sales, ou=groups, o=example, c=DE", "looks-changed", "“sales”"),
+        ("ou=sales,dc=example,dc=com", "looks-changed", "“sales”"),
+        (f"{PATH};CN=HR,OU=Groups,DC=corp,DC=example,DC=com", "looks-like-several", "paths of groups"),
+    ],
+)
+def test_a_path_of_a_directory_is_no_name(name: str, code: str, detail: str) -> None:
+    """As memberOf and members are in Active Directory and LDAP (RFC 4514, section 3)."""
+    read = read_roster(f"Groupname,Email\n{quoted(name)},ann@example.com\n".encode(), "groups.csv")
+    (problem,) = read.problems
+    assert (problem.code, detail in problem.detail) == (code, True)
+
+
+@pytest.mark.parametrize("name", ["CN=Sales", "OU = Sales, Europe", "CN", "A\\B", "CORP\\sales", "Cn=1, O"])
+def test_names_that_are_no_paths_are_names(name: str) -> None:
+    read = read_roster(f"Groupname,Email\n{quoted(name)},ann@example.com\n".encode(), "groups.csv")
+    assert [*read.problems] == []
+
+
 @pytest.mark.parametrize("name", ['Team "A"', '"The Best"', '"A" 100', '"A" (HR)', '0 "', '(old) "A"', '"A" - "B"'])
 def test_names_with_quotation_marks_are_names(name: str) -> None:
     read = read_roster(f"Groupname,Email\n{quoted(name)},ann@example.com\n".encode(), "groups.csv")
