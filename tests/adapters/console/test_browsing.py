@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.adapters.api.importing import lines
 from tests.adapters.console.browsing import upload_file
@@ -337,17 +338,46 @@ class TestUploading:
 
     def test_takes_a_file_that_is_dropped(self, page: Page, subscription: str) -> None:
         page.goto(f"{subscription}/import")
-        dropped = page.evaluate_handle(
-            """(content) => {
-                const dropped = new DataTransfer();
-                dropped.items.add(new File([content], "dropped.csv"));
-                return dropped;
-            }""",
-            sample("group-based.csv"),
-        )
-        page.dispatch_event("main", "drop", {"dataTransfer": dropped})
+        drop_files(page, "dropped.csv")
         page.get_by_role("button", name="Upload and review").click()
         expect(page.get_by_role("heading", name="dropped.csv")).to_be_visible()
+
+    def test_takes_one_file_at_a_time(self, page: Page, subscription: str) -> None:
+        """The server would be sent both, and say that none was chosen."""
+        page.goto(f"{subscription}/import")
+        drop_files(page, "first.csv", "second.csv")
+        expect(page.get_by_role("alert")).to_have_text("Drop one file at a time.")
+        drop_files(page, "third.csv")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        page.route("**/import?key=*", lambda route: (drop_files(page, "fourth.csv"), route.continue_()))
+        page.get_by_role("button", name="Upload and review").click()
+        expect(page.get_by_role("heading", name="third.csv")).to_be_visible()
+
+    def test_shows_why_a_file_is_refused_though_another_one_was_dropped_meanwhile(
+        self, page: Page, subscription: str
+    ) -> None:
+        page.goto(f"{subscription}/import")
+        drop_files(page, "first.csv")
+        refuse = partial(Route.fulfill, status=400, body=REFUSED)
+        page.route("**/import?key=*", lambda route: (drop_files(page, "second.csv"), refuse(route)))
+        page.get_by_role("button", name="Upload and review").click()
+        expect(page.get_by_text("Refused for a reason")).to_be_visible()
+
+
+REFUSED = "<!doctype html><title>Refused</title><main id=main><p>Refused for a reason</p></main>"
+
+
+def drop_files(page: Page, *names: str) -> None:
+    """Drop files somewhere on the page."""
+    dropped = page.evaluate_handle(
+        """([content, names]) => {
+            const dropped = new DataTransfer();
+            for (const name of names) dropped.items.add(new File([content], name));
+            return dropped;
+        }""",
+        [sample("group-based.csv"), names],
+    )
+    page.dispatch_event("main", "drop", {"dataTransfer": dropped})
 
 
 # --- every page -------------------------------------------------------------------------------------------------------
