@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -349,7 +348,12 @@ class TestUploading:
         expect(page.get_by_role("alert")).to_have_text("Drop one file at a time.")
         drop_files(page, "third.csv")
         expect(page.get_by_role("alert")).to_have_count(0)
-        page.route("**/import?key=*", lambda route: (drop_files(page, "fourth.csv"), route.continue_()))
+
+        def meanwhile(route: Route) -> None:
+            drop_files(page, "fourth.csv")
+            route.continue_()
+
+        page.route("**/import?key=*", meanwhile)
         page.get_by_role("button", name="Upload and review").click()
         expect(page.get_by_role("heading", name="third.csv")).to_be_visible()
 
@@ -358,8 +362,12 @@ class TestUploading:
     ) -> None:
         page.goto(f"{subscription}/import")
         drop_files(page, "first.csv")
-        refuse = partial(Route.fulfill, status=400, body=REFUSED)
-        page.route("**/import?key=*", lambda route: (drop_files(page, "second.csv"), refuse(route)))
+
+        def meanwhile(route: Route) -> None:
+            drop_files(page, "second.csv")
+            route.fulfill(status=400, body=REFUSED)
+
+        page.route("**/import?key=*", meanwhile)
         page.get_by_role("button", name="Upload and review").click()
         expect(page.get_by_text("Refused for a reason")).to_be_visible()
 
