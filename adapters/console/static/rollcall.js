@@ -137,6 +137,11 @@ addEventListener("submit", (event) => {
 
 addEventListener("change", ({ target }) => target.matches("form[data-live][method=get] :is([type=checkbox], select)") && target.form.requestSubmit());
 
+// The browser says so if the last day is before the first one.
+addEventListener("change", ({ target }) => {
+  if (target.matches("form[method=get] [name=from]")) target.form.elements.to.min = target.value;
+});
+
 // Selected rows: the checkbox in the head selects all of the page, and the bar says how many are selected.
 addEventListener("change", ({ target }) => {
   const form = target.closest("form[data-picking]");

@@ -372,6 +372,19 @@ class TestUploading:
         expect(page.get_by_text("Refused for a reason")).to_be_visible()
 
 
+def test_days_the_wrong_way_round_are_told_before_they_are_sent(page: Page, subscription: str) -> None:
+    page.goto(f"{subscription}/audit")
+    last = page.locator("[name=to]")
+    page.locator("[name=from]").fill("2026-02-01")
+    last.fill("2026-01-31")
+    last.press("Enter")
+    assert last.evaluate("field => field.validationMessage")
+    expect(page).to_have_url(f"{subscription}/audit")
+    last.fill("2026-02-01")
+    last.press("Enter")
+    page.wait_for_url("**from=2026-02-01&to=2026-02-01**")
+
+
 REFUSED = "<!doctype html><title>Refused</title><main id=main><p>Refused for a reason</p></main>"
 
 
