@@ -385,6 +385,22 @@ def test_days_the_wrong_way_round_are_told_before_they_are_sent(page: Page, subs
     page.wait_for_url("**from=2026-02-01&to=2026-02-01**")
 
 
+def test_paper_shows_what_a_page_says_without_what_can_be_done_there(page: Page, subscription: str) -> None:
+    page.goto(f"{subscription}/import")
+    upload_file(page, "people.csv", lines(3))
+    page.wait_for_url("**/imports/*")
+    controls = page.locator("button, nav.tabs")
+    assert controls.filter(visible=True).count()
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.get_by_role("heading", name="people.csv")).to_be_visible()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    expect(page.get_by_role("search")).to_be_visible()  # which rows these are
+    assert controls.filter(visible=True).count() == 0
+    assert page.locator(".bar").evaluate("bar => getComputedStyle(bar).position") == "static"
+    uploaded = page.locator("time").first  # “just now” on the screen
+    assert uploaded.get_attribute("title") in uploaded.evaluate("time => getComputedStyle(time, '::after').content")
+
+
 REFUSED = "<!doctype html><title>Refused</title><main id=main><p>Refused for a reason</p></main>"
 
 
