@@ -292,9 +292,14 @@ class Projector:
 
     @property
     def _scratch(self) -> Identifier:
-        """The schema to build in. Its name is short, because PostgreSQL cuts long names, which could then clash."""
+        """The schema to build in."""
+        return Identifier(self._scratch_name)
+
+    @property
+    def _scratch_name(self) -> str:
+        """Its name, which is short, because PostgreSQL cuts long names, which could then clash."""
         digest = sha256(self._database.schema.encode()).hexdigest()[:16]
-        return Identifier(f"rebuild_{self.view.name}_{digest}")
+        return f"rebuild_{self.view.name}_{digest}"
 
     def _write_to_scratch(self, cursor: ViewCursor, scratch: int) -> None:
         """Make this transaction write to the schema created by this rebuild; raises RebuildSuperseded if it is gone."""
@@ -309,9 +314,10 @@ class Projector:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._scratch.as_string(),))
 
     def _scratch_oid(self, cursor: ViewCursor) -> int:
-        cursor.execute("SELECT to_regnamespace(%s)::oid::bigint AS oid", (self._scratch.as_string(),))
+        """Return the oid of the schema as it is now; `to_regnamespace` may say what it was before a wait for a lock."""
+        cursor.execute("SELECT oid::bigint FROM pg_namespace WHERE nspname = %s", (self._scratch_name,))
         row = cursor.fetchone()
-        return int(row["oid"] or 0) if row else 0
+        return int(row["oid"]) if row else 0
 
     def _hold_row(self, cursor: ViewCursor) -> int:
         """Keep the view's projector waiting, and return the position of the view."""

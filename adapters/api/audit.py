@@ -18,7 +18,7 @@ from adapters.http.paging import After, Limit, Since, Until, decode_after, docum
 from adapters.http.problems import Invalid, responses
 from adapters.http.rate_limits import RateLimits
 from adapters.http.reads import read
-from adapters.http.requests import AnyRequest, Injected, checked_text, checked_types, parse_time
+from adapters.http.requests import AnyRequest, Injected, checked_text, checked_types, parse_times
 from adapters.http.security import CONSUMERS, READERS, check_access, for_roles
 from application.records import Actor
 from domain.access import ROLLCALL
@@ -129,13 +129,14 @@ def wanted_changes(
     until: str | None,
 ) -> AuditFilter:
     """Return the filter that a request asks for; raises Invalid."""
+    start, end = parse_times(since, until)
     return AuditFilter(
         actor=checked_text(actor, "actor") if actor else None,
         types=checked_types(types or ()),
         email=checked_text(email_key(email), "email") if email else None,
         request_id=checked_text(request_id, "request_id") if request_id else None,
-        since=parse_time(since, "from"),
-        until=parse_time(until, "to"),
+        since=start,
+        until=end,
     )
 
 

@@ -25,7 +25,7 @@ from adapters.http.requests import (
     email_in_path,
     no_content,
     origin_of,
-    parse_time,
+    parse_times,
     request_key,
     sent_path,
 )
@@ -102,7 +102,7 @@ def list_groups(
     newest first. With `at`, these are the groups that there were then, with the names and users that they had.
     """
     find_subscription(rollcall, subscription_id)
-    times = parse_time(since, "from"), parse_time(until, "to")
+    times = parse_times(since, until)
     wanted = GroupFilter(checked_text(q), import_id, min_users, max_users, *times)
     order = sort or default_sort(wanted)
     start = decode_after(after, kind_of_place(order))

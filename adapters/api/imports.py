@@ -31,7 +31,7 @@ from adapters.http.requests import (
     etag,
     no_content,
     origin_of,
-    parse_time,
+    parse_times,
 )
 from adapters.http.security import ADMINISTRATORS, READERS
 from adapters.http.then import At, Version, find_replay
@@ -119,7 +119,7 @@ def list_imports(
     """List the imports, newest first."""
     find_subscription(rollcall, subscription_id)
     start, uploaded_by = decode_after(after, tuple[datetime, UUID]), checked_text(actor or "", "actor")
-    times = parse_time(since, "from"), parse_time(until, "to")
+    times = parse_times(since, until)
     wanted = import_list.ImportFilter(checked_text(q), in_state, uploaded_by, *times)
     with rollcall.views() as cursor:
         found = import_list.imports(cursor, subscription_id, wanted, before=start, limit=limit + 1)

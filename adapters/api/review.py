@@ -90,6 +90,8 @@ def list_reviewed_users(
     """List the users of one group of an import, in the order of the file; on request as the review stood then."""
     replay = find_replay(rollcall, subscription_id, import_id, version, at)
     row, start = replay.row, decode_after(after, int) or 0
+    if row.read is None:
+        raise NotFound(what="group in this import with the number", id=number)
     with replay.views() as cursor:
         roster = open_roster(rollcall, cursor, row)
         found = reviewed_users(cursor, subscription_id, import_id, roster, number, after=start, limit=limit + 1)

@@ -80,6 +80,9 @@ def filter_options(command: F) -> F:
 
 def wanted_changes(rollcall: Rollcall, subscription_id: UUID, options: FilterOptions) -> AuditFilter:
     """Return the filter that options ask for; fails if an id isn't found."""
+    since, until = options["since"], options["until"]
+    if since and until and until < since:
+        raise click.BadParameter("this is before --from. Swap the two.", param_hint="--to")
     email, digits, group = options["email"], options["import_digits"], options["group"]
     return AuditFilter(
         options["actor"],
@@ -88,6 +91,6 @@ def wanted_changes(rollcall: Rollcall, subscription_id: UUID, options: FilterOpt
         find_group_ever(rollcall, subscription_id, group) if group is not None else None,
         email_key(email) if email else None,
         options["request_id"],
-        options["since"],
-        options["until"],
+        since,
+        until,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,7 +10,7 @@ from litestar.params import FromPath, QueryParameter
 
 from adapters.composition import Rollcall
 from adapters.console.linked_texts import Told, linked_texts
-from adapters.console.list_queries import ListQuery, Part, SincePart, UntilPart, day_of, id_of
+from adapters.console.list_queries import ListQuery, Part, SincePart, UntilPart, days_of, id_of
 from adapters.console.pages import Before, Page, listing, page
 from adapters.http.paging import After, decode_after
 from adapters.http.reads import read
@@ -45,7 +44,7 @@ class AuditQuery(ListQuery, frozen=True):
 
     def filter(self) -> AuditFilter:
         """Return the filter for the view; raises Invalid."""
-        until = day_of(self.until, "to")
+        since, until = days_of(self.since, self.until)
         return AuditFilter(
             actor=checked_text(self.actor.strip(), "actor") or None,
             types=checked_types(self.types),
@@ -53,8 +52,8 @@ class AuditQuery(ListQuery, frozen=True):
             group_id=id_of(self.group_id, "group_id"),
             email=checked_text(email_key(self.email), "email") or None,
             request_id=checked_text(self.request_id.strip(), "request_id") or None,
-            since=day_of(self.since, "from"),
-            until=until + timedelta(days=1) if until else None,
+            since=since,
+            until=until,
         )
 
     def actions(self) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from litestar.params import QueryParameter
 from msgspec import Struct, ValidationError, convert, structs
 
 from adapters.http.problems import Invalid
-from adapters.http.requests import checked_text
+from adapters.http.requests import checked_text, in_order
 from projections.import_list.read import ImportFilter, ImportState
 from projections.reports.group_list import GroupFilter, GroupSort
 from projections.reports.overview import SIZES, size_names
@@ -83,14 +83,14 @@ class GroupsQuery(ListQuery, frozen=True):
         if self.size and self.size not in RANGES:
             raise Invalid(reason=f"size: “{self.size}” is not a size to choose.", field="size")
         least, most = RANGES.get(self.size, (None, None))
-        until = day_of(self.until, "to")
+        since, until = days_of(self.since, self.until)
         return GroupFilter(
             search=checked_text(self.q),
             import_id=id_of(self.import_id, "import_id"),
             least=least,
             most=most,
-            since=day_of(self.since, "from"),
-            until=until + timedelta(days=1) if until else None,
+            since=since,
+            until=until,
         )
 
     @property
@@ -118,13 +118,13 @@ class ImportsQuery(ListQuery, frozen=True):
 
     def filter(self) -> ImportFilter:
         """Return the filter for the view; raises Invalid."""
-        until = day_of(self.until, "to")
+        since, until = days_of(self.since, self.until)
         return ImportFilter(
             search=checked_text(self.q),
             state=_one_of(self.state, ImportState, "state") if self.state else None,
             actor=checked_text(self.actor.strip(), "actor"),
-            since=day_of(self.since, "from"),
-            until=until + timedelta(days=1) if until else None,
+            since=since,
+            until=until,
         )
 
 
@@ -136,6 +136,12 @@ def _one_of(entered: str, kind: Any, field: str) -> Any:
         return convert(entered, kind)
     except ValidationError:
         raise Invalid(reason=f"{field}: “{entered}” is not one of the choices.", field=field) from None
+
+
+def days_of(since: str, until: str) -> tuple[datetime | None, datetime | None]:
+    """Return the beginning of the first day and the end of the last one, in UTC; raises Invalid."""
+    first, last = in_order(day_of(since, "from"), day_of(until, "to"))
+    return first, last + timedelta(days=1) if last else None
 
 
 def day_of(entered: str, field: str) -> datetime | None:

@@ -94,7 +94,7 @@ def open_roster(rollcall: Rollcall, cursor: ViewCursor, row: ImportRow, plan: Pl
     Raises NotFound if the file was refused.
     """
     if row.read is None:
-        raise NotFound(what="group in this import", id=row.id)
+        raise NotFound(what="group in the import", id=row.id)
     digest = plan.roster if plan else row.read.roster
     read = partial(read_chunk, cursor.connection, row.subscription_id, "roster", digest)
     return rollcall.rosters.open(row.subscription_id, digest, read)

@@ -23,6 +23,7 @@ from msgspec import UNSET, Struct, UnsetType, json
 
 from adapters.http.problem_kinds import KINDS
 from adapters.http.rate_limits import TooManyRequests
+from adapters.http.wording import worded
 from domain import errors
 from domain.errors import RollcallError
 from projections.reports.problem_rows import ProblemRow
@@ -164,7 +165,7 @@ def _handle_framework_error(request: Request[Any, Any, Any], error: HTTPExceptio
             code, detail = "not-found", f"There is nothing at {request.url.path}."
         case ValidationException(extra=[{"key": str(key), "message": str(message)}, *_]):
             field = _field(request, key, message)
-            code, detail = "invalid", f"{field}: {message}."
+            code, detail = "invalid", f"{field}: {worded(message)}."
         case _ if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             most = request.route_handler.resolve_request_max_body_size()
             code, detail = "file-too-large", f"The body is larger than {most:,} bytes. Send less at a time."

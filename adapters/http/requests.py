@@ -190,6 +190,18 @@ def checked_types(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def parse_times(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """Return the times of the parameters `from` and `to`; raises Invalid, also if they are the wrong way round."""
+    return in_order(parse_time(since, "from"), parse_time(until, "to"))
+
+
+def in_order(since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """Return two times between which something was; raises Invalid if the second is before the first."""
+    if since and until and until < since:
+        raise Invalid(reason="to: this is before “from”, so nothing can be between them. Swap the two.", field="to")
+    return since, until
+
+
 def parse_time(given: str | None, field: str) -> datetime | None:
     """Return the time in a parameter; raises Invalid unless it is in the format of RFC 3339, with a UTC offset."""
     if given is None:

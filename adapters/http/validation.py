@@ -13,6 +13,7 @@ from litestar.params import BodyKwarg, HeaderParameter, QueryParameter
 from msgspec import DecodeError, ValidationError, convert, json
 
 from adapters.http.problems import Invalid, UnsupportedMediaType, unsupported_media_type
+from adapters.http.wording import worded
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
@@ -63,6 +64,8 @@ async def check_declared(connection: ASGIConnection[Any, Any, Any, Any], handler
     if data is None or not isinstance(connection, Request) or not isinstance(data.kwarg_definition, BodyKwarg):
         return
     found, _ = connection.content_type
+    if not found and not await connection.body():
+        raise Invalid(reason="The request has no body. Send a JSON object as application/json.", field="body")
     if found != RequestEncodingType.JSON:
         raise unsupported_media_type(RequestEncodingType.JSON.value, found)
     await connection.json()
@@ -99,7 +102,7 @@ def decode_body(body: bytes, kind: type[T]) -> T:
         message, _, path = str(error).partition(" - at `$")
         named = "".join(re.findall("field `([^`]*)`", message))
         field = ".".join(each for each in (path.strip(".`"), named) if each) or "body"
-        raise Invalid(reason=f"{field}: {message}.", field=field) from error
+        raise Invalid(reason=f"{field}: {worded(message)}.", field=field) from error
     except (DecodeError, UnicodeDecodeError) as error:
         raise Invalid(reason=f"The body is not valid JSON: {error}.", field="body") from error
     except RecursionError as error:

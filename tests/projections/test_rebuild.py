@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain, cycle
+import threading
+from itertools import chain, count, cycle
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from projections import group_events, projector
 from projections.audit_log import read as audit_log
 from projections.directory import read as directory
 from projections.directory.written import DIRECTORY
+from projections.group_events import GROUP_EVENTS
 from projections.groups_added import read as groups_added
 from projections.import_list import read as import_list
 from projections.positions import Bookmark, ViewMoved
@@ -32,7 +34,7 @@ from projections.review import read as review
 from tests.adapters.postgres.test_stored_events import members
 from tests.conftest import advance_to_the_end, cloned, settings_for, subscribed, working
 from tests.histories import everything_happens, in_one_append, uploaded
-from tests.waiting import Running, again_and_again, eventually, somebody_waits_for_a_lock
+from tests.waiting import GENEROUS_SECONDS, Running, again_and_again, eventually, somebody_waits_for_a_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from application.records import Origin, Record
     from application.rosters import StoredRoster
     from projections.projector import ReadLog
+    from projections.view import View, ViewCursor
 
 pytestmark = pytest.mark.database
 
@@ -327,6 +330,54 @@ def test_a_rebuild_stops_when_another_one_starts(history: FullHistory, database:
 
     with pytest.raises(RebuildSuperseded):
         Projector(datastore, DIRECTORY, overtaken).rebuild()
+    assert dumped(database, history.rollcall.projectors) == before
+
+
+WARM = 15
+"""After so many batches, a connection has cached all that it looks up in PostgreSQL's catalogues for the next one."""
+
+
+class SlowlyBegunProjector(Projector):
+    """Begins a rebuild, and ends that only once somebody waits for it."""
+
+    def __init__(self, database: Datastore, view: View, read_log: ReadLog) -> None:
+        super().__init__(database, view, read_log)
+        self.has_begun = threading.Event()
+        self._conninfo = database.conninfo
+
+    def _create(self, cursor: ViewCursor) -> None:
+        super()._create(cursor)
+        self.has_begun.set()
+        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+            eventually(lambda: somebody_waits_for_a_lock(connection))
+
+
+def test_a_rebuild_that_waited_while_another_one_started_writes_nothing(history: FullHistory, database: str) -> None:
+    """PostgreSQL's functions that look up a schema may say what was so before a wait: its cache hears of it later.
+
+    The first rebuild then wrote what was next to the tables of the second one, which served these rows with its own.
+    """
+    before = dumped(database, history.rollcall.projectors)
+    datastore, read_log = history.rollcall.datastore, history.rollcall.events.read_log
+    readings, has_stopped = count(), threading.Event()
+
+    def read_later(after: int, limit: int, until: int | None, kinds: Sequence[type] | None) -> list[Record]:
+        assert has_stopped.wait(GENEROUS_SECONDS)
+        return read_log(after, limit, until, kinds)
+
+    second = SlowlyBegunProjector(datastore, GROUP_EVENTS, read_later)
+    running = list[Running[int | None]]()
+
+    def overtaken(after: int, _: int, until: int | None, kinds: Sequence[type] | None) -> list[Record]:
+        if next(readings) == WARM:
+            running.append(Running(second.rebuild))
+            assert second.has_begun.wait(GENEROUS_SECONDS)
+        return read_log(after, 2, until, kinds)
+
+    with pytest.raises(RebuildSuperseded):
+        Projector(datastore, GROUP_EVENTS, overtaken).rebuild()
+    has_stopped.set()
+    running[0].result()
     assert dumped(database, history.rollcall.projectors) == before
 
 

@@ -137,6 +137,11 @@ addEventListener("submit", (event) => {
 
 addEventListener("change", ({ target }) => target.matches("form[data-live][method=get] :is([type=checkbox], select)") && target.form.requestSubmit());
 
+// The browser says so if the last day is before the first one.
+addEventListener("change", ({ target }) => {
+  if (target.matches("form[method=get] [name=from]")) target.form.elements.to.min = target.value;
+});
+
 // Selected rows: the checkbox in the head selects all of the page, and the bar says how many are selected.
 addEventListener("change", ({ target }) => {
   const form = target.closest("form[data-picking]");
@@ -200,7 +205,7 @@ addEventListener("pageshow", (event) => event.persisted && location.reload());
 function upload(form) {
   const input = find("input[type=file]", form);
   const [status, bar, label] = ["[data-uploading]", "progress", "[data-sent]"].map((selector) => find(selector, form));
-  const drop = find(".drop", form);
+  const [drop, button] = [".drop", "button"].map((selector) => find(selector, form));
   const files = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => files(event) && (event.preventDefault(), drop.classList.add("over")));
   addEventListener("dragleave", (event) => event.relatedTarget ?? drop.classList.remove("over"));
@@ -208,16 +213,24 @@ function upload(form) {
     if (!files(event)) return;
     event.preventDefault();
     drop.classList.remove("over");
-    if (!event.dataTransfer.files.length) return;
-    input.files = event.dataTransfer.files;
+    const dropped = event.dataTransfer.files;
+    if (!dropped.length || button.disabled) return; // while one is uploaded
+    if (dropped.length > 1) return refuse("Drop one file at a time.");
+    input.files = dropped;
     renew();
   });
-  const renew = () => (form.action = form.action.replace(/key=[^&]*/, `key=${crypto.randomUUID()}`));
+  const refuse = (message) => {
+    const told = find(".wrong", form) ?? drop.insertAdjacentElement("afterend", document.createElement("p"));
+    [told.className, told.role, told.textContent] = ["wrong", "alert", message];
+  };
+  const renew = () => {
+    find(".wrong", form)?.remove();
+    form.action = form.action.replace(/key=[^&]*/, `key=${crypto.randomUUID()}`);
+  };
   input.addEventListener("change", renew);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    const button = find("button", form);
     const request = new XMLHttpRequest(); // fetch does not report upload progress
     button.disabled = true;
     status.hidden = false;

@@ -185,7 +185,9 @@ class TestUpload:
         where = answer.headers["location"]
         assert client.get(where).json()["state"] == "rejected"
         assert client.get(f"{where}/groups").json() == []
-        assert client.get(f"{where}/groups/1/users").status_code == 404
+        users = client.get(f"{where}/groups/1/users")
+        told = "There is no group in this import with the number 1."
+        assert (users.status_code, users.json()["detail"]) == (404, told)
         assert client.get(f"{where}/problems").json() == document["problems"]
         assert client.post(f"{where}/commit", headers={"If-Match": '"2"'}).json()["type"] == "/problems/wrong-state"
 

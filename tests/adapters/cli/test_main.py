@@ -225,6 +225,8 @@ class TestEveryCommand:
         refused = run(environ, "audit", "-s", "Contoso", "--from", "tomorrow")
         told = "“tomorrow” is not a date, nor a date and time such as 2025-12-31T23:59:59."
         assert (refused.returncode, told in refused.stderr) == (2, True)
+        refused = run(environ, "audit", "-s", "Contoso", "--from", "2026-02-01", "--to", "2026-01-31")
+        assert (refused.returncode, "--to: this is before --from. Swap the two." in refused.stderr) == (2, True)
         assert document("views", "rebuild", "directory") == {"rebuilt": ["directory"]}
         assert [each["name"] for each in _list(document("subscription", "list"))] == ["Contoso"]
         events = run(environ, "events", "-s", "Contoso", "--json")

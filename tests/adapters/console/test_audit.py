@@ -107,6 +107,12 @@ def test_refuses_invalid_filters(console: Console, subscription: str, query: str
     assert (answer.status_code, query.partition("=")[0] in answer.text) == (400, True)
 
 
+@pytest.mark.parametrize("page", ["audit", "groups", "imports"])
+def test_says_that_days_are_the_wrong_way_round(console: Console, subscription: str, page: str) -> None:
+    answer = console.ask("GET", f"{subscription}/{page}?from=2026-02-01&to=2026-01-31")
+    assert (answer.status_code, "Swap the two" in answer.text) == (400, True)
+
+
 def test_shows_nothing_of_a_foreign_import(console: Console, subscription: str) -> None:
     other = console.subscription()
     review = console.reviewing(subscription, FILE, "secret-name.csv")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.adapters.api.importing import lines
 from tests.adapters.console.browsing import upload_file
@@ -337,17 +337,84 @@ class TestUploading:
 
     def test_takes_a_file_that_is_dropped(self, page: Page, subscription: str) -> None:
         page.goto(f"{subscription}/import")
-        dropped = page.evaluate_handle(
-            """(content) => {
-                const dropped = new DataTransfer();
-                dropped.items.add(new File([content], "dropped.csv"));
-                return dropped;
-            }""",
-            sample("group-based.csv"),
-        )
-        page.dispatch_event("main", "drop", {"dataTransfer": dropped})
+        drop_files(page, "dropped.csv")
         page.get_by_role("button", name="Upload and review").click()
         expect(page.get_by_role("heading", name="dropped.csv")).to_be_visible()
+
+    def test_takes_one_file_at_a_time(self, page: Page, subscription: str) -> None:
+        """The server would be sent both, and say that none was chosen."""
+        page.goto(f"{subscription}/import")
+        drop_files(page, "first.csv", "second.csv")
+        expect(page.get_by_role("alert")).to_have_text("Drop one file at a time.")
+        drop_files(page, "third.csv")
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+        def meanwhile(route: Route) -> None:
+            drop_files(page, "fourth.csv")
+            route.continue_()
+
+        page.route("**/import?key=*", meanwhile)
+        page.get_by_role("button", name="Upload and review").click()
+        expect(page.get_by_role("heading", name="third.csv")).to_be_visible()
+
+    def test_shows_why_a_file_is_refused_though_another_one_was_dropped_meanwhile(
+        self, page: Page, subscription: str
+    ) -> None:
+        page.goto(f"{subscription}/import")
+        drop_files(page, "first.csv")
+
+        def meanwhile(route: Route) -> None:
+            drop_files(page, "second.csv")
+            route.fulfill(status=400, body=REFUSED)
+
+        page.route("**/import?key=*", meanwhile)
+        page.get_by_role("button", name="Upload and review").click()
+        expect(page.get_by_text("Refused for a reason")).to_be_visible()
+
+
+def test_days_the_wrong_way_round_are_told_before_they_are_sent(page: Page, subscription: str) -> None:
+    page.goto(f"{subscription}/audit")
+    last = page.locator("[name=to]")
+    page.locator("[name=from]").fill("2026-02-01")
+    last.fill("2026-01-31")
+    last.press("Enter")
+    assert last.evaluate("field => field.validationMessage")
+    expect(page).to_have_url(f"{subscription}/audit")
+    last.fill("2026-02-01")
+    last.press("Enter")
+    page.wait_for_url("**from=2026-02-01&to=2026-02-01**")
+
+
+def test_paper_shows_what_a_page_says_without_what_can_be_done_there(page: Page, subscription: str) -> None:
+    page.goto(f"{subscription}/import")
+    upload_file(page, "people.csv", lines(3))
+    page.wait_for_url("**/imports/*")
+    controls = page.locator("button, nav.tabs")
+    assert controls.filter(visible=True).count()
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.get_by_role("heading", name="people.csv")).to_be_visible()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    expect(page.get_by_role("search")).to_be_visible()  # which rows these are
+    assert controls.filter(visible=True).count() == 0
+    assert page.locator(".bar").evaluate("bar => getComputedStyle(bar).position") == "static"
+    uploaded = page.locator("time").first  # “just now” on the screen
+    assert uploaded.get_attribute("title") in uploaded.evaluate("time => getComputedStyle(time, '::after').content")
+
+
+REFUSED = "<!doctype html><title>Refused</title><main id=main><p>Refused for a reason</p></main>"
+
+
+def drop_files(page: Page, *names: str) -> None:
+    """Drop files somewhere on the page."""
+    dropped = page.evaluate_handle(
+        """([content, names]) => {
+            const dropped = new DataTransfer();
+            for (const name of names) dropped.items.add(new File([content], name));
+            return dropped;
+        }""",
+        [sample("group-based.csv"), names],
+    )
+    page.dispatch_event("main", "drop", {"dataTransfer": dropped})
 
 
 # --- every page -------------------------------------------------------------------------------------------------------

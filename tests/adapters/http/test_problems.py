@@ -123,6 +123,20 @@ def test_an_invalid_body_names_the_field(running: Served, content: bytes, field:
     assert_problem(running.client.post(SUBSCRIPTIONS, content=content, headers=JSON), 400, "invalid", field)
 
 
+def test_what_is_wrong_is_said_in_plain_english(running: Served, subscription: str) -> None:
+    sent = running.client.post(SUBSCRIPTIONS, json={"name": "x" * 256, "seats": 1})
+    assert assert_problem(sent, 400, "invalid", "name")["detail"] == "name: Use at most 255 characters."
+    asked = running.client.get(f"{subscription}/groups?limit=1001")
+    assert assert_problem(asked, 400, "invalid", "limit")["detail"] == "limit: Use 1,000 or less."
+
+
+@pytest.mark.parametrize("path", ["close", "erase", "groups"])
+def test_a_missing_body_is_said_to_be_missing(running: Served, subscription: str, path: str) -> None:
+    """As of `curl -X POST`, which sends no Content-Type either."""
+    told = assert_problem(running.client.post(f"{subscription}/{path}"), 400, "invalid", "body")
+    assert told["detail"] == "The request has no body. Send a JSON object as application/json."
+
+
 def test_a_byte_order_mark_is_passed_over(running: Served) -> None:
     content = b'\xef\xbb\xbf{"name": "Contoso", "seats": 1}'
     assert running.client.post(SUBSCRIPTIONS, content=content, headers=JSON).status_code == 201
@@ -205,6 +219,16 @@ def test_an_invalid_filter_of_the_audit_log_names_the_field(
     running: Served, subscription: str, query: str, field: str
 ) -> None:
     assert_problem(running.client.get(f"{subscription}/audit?{query}"), 400, "invalid", field)
+
+
+@pytest.mark.parametrize("listed", ["audit", "groups", "imports", "export/audit.csv"])
+def test_times_the_wrong_way_round_are_refused(running: Served, subscription: str, listed: str) -> None:
+    """An empty list would say that nothing happened."""
+    first, second = "2026-01-31T09:00:00Z", "2026-01-31T10:00:00%2B01:00"
+    asked = f"{subscription}/{listed}?from={{}}&to={{}}"
+    assert running.client.get(asked.format(first, second)).status_code == 200
+    told = assert_problem(running.client.get(asked.format("2026-01-31T09:00:01Z", second)), 400, "invalid", "to")
+    assert "Swap the two" in told["detail"]
 
 
 @pytest.mark.parametrize("path", ["groups/{}/users", "groups?version={}", "history?after={}"])
