@@ -68,6 +68,7 @@ class ViewRunner:
             moved = monotonic()
             try:
                 while not self._stopping.is_set():
+                    began = monotonic()
                     require_connected(connection)  # else nobody would notice, as long as there is nothing to write
                     count = self._wakeups.count_appends()
                     records = self._projector.following(connection, read)
@@ -81,7 +82,7 @@ class ViewRunner:
                         shown = self._projector.move(connection, shown, read, records)
                         moved = monotonic()
                     if RESTS_FROM <= len(records) < BATCH:
-                        self._stopping.wait(REST_SECONDS)
+                        self._stopping.wait(max(0.0, began + REST_SECONDS - monotonic()))
             except (ViewMoved, LogWentBack) as surprise:
                 log.warning("%s", surprise)
 
