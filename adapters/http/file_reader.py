@@ -1,6 +1,6 @@
 """Reading an uploaded file in its own process: reading is computation and would keep other requests waiting.
 
-The process (`reader_process`) reads one file, writes the chunks of its roster to another and answers with the verdict.
+A copy of `reader_process` reads one file, writes the chunks of its roster to another and answers with the verdict.
 The data goes through the disk, so the server holds no more than one chunk of it in memory. Both are descriptors of
 unnamed files, so nothing is left behind however the processes end.
 """
@@ -12,7 +12,7 @@ import logging
 import os
 import subprocess
 import sys
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from errno import ENOMEM
 from signal import SIGSEGV
@@ -20,9 +20,9 @@ from socket import send_fds, socketpair
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
-from msgspec import msgpack
+from msgspec import DecodeError, msgpack
 
-from adapters.http.reader_process import FULL, LENGTH_BYTES, Job
+from adapters.http.reader_process import FULL, LENGTH_BYTES, Ended, Job
 from adapters.http.reader_turns import ReaderTurns, seats_for_readers
 from application.reading import ReadFile, ReadRoster
 from domain.errors import RollcallError
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-P", "-m", "adapters.http.reader_process")
-LATER_SECONDS = 1.0
+SOON_SECONDS = 1.0
 PIECE_BYTES = 1024 * 1024
-VERDICT_BYTES = 64 * 1024
+ANSWER_BYTES = 64 * 1024
 OUT_OF_MEMORY = frozenset({ENOMEM, -SIGSEGV})
 """How it exits if the file takes too much memory: not all compiled code raises MemoryError where it gets none."""
 
@@ -89,17 +89,15 @@ class Chunks:
 
 
 class _Reader:
-    """A process that is starting, or waits to be told what to read."""
+    """The process that has files read, each by a copy of itself."""
 
     def __init__(self) -> None:
         self._socket, theirs = socketpair()
-        self._socket.setblocking(False)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - it is ours
                 COMMAND,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
                 start_new_session=True,  # on Ctrl-C the server finishes its requests first, and needs it for that
             )
 
@@ -108,22 +106,23 @@ class _Reader:
         """Whether the process hasn't ended, as far as is known."""
         return self._process.poll() is None
 
-    async def read(self, job: Job, *descriptors: int) -> tuple[bytes, int, bytes]:
-        """Have a file read; return the verdict, how the process ended, and what it complained about."""
-        verdict, loop = bytearray(), asyncio.get_running_loop()
-        try:
-            with suppress(BrokenPipeError):  # it died; its exit code says why
-                send_fds(self._socket, [msgpack.encode(job)], descriptors)
-            with suppress(ConnectionResetError):
-                while piece := await loop.sock_recv(self._socket, VERDICT_BYTES):
-                    verdict += piece
-            _, complaint = await asyncio.to_thread(self._process.communicate)
-        finally:
-            await asyncio.to_thread(self.end)  # it may still run: the client is gone
-        return bytes(verdict), self._process.returncode, complaint
+    async def read(self, job: Job, *descriptors: int) -> bytes:
+        """Have a file read and return the answer. The copy that reads is ended when nobody waits for it any more.
+
+        Raises OSError if the process has ended, or does before it takes the file.
+        """
+        answer, (ours, theirs), loop = bytearray(), socketpair(), asyncio.get_running_loop()
+        with ours:
+            with theirs:
+                send_fds(self._socket, [b"!"], [theirs.fileno()])
+            ours.setblocking(False)
+            send_fds(ours, [msgpack.encode(job)], descriptors)
+            while piece := await loop.sock_recv(ours, ANSWER_BYTES):
+                answer += piece
+        return bytes(answer)
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """End the process."""
         with self._socket, self._process:
             self._process.kill()
 
@@ -138,46 +137,29 @@ class FileReader:
         self._limits = limits
         self._memory = memory
         self._turns = ReaderTurns(seats_for_readers(), siblings)
-        self._coming = 0
-        self._spare: _Reader | None = None
+        self._reader: _Reader | None = None
+        self._uses = 0
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Have a process ready while the block runs, which is as long as a server answers.
+    def serving(self) -> Iterator[None]:
+        """Have the process ready that has files read while the block runs, a little after it begins."""
+        start = asyncio.get_running_loop().call_later(SOON_SECONDS, self._living)
+        try:
+            with self._using():
+                yield
+        finally:
+            start.cancel()
 
-        It is started a little later, and so is the next one after a file was read: then there are other things to do.
-        """
-        self._coming += 1
-        self._get_ready_soon()
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Keep the process while the block runs, or another one that does."""
+        self._uses += 1
         try:
             yield
         finally:
-            self._end_one()
-
-    @contextmanager
-    def prepared(self) -> Iterator[None]:
-        """Have a process ready that will read a file, while files come: starting it takes as long as reading some."""
-        self._coming += 1
-        self._get_ready()
-        try:
-            yield
-        finally:
-            self._end_one()
-
-    def _end_one(self) -> None:
-        self._coming -= 1
-        if self._coming:
-            self._get_ready_soon()
-        elif self._spare is not None:
-            self._spare.end()
-            self._spare = None
-
-    def _get_ready(self) -> None:
-        if self._coming and self._spare is None:
-            self._spare = _Reader()
-
-    def _get_ready_soon(self) -> None:
-        asyncio.get_running_loop().call_later(LATER_SECONDS, self._get_ready)
+            self._uses -= 1
+            if not self._uses:
+                self._end()
 
     @asynccontextmanager
     async def read(
@@ -189,31 +171,47 @@ class FileReader:
 
         Raises ReaderDied, FileTakesTooMuchMemory, and OSError if the disk is full.
         """
-        with TemporaryFile() as roster:
+        with TemporaryFile() as roster, self._using():
             async with self._turns.take(subscription_id, os.fstat(file.fileno()).st_size):
                 verdict = await self._read(file, roster, Job(name, encoding, self._limits, self._memory, guessed))
-            match msgpack.decode(verdict, type=FormatDetected | FormatRejected):
+            match verdict:
                 case FormatDetected() as detected:
                     yield ReadRoster(detected, Chunks(roster))
                 case FormatRejected(problems):
                     yield FileProblems(problems)
 
-    async def _read(self, file: IO[bytes], roster: IO[bytes], job: Job) -> bytes:
-        reader = self._next()
-        verdict, ended_with, complaint = await reader.read(job, file.fileno(), roster.fileno())
-        if ended_with in OUT_OF_MEMORY:
+    async def _read(self, file: IO[bytes], roster: IO[bytes], job: Job) -> FormatDetected | FormatRejected:
+        try:
+            answer = await self._answer(job, file.fileno(), roster.fileno())
+            said = msgpack.decode(answer, type=FormatDetected | FormatRejected | Ended)
+        except (OSError, DecodeError) as error:  # the copy and the process were killed
+            raise ReaderDied from error
+        if not isinstance(said, Ended):
+            return said
+        if said.code in OUT_OF_MEMORY:
             raise FileTakesTooMuchMemory(size=os.fstat(file.fileno()).st_size, limit=self._memory)
-        if ended_with in FULL:
-            raise OSError(ended_with, os.strerror(ended_with))
-        if ended_with != 0:
-            log.error("A process that read a file ended with %s: %s", ended_with, complaint.decode())
-            raise ReaderDied
-        return verdict
+        if said.code in FULL:
+            raise OSError(said.code, os.strerror(said.code))
+        log.error("A process that read a file ended with %s: %s", said.code, said.complaint)
+        raise ReaderDied
 
-    def _next(self) -> _Reader:
-        """Return the process that is ready, or another one if there is none or it died while it waited."""
-        spare, self._spare = self._spare, None
-        if spare is not None and not spare.lives:
-            spare.end()
-            spare = None
-        return spare or _Reader()
+    async def _answer(self, job: Job, *descriptors: int) -> bytes:
+        reader = self._living()
+        try:
+            return await reader.read(job, *descriptors)
+        except OSError:  # it was just killed, before it had the file read
+            if self._reader is reader:
+                self._end()
+            return await self._living().read(job, *descriptors)
+
+    def _living(self) -> _Reader:
+        """Return the process that has files read, or another one if there is none or it died."""
+        if self._reader is not None and not self._reader.lives:
+            self._end()
+        self._reader = self._reader or _Reader()
+        return self._reader
+
+    def _end(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.end()

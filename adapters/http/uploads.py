@@ -287,7 +287,7 @@ async def take_upload(
     `record_upload` raise.
     """
     await sync_to_thread(require_subscription, rollcall, subscription_id)
-    with rate_limits.count_upload(subscription_id), file_reader.prepared():
+    with rate_limits.count_upload(subscription_id):
         async with uploaded_file(request, "file", rollcall.settings.limits.file_bytes) as sent:
             name, size = clean_file_name(sent.name), os.fstat(sent.file.fileno()).st_size
             import_id = await sync_to_thread(_import_id, request, rollcall, subscription_id, key, size)

@@ -96,7 +96,7 @@ def create_app(rollcall: Rollcall, bell: Bell, metrics: Metrics, siblings: Sibli
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        with bell.ringing(), file_reader.waiting():
+        with bell.ringing(), file_reader.serving():
             yield
 
     app = Litestar(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tests.processes import children
 from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ def written(server: Served, folder: Path) -> int:
 @contextmanager
 def reader_held(server: Served) -> Iterator[int]:
     """Wait until a process reads a file, suspend it while the block runs, and yield its id."""
-    reader = eventually(lambda: _reader(server.process.pid))
-    assert reader
+    (reader,) = eventually(lambda: reading(server.process.pid))
     os.kill(reader, signal.SIGSTOP)
     try:
         yield reader
@@ -126,17 +126,18 @@ def reader_held(server: Served) -> Iterator[int]:
             os.kill(reader, signal.SIGCONT)
 
 
-def _reader(server: int) -> int | None:
-    for task in Path(f"/proc/{server}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"adapters.http.reader_process" in Path(f"/proc/{child}/cmdline").read_bytes() and _has_file(child):
-                return int(child)
-    return None
+def reading(server: int) -> list[int]:
+    """Return the processes that read a file for a server, once they have got it."""
+    return [
+        copy
+        for readers in children(server, b"adapters.http.reader_process")
+        for copy in children(readers)
+        if _nameless(copy) > _nameless(readers)
+    ]
 
 
-def _has_file(reader: str) -> bool:
-    """Return whether a reader was given its file, which has no name; others wait for theirs."""
-    try:
-        return any(each.readlink().name.endswith("(deleted)") for each in Path(f"/proc/{reader}/fd").iterdir())
-    except FileNotFoundError:  # it has just closed one, or ended
-        return False
+def _nameless(process: int) -> int:
+    """Return how many files without a name a process has open."""
+    with suppress(FileNotFoundError):  # it has just closed one, or ended
+        return sum(each.readlink().name.endswith("(deleted)") for each in Path(f"/proc/{process}/fd").iterdir())
+    return 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
-from pathlib import Path
+from contextlib import contextmanager
 from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -17,8 +17,12 @@ from adapters.http.file_reader import FileReader, FileTakesTooMuchMemory, Reader
 from adapters.http.siblings import first_of
 from application.reading import ReadFile, ReadRoster
 from domain.roster import Limits
-from tests.adapters.api.importing import lines
-from tests.waiting import eventually
+from tests.adapters.api.importing import lines, long_to_read, reading
+from tests.processes import children
+from tests.waiting import GENEROUS_SECONDS, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENOUGH = 200_000_000
 TOO_LITTLE = 60_000_000
@@ -27,14 +31,27 @@ TOO_LITTLE = 60_000_000
 def read(content: bytes, memory: int) -> ReadFile:
     """Read a file, with so many bytes of memory."""
 
-    async def reading() -> ReadFile:
-        with TemporaryFile() as file:
-            file.write(content)
-            file.flush()
-            async with FileReader(Limits(), memory, first_of(1)).read(uuid4(), file, "groups.csv") as found:
-                return found
+    async def serving() -> ReadFile:
+        reader = FileReader(Limits(), memory, first_of(1))
+        with reader.serving(), holding(content) as file:
+            return await read_by(reader, file)
 
-    return asyncio.run(reading())
+    return asyncio.run(serving())
+
+
+async def read_by(reader: FileReader, file: IO[bytes]) -> ReadFile:
+    """Have a file read."""
+    async with reader.read(uuid4(), file, "groups.csv") as found:
+        return found
+
+
+@contextmanager
+def holding(content: bytes) -> Iterator[IO[bytes]]:
+    """Open a file without a name that has this content."""
+    with TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        yield file
 
 
 def test_a_file_that_takes_too_much_memory_is_refused_with_what_to_do() -> None:
@@ -45,78 +62,110 @@ def test_a_file_that_takes_too_much_memory_is_refused_with_what_to_do() -> None:
     assert isinstance(read(content, ENOUGH), ReadRoster)
 
 
-def readers() -> set[int]:
-    """Return the processes that this one has started to read files."""
-    started = (int(child) for task in Path("/proc/self/task").iterdir() for child in _children(task))
-    return {each for each in started if b"reader_process" in Path(f"/proc/{each}/cmdline").read_bytes()}
+def readers() -> list[int]:
+    """Return the processes that this one has started to have files read."""
+    return children(os.getpid(), b"reader_process")
 
 
-def _children(task: Path) -> list[str]:
-    with suppress(FileNotFoundError):  # the thread has ended
-        return (task / "children").read_text().split()
-    return []
+def copies() -> list[int]:
+    """Return the copies of it that have got a file."""
+    return reading(os.getpid())
 
 
-def test_a_process_is_ready_while_files_come_and_reads_the_first() -> None:
-    async def reading() -> None:
-        reader = FileReader(Limits(), ENOUGH, first_of(1))
-        with reader.prepared(), reader.prepared(), TemporaryFile() as file:
-            assert len(eventually(readers)) == 1
-            file.write(lines(10).encode())
-            file.flush()
-            async with reader.read(uuid4(), file, "groups.csv"):
-                assert readers() == set()
-            with reader.prepared():
-                assert len(eventually(readers)) == 1
-            assert len(readers()) == 1, "the other files still come"
-        assert readers() == set()
-
-    asyncio.run(reading())
-
-
-def test_a_process_that_died_while_it_waited_is_replaced() -> None:
-    async def reading() -> None:
-        reader = FileReader(Limits(), ENOUGH, first_of(1))
-        with reader.prepared(), TemporaryFile() as file:
-            (ready,) = eventually(readers)
-            os.kill(ready, signal.SIGKILL)
-            eventually(lambda: not readers())
-            file.write(lines(10).encode())
-            file.flush()
-            async with reader.read(uuid4(), file, "groups.csv") as found:
-                assert isinstance(found, ReadRoster)
-
-    asyncio.run(reading())
-
-
-def test_a_process_that_dies_while_it_reads_is_told_of() -> None:
-    async def reading() -> None:
-        reader = FileReader(Limits(), ENOUGH, first_of(1))
-        with reader.prepared(), TemporaryFile() as file:
-            (ready,) = eventually(readers)
-            os.kill(ready, signal.SIGSTOP)
-            asyncio.get_running_loop().call_later(0.1, os.kill, ready, signal.SIGKILL)
-            with pytest.raises(ReaderDied):
-                async with reader.read(uuid4(), file, "groups.csv"):
-                    pass
-
-    asyncio.run(reading())
-
-
-def test_a_process_is_ready_as_long_as_a_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_reader, "LATER_SECONDS", 0.0)
+def test_one_process_has_all_files_read_and_is_ready_before_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_reader, "SOON_SECONDS", 0.0)
 
     async def serving() -> None:
         reader = FileReader(Limits(), ENOUGH, first_of(1))
-        with reader.waiting(), TemporaryFile() as file:
-            (ready,) = await asyncio.to_thread(eventually, readers)
-            file.write(lines(10).encode())
-            file.flush()
-            with reader.prepared():
-                async with reader.read(uuid4(), file, "groups.csv"):
-                    pass
-            assert await asyncio.to_thread(eventually, lambda: readers() - {ready}), "another one for the next file"
-        assert readers() == set()
+        with reader.serving(), holding(lines(10).encode()) as file:
+            before = await asyncio.to_thread(eventually, readers)
+            for _ in range(3):
+                assert isinstance(await read_by(reader, file), ReadRoster)
+            assert readers() == before
+            assert len(before) == 1
+        assert readers() == []
+
+    asyncio.run(serving())
+
+
+def test_files_are_read_side_by_side_and_each_gets_its_own_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_reader, "seats_for_readers", lambda: 4)
+
+    async def serving() -> None:
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
+
+        async def count(groups: int) -> int:
+            with holding(lines(groups).encode()) as file:
+                found = await read_by(reader, file)
+                assert isinstance(found, ReadRoster)
+                return found.detected.groups
+
+        with reader.serving():
+            assert await asyncio.gather(*map(count, range(1, 13))) == [*range(1, 13)]
+
+    asyncio.run(serving())
+
+
+def test_an_answer_comes_while_other_files_are_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_reader, "seats_for_readers", lambda: 2)
+
+    async def serving() -> None:
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
+        with reader.serving(), holding(long_to_read()) as file, holding(long_to_read()) as other_file:
+            answer = asyncio.create_task(read_by(reader, file))
+            (first,) = await asyncio.to_thread(eventually, copies)
+            os.kill(first, signal.SIGSTOP)
+            other_answer = asyncio.create_task(read_by(reader, other_file))
+            (second,) = await asyncio.to_thread(eventually, lambda: {*copies()} - {first})
+            os.kill(second, signal.SIGSTOP)
+            os.kill(first, signal.SIGCONT)
+            assert isinstance(await asyncio.wait_for(answer, GENEROUS_SECONDS), ReadRoster)
+            os.kill(second, signal.SIGCONT)
+            assert isinstance(await other_answer, ReadRoster)
+
+    asyncio.run(serving())
+
+
+def test_a_process_that_died_is_replaced() -> None:
+    async def serving() -> None:
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
+        with reader.serving(), holding(lines(10).encode()) as file:
+            for _ in range(2):
+                assert isinstance(await read_by(reader, file), ReadRoster)
+                (process,) = readers()
+                os.kill(process, signal.SIGKILL)
+                await asyncio.to_thread(eventually, lambda: not readers())
+
+    asyncio.run(serving())
+
+
+@pytest.mark.parametrize("killed", ["the copy", "both"])
+def test_a_copy_that_dies_while_it_reads_is_told_of(killed: str) -> None:
+    async def serving() -> None:
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
+        with reader.serving(), holding(long_to_read()) as file:
+            answer = asyncio.create_task(read_by(reader, file))
+            (copy,) = await asyncio.to_thread(eventually, copies)
+            if killed == "both":
+                os.kill(readers()[0], signal.SIGKILL)
+            os.kill(copy, signal.SIGKILL)
+            with pytest.raises(ReaderDied):
+                await answer
+            assert isinstance(await read_by(reader, file), ReadRoster)
+
+    asyncio.run(serving())
+
+
+def test_a_file_that_nobody_waits_for_any_more_is_not_read_on() -> None:
+    async def serving() -> None:
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
+        with reader.serving(), holding(long_to_read()) as file:
+            answer = asyncio.create_task(read_by(reader, file))
+            (copy,) = await asyncio.to_thread(eventually, copies)
+            os.kill(copy, signal.SIGSTOP)
+            answer.cancel()
+            await asyncio.to_thread(eventually, lambda: not copies())
+            assert isinstance(await read_by(reader, file), ReadRoster)
 
     asyncio.run(serving())
 

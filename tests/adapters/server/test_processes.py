@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +14,7 @@ from adapters.server import http_server
 from adapters.server.http_server import WebProcessKeepsDying, WorkerKeepsDying
 from tests.adapters.api.importing import committed, lines, subscribed, uploaded
 from tests.adapters.server.serving import served
+from tests.processes import children, is_running
 from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
@@ -25,26 +24,7 @@ if TYPE_CHECKING:
 
 def workers(server: Served) -> list[int]:
     """Return the processes of a server's workers that are running."""
-    return [each for each in children(server.process.pid) if b"worker_process" in command(each)]
-
-
-def children(parent: int) -> list[int]:
-    """Return the processes that one has started, but for those that read files, one of which waits for the next."""
-    found: list[int] = []
-    with suppress(OSError):
-        for task in Path(f"/proc/{parent}/task").iterdir():
-            found += map(int, (task / "children").read_text("ascii").split())
-    return [each for each in found if b"reader_process" not in command(each)]
-
-
-def command(process: int) -> bytes:
-    with suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    return b""
-
-
-def is_running(process: int) -> bool:
-    return bool(command(process))
+    return children(server.process.pid, b"worker_process")
 
 
 @pytest.mark.slow

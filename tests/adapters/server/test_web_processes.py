@@ -15,7 +15,7 @@ from tests.adapters.api.importing import if_match, lines, reaching, subscribed, 
 from tests.adapters.api.tokens import TOKENS, bearing, scope_of
 from tests.adapters.server.serving import served
 from tests.adapters.server.test_operating import increase
-from tests.adapters.server.test_processes import children, command, is_running
+from tests.processes import children, is_running, serving
 from tests.waiting import GENEROUS_SECONDS, Running, eventually
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def process_of(server: Served, answer: httpx.Response) -> str:
 
 def second(server: Served) -> int | None:
     """Return the id of the second web process, if it is there."""
-    found = [each for each in children(server.process.pid) if b"web_process" in command(each)]
+    found = children(server.process.pid, b"web_process")
     return found[0] if found else None
 
 
@@ -173,7 +173,7 @@ def test_sigterm_ends_all_of_them_once_they_have_ended_their_streams(database: s
         for _ in range(MANY):
             client = open_.enter_context(connected(server))
             streams.append(open_.enter_context(client.stream("GET", f"{where}/progress")))
-        processes = children(server.process.pid)
+        processes = serving(server.process.pid)
         assert len(processes) == 2
         server.process.send_signal(signal.SIGTERM)
         for stream in streams:
@@ -186,5 +186,5 @@ def test_sigterm_ends_all_of_them_once_they_have_ended_their_streams(database: s
 
 def test_they_serve_without_a_worker(database: str) -> None:
     with served(database, "--processes=2", "--no-worker") as server:
-        assert children(server.process.pid) == [second(server)]
+        assert serving(server.process.pid) == [second(server)]
         assert {each.status_code for each in by_both(server, lambda client: client.get("/health/live"))} == {200}
