@@ -114,6 +114,7 @@ class Convoy:
                 return
         except Exception:
             log.info("The views could not be moved together, so each is moved alone", exc_info=True)
+            self._known.clear()  # also of views that weren't to be moved: the log may have gone back
             if connection.closed:
                 raise
         self._disband()
