@@ -62,7 +62,7 @@ def test_a_backslash_before_a_quotation_mark_makes_it_part_of_the_cell(cell: str
 def test_a_backslash_at_the_end_of_a_quoted_cell_is_part_of_it(cell: str) -> None:
     read = roster(USERS + f"a@example.com,Ann,Lee,{cell},HR\n")
     assert list(memberships(read)) == [cell.strip(' "'), "HR"]
-    assert read.problems == []
+    assert [each.code for each in read.problems] == ["looks-changed"], "MySQL escapes delimiters like that"
 
 
 def test_a_quote_inside_an_unquoted_cell_is_an_ordinary_character_and_spaces_around_quotes_are_ignored() -> None:
