@@ -127,23 +127,23 @@ def read_for(client: socket) -> NoReturn:
         code = 0
     except MemoryError:
         code = ENOMEM
-    except OSError as error:
-        code = error.errno or 1
     finally:
         os._exit(code)  # taking a million objects apart takes a tenth of a second
 
 
 def _verdict(job: Job, file: int, roster: int) -> FormatDetected | FormatRejected | Ended:
-    resource.setrlimit(resource.RLIMIT_DATA, (job.memory, job.memory))
     try:
         return _read(job, file, roster)
-    except (MemoryError, OSError):
+    except MemoryError:
         raise
+    except OSError as error:
+        return Ended(error.errno or 1, format_exc())
     except Exception:  # noqa: BLE001 - the server logs it
         return Ended(1, format_exc())
 
 
 def _read(job: Job, file: int, roster: int) -> FormatDetected | FormatRejected:
+    resource.setrlimit(resource.RLIMIT_DATA, (job.memory, job.memory))
     read = read_file(FileOnDisk(file), job.name, job.limits, job.encoding, guessed=job.guessed)
     if isinstance(read, FileProblems):
         return FormatRejected(read.problems)

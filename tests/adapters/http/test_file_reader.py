@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 from uuid import uuid4
@@ -154,6 +156,18 @@ def test_a_copy_that_dies_while_it_reads_is_told_of(killed: str) -> None:
             assert isinstance(await read_by(reader, file), ReadRoster)
 
     asyncio.run(serving())
+
+
+def test_why_a_file_could_not_be_read_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ReaderDied):
+        read(lines(10).encode(), memory=2**63)
+    assert "OverflowError" in caplog.text
+    monkeypatch.setattr(file_reader, "TemporaryFile", partial(Path(os.devnull).open, "rb"))
+    with pytest.raises(ReaderDied):
+        read(lines(10).encode(), ENOUGH)
+    assert "Bad file descriptor" in caplog.text
 
 
 def test_a_file_that_nobody_waits_for_any_more_is_not_read_on() -> None:
