@@ -92,8 +92,8 @@ class Copies:
                 other.client.close()  # so that whoever waits there sees the end of that copy, not of this one
             read_for(client)
         os.close(writing)
-        self._events.register(client, 0)
-        self._events.register(ending, 0)
+        self._events.register(client, select.POLLHUP)  # macOS reports it only to who asks
+        self._events.register(ending, select.POLLHUP)
         self._running |= dict.fromkeys((client.fileno(), ending), Copy(pid, client, ending))
         return True
 
