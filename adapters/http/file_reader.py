@@ -122,8 +122,13 @@ class _Reader:
         return bytes(answer)
 
     def end(self) -> None:
-        """End the process."""
-        with self._socket, self._process:
+        """Have the process end, and wait for that. It first ends the copies, for which nobody waits any more."""
+        with self._process:
+            self._socket.close()
+
+    def kill(self) -> None:
+        """End the process at once, but not the copies."""
+        with self._process:
             self._process.kill()
 
 
@@ -200,8 +205,7 @@ class FileReader:
         try:
             return await reader.read(job, *descriptors)
         except OSError:  # it was just killed, before it had the file read
-            if self._reader is reader:
-                self._end()
+            reader.kill()
             return await self._living().read(job, *descriptors)
 
     def _living(self) -> _Reader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -20,7 +20,7 @@ from adapters.http.siblings import first_of
 from application.reading import ReadFile, ReadRoster
 from domain.roster import Limits
 from tests.adapters.api.importing import lines, long_to_read, reading
-from tests.processes import children
+from tests.processes import children, is_running
 from tests.waiting import GENEROUS_SECONDS, eventually
 
 if TYPE_CHECKING:
@@ -180,6 +180,21 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_read_on() -> None:
             answer.cancel()
             await asyncio.to_thread(eventually, lambda: not copies())
             assert isinstance(await read_by(reader, file), ReadRoster)
+
+    asyncio.run(serving())
+
+
+def test_no_copy_reads_on_once_the_server_has_ended() -> None:
+    async def serving() -> None:
+        reader = FileReader(Limits(), ENOUGH, first_of(1))
+        with holding(long_to_read()) as file:
+            with reader.serving():
+                answer = asyncio.create_task(read_by(reader, file))
+                (copy,) = await asyncio.to_thread(eventually, copies)
+                answer.cancel()
+                with suppress(asyncio.CancelledError):
+                    await answer
+            assert not is_running(copy)
 
     asyncio.run(serving())
 
